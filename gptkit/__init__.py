@@ -1,0 +1,1 @@
+"""gptkit: a YAML file is a command."""

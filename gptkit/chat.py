@@ -1,0 +1,168 @@
+"""The values of one exchange with the chat API: messages, request, events, reply, endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One chat completion to ask for.
+
+    `parameters` are named as the API names them and are sent as they are. `droppable` names those
+    that the user did not type (a prompt file or a setting brought them): a provider that rejects
+    one of these is asked again without it.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    droppable: frozenset[str] = frozenset()
+    stream: bool = True
+
+    def body(self) -> dict[str, object]:
+        """The JSON object that goes over the wire."""
+        messages = [{"role": m.role, "content": m.content} for m in self.messages]
+        body: dict[str, object] = {"model": self.model, "messages": messages, **self.parameters}
+        if self.stream:
+            body["stream"] = True
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counted them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """A piece of what the model thought; never part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A piece of the model's refusal; never part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event. `reason` is None when the server never said why it stopped.
+
+    `response` is the API's whole response object; streamed answers have none.
+    """
+
+    reason: str | None
+    usage: Usage | None = None
+    model: str = ""
+    request_id: str = ""
+    response: Mapping[str, object] | None = None
+
+
+Event = Text | Reasoning | Refusal | Finished
+Provider = Callable[[Request], Iterator[Event]]
+"""Sends one request, once, and yields its events; raises a GptkitError for every failure."""
+
+
+class Sink(Protocol):
+    """Where events go while they arrive: a pipe, a terminal, a buffer."""
+
+    def __call__(self, event: Event) -> None: ...
+
+    def close(self) -> None:
+        """Everything shown is settled; called once, also after a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """All that came back for one request. Times are in seconds from the first send."""
+
+    text: str
+    reason: str | None
+    refusal: str = ""
+    reasoning: str = ""
+    usage: Usage | None = None
+    model: str = ""
+    request_id: str = ""
+    response: Mapping[str, object] | None = None
+    attempts: int = 1
+    first: float | None = None
+    total: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds. `content` ones ignore comments and empty lines that keep a connection alive."""
+
+    connect: float = 10.0
+    idle: float = 60.0
+    first_content: float = 600.0
+    content: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where requests go and with which rights. `proxy` is a URL or None for a direct connection."""
+
+    base_url: str
+    key: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    ca_folder: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    organization: str | None = None
+    project: str | None = None
+    deadlines: Deadlines = Deadlines()
+    lenient_finish: bool = False
+
+
+class Defect(Exception):
+    """An answer that is whole but not in the promised format.
+
+    `problem` is told to the model when it is asked once more; `failure` is raised if that does not
+    help either. Without `again` there is no second request.
+    """
+
+    def __init__(self, problem: str, failure: Exception, *, again: bool) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.failure = failure
+        self.again = again
+
+
+class OutputFormat(Protocol):
+    """What a prompt file promises its answer to be."""
+
+    @property
+    def streams(self) -> bool:
+        """The answer may be written as it arrives; else only `finish` of the whole."""
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """API parameters that ask the model for this format (such as `response_format`)."""
+
+    def finish(self, text: str) -> str:
+        """What is printed for a whole answer; raises Defect."""

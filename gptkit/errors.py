@@ -1,0 +1,173 @@
+"""The error tree: each class carries the exit code that a script can branch on.
+
+GptkitError
+├── UsageFault            2  bad option or argument; output would overwrite input
+├── DataFault            65  undecodable, too long, a broken prompt file
+├── NoInput              66  no such file or prompt; empty input
+├── Unavailable          69  the provider says no for good
+├── InternalFault        70  a caught bug
+├── CannotWrite          73  disk full, permissions
+├── CannotRead           74  a damaged file or store
+├── TryAgain             75  network, time-out, rate limit, server trouble
+├── ProtocolFault        76  not an API answer, TLS failure, redirect, over a cap
+├── NoPermission         77  no key or a bad one
+├── BadConfiguration     78  settings or base URL invalid
+├── Incomplete           80  usable but cut
+├── Refused              81  refusal or content filter
+├── OverBudget           82  a cap of the user was reached
+├── NotApproved          83  an action was not approved
+├── ActionFailed         84  an approved action failed
+└── NotFound             85  the documents do not hold the answer
+
+Stopped stands beside it: a signal asked the program to end (128 + n).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GptkitError(Exception):
+    """What went wrong, in one line for a person and a few fields for a program.
+
+    Args:
+        message: `what: cause`, lower case, no full stop; foreign text in single quotes.
+        hint: what to do next, one line.
+        tries: how many requests in all this failure deserves (1: it is never sent again).
+        wait: seconds the server asked to wait before the next try; a minimum.
+        billed: the request may have been charged although no answer came.
+        request_id: the provider's name for the request.
+        parameter: the API parameter that the provider did not accept.
+        partial: text of the answer reached the user before the failure.
+    """
+
+    code: ClassVar[int] = 70
+    kind: ClassVar[str] = "internal"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        tries: int = 1,
+        wait: float | None = None,
+        billed: bool = False,
+        request_id: str = "",
+        parameter: str = "",
+        partial: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.tries = tries
+        self.wait = wait
+        self.billed = billed
+        self.request_id = request_id
+        self.parameter = parameter
+        self.partial = partial
+        self.attempts = 0
+
+    def record(self) -> dict[str, object]:
+        """The failure as the object that `--json` prints last on standard error."""
+        return {
+            "code": self.code,
+            "kind": self.kind,
+            "message": self.message,
+            "retryable": self.code == TryAgain.code,
+            "attempts": self.attempts,
+            "partial": self.partial,
+            "request_id": self.request_id or None,
+        }
+
+
+class UsageFault(GptkitError):
+    code = 2
+    kind = "usage"
+
+
+class DataFault(GptkitError):
+    code = 65
+    kind = "data"
+
+
+class NoInput(GptkitError):
+    code = 66
+    kind = "no_input"
+
+
+class Unavailable(GptkitError):
+    code = 69
+    kind = "unavailable"
+
+
+class InternalFault(GptkitError):
+    code = 70
+    kind = "internal"
+
+
+class CannotWrite(GptkitError):
+    code = 73
+    kind = "cannot_write"
+
+
+class CannotRead(GptkitError):
+    code = 74
+    kind = "cannot_read"
+
+
+class TryAgain(GptkitError):
+    code = 75
+    kind = "try_again"
+
+
+class ProtocolFault(GptkitError):
+    code = 76
+    kind = "protocol"
+
+
+class NoPermission(GptkitError):
+    code = 77
+    kind = "no_permission"
+
+
+class BadConfiguration(GptkitError):
+    code = 78
+    kind = "configuration"
+
+
+class Incomplete(GptkitError):
+    code = 80
+    kind = "incomplete"
+
+
+class Refused(GptkitError):
+    code = 81
+    kind = "refused"
+
+
+class OverBudget(GptkitError):
+    code = 82
+    kind = "budget"
+
+
+class NotApproved(GptkitError):
+    code = 83
+    kind = "not_approved"
+
+
+class ActionFailed(GptkitError):
+    code = 84
+    kind = "action_failed"
+
+
+class NotFound(GptkitError):
+    code = 85
+    kind = "not_found"
+
+
+class Stopped(BaseException):
+    """A signal asked the program to end; the exit code is 128 + number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
