@@ -24,47 +24,37 @@ Stopped stands beside it: a signal asked the program to end (128 + n).
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypedDict, Unpack
+
+
+class Facts(TypedDict, total=False):
+    """What may be known of a failure beyond its message."""
+
+    hint: str  # what to do next, one line
+    tries: int  # how many requests in all this failure deserves (1: it is never sent again)
+    wait: float | None  # seconds the server asked to wait before the next try; a minimum
+    billed: bool  # the request may have been charged although no answer came
+    request_id: str  # the provider's name for the request
+    parameter: str  # the API parameter that the provider did not accept
+    partial: bool  # text of the answer reached the user before the failure
 
 
 class GptkitError(Exception):
-    """What went wrong, in one line for a person and a few fields for a program.
-
-    Args:
-        message: `what: cause`, lower case, no full stop; foreign text in single quotes.
-        hint: what to do next, one line.
-        tries: how many requests in all this failure deserves (1: it is never sent again).
-        wait: seconds the server asked to wait before the next try; a minimum.
-        billed: the request may have been charged although no answer came.
-        request_id: the provider's name for the request.
-        parameter: the API parameter that the provider did not accept.
-        partial: text of the answer reached the user before the failure.
-    """
+    """What went wrong: `message` is `what: cause`, lower case, foreign text in single quotes."""
 
     code: ClassVar[int] = 70
     kind: ClassVar[str] = "internal"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str = "",
-        tries: int = 1,
-        wait: float | None = None,
-        billed: bool = False,
-        request_id: str = "",
-        parameter: str = "",
-        partial: bool = False,
-    ) -> None:
+    def __init__(self, message: str, **facts: Unpack[Facts]) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
-        self.tries = tries
-        self.wait = wait
-        self.billed = billed
-        self.request_id = request_id
-        self.parameter = parameter
-        self.partial = partial
+        self.hint = facts.get("hint", "")
+        self.tries = facts.get("tries", 1)
+        self.wait = facts.get("wait")
+        self.billed = facts.get("billed", False)
+        self.request_id = facts.get("request_id", "")
+        self.parameter = facts.get("parameter", "")
+        self.partial = facts.get("partial", False)
         self.attempts = 0
 
     def record(self) -> dict[str, object]:

@@ -1,0 +1,249 @@
+"""The one place that touches standard streams, the environment and the clock."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import json
+import os
+import select
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, Literal
+
+from gptkit.errors import CannotRead, CannotWrite, DataFault, GptkitError, NoInput
+from gptkit.sanitize import one_line, visible
+
+StdinKind = Literal["terminal", "file", "pipe", "device", "closed"]
+INPUT_CAP = 1 << 30
+"""Bytes that are read from standard input at most; an endless device must not fill the memory."""
+
+
+class Terminal:
+    """Standard streams, environment, size and clock of one run.
+
+    `stdout` and `stderr` take bytes whole or raise OSError; None is a closed stream.
+    """
+
+    def __init__(
+        self,
+        stdin: BinaryIO | None,
+        stdout: Callable[[bytes], None] | None,
+        stderr: Callable[[bytes], None] | None,
+        environ: Mapping[str, str],
+        *,
+        kind: StdinKind,
+        terminals: tuple[bool, bool],
+    ) -> None:
+        self.stdin = stdin
+        self.environ = environ
+        self.stdin_kind: StdinKind = kind
+        self.stdout_is_terminal, self.stderr_is_terminal = terminals
+        self._stdout = stdout
+        self._stderr = stderr
+        self.now: Callable[[], float] = time.monotonic
+        self.sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def stdin_is_terminal(self) -> bool:
+        return self.stdin_kind == "terminal"
+
+    @property
+    def width(self) -> int:
+        """Columns now; 80 where nothing knows."""
+        return self._size()[0]
+
+    @property
+    def height(self) -> int:
+        return self._size()[1]
+
+    @property
+    def colour(self) -> bool:
+        if self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb":
+            return False
+        return self.stdout_is_terminal
+
+    def write(self, text: str) -> None:
+        """Write to standard output, now. The text is not sanitized: it may hold our own colours."""
+        self.write_bytes(text.encode("utf-8", "replace"))
+
+    def write_bytes(self, data: bytes) -> None:
+        if self._stdout is None:
+            raise CannotWrite("standard output: it is closed")
+        try:
+            self._stdout(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise CannotWrite(f"standard output: {_reason(error)}") from error
+
+    def show(self, text: str) -> None:
+        """Write a line of foreign text: what a terminal could obey is made visible there."""
+        self.write((visible(text) if self.stdout_is_terminal else text) + "\n")
+
+    def note(self, text: str) -> None:
+        """Write one line to standard error; it is lost silently where that cannot be written."""
+        line = one_line(text, 2000) if self.stderr_is_terminal else text.replace("\n", " ")
+        self.write_error(line + "\n")
+
+    def write_error(self, text: str) -> None:
+        if self._stderr is None:
+            return
+        with contextlib.suppress(OSError):
+            self._stderr(text.encode("utf-8", "replace"))
+
+    def report(self, error: GptkitError, as_json: bool = False) -> None:
+        """Tell a failure: one line, at most one hint, and an object last where one was asked for."""
+        self.write_error(f"gptkit: {one_line(error.message, 1000)}\n")
+        if as_json:
+            self.write_error(json.dumps(error.record(), ensure_ascii=False) + "\n")
+        elif error.hint:
+            self.write_error(f"hint: {one_line(error.hint, 1000)}\n")
+
+    def read(self) -> bytes:
+        """All of standard input; empty where it is closed."""
+        if self.stdin is None:
+            return b""
+        try:
+            data = self.stdin.read(INPUT_CAP + 1)
+        except IsADirectoryError:
+            raise NoInput("standard input: it is a directory") from None
+        except OSError as error:
+            raise CannotRead(f"standard input: {_reason(error)}") from error
+        if len(data) > INPUT_CAP:
+            raise DataFault(f"standard input: more than {INPUT_CAP >> 20} MiB")
+        return data
+
+    def ready(self, seconds: float) -> bool:
+        """Whether standard input has data or its end within so many seconds."""
+        if self.stdin is None or self.stdin_kind != "pipe":
+            return True
+        try:
+            return bool(select.select([self.stdin], [], [], seconds)[0])
+        except (OSError, ValueError, io.UnsupportedOperation):
+            return True
+
+    @contextlib.contextmanager
+    def attached(self) -> Iterator[None]:
+        """What libraries print goes through this terminal too."""
+        out = _TextStream(self.write, self.stdout_is_terminal)
+        err = _TextStream(self.write_error, self.stderr_is_terminal)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            yield
+
+    def _size(self) -> tuple[int, int]:
+        columns, lines = (self.environ.get(name, "") for name in ("COLUMNS", "LINES"))
+        width, height = (int(value) if value.isdecimal() else 0 for value in (columns, lines))
+        if not (width and height) and self.stdout_is_terminal:
+            with contextlib.suppress(OSError, ValueError):
+                size = os.get_terminal_size(1)
+                width, height = width or size.columns, height or size.lines
+        return width or 80, height or 24
+
+
+class _TextStream(io.TextIOBase):
+    """A text stream over one of the terminal's writers."""
+
+    def __init__(self, write: Callable[[str], None], is_terminal: bool) -> None:
+        self._write = write
+        self._is_terminal = is_terminal
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+    def write(self, text: str) -> int:
+        self._write(text)
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+def process_terminal() -> Terminal:
+    """The terminal of this process."""
+    return Terminal(
+        stdin=sys.stdin.buffer if sys.stdin else None,
+        stdout=_file_writer(sys.stdout.fileno()) if sys.stdout else None,
+        stderr=_file_writer(sys.stderr.fileno()) if sys.stderr else None,
+        environ=os.environ,
+        kind=_kind(sys.stdin.fileno()) if sys.stdin else "closed",
+        terminals=(bool(sys.stdout) and sys.stdout.isatty(), bool(sys.stderr) and sys.stderr.isatty()),
+    )
+
+
+class MemoryTerminal(Terminal):
+    """The in-memory twin: what was written is in `output` and `errors`."""
+
+    def __init__(
+        self, stdin: bytes | None, environ: Mapping[str, str], terminal: bool, width: int
+    ) -> None:
+        self._output = io.BytesIO()
+        self._errors = io.BytesIO()
+        super().__init__(
+            stdin=None if stdin is None else io.BytesIO(stdin),
+            stdout=lambda data: _discard(self._output.write(data)),
+            stderr=lambda data: _discard(self._errors.write(data)),
+            environ={"COLUMNS": str(width), "LINES": "24", **environ},
+            kind="closed" if stdin is None else "file",
+            terminals=(terminal, terminal),
+        )
+
+    @property
+    def output(self) -> bytes:
+        return self._output.getvalue()
+
+    @property
+    def errors(self) -> str:
+        return self._errors.getvalue().decode()
+
+
+def memory_terminal(
+    stdin: bytes | None = None,
+    environ: Mapping[str, str] | None = None,
+    terminal: bool = False,
+    width: int = 80,
+) -> MemoryTerminal:
+    return MemoryTerminal(stdin, environ or {}, terminal, width)
+
+
+def _discard(_: int) -> None:
+    return None
+
+
+def _kind(descriptor: int) -> StdinKind:
+    try:
+        if os.isatty(descriptor):
+            return "terminal"
+        mode = os.fstat(descriptor).st_mode
+    except OSError:
+        return "closed"
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return "file"
+    return "device" if stat.S_ISCHR(mode) else "pipe"
+
+
+def _file_writer(descriptor: int) -> Callable[[bytes], None]:
+    """Writes all or raises; a reader that is slow, or a stream that does not block, is waited for."""
+
+    def write(data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BlockingIOError:
+                select.select([], [descriptor], [])
+
+    return write
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "no space left"
+    return (error.strerror or str(error)).lower()
