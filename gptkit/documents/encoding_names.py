@@ -1,0 +1,101 @@
+"""The names a user may give an encoding, and the codecs that stand behind each."""
+
+from __future__ import annotations
+
+import codecs
+
+from gptkit.errors import UsageFault
+
+# What a label means in practice is often a superset of what its standard says: files labelled GB2312 hold
+# GBK, Latin-1 holds cp1252. The stricter codec comes first where the two read some bytes differently.
+WIDER: dict[str, tuple[str, ...]] = {
+    "gb2312": ("gb18030",),
+    "gbk": ("gb18030",),
+    "big5": ("cp950", "big5hkscs"),
+    "cp950": ("cp950", "big5hkscs"),
+    "shift_jis": ("shift_jis", "cp932", "shift_jis_2004"),
+    "euc_jp": ("euc_jp", "euc_jis_2004"),
+    "euc_kr": ("cp949",),
+    "iso8859-1": ("cp1252", "iso8859-1"),
+    "cp1252": ("cp1252",),
+    "utf-8": ("utf-8",),
+}
+# Labels in use for which Python has no alias.
+LABELS = {
+    "ansi": "cp1252",
+    "gb18030-2000": "gb18030",
+    "cp54936": "gb18030",
+    "x-gbk": "gbk",
+    "gb-2312": "gb2312",
+    "gb": "gb18030",
+    "cn-big5": "big5",
+    "x-x-big5": "big5",
+    "big-5": "big5",
+    "x-sjis": "shift_jis",
+    "sjis-win": "cp932",
+    "x-ms-cp932": "cp932",
+    "x-euc": "euc_jp",
+    "x-euc-jp": "euc_jp",
+    "eucjp-win": "euc_jp",
+    "x-windows-949": "cp949",
+    "windows-949": "cp949",
+    "windows-31j": "cp932",
+    "ucs-2": "utf-16",
+    "ucs2": "utf-16",
+    "utf16le": "utf-16-le",
+    "utf16be": "utf-16-be",
+    "windows-936": "gbk",
+    "windows-950": "cp950",
+    "windows-932": "cp932",
+    "utf-8-bom": "utf-8",
+    "unicode": "utf-16",
+    "x-mac-roman": "mac_roman",
+    "x-user-defined": "cp1252",
+}
+COMMON = (
+    *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "gb18030", "gbk", "gb2312", "big5", "big5hkscs"),
+    *(
+        "shift_jis",
+        "cp932",
+        "euc-jp",
+        "iso-2022-jp",
+        "euc-kr",
+        "cp949",
+        "johab",
+        "ascii",
+        "latin-1",
+        "cp1252",
+    ),
+    *("windows-1250", "windows-1251", "windows-1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255"),
+    *("cp1256", "cp1257", "cp1258", "koi8-r", "koi8-u", "iso-8859-1", "iso-8859-2", "iso-8859-15"),
+    *("cp437", "cp850", "cp852", "cp866", "mac-roman", "cp874"),
+)
+# Python calls these codecs too, but their input is not text in an encoding.
+NOT_TEXT = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
+
+
+def codec_for(encoding: str) -> tuple[str, ...]:
+    """The codecs to try in order for the encoding a user named; UsageFault if there is none of that name."""
+    wanted = encoding.strip().lower().replace(" ", "-")
+    name = _codec_name(LABELS.get(wanted.replace("_", "-"), wanted))
+    if not name or name in NOT_TEXT:
+        raise UsageFault(f"unknown encoding '{encoding}'", hint=_nearest(wanted))
+    return WIDER.get(name, (name,))
+
+
+def _codec_name(label: str) -> str:
+    try:
+        name = codecs.lookup(label).name
+        b"\0\0\0\0".decode(name, "ignore")  # refuses what turns bytes into bytes: base64, zlib, rot13
+    except (LookupError, ValueError):
+        return ""
+    return name
+
+
+def _nearest(wanted: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(wanted.replace("_", "-"), COMMON, n=1, cutoff=0.6)
+    return (
+        f"did you mean {near[0]}?" if near else f"known are {', '.join(COMMON[:4])}, gb18030, big5 and others"
+    )
