@@ -1,0 +1,132 @@
+"""What a terminal would obey, reorder or hide in foreign text is made visible instead.
+
+Controls become their pictures (`␛`), other invisible characters their code point (`<U+202E>`). Three
+kinds are kept where writing needs them and shown elsewhere: a joiner (ZWJ, ZWNJ) after a letter of a
+joining script or an emoji, one variation selector after a visible character, the tags of the three
+flags that Unicode spells with them.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+_ASCII = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+_SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_JOINERS = "\u180e\u200c\u200d"
+_CONTEXTUAL = f"[{_SELECTORS}{_JOINERS}]"
+_HIDDEN = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u200b\u2060-\u2065\u206a-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+)
+_SHOWN = f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff{_HIDDEN}]"
+_SUSPECT = f"{_SHOWN[:-1]}{_SELECTORS}{_JOINERS}]"
+_JOINING = (
+    "[\u0600-\u0dff\u0f00-\u109f\u1780-\u18af\u1900-\u1cff\ua800-\uabff\ufb50-\ufdff\ufe70-\ufefc"
+    "\U00010a00-\U00011fff\U0001e900-\U0001e95f"  # Arabic to Malayalam, and the other joining scripts
+    "\u2190-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff]"  # emoji
+)
+_FLAG = "\U0001f3f4"
+_FLAGS = (
+    f"({_FLAG}\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067|\U000e0073\U000e0063\U000e0074"
+    "|\U000e0077\U000e006c\U000e0073)\U000e007f)"  # gb, then eng, sct or wls
+)
+_UNDECIDED = f"(?:\r|{_FLAG}[\U000e0020-\U000e007e]{{0,5}})\\Z"
+_FOLDED = r"[ \t]*\n[ \t\n]*|\t"
+
+
+def visible(text: str) -> str:
+    """The text with LF and TAB as the only controls; CRLF becomes LF, a lone surrogate U+FFFD."""
+    return _shown(text, "")
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Foreign text for a message: visible, line breaks folded to a space, cut with an ellipsis."""
+    text = text.strip(" \t\r\n")
+    line = _pattern(_FOLDED).sub(" ", visible(text[: 4 * limit])).strip(" ")
+    if len(line) <= limit and len(text) <= 4 * limit:
+        return line
+    return line[: limit - 1].rstrip() + "…"
+
+
+class VisibleStream:
+    """`visible` for text that arrives in pieces: the results joined are what the whole would give."""
+
+    def __init__(self) -> None:
+        self._previous = ""
+        self._undecided = ""
+
+    def feed(self, piece: str) -> str:
+        text = self._undecided + piece
+        undecided = _pattern(_UNDECIDED).search(text, max(0, len(text) - 6))
+        self._undecided = undecided.group() if undecided else ""
+        return self._settled(text[: len(text) - len(self._undecided)])
+
+    def close(self) -> str:
+        """What was held back because its meaning depended on what follows."""
+        text, self._undecided = self._undecided, ""
+        return self._settled(text)
+
+    def _settled(self, text: str) -> str:
+        shown = _shown(text, self._previous)
+        self._previous = text[-1:] or self._previous
+        return shown
+
+
+def _shown(text: str, previous: str) -> str:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    if not (_ASCII if text.isascii() else _pattern(_SUSPECT)).search(text):
+        return text
+    shown = []
+    for part in _pattern(_FLAGS).split(text) if _FLAG in text else (text,):
+        whole_flag = part.startswith(_FLAG) and _pattern(_FLAGS).fullmatch(part)
+        shown.append(part if whole_flag else _out_of_place_shown(part, previous).translate(_PICTURES))
+        previous = part[-1:] or previous
+    return "".join(shown)
+
+
+def _out_of_place_shown(text: str, previous: str) -> str:
+    def as_it_belongs(match: re.Match[str]) -> str:
+        character = match.group()
+        before = text[match.start() - 1 : match.start()] or previous
+        return character if _belongs(character, before) else _code_point(character)
+
+    return _pattern(_CONTEXTUAL).sub(as_it_belongs, text)
+
+
+def _belongs(character: str, before: str) -> bool:
+    """Writing needs this invisible character after that one."""
+    if character in _JOINERS:
+        return _pattern(_JOINING).match(before) is not None
+    return bool(before) and not before.isspace() and not _pattern(_SUSPECT).match(before)
+
+
+def _code_point(character: str) -> str:
+    return f"<U+{ord(character):04X}>"
+
+
+@cache
+def _pattern(source: str) -> re.Pattern[str]:
+    """Compiled when first needed: these classes take 10 ms, and plain ASCII needs none of them."""
+    return re.compile(source)
+
+
+class _Pictures(dict[int, str]):
+    """Code point to what stands for it, computed once each, as `str.translate` asks for them."""
+
+    def __missing__(self, number: int) -> str:
+        character = chr(number)
+        if not _pattern(_SHOWN).match(character):
+            picture = character
+        elif number < 0x20:
+            picture = chr(0x2400 + number)
+        elif 0xD800 <= number <= 0xDFFF:
+            picture = "\ufffd"
+        else:
+            picture = _code_point(character)
+        self[number] = picture
+        return picture
+
+
+_PICTURES = _Pictures({0x7F: "␡"})
