@@ -1,0 +1,143 @@
+"""Files that are written whole or not at all, and the question whether two names mean one file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from gptkit.errors import CannotWrite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_atomic(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Replace a file's content; on any failure the old file is as it was. Raises CannotWrite.
+
+    A symbolic link stays and the file it points at is replaced. An existing file keeps its owner and
+    its mode unless one is given; a read-only one is refused. What is no file (a device, a FIFO) is
+    written to directly.
+    """
+    try:
+        existing = _status(path)
+        if existing is None:
+            target = path.resolve()
+        elif stat.S_ISREG(existing.st_mode):
+            target = path.resolve(strict=True)
+            if not os.access(target, os.W_OK):
+                raise PermissionError(0, "permission denied")
+        else:
+            _write_directly(path, data)
+            return
+        _replace(target, data, mode, existing)
+    except (OSError, ValueError) as error:
+        raise CannotWrite(f"cannot write '{path}': {_cause(error)}") from error
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace a file that only its owner may read: 0600 whatever the umask. Raises CannotWrite.
+
+    Missing folders are made 0700. A symbolic link in the file's place is refused: someone else may
+    have put it there.
+    """
+    try:
+        _make_private_folder(path.parent)
+        if path.is_symlink():
+            raise CannotWrite(
+                f"cannot write '{path}': it is a symbolic link",
+                hint="remove it; private files are never links",
+            )
+        existing = _status(path)
+        if existing is not None and not stat.S_ISREG(existing.st_mode):
+            raise CannotWrite(f"cannot write '{path}': it is not a regular file")
+        _replace(path, data, 0o600, None)
+    except (OSError, ValueError) as error:
+        raise CannotWrite(f"cannot write '{path}': {_cause(error)}") from error
+
+
+def same_file(first: Path | int, second: Path | int) -> bool:
+    """Two spellings, links or open descriptors of one regular file; neither needs to exist yet."""
+    one, other = _status(first), _status(second)
+    if one is not None and other is not None:
+        return stat.S_ISREG(one.st_mode) and os.path.samestat(one, other)
+    if one is not None or other is not None or isinstance(first, int) or isinstance(second, int):
+        return False
+    first, second = first.resolve(), second.resolve()
+    if first == second:
+        return True
+    folder, other_folder = _status(first.parent), _status(second.parent)
+    if first.name != second.name or folder is None or other_folder is None:
+        return False
+    return os.path.samestat(folder, other_folder)
+
+
+def _status(path: Path | int) -> os.stat_result | None:
+    try:
+        return os.fstat(path) if isinstance(path, int) else path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _write_directly(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+
+
+def _replace(target: Path, data: bytes, mode: int | None, existing: os.stat_result | None) -> None:
+    temporary = target.with_name(f".gptkit-{os.urandom(8).hex()}")
+    kept = mode if mode is not None else stat.S_IMODE(existing.st_mode) if existing else None
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(temporary, flags, 0o666 if kept is None else 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            if existing is not None:
+                _keep_owner(descriptor, existing)
+            if kept is not None and hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
+                os.fchmod(descriptor, kept)
+            os.fsync(descriptor)
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    _settle_folder(target.parent)
+
+
+def _keep_owner(descriptor: int, existing: os.stat_result) -> None:
+    """Only root can give a file away; for everyone else the file becomes theirs, as with an editor."""
+    if hasattr(os, "fchown") and (existing.st_uid, existing.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):
+            os.fchown(descriptor, existing.st_uid, existing.st_gid)
+
+
+def _settle_folder(folder: Path) -> None:
+    """The new name survives a power cut; a file system that cannot promise that is not a failure."""
+    with suppress(OSError):  # Windows opens no folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _make_private_folder(folder: Path) -> None:
+    missing = []
+    while _status(folder) is None and folder != folder.parent:
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        try:
+            each.mkdir(0o700)
+        except FileExistsError:  # another first run was faster
+            continue
+        each.chmod(0o700)
+
+
+def _cause(error: OSError | ValueError) -> str:
+    """A ValueError is how Python says that a name holds a NUL."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return reason[:1].lower() + reason[1:]
