@@ -1,1 +1,3 @@
 """gptkit: a YAML file is a command."""
+
+__version__ = "0.1.0"

@@ -21,7 +21,8 @@ class Request:
 
     `parameters` are named as the API names them and are sent as they are. `droppable` names those
     that the user did not type (a prompt file or a setting brought them): a provider that rejects
-    one of these is asked again without it.
+    one of these is asked again without it. `text` is the input by itself, without the words around
+    it; it is not sent, and serves a model that only repeats.
     """
 
     model: str
@@ -29,6 +30,7 @@ class Request:
     parameters: Mapping[str, object] = field(default_factory=dict)
     droppable: frozenset[str] = frozenset()
     stream: bool = True
+    text: str = ""
 
     def body(self) -> dict[str, object]:
         """The JSON object that goes over the wire."""
@@ -159,6 +161,10 @@ class OutputFormat(Protocol):
     @property
     def streams(self) -> bool:
         """The answer may be written as it arrives; else only `finish` of the whole."""
+
+    @property
+    def live(self) -> bool:
+        """On a terminal the answer may be shown as Markdown while it arrives."""
 
     @property
     def parameters(self) -> Mapping[str, object]:

@@ -8,13 +8,14 @@ import io
 import json
 import os
 import select
+import signal
 import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, Literal
 
-from gptkit.errors import CannotRead, CannotWrite, DataFault, GptkitError, NoInput
+from gptkit.errors import CannotRead, CannotWrite, DataFault, GptkitError, NoInput, Stopped
 from gptkit.sanitize import one_line, visible
 
 StdinKind = Literal["terminal", "file", "pipe", "device", "closed"]
@@ -76,7 +77,7 @@ class Terminal:
         try:
             self._stdout(data)
         except BrokenPipeError:
-            raise
+            raise Stopped(signal.SIGPIPE) from None
         except OSError as error:
             raise CannotWrite(f"standard output: {_reason(error)}") from error
 
@@ -116,6 +117,15 @@ class Terminal:
         if len(data) > INPUT_CAP:
             raise DataFault(f"standard input: more than {INPUT_CAP >> 20} MiB")
         return data
+
+    def stdin_is(self, path: str) -> bool:
+        """Whether standard input reads from this very file."""
+        if self.stdin is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self.stdin.fileno()), os.stat(path))  # noqa: PTH116
+        except (OSError, io.UnsupportedOperation):
+            return False
 
     def ready(self, seconds: float) -> bool:
         """Whether standard input has data or its end within so many seconds."""
@@ -181,9 +191,7 @@ def process_terminal() -> Terminal:
 class MemoryTerminal(Terminal):
     """The in-memory twin: what was written is in `output` and `errors`."""
 
-    def __init__(
-        self, stdin: bytes | None, environ: Mapping[str, str], terminal: bool, width: int
-    ) -> None:
+    def __init__(self, stdin: bytes | None, environ: Mapping[str, str], terminal: bool, width: int) -> None:
         self._output = io.BytesIO()
         self._errors = io.BytesIO()
         super().__init__(
