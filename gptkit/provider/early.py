@@ -1,0 +1,92 @@
+"""The request on the wire before the SDK is loaded, and its response handed to the SDK afterwards."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from gptkit.provider.connection import connection
+from gptkit.provider.exchange import Answer, Exchange
+
+if TYPE_CHECKING:
+    import h11
+
+_BLOCK = 65536
+_HEAD_LIMIT = 256 * 1024
+
+
+def early(exchange: Exchange) -> Callable[[], Answer]:
+    """Sends the request now, with the standard library only; the result reads the response."""
+    wire = connection(exchange.place, exchange.endpoint)
+    exchange.closers.append(wire.close)
+    exchange.phase = "send"
+    try:
+        wire.settimeout(exchange.clock.seconds())
+        wire.sendall(exchange.message.head + exchange.message.body)
+        exchange.phase = "wait"
+    except OSError as error:
+        unsent: OSError | None = error
+    else:
+        unsent = None
+    return lambda: _answer(wire, exchange, unsent)
+
+
+def _answer(wire: socket.socket, exchange: Exchange, unsent: OSError | None) -> Answer:
+    """A server that refuses early may stop reading the body: its status wins over the write error."""
+    import h11
+
+    connection = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
+    message = exchange.message
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in message.headers]
+    connection.send(h11.Request(method=message.method, target=message.target, headers=headers))
+    if message.body:
+        connection.send(h11.Data(data=message.body))
+    connection.send(h11.EndOfMessage())
+    try:
+        response = _head(wire, exchange, connection)
+    except (OSError, h11.RemoteProtocolError):
+        if unsent is not None:
+            raise unsent from None
+        raise
+    return Answer(response.status_code, response.headers.raw_items(), _body(wire, exchange, connection))
+
+
+def _head(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -> h11.Response:
+    import h11
+
+    for _ in range(64):  # a server may announce itself with 100 or 103, but not for ever
+        event = _event(wire, exchange, connection)
+        if isinstance(event, h11.Response):
+            return event
+        if not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
+            break
+    raise h11.RemoteProtocolError("no response")
+
+
+def _body(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -> Iterator[bytes]:
+    import h11
+
+    data, need = h11.Data, h11.NEED_DATA
+    receive, next_event = connection.receive_data, connection.next_event
+    while True:
+        event = next_event()
+        if type(event) is data:
+            yield bytes(event.data)
+        elif event is need:
+            wire.settimeout(exchange.clock.seconds())
+            receive(wire.recv(_BLOCK))
+        else:
+            return
+
+
+def _event(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -> object:
+    import h11
+
+    while (event := connection.next_event()) is h11.NEED_DATA:
+        wire.settimeout(exchange.clock.seconds())
+        received = wire.recv(_BLOCK)
+        if not received:
+            raise ConnectionAbortedError("closed before an answer")
+        connection.receive_data(received)
+    return event

@@ -1,0 +1,88 @@
+"""What is known of one HTTP exchange while it goes on: its request, phase, clock and outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
+from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from gptkit.chat import Deadlines, Endpoint, Request
+from gptkit.provider import target as address
+from gptkit.provider.target import Outgoing, Target
+
+Phase = Literal["connect", "send", "wait", "read"]
+
+
+class Answer(NamedTuple):
+    """An HTTP response as it comes from the wire: headers and body are not decoded yet."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: Iterator[bytes]
+
+
+class Exchange:
+    """One request on its way; `partial` says that text of the answer was handed on."""
+
+    def __init__(self, endpoint: Endpoint, path: str, request: Request | None = None) -> None:
+        self.endpoint = endpoint
+        self.place: Target = address.target(endpoint.base_url)
+        body = request.body() if request else None
+        method = "POST" if request else "GET"
+        self.message: Outgoing = address.message(endpoint, self.place, method, path, body)
+        self.model = request.model if request else ""
+        self.chat = request is not None
+        self.phase: Phase = "connect"
+        self.clock = Clock(endpoint.deadlines)
+        self.partial = False
+        self.done = False
+        self.request_id = ""
+        self.closers: list[Callable[[], None]] = []
+
+    @property
+    def proxy(self) -> str:
+        """The proxy as it may be shown: without user and password."""
+        if not self.endpoint.proxy:
+            return ""
+        parts = urlsplit(self.endpoint.proxy)
+        return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+    def answered(self, headers: Mapping[str, str]) -> None:
+        self.phase = "read"
+        names = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id")
+        self.request_id = next((headers[name] for name in names if headers.get(name)), "")
+
+    def close(self) -> None:
+        while self.closers:
+            self.closers.pop()()
+
+
+class Clock:
+    """How long the next read may take; only content puts off the content deadline."""
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        self.idle = deadlines.idle
+        self.patience = deadlines.first_content
+        self._between = deadlines.content
+        self._due = monotonic() + self.patience
+
+    def seconds(self) -> float:
+        """Raises TimeoutError when content is overdue although bytes still come."""
+        left = self._due - monotonic()
+        if left <= 0:
+            raise TimeoutError("no content")
+        return min(self.idle, left)
+
+    @property
+    def overdue(self) -> bool:
+        return monotonic() >= self._due
+
+    def content(self) -> None:
+        self.patience = self._between
+        self._due = monotonic() + self._between
+
+    def hurry(self, seconds: float) -> None:
+        """What is still to come is not worth waiting longer."""
+        self.patience = seconds
+        self._due = min(self._due, monotonic() + seconds)

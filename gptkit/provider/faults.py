@@ -1,0 +1,290 @@
+"""One table from what the SDK, HTTP, TLS and sockets raise to gptkit's errors."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from gptkit.errors import (
+    DataFault,
+    GptkitError,
+    Incomplete,
+    InternalFault,
+    NoPermission,
+    ProtocolFault,
+    TryAgain,
+    Unavailable,
+)
+from gptkit.provider.complaint import Complaint, complaint, tokens, wait
+from gptkit.provider.exchange import Exchange, Phase
+from gptkit.sanitize import one_line
+
+_CA_HINT = "if your network has its own certificate authority, name its file in SSL_CERT_FILE"
+
+
+def fault(error: Exception, exchange: Exchange) -> GptkitError:
+    """The error to raise instead; it holds neither the key nor the exception it came from."""
+    found = error if isinstance(error, GptkitError) else _fault(error, exchange)
+    if exchange.partial and not isinstance(found, Incomplete | InternalFault):
+        found = Incomplete(f"answer cut short: {found.message}", hint=found.hint, tries=found.tries)
+    found.partial = exchange.partial
+    found.request_id = found.request_id or exchange.request_id
+    found.message = _redacted(found.message, exchange)
+    found.args = (found.message,)
+    found.__cause__ = found.__context__ = None
+    return found.with_traceback(error.__traceback__ if isinstance(found, InternalFault) else None)
+
+
+def is_cut(error: Exception) -> bool:
+    """The connection ended or fell silent, as opposed to bringing something wrong."""
+    root = _chain(error)[-1]
+    return isinstance(root, OSError) or type(root).__name__ == "RemoteProtocolError"
+
+
+def _fault(error: Exception, exchange: Exchange) -> GptkitError:
+    if isinstance(status := getattr(error, "status_code", None), int):
+        response = getattr(error, "response", None)
+        headers = getattr(response, "headers", {})
+        said = complaint(getattr(error, "body", None), headers.get("content-type", ""))
+        found = _of_status(status, said, exchange)
+        found.wait = wait(headers)
+        return found
+    chain = _chain(error)
+    names = [kind.__name__ for kind in type(chain[-1]).__mro__]
+    if exchange.phase == "connect":
+        exchange.phase = _phase(chain)
+    row = next((ROWS[name] for name in names if name in ROWS), _internal)
+    return row(chain[-1], exchange)
+
+
+def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
+    row = STATUS.get(status) or STATUS[500 if status >= 500 else 400]
+    if status in (400, 413, 422) and said.too_long:
+        numbers = tokens(said)
+        of = f": {numbers[0]} of {numbers[1]} tokens" if numbers else _shown(said, exchange)
+        return DataFault(f"input too long{of}")
+    if status in (400, 402, 403, 429) and said.no_credit:
+        row = STATUS[402]
+    if status == 404 and not exchange.model:
+        row = STATUS[405]
+    what = row.what.format(model=exchange.model, url=exchange.place.url, proxy=exchange.proxy or "")
+    found = row.kind(f"{what} ({status})" + _shown(said, exchange), hint=row.hint, tries=row.tries)
+    found.parameter = said.parameter if status in (400, 422) else ""
+    return found
+
+
+def _shown(said: Complaint, exchange: Exchange) -> str:
+    """Redacted before it is cut: half a key is too much as well."""
+    text = one_line(_redacted(said.message, exchange))
+    return f": {text}" if text else ""
+
+
+class _Row(NamedTuple):
+    kind: type[GptkitError]
+    tries: int
+    what: str
+    hint: str = ""
+
+
+STATUS: Mapping[int, _Row] = {
+    400: _Row(Unavailable, 1, "request not accepted"),
+    401: _Row(NoPermission, 1, "the API key was not accepted", "store the right one with 'gptkit keys set'"),
+    402: _Row(Unavailable, 1, "no credit"),
+    403: _Row(NoPermission, 1, "not allowed"),
+    404: _Row(Unavailable, 1, "no model '{model}' at '{url}'", "'gptkit models' lists what is there"),
+    405: _Row(Unavailable, 1, "no chat API at '{url}'", "the base URL often ends in /v1"),
+    407: _Row(
+        NoPermission, 1, "the proxy {proxy} wants a login", "write user and password into the proxy's URL"
+    ),
+    408: _Row(TryAgain, 2, "the server gave up waiting"),
+    409: _Row(TryAgain, 2, "conflict at the server"),
+    413: _Row(DataFault, 1, "input too long"),
+    422: _Row(Unavailable, 1, "request not accepted"),
+    425: _Row(TryAgain, 4, "the server is not ready"),
+    429: _Row(TryAgain, 4, "too many requests"),
+    500: _Row(TryAgain, 4, "server trouble"),
+}
+"""By HTTP status; 400 and 500 stand for their hundreds."""
+
+
+def _certificate(error: BaseException, exchange: Exchange) -> GptkitError:
+    reason = getattr(error, "verify_message", "") or "certificate not valid"
+    return ProtocolFault(f"TLS: certificate of '{exchange.place.host}': {one_line(reason)}", hint=_CA_HINT)
+
+
+def _tls(error: BaseException, exchange: Exchange) -> GptkitError:
+    reason = str(getattr(error, "reason", None) or "handshake failed").replace("_", " ").lower()
+    if exchange.phase == "read":
+        return _cut(f"TLS: {one_line(reason)}", exchange)
+    plain = reason in (
+        "wrong version number",
+        "http request",
+        "record layer failure",
+        "packet length too long",
+    )
+    hint = "a server without TLS has a base URL that starts with http://" if plain else _CA_HINT
+    return ProtocolFault(f"TLS with {exchange.place.place}: {one_line(reason)}", hint=hint)
+
+
+def _name(error: BaseException, exchange: Exchange) -> GptkitError:
+    host = exchange.proxy or exchange.place.host
+    import socket
+
+    if isinstance(error, OSError) and error.errno == socket.EAI_AGAIN:
+        return TryAgain(f"no answer from name look-up for '{host}'", tries=4)
+    return TryAgain(f"no such host: '{host}'", hint="check the base URL and the network", tries=2)
+
+
+def _refused(error: BaseException, exchange: Exchange) -> GptkitError:
+    return TryAgain(f"nothing listens on {exchange.proxy or exchange.place.place}", tries=4)
+
+
+def _silent(error: BaseException, exchange: Exchange) -> GptkitError:
+    clock = exchange.clock
+    if exchange.phase == "connect":
+        seconds = exchange.endpoint.deadlines.connect
+        return TryAgain(
+            f"no connection to {exchange.proxy or exchange.place.place} in {seconds:g} s", tries=4
+        )
+    if exchange.phase == "send":
+        return TryAgain(f"the request could not be sent in {clock.idle:g} s", tries=4)
+    if clock.overdue:
+        return _cut(f"no content for {clock.patience:g} s", exchange)
+    if exchange.phase == "wait":
+        return TryAgain(f"no answer in {clock.idle:g} s; it may have been billed", tries=2, billed=True)
+    return _cut(f"no bytes for {clock.idle:g} s", exchange)
+
+
+def _closed(error: BaseException, exchange: Exchange) -> GptkitError:
+    what = "connection reset" if isinstance(error, ConnectionResetError) else "connection closed"
+    if exchange.phase in ("connect", "send"):
+        return TryAgain(
+            f"{what} by {exchange.proxy or exchange.place.place} before the request was sent", tries=4
+        )
+    if exchange.phase == "wait":
+        return TryAgain(f"{what} before an answer; it may have been billed", tries=2, billed=True)
+    return _cut(what, exchange)
+
+
+def _unreachable(error: BaseException, exchange: Exchange) -> GptkitError:
+    number = getattr(error, "errno", None)
+    reason = errno.errorcode.get(number, "") if isinstance(number, int) else ""
+    text = one_line(str(getattr(error, "strerror", "") or error)).lower() or "network error"
+    return TryAgain(
+        f"{exchange.proxy or exchange.place.place}: {text}" + (f" ({reason})" if reason else ""), tries=4
+    )
+
+
+def _cut(what: str, exchange: Exchange) -> GptkitError:
+    if exchange.partial:
+        return Incomplete(f"answer cut short: {what}", tries=4)
+    return TryAgain(f"answer cut short before its first word: {what}", tries=2, billed=True)
+
+
+def _not_http(error: BaseException, exchange: Exchange) -> GptkitError:
+    """h11 and httpcore2 raise the same class for garbage, for a cut body and for a cut head."""
+    text = str(error)
+    if "without sending a response" in text:
+        return _closed(error, exchange)
+    if "received" in text and "expected" in text:
+        if exchange.partial:
+            return _cut("fewer bytes than announced", exchange)
+        return ProtocolFault("the answer has fewer bytes than announced", tries=2, billed=True)
+    if "closed connection" in text or "chunked read" in text:
+        return _cut("connection closed", exchange)
+    if exchange.phase == "read":
+        return ProtocolFault("the answer's HTTP framing is broken", tries=2)
+    return ProtocolFault(f"{exchange.place.place} does not speak HTTP", tries=2)
+
+
+def _proxy(error: BaseException, exchange: Exchange) -> GptkitError:
+    text = str(error)
+    if text.startswith("407") or "auth" in text.lower():
+        row = STATUS[407]
+        return NoPermission(row.what.format(proxy=exchange.proxy) + " (407)", hint=row.hint)
+    return TryAgain(f"proxy {exchange.proxy}: {one_line(text)}", tries=4)
+
+
+def _malformed(error: BaseException, exchange: Exchange) -> GptkitError:
+    what = "not valid UTF-8" if isinstance(error, UnicodeDecodeError) else "not valid JSON"
+    return ProtocolFault(f"malformed answer: {what}", tries=2)
+
+
+def _in_stream(error: BaseException, exchange: Exchange) -> GptkitError:
+    """An error object where a piece of the answer should be."""
+    said = complaint(getattr(error, "body", None))
+    status = said.status or (400 if "invalid_request" in said.kind else None)
+    if said.no_credit:
+        status = 402
+    if status:
+        return _of_status(status, said, exchange)
+    return TryAgain("the server stopped with an error" + _shown(said, exchange), tries=4)
+
+
+def _internal(error: BaseException, exchange: Exchange) -> GptkitError:
+    return InternalFault(f"provider: {type(error).__name__}: {one_line(str(error))}")
+
+
+ROWS: Mapping[str, Callable[[BaseException, Exchange], GptkitError]] = {
+    "SSLCertVerificationError": _certificate,
+    "SSLEOFError": _closed,
+    "SSLZeroReturnError": _closed,
+    "SSLError": _tls,
+    "gaierror": _name,
+    "ConnectionRefusedError": _refused,
+    "ConnectionError": _closed,
+    "TimeoutError": _silent,
+    "TimeoutException": _silent,
+    "ProxyError": _proxy,
+    "RemoteProtocolError": _not_http,
+    "NetworkError": _closed,
+    "OSError": _unreachable,
+    "JSONDecodeError": _malformed,
+    "UnicodeDecodeError": _malformed,
+    "RecursionError": _malformed,
+    "ValueError": _malformed,
+    "APIError": _in_stream,
+}
+"""By the name of a class, the nearest of its bases first: naming one must not load what defines it."""
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """From the SDK's exception to the first cause; its own text is often just 'Connection error.'."""
+    chain = [error]
+    while (inner := chain[-1].__cause__) is not None and inner not in chain:
+        chain.append(inner)
+    return chain
+
+
+def _phase(chain: list[BaseException]) -> Phase:
+    """How far the SDK's ordinary path came, from the classes that its layers wrap around the cause."""
+    names = {kind.__name__ for link in chain for kind in type(link).__mro__}
+    if names & {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}:
+        return "connect"
+    if names & {"WriteError", "WriteTimeout"}:
+        return "send"
+    return "wait" if names & {"ReadError", "ReadTimeout", "RemoteProtocolError"} else "connect"
+
+
+def _redacted(text: str, exchange: Exchange) -> str:
+    for secret in _secrets(exchange):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _secrets(exchange: Exchange) -> Iterator[str]:
+    from base64 import b64encode
+    from urllib.parse import quote
+
+    values = [exchange.endpoint.key or "", exchange.place.login.partition(":")[2]]
+    values += [
+        value
+        for name, value in exchange.endpoint.headers.items()
+        if re.search("auth|key|token|cookie", name, re.I)
+    ]
+    for value in values:
+        for secret in {value.strip(), value.strip().removeprefix("Bearer ")}:
+            if len(secret) >= 4:
+                yield from (secret, quote(secret, safe=""), b64encode(secret.encode()).decode().rstrip("="))

@@ -1,0 +1,132 @@
+"""A server's event stream, in whatever spelling, as the plain one that the SDK reads without loss."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from gptkit.errors import ProtocolFault
+from gptkit.provider.exchange import Exchange
+
+EVENT_LIMIT = 8 * 1024 * 1024
+_DONE = b"data: [DONE]"
+_IDLE = {b"ping", b"keepalive", b"keep-alive", b"heartbeat"}
+"""Events that only keep a connection open; their data need not be JSON."""
+
+
+def normalised(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
+    """One `data:` line an event, ended by an empty line.
+
+    The SDK loses the first event behind a byte order mark and an event that the end of the stream
+    follows without an empty line; it takes events without data for broken JSON. Comments, ids and
+    retry hints go; so a stream of nothing else yields nothing.
+    """
+    event = _Event()
+    for lines in _lines(pieces):
+        ready: list[bytes] = []
+        for line in lines:
+            if line[:5] == b"data:":
+                event.add(line[6:] if line[5:6] == b" " else line[5:])
+            elif line:
+                event.field(line)
+            elif event.data:
+                ready.append(event.taken())
+                if ready[-1][:12] == _DONE:
+                    exchange.done = True
+                    break
+            else:
+                event.name = b""
+        if ready:
+            yield b"".join(ready)
+        if exchange.done:
+            return
+    if event.data:
+        last = event.taken()
+        exchange.done = last[:12] == _DONE
+        yield last
+
+
+class _Event:
+    """The event whose lines are being read."""
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+        self.name = b""
+        self._size = 0
+
+    def add(self, value: bytes) -> None:
+        self._size += len(value)
+        if self._size > EVENT_LIMIT:
+            raise too_large()
+        self.data.append(value)
+
+    def field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        if name == b"event":
+            self.name = value.strip().lower()
+        elif name == b"data":  # the whole line: a field without a colon has an empty value
+            self.add(b"")
+
+    def taken(self) -> bytes:
+        data = self.data[0] if len(self.data) == 1 else b"\n".join(self.data)
+        name, self.data, self.name, self._size = self.name, [], b"", 0
+        if name in _IDLE or not data.strip():
+            return b""
+        if name == b"error" and not data.startswith(b'{"error"'):
+            data = b'{"error":' + (data if data[:1] == b"{" else _quoted(data)) + b"}"
+        if b"\n" in data:  # between two JSON tokens, else the SDK finds the JSON broken all the same
+            data = data.replace(b"\n", b"\ndata: ")
+        return b"data: " + data + b"\n\n"
+
+
+def _quoted(data: bytes) -> bytes:
+    return json.dumps(data.decode("utf-8", "replace")).encode()
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Complete lines, each piece's at once; LF, CRLF and CR end a line, the last line may lack it."""
+    rest: list[bytes] = []
+    held = 0
+    after_return = False
+    for piece in without_mark(pieces):
+        if after_return and piece[:1] == b"\n":
+            piece = piece[1:]  # noqa: PLW2901
+        after_return = piece[-1:] == b"\r" if piece else after_return
+        if b"\r" in piece:
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # noqa: PLW2901
+        lines = piece.split(b"\n")
+        if len(lines) > 1:
+            if rest:
+                rest.append(lines[0])
+                lines[0] = b"".join(rest)
+                rest, held = [], 0
+            tail = lines.pop()
+            yield lines
+        else:
+            tail = piece
+        if tail:
+            rest.append(tail)
+            held += len(tail)
+            if held > EVENT_LIMIT:
+                raise too_large()
+    if rest:
+        yield [b"".join(rest)]
+
+
+def without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The bytes behind a UTF-8 byte order mark, even one that comes in three pieces."""
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= 3 or not b"\xef\xbb\xbf".startswith(head):
+            yield head.removeprefix(b"\xef\xbb\xbf")
+            break
+    else:
+        if head:
+            yield head
+        return
+    yield from pieces
+
+
+def too_large() -> ProtocolFault:
+    return ProtocolFault(f"one event of the answer is larger than {EVENT_LIMIT >> 20} MiB")

@@ -1,0 +1,161 @@
+"""One API address taken apart, and the bytes of a request to it, without any HTTP library."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from gptkit import __version__
+from gptkit.chat import Endpoint
+from gptkit.errors import BadConfiguration, DataFault, NoPermission
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+_FRAMING = {"host", "content-length", "transfer-encoding", "accept-encoding", "connection", "expect"}
+
+
+class Target(NamedTuple):
+    """Where a base URL points to; `url` is what may be shown: no user, no password, no query."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+    login: str
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def place(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+
+class Outgoing(NamedTuple):
+    """One HTTP request, complete: what is written early is also what the SDK's must equal."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @property
+    def head(self) -> bytes:
+        lines = [
+            f"{self.method} {self.target} HTTP/1.1",
+            *(f"{name}: {value}" for name, value in self.headers),
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def target(base_url: str) -> Target:
+    """Raises BadConfiguration for what is not an http or https address."""
+    if any(character <= " " or character == "\x7f" for character in base_url):
+        raise BadConfiguration("base URL: holds a space or a control character")
+    try:
+        parts = urlsplit(base_url)
+        port, host = parts.port, parts.hostname or ""
+        host = host if host.isascii() else host.encode("idna").decode()
+    except ValueError:
+        raise BadConfiguration("base URL: not an address") from None
+    if parts.scheme not in _PORTS or not host:
+        raise BadConfiguration(
+            "base URL: not an http or https address", hint="write it like https://api.example.com/v1"
+        )
+    login = ""
+    if parts.username or parts.password:
+        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~-._")
+    query = quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
+    return Target(parts.scheme, host, port or _PORTS[parts.scheme], path, query, login)
+
+
+def message(
+    endpoint: Endpoint, place: Target, method: str, path: str, body: Mapping[str, object] | None
+) -> Outgoing:
+    """The request for `path` below the base URL; raises NoPermission for a key that cannot be sent."""
+    content = b"" if body is None else _json(body)
+    headers = {
+        "Host": place.authority,
+        "User-Agent": f"gptkit/{__version__}",
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip, deflate",
+        **_authorization(endpoint, place),
+    }
+    if endpoint.organization:
+        headers["OpenAI-Organization"] = endpoint.organization.strip()
+    if endpoint.project:
+        headers["OpenAI-Project"] = endpoint.project.strip()
+    if body is not None:
+        headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    _customise(headers, endpoint.headers)
+    for name, value in headers.items():
+        if not _VALUE.fullmatch(value):
+            raise BadConfiguration(f"header '{name}': its value holds a character that HTTP does not allow")
+    location = f"{place.path}{path}" + (f"?{place.query}" if place.query else "")
+    return Outgoing(method, location, tuple(headers.items()), content)
+
+
+def key(endpoint: Endpoint) -> str:
+    """The API key as it is sent, or nothing; raises NoPermission for one that no server can have given."""
+    stripped = (endpoint.key or "").strip()
+    if not all("!" <= character <= "~" for character in stripped):
+        raise NoPermission(
+            "the API key holds a space, a line break or a character that no key has",
+            hint="store it again with 'gptkit keys set'",
+        )
+    return stripped
+
+
+def _authorization(endpoint: Endpoint, place: Target) -> dict[str, str]:
+    secret = key(endpoint)
+    if secret:
+        return {"Authorization": f"Bearer {secret}"}
+    if place.login:
+        from base64 import b64encode
+
+        return {"Authorization": f"Basic {b64encode(place.login.encode()).decode()}"}
+    return {}
+
+
+def _customise(headers: dict[str, str], custom: Mapping[str, str]) -> None:
+    known = {name.lower(): name for name in headers}
+    for name, value in custom.items():
+        if not _TOKEN.fullmatch(name):
+            raise BadConfiguration(f"header '{name}': not a header name")
+        if name.lower() in _FRAMING:
+            raise BadConfiguration(f"header '{name}': gptkit sets it itself")
+        headers[known.setdefault(name.lower(), name)] = value.strip()
+
+
+def _json(body: Mapping[str, object]) -> bytes:
+    """Spelled as the SDK spells it, so that the two requests are equal byte for byte."""
+    try:
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
+    except UnicodeEncodeError:
+        raise DataFault("request: the text holds half a character (a lone surrogate)") from None
+    except (TypeError, ValueError, RecursionError):
+        unfit = next((name for name, value in body.items() if not _fits(value)), "request")
+        raise DataFault(f"parameter '{unfit}': its value cannot be written as JSON") from None
+
+
+def _fits(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,62 @@
+"""Calls of the provider as tests make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from gptkit.chat import Deadlines, Endpoint, Event, Finished, Message, Reasoning, Refusal, Request, Text
+from gptkit.errors import GptkitError
+from gptkit.provider.client import provider
+
+KEY = "sk-canary-0123456789"
+HURRIED = Deadlines(connect=5.0, idle=0.3, first_content=5.0, content=5.0)
+
+
+def endpoint(url: str, **fields: Any) -> Endpoint:
+    return Endpoint(url, **{"key": KEY, **fields})
+
+
+def request(stream: bool = True, model: str = "gpt-test", **parameters: object) -> Request:
+    messages = (Message("system", "Be brief."), Message("user", "Grüße, 世界"))
+    return Request(model, messages, parameters, stream=stream)
+
+
+def answers(place: Endpoint, asked: Request | None = None) -> list[Event]:
+    return list(provider(place)(asked or request()))
+
+
+def text(events: Iterable[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def thoughts(events: Iterable[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Reasoning))
+
+
+def refusal(events: Iterable[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Refusal))
+
+
+def end(events: list[Event]) -> Finished:
+    assert isinstance(events[-1], Finished)
+    return events[-1]
+
+
+def failure(
+    place: Endpoint, kind: type[GptkitError], asked: Request | None = None
+) -> tuple[str, GptkitError]:
+    """The text that came before the failure, and the failure, which must give nothing away."""
+    got: list[Event] = []
+    with pytest.raises(GptkitError) as raised:
+        for event in provider(place)(asked or request()):
+            got.append(event)
+    error = raised.value
+    assert type(error) is kind, f"{type(error).__name__}: {error.message}"
+    assert error.__cause__ is None
+    assert error.__context__ is None or error.__suppress_context__
+    assert KEY not in f"{error.message} {error.hint} {error!r}"
+    assert len(error.message) < 500
+    return text(got), error
