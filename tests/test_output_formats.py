@@ -1,0 +1,256 @@
+"""`output: email` and `output: json`: what is asked of the server and what is accepted from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gptkit.chat import Defect
+from gptkit.errors import Incomplete
+from gptkit.output.formats import FORMATS, check_schema
+
+EMAIL = FORMATS["email"](None)
+JSON = FORMATS["json"](None)
+PERSON = {
+    "title": "A person!",
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+def defect(schema: Mapping[str, object] | None, answer: str) -> Defect:
+    with pytest.raises(Defect) as caught:
+        FORMATS["json"](schema).finish(answer)
+    assert isinstance(caught.value.failure, Incomplete)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("answer", "mail"),
+    [
+        ("Subject: Friday\n\nDear Ana,\n\nSee you.\n", "Subject: Friday\n\nDear Ana,\n\nSee you."),
+        ("Subject: Friday\nDear Ana,", "Subject: Friday\n\nDear Ana,"),
+        ("subject:Friday\n\n\n\n  Dear Ana,  \n", "Subject: Friday\n\n  Dear Ana,"),
+        ("**Subject:** Friday\n\nDear Ana,", "Subject: Friday\n\nDear Ana,"),
+        ("**Subject: Friday**\n\n---\n\nDear Ana,\n\n-- \nBob", "Subject: Friday\n\nDear Ana,\n\n--\nBob"),
+        ("### Subject: *Friday*\n**Body:**\nDear Ana,", "Subject: Friday\n\nDear Ana,"),
+        ("```text\nSubject: Friday\n\nDear Ana,\n```", "Subject: Friday\n\nDear Ana,"),
+        ("Sure!\n\n```\nSubject: Friday\n\nDear Ana,\n```\nAnything else?", "Subject: Friday\n\nDear Ana,"),
+        ("Here is a draft:\n\nSubject: Friday\n\nDear Ana,", "Subject: Friday\n\nDear Ana,"),
+        ("主题：周五\r\n\r\n您好：\r\n", "Subject: 周五\n\n您好："),
+        ("Subject: Re: Friday: 5 * 3\n\nHi", "Subject: Re: Friday: 5 * 3\n\nHi"),
+        (
+            "Subject: A\n\nSubject: is what you asked for\n\nBye",
+            "Subject: A\n\nSubject: is what you asked for\n\nBye",
+        ),
+    ],
+)
+def test_a_mail_gets_one_form(answer: str, mail: str) -> None:
+    assert EMAIL.finish(answer) == mail
+    assert EMAIL.finish(mail) == mail
+
+
+@pytest.mark.parametrize(
+    ("answer", "again"),
+    [
+        ("", False),
+        ("What should the mail say?", False),
+        ("Dear Ana,\n\nsee you.", True),
+        ("Subject:\n\nDear Ana,", True),
+        ("Subject: Friday\n\n", False),
+        ("one\ntwo\nthree\nfour\nfive\nSubject: too late\n\nbody", True),
+    ],
+)
+def test_what_is_no_mail_is_refused(answer: str, again: bool) -> None:
+    with pytest.raises(Defect) as caught:
+        EMAIL.finish(answer)
+    assert isinstance(caught.value.failure, Incomplete)
+    assert caught.value.again is again
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ('{"b": 1, "a": [true, null]}', {"b": 1, "a": [True, None]}),
+        (' \ufeff["中"]\n', ["中"]),
+        ('"text"', "text"),
+        ('```json\n{"a": 1}\n```', {"a": 1}),
+        ('Here you are:\n\n```\n{"a": 1}\n```\nSee [1].', {"a": 1}),
+        ('Here you are: {"a": {"b": [1]}} as asked.', {"a": {"b": [1]}}),
+        ('As [1] says: {"a": 1}.', {"a": 1}),
+        ('{"a": 1}\n{"a": 1}', {"a": 1}),
+    ],
+)
+def test_takes_the_json_value(answer: str, value: object) -> None:
+    assert JSON.finish(answer) == json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ("", "it is not valid JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("No idea.", "it is not valid JSON: Expecting value: line 1 column 1 (char 0)"),
+        ('{"a": 1', "it is not valid JSON: Expecting ',' delimiter: line 1 column 8 (char 7)"),
+        ('{"a": {"b": 1}, oops', "it is not valid JSON: Expecting property name enclosed in double quotes"),
+        ('{"a": 1} {"a": 2}', "it is not valid JSON: it holds 2 JSON values where one was asked for"),
+        ('{"a": NaN}', "it is not valid JSON: NaN is not JSON"),
+        ('{"a": 1e999}', "it is not valid JSON: number out of range: 1e999"),
+        ("[" * 100_000, "it is not valid JSON: nested too deeply"),
+        ('{"a": [1, 2}', "it is not valid JSON: Expecting ',' delimiter"),
+    ],
+)
+def test_says_why_it_is_not_json(answer: str, problem: str) -> None:
+    found = defect(None, answer)
+    assert found.problem.startswith(problem)
+    assert found.again
+    assert str(found.failure).startswith("the answer is not JSON: ")
+
+
+def test_a_lone_surrogate_in_json_can_be_encoded() -> None:
+    assert JSON.finish(r'{"a": "\ud83d\ude00 \ud800"}').encode() == '{\n  "a": "😀 \ufffd"\n}'.encode()
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(JSON_VALUES)
+def test_every_value_survives(value: object) -> None:
+    found = json.loads(JSON.finish(json.dumps(value)))
+    assert found == value
+
+
+def test_asks_for_an_object_or_for_the_schema() -> None:
+    assert JSON.parameters == {"response_format": {"type": "json_object"}}
+    assert FORMATS["json"](PERSON).parameters == {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "A_person", "schema": PERSON, "strict": True},
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "items": {"type": "string"}},
+        {**PERSON, "required": ["name"]},
+        {**PERSON, "additionalProperties": True},
+        {
+            "type": "object",
+            "properties": {"p": {"type": "object", "properties": {}}},
+            "required": ["p"],
+            "additionalProperties": False,
+        },
+        {**PERSON, "properties": {"name": {"type": "string", "minLength": 1}, "age": {"type": "integer"}}},
+        {**PERSON, "properties": {"name": True, "age": {"type": "integer"}}},
+        {**PERSON, "properties": {"name": {"anyOf": [{"type": "object"}, {"type": "null"}]}, "age": {}}},
+        {**PERSON, "$defs": {"x": {"oneOf": []}}},
+        {"anyOf": [PERSON]},
+    ],
+)
+def test_is_strict_only_where_strict_mode_can_be(schema: dict[str, object]) -> None:
+    asked = FORMATS["json"](schema).parameters["response_format"]
+    assert isinstance(asked, dict)
+    assert "strict" not in asked["json_schema"]
+    assert asked["json_schema"]["schema"] is schema
+
+
+@pytest.mark.parametrize(
+    ("title", "name"), [("漢字", "answer"), ("a" * 80, "a" * 64), (7, "answer"), ("To-do list", "To-do_list")]
+)
+def test_the_name_is_one_that_the_api_takes(title: object, name: str) -> None:
+    asked = FORMATS["json"]({"title": title}).parameters["response_format"]
+    assert isinstance(asked, dict)
+    assert asked["json_schema"]["name"] == name
+
+
+def test_takes_what_the_schema_allows() -> None:
+    form = FORMATS["json"](PERSON)
+    assert json.loads(form.finish('{"name": "李", "age": 3}')) == {"name": "李", "age": 3}
+    both = 'For example {"name": "x"}. So: {"name": "y", "age": 1}'
+    assert json.loads(form.finish(both)) == {"name": "y", "age": 1}
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer", "problem"),
+    [
+        (PERSON, '{"name": "x", "age": "3"}', "$.age: '3' is not of type 'integer'"),
+        (PERSON, '{"name": "x"}', "'age' is a required property"),
+        (
+            {"type": "array", "items": PERSON},
+            '[{"name": 1, "age": 1}]',
+            "$[0].name: 1 is not of type 'string'",
+        ),
+        (
+            {"type": "object", "properties": {"d": {"format": "date"}}},
+            '{"d": "soon"}',
+            "$.d: 'soon' is not a 'date'",
+        ),
+        ({"$ref": "#/$defs/x", "$defs": {"x": {"type": "null"}}}, "1", "1 is not of type 'null'"),
+    ],
+)
+def test_names_path_and_reason_of_a_mismatch(schema: dict[str, object], answer: str, problem: str) -> None:
+    found = defect(schema, answer)
+    assert found.problem == f"it does not match the JSON schema: {problem}"
+    assert str(found.failure) == f"the answer does not match the schema: {problem}"
+    assert found.again
+
+
+def test_a_mismatch_is_told_briefly() -> None:
+    found = defect({"items": {"type": "string"}}, json.dumps([{"x": "y" * 5000}] * 50))
+    assert len(found.problem) < 1000
+
+
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        (PERSON, None),
+        ({}, None),
+        (
+            {
+                "$schema": "http://json-schema.org/draft-07/schema#",
+                "definitions": {"a": {}},
+                "$ref": "#/definitions/a",
+            },
+            None,
+        ),
+        ({"$defs": {"a": {"$id": "https://x.example/a"}}, "$ref": "https://x.example/a"}, None),
+        ({"$ref": "#"}, None),
+        ({"type": "strnig"}, "$.type: 'strnig' is not valid under any of the given schemas"),
+        (
+            {"properties": {"a": {"type": 3}}},
+            "$.properties.a.type: 3 is not valid under any of the given schemas",
+        ),
+        ({"required": "name"}, "$.required: 'name' is not of type 'array'"),
+        ({"$ref": "#/$defs/a"}, "'$ref' names '#/$defs/a', which is not in the schema; nothing is fetched"),
+        (
+            {"properties": {"a": {"$ref": "http://127.0.0.1:9/s.json"}}},
+            "'$ref' names 'http://127.0.0.1:9/s.json', which is not in the schema; nothing is fetched",
+        ),
+        (
+            {"$ref": "file:///etc/passwd"},
+            "'$ref' names 'file:///etc/passwd', which is not in the schema; nothing is fetched",
+        ),
+        ({"enum": [object()]}, "cannot be written as JSON: Object of type object is not JSON serializable"),
+    ],
+)
+def test_a_schema_is_checked_before_anything_is_sent(schema: dict[str, object], problem: str | None) -> None:
+    assert check_schema(schema) == problem
+
+
+def test_a_schema_that_never_ends_is_refused() -> None:
+    deep: dict[str, object] = {}
+    for _ in range(5000):
+        deep = {"not": deep}
+    assert check_schema(deep) == "nested too deeply"
