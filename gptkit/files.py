@@ -43,7 +43,7 @@ def write_private(path: Path, data: bytes) -> None:
     have put it there.
     """
     try:
-        _make_private_folder(path.parent)
+        make_private_folder(path.parent)
         if path.is_symlink():
             raise CannotWrite(
                 f"cannot write '{path}': it is a symbolic link",
@@ -124,7 +124,7 @@ def _settle_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _make_private_folder(folder: Path) -> None:
+def make_private_folder(folder: Path) -> None:
     missing = []
     while _status(folder) is None and folder != folder.parent:
         missing.append(folder)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gptkit.errors import BadConfiguration
 
 _NOWHERE = Path("/nonexistent/gptkit")
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(NamedTuple):
     """Folders that may not exist yet: nothing is created before something is written.
 
     For a user without a home `problem` says so and the folders do not exist: reading finds nothing
