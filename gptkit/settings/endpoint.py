@@ -1,0 +1,109 @@
+"""Puts together where requests go: address, key, proxy, certificates, headers, deadlines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptkit.chat import Deadlines, Endpoint
+from gptkit.errors import NoPermission
+from gptkit.settings.keys import KEY_VARIABLE, find_key
+from gptkit.settings.proxy import bypassed, proxy_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gptkit.settings.address import Address
+    from gptkit.settings.local import Server
+    from gptkit.settings.resolve import Settings
+
+_KEY_HEADERS = ("authorization", "api-key", "x-api-key")
+
+
+def endpoint(settings: Settings, servers: Sequence[Server] | None = None) -> Endpoint:
+    """The endpoint of the settings; everything in it may go to its host."""
+    target = settings.address()
+    if target.scheme == "http" and not target.loopback and not settings.boolean("allow_http"):
+        raise settings.fault(
+            "base_url",
+            f"http to '{target.host}' would send text and key readable by anyone on the way",
+            "use https, or 'gptkit config set allow_http true'",
+        )
+    headers = {name: str(value) for name, value in settings.bound_entries("headers", target).items()}
+    return Endpoint(
+        base_url=target.url,
+        key=_key(settings, target, headers, servers),
+        proxy=proxy_for(settings, target),
+        ca_file=_existing(settings, "ca_file"),
+        ca_folder=_existing(settings, "ca_folder"),
+        headers=headers,
+        organization=_bound_text(settings, "organization", target),
+        project=_bound_text(settings, "project_id", target),
+        deadlines=Deadlines(
+            connect=settings.number("connect_timeout"),
+            idle=settings.number("idle_timeout"),
+            first_content=settings.number("first_token_timeout"),
+            content=settings.number("token_timeout"),
+        ),
+        lenient_finish=settings.text("finish") == "lenient",
+    )
+
+
+def proxy_for(settings: Settings, target: Address) -> str | None:
+    """The proxy that leads to a host, None for a direct connection. One that was typed as an option is
+    used whatever `no_proxy` says."""
+    text = settings.value("proxy")
+    if text is None:
+        return None
+    try:
+        url = proxy_url(str(text))
+    except ValueError as error:
+        raise settings.fault("proxy", str(error)) from None
+    direct = settings.value("no_proxy")
+    if url is None or settings.origin("proxy").startswith("option "):
+        return url
+    return None if isinstance(direct, tuple) and bypassed(target, direct, url) else url
+
+
+def _key(
+    settings: Settings, target: Address, headers: Mapping[str, str], servers: Sequence[Server] | None
+) -> str | None:
+    if any(name.lower() in _KEY_HEADERS for name in headers):
+        return None
+    key = find_key(settings, target)
+    if key is not None:
+        return key.text
+    if target.loopback:
+        return None
+    raise NoPermission(f"no key for {target.authority}", hint=_hint(settings, target, servers))
+
+
+def _hint(settings: Settings, target: Address, servers: Sequence[Server] | None) -> str:
+    from gptkit.settings import local
+
+    renamed = settings.bound("api_key_env", target)
+    if renamed is not None:
+        return f"set the environment variable {renamed.value}, which api_key_env names ({renamed.origin})"
+    if settings.environ.get(KEY_VARIABLE):
+        where = "'gptkit keys set' stores one"
+        return f"{KEY_VARIABLE} is not sent there: it is for the host of OPENAI_BASE_URL; {where}"
+    offer = local.hint(local.SERVERS if servers is None else servers)
+    return offer or f"set {KEY_VARIABLE} or run 'gptkit keys set'; '--model echo' needs no key"
+
+
+def _bound_text(settings: Settings, name: str, target: Address) -> str | None:
+    found = settings.bound(name, target)
+    return str(found.value) if found else None
+
+
+def _existing(settings: Settings, name: str) -> str | None:
+    """A path of certificates, which must be there: OpenSSL would silently trust nothing instead."""
+    text = settings.value(name)
+    if text is None:
+        return None
+    path = str(text)
+    if path.startswith("~/") and (home := settings.environ.get("HOME")):
+        path = home + path[1:]
+    if not Path(path).exists():
+        raise settings.fault(name, f"there is no '{path}'")
+    return path

@@ -1,0 +1,114 @@
+"""Finds the key for a host: each key goes only to the host that it was given for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gptkit.errors import NoPermission
+from gptkit.settings.resolve import may_go
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gptkit.settings.address import Address
+    from gptkit.settings.resolve import Layer, Settings
+    from gptkit.settings.source import Found
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+COMMAND_SECONDS = 30.0
+
+
+class Key:
+    """A key and, in words, where it came from; it shows itself to nobody."""
+
+    __slots__ = ("origin", "text")
+
+    def __init__(self, text: str, origin: str) -> None:
+        self.text = text
+        self.origin = origin
+
+    def __repr__(self) -> str:
+        return f"Key(from {self.origin})"
+
+
+def find_key(settings: Settings, target: Address) -> Key | None:
+    """The key for a host: of a layer of settings, highest rank first, then of the key file or keyring.
+
+    A variable that `api_key_env` names stands in for OPENAI_API_KEY. Raises NoPermission for a key
+    that no header can carry.
+    """
+    renamed = settings.bound("api_key_env", target)
+    for layer in settings.layers:
+        if may_go(layer, target) and (key := _of_layer(layer, settings, renamed)):
+            return key
+    from gptkit.settings.keystore import stored
+
+    return stored(settings.paths.keys_file, target.authority)
+
+
+def checked_key(text: str, origin: str) -> Key | None:
+    """The key without the space around it, None if nothing else is there; NoPermission for what no
+    header can carry."""
+    text = text.strip().removeprefix("\ufeff").strip()
+    if not text:
+        return None
+    if not text.isascii():
+        problem = "holds a character that is not ASCII"
+    elif not text.isprintable() or " " in text:
+        problem = "holds a space, a line break or a control character"
+    else:
+        return Key(text, origin)
+    raise NoPermission(f"the key from {origin} {problem}", hint="copy it again, whole and alone")
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment for programs that gptkit starts: no key is in it."""
+    named = [settings.layers[-1].found, *settings.profiles.values()]
+    names = {KEY_VARIABLE} | {str(each["api_key_env"].value) for each in named if "api_key_env" in each}
+    return {name: value for name, value in settings.environ.items() if name not in names}
+
+
+def _of_layer(layer: Layer, settings: Settings, renamed: Found | None) -> Key | None:
+    if layer.is_environment and renamed is None:
+        return _of_variable(KEY_VARIABLE, settings.environ)
+    if renamed is not None and layer.found.get("api_key_env") is renamed:
+        key = _of_variable(str(renamed.value), settings.environ)
+        if key is not None:
+            return key
+    command = layer.found.get("api_key_command")
+    if command is not None and isinstance(command.value, tuple):
+        return _of_command(command.value, child_environment(settings))
+    return None
+
+
+def _of_variable(name: str, environ: Mapping[str, str]) -> Key | None:
+    return checked_key(environ.get(name, ""), f"environment {name}")
+
+
+def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Key:
+    """The first line that a program prints. Its output is never shown; what it says on standard error
+    is the user's to read, and standard input stays what is worked on."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=environ,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        problem = f"gave no key within {COMMAND_SECONDS:g} s"
+    except (OSError, ValueError) as error:
+        problem = str(getattr(error, "strerror", None) or "cannot be run").lower()
+    else:
+        first = done.stdout.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
+        if done.returncode == 0:
+            if key := checked_key(first, "api_key_command"):
+                return key
+            problem = "printed no key"
+        else:
+            problem = f"ended with exit code {done.returncode}"
+    raise NoPermission(f"api_key_command '{command[0]}': {problem}")

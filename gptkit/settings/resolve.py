@@ -1,0 +1,244 @@
+"""Each setting's value and origin: an option before a variable before a profile before the files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gptkit.errors import BadConfiguration, GptkitError, UsageFault
+from gptkit.settings import proxy, values
+from gptkit.settings.address import Address, address
+from gptkit.settings.source import Found, Source, project_source, user_source
+from gptkit.settings.table import DEFAULT_BASE_URL, SETTINGS
+
+if TYPE_CHECKING:
+    from gptkit.chat import Endpoint
+    from gptkit.paths import Paths
+    from gptkit.settings.local import Server
+
+_DEFAULT = "default"
+
+
+class Layer:
+    """Values of one rank. `base_url` is the API they were written for; None: whichever is in use."""
+
+    __slots__ = ("base_url", "found", "is_environment")
+
+    def __init__(
+        self, found: Mapping[str, Found], base_url: str | None, is_environment: bool = False
+    ) -> None:
+        self.found = found
+        self.base_url = base_url
+        self.is_environment = is_environment
+
+
+class Settings:
+    """The settings of one run. A file or a variable that is invalid raises BadConfiguration, an option
+    UsageFault, when it is read; a wrong base URL or proxy only when an endpoint is asked for."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        environ: Mapping[str, str],
+        sources: tuple[Source, Source],
+        options: Mapping[str, Found],
+    ) -> None:
+        self.paths = paths
+        self.environ = environ
+        self._sources = sources
+        self._options = options
+        variables = _environment(environ)
+        self.layers = _layers(variables, sources, options)
+        scheme = "http" if self.text("base_url").lower().startswith("http:") else "https"
+        variables.update(_proxy(environ, scheme))  # last: which variable counts depends on the base URL
+
+    def value(self, name: str) -> object:
+        """The value in use; None where there is neither one nor a default. Maps are merged."""
+        setting = SETTINGS[name]
+        if setting.kind == "map":
+            merged = {}
+            for layer in reversed(self.layers):
+                merged.update(_entries(layer, name))
+            return {key: found.value for key, found in merged.items() if found.value is not None}
+        found = self._found(name)
+        return found.value if found else setting.default
+
+    def origin(self, name: str) -> str:
+        """Where the value came from: `default`, `/path/config.yaml:3`, `environment OPENAI_BASE_URL`,
+        `option --model`. An entry of a map is asked for as `headers.X-Title`."""
+        found = self._found(name)
+        return found.origin if found else _DEFAULT
+
+    def text(self, name: str) -> str:
+        """The value of a setting that always has a text."""
+        return str(self.value(name))
+
+    def number(self, name: str) -> float:
+        return float(self.text(name))
+
+    def integer(self, name: str) -> int:
+        return int(self.text(name))
+
+    def boolean(self, name: str) -> bool:
+        return self.value(name) is True
+
+    def bound(self, name: str, target: Address) -> Found | None:
+        """What may go to this host: a value that was set beside another base URL may not."""
+        for layer in self.layers:
+            if name in layer.found and may_go(layer, target):
+                return layer.found[name]
+        return None
+
+    def bound_entries(self, name: str, target: Address) -> dict[str, object]:
+        """The entries of a map that may go to this host, merged whatever the case of their names."""
+        merged: dict[str, tuple[str, object]] = {}
+        for layer in reversed(self.layers):
+            if may_go(layer, target):
+                merged.update(
+                    (key.lower(), (key, found.value)) for key, found in _entries(layer, name).items()
+                )
+        return {key: value for key, value in merged.values() if value is not None}
+
+    @property
+    def profiles(self) -> Mapping[str, Mapping[str, Found]]:
+        return self._sources[0].profiles
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """What the project's file wanted and may not, one line each."""
+        return self._sources[1].ignored
+
+    def overridden(self, options: Mapping[str, object]) -> Settings:
+        """These settings with what the command line gave; names that are no settings are passed over."""
+        given = {name: value for name, value in options.items() if name in SETTINGS and value is not None}
+        if not given:
+            return self
+        found = {**self._options, **{name: _option(name, value) for name, value in given.items()}}
+        return Settings(self.paths, self.environ, self._sources, found)
+
+    def address(self) -> Address:
+        """The base URL in use, understood; BadConfiguration or UsageFault names where it came from."""
+        try:
+            return address(self.text("base_url"))
+        except ValueError as error:
+            raise self.fault("base_url", str(error)) from None
+
+    def endpoint(self, servers: tuple[Server, ...] | None = None) -> Endpoint:
+        """Where requests go and with which rights. Raises NoPermission without a usable key.
+
+        `servers` are the local ones that are looked for then; by default the well-known ones.
+        """
+        from gptkit.settings.endpoint import endpoint
+
+        return endpoint(self, servers)
+
+    def fault(self, name: str, problem: str, hint: str = "") -> GptkitError:
+        """The error for a value that turned out to be wrong."""
+        origin = self.origin(name)
+        return _fault(origin, f"{name} ({origin}): {problem}", hint)
+
+    def _found(self, name: str) -> Found | None:
+        for layer in self.layers:
+            if name in layer.found:
+                return layer.found[name]
+        return None
+
+
+def load(paths: Paths, environ: Mapping[str, str], options: Mapping[str, object] | None = None) -> Settings:
+    """The settings of the user, the project folder and the environment, under the given options."""
+    sources = user_source(paths.config_file), project_source(paths.project_config_file)
+    return Settings(paths, environ, sources, {}).overridden(options or {})
+
+
+def may_go(layer: Layer, target: Address) -> bool:
+    """Whether what a layer binds to its host is meant for this one."""
+    if layer.base_url is None:
+        return True
+    try:
+        return address(layer.base_url).authority == target.authority
+    except ValueError:
+        return False
+
+
+def _layers(
+    variables: Mapping[str, Found], sources: tuple[Source, Source], options: Mapping[str, Found]
+) -> list[Layer]:
+    """Highest rank first: options, a profile that an option names, variables, any other profile, the
+    project's hints, the user's file."""
+    user, project = sources
+    layers = [
+        Layer(options, None),
+        Layer(variables, _base_url(variables) or DEFAULT_BASE_URL, is_environment=True),
+        Layer(project.found, DEFAULT_BASE_URL),
+        Layer(user.found, _base_url(user.found) or DEFAULT_BASE_URL),
+    ]
+    named = options.get("profile") or variables.get("profile") or user.found.get("profile")
+    if named is None:
+        return layers
+    found = _profile(user, named)
+    base_url = _base_url(found) or layers[-1].base_url
+    layers.insert(1 if "profile" in options else 2, Layer(found, base_url))
+    return layers
+
+
+def _profile(user: Source, named: Found) -> Mapping[str, Found]:
+    name = str(named.value)
+    if name in user.profiles:
+        return user.profiles[name]
+    from gptkit.templates.reader import nearest
+
+    hint = nearest(name, tuple(user.profiles)) if user.profiles else "'gptkit profiles new' makes one"
+    raise _fault(named.origin, f"profile ({named.origin}): there is no profile '{name}'", hint)
+
+
+def _base_url(found: Mapping[str, Found]) -> str | None:
+    return str(found["base_url"].value) if "base_url" in found else None
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, Found]:
+    """The variables that are set and not empty, but for the proxy's."""
+    found = {}
+    for setting in SETTINGS.values():
+        if not setting.environment or setting.name == "proxy":
+            continue
+        variable = setting.environment[0]
+        if setting.name == "no_proxy" and "no_proxy" in environ:
+            variable = "no_proxy"
+        if text := environ.get(variable, "").strip():
+            found[setting.name] = _variable(setting.name, variable, text)
+    return found
+
+
+def _proxy(environ: Mapping[str, str], scheme: str) -> dict[str, Found]:
+    for variable in proxy.variables(scheme, environ):
+        if text := environ.get(variable, "").strip():
+            return {"proxy": _variable("proxy", variable, text)}
+    return {}
+
+
+def _variable(name: str, variable: str, text: str) -> Found:
+    try:
+        return Found(values.from_text(SETTINGS[name], text), f"environment {variable}")
+    except ValueError as error:
+        raise BadConfiguration(f"environment {variable}: {error}") from None
+
+
+def _option(name: str, value: object) -> Found:
+    setting = SETTINGS[name]
+    flag = f"--{name.replace('_', '-')}"
+    try:
+        if isinstance(value, str):
+            return Found(values.from_text(setting, value), f"option {flag}")
+        return Found(values.checked(setting, value), f"option {flag}")
+    except ValueError as error:
+        raise UsageFault(f"{flag}: {error}") from None
+
+
+def _entries(layer: Layer, name: str) -> dict[str, Found]:
+    start = f"{name}."
+    return {key[len(start) :]: found for key, found in layer.found.items() if key.startswith(start)}
+
+
+def _fault(origin: str, message: str, hint: str) -> GptkitError:
+    kind = UsageFault if origin.startswith("option ") else BadConfiguration
+    return kind(message, hint=hint)

@@ -1,0 +1,175 @@
+"""Checks one value of a setting, whether a file, a variable or an option brought it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gptkit.settings.table import Setting
+    from gptkit.templates.tree import Node
+
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
+# Patterns, compiled on first use: most runs check nothing.
+_WHOLE = r"[+-]?[0-9]{1,15}"
+_PROFILE = r"[a-z][a-z0-9-]{0,63}"
+_DEVICES = r"con|prn|aux|nul|com[0-9]|lpt[0-9]"
+_HEADER = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_TEXT_CAP = 8192
+_FRAMING = ("host", "connection", "content-length", "content-type", "transfer-encoding", "accept-encoding")
+
+
+def from_text(setting: Setting, text: str) -> object:
+    """The value that a variable, an option or `config set` spells; ValueError says what is wrong."""
+    text = text.strip()
+    if setting.kind == "boolean":
+        return _boolean(text)
+    if setting.kind == "texts":
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if setting.kind == "map":
+        from gptkit.templates.tree import typed
+
+        return entries(setting, typed(text))
+    return checked(setting, _words(text) if setting.kind == "command" else text)
+
+
+def from_node(setting: Setting, node: Node, key: str) -> object:
+    """The value that a YAML file holds, None if it holds none; ValueError says what is wrong.
+
+    `key` is the setting's name or, for an entry of a map, such as `headers.X-Title`.
+    """
+    if key != setting.name:
+        return entry(setting, key.partition(".")[2], node.data())
+    if node.kind == "nothing":
+        return None
+    if isinstance(node.value, str) and setting.kind != "map":
+        return from_text(setting, node.value)
+    if setting.kind in ("texts", "command") and isinstance(node.value, list):
+        return checked(setting, tuple(_item(entry) for entry in node.value))
+    raise ValueError(f"must be {_wanted(setting)}, not {node.kind}")
+
+
+def checked(setting: Setting, value: object) -> object:
+    """The value in the setting's type and bounds."""
+    if isinstance(value, tuple):
+        if setting.kind == "command" and not value:
+            raise ValueError("must not be empty")
+        return value
+    if setting.kind in ("integer", "number"):
+        return _number(setting, value)
+    if not isinstance(value, str) or setting.kind == "boolean":
+        if setting.kind == "boolean" and isinstance(value, bool):
+            return value
+        raise ValueError(f"must be {_wanted(setting)}")
+    if setting.choices and value not in setting.choices:
+        raise ValueError(f"must be one of {', '.join(setting.choices)}")
+    return _text(setting, value)
+
+
+def entries(setting: Setting, value: object) -> Mapping[str, object]:
+    """The checked entries of a map."""
+    if not isinstance(value, dict):
+        raise ValueError("must be a mapping of names to values")
+    return {name: entry(setting, name, each) for name, each in value.items()}
+
+
+def entry(setting: Setting, name: str, value: object) -> object:
+    """The checked value of one entry of a map; None takes an entry of a lower place away."""
+    if setting.name == "parameters":
+        from gptkit.templates.model import OWN_PARAMETERS
+
+        if name in OWN_PARAMETERS:
+            raise ValueError("gptkit sets this one by itself")
+        return value
+    if not re.fullmatch(_HEADER, name):
+        raise ValueError("is not the name of a header")
+    if name.lower() in _FRAMING:
+        raise ValueError("gptkit sets this one by itself")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("must be text")
+    text = str(value).strip()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("holds a character that a header cannot")
+    return text
+
+
+def is_profile_name(name: str) -> bool:
+    return bool(re.fullmatch(_PROFILE, name)) and not re.fullmatch(_DEVICES, name)
+
+
+def _boolean(text: str) -> bool:
+    word = text.lower()
+    if word not in _TRUE + _FALSE:
+        raise ValueError("must be true or false")
+    return word in _TRUE
+
+
+def _number(setting: Setting, value: object) -> int | float:
+    number: int | float
+    if setting.kind == "integer":
+        if isinstance(value, bool) or not re.fullmatch(_WHOLE, str(value)):
+            raise ValueError("must be a whole number")
+        number = int(str(value))
+    else:
+        number = _finite(value)
+    if setting.least is not None and number < setting.least:
+        raise ValueError(f"must be at least {setting.least:g}")
+    if setting.above is not None and number <= setting.above:
+        raise ValueError(f"must be more than {setting.above:g}")
+    return number
+
+
+def _finite(value: object) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        raise ValueError("must be a number") from None
+    if isinstance(value, bool) or not -1e9 < number < 1e9:  # false for NaN too
+        raise ValueError("must be a number")
+    return number
+
+
+def _text(setting: Setting, text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    if len(text) > _TEXT_CAP:
+        raise ValueError(f"is longer than {_TEXT_CAP} characters")
+    if not text.isprintable():
+        raise ValueError("holds a control character")
+    if setting.name == "profile" and not is_profile_name(text):
+        raise ValueError("must be a name of a to z, 0 to 9 and '-'")
+    if setting.name == "api_key_env" and not re.fullmatch(_VARIABLE, text):
+        raise ValueError("must be the name of an environment variable")
+    return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    import shlex
+
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f"cannot be split into words: {str(error).lower()}") from None
+
+
+def _item(node: Node) -> str:
+    if not isinstance(node.value, str):
+        raise ValueError("must be a list of texts")
+    return node.value
+
+
+def _wanted(setting: Setting) -> str:
+    return {
+        "text": "text",
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "texts": "text or a list of texts",
+        "command": "text or a list of texts",
+        "map": "a mapping of names to values",
+    }.get(setting.kind, f"one of {', '.join(setting.choices)}")
