@@ -1,0 +1,105 @@
+"""How many tokens a text is, near enough to plan with, from counts of words and characters alone.
+
+The weights are a least-squares fit to the o200k_base tokenizer over prose, documentation, source code and
+data in some forty languages, raised where it came out low: a plan should rather be too careful. All counting
+is done on bytes: one pass maps every character to the letter of its class, and runs and pairs of letters are
+then counted at the speed of a memory search.
+"""
+
+from __future__ import annotations
+
+WORD = 1.0  # a run of Latin letters, with the space before it
+LONG = 0.55  # every seven letters of a run
+PUNCTUATION_RUN = 0.85
+LINE_END_RUN = 0.31
+CYRILLIC_WORD = 0.81
+GREEK_WORD = 0.58
+ARABIC_WORD = 1.13
+DIGITS = 1.18  # up to three digits
+
+# Class letter, first UTF-8 bytes of its characters, tokens for each of them beside those for its runs.
+CLASSES: tuple[tuple[bytes, tuple[range, ...], float], ...] = (
+    (b"a", (range(0x61, 0x7B),), 0),
+    (b"A", (range(0x41, 0x5B),), 0),
+    (b"0", (range(0x30, 0x3A),), 0),
+    (b" ", (range(0x20, 0x21), range(0x09, 0x0A)), 0),
+    (b"\n", (range(0x0A, 0x0B), range(0x0D, 0x0E)), 0),
+    (b"e", (range(0xC3, 0xCC), range(0xE1, 0xE2)), 0.89),  # letters with accents
+    (b"r", (range(0xCE, 0xD0),), 0.29),  # Greek
+    (b"c", (range(0xD0, 0xD4),), 0.15),  # Cyrillic
+    (b"b", (range(0xD6, 0xD8),), 0.42),  # Hebrew
+    (b"y", (range(0xD8, 0xDE),), 0.12),  # Arabic
+    (b"i", (range(0xE0, 0xE1),), 0.40),  # Devanagari, Bengali and other scripts of India
+    (b"k", (range(0xE3, 0xE4),), 0.67),  # kana
+    (b"h", (range(0xE4, 0xEA),), 0.79),  # Chinese characters
+    (b"g", (range(0xEA, 0xEE),), 0.80),  # hangul
+    (b"s", (range(0xC2, 0xC3), range(0xE2, 0xE3), range(0xEE, 0xF0)), 1.9),  # symbols, typographic marks
+    (b"z", (range(0xF0, 0xF5),), 2.0),  # emoji, rare Chinese characters
+)
+# What the first byte alone does not tell: (first two bytes, tokens more or less than their class has).
+CORRECTIONS = (
+    *((b"\xe3\x80", 1.03), (b"\xef\xbc", -0.2), (b"\xef\xbd", -0.2)),  # CJK punctuation, full-width forms
+    *((b"\xe0\xb8", 0.14), (b"\xe0\xb9", 0.14)),  # Thai
+    *((b"\xe1\xba", -1.2), (b"\xe1\xbb", -1.2)),  # Vietnamese
+    *((b"\xe1\x82", -0.22), (b"\xe1\x83", -0.22)),  # Georgian
+)
+# Pairs of neighbours: camelCase, CAPITALS, indentation.
+PAIRS = ((b"aA", 1.59), (b"AA", 0.28), (b"\n ", 0.71))
+
+
+def estimate(text: str) -> int:
+    """About how many tokens a current OpenAI model counts for `text`."""
+    if not text:
+        return 0
+    data = text.encode("utf-8", "replace")
+    classes = data.translate(_BY_FIRST_BYTE, _LATER_BYTES)
+    total = sum(weight * classes.count(pair) for pair, weight in PAIRS)
+    latin = classes.translate(_LATIN)
+    total += WORD * _runs(latin) + LONG * latin.count(b"aaaaaaa")
+    total += PUNCTUATION_RUN * _runs(classes.translate(_PUNCTUATION))
+    total += LINE_END_RUN * _runs(classes.translate(_LINE_END))
+    total += DIGITS * _threes(classes)
+    if len(data) > len(text):
+        total += _beyond_ascii(data, classes)
+    return max(1, round(total))
+
+
+def _beyond_ascii(data: bytes, classes: bytes) -> float:
+    total = sum(weight * classes.count(letter) for letter, _, weight in CLASSES if weight)
+    total += sum(weight * data.count(start) for start, weight in CORRECTIONS)
+    for letter, table, weight in _WORDS:
+        if letter in classes:
+            total += weight * _runs(classes.translate(table))
+    return total
+
+
+def _runs(marks: bytes) -> int:
+    return marks.count(b" a") + marks.startswith(b"a")
+
+
+def _threes(classes: bytes) -> int:
+    """Groups that runs of digits fall into when cut after every third digit."""
+    marks = classes.replace(b"000", b"3").replace(b"00", b"2")
+    return marks.count(b"3") + marks.count(b"2") + marks.count(b"0")
+
+
+def _table(pairs: tuple[tuple[bytes, tuple[range, ...]], ...], other: bytes) -> bytes:
+    table = bytearray(other * 256)
+    for letter, spans in pairs:
+        for span in spans:
+            for byte in span:
+                table[byte] = letter[0]
+    return bytes(table)
+
+
+def _only(letters: bytes) -> bytes:
+    return _table(tuple((b"a", (range(letter, letter + 1),)) for letter in letters), b" ")
+
+
+_LATER_BYTES = bytes(range(0x80, 0xC0))
+_BY_FIRST_BYTE = _table(tuple((letter, spans) for letter, spans, _ in CLASSES), b"p")
+_LATIN, _PUNCTUATION, _LINE_END = _only(b"aAe"), _only(b"p"), _only(b"\n")
+_WORDS = tuple(
+    (letter, _only(letter), weight)
+    for letter, weight in ((b"c", CYRILLIC_WORD), (b"r", GREEK_WORD), (b"y", ARABIC_WORD))
+)
