@@ -1,0 +1,40 @@
+"""`gptkit models`: the models that the endpoint offers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from gptkit.cli.columns import columns
+
+if TYPE_CHECKING:
+    from gptkit.services import Services
+
+app = typer.Typer()
+
+
+@app.command()
+def models(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    profile: Annotated[str | None, typer.Option(help="Of this profile.", metavar="NAME")] = None,
+    base_url: Annotated[str | None, typer.Option(help="The API's address.", metavar="URL")] = None,
+    proxy: Annotated[str | None, typer.Option(help="Go through this proxy.", metavar="URL")] = None,
+) -> None:
+    """List the models of the endpoint; the one that answers by default is marked."""
+    from gptkit.provider.client import model_names
+
+    services = cast("Services", ctx.obj)
+    services.override({"profile": profile, "base_url": base_url, "proxy": proxy})
+    default = services.settings.text("model")
+    names = sorted(model_names(services.endpoint("")))
+    if as_json:
+        record = {"base_url": services.settings.address().url, "default": default, "models": names}
+        services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
+        return
+    rows = [(name, "default" if name == default else "") for name in names]
+    services.terminal.show(columns(rows, services.terminal.stdout_is_terminal))
+    if default not in names:
+        services.terminal.note(f"gptkit: the default model '{default}' is not among them")
