@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def test_what_still_runs_is_ended(around: Surroundings) -> None:
 def test_a_screen_shows_what_a_person_sees(screen: OnTerminal) -> None:
     script = r"""
         stty size; printf 'name? '; read name; printf 'gone\rhello %s\n' "$name"; printf '\033[1m世界\033[0m'
-        printf '\033[6n'; IFS= read -rs -d R where; echo " ${where#?}"
+        stty -echo; printf '\033[6n'; IFS= read -r -d R where; echo " ${where#?}"
     """
     shown = screen(script, command=("bash", "-c"), columns=60, rows=10)
     shown.wait_for("name? ")
@@ -102,10 +103,26 @@ def test_a_screen_scrolls_is_resized_and_interrupted(screen: OnTerminal) -> None
 
 
 @on_posix
+def test_a_program_hears_signals_that_the_suite_ignores(screen: OnTerminal, run: AsProcess) -> None:
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        shown = screen("echo ready; exec sleep 60", command=("sh", "-c"))
+        process = run.start("60", command=("sleep",))
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    shown.wait_for("ready")
+    shown.send("\x03")
+    assert shown.wait_exit() == -signal.SIGINT
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == -signal.SIGINT
+
+
+@on_posix
 def test_a_screen_says_what_it_waits_for(screen: OnTerminal) -> None:
     shown = screen("echo there; sleep 60", command=("sh", "-c"))
     shown.wait_for("there")
     with pytest.raises(AssertionError, match=r"'here!' did not appear; the screen:\nthere"):
         shown.wait_for("here!", seconds=0.05)
     shown.close()
-    assert shown.process.returncode == -9
+    assert shown.process.returncode == -signal.SIGKILL

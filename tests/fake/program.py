@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fake.signals import unblocked
+
 if TYPE_CHECKING:
     from fake.screen import Screen
 
@@ -125,14 +127,15 @@ class AsProcess:
         command: tuple[str, ...] = COMMAND,
     ) -> subprocess.Popen[bytes]:
         """Start and return at once; it is killed at the end of the test if it still runs then."""
-        process = subprocess.Popen(
-            [*command, *args],
-            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self.around.process_environ(env, key),
-            cwd=self.around.folder,
-        )
+        with unblocked():
+            process = subprocess.Popen(
+                [*command, *args],
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self.around.process_environ(env, key),
+                cwd=self.around.folder,
+            )
         self.started.append(process)
         return process
 

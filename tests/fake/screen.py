@@ -20,6 +20,8 @@ from typing import Any
 import pyte
 from wcwidth import wcwidth
 
+from fake.signals import unblocked
+
 # A shell opens the terminal because a session leader gets its controlling terminal that way; forking
 # in Python with pty.fork is not safe beside the threads of the fake server.
 ON_TERMINAL = 'tty=$1; shift; exec "$@" <"$tty" >"$tty" 2>&1'
@@ -43,13 +45,14 @@ class Screen:
         self._master, slave = os.openpty()
         self.resize(columns, rows)
         try:
-            self.process = subprocess.Popen(
-                ["/bin/sh", "-c", ON_TERMINAL, "sh", os.ttyname(slave), *argv],
-                stdin=subprocess.DEVNULL,
-                env=dict(environ),
-                cwd=folder,
-                start_new_session=True,
-            )
+            with unblocked():
+                self.process = subprocess.Popen(
+                    ["/bin/sh", "-c", ON_TERMINAL, "sh", os.ttyname(slave), *argv],
+                    stdin=subprocess.DEVNULL,
+                    env=dict(environ),
+                    cwd=folder,
+                    start_new_session=True,
+                )
             self._wait_opened()
         finally:
             os.close(slave)
