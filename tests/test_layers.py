@@ -30,6 +30,7 @@ COSTLY = """
 """.split()  # noqa: SIM905 - forty quotation marks say no more
 SDK = {"openai", "httpx2", "httpcore2", "h11"}
 NEVER = ("click", "typer._click")
+FILE_CALLS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "exists", "is_file"}
 STREAMS = {"sys": ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")} | {
     "os": ("environ", "environb", "getenv", "getenvb", "putenv", "unsetenv")
 }
@@ -60,6 +61,9 @@ def _faults(name: str, file: Path, modules: dict[str, Path]) -> Iterator[str]:
             yield from _import_faults(name, target, when)
     if name != "terminal":
         yield from _stream_faults(tree)
+    if layer(name) == 1:
+        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        yield from (f"reads or writes: {call}" for call in sorted(calls) if call.split(".")[-1] in FILE_CALLS)
 
 
 def _import_faults(name: str, target: str, when: str) -> Iterator[str]:
@@ -196,6 +200,11 @@ COSTS = [
     ("cli.main", "from typer._click.core import A", "imports typer._click.core"),
     ("cli.main", "import typer\nimport clickhouse", ""),
 ]
+FILE_USES = [
+    ("documents.decode", "open('a')", "reads or writes: open"),
+    ("templates.parse", "def f(path): return path.read_text()", "reads or writes: path.read_text"),
+    ("templates.library", "def f(path): return path.read_text()", ""),
+]
 STREAM_USES = [
     ("def f(): print(1)", "uses print"),
     ("show = print", "uses print"),
@@ -209,8 +218,8 @@ STREAM_USES = [
 ]
 
 
-@pytest.mark.parametrize(("module", "source", "fault"), [*IMPORTS, *COSTS])
-def test_each_rule_of_imports_bites(tmp_path: Path, module: str, source: str, fault: str) -> None:
+@pytest.mark.parametrize(("module", "source", "fault"), [*IMPORTS, *COSTS, *FILE_USES])
+def test_each_rule_bites(tmp_path: Path, module: str, source: str, fault: str) -> None:
     assert _faults_of(tmp_path, module, source) == ([f"{module or 'gptkit'}: {fault}"] if fault else [])
 
 
