@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from fake.certificates import Authority
+from fake.connection import hang
 from fake.proxy import HttpProxy, SocksProxy
 from fake.server import FakeServer
-from fake.wire import Completion, chunk, sse
+from fake.wire import Completion, chunk, chunked, sse, stream_head
 from provider_calls import KEY, answers, end, endpoint, failure, refusal, request, text, thoughts
 
 from gptkit import __version__
@@ -69,7 +70,7 @@ def test_each_call_is_a_request_of_its_own(server: FakeServer) -> None:
 
 
 def test_an_abandoned_answer_closes_the_connection(server: FakeServer) -> None:
-    server.say(["a", "b", "c"], gap=5)
+    server.raw([stream_head(), chunked(sse(chunk({"content": "a"}))), hang()])
     events = provider(endpoint(server.url))(request())
     assert next(events) == Text("a")
     events.close()  # type: ignore[attr-defined]

@@ -59,7 +59,8 @@ def recognised(body: Iterator[bytes], kind: str) -> tuple[Kind, Iterator[bytes]]
         raise _stranger(kind, rest)
     if start[:1] in b"{[":
         return "json", rest
-    if any(start.startswith(field) for field in _FIELDS):
+    labelled = "event-stream" in kind.lower() and start[:1] != b"<"
+    if labelled or any(start.startswith(field) for field in _FIELDS):
         return "events", rest
     raise _stranger(kind, rest)
 

@@ -8,7 +8,6 @@ from gptkit.chat import Endpoint, Event, Provider, Request, Text
 from gptkit.errors import GptkitError, ProtocolFault
 from gptkit.provider.early import early
 from gptkit.provider.exchange import Answer, Exchange
-from gptkit.provider.faults import fault
 
 
 def provider(endpoint: Endpoint) -> Provider:
@@ -26,7 +25,7 @@ def provider(endpoint: Endpoint) -> Provider:
                 yield event
             return
         except Exception as error:
-            failure = fault(error, exchange)
+            failure = _failure(error, exchange)
         finally:
             exchange.close()
         raise failure
@@ -41,7 +40,7 @@ def model_names(endpoint: Endpoint) -> list[str]:
     try:
         return _names(exchange)
     except Exception as error:
-        failure = fault(error, exchange)
+        failure = _failure(error, exchange)
     finally:
         exchange.close()
     raise failure
@@ -61,6 +60,12 @@ def _events(exchange: Exchange, request: Request) -> Iterator[Event]:
         "/chat/completions", cast_to=object, body=request.body(), stream=True, stream_cls=Stream[object]
     ) as pieces:
         yield from events(pieces, exchange)
+
+
+def _failure(error: Exception, exchange: Exchange) -> GptkitError:
+    from gptkit.provider.faults import fault
+
+    return fault(error, exchange)
 
 
 def _delivery(exchange: Exchange, request: Request) -> Callable[[], Answer]:

@@ -63,7 +63,7 @@ class Complaint(NamedTuple):
         return bool(_TOO_LONG.search(self.kind) or (not self.parameter and _TOO_LONG.search(self.message)))
 
 
-def complaint(body: object, content_type: str = "") -> Complaint:
+def complaint(body: object) -> Complaint:
     """From what the SDK made of the body: an object, or the text that was not JSON."""
     if isinstance(body, Mapping):
         inner = body.get("error")
@@ -73,7 +73,7 @@ def complaint(body: object, content_type: str = "") -> Complaint:
         kind = " ".join(str(body[name])[:100] for name in ("code", "type", "status") if body.get(name))
         return Complaint(message, kind, _parameter(body, message), _status(body), _counts(body))
     text = body if isinstance(body, str) else ""
-    if "html" in content_type.lower() or text.lstrip()[:1] == "<":
+    if text.lstrip()[:1] == "<":
         text = title(text.encode()) or "a web page"
     return Complaint(text[:_LONGEST], "", _parameter({}, text[:_LONGEST]), None)
 

@@ -87,6 +87,8 @@ def _event(wire: socket.socket, exchange: Exchange, connection: h11.Connection) 
         wire.settimeout(exchange.clock.seconds())
         received = wire.recv(_BLOCK)
         if not received:
+            if not b"HTTP/1.".startswith(connection.trailing_data[0][:7]):
+                raise h11.RemoteProtocolError("no response")
             raise ConnectionAbortedError("closed before an answer")
         connection.receive_data(received)
     return event

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from gptkit.chat import Event, Finished, Reasoning, Refusal, Usage
 from gptkit.errors import ProtocolFault, TryAgain
 from gptkit.provider.exchange import Exchange
-from gptkit.provider.faults import is_cut
 from gptkit.provider.thoughts import Thoughts
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTENT = "content"
 _GRACE = 5.0
 """Seconds to wait for usage and the end of the stream once the answer is whole."""
 
@@ -30,8 +30,12 @@ def events(pieces: Iterable[object], exchange: Exchange) -> Iterator[Event]:
             choices = piece.get("choices")
             if choices:
                 yield from reading.choice(choices)
+            else:
+                _check(piece, exchange)
             reading.note(piece)
     except Exception as error:
+        from gptkit.provider.faults import is_cut
+
         if reading.reason is None or not is_cut(error):
             raise
     yield from reading.end()
@@ -58,12 +62,14 @@ class _Reading:
             if isinstance(choice, dict) and not choice.get("index"):
                 self._answered = True
                 delta = choice.get("delta")
-                if delta is None:
+                reason = choice.get("finish_reason")
+                if delta is None and "delta" not in choice:
                     delta = choice.get("message")
                     self._whole = "message" in choice
+                    if not self._whole and not reason:
+                        raise _malformed("a choice says nothing")
                 if isinstance(delta, dict):
                     yield from self._delta(delta)
-                reason = choice.get("finish_reason")
                 if reason:
                     self.reason = reason if isinstance(reason, str) else str(reason)[:60]
                     self._exchange.clock.hurry(_GRACE)
@@ -101,6 +107,8 @@ class _Reading:
             yield from self._thoughts.feed(self._content.feed(content))
             if len(delta) == 1:
                 return
+        elif "content" not in delta and delta:
+            _check_names(delta)
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         if isinstance(thought, str) and thought:
             self._exchange.clock.content()
@@ -183,6 +191,24 @@ def _count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
         return None
     return int(value)
+
+
+def _check(piece: dict[str, object], exchange: Exchange) -> None:
+    """A piece without choices may be a report of usage or a note; it may also be a failure."""
+    kind = piece.get("object")
+    if kind == "error":
+        from gptkit.provider.faults import reported
+
+        raise reported(piece, exchange)
+    if kind == "chat.completion.chunk" and "choices" not in piece:
+        raise _malformed("a chunk has no choices")
+
+
+def _check_names(delta: dict[str, object]) -> None:
+    """Names that gptkit does not know are no fault; `cOntent` is damage, and text would be lost with it."""
+    for name in delta:
+        if len(name) == len(_CONTENT) and sum(a != b for a, b in zip(name, _CONTENT, strict=True)) == 1:
+            raise _malformed(f"it has '{name}' for '{_CONTENT}'")
 
 
 def _malformed(what: str) -> ProtocolFault:

@@ -43,13 +43,21 @@ def is_cut(error: Exception) -> bool:
     return isinstance(root, OSError) or type(root).__name__ == "RemoteProtocolError"
 
 
+def reported(body: object, exchange: Exchange) -> GptkitError:
+    """An error object where a piece of the answer should be."""
+    said = complaint(body)
+    status = said.status or (400 if "invalid_request" in said.kind else None)
+    if said.no_credit:
+        status = 402
+    if status:
+        return _of_status(status, said, exchange)
+    return TryAgain("the server stopped with an error" + _shown(said, exchange), tries=4)
+
+
 def _fault(error: Exception, exchange: Exchange) -> GptkitError:
     if isinstance(status := getattr(error, "status_code", None), int):
-        response = getattr(error, "response", None)
-        headers = getattr(response, "headers", {})
-        said = complaint(getattr(error, "body", None), headers.get("content-type", ""))
-        found = _of_status(status, said, exchange)
-        found.wait = wait(headers)
+        found = _of_status(status, complaint(getattr(error, "body", None)), exchange)
+        found.wait = wait(getattr(getattr(error, "response", None), "headers", {}))
         return found
     chain = _chain(error)
     names = [kind.__name__ for kind in type(chain[-1]).__mro__]
@@ -213,14 +221,7 @@ def _malformed(error: BaseException, exchange: Exchange) -> GptkitError:
 
 
 def _in_stream(error: BaseException, exchange: Exchange) -> GptkitError:
-    """An error object where a piece of the answer should be."""
-    said = complaint(getattr(error, "body", None))
-    status = said.status or (400 if "invalid_request" in said.kind else None)
-    if said.no_credit:
-        status = 402
-    if status:
-        return _of_status(status, said, exchange)
-    return TryAgain("the server stopped with an error" + _shown(said, exchange), tries=4)
+    return reported(getattr(error, "body", None), exchange)
 
 
 def _internal(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -253,9 +254,15 @@ ROWS: Mapping[str, Callable[[BaseException, Exchange], GptkitError]] = {
 def _chain(error: BaseException) -> list[BaseException]:
     """From the SDK's exception to the first cause; its own text is often just 'Connection error.'."""
     chain = [error]
-    while (inner := chain[-1].__cause__) is not None and inner not in chain:
+    while (inner := _inner(chain[-1])) is not None and inner not in chain:
         chain.append(inner)
     return chain
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    """httpcore2's pool breaks the chain, but what it wraps stays its argument."""
+    wrapped = error.args[0] if error.args else None
+    return error.__cause__ or (wrapped if isinstance(wrapped, BaseException) else None)
 
 
 def _phase(chain: list[BaseException]) -> Phase:

@@ -10,6 +10,7 @@ from gptkit.provider.exchange import Exchange
 
 EVENT_LIMIT = 8 * 1024 * 1024
 _DONE = b"data: [DONE]"
+_FIELDS = {b"", b"id", b"retry"}
 _IDLE = {b"ping", b"keepalive", b"keep-alive", b"heartbeat"}
 """Events that only keep a connection open; their data need not be JSON."""
 
@@ -66,6 +67,8 @@ class _Event:
             self.name = value.strip().lower()
         elif name == b"data":  # the whole line: a field without a colon has an empty value
             self.add(b"")
+        elif name not in _FIELDS and b"{" in line:  # data whose name is damaged; a comment's name is empty
+            raise ProtocolFault("malformed answer: an event without its name", tries=2)
 
     def taken(self) -> bytes:
         data = self.data[0] if len(self.data) == 1 else b"\n".join(self.data)

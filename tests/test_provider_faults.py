@@ -1,0 +1,318 @@
+"""What a server, a network or a certificate does wrong before an answer, and what is said about it."""
+
+from __future__ import annotations
+
+import socket
+from email.utils import formatdate
+from time import time
+from typing import Any
+
+import pytest
+from fake.certificates import Authority
+from fake.connection import Step, close, hang, reset
+from fake.proxy import HttpProxy
+from fake.server import FakeServer
+from fake.wire import error_object, http_head, response
+from provider_calls import HURRIED, KEY, answers, endpoint, failure, request, text
+
+from gptkit.chat import Deadlines
+from gptkit.errors import DataFault, GptkitError, NoPermission, ProtocolFault, TryAgain, Unavailable
+from gptkit.provider.client import model_names
+
+FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
+    (400, None, Unavailable, 1, "request not accepted (400): The fake server was told to say 400."),
+    (401, None, NoPermission, 1, "the API key was not accepted (401): The fake server was told to say 401."),
+    (402, "", Unavailable, 1, "no credit (402)"),
+    (403, {"error": "Country not supported"}, NoPermission, 1, "not allowed (403): Country not supported"),
+    (408, {"detail": "too slow"}, TryAgain, 2, "the server gave up waiting (408): too slow"),
+    (409, {"message": "locked"}, TryAgain, 2, "conflict at the server (409): locked"),
+    (413, "<html><title>Entity Too Large</title>", DataFault, 1, "input too long (413): Entity Too Large"),
+    (418, "short and\r\nstout\x1b[31m", Unavailable, 1, "request not accepted (418): short and stout␛[31m"),
+    (
+        422,
+        {"detail": [{"loc": ["body", "n"], "msg": "bad"}]},
+        Unavailable,
+        1,
+        "request not accepted (422): n: bad",
+    ),
+    (429, None, TryAgain, 4, "too many requests (429): The fake server was told to say 429."),
+    (500, None, TryAgain, 4, "server trouble (500): The fake server was told to say 500."),
+    (
+        502,
+        "<HTML><TITLE>Bad &amp; Gateway</TITLE></HTML>",
+        TryAgain,
+        4,
+        "server trouble (502): Bad & Gateway",
+    ),
+    (503, "", TryAgain, 4, "server trouble (503)"),
+    (504, {"error": {"message": ""}}, TryAgain, 4, "server trouble (504)"),
+    (
+        529,
+        {"type": "error", "error": {"message": "Overloaded"}},
+        TryAgain,
+        4,
+        "server trouble (529): Overloaded",
+    ),
+    (599, [1, 2], TryAgain, 4, "server trouble (599)"),
+]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(("status", "body", "kind", "tries", "message"), FAILURES)
+def test_a_status_is_told_with_the_words_of_the_server(
+    server: FakeServer,
+    stream: bool,
+    status: int,
+    body: Any,
+    kind: type[GptkitError],
+    tries: int,
+    message: str,
+) -> None:
+    server.fail(status, body)
+    got, error = failure(endpoint(server.url), kind, request(stream))
+    assert (got, error.message, error.tries) == ("", message, tries)
+    assert error.request_id == "req_1"
+    assert not error.billed
+    assert len(server.requests) == 1
+
+
+def test_404_shows_model_and_base_url(server: FakeServer) -> None:
+    server.fail(404)
+    _, error = failure(endpoint(server.url), Unavailable)
+    assert error.message.startswith(f"no model 'gpt-test' at '{server.url}' (404): The fake")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(429, "insufficient_quota"), (400, "credit_balance_exhausted"), (429, "billing_hard_limit_reached")],
+)
+def test_an_empty_account_is_not_tried_again(server: FakeServer, status: int, code: str) -> None:
+    server.fail(status, error_object(status, "You exceeded it", code=code), headers={"Retry-After": "1"})
+    _, error = failure(endpoint(server.url), Unavailable)
+    assert (error.message, error.tries) == (f"no credit ({status}): You exceeded it", 1)
+
+
+@pytest.mark.parametrize(
+    ("headers", "least", "most"),
+    [
+        ({"Retry-After": "1"}, 1, 1),
+        ({"Retry-After": "0.3"}, 0.3, 0.3),
+        ({"retry-after-ms": "250", "Retry-After": "9"}, 0.25, 0.25),
+        ({"Retry-After": formatdate(time() + 7200, usegmt=True)}, 3600, 7201),
+        ({"Retry-After": formatdate(time() - 30, usegmt=True)}, 0, 0),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_wait_that_the_server_asks_for(
+    server: FakeServer, status: int, headers: dict[str, str], least: float, most: float
+) -> None:
+    server.fail(status, headers=headers)
+    _, error = failure(endpoint(server.url), TryAgain)
+    assert error.wait is not None
+    assert least <= error.wait <= most
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-1", "inf", "nan", "Thu, 99 Foo 2026"])
+def test_a_wait_that_is_none(server: FakeServer, value: str) -> None:
+    server.fail(429, headers={"Retry-After": value})
+    assert failure(endpoint(server.url), TryAgain)[1].wait is None
+
+
+LONG = [
+    "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+    "This model's maximum context length is 8,192 tokens. However, you requested about 9000 tokens (8000).",
+    "prompt is too long: 9000 tokens > 8192 maximum",
+    "The input token count (9000) exceeds the maximum number of tokens allowed (8192).",
+    {"type": "exceed_context_size_error", "message": "m", "n_prompt_tokens": 9000, "n_ctx": 8192},
+    {
+        "code": "context_length_exceeded",
+        "message": "the request (9000 tokens) exceeds it (8192 tokens)",
+    },
+]
+
+
+@pytest.mark.parametrize("said", LONG)
+def test_input_that_is_too_long_says_by_how_much(server: FakeServer, said: Any) -> None:
+    server.fail(400, {"error": {"message": said} if isinstance(said, str) else said})
+    assert failure(endpoint(server.url), DataFault)[1].message == "input too long: 9000 of 8192 tokens"
+
+
+def test_the_key_is_never_shown_even_if_the_server_echoes_it(server: FakeServer) -> None:
+    # cut at 300 characters the key would be half there, and no longer be recognised
+    server.fail(401, error_object(401, "x" * 280 + f" {KEY} was wrong"))
+    _, error = failure(endpoint(server.url), NoPermission)
+    assert KEY[:8] not in error.message
+    assert error.message.endswith("***…") or "***" in error.message
+    server.fail(400, error_object(400, f"Bearer {KEY} and c2stY2FuYXJ5LTAxMjM0NTY3ODk="))
+    _, error = failure(endpoint(server.url), Unavailable)
+    assert error.message == "request not accepted (400): Bearer *** and ***="
+
+
+def test_an_error_body_is_read_up_to_a_limit(server: FakeServer) -> None:
+    endless: list[Step] = [b"x" * 65536] * 200
+    server.raw([http_head(500, {"Content-Type": "text/plain"}), *endless, hang()])
+    _, error = failure(endpoint(server.url), TryAgain)
+    assert error.message.startswith("server trouble (500): xxx")
+    assert len(error.message) < 330
+
+
+def test_an_error_body_that_is_cut_still_counts(server: FakeServer) -> None:
+    server.raw([http_head(400, {"Content-Length": "99"}) + b'{"error":', reset()])
+    _, error = failure(endpoint(server.url), Unavailable)
+    assert error.message.startswith("request not accepted (400)")
+
+
+@pytest.mark.parametrize("status", [413, 401])
+def test_the_status_wins_over_the_write_error(server: FakeServer, status: int) -> None:
+    """A server that refuses a large request early and resets the connection."""
+    server.raw([response(status, error_object(status)), close()], when="head")
+    asked = request(metadata={"x": "y" * 8_000_000})
+    failure(endpoint(server.url), DataFault if status == 413 else NoPermission, asked)
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+@pytest.mark.parametrize("ending", [close, reset])
+def test_the_end_before_an_answer_may_have_been_billed(
+    server: FakeServer, ending: Any, proxied: bool
+) -> None:
+    server.raw([ending()])
+    with HttpProxy() as proxy:
+        _, error = failure(endpoint(server.url, proxy=proxy.url if proxied else None), TryAgain)
+    assert error.message.endswith("before an answer; it may have been billed")
+    assert (error.tries, error.billed) == (2, True)
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_headers_that_never_come(server: FakeServer, head: bytes, proxied: bool) -> None:
+    server.raw([head, hang()])
+    with HttpProxy() as proxy:
+        place = endpoint(server.url, deadlines=HURRIED, proxy=proxy.url if proxied else None)
+        _, error = failure(place, TryAgain)
+    assert error.message == "no answer in 0.3 s; it may have been billed"
+    assert (error.tries, error.billed) == (2, True)
+    assert len(server.requests) == 1
+
+
+def test_nothing_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+    _, error = failure(endpoint(f"http://127.0.0.1:{port}/v1"), TryAgain)
+    assert (error.message, error.tries) == (f"nothing listens on 127.0.0.1:{port}", 4)
+    _, error = failure(endpoint("http://127.0.0.1:1/v1", proxy=f"http://ann:pw@127.0.0.1:{port}"), TryAgain)
+    assert error.message == f"nothing listens on 127.0.0.1:{port}"
+
+
+def test_names_that_cannot_be_looked_up() -> None:
+    _, error = failure(endpoint("http://api.invalid/v1"), TryAgain)
+    assert (error.message, error.tries) == ("no such host: 'api.invalid'", 2)
+    _, error = failure(endpoint("http://again.invalid/v1"), TryAgain)
+    assert (error.message, error.tries) == ("no answer from name look-up for 'again.invalid'", 4)
+    _, error = failure(endpoint(f"http://{'a' * 70}.invalid/v1"), TryAgain)
+    assert error.message.startswith("no such host: 'aaaa")
+
+
+def test_a_dead_address_does_not_take_the_whole_deadline(server: FakeServer) -> None:
+    """`localhost` is ::1 first on most machines, and nothing listens there."""
+    server.say("ok")
+    failure(endpoint(f"http://localhost:{_closed_port()}/v1"), TryAgain)
+    place = endpoint(server.url.replace("127.0.0.1", "localhost"))
+    assert text(answers(place)) == "ok"
+
+
+def test_no_connection_within_the_deadline() -> None:
+    with socket.socket() as full:  # a backlog of one that is taken: further connects wait for ever
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(3)]
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+        _, error = failure(endpoint(f"http://127.0.0.1:{port}", deadlines=Deadlines(connect=0.2)), TryAgain)
+        for client in waiting:
+            client.close()
+    assert (error.message, error.tries) == (f"no connection to 127.0.0.1:{port} in 0.2 s", 4)
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+@pytest.mark.parametrize(
+    ("certificate", "reason"),
+    [
+        ("expired", "certificate has expired"),
+        ("self_signed", "self-signed certificate"),
+        ("server", "IP address mismatch"),
+    ],
+)
+def test_certificates_that_are_not_believed(
+    authority: Authority, tmp_path: Any, certificate: str, reason: str, proxied: bool
+) -> None:
+    file = str(authority.write(tmp_path / "ca.pem"))
+    context = (
+        authority.server("other.example") if certificate == "server" else getattr(authority, certificate)()
+    )
+    with FakeServer(tls=context) as server, HttpProxy() as proxy:
+        place = endpoint(
+            server.url,
+            ca_file=None if certificate == "self_signed" else file,
+            proxy=proxy.url if proxied else None,
+        )
+        _, error = failure(place, ProtocolFault)
+        assert server.requests == []
+    assert error.message.startswith("TLS: certificate of '127.0.0.1': ")
+    assert reason in error.message
+    assert "SSL_CERT_FILE" in error.hint
+    assert error.tries == 1
+
+
+def test_a_port_without_tls(server: FakeServer) -> None:
+    _, error = failure(endpoint(server.url.replace("http:", "https:")), ProtocolFault)
+    assert error.message.startswith(f"TLS with 127.0.0.1:{server.port}: ")
+    assert error.tries == 1
+    assert server.requests == []
+
+
+def test_a_proxy_that_wants_a_login(server: FakeServer) -> None:
+    with HttpProxy("ann", "s3cret") as proxy:
+        url = proxy.url.replace("//", "//bob:hunter2@")
+        for place in (endpoint(server.url, proxy=url), endpoint("https://127.0.0.1:9/v1", proxy=url)):
+            _, error = failure(place, NoPermission)
+            assert error.message.startswith(f"the proxy 127.0.0.1:{proxy.port} wants a login (407)")
+            assert "hunter2" not in f"{error.message}{error.hint}"
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 304, 300])
+@pytest.mark.parametrize(
+    "location", ["/v1/elsewhere", "{}/v1", "https://127.0.0.1:9/", "file:///etc/passwd", "http://[", ""]
+)
+def test_redirects_are_not_followed(server: FakeServer, status: int, location: str) -> None:
+    with FakeServer() as other:
+        to = location.format(other.origin)
+        server.fail(status, "moved", headers={"Location": to})
+        _, error = failure(endpoint(server.url), ProtocolFault)
+        assert other.connections == []
+    assert "redirects to" in error.message
+    assert error.tries == 1
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_names_both_hosts(server: FakeServer) -> None:
+    server.fail(307, "", headers={"Location": "https://evil.example/v1?x=1"})
+    _, error = failure(endpoint(server.url), ProtocolFault)
+    assert error.message == "'http://127.0.0.1' redirects to 'https://evil.example' (307)"
+
+
+def test_a_list_of_models_that_fails(server: FakeServer) -> None:
+    server.fail(401)
+    with pytest.raises(NoPermission):
+        model_names(endpoint(server.url))
+    server.fail(404)
+    with pytest.raises(Unavailable) as raised:
+        model_names(endpoint(server.url))
+    assert raised.value.message.startswith(f"no chat API at '{server.url}' (404)")
+
+
+def _closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        return int(used.getsockname()[1])
