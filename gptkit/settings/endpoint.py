@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import pathsep
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,6 @@ def _existing(settings: Settings, name: str) -> str | None:
     path = str(text)
     if path.startswith("~/") and (home := settings.environ.get("HOME")):
         path = home + path[1:]
-    if not Path(path).exists():
+    if not any(Path(part).exists() for part in path.split(pathsep)):  # OpenSSL takes a list of folders
         raise settings.fault(name, f"there is no '{path}'")
     return path

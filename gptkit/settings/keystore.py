@@ -113,6 +113,8 @@ def _tree(data: bytes, path: Path) -> Mapping[str, Node]:
     line = 1
     try:
         root = tree(data.decode("utf-8-sig"), str(path))
+        if root.kind == "nothing":
+            return {}
         if isinstance(root.value, dict):
             return root.value
     except BrokenPrompt as error:

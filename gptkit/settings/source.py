@@ -53,7 +53,7 @@ def project_source(path: Path) -> Source:
     """The file of a folder that anyone may have made: what is wrong in it is said and harms nothing."""
     try:
         text = file_text(path, guarded=False)
-        root = _tree(text, str(path)) if text else None
+        root = root_of(text, str(path)) if text else None
     except BadConfiguration as error:
         return Source(ignored=(error.message,))
     found: dict[str, Found] = {}
@@ -73,7 +73,7 @@ def parsed(text: str, path: str) -> Source:
     """The settings in the text of a user's file."""
     found: dict[str, Found] = {}
     profiles: dict[str, dict[str, Found]] = {}
-    for name, node in _tree(text, path).items():
+    for name, node in root_of(text, path).items():
         if name == "profiles":
             profiles = _profiles(node, path)
         else:
@@ -123,7 +123,8 @@ def _decoded(data: bytes, path: Path) -> str:
     raise BadConfiguration(f"{path}:{line}: not UTF-8")
 
 
-def _tree(text: str, path: str) -> Mapping[str, Node]:
+def root_of(text: str, path: str) -> Mapping[str, Node]:
+    """The entries of a YAML mapping; raises BadConfiguration for anything else."""
     from gptkit.templates.model import BrokenPrompt
     from gptkit.templates.tree import tree
 
@@ -179,6 +180,7 @@ def _take(found: dict[str, Found], name: str, node: Node, path: str, profile: st
     for key, each in parts.items():
         try:
             value = values.from_node(setting, each, key)
+            values.refuse_unusable(setting, value)
         except ValueError as error:
             _refuse(path, each, key, str(error))
         if value is not None or key != name:

@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from gptkit.settings.address import address
+from gptkit.settings.proxy import proxy_url
+
 if TYPE_CHECKING:
     from gptkit.settings.table import Setting
     from gptkit.templates.tree import Node
@@ -96,6 +99,16 @@ def entry(setting: Setting, name: str, value: object) -> object:
     if not (text.isascii() and text.isprintable()):
         raise ValueError("holds a character that a header cannot")
     return text
+
+
+def refuse_unusable(setting: Setting, value: object) -> None:
+    """ValueError for a text that has the right type and still cannot be used."""
+    if not isinstance(value, str):
+        return
+    if setting.name == "base_url":
+        address(value)
+    elif setting.name == "proxy":
+        proxy_url(value)
 
 
 def is_profile_name(name: str) -> bool:

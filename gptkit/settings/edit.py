@@ -1,0 +1,164 @@
+"""Changes one value in the text of a YAML file and leaves every other line, comment and order alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeGuard
+
+if TYPE_CHECKING:
+    import yaml
+
+    Pair = tuple[yaml.Node, yaml.Node]
+
+_PLAIN = r"[^\W_][\w./@%+:~-]*( [\w./@%+:~-]+)*"
+
+
+def with_value(text: str, keys: Sequence[str], value: object) -> str:
+    """The text with a value under a path of keys; what is missing on the way is added as blocks.
+
+    The text is a mapping that `templates.tree` has accepted. An unusual layout can come out wrong:
+    compare what it means before and after.
+    """
+    node, depth = _root(text), 0
+    if node is None:
+        return _joined(text, len(text), _block(keys, value, 0))
+    while (pair := _pair(node, keys[depth])) is not None and depth < len(keys) - 1 and _is_mapping(pair[1]):
+        node, depth = pair[1], depth + 1
+    rest = keys[depth:]
+    if pair is not None:
+        return _replaced(text, node, pair, rest, value)
+    if node.flow_style:
+        return _added_in_flow(text, node, rest, value)
+    indent = node.value[0][0].start_mark.column
+    return _joined(text, _line_end(text, _content_end(text, node)), _block(rest, value, indent))
+
+
+def without(text: str, keys: Sequence[str]) -> str:
+    """The text without what stands under a path of keys, nor mappings that would be left empty."""
+    node: yaml.Node | None = _root(text)
+    trail = []
+    for key in keys:
+        pair = _pair(node, key) if _is_mapping(node) else None
+        if pair is None or not _is_mapping(node):
+            return text
+        trail.append((node, pair))
+        node = pair[1]
+    while len(trail) > 1 and len(trail[-1][0].value) == 1:
+        trail.pop()
+    mapping, pair = trail[-1]
+    return _removed_in_flow(text, mapping, pair) if mapping.flow_style else _removed_lines(text, pair)
+
+
+def _root(text: str) -> yaml.MappingNode | None:
+    import yaml
+
+    root: yaml.Node | None = yaml.compose(text, Loader=yaml.CSafeLoader)
+    return root if _is_mapping(root) else None
+
+
+def _is_mapping(node: yaml.Node | None) -> TypeGuard[yaml.MappingNode]:
+    import yaml
+
+    return isinstance(node, yaml.MappingNode)
+
+
+def _pair(mapping: yaml.MappingNode, key: str) -> Pair | None:
+    return next((pair for pair in mapping.value if pair[0].value == key), None)
+
+
+def _replaced(text: str, mapping: yaml.MappingNode, pair: Pair, keys: Sequence[str], value: object) -> str:
+    """A new value after the key; a comment behind a value on one line stays."""
+    key, old = pair
+    if len(keys) > 1 and not mapping.flow_style:
+        line_end = _line_end(text, _content_end(text, old, key))
+        return _joined(text, line_end, _block(keys[1:], value, key.start_mark.column + 2))
+    new = _flow(value) if len(keys) > 1 or mapping.flow_style else _inline(value)
+    for name in reversed(keys[1:]):
+        new = f"{{{json.dumps(name, ensure_ascii=False)}: {new}}}"
+    start, end = _after_colon(text, key), _content_end(text, old, key)
+    one_line = "\n" not in text[start:end] and end > start
+    kept = text[start : old.start_mark.index] if one_line else " "
+    return f"{text[:start]}{kept}{new}{text[end:]}"
+
+
+def _added_in_flow(text: str, mapping: yaml.MappingNode, keys: Sequence[str], value: object) -> str:
+    new = _flow(value)
+    for name in reversed(keys):
+        new = f"{{{_flow(name)}: {new}}}"
+    new = new[1:-1]
+    if not mapping.value:
+        return f"{text[: mapping.start_mark.index]}{{{new}}}{text[mapping.end_mark.index :]}"
+    end = _content_end(text, mapping.value[-1][1], mapping.value[-1][0])
+    return f"{text[:end]}, {new}{text[end:]}"
+
+
+def _removed_lines(text: str, pair: Pair) -> str:
+    key, value = pair
+    start = text.rfind("\n", 0, key.start_mark.index) + 1
+    return text[:start] + text[_line_end(text, _content_end(text, value, key)) :]
+
+
+def _removed_in_flow(text: str, mapping: yaml.MappingNode, pair: Pair) -> str:
+    index = mapping.value.index(pair)
+    if len(mapping.value) == 1:
+        start, end = mapping.start_mark.index + 1, mapping.end_mark.index - 1
+    elif index:
+        start, end = (_content_end(text, one[1], one[0]) for one in mapping.value[index - 1 : index + 1])
+    else:
+        start, end = (one[0].start_mark.index for one in mapping.value[:2])
+    return text[:start] + text[end:]
+
+
+def _content_end(text: str, node: yaml.Node, key: yaml.Node | None = None) -> int:
+    """Where a node's own text ends: the parser counts comments and empty lines behind a block to it."""
+    import yaml
+
+    if isinstance(node, yaml.MappingNode) and not node.flow_style:
+        return _content_end(text, node.value[-1][1], node.value[-1][0])
+    if isinstance(node, yaml.SequenceNode) and not node.flow_style:
+        return _content_end(text, node.value[-1])
+    start, end = int(node.start_mark.index), int(node.end_mark.index)
+    if end > start:
+        return start + len(text[start:end].rstrip())
+    return _after_colon(text, key) if key is not None else end
+
+
+def _after_colon(text: str, key: yaml.Node) -> int:
+    colon = text.find(":", key.end_mark.index)
+    return colon + 1 if colon >= 0 else int(key.end_mark.index)
+
+
+def _line_end(text: str, index: int) -> int:
+    end = text.find("\n", index)
+    return len(text) if end < 0 else end + 1
+
+
+def _joined(text: str, index: int, block: str) -> str:
+    """The text with lines put in, in the file's own kind of line ends."""
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    before = text[:index]
+    if before and not before.endswith("\n"):
+        before += line_end
+    return before + block.replace("\n", line_end) + text[index:]
+
+
+def _block(keys: Sequence[str], value: object, indent: int) -> str:
+    lines = [f"{' ' * (indent + 2 * depth)}{_inline(key)}:" for depth, key in enumerate(keys)]
+    return "\n".join(lines) + f" {_inline(value)}\n"
+
+
+def _inline(value: object) -> str:
+    """A value on one line; text without quotes where YAML reads it back as the same text."""
+    if isinstance(value, str) and re.fullmatch(_PLAIN, value) and not value.endswith(":"):
+        from gptkit.templates.tree import typed
+
+        if typed(value) == value:
+            return value
+    return _flow(value)
+
+
+def _flow(value: object) -> str:
+    """JSON, which YAML reads; it has one more space of freedom, the line, that is not used here."""
+    return json.dumps(value, ensure_ascii=False)
