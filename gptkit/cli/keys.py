@@ -1,0 +1,116 @@
+"""`gptkit keys`: store, list and remove API keys, each for one host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptkit.cli.columns import columns
+from gptkit.cli.config import masked
+from gptkit.errors import NoInput, UsageFault
+from gptkit.settings import keystore
+from gptkit.settings.address import authority
+from gptkit.settings.keys import checked_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gptkit.services import Services
+    from gptkit.terminal import Terminal
+
+app = typer.Typer(help="Store API keys, each for one host.", no_args_is_help=True, add_completion=False)
+
+INPUT_CAP = 1 << 16
+
+
+@app.command("set", context_settings={"ignore_unknown_options": True})
+def set_(
+    ctx: typer.Context,
+    unexpected: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    host: Annotated[
+        str,
+        typer.Option("--host", help="Host or base URL it is for; by default the one in use.", metavar="HOST"),
+    ] = "",
+    keyring: Annotated[bool, typer.Option("--keyring", help="Store it in the system's keyring.")] = False,
+) -> None:
+    """Store a key, typed unseen or read from standard input."""
+    if unexpected:
+        raise UsageFault(
+            "a key is never an argument: other users and the shell's history would see it",
+            hint="type it when you are asked, or pipe it in: pass show openai | gptkit keys set",
+        )
+    services = _services(ctx)
+    file, target = _file(services), _target(services, host)
+    key = checked_key(_typed_or_piped(services.terminal, target), "input")
+    if key is None:
+        raise NoInput("no key was given")
+    if keyring:
+        keystore.put_in_keyring(file, target, key)
+    else:
+        keystore.put(file, target, key)
+    place = "the keyring" if keyring else f"'{file}'"
+    services.terminal.note(f"gptkit: stored the key for {target} in {place}")
+
+
+@app.command("list")
+def list_(ctx: typer.Context) -> None:
+    """List the hosts that a key is stored for, and the key's last four characters."""
+    services = _services(ctx)
+    entries = keystore.entries(services.paths.keys_file)
+    rows = [
+        (host, masked(entry.key.text) if entry.key else "in the keyring") for host, entry in entries.items()
+    ]
+    if rows:
+        services.terminal.show(columns(rows, services.terminal.stdout_is_terminal))
+
+
+@app.command()
+def remove(
+    ctx: typer.Context, host: Annotated[str, typer.Argument(help="Host or base URL.", metavar="HOST")]
+) -> None:
+    """Forget the key of a host."""
+    services = _services(ctx)
+    target = _target(services, host)
+    if not keystore.remove(_file(services), target):
+        raise NoInput(f"no key is stored for '{target}'", hint="'gptkit keys list' shows the hosts")
+
+
+@app.command()
+def path(ctx: typer.Context) -> None:
+    """Print where keys are stored."""
+    services = _services(ctx)
+    services.terminal.show(str(_file(services)))
+
+
+def _typed_or_piped(terminal: Terminal, host: str) -> str:
+    if terminal.stdin_is_terminal:
+        from getpass import getpass
+
+        try:
+            return getpass(f"Key for {host} (it is not shown): ")
+        except EOFError:
+            return ""
+    data = terminal.read()
+    if len(data) > INPUT_CAP:
+        raise UsageFault(f"standard input: more than {INPUT_CAP >> 10} KiB is not a key")
+    return data.decode("utf-8", "replace")
+
+
+def _target(services: Services, host: str) -> str:
+    """The host that a key is filed under."""
+    if not host:
+        return services.settings.address().authority
+    try:
+        return authority(host)
+    except ValueError as error:
+        raise UsageFault(f"'{host}': {error}") from None
+
+
+def _file(services: Services) -> Path:
+    return services.paths.require(services.paths.keys_file)
+
+
+def _services(ctx: typer.Context) -> Services:
+    services: Services = ctx.obj
+    return services

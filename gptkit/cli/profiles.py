@@ -1,0 +1,101 @@
+"""`gptkit profiles`: named sets of settings, and which of them is in use."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gptkit.cli.columns import columns
+from gptkit.cli.config import AsJson, shown
+from gptkit.errors import UsageFault
+from gptkit.settings import change
+from gptkit.settings.table import SETTINGS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gptkit.services import Services
+    from gptkit.settings.resolve import Settings
+
+app = typer.Typer(help="Show and switch named sets of settings.", no_args_is_help=True, add_completion=False)
+
+Name = Annotated[str, typer.Argument(help="A profile's name.", metavar="NAME")]
+
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the profiles; a star marks the one in use."""
+    services = _services(ctx)
+    found = [_summary(services.settings, name) for name in services.settings.profiles]
+    if as_json:
+        services.terminal.show(json.dumps(found, ensure_ascii=False, indent=2))
+    elif found:
+        rows = [("*" if one["in_use"] else "-", one["name"], one["model"], one["base_url"]) for one in found]
+        services.terminal.show(columns(rows, services.terminal.stdout_is_terminal))
+
+
+@app.command()
+def show(ctx: typer.Context, name: Name) -> None:
+    """Show what a profile sets, and on which line."""
+    services = _services(ctx)
+    found = services.settings.overridden({"profile": name}).profiles[name]
+    rows = []
+    for key, (value, origin) in found.items():
+        text = shown(SETTINGS[key.partition(".")[0]], value)
+        rows.append((key, text if isinstance(text, str) else json.dumps(text, ensure_ascii=False), origin))
+    if rows:
+        services.terminal.show(columns(rows, services.terminal.stdout_is_terminal))
+
+
+@app.command()
+def use(ctx: typer.Context, name: Name) -> None:
+    """Make a profile the default; 'gptkit config unset profile' ends that."""
+    change.store(_file(ctx), "profile", name)
+
+
+@app.command()
+def new(
+    ctx: typer.Context,
+    name: Name,
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(help="What it sets, such as model=gpt-x.", metavar="[SETTING=VALUE...]"),
+    ] = None,
+) -> None:
+    """Add a profile: new local base_url=http://localhost:11434/v1 model=llama3.2."""
+    given = {}
+    for text in values or []:
+        setting, equals, value = text.partition("=")
+        if not equals:
+            raise UsageFault(f"'{text}': must be SETTING=VALUE")
+        given[setting] = value
+    change.store_profile(_file(ctx), name, given)
+
+
+@app.command()
+def remove(ctx: typer.Context, name: Name) -> None:
+    """Remove a profile and all it sets."""
+    if change.forget_profile(_file(ctx), name):
+        _services(ctx).terminal.note(f"gptkit: '{name}' was in use; now no profile is")
+
+
+def _summary(settings: Settings, name: str) -> dict[str, Any]:
+    with_it = settings.overridden({"profile": name})
+    return {
+        "name": name,
+        "model": with_it.text("model"),
+        "base_url": with_it.text("base_url"),
+        "in_use": settings.value("profile") == name,
+    }
+
+
+def _file(ctx: typer.Context) -> Path:
+    found = _services(ctx).paths
+    return found.require(found.config_file)
+
+
+def _services(ctx: typer.Context) -> Services:
+    services: Services = ctx.obj
+    return services
