@@ -65,19 +65,28 @@ def _head(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -
 
 
 def _body(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -> Iterator[bytes]:
+    """What each read of the socket brings, at once and in one piece however many chunks it holds."""
     import h11
 
     data, need = h11.Data, h11.NEED_DATA
     receive, next_event = connection.receive_data, connection.next_event
+    pieces: list[bytes | bytearray] = []
     while True:
-        event = next_event()
+        try:
+            event = next_event()
+        except h11.RemoteProtocolError:
+            yield b"".join(pieces)  # it came before the damage
+            raise
         if type(event) is data:
-            yield bytes(event.data)
-        elif event is need:
-            wire.settimeout(exchange.clock.seconds())
-            receive(wire.recv(_BLOCK))
-        else:
+            pieces.append(event.data)
+            continue
+        if pieces:
+            yield b"".join(pieces)
+            pieces.clear()
+        if event is not need:
             return
+        wire.settimeout(exchange.clock.seconds())
+        receive(wire.recv(_BLOCK))
 
 
 def _event(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -> object:
