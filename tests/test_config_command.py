@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fake.program import InMemory
+from fake.program import AsProcess, InMemory
 
 from gptkit.paths import Paths
 from gptkit.settings.change import store
@@ -112,6 +112,11 @@ def test_set_get_unset(gptkit: InMemory, file: Path) -> None:
         assert gptkit("config", "unset", name) == (66, "", f"gptkit: '{name}' is not set in '{file}'\n")
     assert gptkit("config", "get", "temperature") == (66, "", "gptkit: 'temperature' is not set\n")
     assert file.read_text() == ""
+
+
+def test_names_are_completed(run: AsProcess) -> None:
+    environ = {"_GPTKIT_COMPLETE": "complete_bash", "COMP_WORDS": "gptkit config get m", "COMP_CWORD": "3"}
+    assert run(env=environ).stdout.split() == ["model", "max_tokens", "markdown"]
 
 
 def test_a_change_keeps_comments_order_and_mode(gptkit: InMemory, write: Write) -> None:

@@ -121,6 +121,7 @@ def set_password(service, name, value): STORE.write_text(json.dumps({**_all(), f
 def delete_password(service, name):
     kept = _all(); del kept[f"{service}/{name}"]; STORE.write_text(json.dumps(kept))
 """
+FORGETFUL = "get_password = set_password = delete_password = lambda *all: None\n"
 BROKEN = """\
 class NoKeyringError(RuntimeError): pass
 def get_password(service, name): raise NoKeyringError("sk-canary")
@@ -137,6 +138,10 @@ def test_a_key_in_the_keyring(run: AsProcess, file: Path, tmp_path: Path) -> Non
     assert KEY in (tmp_path / "store.json").read_text()
     assert run("keys", "list", env=environ).stdout == "a.invalid\tin the keyring\n"
     assert run("ask", "--dry-run", "hi", env=environ, key=None).code == 0
+    (tmp_path / "keyring.py").write_text(FORGETFUL)
+    forgotten = run("keys", "set", "--keyring", "--host", "b.invalid", stdin=KEY, env=environ)
+    assert forgotten.code == 78
+    assert forgotten.stderr.startswith("gptkit: keyring: it did not keep the key\nhint: ")
     (tmp_path / "keyring.py").write_text(BROKEN)
     refused = run("ask", "hi", env=environ, key=None)
     assert refused.code == 78

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show and change settings.", no_args_is_help=True, add_completion=False)
 
-Name = Annotated[str, typer.Argument(help="A setting, or an entry of one: headers.X-Title.", metavar="NAME")]
+
+def _completed(incomplete: str) -> list[str]:
+    return [name for name in SETTINGS if name.startswith(incomplete)]
+
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="A setting, or an entry of one: headers.X-Title.", metavar="NAME", autocompletion=_completed
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Profile = Annotated[str, typer.Option("--profile", help="Of this profile.", metavar="NAME")]
 

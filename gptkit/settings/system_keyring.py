@@ -5,6 +5,7 @@ from __future__ import annotations
 from gptkit.errors import BadConfiguration
 
 SERVICE = "gptkit"
+_INSTEAD = "'gptkit keys set' without '--keyring' stores in a file that only you can read"
 
 
 def read(host: str) -> str:
@@ -14,7 +15,10 @@ def read(host: str) -> str:
 
 
 def write(host: str, key: str) -> None:
+    """Store a key and see that it is there: the backend that stands for none takes all and keeps nothing."""
     _call("set_password", SERVICE, host, key)
+    if read(host) != key:
+        raise BadConfiguration("keyring: it did not keep the key", hint=_INSTEAD)
 
 
 def forget(host: str) -> None:
@@ -36,5 +40,4 @@ def _call(name: str, *arguments: str) -> object:
     except Exception as error:
         kind = type(error).__name__
     problem = "this machine has none" if kind == "NoKeyringError" else f"it failed ({kind})"
-    hint = "'gptkit keys set' without '--keyring' stores in a file that only you can read"
-    raise BadConfiguration(f"keyring: {problem}", hint=hint)
+    raise BadConfiguration(f"keyring: {problem}", hint=_INSTEAD)
