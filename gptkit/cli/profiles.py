@@ -42,9 +42,11 @@ def show(ctx: typer.Context, name: Name) -> None:
     services = _services(ctx)
     found = services.settings.overridden({"profile": name}).profiles[name]
     rows = []
-    for key, (value, origin) in found.items():
-        text = shown(SETTINGS[key.partition(".")[0]], value)
-        rows.append((key, text if isinstance(text, str) else json.dumps(text, ensure_ascii=False), origin))
+    for key, each in found.items():
+        text = shown(SETTINGS[key.partition(".")[0]], each.value)
+        rows.append(
+            (key, text if isinstance(text, str) else json.dumps(text, ensure_ascii=False), each.origin)
+        )
     if rows:
         services.terminal.show(columns(rows, services.terminal.stdout_is_terminal))
 

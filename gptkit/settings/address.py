@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
 _NUMERIC_HOST = frozenset("0123456789abcdef:.")
 _PATH = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._~!$&'()*+,;=:@%-")
@@ -11,14 +9,17 @@ _CALLS = ("/chat/completions", "/completions", "/responses", "/models")
 _PORTS = {"https": 443, "http": 80}
 
 
-class Address(NamedTuple):
+class Address:  # every run makes one: a dataclass would take longer to define than all else here
     """A base URL that was understood. `authority` is what keys are bound to: the host, with the port
     unless it is that of https."""
 
-    url: str
-    scheme: str
-    host: str
-    port: int
+    __slots__ = ("host", "port", "scheme", "url")
+
+    def __init__(self, url: str, scheme: str, host: str, port: int) -> None:
+        self.url = url
+        self.scheme = scheme
+        self.host = host
+        self.port = port
 
     @property
     def authority(self) -> str:

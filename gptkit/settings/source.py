@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from gptkit.errors import BadConfiguration, NoPermission
 from gptkit.settings import values
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 SIZE_CAP = 1 << 20
 
 
-class Found(NamedTuple):
+class Found:
     """A value and where it came from, in words. Entries of a map stand alone: `headers.X-Title`."""
 
-    value: object
-    origin: str
+    __slots__ = ("origin", "value")
+
+    def __init__(self, value: object, origin: str) -> None:
+        self.value = value
+        self.origin = origin
 
 
 class Source:
