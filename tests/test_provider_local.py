@@ -1,0 +1,89 @@
+"""A model in the process, from a GGUF file that is made here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from provider_calls import answers, end, endpoint, failure, text
+from provider_gguf import write_model
+
+from gptkit.chat import Message, Request, Text
+from gptkit.errors import BadConfiguration, DataFault, NoInput
+from gptkit.provider.client import provider
+
+pytest.importorskip("xllamacpp")
+NOWHERE = endpoint("not even a URL", key="a key\nwith a line break")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("models") / "tiny model.gguf")
+
+
+def asked(model: Path, stream: bool = True, **parameters: object) -> Request:
+    given = {"max_tokens": 12, "temperature": 0, "seed": 1, **parameters}
+    return Request(f"local:{model}", (Message("user", "hello 世界"),), given, stream=stream)
+
+
+def test_streamed_or_not_it_says_the_same(model: Path) -> None:
+    streamed = answers(NOWHERE, asked(model))
+    whole = answers(NOWHERE, asked(model, stream=False))
+    assert text(streamed) == text(whole) != ""
+    assert len([event for event in streamed if isinstance(event, Text)]) > 3
+    for finished in (end(streamed), end(whole)):
+        assert (finished.reason, finished.model) == ("length", "tiny model.gguf")
+        assert finished.usage is not None
+        assert finished.usage.completion_tokens == 12
+    assert end(streamed).response is None
+    assert end(whole).response is not None
+
+
+def test_an_abandoned_answer_stops_the_model(model: Path) -> None:
+    events = provider(NOWHERE)(asked(model, max_tokens=480, logit_bias=[[2, False]]))
+    assert isinstance(next(events), Text)
+    events.close()  # type: ignore[attr-defined]
+    assert text(answers(NOWHERE, asked(model))) != ""
+
+
+def test_input_longer_than_the_model_reads(model: Path) -> None:
+    long = Request(f"local:{model}", (Message("user", "hello " * 2000),))
+    _, error = failure(NOWHERE, DataFault, long)
+    assert error.message.startswith("input too long: 160")
+    assert error.message.endswith(" of 512 tokens")
+
+
+def test_files_that_are_no_models(tmp_path: Path, model: Path) -> None:
+    _, error = failure(NOWHERE, NoInput, asked(tmp_path / "none.gguf"))
+    assert error.message == f"no such model file: '{tmp_path}/none.gguf'"
+    other = tmp_path / "other.gguf"
+    other.write_bytes(b"PK\x03\x04")
+    _, error = failure(NOWHERE, DataFault, asked(other))
+    assert error.message == f"model file '{other}': not in GGUF format"
+    other.write_bytes(model.read_bytes()[:50_000])
+    _, error = failure(NOWHERE, DataFault, asked(other))
+    assert error.message == "model file 'other.gguf': llama.cpp cannot load it"
+
+
+def test_without_the_extra_its_install_command_is_named(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)  # as if it were not installed
+    _, error = failure(NOWHERE, BadConfiguration, asked(model))
+    assert error.hint == "pip install 'gptkit[local]'"
+
+
+def test_standard_output_carries_the_answer_and_nothing_else(model: Path) -> None:
+    """llama.cpp logs from C, so this has to be seen from outside; leaving must be quick and quiet too."""
+    code = """
+import sys
+from gptkit.chat import Endpoint, Message, Request, Text
+from gptkit.provider.client import provider
+request = Request("local:" + sys.argv[1], (Message("user", "hi"),), {"max_tokens": 4})
+events = provider(Endpoint(""))(request)
+print(sum(isinstance(event, Text) for event in events) > 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
