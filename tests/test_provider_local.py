@@ -73,17 +73,23 @@ def test_without_the_extra_its_install_command_is_named(model: Path, monkeypatch
     assert error.hint == "pip install 'gptkit[local]'"
 
 
-def test_standard_output_carries_the_answer_and_nothing_else(model: Path) -> None:
-    """llama.cpp logs from C, so this has to be seen from outside; leaving must be quick and quiet too."""
+@pytest.mark.parametrize("read", [1, 9999])
+def test_standard_output_carries_the_answer_and_nothing_else(model: Path, read: int) -> None:
+    """llama.cpp logs from C, so this is seen from outside; leaving is quiet too, even amid an answer."""
     code = """
-import sys
-from gptkit.chat import Endpoint, Message, Request, Text
+import gc, itertools, sys
+from gptkit.chat import Endpoint, Message, Request
 from gptkit.provider.client import provider
-request = Request("local:" + sys.argv[1], (Message("user", "hi"),), {"max_tokens": 4})
-events = provider(Endpoint(""))(request)
-print(sum(isinstance(event, Text) for event in events) > 0)
+parameters = {"max_tokens": 400, "logit_bias": [[2, False]]}
+events = provider(Endpoint(""))(Request("local:" + sys.argv[1], (Message("user", "hi"),), parameters))
+print(len(list(itertools.islice(events, int(sys.argv[2])))) > 0)
+gc.freeze()
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code, str(model), str(read)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

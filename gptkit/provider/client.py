@@ -10,7 +10,7 @@ from gptkit.provider.early import early
 from gptkit.provider.exchange import Answer, Exchange
 
 _HERE = "http://localhost/v1"
-"""What the SDK is told for a model in this process; no setting of the user's endpoint concerns it."""
+"""What the SDK is told for `echo`; no setting of the user's endpoint concerns it."""
 
 
 def provider(endpoint: Endpoint) -> Provider:
@@ -20,8 +20,7 @@ def provider(endpoint: Endpoint) -> Provider:
     """
 
     def send(request: Request) -> Iterator[Event]:
-        place = Endpoint(_HERE) if _is_here(request.model) else endpoint
-        exchange = Exchange(place, "/chat/completions", request)
+        exchange, request = _exchange(endpoint, request)
         try:
             for event in _events(exchange, request):
                 if type(event) is Text:
@@ -50,6 +49,15 @@ def model_names(endpoint: Endpoint) -> list[str]:
     raise failure
 
 
+def _exchange(endpoint: Endpoint, request: Request) -> tuple[Exchange, Request]:
+    if request.model.startswith("local:"):
+        from gptkit.provider.local import local
+
+        return local(request)
+    place = Endpoint(_HERE) if request.model == "echo" else endpoint
+    return Exchange(place, "/chat/completions", request), request
+
+
 def _events(exchange: Exchange, request: Request) -> Iterator[Event]:
     """The request first, the SDK afterwards: it loads while the server is thinking."""
     deliver = _delivery(exchange, request)
@@ -72,19 +80,11 @@ def _failure(error: Exception, exchange: Exchange) -> GptkitError:
     return fault(error, exchange)
 
 
-def _is_here(model: str) -> bool:
-    return model == "echo" or model.startswith("local:")
-
-
 def _delivery(exchange: Exchange, request: Request) -> Callable[[], Answer]:
     if request.model == "echo":
         from gptkit.provider.echo import echo
 
         return echo(request)
-    if request.model.startswith("local:"):
-        from gptkit.provider.local import local
-
-        return local(exchange, request)
     return _network(exchange)
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+import atexit
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Lock, Thread
-from typing import Protocol
+from threading import Lock
+from typing import NamedTuple
 
-from gptkit.chat import Request
+from gptkit.chat import Deadlines, Endpoint, Request
 from gptkit.errors import BadConfiguration, CannotRead, DataFault, NoInput
-from gptkit.provider.exchange import Answer, Exchange
+from gptkit.provider.exchange import Exchange
 
 PREFIX = "local:"
 _SMALLEST = 8192
@@ -20,31 +19,31 @@ _ROOM = 4096
 """Tokens of context, in all and beyond the request; llama.cpp keeps to what the model was trained for."""
 _QUIET = -1
 """llama.cpp's log level below errors: what goes wrong comes back as an answer or an exception."""
+_PATIENCE = 86_400.0
+"""Seconds: a long prompt takes a small machine long, and there is nobody to ask again."""
 _LOADING = Lock()
 
 
-class _Model(Protocol):
-    def handle_chat_completions(self, body: bytes, callback: Callable[[bytes], bool]) -> object: ...
+def local(request: Request) -> tuple[Exchange, Request]:
+    """The exchange with the model named in the request, once that is loaded, and what to ask it.
 
-
-def local(exchange: Exchange, request: Request) -> Callable[[], Answer]:
-    """Raises NoInput for a missing file and BadConfiguration without the extra, before anything loads."""
+    Raises NoInput for a missing file and BadConfiguration without the extra, before anything loads.
+    """
     path = _checked(request.model.removeprefix(PREFIX))
     _require()
-    body = {**request.body(), "model": path.name}
+    size = sum(len(message.content.encode()) for message in request.messages)
+    with _LOADING:  # two workers would hold the model in memory twice
+        served = _served(str(path), _context(size))
     if request.stream:
         options = request.parameters.get("stream_options")
-        body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-    content = json.dumps(body).encode()
-    kind = b"text/event-stream" if request.stream else b"application/json"
-
-    def answer() -> Answer:
-        with _LOADING:  # two workers would hold the model in memory twice
-            model = _loaded(str(path), _context(len(content)))
-        pieces = _pieces(model, content, exchange)
-        return Answer(200, [(b"content-type", kind)], _events(pieces) if request.stream else pieces)
-
-    return answer
+        counted = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+        request = replace(request, parameters={**request.parameters, "stream_options": counted})
+    patient = Deadlines(idle=_PATIENCE, first_content=_PATIENCE, content=_PATIENCE)
+    endpoint = Endpoint(f"{served.address}/v1", served.key, deadlines=patient)
+    exchange = Exchange(endpoint, "/chat/completions", request)
+    atexit.register(exchange.close)  # before the model stops: it would first finish an answer half read
+    exchange.closers.append(lambda: atexit.unregister(exchange.close))
+    return exchange, request
 
 
 def _checked(name: str) -> Path:
@@ -76,58 +75,35 @@ def _context(size: int) -> int:
     return 1 << (wanted - 1).bit_length()
 
 
+class _Served(NamedTuple):
+    """A loaded model; it goes when this does."""
+
+    server: object
+    address: str
+    key: str
+
+
 @lru_cache(maxsize=1)
-def _loaded(path: str, context: int) -> _Model:
-    """llama.cpp opens a port on loopback by itself; a key that nobody knows keeps it shut."""
+def _served(path: str, context: int) -> _Served:
+    """llama.cpp listens on a loopback port by itself; a key that nobody else knows keeps it shut.
+
+    Its threads have to be stopped before the interpreter leaves, else the process crashes then.
+    """
     from secrets import token_urlsafe
 
     import xllamacpp
 
+    key = token_urlsafe(32)
     parameters = xllamacpp.CommonParams()
     parameters.model.path = path
     parameters.model_alias = {Path(path).name}
     parameters.n_ctx = context
     parameters.verbosity = _QUIET
-    parameters.api_keys = [token_urlsafe(32)]
+    parameters.api_keys = [key]
     parameters.ui = False
     try:
-        model: _Model = xllamacpp.Server(parameters)
+        server = xllamacpp.Server(parameters)
     except RuntimeError:
         raise DataFault(f"model file '{Path(path).name}': llama.cpp cannot load it") from None
-    return model
-
-
-def _pieces(model: _Model, content: bytes, exchange: Exchange) -> Iterator[bytes]:
-    """llama.cpp calls back from its own loop; a thread turns that into an iterator."""
-    queue: SimpleQueue[bytes | Exception | None] = SimpleQueue()
-    abandoned: list[bool] = []
-
-    def take(piece: bytes) -> bool:
-        queue.put(piece)
-        return bool(abandoned)
-
-    def generate() -> None:
-        try:
-            model.handle_chat_completions(content, take)
-            queue.put(None)
-        except Exception as error:
-            queue.put(error)
-
-    thread = Thread(target=generate, daemon=True)
-
-    def end() -> None:
-        abandoned.append(True)
-        thread.join()
-
-    thread.start()
-    exchange.closers.append(end)
-    while (piece := queue.get()) is not None:
-        if isinstance(piece, Exception):
-            raise piece
-        yield piece
-
-
-def _events(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        yield b"data: " + piece + b"\n\n"
-    yield b"data: [DONE]\n\n"
+    atexit.register(_served.cache_clear)
+    return _Served(server, server.listening_address, key)

@@ -72,9 +72,11 @@ def load() -> None:
     finder = _Finder()
     sys.meta_path.insert(0, finder)
     try:
+        import anyio
         import openai  # noqa: F401
     finally:
         sys.meta_path.remove(finder)
+    _ = anyio.EndOfStream  # the SDK needs it to close an abandoned stream, when it may be too late to import
 
 
 class _Finder:

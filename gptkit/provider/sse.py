@@ -16,11 +16,12 @@ _IDLE = {b"ping", b"keepalive", b"keep-alive", b"heartbeat"}
 
 
 def normalised(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
-    """One `data:` line an event, ended by an empty line.
+    """One `data:` line an event, ended by an empty line; `[DONE]` ends the stream and is not passed on.
 
     The SDK loses the first event behind a byte order mark and an event that the end of the stream
-    follows without an empty line; it takes events without data for broken JSON. Comments, ids and
-    retry hints go; so a stream of nothing else yields nothing.
+    follows without an empty line; it takes events without data for broken JSON; behind `[DONE]` it
+    breaks its own loop off, which costs it an import. Comments, ids and retry hints go; so a
+    stream of nothing else yields nothing.
     """
     event = _Event()
     for lines in _lines(pieces):
@@ -31,10 +32,11 @@ def normalised(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
             elif line:
                 event.field(line)
             elif event.data:
-                ready.append(event.taken())
-                if ready[-1][:12] == _DONE:
+                taken = event.taken()
+                if taken[:12] == _DONE:
                     exchange.done = True
                     break
+                ready.append(taken)
             else:
                 event.name = b""
         if ready:
@@ -44,7 +46,7 @@ def normalised(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
     if event.data:
         last = event.taken()
         exchange.done = last[:12] == _DONE
-        yield last
+        yield b"" if exchange.done else last
 
 
 class _Event:
