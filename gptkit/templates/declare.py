@@ -1,0 +1,164 @@
+"""The `options:` and `arguments:` of a prompt file, each a typed parameter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from gptkit.templates.model import GIVEN, KINDS, Kind, Parameter, Problem, Value
+from gptkit.templates.reader import Report, literal, literals, mapping, nearest, text, word
+from gptkit.templates.tree import scalar
+
+if TYPE_CHECKING:
+    from gptkit.templates.tree import Node
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
+NAME_RULE = "is made of a-z, 0-9 and '-', starts with a letter, 64 at most"
+OPTION_KEYS = ("type", "default", "short", "help", "choices")
+ARGUMENT_KEYS = ("type", "default", "help", "choices")
+INPUT_ARGUMENTS = ("text", "request")
+"""Positionals that stand for the input itself, or always for what is wanted with it."""
+INPUT_KEYS = ("type", "help")
+LANGUAGE = ("true", "false", "none", "not", "self")
+"""Words that mean something else inside a template."""
+BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def parameters(node: Node | None, key: str, report: Report) -> tuple[Parameter, ...]:
+    """The declared parameters in the order of the file; broken ones are reported and left out."""
+    found = []
+    for name, entry in mapping(node, key, report).items():
+        path = f"{key}.{name}"
+        if not NAME.fullmatch(name):
+            report(Problem(entry.line, path, f"a name {NAME_RULE}"))
+        elif name in LANGUAGE:
+            report(Problem(entry.line, path, f"'{name}' is a word of the template language"))
+        elif name not in GIVEN:
+            allowed = OPTION_KEYS if key == "options" else ARGUMENT_KEYS
+            found.append(_parameter(name, entry, path, allowed, report))
+        elif key == "arguments" and name in INPUT_ARGUMENTS:
+            found.append(_input(name, entry, path, report))
+        else:
+            report(Problem(entry.line, path, f"'{name}' is a variable that every template has"))
+    if key == "arguments":
+        for earlier in found[:-1]:
+            if earlier.kind == "list":
+                report(Problem(earlier.line, f"{key}.{earlier.name}", "only the last argument can be a list"))
+    return tuple(found)
+
+
+def refuse_clashes(
+    options: Sequence[Parameter], taken: Mapping[str, str], shorts: Mapping[str, str], report: Report
+) -> None:
+    """`taken` and `shorts` say of each word that an option cannot have whose it is."""
+    spellings: dict[str, str] = {}
+    letters: dict[str, str] = {}
+    for option in options:
+        key, name = f"options.{option.name}", option.name
+        for word_ in (name, name.removeprefix("no-"), f"no-{name}"):
+            if word_ in taken:
+                report(Problem(option.line, key, f"clashes with an option {taken[word_]}"))
+                break
+        for spelling in (name, f"no-{name}") if option.kind == "boolean" else (name,):
+            if other := spellings.get(spelling):
+                report(Problem(option.line, key, f"--{spelling} belongs to '{other}'"))
+            spellings[spelling] = name
+        if option.short in shorts:
+            message = f"-{option.short} belongs to an option {shorts[option.short]}"
+            report(Problem(option.line, f"{key}.short", message))
+        elif other := letters.get(option.short):
+            report(Problem(option.line, f"{key}.short", f"-{option.short} belongs to '{other}'"))
+        elif option.short:
+            letters[option.short] = name
+
+
+def value(node: Node, parameter: Parameter, key: str, report: Report) -> Value | None:
+    """A node as a value of the parameter's kind; None, and a report, when it is none."""
+    kind = parameter.kind
+    if kind == "list":
+        one = isinstance(node.value, str) and node.kind != "nothing"
+        return (literal(node, key, report),) if one else literals(node, key, report)
+    if not isinstance(node.value, str):
+        report(Problem(node.line, key, f"must be {_wanted(kind)}, this is {node.kind}"))
+        return None
+    if kind == "choice" and node.value not in parameter.choices:
+        if parameter.choices:  # else it was reported that there are none
+            hint = nearest(node.value, parameter.choices)
+            report(Problem(node.line, key, f"'{node.value}' is not one of the choices", hint))
+        return None
+    if kind in ("text", "choice", "file"):
+        return node.value
+    return _typed(node.value, kind, node.line, key, report)
+
+
+def _typed(written: str, kind: Kind, line: int, key: str, report: Report) -> Value | None:
+    """What the command line would make of it, so that `010` is ten there and here."""
+    if kind == "boolean" and written.lower() in BOOLEANS:
+        return BOOLEANS[written.lower()]
+    found = scalar(written)
+    if kind == "integer" and isinstance(found, int) and not isinstance(found, bool):
+        return found
+    if kind == "number" and isinstance(found, int | float) and not isinstance(found, bool):
+        with suppress(OverflowError):
+            return float(found)
+    report(Problem(line, key, f"must be {_wanted(kind)}, this is '{written}'"))
+    return None
+
+
+def _parameter(name: str, node: Node, path: str, allowed: Sequence[str], report: Report) -> Parameter:
+    entries = mapping(node, path, report, allowed)
+    kind = _kind(entries.get("type"), path, "choices" in entries, report)
+    choices = _choices(entries.get("choices"), kind, node.line, f"{path}.choices", report)
+    short = word(entries.get("short"), f"{path}.short", report).removeprefix("-")
+    if short and not re.fullmatch(r"[a-zA-Z]", short):
+        report(Problem(entries["short"].line, f"{path}.short", "must be one letter"))
+        short = ""
+    bare = Parameter(name, kind, None, short, _help(entries, path, report), choices, node.line)
+    if "default" not in entries or entries["default"].kind == "nothing":
+        return bare
+    default = value(entries["default"], bare, f"{path}.default", report)
+    return Parameter(name, kind, default, short, bare.help, choices, node.line)
+
+
+def _choices(node: Node | None, kind: Kind, line: int, key: str, report: Report) -> tuple[str, ...]:
+    if node is None or node.value in ("", []):
+        if kind == "choice":
+            report(Problem(line, key, "missing; a choice needs them"))
+        return ()
+    if kind != "choice":
+        report(Problem(node.line, key, f"goes with the type choice, not {kind}"))
+        return ()
+    return literals(node, key, report)
+
+
+def _input(name: str, node: Node, path: str, report: Report) -> Parameter:
+    """The input in words: always a text, and standard input or files are what stands in for it."""
+    entries = mapping(node, path, report, INPUT_KEYS)
+    kind = _kind(entries.get("type"), path, False, report)
+    if kind != "text":
+        report(Problem(entries["type"].line, f"{path}.type", f"'{name}' is always a text"))
+    return Parameter(name, help=_help(entries, path, report), line=node.line)
+
+
+def _help(entries: Mapping[str, Node], path: str, report: Report) -> str:
+    return " ".join(text(entries.get("help"), f"{path}.help", report).split())
+
+
+def _kind(node: Node | None, path: str, has_choices: bool, report: Report) -> Kind:
+    usual: Kind = "choice" if has_choices else "text"
+    if node is None or node.kind == "nothing":
+        return usual
+    found = word(node, f"{path}.type", report)
+    for kind in KINDS:
+        if found == kind:
+            return kind
+    if found:
+        report(Problem(node.line, f"{path}.type", f"unknown type '{found}'", nearest(found, KINDS)))
+    return usual
+
+
+def _wanted(kind: Kind) -> str:
+    wanted = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
+    return wanted.get(kind, "text")

@@ -1,0 +1,149 @@
+"""What a prompt file says, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
+
+from gptkit.errors import DataFault
+
+if TYPE_CHECKING:
+    from gptkit.templates.tree import Node
+
+Kind = Literal["text", "integer", "number", "boolean", "choice", "file", "list"]
+Input = Literal["required", "optional", "none"]
+Value = str | int | float | bool | tuple[str, ...]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+INPUTS: tuple[Input, ...] = get_args(Input)
+GIVEN = ("text", "request", "files")
+"""Variables that every template has: the input, what is wanted with it, and the input by file."""
+OWN_PARAMETERS = ("model", "messages", "stream")
+"""API parameters that gptkit sets by itself."""
+DEFAULT_USER = "{% if request %}{{ request }}\n\n{% endif %}{{ text }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An option or a positional argument that a prompt file declares."""
+
+    name: str
+    kind: Kind = "text"
+    default: Value | None = None
+    short: str = ""
+    help: str = ""
+    choices: tuple[str, ...] = ()
+    line: int = 0
+
+    @property
+    def variable(self) -> str:
+        """Its name inside the template."""
+        return self.name.replace("-", "_")
+
+    @property
+    def absent(self) -> Value:
+        """What the template sees when it is neither given nor has a default: falsy."""
+        if self.kind == "boolean":
+            return False
+        return () if self.kind == "list" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One entry of `tests:`: given values, the reply to answer with, and what must hold."""
+
+    line: int
+    text: str
+    request: str
+    values: Mapping[str, Value]
+    reply: str
+    expect: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A prompt file, checked. `examples` are turns of user and assistant.
+
+    `lines` says where keys stand, `blocks` where the text of those written with `|` begins.
+    """
+
+    name: str
+    source: str
+    description: str
+    system: str = ""
+    user: str = DEFAULT_USER
+    examples: tuple[tuple[str, str], ...] = ()
+    options: tuple[Parameter, ...] = ()
+    arguments: tuple[Parameter, ...] = ()
+    input: Input = "required"
+    model: str = ""
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    output: str = "markdown"
+    schema: Mapping[str, object] | None = None
+    capabilities: Mapping[str, object] = field(default_factory=dict)
+    cases: tuple[Case, ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict)
+    blocks: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def declared(self) -> tuple[Parameter, ...]:
+        return self.options + self.arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a prompt file. `key` is a path such as `options.tone.type`."""
+
+    line: int
+    key: str
+    message: str
+    hint: str = ""
+
+
+class BrokenPrompt(DataFault):
+    """A prompt file that cannot be used, with all that is wrong with it by line."""
+
+    def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
+        problems = tuple(sorted(problems, key=lambda problem: problem.line))
+        first = problems[0]
+        key = f"{first.key}: " if first.key else ""
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(f"{source}:{first.line}: {key}{first.message}{more}", hint=first.hint)
+        self.source = source
+        self.problems = problems
+
+
+class Extension(Protocol):
+    """What the parser and the command builder need to know of a capability."""
+
+    @property
+    def key(self) -> str:
+        """The key of a prompt file that it answers to."""
+
+    @property
+    def options(self) -> tuple[Parameter, ...]:
+        """Options that a command with this capability has beside its own."""
+
+    @property
+    def check(self) -> Callable[[Node, Callable[[Problem], None]], object]:
+        """Turns the key's node into the capability's own value, reporting what is wrong."""
+
+    @property
+    def excludes(self) -> tuple[str, ...]:
+        """Keys of capabilities that it does not make sense with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The words that a prompt file may use beyond the fixed ones.
+
+    `check_schema` says what is wrong with a JSON Schema, or returns None.
+    """
+
+    formats: tuple[str, ...]
+    extensions: tuple[Extension, ...] = ()
+    reserved_options: frozenset[str] = frozenset()
+    reserved_shorts: frozenset[str] = frozenset()
+    reserved_names: frozenset[str] = frozenset()
+    check_schema: Callable[[Mapping[str, object]], str | None] = lambda _: None

@@ -1,0 +1,173 @@
+"""Templates and values become messages; values are inserted once and never rendered themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from gptkit.chat import Message
+from gptkit.templates.model import GIVEN, BrokenPrompt, Problem, Template, Value
+from gptkit.templates.reader import nearest
+
+if TYPE_CHECKING:
+    import minijinja
+
+FUEL = 5_000_000
+"""Instructions that one rendering may take: a loop that never ends must."""
+PARTS = ("system", "user")
+"""The keys of a prompt file that are templates."""
+
+
+def messages(
+    template: Template, values: Mapping[str, Value], given: Mapping[str, object]
+) -> tuple[Message, ...]:
+    """System message, examples and user message. `given` holds `text`, `request` and `files`."""
+    environment = _environment()
+    chosen = {p.variable: p.absent if p.default is None else p.default for p in template.declared}
+    chosen |= values
+    named = {name: _List(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
+    names: dict[str, object] = {**dict.fromkeys(GIVEN, ""), **named, **given}
+    found = []
+    if system := _rendered(environment, template, "system", names).strip():
+        found.append(Message("system", system))
+    for user, assistant in template.examples:
+        found += [Message("user", user), Message("assistant", assistant)]
+    if user := _rendered(environment, template, "user", names):
+        found.append(Message("user", user))
+    return tuple(found)
+
+
+class _List(list[str]):
+    """The values of a `list`; where a template names all of them at once, a comma stands in between."""
+
+    def __str__(self) -> str:
+        return ", ".join(self)
+
+
+def problems(template: Template, own: frozenset[str] | None = None) -> tuple[Problem, ...]:
+    """What is wrong with the templates of a file, and between the variables they use and it declares.
+
+    `own` names the parameters that the file itself declares: one that was inherited may be unused.
+    """
+    environment = _environment()
+    declared = {p.variable: p for p in template.declared}
+    known = (*declared, *GIVEN)
+    found: list[Problem] = []
+    used: set[str] = set()
+    for key in PARTS:
+        source = getattr(template, key)
+        try:
+            names = _variables(environment, source) - (frozenset(environment.globals) - set(declared))
+        except Exception as error:
+            found.append(_problem(template, key, error))
+            continue
+        used |= names
+        for name in sorted(names - set(known)):
+            line = _line(template, key, _first_use(environment, source, name))
+            found.append(Problem(line, key, f"the variable '{name}' is not declared", nearest(name, known)))
+    return tuple(found) or tuple(_unused(template, used, own))
+
+
+def word_problems(template: Template) -> tuple[Problem, ...]:
+    """Filters and tests that there are not, and other templates: else found when they are come upon."""
+    from gptkit.templates.tags import words
+
+    environment = _environment()
+    found = []
+    for key in PARTS:
+        source = getattr(template, key)
+        for kind, name, offset in words(source):
+            if kind == "load":
+                message = f"'{name}' is not allowed: a template loads no other one"
+            elif _is_known(environment, kind, name):
+                continue
+            else:
+                message = f"unknown {kind} '{name}'"
+            found.append(Problem(_line(template, key, source.count("\n", 0, offset)), key, message))
+    return tuple(found)
+
+
+def uses(template: Template, name: str) -> bool:
+    """Whether the messages of a template hold a variable."""
+    environment = _environment()
+    return any(name in _variables(environment, getattr(template, key)) for key in PARTS)
+
+
+def _variables(environment: minijinja.Environment, source: str) -> frozenset[str]:
+    return frozenset(environment.undeclared_variables_in_str(source)) if "{" in source else frozenset()
+
+
+def _unused(template: Template, used: set[str], own: frozenset[str] | None) -> Iterator[Problem]:
+    for parameter in template.declared:
+        name = parameter.variable
+        if name not in used and name not in GIVEN and (own is None or parameter.name in own):
+            part = "options" if parameter in template.options else "arguments"
+            key = f"{part}.{parameter.name}"
+            yield Problem(parameter.line, key, f"no template uses the variable '{name}'")
+    if template.input != "none" and not used & {"text", "files"}:
+        line = template.lines.get("input") or template.lines.get("user", 1)
+        message = "no template uses the variable 'text': the input would be lost"
+        yield Problem(line, "input", message, "use it, or say 'input: none'")
+
+
+def _is_known(environment: minijinja.Environment, kind: str, name: str) -> bool:
+    """The engine keeps no list of its filters and tests, but says so when it does not know one."""
+    try:
+        environment.eval_expr(f"1|{name}" if kind == "filter" else f"1 is {name}")
+    except Exception as error:
+        return getattr(error, "kind", "") not in ("UnknownFilter", "UnknownTest")
+    return True
+
+
+def _environment() -> minijinja.Environment:
+    import minijinja
+
+    environment = minijinja.Environment(undefined_behavior="strict", auto_escape_callback=lambda _: False)
+    environment.keep_trailing_newline = True
+    environment.trim_blocks = True
+    environment.lstrip_blocks = True
+    environment.fuel = FUEL
+    environment.remove_global("debug")  # it shows what is none of a template's business
+    return environment
+
+
+def _rendered(
+    environment: minijinja.Environment, template: Template, key: str, names: Mapping[str, object]
+) -> str:
+    source = getattr(template, key)
+    if "{" not in source:
+        return str(source)
+    try:
+        return str(environment.render_str(source, key, **names))
+    except Exception as error:
+        raise BrokenPrompt(template.source, (_problem(template, key, error),)) from None
+
+
+def _problem(template: Template, key: str, error: Exception) -> Problem:
+    if getattr(error, "kind", "") == "OutOfFuel":
+        reason = "the template does not come to an end"
+    else:
+        reason = str(getattr(error, "message", error)).split("\n")[0]
+        reason = reason.rpartition(" (in ")[0] or reason
+    line = getattr(error, "line", None) or 1
+    return Problem(_line(template, key, line - 1), key, reason)
+
+
+def _line(template: Template, key: str, lines_before: int) -> int:
+    """The line of the file, as far as lines of the text are lines of the file; else that of the key."""
+    first = template.blocks.get(key)
+    return first + lines_before if first else template.lines.get(key, 1)
+
+
+def _first_use(environment: minijinja.Environment, source: str, name: str) -> int:
+    """How many lines stand before the first place at which a word is this variable, and not just a word."""
+    mark = "here"
+    while mark in source:
+        mark += "_"
+    for place in islice(re.finditer(rf"\b{name}\b", source), 100):
+        marked = f"{source[: place.start()]}{mark}{source[place.end() :]}"
+        if mark in _variables(environment, marked):
+            return source.count("\n", 0, place.start())
+    return 0

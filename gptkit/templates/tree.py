@@ -1,0 +1,188 @@
+"""YAML text as a tree of nodes that know their lines; nothing is constructed, nothing is executed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from gptkit.templates.model import BrokenPrompt, Problem
+
+if TYPE_CHECKING:
+    import yaml
+
+SIZE_CAP = 1 << 20
+DEPTH_CAP = 24
+NODE_CAP = 50_000
+
+
+@dataclass(slots=True)
+class Node:
+    """A scalar (its text), a sequence (its items) or a mapping (key to node), with its line from 1.
+
+    `plain` scalars were written without quotes, so YAML gives them a type; who reads the node
+    decides whether that matters: a language called `no` is a text where a text is wanted. `block`
+    is the line on which the text after a `|` begins; 0 where lines of the text are not lines of
+    the file.
+    """
+
+    value: str | list[Node] | dict[str, Node]
+    line: int
+    plain: bool = False
+    block: int = 0
+
+    @property
+    def kind(self) -> str:
+        if isinstance(self.value, str):
+            return "text" if not self.plain or self.value not in _NULLS else "nothing"
+        return "a list" if isinstance(self.value, list) else "a mapping"
+
+    def data(self) -> object:
+        """The value as JSON has it, scalars typed as YAML 1.2 types them."""
+        if isinstance(self.value, dict):
+            return {key: node.data() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.data() for node in self.value]
+        return scalar(self.value) if self.plain else self.value
+
+    def moved(self, line: int) -> Node:
+        """The same value as if all of it stood on one line of another file."""
+        if isinstance(self.value, dict):
+            return Node({key: node.moved(line) for key, node in self.value.items()}, line)
+        if isinstance(self.value, list):
+            return Node([node.moved(line) for node in self.value], line)
+        return Node(self.value, line, self.plain)
+
+
+_NULLS = ("", "~", "null", "Null", "NULL")
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+
+
+def typed(text: str) -> object:
+    """A text as YAML types it: `1`, `1e-3`, `true`, `[a, b]`; what is not YAML as it is."""
+    try:
+        return tree(text, "").data()
+    except BrokenPrompt:
+        return text
+
+
+def tree(text: str, source: str) -> Node:
+    """The root node of a YAML document; raises BrokenPrompt for what is refused by line."""
+    if len(text) > SIZE_CAP:
+        raise BrokenPrompt(source, (Problem(1, "", f"larger than {SIZE_CAP >> 10} KiB"),))
+    import yaml
+
+    try:
+        data = text.encode()
+        loader = yaml.CSafeLoader(text)
+    except UnicodeEncodeError as error:
+        raise _broken(source, text.count("\n", 0, error.start), "not Unicode text") from None
+    try:
+        return _Builder(source).build(loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _broken(source, mark.line if mark else 0, f"not YAML: {error.problem}") from None
+    except yaml.reader.ReaderError as error:  # its position counts bytes
+        what = f"not YAML: the character U+{ord(data[error.position :].decode()[0]):04X} is not allowed"
+        raise _broken(source, data.count(b"\n", 0, error.position), what) from None
+    finally:
+        loader.dispose()
+
+
+def _broken(source: str, lines_before: int, message: str) -> BrokenPrompt:
+    return BrokenPrompt(source, (Problem(lines_before + 1, "", message),))
+
+
+def scalar(text: str) -> object:
+    """YAML 1.2's core schema, where 1.1 has surprises: `no` and `1:30` are texts, `010` is ten.
+
+    JSON has no infinity and no NaN; those stay texts.
+    """
+    if text in _NULLS:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    try:
+        if _INTEGER.fullmatch(text):
+            return int(text, 0 if text[:2] in ("0o", "0x") else 10)
+        number = float(text) if _NUMBER.fullmatch(text) else None
+    except ValueError:  # more digits than Python reads
+        return text
+    return number if number is not None and isfinite(number) else text
+
+
+class _Builder:
+    """Builds nodes from events without recursion, so that depth costs nothing."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._open: list[tuple[Node, str | None]] = []
+        self._root: Node | None = None
+        self._count = 0
+
+    def build(self, loader: yaml.CSafeLoader) -> Node:
+        import yaml
+
+        while loader.check_event():
+            event: yaml.Event = loader.get_event()  # type: ignore[assignment]
+            line: int = event.start_mark.line + 1  # type: ignore[union-attr]
+            if isinstance(event, yaml.ScalarEvent):
+                self._refuse_tag(event.tag, line)
+                block = line + 1 if event.style == "|" else 0
+                self._add(Node(event.value, line, plain=event.implicit[0], block=block))
+            elif isinstance(event, yaml.CollectionStartEvent):
+                self._refuse_tag(event.tag, line)
+                mapping = isinstance(event, yaml.MappingStartEvent)
+                self._push(Node({} if mapping else [], line))
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._open.pop()
+            elif isinstance(event, yaml.AliasEvent):
+                raise self._refused(line, "aliases are not allowed")
+            elif isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
+                raise self._refused(line, "a second document is not allowed")
+        return self._root or Node("", 1, plain=True)
+
+    def _push(self, node: Node) -> None:
+        self._add(node)
+        self._open.append((node, None))
+        if len(self._open) > DEPTH_CAP:
+            raise self._refused(node.line, f"nested deeper than {DEPTH_CAP} levels")
+
+    def _add(self, node: Node) -> None:
+        self._count += 1
+        if self._count > NODE_CAP:
+            raise self._refused(node.line, f"more than {NODE_CAP} values")
+        if not self._open:
+            self._root = node
+            return
+        parent, key = self._open[-1]
+        if isinstance(parent.value, list):
+            parent.value.append(node)
+        elif isinstance(parent.value, dict):
+            if key is None:
+                self._key(parent.value, node)
+            else:
+                node.line = parent.value[key].line  # where the key stands: that is what a message names
+                parent.value[key] = node
+                self._open[-1] = (parent, None)
+
+    def _key(self, entries: dict[str, Node], node: Node) -> None:
+        if not isinstance(node.value, str) or not node.value:
+            raise self._refused(node.line, "a key must be a word")
+        if node.plain and node.value == "<<":
+            raise self._refused(node.line, "merge keys are not allowed")
+        if node.value in entries:
+            first = entries[node.value].line
+            raise self._refused(node.line, f"duplicate key (first on line {first})", node.value)
+        self._open[-1] = (self._open[-1][0], node.value)
+        entries[node.value] = Node("", node.line, plain=True)
+
+    def _refuse_tag(self, tag: str | None, line: int) -> None:
+        if tag not in (None, "!"):
+            raise self._refused(line, f"the tag '{tag}' is not allowed")
+
+    def _refused(self, line: int, message: str, key: str = "") -> BrokenPrompt:
+        return BrokenPrompt(self._source, (Problem(line, key, message),))

@@ -1,0 +1,65 @@
+"""Prompt files in memory: what a text becomes, or all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from gptkit.templates import parse, render
+from gptkit.templates.model import BrokenPrompt, Parameter, Problem, Template, Vocabulary
+from gptkit.templates.tree import Node, tree
+
+FILE = "/prompts/haiku.yaml"
+INPUT_IS = "{{ text }}"
+ALL_KEYS = (
+    "allowed: description, system, user, examples, options, arguments, input, model, parameters, output, "
+    "tests, extends"
+)
+
+
+def _checked(node: Node, report: Callable[[Problem], None]) -> object:
+    return node.data()
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A capability as the parser sees it."""
+
+    key: str
+    options: tuple[Parameter, ...] = ()
+    excludes: tuple[str, ...] = ()
+    check: Callable[[Node, Callable[[Problem], None]], object] = _checked
+
+
+WORDS = Vocabulary(
+    formats=("text", "markdown", "code", "json"),
+    reserved_options=frozenset({"model", "no-stream", "help"}),
+    reserved_shorts=frozenset({"m", "h"}),
+    reserved_names=frozenset({"prompts"}),
+    check_schema=lambda schema: "no type" if "type" not in schema else None,
+)
+
+
+def template(text: str, words: Vocabulary = WORDS, name: str = "haiku") -> Template:
+    """The template, checked as far as one file alone can be."""
+    found = parse.template(name, tree(text, FILE), FILE, words)
+    problems = (*render.problems(found), *render.word_problems(found))
+    if problems:
+        raise BrokenPrompt(FILE, problems)
+    return found
+
+
+def broken(text: str, words: Vocabulary = WORDS, name: str = "haiku") -> list[tuple[int, str, str, str]]:
+    """Line, key, message and hint of everything that is wrong."""
+    with pytest.raises(BrokenPrompt) as caught:
+        template(text, words, name)
+    error = caught.value
+    assert error.code == 65
+    assert error.source == FILE
+    first = error.problems[0]
+    key = f"{first.key}: " if first.key else ""
+    assert error.message.startswith(f"{FILE}:{first.line}: {key}{first.message}")
+    assert error.hint == first.hint
+    return [(problem.line, problem.key, problem.message, problem.hint) for problem in error.problems]
