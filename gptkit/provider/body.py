@@ -45,22 +45,18 @@ def recognised(body: Iterator[bytes], kind: str) -> tuple[Kind, Iterator[bytes]]
     pieces = without_mark(body)
     head = b""
     for piece in pieces:
-        head += piece
-        start = head.lstrip()
-        head = head if len(head) < _BLOCK else start
-        if len(start) >= 6 or (start and start[:1] in b"{["):
+        head = (head + piece).lstrip()  # some servers send white space while the model thinks
+        if len(head) >= 6 or head[:1] in (b"{", b"["):
             break
-    else:
-        start = head.lstrip()
-    if not start:
+    if not head:
         return "empty", iter(())
     rest = chain((head,), pieces)
     if "html" in kind.lower():
         raise _stranger(kind, rest)
-    if start[:1] in b"{[":
+    if head[:1] in b"{[":
         return "json", rest
-    labelled = "event-stream" in kind.lower() and start[:1] != b"<"
-    if labelled or any(start.startswith(field) for field in _FIELDS):
+    labelled = "event-stream" in kind.lower() and head[:1] != b"<"
+    if labelled or any(head.startswith(field) for field in _FIELDS):
         return "events", rest
     raise _stranger(kind, rest)
 

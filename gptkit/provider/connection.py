@@ -7,6 +7,7 @@ import selectors
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -93,7 +94,7 @@ def connected(found: list[Address], due: float) -> socket.socket:
 
 def secured(
     connect: Callable[[], socket.socket], place: Target, believed: Trust, due: float
-) -> socket.socket:
+) -> ssl.SSLSocket:
     """TLS with a verified certificate.
 
     A certificate that the quick store does not know is shown once more to the complete one, over a
@@ -159,6 +160,7 @@ _BUNDLES = (  # as in truststore, for a Python that was built elsewhere
 )
 
 
+@lru_cache(maxsize=8)
 def _context(believed: Trust) -> ssl.SSLContext:
     import ssl
 
