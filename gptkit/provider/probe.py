@@ -19,17 +19,21 @@ from gptkit.provider.target import Target, key
 
 
 class Step(NamedTuple):
-    """One step: what was found, or why it failed."""
+    """One step: what was found, or why it failed and the exit code of that failure."""
 
     name: str
     seconds: float
     ok: bool
     detail: str
+    code: int = 0
 
 
-def steps(endpoint: Endpoint, model: str) -> Iterator[Step]:
-    """Each step as soon as it is done; the first that fails is the last."""
-    walk = _Walk(endpoint, model)
+def steps(endpoint: Endpoint, model: str, keyless: NoPermission | None = None) -> Iterator[Step]:
+    """Each step as soon as it is done; the first that fails is the last.
+
+    `keyless` says why the endpoint has no key: nothing is then asked of the server.
+    """
+    walk = _Walk(endpoint, model, keyless)
     for name, action in walk.actions():
         start = perf_counter()
         try:
@@ -37,7 +41,7 @@ def steps(endpoint: Endpoint, model: str) -> Iterator[Step]:
         except Exception as error:
             failure = walk.failure(error)
             told = f"{failure.message} ({failure.hint})" if failure.hint else failure.message
-            yield Step(walk.layer(failure, name), perf_counter() - start, False, told)
+            yield Step(walk.layer(failure, name), perf_counter() - start, False, told, failure.code)
             return
         yield Step(name, perf_counter() - start, True, detail)
 
@@ -45,8 +49,9 @@ def steps(endpoint: Endpoint, model: str) -> Iterator[Step]:
 class _Walk:
     """What the steps so far have found."""
 
-    def __init__(self, endpoint: Endpoint, model: str) -> None:
+    def __init__(self, endpoint: Endpoint, model: str, keyless: NoPermission | None) -> None:
         self._endpoint = endpoint
+        self._keyless = keyless
         self._model = model
         self._exchange: Exchange | None = None
         self._found: list[Address] = []
@@ -113,6 +118,8 @@ class _Walk:
         return connected(self._found, monotonic() + self._endpoint.deadlines.connect)
 
     def _key(self) -> str:
+        if self._keyless is not None:
+            raise self._keyless
         shown = "accepted" if key(self._endpoint) else "none, and none was asked for"
         try:
             self._names = model_names(self._endpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import pathsep
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,20 +25,25 @@ _KEY_HEADERS = ("authorization", "api-key", "x-api-key")
 def endpoint(settings: Settings, servers: Sequence[Server] | None = None) -> Endpoint:
     """The endpoint of the settings; everything in it may go to its host."""
     target = settings.address()
+    found = without_key(settings)
+    return replace(found, key=_key(settings, target, found.headers, servers))
+
+
+def without_key(settings: Settings) -> Endpoint:
+    """The endpoint as far as it is known without a key."""
+    target = settings.address()
     if target.scheme == "http" and not target.loopback and not settings.boolean("allow_http"):
         raise settings.fault(
             "base_url",
             f"http to '{target.host}' would send text and key readable by anyone on the way",
             "use https, or 'gptkit config set allow_http true'",
         )
-    headers = {name: str(value) for name, value in settings.bound_entries("headers", target).items()}
     return Endpoint(
         base_url=target.url,
-        key=_key(settings, target, headers, servers),
         proxy=proxy_for(settings, target),
         ca_file=_existing(settings, "ca_file"),
         ca_folder=_existing(settings, "ca_folder"),
-        headers=headers,
+        headers={name: str(value) for name, value in settings.bound_entries("headers", target).items()},
         organization=_bound_text(settings, "organization", target),
         project=_bound_text(settings, "project_id", target),
         deadlines=Deadlines(

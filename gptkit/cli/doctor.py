@@ -1,0 +1,67 @@
+"""`gptkit doctor`: the way from here to the first token, one timed step at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from gptkit.errors import NoPermission
+
+if TYPE_CHECKING:
+    from gptkit.provider.probe import Step
+    from gptkit.services import Services
+
+app = typer.Typer()
+
+
+@app.command()
+def doctor(
+    ctx: typer.Context,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="The model to try.", metavar="MODEL")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Use this profile of the settings.", metavar="NAME")
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(help="The API's address.", metavar="URL")] = None,
+    proxy: Annotated[str | None, typer.Option(help="Go through this proxy.", metavar="URL")] = None,
+) -> int:
+    """Check the way to the model step by step, up to the first token; it costs one short answer."""
+    from gptkit.provider.probe import Step, steps
+    from gptkit.settings.endpoint import without_key
+
+    services = cast("Services", ctx.obj)
+    services.override({"model": model, "profile": profile, "base_url": base_url, "proxy": proxy})
+    asked = services.settings.text("model")
+    keyless: NoPermission | None = None
+    try:
+        endpoint = services.endpoint(asked)
+    except NoPermission as error:
+        keyless, endpoint = error, without_key(services.settings)
+    for name, detail in _settings(services, asked, endpoint.proxy is not None):
+        _show(services, Step(name, 0.0, True, detail))
+    for step in steps(endpoint, asked, keyless):
+        if step.name != "address" or not step.ok:  # what is right about it stands in the first row
+            _show(services, step)
+        if not step.ok:
+            return step.code
+    return 0
+
+
+def _settings(services: Services, model: str, proxied: bool) -> list[tuple[str, str]]:
+    """What the walk starts from, and who said so."""
+    settings = services.settings
+    rows = [("model", f"{model} ({settings.origin('model')})")]
+    if services.is_offline(model):
+        return rows
+    rows.insert(0, ("base URL", f"{settings.address().url} ({settings.origin('base_url')})"))
+    if proxied:
+        rows.append(("proxy", f"from {settings.origin('proxy')}"))
+    return rows
+
+
+def _show(services: Services, step: Step) -> None:
+    mark = "ok" if step.ok else "FAIL"
+    seconds = f"{step.seconds:.3f} s" if step.seconds else ""
+    services.terminal.show(f"{mark:<5} {step.name:<13} {seconds:>9}  {step.detail}")
