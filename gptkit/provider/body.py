@@ -61,10 +61,6 @@ def recognised(body: Iterator[bytes], kind: str) -> tuple[Kind, Iterator[bytes]]
     raise _stranger(kind, rest)
 
 
-def whole(body: Iterator[bytes]) -> bytes:
-    return b"".join(body)
-
-
 def start(body: Iterator[bytes], limit: int) -> bytes:
     """At most `limit` bytes; what came before a failure counts: an error body is better than none."""
     kept = bytearray()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 
 from gptkit.chat import Request
+from gptkit.documents.tokens import estimate
 from gptkit.provider.exchange import Answer
 
 _PIECES = 200
@@ -15,8 +16,8 @@ def echo(request: Request) -> Callable[[], Answer]:
     """Answers as a server would, streamed or not, with the input itself where that is known."""
     users = (message.content for message in reversed(request.messages) if message.role == "user")
     said = request.text or next(users, "")
-    prompt = sum(_tokens(message.content) for message in request.messages)
-    answer = _tokens(said)
+    prompt = sum(estimate(message.content) for message in request.messages)
+    answer = estimate(said)
     usage = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     if request.stream:
         return lambda: Answer(200, [(b"content-type", b"text/event-stream")], _stream(said, usage))
@@ -43,7 +44,3 @@ def _event(piece: dict[str, object]) -> bytes:
 
 def _object(kind: str, rest: dict[str, object]) -> dict[str, object]:
     return {"id": "echo", "object": kind, "created": 0, "model": "echo", **rest}
-
-
-def _tokens(text: str) -> int:
-    return len(text.encode()) // 4 + 1

@@ -65,9 +65,11 @@ def _content(answer: Answer, headers: dict[str, str], exchange: Exchange) -> Ite
     if not exchange.chat:
         yield from content
     elif kind == "json":
-        object_ = bodies.whole(content)
+        yield b"data: "
+        for piece in content:
+            yield piece.translate(_ONE_LINE)
+        yield b"\n\n"
         exchange.done = True
-        yield b"data: " + object_.translate(_ONE_LINE) + b"\n\n"
     else:
         yield from normalised(content, exchange)
 
