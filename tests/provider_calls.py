@@ -12,7 +12,7 @@ from gptkit.errors import GptkitError
 from gptkit.provider.client import provider
 
 KEY = "sk-canary-0123456789"
-HURRIED = Deadlines(connect=5.0, idle=0.3, first_content=5.0, content=5.0)
+HURRIED = Deadlines(connect=5.0, idle=0.6, first_content=5.0, content=5.0)
 
 
 def endpoint(url: str, **fields: Any) -> Endpoint:

@@ -123,11 +123,11 @@ def test_a_stall(server: FakeServer, proxied: bool) -> None:
         place = endpoint(server.url, deadlines=HURRIED, proxy=proxy.url if proxied else None)
         server.raw([stream_head(), chunked(HELLO), hang()])
         got, error = failure(place, Incomplete)
-        assert (got, error.message, error.tries) == ("Hello", "answer cut short: no bytes for 0.3 s", 4)
+        assert (got, error.message, error.tries) == ("Hello", "answer cut short: no bytes for 0.6 s", 4)
         server.raw([stream_head(), hang()])
         got, error = failure(place, TryAgain)
         assert (error.message, error.billed) == (
-            "answer cut short before its first word: no bytes for 0.3 s",
+            "answer cut short before its first word: no bytes for 0.6 s",
             True,
         )
 
@@ -147,13 +147,13 @@ IDLE = [
 def test_what_only_keeps_the_connection_open(
     server: FakeServer, idle: bytes, partial: bool, proxied: bool
 ) -> None:
-    deadlines = Deadlines(idle=5.0, first_content=0.4, content=0.3)
+    deadlines = Deadlines(idle=5.0, first_content=0.8, content=0.5)
     keeping: list[Step] = [step for _ in range(200) for step in (chunked(idle), pause(0.02))]
     server.raw([stream_head(), *([chunked(HELLO)] if partial else []), *keeping, hang()])
     with HttpProxy() as proxy:
         place = endpoint(server.url, deadlines=deadlines, proxy=proxy.url if proxied else None)
         _, error = failure(place, Incomplete if partial else TryAgain)
-    assert error.message.endswith(f"no content for {0.3 if partial else 0.4:g} s")
+    assert error.message.endswith(f"no content for {0.5 if partial else 0.8:g} s")
 
 
 def test_a_clean_end_without_a_finish_reason(server: FakeServer) -> None:
