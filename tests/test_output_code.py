@@ -92,6 +92,7 @@ def test_one_code_span_is_a_command() -> None:
         "- First, think about it.\n- Then, write it.",
         "Return to the start, please",
         "```\n\n```",
+        "` `",
     ],
 )
 def test_prose_is_not_code(answer: str) -> None:

@@ -42,7 +42,8 @@ def code(text: str) -> str | None:
     found = [block.content for block in blocks(text) if block.content.strip()]
     if found:
         return max(found, key=lambda content: len(content.strip()))
-    if span := _SPAN.fullmatch(text.strip()):
+    span = _SPAN.fullmatch(text.strip())
+    if span and span[2].strip():
         return span[2]
     return text.strip("\r\n") if _is_code(text) else None
 
