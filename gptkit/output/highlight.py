@@ -1,0 +1,63 @@
+"""Colours for code that arrives line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.syntax import Syntax
+    from rich.text import Text
+
+_CONTEXT = 100
+"""Lines before a new one that are read again for its colours; more would not be linear."""
+_LONGEST = 2000
+"""Characters of a line that is given colours; longer ones are data, and lexers are slow on them."""
+
+
+class Highlighter:
+    """Gives lines of one language their colours; without one, or without colour, none."""
+
+    def __init__(self, language: str, colour: bool) -> None:
+        self._syntax = _syntax(language) if colour and language else None
+        self._context: list[str] = []
+
+    def lines(self, lines: Sequence[str], keep: bool = True) -> list[Text]:
+        """The next lines; with `keep` false only for a look, they will come again."""
+        from rich.text import Text
+
+        if self._syntax is None:
+            return [Text(line) for line in lines]
+        known = [line if len(line) <= _LONGEST else "" for line in lines]
+        code = "\n".join([*self._context, *known])
+        coloured = self._syntax.highlight(code).split("\n", allow_blank=True)
+        first = len(self._context)
+        shown = [
+            part if part.plain == line else Text(line)
+            for part, line in zip(coloured[first:], lines, strict=False)
+        ]
+        shown += [Text(line) for line in lines[len(shown) :]]
+        if keep:
+            self._context = _recent([*self._context, *known])
+        return shown
+
+
+def _recent(lines: list[str]) -> list[str]:
+    """Enough lines to know the state of the lexer: all, or those from a new beginning on.
+
+    After a blank line an unindented one rarely stands inside a comment or a string.
+    """
+    if len(lines) <= _CONTEXT:
+        return lines
+    lines = lines[-_CONTEXT // 2 :]
+    for number in range(1, len(lines)):
+        if not lines[number - 1].strip() and lines[number][:1].strip():
+            return lines[number:]
+    return lines
+
+
+def _syntax(language: str) -> Syntax | None:
+    from rich.syntax import Syntax
+
+    lexer = Syntax("", language, tab_size=0).lexer
+    return Syntax("", lexer, theme="ansi_dark", tab_size=0) if lexer else None
