@@ -1,0 +1,212 @@
+"""One exchange with the provider: the only place that decides whether a request is sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import replace
+
+from gptkit.chat import Event, Finished, Reasoning, Refusal, Reply, Request, Sink, Text
+from gptkit.engine.verdict import verdict
+from gptkit.engine.work import TWINS, Means, Outcome
+from gptkit.errors import GptkitError, OverBudget
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 20.0
+
+
+def exchange(request: Request, means: Means, sink: Sink | None) -> Outcome:
+    """Send a request until its answer is whole or no further try is due.
+
+    Text that went to a sink was seen by the user, so nothing is tried again after it; without a
+    sink whole answers are awaited and a broken one is asked for again. A failure before any text
+    is raised; one after some text is in the outcome together with the longest text that came.
+    """
+    course = _Course(means)
+    request = _without_rejected(request, means)
+    means.budget.spend()
+    while True:
+        reply, failure = course.attempt(request, sink)
+        if failure is None:
+            return Outcome(reply, reply.text)
+        adjusted = None if reply.text else course.adjusted(request, failure)
+        seen = bool(reply.text) and sink is not None
+        pause = 0.0 if adjusted else None if seen else course.pause(failure)
+        if pause is None:
+            return course.ended(failure)
+        try:
+            means.budget.spend(2 if failure.billed else 1)
+        except OverBudget as over:
+            over.message += f"; the last request failed: {failure.message}"
+            return course.ended(over)
+        if adjusted:
+            request = adjusted
+        else:
+            course.wait(failure, pause)
+
+
+class _Course:
+    """What has happened to one request so far."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._start = means.now()
+        self._sent = 0
+        self._tries = 0
+        self._waited = 0.0
+        self._rejected: list[str] = []
+        self._best: Outcome | None = None
+
+    def attempt(self, request: Request, sink: Sink | None) -> tuple[Reply, GptkitError | None]:
+        """Send it once. What it rejected before is remembered as soon as it works without it."""
+        self._sent += 1
+        self._tries += 1
+        collected = _Collected(self._means.now, self._start, self._sent)
+        failure = _send(request, self._means, sink, collected)
+        reply = collected.reply()
+        failure = failure or verdict(reply)
+        if failure is None or reply.text:
+            for name in self._rejected:
+                self._means.rejections.add(request.model, name)
+            self._rejected = []
+        if failure is not None and len(reply.text) > len(self._best.answer if self._best else ""):
+            self._best = Outcome(reply, reply.text, failure)
+        return reply, failure
+
+    def adjusted(self, request: Request, failure: GptkitError) -> Request | None:
+        """The request without the parameter that the model rejected, or with its other name."""
+        name = failure.parameter
+        known = self._means.rejections.names(request.model) | frozenset(self._rejected)
+        if name not in request.parameters:
+            return None
+        changed = _changed(request, name, known)
+        if changed.parameters == request.parameters:
+            return None
+        self._rejected.append(name)
+        self._tries -= 1
+        twin = TWINS.get(name)
+        how = (
+            f"as '{twin}'" if twin in changed.parameters and twin not in request.parameters else "without it"
+        )
+        self._means.notice(f"'{request.model}' does not take '{name}'; asked again {how}")
+        return changed
+
+    def pause(self, failure: GptkitError) -> float | None:
+        """Seconds until the next try; None when there is none. What the server asks for is a minimum."""
+        policy = self._means.policy
+        if self._tries >= min(failure.tries, policy.attempts):
+            return None
+        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (self._tries - 1))
+        pause = max(self._means.random() * longest, failure.wait or 0.0)
+        if self._waited + pause <= policy.wait:
+            return pause
+        if failure.wait:
+            failure.message += f"; the server asks to wait {failure.wait:.0f} s"
+        return None
+
+    def wait(self, failure: GptkitError, pause: float) -> None:
+        twice = ", counted twice" if failure.billed else ""
+        self._means.notice(f"{failure.message}; next try in {pause:.1f} s{twice}")
+        self._means.sleep(pause)
+        self._waited += pause
+
+    def ended(self, failure: GptkitError) -> Outcome:
+        """The longest text that came, with the failure that cut it; raises where there was none."""
+        best = self._best
+        if best is not None and best.failure is not None and not isinstance(failure, OverBudget):
+            failure = best.failure
+        failure.attempts = self._sent
+        if best is None:
+            raise failure
+        failure.partial = True
+        return Outcome(replace(best.reply, attempts=self._sent), best.answer, failure)
+
+
+def _send(request: Request, means: Means, sink: Sink | None, collected: _Collected) -> GptkitError | None:
+    """A failure of the provider is returned; one of the sink is none of its, and ends the request."""
+    try:
+        events = means.provider(request)
+    except GptkitError as error:
+        return error
+    try:
+        while True:
+            try:
+                event = next(events)
+            except StopIteration:
+                return None
+            except GptkitError as error:
+                return error
+            collected.add(event)
+            if sink is not None:
+                sink(event)
+    finally:
+        if isinstance(events, Generator):
+            events.close()
+
+
+def _without_rejected(request: Request, means: Means) -> Request:
+    """What is remembered of the model, applied before the first try."""
+    if not request.parameters:
+        return request
+    known = means.rejections.names(request.model)
+    for name in sorted(known & frozenset(request.parameters)):
+        request = _changed(request, name, known)
+    return request
+
+
+def _changed(request: Request, name: str, known: frozenset[str]) -> Request:
+    """Under its other name where there is one to try, else without it unless the user typed it."""
+    parameters = dict(request.parameters)
+    droppable = request.droppable - {name}
+    twin = TWINS.get(name)
+    if twin and twin not in parameters and twin not in known:
+        parameters[twin] = parameters.pop(name)
+        if name in request.droppable:
+            droppable |= {twin}
+    elif name in request.droppable:
+        del parameters[name]
+    else:
+        return request
+    return replace(request, parameters=parameters, droppable=droppable)
+
+
+class _Collected:
+    """The events of one attempt, as a reply."""
+
+    def __init__(self, now: Callable[[], float], start: float, attempt: int) -> None:
+        self._now = now
+        self._start = start
+        self._attempt = attempt
+        self._first: float | None = None
+        self._text: list[str] = []
+        self._refusal: list[str] = []
+        self._reasoning: list[str] = []
+        self._end: Finished | None = None
+
+    def add(self, event: Event) -> None:
+        match event:
+            case Text(text):
+                if self._first is None and text:
+                    self._first = self._now() - self._start
+                self._text.append(text)
+            case Reasoning(text):
+                self._reasoning.append(text)
+            case Refusal(text):
+                self._refusal.append(text)
+            case Finished():
+                self._end = event
+
+    def reply(self) -> Reply:
+        end = self._end or Finished(None)
+        return Reply(
+            text="".join(self._text),
+            reason=end.reason,
+            refusal="".join(self._refusal),
+            reasoning="".join(self._reasoning),
+            usage=end.usage,
+            model=end.model,
+            request_id=end.request_id,
+            response=end.response,
+            attempts=self._attempt,
+            first=self._first,
+            total=self._now() - self._start,
+        )

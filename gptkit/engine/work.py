@@ -1,0 +1,127 @@
+"""What an engine is given to work with, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gptkit.chat import OutputFormat, Provider, Reply, Request
+from gptkit.errors import GptkitError, NoInput, OverBudget
+from gptkit.templates.model import Template, Value
+from gptkit.templates.render import messages
+
+TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+"""Names of one parameter: families of models know it by one or the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call of a prompt command: its template with everything the user gave.
+
+    `text` is what is worked on, `wanted` what the user wants with it (the template's `request`).
+    """
+
+    template: Template
+    model: str
+    text: str = ""
+    wanted: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+    values: Mapping[str, Value] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    droppable: frozenset[str] = frozenset()
+    stream: bool = True
+    exact: bool = False
+    """The model's text is wanted as it is, without the output format's finish."""
+
+
+class Rejections(Protocol):
+    """Which parameters a model is known to reject."""
+
+    def names(self, model: str) -> frozenset[str]: ...
+
+    def add(self, model: str, name: str) -> None: ...
+
+
+class Budget:
+    """A cap on requests, checked before every one of them."""
+
+    def __init__(self, requests: int | None = None) -> None:
+        self.requests = requests
+        self.used = 0
+
+    def spend(self, count: int = 1) -> None:
+        if self.requests is not None and self.used + count > self.requests:
+            plural = "" if self.requests == 1 else "s"
+            raise OverBudget(f"the budget of {self.requests} request{plural} is used up")
+        self.used += count
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How often and how long a failed request is tried again; `wait` is in seconds, for all tries."""
+
+    attempts: int = 4
+    wait: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The parts of the program that an engine works with."""
+
+    provider: Provider
+    format: OutputFormat
+    rejections: Rejections
+    budget: Budget
+    policy: Policy
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+    random: Callable[[], float]
+    """Between 0 and 1, for the jitter between tries."""
+    notice: Callable[[str], None]
+    """Tells the user why nothing happens for a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an invocation: `answer` is the finished text; with a `failure`, what there is of it."""
+
+    reply: Reply
+    answer: str
+    failure: GptkitError | None = None
+
+
+def request(invocation: Invocation, format_: OutputFormat) -> Request:
+    """The request that an invocation sends. Raises NoInput when nothing is left to say."""
+    template = invocation.template
+    given = {
+        "text": invocation.text,
+        "request": invocation.wanted,
+        "files": [{"name": name, "text": text} for name, text in invocation.files],
+    }
+    sent = messages(template, invocation.values, given)
+    if not sent:
+        raise NoInput(f"'{template.name}' has nothing to send without input")
+    asked = {**format_.parameters, **template.parameters}
+    typed = frozenset(invocation.parameters) - invocation.droppable
+    parameters = _with_one_twin({**asked, **invocation.parameters}, typed, frozenset(asked))
+    return Request(
+        model=invocation.model,
+        messages=sent,
+        parameters=parameters,
+        droppable=frozenset(parameters) - typed,
+        stream=invocation.stream,
+        text=invocation.text,
+    )
+
+
+def _with_one_twin(
+    parameters: dict[str, object], typed: frozenset[str], asked: frozenset[str]
+) -> dict[str, object]:
+    """Two names of one parameter are not sent together: the user's counts, then the prompt file's."""
+    for name, twin in TWINS.items():
+        if name in parameters and twin in parameters:
+            weight = {one: (one in typed, one in asked) for one in (name, twin)}
+            if weight[name] < weight[twin]:
+                del parameters[name]
+    return parameters

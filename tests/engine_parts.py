@@ -1,0 +1,110 @@
+"""The parts an engine works with, in memory: a provider told what to say, a clock that does not wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gptkit.chat import Event, Finished, Message, OutputFormat, Request, Text, Usage
+from gptkit.engine.work import Budget, Means, Policy
+
+Answer = Sequence[Event | Exception | float]
+"""What one request brings: events, seconds that pass in between, an exception that ends it."""
+WHOLE: Answer = (Text("whole "), Text("answer"), Finished("stop"))
+
+
+class Plain:
+    """The format that promises nothing."""
+
+    streams = True
+    live = True
+    parameters: Mapping[str, object] = {}
+
+    def finish(self, text: str) -> str:
+        return text
+
+
+@dataclass
+class Parts:
+    """Means of an engine; what it does with them is recorded."""
+
+    answers: list[Answer] = field(default_factory=list)
+    format: OutputFormat = field(default_factory=Plain)
+    policy: Policy = field(default_factory=Policy)
+    requests: int | None = None
+    chance: float = 1.0
+    """What the random number is: 1 for the longest pauses."""
+    known: dict[str, set[str]] = field(default_factory=dict)
+    clock: float = 1000.0
+    sent: list[Request] = field(default_factory=list)
+    closed: int = 0
+    pauses: list[float] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.requests)
+
+    @property
+    def means(self) -> Means:
+        return Means(
+            provider=self._provider,
+            format=self.format,
+            rejections=self,
+            budget=self.budget,
+            policy=self.policy,
+            now=lambda: self.clock,
+            sleep=self._sleep,
+            random=lambda: self.chance,
+            notice=self.notices.append,
+        )
+
+    def names(self, model: str) -> frozenset[str]:
+        return frozenset(self.known.get(model, ()))
+
+    def add(self, model: str, name: str) -> None:
+        self.known.setdefault(model, set()).add(name)
+
+    def _provider(self, request: Request) -> Iterator[Event]:
+        self.sent.append(request)
+        answer = self.answers.pop(0)
+        try:
+            for part in answer:
+                if isinstance(part, Exception):
+                    raise part
+                if isinstance(part, float):
+                    self.clock += part
+                else:
+                    yield part
+        finally:
+            self.closed += 1
+
+    def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.clock += seconds
+
+
+class Shown:
+    """A sink that keeps what it was shown, or does with it what it is told."""
+
+    def __init__(self, act: Callable[[Event], None] = lambda _: None) -> None:
+        self.events: list[Event] = []
+        self._act = act
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        self._act(event)
+
+    def close(self) -> None: ...
+
+    @property
+    def text(self) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Text))
+
+
+def question(parameters: Mapping[str, object] | None = None, droppable: Sequence[str] = ()) -> Request:
+    return Request("gpt-0", (Message("user", "why?"),), parameters or {}, frozenset(droppable))
+
+
+def said(text: str, usage: Usage | None = None, request_id: str = "") -> Answer:
+    """A whole answer in one piece."""
+    return (Text(text), Finished("stop", usage, request_id=request_id))

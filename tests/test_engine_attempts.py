@@ -1,0 +1,309 @@
+"""When a request is sent again: how often, after how long, and what is left of broken answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from engine_parts import WHOLE, Answer, Parts, Shown, question, said
+
+from gptkit.chat import Event, Finished, Reasoning, Refusal, Request, Text, Usage
+from gptkit.engine.attempts import exchange
+from gptkit.engine.work import Policy
+from gptkit.errors import (
+    CannotWrite,
+    GptkitError,
+    Incomplete,
+    InternalFault,
+    NoPermission,
+    OverBudget,
+    ProtocolFault,
+    Refused,
+    Stopped,
+    TryAgain,
+    Unavailable,
+)
+
+
+def busy(wait: float | None = None) -> TryAgain:
+    return TryAgain("too many requests (429)", tries=4, wait=wait)
+
+
+def cut() -> Incomplete:
+    return Incomplete("answer cut short: connection reset", tries=4, partial=True)
+
+
+def failing(parts: Parts, sink: Shown | None = None, request: Request | None = None) -> GptkitError:
+    with pytest.raises(GptkitError) as caught:
+        exchange(request or question(), parts.means, sink)
+    return caught.value
+
+
+def test_a_whole_answer_is_one_request() -> None:
+    usage = Usage(3, 4)
+    parts = Parts(
+        [
+            (
+                1.5,
+                Reasoning("hm"),
+                1.0,
+                Text(""),
+                Text("a"),
+                0.5,
+                Text("b"),
+                Finished("stop", usage, "m", "r", {"id": 1}),
+            )
+        ]
+    )
+    sink = Shown()
+    outcome = exchange(question(), parts.means, sink)
+    reply = outcome.reply
+    assert (outcome.answer, outcome.failure) == ("ab", None)
+    assert (reply.text, reply.reasoning, reply.reason, reply.usage) == ("ab", "hm", "stop", usage)
+    assert (reply.model, reply.request_id, reply.response) == ("m", "r", {"id": 1})
+    assert (reply.attempts, reply.first, reply.total) == (1, 2.5, 3.0)
+    assert sink.events == [
+        Reasoning("hm"),
+        Text(""),
+        Text("a"),
+        Text("b"),
+        Finished("stop", usage, "m", "r", {"id": 1}),
+    ]
+    assert (parts.sent, parts.budget.used, parts.notices, parts.closed) == ([question()], 1, [], 1)
+
+
+def test_a_failure_that_may_pass_is_tried_again() -> None:
+    parts = Parts([[busy()], [busy()], said("a")])
+    outcome = exchange(question(), parts.means, Shown())
+    assert (outcome.answer, outcome.reply.attempts) == ("a", 3)
+    assert (len(parts.sent), parts.budget.used, parts.closed) == (3, 3, 3)
+    assert parts.notices == [
+        "too many requests (429); next try in 0.5 s",
+        "too many requests (429); next try in 1.0 s",
+    ]
+
+
+def test_times_count_from_the_first_request() -> None:
+    parts = Parts([[2.0, busy()], [1.0, Text("a"), Finished("stop")]])
+    reply = exchange(question(), parts.means, None).reply
+    assert (reply.first, reply.total) == (3.5, 3.5)
+
+
+@pytest.mark.parametrize(
+    ("tries", "attempts", "sent"), [(1, 4, 1), (2, 4, 2), (4, 4, 4), (4, 2, 2), (4, 1, 1), (9, 4, 4)]
+)
+def test_tries_are_what_the_failure_deserves_and_the_policy_allows(
+    tries: int, attempts: int, sent: int
+) -> None:
+    parts = Parts([[TryAgain("no", tries=tries)] for _ in range(9)], policy=Policy(attempts=attempts))
+    failure = failing(parts)
+    assert (failure.message, failure.attempts, len(parts.sent)) == ("no", sent, sent)
+
+
+@pytest.mark.parametrize("kind", [Unavailable, NoPermission, Refused, ProtocolFault, InternalFault])
+def test_what_does_not_pass_is_not_tried_again(kind: type[GptkitError]) -> None:
+    failure = failing(Parts([[kind("no")]]))
+    assert (type(failure), failure.attempts) == (kind, 1)
+
+
+def test_each_failure_counts_by_its_own_tries() -> None:
+    parts = Parts([[busy()], [busy()], [TryAgain("no such host", tries=2)]])
+    assert failing(parts).message == "no such host"
+    assert len(parts.sent) == 3
+
+
+@pytest.mark.parametrize(
+    ("chance", "pauses"), [(1.0, [0.5, 1.0, 2.0]), (0.5, [0.25, 0.5, 1.0]), (0.0, [0.0, 0.0, 0.0])]
+)
+def test_pauses_double_and_are_cut_at_random(chance: float, pauses: list[float]) -> None:
+    parts = Parts([[busy()] for _ in range(4)], chance=chance)
+    failing(parts)
+    assert parts.pauses == pauses
+
+
+def test_a_pause_has_a_limit() -> None:
+    parts = Parts([[TryAgain("no", tries=12)] for _ in range(12)], policy=Policy(12, 1000.0))
+    failing(parts)
+    assert parts.pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0, 20.0, 20.0]
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(0.3, 0.5), (3.0, 3.0), (0.0, 0.5), (None, 0.5), (60.0, 60.0)])
+def test_what_the_server_asks_for_is_the_least(asked: float | None, pause: float) -> None:
+    parts = Parts([[busy(asked)], said("a")])
+    exchange(question(), parts.means, None)
+    assert parts.pauses == [pause]
+
+
+def test_a_longer_wait_than_there_is_patience_fails_at_once_and_says_when() -> None:
+    parts = Parts([[busy(61.0)]])
+    failure = failing(parts)
+    assert failure.message == "too many requests (429); the server asks to wait 61 s"
+    assert (failure.code, failure.attempts, parts.pauses) == (75, 1, [])
+
+
+def test_patience_is_for_all_pauses_together() -> None:
+    parts = Parts([[busy(25.0)] for _ in range(4)])
+    failure = failing(parts)
+    assert (parts.pauses, failure.attempts) == ([25.0, 25.0], 3)
+    assert failure.message == "too many requests (429); the server asks to wait 25 s"
+
+
+def test_patience_ends_quietly_where_the_server_asks_for_nothing() -> None:
+    parts = Parts([[busy()] for _ in range(4)], policy=Policy(wait=1.0))
+    assert failing(parts).message == "too many requests (429)"
+    assert parts.pauses == [0.5]
+
+
+BROKEN: list[tuple[Answer, str]] = [
+    ([Text("par"), cut()], "answer cut short: connection reset"),
+    ([Text("par"), Finished(None)], "answer cut short: the server never said that it is whole"),
+    ([Text("par")], "answer cut short: the server never said that it is whole"),
+    ([Text("par"), Finished("error")], "answer cut short: the server stopped with an error"),
+    ([Text("par"), TryAgain("odd", tries=4)], "odd"),
+]
+
+
+@pytest.mark.parametrize(("broken", "message"), BROKEN)
+def test_nothing_is_tried_again_once_text_was_shown(broken: Answer, message: str) -> None:
+    parts, sink = Parts([broken]), Shown()
+    outcome = exchange(question(), parts.means, sink)
+    assert (outcome.answer, sink.text, len(parts.sent)) == ("par", "par", 1)
+    failure = outcome.failure
+    assert failure is not None
+    assert (failure.message, failure.partial, failure.attempts) == (message, True, 1)
+
+
+@pytest.mark.parametrize(("broken", "message"), BROKEN)
+def test_a_broken_answer_that_nobody_saw_is_asked_for_again(broken: Answer, message: str) -> None:
+    parts = Parts([broken, WHOLE])
+    outcome = exchange(question(), parts.means, None)
+    assert (outcome.answer, outcome.failure, outcome.reply.attempts) == ("whole answer", None, 2)
+    assert parts.notices == [f"{message}; next try in 0.5 s"]
+
+
+def test_reasoning_that_was_shown_does_not_keep_from_trying_again() -> None:
+    parts = Parts([[Reasoning("hm"), busy()], said("a")])
+    outcome = exchange(question(), parts.means, Shown())
+    assert (outcome.answer, outcome.reply.reasoning) == ("a", "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ([Text("par"), Finished("length")], "answer cut at the token limit"),
+        ([Text("par"), Finished("content_filter")], "the provider's content filter stopped the answer"),
+        ([Text("par"), Refusal("no"), Finished("stop")], "the model refused: 'no'"),
+        ([Text("par"), Finished("odd")], "answer not known to be whole: finish reason 'odd'"),
+        ([Text(" "), ProtocolFault("malformed answer")], "malformed answer"),
+    ],
+)
+def test_what_another_try_would_not_mend_is_returned_with_its_text(answer: Answer, message: str) -> None:
+    for sink in (None, Shown()):
+        parts = Parts([answer])
+        outcome = exchange(question(), parts.means, sink)
+        assert outcome.failure is not None
+        assert (outcome.failure.message, outcome.failure.partial) == (message, True)
+        assert outcome.answer == outcome.reply.text != ""
+        assert len(parts.sent) == 1
+
+
+def test_a_refusal_without_text_is_raised_with_its_id() -> None:
+    failure = failing(Parts([[Refusal("I ca"), Refusal("n't."), Finished("stop", request_id="r7")]]), Shown())
+    assert (failure.code, failure.message, failure.request_id) == (81, "the model refused: 'I can't.'", "r7")
+    assert (failure.partial, failure.attempts) == (False, 1)
+
+
+def test_of_broken_answers_the_longest_is_kept() -> None:
+    parts = Parts(
+        [[Text("longest"), cut()], [Text("par"), cut()], [busy()], [TryAgain("nothing listens", tries=4)]]
+    )
+    outcome = exchange(question(), parts.means, None)
+    assert (outcome.answer, outcome.reply.text, outcome.reply.attempts) == ("longest", "longest", 4)
+    failure = outcome.failure
+    assert failure is not None
+    assert (failure.code, failure.message, failure.attempts) == (80, "answer cut short: connection reset", 4)
+    assert failure.partial is True
+
+
+def test_a_failure_of_the_sink_is_no_failure_of_the_provider() -> None:
+    def full(event: Event) -> None:
+        raise CannotWrite("standard output: no space left", tries=4)
+
+    parts = Parts([WHOLE, WHOLE])
+    failure = failing(parts, Shown(full))
+    assert (failure.message, len(parts.sent), parts.closed) == ("standard output: no space left", 1, 1)
+
+
+def test_a_signal_ends_the_request_at_once() -> None:
+    def stop(event: Event) -> None:
+        raise Stopped(13)
+
+    parts = Parts([[Text("a"), Text("b"), busy()]])
+    sink = Shown(stop)
+    with pytest.raises(Stopped):
+        exchange(question(), parts.means, sink)
+    assert (sink.events, parts.closed) == ([Text("a")], 1)
+
+
+def test_a_provider_may_fail_before_its_first_event() -> None:
+    def provider(request: Request) -> None:
+        raise NoPermission("no key")
+
+    means = replace(Parts().means, provider=provider)  # type: ignore[arg-type]
+    with pytest.raises(NoPermission) as caught:
+        exchange(question(), means, None)
+    assert caught.value.attempts == 1
+
+
+def test_an_iterator_without_an_end_of_its_own_will_do() -> None:
+    means = replace(Parts().means, provider=lambda _: iter([Text("a"), Finished("stop")]))
+    assert exchange(question(), means, None).answer == "a"
+
+
+def test_a_budget_is_checked_before_the_first_request() -> None:
+    parts = Parts([WHOLE], requests=1)
+    exchange(question(), parts.means, None)
+    failure = failing(parts)
+    assert (failure.code, failure.message) == (82, "the budget of 1 request is used up")
+    assert (failure.attempts, len(parts.sent)) == (0, 1)
+
+
+def test_a_budget_is_checked_before_every_retry() -> None:
+    parts = Parts([[busy()] for _ in range(4)], requests=2)
+    failure = failing(parts)
+    assert isinstance(failure, OverBudget)
+    assert (
+        failure.message
+        == "the budget of 2 requests is used up; the last request failed: too many requests (429)"
+    )
+    assert (failure.attempts, len(parts.sent), parts.budget.used) == (2, 2, 2)
+    assert parts.pauses == [0.5]
+
+
+@pytest.mark.parametrize(("requests", "sent"), [(1, 1), (2, 1), (3, 2), (None, 2)])
+def test_a_request_that_may_be_billed_twice_counts_twice(requests: int | None, sent: int) -> None:
+    lost = "no answer in 60 s; it may have been billed"
+    parts = Parts([[TryAgain(lost, tries=2, billed=True)], said("a")], requests=requests)
+    if sent == 1:
+        failure = failing(parts)
+        assert (failure.code, parts.pauses) == (82, [])
+        assert failure.message.endswith(f"; the last request failed: {lost}")
+    else:
+        assert exchange(question(), parts.means, None).answer == "a"
+        assert parts.budget.used == 3
+        assert parts.notices == [f"{lost}; next try in 0.5 s, counted twice"]
+    assert len(parts.sent) == sent
+
+
+def test_a_billed_request_that_is_not_tried_again_counts_once() -> None:
+    parts = Parts([[TryAgain("no answer", tries=1, billed=True)]])
+    assert failing(parts).code == 75
+    assert parts.budget.used == 1
+
+
+def test_text_is_kept_when_the_budget_ends() -> None:
+    parts = Parts([[Text("par"), cut()]], requests=1)
+    outcome = exchange(question(), parts.means, None)
+    assert outcome.answer == "par"
+    assert outcome.failure is not None
+    assert (outcome.failure.code, outcome.failure.partial, outcome.failure.attempts) == (82, True, 1)

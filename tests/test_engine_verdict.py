@@ -1,0 +1,64 @@
+"""Which replies are whole answers, and what each other one is."""
+
+from __future__ import annotations
+
+import pytest
+
+from gptkit.chat import Reply
+from gptkit.engine.verdict import verdict
+from gptkit.errors import GptkitError, Incomplete, ProtocolFault, Refused, TryAgain
+
+NO_END = "the server never said that it is whole"
+ROWS: list[tuple[str, str | None, str, type[GptkitError], str, int]] = [
+    # text, finish reason, refusal: failure, message, tries
+    ("", "stop", "", ProtocolFault, "empty answer", 2),
+    (" \n\t", "stop", "", ProtocolFault, "empty answer", 2),
+    ("a", None, "", Incomplete, f"answer cut short: {NO_END}", 2),
+    ("", None, "", TryAgain, "no answer: the server ended the stream at once", 4),
+    ("a", "length", "", Incomplete, "answer cut at the token limit", 1),
+    ("", "length", "", Incomplete, "the token limit was reached before any answer", 1),
+    ("a", "content_filter", "", Refused, "the provider's content filter stopped the answer", 1),
+    ("", "content_filter", "", Refused, "the provider's content filter stopped the answer", 1),
+    ("", "stop", "I can't.", Refused, "the model refused: 'I can't.'", 1),
+    ("a", "stop", "I can't.", Refused, "the model refused: 'I can't.'", 1),
+    ("", None, "No\n\x1b[31mway", Refused, "the model refused: 'No ␛[31mway'", 1),
+    ("a", "length", "No", Refused, "the model refused: 'No'", 1),
+    ("", "tool_calls", "", ProtocolFault, "the model called a tool that was not offered", 1),
+    ("a", "tool_calls", "", ProtocolFault, "the model called a tool that was not offered", 1),
+    ("a", "function_call", "", ProtocolFault, "the model called a tool that was not offered", 1),
+    ("", "error", "", TryAgain, "the server stopped with an error", 4),
+    ("a", "error", "", Incomplete, "answer cut short: the server stopped with an error", 4),
+    ("a", "", "", Incomplete, "answer not known to be whole: finish reason ''", 1),
+    ("a", "STOP", "", Incomplete, "answer not known to be whole: finish reason 'STOP'", 1),
+    ("a", "end_turn", "", Incomplete, "answer not known to be whole: finish reason 'end_turn'", 1),
+    ("", "paused", "", Incomplete, "answer not known to be whole: finish reason 'paused'", 1),
+    ("a", "x\ny\x07", "", Incomplete, "answer not known to be whole: finish reason 'x y␇'", 1),
+]
+
+
+@pytest.mark.parametrize(("text", "reason", "refusal", "kind", "message", "tries"), ROWS)
+def test_what_is_not_whole_has_its_failure(
+    text: str, reason: str | None, refusal: str, kind: type[GptkitError], message: str, tries: int
+) -> None:
+    failure = verdict(Reply(text, reason, refusal=refusal, request_id="r1"))
+    assert type(failure) is kind
+    assert (failure.message, failure.tries, failure.request_id) == (message, tries, "r1")
+    assert failure.partial is bool(text)
+
+
+@pytest.mark.parametrize("text", ["a", "\n a \n", "不", "0", "null"])
+def test_an_answer_with_its_end_is_whole(text: str) -> None:
+    assert verdict(Reply(text, "stop")) is None
+
+
+def test_what_helps_against_the_token_limit_is_said() -> None:
+    failure = verdict(Reply("a", "length"))
+    assert failure is not None
+    assert failure.hint == "a larger --max-tokens, or a model with a larger limit, gives the whole"
+
+
+def test_a_long_refusal_is_one_line_of_bearable_length() -> None:
+    failure = verdict(Reply("", "stop", refusal="no " * 10_000))
+    assert failure is not None
+    assert len(failure.message) < 900
+    assert failure.message.endswith("…'")
