@@ -1,0 +1,74 @@
+"""One exchange: what every prompt file can do without declaring anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gptkit.chat import Defect, Message, Reply, Request, Sink, Usage
+from gptkit.engine.attempts import exchange
+from gptkit.engine.work import Invocation, Means, Outcome, request
+from gptkit.errors import GptkitError
+
+
+def ask(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
+    """The answer in its promised format; a defective one is asked for once more."""
+    first = request(invocation, means.format)
+    outcome = exchange(first, means, sink)
+    if outcome.failure or invocation.exact:
+        return outcome
+    try:
+        return replace(outcome, answer=means.format.finish(outcome.reply.text))
+    except Defect as defect:
+        if not defect.again or sink is not None:
+            return _failed(outcome, defect)
+        try:
+            again = exchange(_corrected(first, outcome.reply, defect), means, sink)
+        except GptkitError as error:  # what the first request brought is not lost with it
+            error.message += f"; the answer before it cannot be used: {defect.problem}"
+            error.attempts += outcome.reply.attempts
+            error.partial = True
+            return replace(outcome, failure=error)
+    again = replace(again, reply=_both(outcome.reply, again.reply))
+    if again.failure:
+        again.failure.attempts = again.reply.attempts
+        return again
+    try:
+        return replace(again, answer=means.format.finish(again.reply.text))
+    except Defect as defect:
+        return _failed(again, defect)
+
+
+def _failed(outcome: Outcome, defect: Defect) -> Outcome:
+    failure = defect.failure
+    if not isinstance(failure, GptkitError):
+        raise failure
+    failure.request_id = outcome.reply.request_id
+    failure.attempts = outcome.reply.attempts
+    failure.partial = bool(outcome.reply.text)
+    return replace(outcome, failure=failure)
+
+
+def _corrected(first: Request, reply: Reply, defect: Defect) -> Request:
+    wanted = (
+        f"That answer cannot be used: {defect.problem}. "
+        "Give the whole answer again, corrected, and nothing else."
+    )
+    turns = (Message("assistant", reply.text), Message("user", wanted))
+    return replace(first, messages=first.messages + turns)
+
+
+def _both(first: Reply, second: Reply) -> Reply:
+    """The second reply, with what both cost; tokens only if they are known of both."""
+    usage = None
+    if first.usage and second.usage:
+        usage = Usage(
+            first.usage.prompt_tokens + second.usage.prompt_tokens,
+            first.usage.completion_tokens + second.usage.completion_tokens,
+        )
+    return replace(
+        second,
+        usage=usage,
+        attempts=first.attempts + second.attempts,
+        first=None if second.first is None else first.total + second.first,
+        total=first.total + second.total,
+    )
