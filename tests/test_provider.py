@@ -258,12 +258,12 @@ from gptkit.chat import Endpoint, Message, Request
 from gptkit.provider.client import provider
 from gptkit.provider.connection import connection
 import socket
-sent = socket.socket.sendall
-def sendall(self, data):
+sent = socket.socket.send
+def send(self, data):
     assert not {"openai", "httpx2", "h11", "ssl", "http.client", "pydantic"} & set(sys.modules)
     print("sent", len(data) > 100)
     return sent(self, data)
-socket.socket.sendall = sendall
+socket.socket.send = send
 events = provider(Endpoint(sys.argv[1]))(Request("m", (Message("user", "hi"),)))
 print(next(events).text, "openai" in sys.modules, "openai.types.responses.response" in sys.modules)
 import openai

@@ -82,6 +82,12 @@ def test_404_shows_model_and_base_url(server: FakeServer) -> None:
     assert error.message.startswith(f"no model 'gpt-test' at '{server.url}' (404): The fake")
 
 
+def test_401_without_a_key_asks_for_one(server: FakeServer) -> None:
+    server.fail(401, {"error": "who are you?"})
+    _, error = failure(endpoint(server.url, key=None), NoPermission)
+    assert error.message == "the server wants an API key (401): who are you?"
+
+
 @pytest.mark.parametrize(
     ("status", "code"),
     [(429, "insufficient_quota"), (400, "credit_balance_exhausted"), (429, "billing_hard_limit_reached")],

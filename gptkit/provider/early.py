@@ -21,9 +21,11 @@ def early(exchange: Exchange) -> Callable[[], Answer]:
     wire = connection(exchange.place, exchange.endpoint)
     exchange.closers.append(wire.close)
     exchange.phase = "send"
+    left = memoryview(exchange.message.head + exchange.message.body)
     try:
-        wire.settimeout(exchange.clock.seconds())
-        wire.sendall(exchange.message.head + exchange.message.body)
+        while left:  # a large request over a slow line is not silence
+            wire.settimeout(exchange.clock.seconds())
+            left = left[wire.send(left) :]
         exchange.phase = "wait"
     except OSError as error:
         unsent: OSError | None = error

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from gptkit.chat import Deadlines, Endpoint, Request
 from gptkit.provider import target as address
 from gptkit.provider.target import Outgoing, Target
+from gptkit.sanitize import one_line
 
 Phase = Literal["connect", "send", "wait", "read"]
 
@@ -51,7 +52,7 @@ class Exchange:
     def answered(self, headers: Mapping[str, str]) -> None:
         self.phase = "read"
         names = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id")
-        self.request_id = next((headers[name] for name in names if headers.get(name)), "")
+        self.request_id = one_line(next((headers[name] for name in names if headers.get(name)), ""), 100)
 
     def close(self) -> None:
         while self.closers:

@@ -77,6 +77,8 @@ def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
         row = STATUS[402]
     if status == 404 and not exchange.model:
         row = STATUS[405]
+    if status == 401 and not exchange.endpoint.key:
+        row = row._replace(what="the server wants an API key")
     what = row.what.format(model=exchange.model, url=exchange.place.url, proxy=exchange.proxy or "")
     found = row.kind(f"{what} ({status})" + _shown(said, exchange), hint=row.hint, tries=row.tries)
     found.parameter = said.parameter if status in (400, 422) else ""
@@ -103,9 +105,7 @@ STATUS: Mapping[int, _Row] = {
     403: _Row(NoPermission, 1, "not allowed"),
     404: _Row(Unavailable, 1, "no model '{model}' at '{url}'", "'gptkit models' lists what is there"),
     405: _Row(Unavailable, 1, "no chat API at '{url}'", "the base URL often ends in /v1"),
-    407: _Row(
-        NoPermission, 1, "the proxy {proxy} wants a login", "write user and password into the proxy's URL"
-    ),
+    407: _Row(NoPermission, 1, "the proxy {proxy} wants a login", "write user and password into its URL"),
     408: _Row(TryAgain, 2, "the server gave up waiting"),
     409: _Row(TryAgain, 2, "conflict at the server"),
     413: _Row(DataFault, 1, "input too long"),
@@ -126,14 +126,12 @@ def _tls(error: BaseException, exchange: Exchange) -> GptkitError:
     reason = str(getattr(error, "reason", None) or "handshake failed").replace("_", " ").lower()
     if exchange.phase == "read":
         return _cut(f"TLS: {one_line(reason)}", exchange)
-    plain = reason in (
-        "wrong version number",
-        "http request",
-        "record layer failure",
-        "packet length too long",
-    )
+    plain = reason in _NOT_TLS
     hint = "a server without TLS has a base URL that starts with http://" if plain else _CA_HINT
     return ProtocolFault(f"TLS with {exchange.place.place}: {one_line(reason)}", hint=hint)
+
+
+_NOT_TLS = {"wrong version number", "http request", "record layer failure", "packet length too long"}
 
 
 def _name(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -152,10 +150,8 @@ def _refused(error: BaseException, exchange: Exchange) -> GptkitError:
 def _silent(error: BaseException, exchange: Exchange) -> GptkitError:
     clock = exchange.clock
     if exchange.phase == "connect":
-        seconds = exchange.endpoint.deadlines.connect
-        return TryAgain(
-            f"no connection to {exchange.proxy or exchange.place.place} in {seconds:g} s", tries=4
-        )
+        where, seconds = exchange.proxy or exchange.place.place, exchange.endpoint.deadlines.connect
+        return TryAgain(f"no connection to {where} in {seconds:g} s", tries=4)
     if exchange.phase == "send":
         return TryAgain(f"the request could not be sent in {clock.idle:g} s", tries=4)
     if clock.overdue:
@@ -168,9 +164,8 @@ def _silent(error: BaseException, exchange: Exchange) -> GptkitError:
 def _closed(error: BaseException, exchange: Exchange) -> GptkitError:
     what = "connection reset" if isinstance(error, ConnectionResetError) else "connection closed"
     if exchange.phase in ("connect", "send"):
-        return TryAgain(
-            f"{what} by {exchange.proxy or exchange.place.place} before the request was sent", tries=4
-        )
+        where = exchange.proxy or exchange.place.place
+        return TryAgain(f"{what} by {where} before the request was sent", tries=4)
     if exchange.phase == "wait":
         return TryAgain(f"{what} before an answer; it may have been billed", tries=2, billed=True)
     return _cut(what, exchange)
@@ -180,9 +175,10 @@ def _unreachable(error: BaseException, exchange: Exchange) -> GptkitError:
     number = getattr(error, "errno", None)
     reason = errno.errorcode.get(number, "") if isinstance(number, int) else ""
     text = one_line(str(getattr(error, "strerror", "") or error)).lower() or "network error"
-    return TryAgain(
-        f"{exchange.proxy or exchange.place.place}: {text}" + (f" ({reason})" if reason else ""), tries=4
-    )
+    if exchange.phase in ("wait", "read"):
+        return _cut(text, exchange)
+    where = exchange.proxy or exchange.place.place
+    return TryAgain(f"{where}: {text}" + (f" ({reason})" if reason else ""), tries=4)
 
 
 def _cut(what: str, exchange: Exchange) -> GptkitError:
@@ -216,6 +212,8 @@ def _proxy(error: BaseException, exchange: Exchange) -> GptkitError:
 
 
 def _malformed(error: BaseException, exchange: Exchange) -> GptkitError:
+    if exchange.phase != "read":
+        return _internal(error, exchange)
     what = "not valid UTF-8" if isinstance(error, UnicodeDecodeError) else "not valid JSON"
     return ProtocolFault(f"malformed answer: {what}", tries=2)
 
@@ -286,12 +284,9 @@ def _secrets(exchange: Exchange) -> Iterator[str]:
     from urllib.parse import quote
 
     values = [exchange.endpoint.key or "", exchange.place.login.partition(":")[2]]
-    values += [
-        value
-        for name, value in exchange.endpoint.headers.items()
-        if re.search("auth|key|token|cookie", name, re.I)
-    ]
+    secret = re.compile("auth|key|token|cookie", re.IGNORECASE)
+    values += [value for name, value in exchange.endpoint.headers.items() if secret.search(name)]
     for value in values:
-        for secret in {value.strip(), value.strip().removeprefix("Bearer ")}:
-            if len(secret) >= 4:
-                yield from (secret, quote(secret, safe=""), b64encode(secret.encode()).decode().rstrip("="))
+        for plain in {value.strip(), value.strip().removeprefix("Bearer ")}:
+            if len(plain) >= 4:
+                yield from (plain, quote(plain, safe=""), b64encode(plain.encode()).decode().rstrip("="))

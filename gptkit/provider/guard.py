@@ -11,6 +11,7 @@ from gptkit.errors import InternalFault, ProtocolFault
 from gptkit.provider import body as bodies
 from gptkit.provider.exchange import Answer, Exchange
 from gptkit.provider.sse import normalised
+from gptkit.sanitize import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,7 @@ def _redirect(status: int, location: str, exchange: Exchange) -> ProtocolFault:
     here = exchange.place
     try:
         there = urlsplit(urljoin(f"{here.url}/", location))
-        name = f"'{there.scheme}://{there.hostname or ''}'" if location else "nowhere"
+        name = f"'{one_line(there.scheme + '://' + (there.hostname or ''), 100)}'" if location else "nowhere"
     except ValueError:
         name = "an address that cannot be read"
     return ProtocolFault(
