@@ -1,0 +1,134 @@
+"""Builds each part of the program when it is first asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gptkit.chat import Endpoint, Event, OutputFormat, Provider, Request
+from gptkit.engine.capabilities import CAPABILITIES
+from gptkit.engine.work import Budget, Means, Policy
+from gptkit.paths import Paths, paths
+from gptkit.settings.resolve import Settings, load
+from gptkit.templates.model import Template, Vocabulary
+
+if TYPE_CHECKING:
+    from gptkit.settings.rejections import RejectionFile
+    from gptkit.templates.library import Library
+    from gptkit.terminal import Terminal
+
+OFFLINE = re.compile(r"echo\Z|local:")
+"""Models that answer inside the process: they need neither endpoint nor key."""
+NEWER = re.compile(r"(?:openai/)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|chatgpt-)")
+"""Families of models that know the limit of an answer as `max_completion_tokens`."""
+OPENAI_HOST = "api.openai.com"
+
+
+class Services:
+    """The parts of one run of the program, in the order in which they need each other.
+
+    `reserved_*` are the words that prompt files cannot take, since the command line has them.
+    """
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        *,
+        reserved_options: frozenset[str],
+        reserved_shorts: frozenset[str],
+        reserved_names: frozenset[str],
+    ) -> None:
+        self.terminal = terminal
+        self._reserved = (reserved_options, reserved_shorts, reserved_names)
+
+    @cached_property
+    def paths(self) -> Paths:
+        return paths(self.terminal.environ)
+
+    @cached_property
+    def words(self) -> Vocabulary:
+        from gptkit.output.formats import FORMATS, check_schema
+
+        options, shorts, names = self._reserved
+        return Vocabulary(tuple(FORMATS), CAPABILITIES, options, shorts, names, check_schema)
+
+    @cached_property
+    def library(self) -> Library:
+        from gptkit.templates.library import Library
+        from gptkit.templates.shelves import shelves
+
+        return Library(shelves(self.paths), self.words)
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load(self.paths, self.terminal.environ)
+
+    def override(self, options: Mapping[str, object]) -> None:
+        """Options of the command line rank above every other setting."""
+        self.settings = self.settings.overridden(options)
+
+    def format(self, template: Template) -> OutputFormat:
+        from gptkit.output.formats import FORMATS
+
+        return FORMATS[template.output](template.schema)
+
+    def parameters(self, model: str) -> dict[str, object]:
+        """The API parameters that settings ask for."""
+        found = self.settings.value("parameters")
+        asked = dict(found) if isinstance(found, dict) else {}
+        if (temperature := self.settings.value("temperature")) is not None:
+            asked["temperature"] = temperature
+        if (limit := self.settings.value("max_tokens")) is not None:
+            asked[self.token_limit_name(model)] = limit
+        return asked
+
+    def token_limit_name(self, model: str) -> str:
+        """What the endpoint calls the longest answer; a wrong guess is put right by its refusal."""
+        newer = self.settings.address().host == OPENAI_HOST or NEWER.match(model)
+        return "max_completion_tokens" if newer else "max_tokens"
+
+    @property
+    def url(self) -> str:
+        """Where a request would go."""
+        return f"{self.settings.address().url}/chat/completions"
+
+    def endpoint(self, model: str) -> Endpoint:
+        """Raises NoPermission without a usable key, but for models that need none."""
+        if self.is_offline(model):
+            return Endpoint("http://127.0.0.1/v1")
+        return self.settings.endpoint()
+
+    def is_offline(self, model: str) -> bool:
+        return OFFLINE.match(model) is not None
+
+    @cached_property
+    def rejections(self) -> RejectionFile:
+        from gptkit.settings.rejections import RejectionFile
+
+        return RejectionFile(self.paths, self.settings.address().authority)
+
+    def means(self, form: OutputFormat, model: str, budget: Budget, verbose: bool) -> Means:
+        import random
+
+        endpoint = self.endpoint(model)
+
+        def provider(request: Request) -> Iterator[Event]:
+            from gptkit.provider.client import provider as made
+
+            return made(endpoint)(request)
+
+        policy = Policy(self.settings.integer("attempts"), self.settings.number("wait_budget"))
+        ask: Provider = provider
+        return Means(
+            provider=ask,
+            format=form,
+            rejections=self.rejections,
+            budget=budget,
+            policy=policy,
+            now=self.terminal.now,
+            sleep=self.terminal.sleep,
+            random=random.random,
+            notice=lambda text: self.terminal.note(f"gptkit: {text}") if verbose else None,
+        )

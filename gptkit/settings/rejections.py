@@ -1,0 +1,57 @@
+"""Remembers which API parameters a model of a host rejects, so that they are not sent to it again."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gptkit.errors import GptkitError
+from gptkit.files import write_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gptkit.paths import Paths
+
+
+class RejectionFile:
+    """A small private file. Losing it costs one refused request, so no fault of it is told."""
+
+    def __init__(self, paths: Paths, host: str) -> None:
+        self._paths = paths
+        self._host = host
+
+    def names(self, model: str) -> frozenset[str]:
+        return frozenset(self._known.get(self._key(model), ()))
+
+    def add(self, model: str, name: str) -> None:
+        names = self._known.setdefault(self._key(model), [])
+        if name not in names:
+            names.append(name)
+        data = json.dumps(self._known, ensure_ascii=False, indent=1).encode()
+        try:
+            write_private(self._paths.require(self._path), data)
+        except GptkitError:
+            return
+
+    @cached_property
+    def _known(self) -> dict[str, list[str]]:
+        try:
+            data = json.loads(self._path.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        if not isinstance(data, dict):
+            return {}
+        return {
+            key: [name for name in names if isinstance(name, str)]
+            for key, names in data.items()
+            if isinstance(names, list)
+        }
+
+    @property
+    def _path(self) -> Path:
+        return self._paths.data / "rejected.json"
+
+    def _key(self, model: str) -> str:
+        return f"{self._host} {model}"
