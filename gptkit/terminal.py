@@ -13,14 +13,17 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import BinaryIO, Literal
+from pathlib import Path
+from typing import BinaryIO, Literal, TextIO, cast
 
 from gptkit.errors import CannotRead, CannotWrite, DataFault, GptkitError, NoInput, Stopped
+from gptkit.files import same_file
 from gptkit.sanitize import one_line, visible
 
 StdinKind = Literal["terminal", "file", "pipe", "device", "closed"]
 INPUT_CAP = 1 << 30
-"""Bytes that are read from standard input at most; an endless device must not fill the memory."""
+"""Bytes that are read from one input at most; an endless device must not fill the memory."""
+_BLOCK = 1 << 18
 
 
 class Terminal:
@@ -47,6 +50,10 @@ class Terminal:
         self._stderr = stderr
         self.now: Callable[[], float] = time.monotonic
         self.sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def stdout_is_closed(self) -> bool:
+        return self._stdout is None
 
     @property
     def stdin_is_terminal(self) -> bool:
@@ -87,6 +94,7 @@ class Terminal:
 
     def note(self, text: str) -> None:
         """Write one line to standard error; it is lost silently where that cannot be written."""
+        text = _readable(text)
         line = one_line(text, 2000) if self.stderr_is_terminal else text.replace("\n", " ")
         self.write_error(line + "\n")
 
@@ -98,32 +106,31 @@ class Terminal:
 
     def report(self, error: GptkitError, as_json: bool = False) -> None:
         """Tell a failure: one line, at most one hint, and an object last where one was asked for."""
-        self.write_error(f"gptkit: {one_line(error.message, 1000)}\n")
+        message, hint = _readable(error.message), _readable(error.hint)
+        self.write_error(f"gptkit: {one_line(message, 1000)}\n")
         if as_json:
-            self.write_error(json.dumps(error.record(), ensure_ascii=False) + "\n")
-        elif error.hint:
-            self.write_error(f"hint: {one_line(error.hint, 1000)}\n")
+            record = error.record() | {"message": visible(message)}
+            self.write_error(json.dumps(record, ensure_ascii=False) + "\n")
+        elif hint:
+            self.write_error(f"hint: {one_line(hint, 1000)}\n")
 
     def read(self) -> bytes:
         """All of standard input; empty where it is closed."""
         if self.stdin is None:
             return b""
         try:
-            data = self.stdin.read(INPUT_CAP + 1)
+            return whole(self.stdin, "standard input")
         except IsADirectoryError:
             raise NoInput("standard input: it is a directory") from None
         except OSError as error:
             raise CannotRead(f"standard input: {_reason(error)}") from error
-        if len(data) > INPUT_CAP:
-            raise DataFault(f"standard input: more than {INPUT_CAP >> 20} MiB")
-        return data
 
-    def stdin_is(self, path: str) -> bool:
+    def stdin_is(self, path: Path) -> bool:
         """Whether standard input reads from this very file."""
         if self.stdin is None:
             return False
         try:
-            return os.path.samestat(os.fstat(self.stdin.fileno()), os.stat(path))  # noqa: PTH116
+            return same_file(self.stdin.fileno(), path)
         except (OSError, io.UnsupportedOperation):
             return False
 
@@ -154,6 +161,27 @@ class Terminal:
         return width or 80, height or 24
 
 
+def whole(stream: BinaryIO, name: str) -> bytes:
+    """All that a stream holds, also from one that does not block; raises OSError or DataFault."""
+    pieces: list[bytes] = []
+    left = INPUT_CAP
+    while piece := _piece(stream):
+        left -= len(piece)
+        if left < 0:
+            raise DataFault(f"{name}: more than {INPUT_CAP >> 20} MiB")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _piece(stream: BinaryIO) -> bytes:
+    """The next bytes, empty at the end. An unbuffered stream says None where it would have to wait."""
+    while True:
+        piece = cast("bytes | None", stream.read(_BLOCK))
+        if piece is not None:
+            return piece
+        select.select([stream], [], [])
+
+
 class _TextStream(io.TextIOBase):
     """A text stream over one of the terminal's writers."""
 
@@ -179,7 +207,7 @@ class _TextStream(io.TextIOBase):
 def process_terminal() -> Terminal:
     """The terminal of this process."""
     return Terminal(
-        stdin=sys.stdin.buffer if sys.stdin else None,
+        stdin=_unbuffered(sys.stdin) if sys.stdin else None,
         stdout=_file_writer(sys.stdout.fileno()) if sys.stdout else None,
         stderr=_file_writer(sys.stderr.fileno()) if sys.stderr else None,
         environ=os.environ,
@@ -221,6 +249,11 @@ def memory_terminal(
     return MemoryTerminal(stdin, environ or {}, terminal, width)
 
 
+def _unbuffered(stream: TextIO) -> BinaryIO:
+    """Nothing waits in a buffer where `ready` could not see it."""
+    return cast(BinaryIO, cast(io.BufferedReader, stream.buffer).raw)
+
+
 def _discard(_: int) -> None:
     return None
 
@@ -249,6 +282,14 @@ def _file_writer(descriptor: int) -> Callable[[bytes], None]:
                 select.select([], [descriptor], [])
 
     return write
+
+
+def _readable(text: str) -> str:
+    """Names in the bytes of the file system, which the locale could not decode, as the UTF-8 they are."""
+    try:
+        return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return text
 
 
 def _reason(error: OSError) -> str:

@@ -1,0 +1,66 @@
+"""gptkit as a process over descriptors that the test chooses."""
+
+from __future__ import annotations
+
+import fcntl
+import termios
+import time
+from collections.abc import Mapping
+from subprocess import DEVNULL, PIPE, Popen
+
+from fake.program import COMMAND, AsProcess, Surroundings
+from fake.signals import unblocked
+
+PATIENCE = 30.0
+
+
+def started(
+    around: Surroundings,
+    *args: str,
+    stdin: int = DEVNULL,
+    stdout: int = PIPE,
+    stderr: int = PIPE,
+    command: tuple[str, ...] = COMMAND,
+    env: Mapping[str, str | None] | None = None,
+    key: str | None = "sk-test",
+) -> Popen[bytes]:
+    with unblocked():
+        return Popen(
+            [*command, *args],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=around.process_environ(env, key),
+            cwd=around.folder,
+        )
+
+
+def ended(process: Popen[bytes], seconds: float = PATIENCE) -> tuple[int, str, str]:
+    """Exit code and what came on those streams that are pipes to the test."""
+    try:
+        output, errors = process.communicate(timeout=seconds)
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    return process.returncode, (output or b"").decode(), (errors or b"").decode()
+
+
+def redirected(run: AsProcess, redirection: str, *args: str) -> tuple[int, str, str]:
+    """Run with a shell's redirection of its streams."""
+    return run(*args, command=("/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND))
+
+
+def wait_taken(writing: int) -> None:
+    """Until the program has read what was written to its standard input, and so reads on."""
+    deadline = time.monotonic() + PATIENCE
+    waiting = bytearray(4)
+    while fcntl.ioctl(writing, termios.FIONREAD, waiting) == 0 and any(waiting):
+        assert time.monotonic() < deadline, "nobody reads"
+        time.sleep(0.005)
+
+
+def first_bytes(process: Popen[bytes], count: int) -> bytes:
+    """The first bytes of standard output, as soon as they are there."""
+    assert process.stdout is not None
+    return process.stdout.read(count)
