@@ -1,0 +1,157 @@
+"""Shows what came of an invocation: to a pipe, a terminal, a file or a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptkit.chat import OutputFormat, Reply, Request, Sink
+from gptkit.cli import target
+from gptkit.engine.work import Invocation, Outcome
+from gptkit.errors import ProtocolFault, UsageFault
+
+if TYPE_CHECKING:
+    from gptkit.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """How the user wants the answer."""
+
+    output: Path | None
+    raw: bool
+    as_json: bool
+    response: bool
+    quiet: bool
+    verbose: bool
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is written before the answer is whole."""
+        return self.as_json or self.response or self.output is not None
+
+
+def showing(flags: Mapping[str, object]) -> Showing:
+    for group in (("raw", "json", "response"), ("quiet", "verbose")):
+        chosen = [name for name in group if flags.get(name)]
+        if len(chosen) > 1:
+            raise UsageFault(f"--{chosen[0]} and --{chosen[1]} do not go together")
+    output = flags.get("output")
+    return Showing(
+        output=output if isinstance(output, Path) and str(output) != "-" else None,
+        raw=bool(flags.get("raw")),
+        as_json=bool(flags.get("json")),
+        response=bool(flags.get("response")),
+        quiet=bool(flags.get("quiet")),
+        verbose=bool(flags.get("verbose")),
+    )
+
+
+def sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -> Sink | None:
+    """Where the answer goes while it arrives; None when only the whole is written."""
+    from gptkit.output import sinks
+
+    if how.whole:
+        return None
+    if not terminal.stdout_is_terminal:
+        return sinks.PipeSink(terminal.write) if form.streams or how.raw else None
+    if how.raw or (form.streams and not markdown):
+        return sinks.PlainSink(terminal.write)
+    if not form.live:
+        return None
+    from gptkit.output.markdown import MarkdownSink
+
+    return MarkdownSink(
+        write=terminal.write,
+        width=lambda: terminal.width,
+        height=lambda: terminal.height,
+        now=terminal.now,
+        colour=terminal.colour,
+    )
+
+
+def show(terminal: Terminal, how: Showing, invocation: Invocation, outcome: Outcome, shown: bool) -> None:
+    """Write what the sink has not shown, and the line of `--verbose`."""
+    text = _content(how, invocation, outcome, shown)
+    if text is not None and how.output is not None and outcome.failure is not None:
+        target.keep_partial(how.output, text, outcome.failure)
+    elif text is not None:
+        _deliver(terminal, how, text)
+    if how.verbose:
+        terminal.note(f"gptkit: {_summary(invocation, outcome.reply)}")
+
+
+def show_request(
+    terminal: Terminal, how: Showing, request: Request, url: str, invocation: Invocation
+) -> None:
+    """What `--dry-run` prints."""
+    from gptkit.documents.tokens import estimate
+
+    tokens = sum(estimate(message.content) + 4 for message in request.messages) + 3
+    record = {
+        "prompt": invocation.template.name,
+        "url": url,
+        "body": request.body(),
+        "requests": 1,
+        "estimate": {"prompt_tokens": tokens},
+    }
+    _deliver(terminal, how, _json(record))
+
+
+def _content(how: Showing, invocation: Invocation, outcome: Outcome, shown: bool) -> str | None:
+    """What is still to be written; an answer cut short goes nowhere but beside an output file."""
+    if how.as_json:
+        return _json(_record(invocation, outcome))
+    if how.response and outcome.reply.response is not None:
+        return _json(outcome.reply.response)
+    if outcome.failure is not None:
+        return outcome.reply.text if how.output is not None else None
+    if how.response:
+        raise ProtocolFault("the server sent no response object but a stream", hint="use --json instead")
+    return None if shown else outcome.answer
+
+
+def _deliver(terminal: Terminal, how: Showing, text: str) -> None:
+    if how.output is None:
+        terminal.show(text.removesuffix("\n"))
+    else:
+        target.write(terminal, how.output, text if text.endswith("\n") else text + "\n")
+
+
+def _json(record: object) -> str:
+    return json.dumps(record, ensure_ascii=False, indent=2)
+
+
+def _record(invocation: Invocation, outcome: Outcome) -> Mapping[str, object]:
+    reply = outcome.reply
+    usage = reply.usage
+    return {
+        "prompt": invocation.template.name,
+        "answer": outcome.answer,
+        "model": reply.model or invocation.model,
+        "finish_reason": reply.reason,
+        "refusal": reply.refusal or None,
+        "usage": usage
+        and {
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        },
+        "attempts": reply.attempts,
+        "seconds": round(reply.total, 3),
+        "request_id": reply.request_id or None,
+    }
+
+
+def _summary(invocation: Invocation, reply: Reply) -> str:
+    if reply.usage:
+        tokens = f"{reply.usage.prompt_tokens} tokens in, {reply.usage.completion_tokens} out"
+    else:
+        from gptkit.documents.tokens import estimate
+
+        tokens = f"≈ {estimate(reply.text)} tokens out (estimated)"
+    first = f"first word after {reply.first:.2f} s, " if reply.first is not None else ""
+    return f"{reply.model or invocation.model}: {tokens}, {first}{reply.total:.2f} s in all"
