@@ -1,0 +1,55 @@
+"""The program: `main` runs it over a terminal and returns the exit code, `entry_point` leaves with it."""
+
+from __future__ import annotations
+
+import sys
+
+from gptkit.errors import GptkitError, Stopped
+from gptkit.terminal import Terminal, process_terminal
+
+
+def main(argv: list[str], terminal: Terminal) -> int:
+    """Run gptkit with these arguments; every failure ends as a message and its exit code."""
+    as_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
+    try:
+        from gptkit.cli.main import run
+
+        with terminal.attached():
+            return run(argv, terminal)
+    except GptkitError as error:
+        terminal.report(error, as_json)
+        return error.code
+    except Stopped as stop:
+        return 128 + stop.number
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        from gptkit.cli.crash import crashed
+
+        fault = crashed(error, terminal)
+        terminal.report(fault, as_json)
+        return fault.code
+
+
+def entry_point() -> None:
+    """Run over the standard streams and leave with the exit code."""
+    import gc
+
+    from gptkit.cli.signals import catch_signals
+
+    gc.disable()
+    try:
+        catch_signals()
+        terminal = process_terminal()
+        if terminal.environ.get("_GPTKIT_COMPLETE"):
+            # Typer then formats descriptions by itself; loading rich would take longer than all else.
+            sys.modules["rich"] = None  # type: ignore[assignment]
+        code = main(sys.argv[1:], terminal)
+    except Stopped as stop:
+        code = 128 + stop.number
+    gc.freeze()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    entry_point()

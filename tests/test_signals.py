@@ -1,0 +1,196 @@
+"""Ctrl-C, TERM and HUP at any moment: the right code soon, nothing but what was shown already."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from itertools import product
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+from asking import SAY, prompt, settings
+from fake.connection import hang, pause, until
+from fake.program import COMMAND, OnTerminal, Surroundings
+from fake.replies import failed, scripted
+from fake.server import FakeServer
+from fake.wire import chunk, chunked, done, last_chunk, sse, stream_head
+from processes import ended, first_bytes, started
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+SOON = 10.0
+"""Seconds; the server would wait three times as long."""
+INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+each = pytest.mark.parametrize("number", [INT, TERM, HUP])
+
+
+@pytest.fixture(autouse=True)
+def say(home: Path) -> None:
+    prompt(home)
+
+
+def piece(text: str) -> bytes:
+    return chunked(sse(chunk({"content": text})))
+
+
+def shows(server: FakeServer, *texts: str) -> None:
+    """The server sends these pieces and then nothing more."""
+    server.raw([stream_head(), *map(piece, texts), hang()])
+
+
+@pytest.mark.parametrize(("number", "args"), [(INT, []), (TERM, ["-v"]), (HUP, ["--raw"])])
+def test_in_the_middle_of_an_answer(
+    around: Surroundings, server: FakeServer, number: signal.Signals, args: list[str]
+) -> None:
+    shows(server, "first ", "second")
+    process = started(around, "say", "x", *args)
+    assert first_bytes(process, 12) == b"first second"
+    process.send_signal(number)
+    assert ended(process, SOON) == (128 + number, "", "")
+    assert server.connections[0].wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [*product([INT], (0.0, 0.03, 0.07, 0.12, 0.2, 0.3, 0.5, 0.9)), (TERM, 0.0), (TERM, 0.9), (HUP, 0.1)],
+)
+def test_before_the_first_word(
+    around: Surroundings, server: FakeServer, number: signal.Signals, seconds: float
+) -> None:
+    """The request arrives before the SDK is loaded, so the first of these hit its import."""
+    server.raw([hang()])
+    process = started(around, "say", "x")
+    server.wait_requests()
+    time.sleep(seconds)
+    process.send_signal(number)
+    assert ended(process, SOON) == (128 + number, "", "")
+    assert server.connections[0].wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("number", "args"),
+    [(INT, ["--json"]), (TERM, ["--response"]), (HUP, ["-o", "out"]), (INT, ["--no-stream"])],
+)
+def test_while_a_whole_answer_is_awaited(
+    around: Surroundings, server: FakeServer, number: signal.Signals, args: list[str]
+) -> None:
+    (around.folder / "out").write_text("old")
+    shows(server, "half")
+    process = started(around, "say", "x", *args)
+    server.wait_requests()
+    time.sleep(0.6)
+    process.send_signal(number)
+    assert ended(process, SOON) == (128 + number, "", "")
+    assert [(path.name, path.read_text()) for path in around.folder.iterdir()] == [("out", "old")]
+
+
+@pytest.mark.parametrize(("first", "second"), [(INT, INT), (TERM, TERM), (INT, TERM), (HUP, INT)])
+def test_a_second_signal_at_once_changes_nothing(
+    around: Surroundings, server: FakeServer, first: signal.Signals, second: signal.Signals
+) -> None:
+    """`timeout` sends its signal twice, impatient people send theirs more often."""
+    shows(server, "shown")
+    process = started(around, "say", "x")
+    assert first_bytes(process, 5) == b"shown"
+    process.send_signal(first)
+    deadline = time.monotonic() + SOON
+    while not _handled(process, first) and process.poll() is None:
+        assert time.monotonic() < deadline, "the signal is not handled"
+        time.sleep(0.001)
+    for _ in range(5):
+        process.send_signal(second)
+    assert ended(process, SOON) == (128 + first, "", "")
+
+
+def _handled(process: Popen[bytes], number: int) -> bool:
+    """Whether the process ignores the signal by now, as it does once it ends because of it."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:
+        return True
+    ignored = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn")), 0)
+    return bool(ignored >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("number", [INT, HUP])
+def test_while_the_reader_does_not_read(
+    around: Surroundings, server: FakeServer, number: signal.Signals
+) -> None:
+    server.say("x" * 5_000_000, pieces=3)
+    process = started(around, "say", "x")
+    assert first_bytes(process, 1) == b"x"
+    process.send_signal(number)
+    assert process.wait(SOON) == 128 + number
+    output, errors = process.communicate()
+    assert (set(output), errors) == ({ord("x")}, b"")
+
+
+@pytest.mark.parametrize("number", [INT, TERM])
+def test_between_two_tries(around: Surroundings, server: FakeServer, number: signal.Signals) -> None:
+    server.queue(failed(500, headers={"Retry-After": "50"}))
+    process = started(around, "say", "x")
+    server.wait_requests()
+    time.sleep(1.0)
+    process.send_signal(number)
+    assert ended(process, SOON) == (128 + number, "", "")
+    assert len(server.requests) == 1
+
+
+@each
+def test_a_signal_that_the_caller_ignores_is_ignored(
+    around: Surroundings, server: FakeServer, number: signal.Signals
+) -> None:
+    """As nohup does with HUP, and a shell with INT for what it starts in the background."""
+    sent = threading.Event()
+    server.raw([stream_head(), piece("a "), until(sent), piece("b"), *_end()])
+    shell = ("/bin/sh", "-c", f'trap "" {number.name[3:]}; exec "$@"', "sh", *COMMAND)
+    process = started(around, "say", "x", command=shell)
+    assert first_bytes(process, 2) == b"a "
+    process.send_signal(number)
+    sent.set()
+    assert ended(process) == (0, "b\n", "")
+
+
+def _end() -> list[bytes]:
+    return [chunked(sse(chunk({}, finish="stop"))), chunked(done()), last_chunk()]
+
+
+@pytest.mark.parametrize("number", [INT, TERM])
+def test_while_the_key_s_command_runs(
+    around: Surroundings, server: FakeServer, home: Path, number: signal.Signals
+) -> None:
+    started_mark = around.folder / "started"
+    settings(
+        home, f"api_key_command: [sh, -c, 'touch {started_mark}; exec sleep 60']\nbase_url: {server.url}\n"
+    )
+    process = started(around, "say", "x", env={"OPENAI_BASE_URL": None}, key=None)
+    deadline = time.monotonic() + SOON
+    while not started_mark.exists():
+        assert time.monotonic() < deadline, "the command is not run"
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert ended(process, SOON) == (128 + number, "", "")
+    assert server.requests == []
+
+
+def test_ctrl_c_on_a_terminal(screen: OnTerminal, server: FakeServer) -> None:
+    shows(server, "shown so far")
+    shown = screen("say", "x", "--raw")
+    before = shown.attributes()
+    shown.wait_for("shown so far")
+    shown.send("\x03")
+    assert shown.wait_exit() == 130
+    assert shown.text == "shown so far^C"
+    assert shown.attributes() == before
+
+
+def test_what_is_shown_whole_only_shows_nothing(around: Surroundings, server: FakeServer, home: Path) -> None:
+    prompt(home, SAY + "output: code\n")
+    server.queue(scripted([stream_head(), piece("```\n"), pause(0.01), hang()]))
+    process = started(around, "say", "x")
+    server.wait_requests()
+    time.sleep(0.8)
+    process.send_signal(signal.SIGINT)
+    assert ended(process, SOON) == (130, "", "")
