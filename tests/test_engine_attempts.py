@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 
 import pytest
 from engine_parts import WHOLE, Answer, Parts, Shown, question, said
@@ -249,14 +248,14 @@ def test_a_provider_may_fail_before_its_first_event() -> None:
     def provider(request: Request) -> None:
         raise NoPermission("no key")
 
-    means = replace(Parts().means, provider=provider)  # type: ignore[arg-type]
+    means = Parts().means._replace(provider=provider)  # type: ignore[arg-type]
     with pytest.raises(NoPermission) as caught:
         exchange(question(), means, None)
     assert caught.value.attempts == 1
 
 
 def test_an_iterator_without_an_end_of_its_own_will_do() -> None:
-    means = replace(Parts().means, provider=lambda _: iter([Text("a"), Finished("stop")]))
+    means = Parts().means._replace(provider=lambda _: iter([Text("a"), Finished("stop")]))
     assert exchange(question(), means, None).answer == "a"
 
 

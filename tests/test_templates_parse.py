@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from prompt_files import ALL_KEYS, FILE, WORDS, Extension, broken, template
 
@@ -97,7 +95,7 @@ extends:
 
 def test_a_key_without_a_value_is_as_one_left_out() -> None:
     found = template(NOTHING.replace("user: ~\n", ""))
-    assert found == replace(template("description: x"), lines=found.lines)
+    assert found == template("description: x")._replace(lines=found.lines)
 
 
 def text_wanted(key: str, line: int = 2) -> list[tuple[int, str, str, str]]:
@@ -295,7 +293,7 @@ def test_a_file_whose_name_no_command_can_have_is_broken() -> None:
 
 
 def with_capabilities(*extensions: Extension) -> Vocabulary:
-    return replace(WORDS, extensions=extensions)
+    return WORDS._replace(extensions=extensions)
 
 
 def test_a_capability_reads_its_own_key() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -323,7 +322,7 @@ def test_input_that_is_used_or_not_wanted_is_fine(text: str) -> None:
 
 def test_an_inherited_parameter_may_be_unused() -> None:
     found = template("description: x\noptions: {tone: {}}\nsystem: '{{ tone }}'")
-    found = replace(found, system="")
+    found = found._replace(system="")
     assert [problem.key for problem in render.problems(found)] == ["options.tone"]
     assert render.problems(found, frozenset()) == ()
     assert [problem.key for problem in render.problems(found, frozenset({"tone"}))] == ["options.tone"]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.chat import OutputFormat, Reply, Request, Sink
 from gptkit.cli import target
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from gptkit.terminal import Terminal
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
+class Showing(NamedTuple):
     """How the user wants the answer."""
 
     output: Path | None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.documents.decode import decode
 from gptkit.errors import CannotRead, NoInput, UsageFault
@@ -22,8 +21,7 @@ DASH = "-"
 """What a user writes in place of a file's name to mean standard input."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What a command works on. `wanted` is what the user wants with the text, in words."""
 
     text: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 
 from gptkit.chat import Defect, Message, Reply, Request, Sink, Usage
 from gptkit.engine.attempts import exchange
@@ -17,7 +16,7 @@ def ask(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
     if outcome.failure or invocation.exact:
         return outcome
     try:
-        return replace(outcome, answer=means.format.finish(outcome.reply.text))
+        return outcome._replace(answer=means.format.finish(outcome.reply.text))
     except Defect as defect:
         if not defect.again or sink is not None:
             return _failed(outcome, defect)
@@ -27,13 +26,13 @@ def ask(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
             error.message += f"; the answer before it cannot be used: {defect.problem}"
             error.attempts += outcome.reply.attempts
             error.partial = True
-            return replace(outcome, failure=error)
-    again = replace(again, reply=_both(outcome.reply, again.reply))
+            return outcome._replace(failure=error)
+    again = again._replace(reply=_both(outcome.reply, again.reply))
     if again.failure:
         again.failure.attempts = again.reply.attempts
         return again
     try:
-        return replace(again, answer=means.format.finish(again.reply.text))
+        return again._replace(answer=means.format.finish(again.reply.text))
     except Defect as defect:
         return _failed(again, defect)
 
@@ -45,7 +44,7 @@ def _failed(outcome: Outcome, defect: Defect) -> Outcome:
     failure.request_id = outcome.reply.request_id
     failure.attempts = outcome.reply.attempts
     failure.partial = bool(outcome.reply.text)
-    return replace(outcome, failure=failure)
+    return outcome._replace(failure=failure)
 
 
 def _corrected(first: Request, reply: Reply, defect: Defect) -> Request:
@@ -54,7 +53,7 @@ def _corrected(first: Request, reply: Reply, defect: Defect) -> Request:
         "Give the whole answer again, corrected, and nothing else."
     )
     turns = (Message("assistant", reply.text), Message("user", wanted))
-    return replace(first, messages=first.messages + turns)
+    return first._replace(messages=first.messages + turns)
 
 
 def _both(first: Reply, second: Reply) -> Reply:
@@ -65,8 +64,7 @@ def _both(first: Reply, second: Reply) -> Reply:
             first.usage.prompt_tokens + second.usage.prompt_tokens,
             first.usage.completion_tokens + second.usage.completion_tokens,
         )
-    return replace(
-        second,
+    return second._replace(
         usage=usage,
         attempts=first.attempts + second.attempts,
         first=None if second.first is None else first.total + second.first,

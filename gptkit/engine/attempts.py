@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
 
 from gptkit.chat import Event, Finished, Reasoning, Refusal, Reply, Request, Sink, Text
 from gptkit.engine.verdict import verdict
@@ -118,7 +117,7 @@ class _Course:
         if best is None:
             raise failure
         failure.partial = True
-        return Outcome(replace(best.reply, attempts=self._sent), best.answer, failure)
+        return Outcome(best.reply._replace(attempts=self._sent), best.answer, failure)
 
 
 def _send(request: Request, means: Means, sink: Sink | None, collected: _Collected) -> GptkitError | None:
@@ -166,7 +165,7 @@ def _changed(request: Request, name: str, known: frozenset[str]) -> Request:
         del parameters[name]
     else:
         return request
-    return replace(request, parameters=parameters, droppable=droppable)
+    return request._replace(parameters=parameters, droppable=droppable)
 
 
 class _Collected:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.chat import Sink
 from gptkit.engine.ask import ask
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 Run = Callable[[Invocation, Means, Sink | None], Outcome]
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(NamedTuple):
     """A key of prompt files: how it is checked, what it adds to a command, what runs for it.
 
     `check` turns the key's node into the capability's own value, which is found again under the

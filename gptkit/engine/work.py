@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gptkit.chat import OutputFormat, Provider, Reply, Request
 from gptkit.errors import GptkitError, NoInput, OverBudget
@@ -15,8 +14,7 @@ TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_to
 """Names of one parameter: families of models know it by one or the other."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """One call of a prompt command: its template with everything the user gave.
 
     `text` is what is worked on, `wanted` what the user wants with it (the template's `request`).
@@ -27,8 +25,8 @@ class Invocation:
     text: str = ""
     wanted: str = ""
     files: tuple[tuple[str, str], ...] = ()
-    values: Mapping[str, Value] = field(default_factory=dict)
-    parameters: Mapping[str, object] = field(default_factory=dict)
+    values: Mapping[str, Value] = {}
+    parameters: Mapping[str, object] = {}
     droppable: frozenset[str] = frozenset()
     stream: bool = True
     exact: bool = False
@@ -57,16 +55,14 @@ class Budget:
         self.used += count
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """How often and how long a failed request is tried again; `wait` is in seconds, for all tries."""
 
     attempts: int = 4
     wait: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(NamedTuple):
     """The parts of the program that an engine works with."""
 
     provider: Provider
@@ -82,8 +78,7 @@ class Means:
     """Tells the user why nothing happens for a while."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of an invocation: `answer` is the finished text; with a `failure`, what there is of it."""
 
     reply: Reply

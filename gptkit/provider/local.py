@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -37,7 +36,7 @@ def local(request: Request) -> tuple[Exchange, Request]:
     if request.stream:
         options = request.parameters.get("stream_options")
         counted = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-        request = replace(request, parameters={**request.parameters, "stream_options": counted})
+        request = request._replace(parameters={**request.parameters, "stream_options": counted})
     patient = Deadlines(idle=_PATIENCE, first_content=_PATIENCE, content=_PATIENCE)
     endpoint = Endpoint(f"{served.address}/v1", served.key, deadlines=patient)
     exchange = Exchange(endpoint, "/chat/completions", request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from os import pathsep
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ def endpoint(settings: Settings, servers: Sequence[Server] | None = None) -> End
     """The endpoint of the settings; everything in it may go to its host."""
     target = settings.address()
     found = without_key(settings)
-    return replace(found, key=_key(settings, target, found.headers, servers))
+    return found._replace(key=_key(settings, target, found.headers, servers))
 
 
 def without_key(settings: Settings) -> Endpoint:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gptkit.errors import CannotRead, NoInput
 from gptkit.templates import parse, render
@@ -16,8 +15,7 @@ from gptkit.templates.tree import SIZE_CAP, Node, tree
 Origin = Literal["built-in", "user", "project"]
 
 
-@dataclass(frozen=True, slots=True)
-class Shelf:
+class Shelf(NamedTuple):
     """One folder of prompt files. Only those of a project that were trusted are on it."""
 
     origin: Origin
@@ -25,8 +23,7 @@ class Shelf:
     only: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A prompt file by its name; `shadows` are the files of that name in earlier folders."""
 
     name: str

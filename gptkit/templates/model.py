@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 from gptkit.errors import DataFault
 
@@ -24,8 +23,7 @@ OWN_PARAMETERS = ("model", "messages", "stream")
 DEFAULT_USER = "{% if request %}{{ request }}\n\n{% endif %}{{ text }}"
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """An option or a positional argument that a prompt file declares."""
 
     name: str
@@ -49,8 +47,7 @@ class Parameter:
         return () if self.kind == "list" else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One entry of `tests:`: given values, the reply to answer with, and what must hold."""
 
     line: int
@@ -61,8 +58,7 @@ class Case:
     expect: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """A prompt file, checked. `examples` are turns of user and assistant.
 
     `lines` says where keys stand, `blocks` where the text of those written with `|` begins.
@@ -78,21 +74,20 @@ class Template:
     arguments: tuple[Parameter, ...] = ()
     input: Input = "required"
     model: str = ""
-    parameters: Mapping[str, object] = field(default_factory=dict)
+    parameters: Mapping[str, object] = {}
     output: str = "markdown"
     schema: Mapping[str, object] | None = None
-    capabilities: Mapping[str, object] = field(default_factory=dict)
+    capabilities: Mapping[str, object] = {}
     cases: tuple[Case, ...] = ()
-    lines: Mapping[str, int] = field(default_factory=dict)
-    blocks: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[str, int] = {}
+    blocks: Mapping[str, int] = {}
 
     @property
     def declared(self) -> tuple[Parameter, ...]:
         return self.options + self.arguments
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong with a prompt file. `key` is a path such as `options.tone.type`."""
 
     line: int
@@ -134,8 +129,7 @@ class Extension(Protocol):
         """Keys of capabilities that it does not make sense with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(NamedTuple):
     """The words that a prompt file may use beyond the fixed ones.
 
     `check_schema` says what is wrong with a JSON Schema, or returns None.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ DEPTH_CAP = 24
 NODE_CAP = 50_000
 
 
-@dataclass(slots=True)
 class Node:
     """A scalar (its text), a sequence (its items) or a mapping (key to node), with its line from 1.
 
@@ -27,10 +25,15 @@ class Node:
     the file.
     """
 
-    value: str | list[Node] | dict[str, Node]
-    line: int
-    plain: bool = False
-    block: int = 0
+    __slots__ = ("block", "line", "plain", "value")
+
+    def __init__(
+        self, value: str | list[Node] | dict[str, Node], line: int, plain: bool = False, block: int = 0
+    ) -> None:
+        self.value = value
+        self.line = line
+        self.plain = plain
+        self.block = block
 
     @property
     def kind(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gptkit.chat import Defect, Message, OutputFormat
 from gptkit.templates.model import BrokenPrompt, Case, Template
@@ -21,8 +21,7 @@ MESSAGES = ("system_", "user_")
 """Expectations of what is sent; all others are of the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """What came of one case; without failures it passed."""
 
     line: int
