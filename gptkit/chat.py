@@ -159,6 +159,9 @@ class Defect(Exception):
         self.again = again
 
 
+Rendering = Literal["markdown", "plain", "none"]
+
+
 class OutputFormat(Protocol):
     """What a prompt file promises its answer to be."""
 
@@ -167,8 +170,8 @@ class OutputFormat(Protocol):
         """The answer may be written as it arrives; else only `finish` of the whole."""
 
     @property
-    def live(self) -> bool:
-        """On a terminal the answer may be shown as Markdown while it arrives."""
+    def rendering(self) -> Rendering:
+        """How a terminal shows the answer while it arrives; `none`: only when it is whole."""
 
     @property
     def parameters(self) -> Mapping[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gptkit.chat import Event, Finished, Message, OutputFormat, Request, Text, Usage
+from gptkit.chat import Event, Finished, Message, OutputFormat, Rendering, Request, Text, Usage
 from gptkit.engine.work import Budget, Means, Policy
 
 Answer = Sequence[Event | Exception | float]
@@ -17,7 +17,7 @@ class Plain:
     """The format that promises nothing."""
 
     streams = True
-    live = True
+    rendering: Rendering = "markdown"
     parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:

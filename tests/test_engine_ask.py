@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from engine_parts import Answer, Parts, Shown, said
 
-from gptkit.chat import Defect, Finished, Message, Text, Usage
+from gptkit.chat import Defect, Finished, Message, Rendering, Text, Usage
 from gptkit.engine.ask import ask
 from gptkit.engine.work import Invocation, Outcome
 from gptkit.errors import GptkitError, Incomplete, OverBudget, TryAgain
@@ -20,7 +20,7 @@ class Number:
     """A format: a number, which is printed with two digits after the point."""
 
     streams = False
-    live = False
+    rendering: Rendering = "none"
     parameters: Mapping[str, object] = {"response_format": {"type": "number"}}
 
     def __init__(self, again: bool = True, failure: Exception | None = None) -> None:

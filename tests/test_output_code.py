@@ -121,12 +121,12 @@ def test_what_was_fenced_comes_back_exactly(content: str) -> None:
 
 
 def test_formats_promise_the_right_way_of_printing() -> None:
-    assert {name: (form(None).streams, form(None).live) for name, form in FORMATS.items()} == {
-        "text": (True, True),
-        "markdown": (True, True),
-        "code": (False, True),
-        "email": (False, False),
-        "json": (False, False),
+    assert {name: (form(None).streams, form(None).rendering) for name, form in FORMATS.items()} == {
+        "text": (True, "plain"),
+        "markdown": (True, "markdown"),
+        "code": (False, "markdown"),
+        "email": (False, "plain"),
+        "json": (False, "none"),
     }
     assert FORMATS["text"](None).finish(" a\r\n") == FORMATS["markdown"](None).finish(" a\r\n") == " a\r\n"
     assert FORMATS["code"](None).parameters == FORMATS["text"](None).parameters == {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from prompt_files import broken, template
 
-from gptkit.chat import Defect
+from gptkit.chat import Defect, Rendering
 from gptkit.errors import Incomplete
 from gptkit.templates.model import Case, Template
 from gptkit.templates.trial import Trial, trial
@@ -27,7 +27,7 @@ class Shouted:
     """An output format: the answer in capitals."""
 
     streams = True
-    live = False
+    rendering: Rendering = "none"
     parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:

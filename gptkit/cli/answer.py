@@ -56,10 +56,10 @@ def sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -
         return None
     if not terminal.stdout_is_terminal:
         return sinks.PipeSink(terminal.write) if form.streams or how.raw else None
-    if how.raw or (form.streams and not markdown):
-        return sinks.PlainSink(terminal.write)
-    if not form.live:
+    if form.rendering == "none" and not how.raw:
         return None
+    if how.raw or form.rendering == "plain" or not markdown:
+        return sinks.PlainSink(terminal.write)
     from gptkit.output.markdown import MarkdownSink
 
     return MarkdownSink(

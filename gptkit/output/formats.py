@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gptkit.chat import Defect, OutputFormat
+from gptkit.chat import Defect, OutputFormat, Rendering
 from gptkit.errors import Incomplete
 from gptkit.sanitize import one_line
 
@@ -25,7 +25,9 @@ class _Streamed:
     """Text or Markdown: the answer is printed as it is."""
 
     streams = True
-    live = True
+
+    def __init__(self, rendering: Rendering) -> None:
+        self.rendering: Rendering = rendering
     parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:
@@ -36,7 +38,7 @@ class _Code:
     """The code block of the answer and nothing else; on a terminal the whole answer is shown."""
 
     streams = False
-    live = True
+    rendering: Rendering = "markdown"
     parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:
@@ -53,7 +55,7 @@ class _Email:
     """A `Subject:` line, a blank line, the body."""
 
     streams = False
-    live = False
+    rendering: Rendering = "plain"
     parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:
@@ -75,8 +77,8 @@ def _json(schema: Schema | None) -> OutputFormat:
 
 
 FORMATS: Mapping[str, Callable[[Schema | None], OutputFormat]] = {
-    "text": lambda _: _Streamed(),
-    "markdown": lambda _: _Streamed(),
+    "text": lambda _: _Streamed("plain"),
+    "markdown": lambda _: _Streamed("markdown"),
     "code": lambda _: _Code(),
     "email": lambda _: _Email(),
     "json": _json,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Never, cast
 
-from gptkit.chat import Defect
+from gptkit.chat import Defect, Rendering
 from gptkit.errors import Incomplete
 from gptkit.sanitize import one_line
 
@@ -33,7 +33,7 @@ class JsonFormat:
     """An answer that is one JSON value, and one that the schema allows if there is a schema."""
 
     streams = False
-    live = False
+    rendering: Rendering = "none"
 
     def __init__(self, schema: Mapping[str, object] | None) -> None:
         self._schema = schema

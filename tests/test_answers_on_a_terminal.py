@@ -1,0 +1,49 @@
+"""What a terminal shows while an answer arrives depends on the prompt's promised output."""
+
+from __future__ import annotations
+
+from fake.program import OnTerminal
+from fake.server import FakeServer
+
+
+def shown(screen: OnTerminal, *args: str) -> str:
+    running = screen(*args)
+    assert running.wait_exit() == 0
+    return running.text.rstrip()
+
+
+def test_markdown_is_rendered(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("# Title\n\nSome **bold** words.")
+    text = shown(screen, "ask", "hi")
+    assert "Title" in text
+    assert "Some bold words." in text
+    assert "**" not in text
+
+
+def test_text_keeps_its_lines_and_signs(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("Roses are *red*,\nviolets_are_ blue\n# 5 %")
+    assert shown(screen, "translate", "x") == "Roses are *red*,\nviolets_are_ blue\n# 5 %"
+
+
+def test_mail_is_shown_as_it_is_written(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("Subject: Hi\n\nDear Ana,\n\nBest\nBo")
+    assert shown(screen, "email", "greet Ana") == "Subject: Hi\n\nDear Ana,\n\nBest\nBo"
+
+
+def test_code_is_shown_with_its_explanation(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("Here:\n\n```go\npackage main\n```\n\nRun it.")
+    text = shown(screen, "code", "a program")
+    assert "Here:" in text
+    assert "package main" in text
+    assert "Run it." in text
+
+
+def test_markdown_can_be_turned_off(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("Some **bold** words.")
+    assert shown(screen, "ask", "hi", "--raw") == "Some **bold** words."
+
+
+def test_nothing_of_an_answer_is_obeyed(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("a\x1b]52;c;aGk=\x07b\x1b[2Jc", times=2)
+    assert shown(screen, "translate", "x") == "a␛]52;c;aGk=␇b␛[2Jc"
+    assert "a␛]52;c;aGk=␇b␛[2Jc" in shown(screen, "ask", "x")
