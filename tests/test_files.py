@@ -53,6 +53,17 @@ def test_keeps_the_mode_of_an_existing_file_unless_one_is_given(tmp_path: Path) 
     assert (target.read_bytes(), mode(target)) == (b"newer", 0o600)
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_keeps_the_owner_of_an_existing_file(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    target.write_bytes(b"old")
+    os.chown(target, 12345, 54321)
+    target.chmod(0o640)
+    write_atomic(target, b"new")
+    status = target.stat()
+    assert (status.st_uid, status.st_gid, mode(target)) == (12345, 54321, 0o640)
+
+
 def test_replaces_rather_than_overwrites(tmp_path: Path) -> None:
     target = tmp_path / "a"
     target.write_bytes(b"old")

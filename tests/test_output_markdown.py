@@ -108,6 +108,24 @@ def test_shows_the_same_however_it_arrives(width: int, height: int, size: int) -
     assert live.close() == at_once(DOCUMENT, width, height)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "~~~||\n-|-\n",  # a fence, though what follows could make it the head of a table
+        "2.\n1. ||\n-|-\n",
+        "word\n" * 40 + "2. two\n" + "word\n" * 50,  # a long paragraph is cut before what looks like a list
+        "word\n" * 60 + "===\n",
+        "\n\nfirst\n\nsecond",
+        "a\n\n```\nx\n```\nb",
+        "a\r\n\r\nb\r",
+        "```\n``\n```\n`",
+        "> a\nlazy\n\n    code\n\n    more\n\ntext",
+    ],
+)
+def test_a_first_look_is_never_wrong(text: str) -> None:
+    assert Screen(40, 10).show(chunks(text, 1)).close() == at_once(text, 40, 10)
+
+
 MARKS = "# > - * _ ` ~ | = : [ ] ( ) ! \\ < > & ; 1 2 . a b"
 WORDS = [
     "\n",
@@ -307,6 +325,7 @@ def test_nothing_in_an_answer_is_obeyed(pieces: list[str]) -> None:
         ("# [red]x[/]", "[red]x[/]"),
         ("- [red]x[/]", "• [red]x[/]"),
         ("|[red]x[/]|\n|-|\n|y|", "[red]x[/]"),
+        ("last\r", "last␍"),
         ("<b>x</b> <script>y</script>", "<b>x</b> <script>y</script>"),
         ("<!-- hidden -->", "<!-- hidden -->"),
         ("[//]: # (hidden)", "[//]: # (hidden)"),

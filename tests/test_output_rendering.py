@@ -45,6 +45,7 @@ def wrapped(line: str, width: int) -> list[str]:
         ("👩\u200d💻👩\u200d💻", 4, ["👩\u200d💻", "👩\u200d💻"]),
         ("e\u0301e\u0301e\u0301", 2, ["e\u0301e\u0301", "e\u0301"]),
         ("中", 1, ["中"]),
+        ("a👩\u200d💻", 3, ["a", "👩\u200d💻"]),
         ("a      b", 3, ["a      ", "b"]),
     ],
 )
@@ -81,6 +82,7 @@ def test_no_row_is_too_wide_and_no_character_is_lost(line: str, width: int) -> N
         ("~~~~ c++ x\na\n~~~\n~~~~", ["~~~~ c++ x", "a", "~~~", "~~~~"]),
         ("  ```\n  a\n b\n   c\n  ```", ["```", "a", "b", " c", "```"]),
         ("```\nunclosed", ["```", "unclosed"]),
+        ("a\n\n```\nx\n```\nb", ["a", "", "```", "x", "```", "b"]),
         ("- ```py\n  x = 1\n\n  y = 2\n  ```\n- b", ["• ```py", "  x = 1", "", "  y = 2", "  ```", "• b"]),
         ("~~gone~~ \\*kept\\* `a  b` ``c`d``", ["gone *kept* a  b c`d"]),
         ("*a **b*** _c_", ["a b c"]),
@@ -127,6 +129,7 @@ def test_a_table_cell_may_hold_line_breaks_but_no_other_html() -> None:
 def test_a_table_without_rows_or_with_missing_cells_is_shown() -> None:
     assert rows("|a|b|\n|-|-|") == ["a  b"]
     assert rows("|a|b|\n|-|-|\n|x|") == ["a  b", "────", "x"]
+    assert rows("|column|another|\n|-|-|\n|x|", 10) == ["column: x"]
 
 
 @pytest.mark.parametrize("depth", [17, 25, 300])

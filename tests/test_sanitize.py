@@ -93,6 +93,11 @@ def test_pieces_give_what_the_whole_gives(text: str, cuts: list[int]) -> None:
     assert "".join(map(stream.feed, pieces)) + stream.close() == visible(text)
 
 
+def test_the_character_before_may_be_in_another_piece() -> None:
+    stream = VisibleStream()
+    assert [stream.feed(piece) for piece in ("👩", "\u200d💻a", "\u200d")] == ["👩", "\u200d💻a", "<U+200D>"]
+
+
 def test_a_piece_is_held_back_no_longer_than_needed() -> None:
     stream = VisibleStream()
     assert [stream.feed(piece) for piece in ("a\r", "\nb\x1b", "[", "\r")] == ["a", "\nb␛", "[", ""]

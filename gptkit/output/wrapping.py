@@ -42,7 +42,7 @@ def fold(line: Text, width: int) -> list[Text]:
     offsets: list[int] = []
     start = 0
     while (end := _fitting(widths, start, width)) < len(line.plain):
-        start = _whole_character(line.plain, max(end, start + 1))
+        start = _whole_character(line.plain, start, end)
         offsets.append(start)
     return list(line.divide(offset for offset in offsets if offset < len(line.plain)))
 
@@ -78,11 +78,17 @@ def _row_end(line: str, start: int, end: int) -> int:
     for offset in range(end, start, -1):
         if _may_break(line[offset - 1], line[offset]):
             return offset
-    return _whole_character(line, max(end, start + 1))
+    return _whole_character(line, start, end)
 
 
-def _whole_character(line: str, end: int) -> int:
-    """The offset, or that of the next character if it would part what is seen as one."""
+def _whole_character(line: str, start: int, end: int) -> int:
+    """The offset, or the nearest that does not part what is seen as one character."""
+    before = end
+    while before > start and _joined(line[before - 1], line[before]):
+        before -= 1
+    if before > start:
+        return before
+    end = max(end, start + 1)
     while end < len(line) and _joined(line[end - 1], line[end]):
         end += 1
     return end
