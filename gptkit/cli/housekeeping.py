@@ -1,0 +1,25 @@
+"""The commands that are written in Python, by name; each is imported when it is called."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Housekeeping(NamedTuple):
+    module: str
+    help: str
+
+
+HOUSEKEEPING = {
+    "prompts": Housekeeping("gptkit.cli.prompts", "List, show, make, check and test prompt files."),
+    "models": Housekeeping("gptkit.cli.models", "List the models of the endpoint."),
+    "config": Housekeeping("gptkit.cli.config", "Show and change settings."),
+    "profiles": Housekeeping("gptkit.cli.profiles", "Show and switch named sets of settings."),
+    "keys": Housekeeping("gptkit.cli.keys", "Store API keys, each for one host."),
+    "doctor": Housekeeping("gptkit.cli.doctor", "Check the way to the model, step by step."),
+}
+
+FUTURE = ("history", "usage", "index", "memory", "batch", "help", "version", "gptkit")
+"""Names that later commands will have; a prompt file cannot take them."""
+
+RESERVED_NAMES = frozenset(HOUSEKEEPING) | frozenset(FUTURE)

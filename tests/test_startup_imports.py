@@ -1,0 +1,122 @@
+"""What is not there to be waited for: modules that a run does not load, and files that it does not open."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from fake.program import AsProcess, OnTerminal
+
+COSTLY = {"openai", "httpx2", "pydantic", "rich.markdown", "asyncio"}
+"""Modules that take longer to load than all else that gptkit does before it sends a request."""
+WATCHED = """
+import json, os, sys
+opened = []
+sys.addaudithook(lambda event, what: opened.append(str(what[0])) if event == "open" else None)
+sys.argv[0] = "gptkit"
+from gptkit.__main__ import entry_point
+try:
+    entry_point()
+except SystemExit as stop:
+    code = stop.code
+with open(os.environ["REPORT"], "w") as file:
+    json.dump({"code": code, "modules": sorted(sys.modules), "opened": opened}, file)
+"""
+TAB = {"_GPTKIT_COMPLETE": "complete_bash"}
+RUNS = {
+    "help": (0, ["--help"], {}),
+    "help of one": (0, ["translate", "--help"], {}),
+    "help of a group": (0, ["prompts", "--help"], {}),
+    "version": (0, ["--version"], {}),
+    "unknown command": (2, ["nosuch"], {}),
+    "unknown option": (2, ["translate", "--nope"], {}),
+    "bad value": (2, ["translate", "--tone", "nope"], {}),
+    "no input": (66, ["translate"], {}),
+    "TAB for a command": (0, [], {**TAB, "COMP_WORDS": "gptkit ", "COMP_CWORD": "1"}),
+    "TAB for an option": (0, [], {**TAB, "COMP_WORDS": "gptkit translate --t", "COMP_CWORD": "2"}),
+    "TAB for a value": (0, [], {**TAB, "COMP_WORDS": "gptkit ask --length ", "COMP_CWORD": "3"}),
+    "dry run": (0, ["translate", "--dry-run", "hello"], {}),
+    "render": (0, ["prompts", "render", "translate", "hello"], {}),
+}
+
+
+class Watch:
+    """Runs the program and tells what it loaded and which prompt files it opened."""
+
+    def __init__(self, run: AsProcess, report: Path) -> None:
+        self._run = run
+        self._report = report
+
+    def __call__(self, *words: str, env: dict[str, str] | None = None) -> tuple[int, set[str], list[str]]:
+        command = (sys.executable, "-c", WATCHED)
+        self._run(*words, env={**(env or {}), "REPORT": str(self._report)}, command=command)
+        found = json.loads(self._report.read_text())
+        prompts = [Path(path).name for path in found["opened"] if path.endswith((".yaml", ".yml"))]
+        return found["code"], set(found["modules"]), prompts
+
+
+@pytest.mark.parametrize("words", [["--help"], ["translate", "-h"], ["prompts"]])
+def test_frames_cost_no_markdown(screen: OnTerminal, tmp_path: Path, words: list[str]) -> None:
+    report = tmp_path / "report.json"
+    shown = screen(*words, env={"REPORT": str(report)}, command=(sys.executable, "-c", WATCHED), rows=50)
+    shown.wait_exit()
+    assert "╭─ Options ─" in shown.text
+    modules = set(json.loads(report.read_text())["modules"])
+    assert "rich.panel" in modules
+    assert modules & (COSTLY | {"rich.traceback", "pygments", "markdown_it"}) == set()
+
+
+@pytest.fixture
+def watch(run: AsProcess, tmp_path: Path) -> Watch:
+    return Watch(run, tmp_path / "report.json")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_nothing_costly_is_loaded(watch: Watch, name: str) -> None:
+    code, words, env = RUNS[name]
+    found, modules, _ = watch(*words, env=env)
+    assert found == code
+    assert modules & COSTLY == set()
+    assert "gptkit.cli.main" in modules
+    if name.startswith("TAB"):
+        assert not any(module.startswith("rich.") for module in modules)
+
+
+def test_what_is_costly_would_be_seen(watch: Watch) -> None:
+    code, modules, _ = watch("ask", "hello", "--model", "echo")
+    assert code == 0
+    assert {"openai", "httpx2", "pydantic"} <= modules
+
+
+@pytest.mark.parametrize(
+    ("name", "opened"),
+    [
+        ("version", []),
+        ("unknown command", []),
+        ("help of one", ["translate.yaml"]),
+        ("unknown option", ["translate.yaml"]),
+        ("TAB for an option", ["translate.yaml"]),
+        ("TAB for a value", ["ask.yaml"]),
+        ("help of a group", []),
+    ],
+)
+def test_only_the_prompt_that_is_called_is_read(
+    watch: Watch, home: Path, name: str, opened: list[str]
+) -> None:
+    mine = home / "config" / "prompts"
+    mine.mkdir(parents=True)
+    for other in ("broken", "other"):
+        (mine / f"{other}.yaml").write_text("description: [")
+    code, words, env = RUNS[name]
+    found, _, prompts = watch(*words, env=env)
+    assert (found, prompts) == (code, opened)
+
+
+def test_a_prompt_of_the_users_takes_its_parents_and_no_more(watch: Watch, home: Path) -> None:
+    mine = home / "config" / "prompts"
+    mine.mkdir(parents=True)
+    (mine / "haiku.yaml").write_text("extends: write\ndescription: Write a haiku.\n")
+    code, _, opened = watch("haiku", "--help")
+    assert (code, opened) == (0, ["haiku.yaml", "write.yaml"])
