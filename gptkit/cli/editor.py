@@ -1,0 +1,30 @@
+"""Opens a file in the user's editor."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from gptkit.errors import BadConfiguration
+
+
+def edit(path: Path, environ: Mapping[str, str]) -> None:
+    """Run $VISUAL or $EDITOR on a file and wait; BadConfiguration when it cannot be run or fails.
+
+    The editor gets this environment: one without keys is `settings.keys.child_environment`.
+    """
+    import subprocess
+
+    named = environ.get("VISUAL") or environ.get("EDITOR") or "vi"
+    command: list[str] = []
+    try:
+        command = shlex.split(named) or ["vi"]
+        code = subprocess.run([*command, str(path)], check=False, env=dict(environ)).returncode
+    except (OSError, ValueError):
+        name = command[0] if command else named
+        raise BadConfiguration(
+            f"no editor '{name}'", hint="set EDITOR to a program that edits text"
+        ) from None
+    if code != 0:
+        raise BadConfiguration(f"the editor '{command[0]}' ended with {code}; the file may be unchanged")
