@@ -25,10 +25,10 @@ class _Streamed:
     """Text or Markdown: the answer is printed as it is."""
 
     streams = True
+    parameters: Mapping[str, object] = {}
 
     def __init__(self, rendering: Rendering) -> None:
         self.rendering: Rendering = rendering
-    parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:
         return text
