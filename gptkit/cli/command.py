@@ -1,0 +1,189 @@
+"""A Template becomes a Typer command: its options and arguments are real ones."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+from gptkit.cli.pages import CONTEXT, Command, Page
+from gptkit.cli.shared import FLAGS, Flag
+from gptkit.errors import UsageFault
+from gptkit.templates.model import Parameter, Template, Value
+
+if TYPE_CHECKING:
+    import typer.core
+
+OPTION, ARGUMENT, FLAG = "option_", "argument_", "flag_"
+PANEL = "Options of every prompt"
+METAVARS: Mapping[str, str] = {
+    "text": "TEXT",
+    "list": "TEXT",
+    "file": "FILE",
+    "choice": "CHOICE",
+    "integer": "N",
+    "number": "NUMBER",
+}
+
+Call = Callable[[Mapping[str, Value], Mapping[str, object]], int]
+"""Takes the given values of the template's parameters and those of the shared options."""
+
+
+def command(
+    template: Template, call: Call, extra: Sequence[Parameter], page: Page
+) -> typer.core.TyperCommand:
+    """The command of a prompt file. `extra` are options that its capabilities add."""
+    callback = _callback(template, call, extra, page)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    settings = dict(CONTEXT)
+    app.command(template.name, cls=Command, help=page.text(template.description), context_settings=settings)(
+        callback
+    )
+    return cast("typer.core.TyperCommand", typer.main.get_command(app))
+
+
+def _callback(template: Template, call: Call, extra: Sequence[Parameter], page: Page) -> Callable[..., int]:
+    options, arguments = (*template.options, *extra), _arguments(template)
+    last = arguments[-1] if arguments else None
+    parameters = [
+        *(_argument(argument, argument is last, page) for argument in arguments),
+        *(_option(option, page) for option in options),
+        *(_flag(flag) for flag in FLAGS),
+    ]
+    names = {OPTION + option.variable: option for option in options}
+    names |= {ARGUMENT + argument.variable: argument for argument in arguments}
+
+    def callback(**given: object) -> int:
+        if last is not None and last.kind == "text":
+            _take_dash(last, given)
+        values = {
+            parameter.variable: _value(parameter, given[name])
+            for name, parameter in names.items()
+            if given.get(name) not in (None, [])
+        }
+        flags = {name.removeprefix(FLAG): value for name, value in given.items() if name.startswith(FLAG)}
+        return call(values, flags)
+
+    cast(Any, callback).__signature__ = inspect.Signature(parameters)
+    callback.__annotations__ = {p.name: p.annotation for p in parameters}
+    return callback
+
+
+def _take_dash(last: Parameter, given: dict[str, object]) -> None:
+    """A lone '-' before or after the words asks for standard input; between words it is a minus."""
+    words = given.get(ARGUMENT + last.variable)
+    if not isinstance(words, list) or "-" not in (*words[:1], *words[-1:]):
+        return
+    words = words[1:] if words[0] == "-" else words[:-1]
+    if not words and _is_required(last):
+        raise UsageFault(f"'-' stands for standard input; {last.name.upper()} is missing")
+    given[ARGUMENT + last.variable] = words
+    given[FLAG + "stdin"] = True
+
+
+def _arguments(template: Template) -> tuple[Parameter, ...]:
+    """What the file declares; a prompt without input takes no words for it either."""
+    return tuple(one for one in template.arguments if template.input != "none" or one.name != "text")
+
+
+def _argument(argument: Parameter, last: bool, page: Page) -> inspect.Parameter:
+    several = last and argument.kind in ("text", "list")
+    required = _is_required(argument)
+    settings = {"metavar": argument.name.upper() + ("..." if several else ""), **_about(argument, page)}
+    kind: Any = list[str] if several else _type(argument)
+    return inspect.Parameter(
+        ARGUMENT + argument.variable,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if required else None,
+        annotation=Annotated[kind if required else kind | None, typer.Argument(**settings)],
+    )
+
+
+def _is_required(argument: Parameter) -> bool:
+    """The text has other ways to come in."""
+    return argument.name != "text" and argument.default is None
+
+
+def _option(option: Parameter, page: Page) -> inspect.Parameter:
+    names = [f"--{option.name}/--no-{option.name}" if option.kind == "boolean" else f"--{option.name}"]
+    if option.short:
+        names.append(f"-{option.short}")
+    settings = _about(option, page)
+    if option.kind != "boolean":
+        settings["metavar"] = METAVARS[option.kind]
+    kind: Any = list[str] if option.kind == "list" else _type(option)
+    return inspect.Parameter(
+        OPTION + option.variable,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, typer.Option(*names, **settings)],
+    )
+
+
+def _about(parameter: Parameter, page: Page) -> dict[str, Any]:
+    """Help, choices and default. Typer is not told the default: it would show it unsanitized."""
+    notes = [", ".join(parameter.choices)] if parameter.choices else []
+    if parameter.kind == "list":
+        notes.append("can be repeated")
+    if parameter.default not in (None, "", (), False):
+        notes.append(f"default: {_shown(parameter)}")
+    about: dict[str, Any] = {
+        "help": page.with_notes(parameter.help, notes),
+        "show_default": False,
+        "readable": False,  # whoever reads the file says what is wrong with it
+    }
+    if page.completing and parameter.choices:
+        about["autocompletion"] = lambda: page.words(parameter.choices)
+    return about
+
+
+def _shown(parameter: Parameter) -> str:
+    if parameter.kind == "boolean":
+        return f"--{parameter.name}"
+    if isinstance(parameter.default, tuple):
+        return ", ".join(parameter.default)
+    return f"{parameter.default:g}" if isinstance(parameter.default, float) else str(parameter.default)
+
+
+def _flag(flag: Flag) -> inspect.Parameter:
+    types: Mapping[str, Any] = {
+        "text": str | None,
+        "integer": int | None,
+        "number": float | None,
+        "list": list[str] | None,
+        "path": Path | None,
+        "paths": list[Path] | None,
+        "flag": bool,
+    }
+    names = [f"--{flag.name}"] + ([f"-{flag.short}"] if flag.short else [])
+    settings: dict[str, Any] = {"help": flag.help, "rich_help_panel": PANEL, "readable": False}
+    if flag.metavar:
+        settings["metavar"] = flag.metavar
+    if flag.kind == "integer":
+        settings["min"] = 1
+    return inspect.Parameter(
+        FLAG + flag.variable,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if flag.kind == "flag" else None,
+        annotation=Annotated[types[flag.kind], typer.Option(*names, **settings)],
+    )
+
+
+def _type(parameter: Parameter) -> Any:  # noqa: ANN401
+    if parameter.kind == "choice":
+        return cast(Any, Literal)[parameter.choices]
+    kinds: Mapping[str, Any] = {"integer": int, "number": float, "boolean": bool, "file": Path}
+    return kinds.get(parameter.kind, str)
+
+
+def _value(parameter: Parameter, given: object) -> Value:
+    if parameter.kind == "list":
+        return tuple(str(item) for item in cast("list[str]", given))
+    if isinstance(given, list):
+        return " ".join(str(item) for item in given)
+    if isinstance(given, Path):
+        return str(given)
+    return cast(Value, given)

@@ -1,0 +1,49 @@
+"""The options that every prompt command has, as data."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+FlagKind = Literal["text", "integer", "number", "list", "path", "paths", "flag"]
+
+
+class Flag(NamedTuple):
+    """One shared option; `list` and `paths` can be given several times."""
+
+    name: str
+    kind: FlagKind
+    help: str
+    short: str = ""
+    metavar: str | None = None
+
+    @property
+    def variable(self) -> str:
+        return self.name.replace("-", "_")
+
+
+FLAGS = (
+    Flag("file", "paths", "Work on this file; may be given several times.", "f", "FILE"),
+    Flag("stdin", "flag", "Read standard input even if it seems idle; '-' as a word does the same."),
+    Flag("encoding", "text", "The input's encoding, where it is not UTF-8.", metavar="NAME"),
+    Flag("output", "path", "Write the answer to this file, whole or not at all.", "o", "FILE"),
+    Flag("raw", "flag", "Print the model's text as it is, not rendered, nothing extracted."),
+    Flag("json", "flag", "Print one JSON object: answer, model, finish reason, usage, request id."),
+    Flag("response", "flag", "Print the API's whole response object."),
+    Flag("dry-run", "flag", "Show the request that would be sent; send nothing."),
+    Flag("model", "text", "The model to ask ('echo' repeats the input, offline).", "m", "MODEL"),
+    Flag("max-tokens", "integer", "The longest answer, in tokens.", metavar="N"),
+    Flag("max-requests", "integer", "The most requests to send, retries counted.", metavar="N"),
+    Flag("temperature", "number", "The sampling temperature.", metavar="T"),
+    Flag("param", "list", "Any other API parameter; the value is read as YAML.", metavar="KEY=VALUE"),
+    Flag("no-stream", "flag", "Ask for the answer in one piece."),
+    Flag("profile", "text", "Use this profile of the settings.", metavar="NAME"),
+    Flag("base-url", "text", "The API's address.", metavar="URL"),
+    Flag("proxy", "text", "Go through this proxy (http, https, socks5).", metavar="URL"),
+    Flag("quiet", "flag", "No notes on standard error, only failures.", "q"),
+    Flag("verbose", "flag", "Say model, tokens and seconds on standard error.", "v"),
+)
+
+FUTURE_OPTIONS = ("session", "continue", "no-log", "jobs", "max-cost", "yes", "help", "version")
+FUTURE_SHORTS = ("c", "s", "h", "V")
+RESERVED_OPTIONS = frozenset(FUTURE_OPTIONS) | {flag.name for flag in FLAGS}
+RESERVED_SHORTS = frozenset(FUTURE_SHORTS) | {flag.short for flag in FLAGS if flag.short}
