@@ -79,8 +79,9 @@ class Library:
         return template
 
     def outline(self, entry: Entry) -> Template:
-        """The template without the look at its variables; enough for a list."""
-        return parse.template(entry.name, self._root(entry, ())[0], str(entry.path), self.words)
+        """The template without the look at its variables and schema; enough for a list."""
+        words = self.words._replace(check_schema=lambda _: None)
+        return parse.template(entry.name, self._root(entry, ())[0], str(entry.path), words)
 
     def _usable(self, entry: Entry, root: Node, own: frozenset[str] | None) -> Template:
         template = parse.template(entry.name, root, str(entry.path), self.words)
