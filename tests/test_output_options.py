@@ -402,6 +402,7 @@ def test_code_alone_comes_out(gptkit: InMemory, server: FakeServer, folder: Path
     assert code_result(gptkit, server, GO, "-o", "sum.go") == (0, "", "")
     assert (folder / "sum.go").read_text() == program
     assert code_result(gptkit, server, GO, "--raw") == (0, GO, "")
+    assert code_result(gptkit, server, "```\n\n a\t \n\n\n```").raw == b"\n a\t \n\n"
     assert json.loads(code_result(gptkit, server, GO, "--json").stdout)["answer"] + "\n" == program
 
 
