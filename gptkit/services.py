@@ -24,6 +24,7 @@ OFFLINE = re.compile(r"echo\Z|local:")
 NEWER = re.compile(r"(?:openai/)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|chatgpt-)")
 """Families of models that know the limit of an answer as `max_completion_tokens`."""
 OPENAI_HOST = "api.openai.com"
+SECRET_HEADER = re.compile("auth|key|token|cookie", re.IGNORECASE)
 
 
 class Services:
@@ -98,7 +99,10 @@ class Services:
         """Raises NoPermission without a usable key, but for models that need none."""
         if self.is_offline(model):
             return Endpoint("http://127.0.0.1/v1")
-        return self.settings.endpoint()
+        found = self.settings.endpoint()
+        named = (value for name, value in found.headers.items() if SECRET_HEADER.search(name))
+        self.terminal.secrets.learn([found.key or "", *named])
+        return found
 
     def is_offline(self, model: str) -> bool:
         return OFFLINE.match(model) is not None

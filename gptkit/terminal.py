@@ -18,6 +18,7 @@ from typing import BinaryIO, Literal, TextIO, cast
 
 from gptkit.errors import CannotRead, CannotWrite, DataFault, GptkitError, NoInput, Stopped
 from gptkit.files import same_file
+from gptkit.redact import Redaction
 from gptkit.sanitize import one_line, visible
 
 StdinKind = Literal["terminal", "file", "pipe", "device", "closed"]
@@ -48,6 +49,7 @@ class Terminal:
         self.stdout_is_terminal, self.stderr_is_terminal = terminals
         self._stdout = stdout
         self._stderr = stderr
+        self.secrets = Redaction()
         self.now: Callable[[], float] = time.monotonic
         self.sleep: Callable[[float], None] = time.sleep
 
@@ -102,7 +104,7 @@ class Terminal:
         if self._stderr is None:
             return
         with contextlib.suppress(OSError):
-            self._stderr(text.encode("utf-8", "replace"))
+            self._stderr(self.secrets.redacted(text).encode("utf-8", "replace"))
 
     def report(self, error: GptkitError, as_json: bool = False) -> None:
         """Tell a failure: one line, at most one hint, and an object last where one was asked for."""
@@ -147,7 +149,7 @@ class Terminal:
     def attached(self) -> Iterator[None]:
         """What libraries print goes through this terminal too."""
         out = _TextStream(self.write, self.stdout_is_terminal)
-        err = _TextStream(self.write_error, self.stderr_is_terminal)
+        err = _TextStream(lambda text: self.write_error(visible(text)), self.stderr_is_terminal)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             yield
 

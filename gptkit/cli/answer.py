@@ -13,6 +13,7 @@ from gptkit.engine.work import Invocation, Outcome
 from gptkit.errors import ProtocolFault, UsageFault
 
 if TYPE_CHECKING:
+    from gptkit.redact import Redaction
     from gptkit.terminal import Terminal
 
 
@@ -73,7 +74,7 @@ def sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -
 
 def show(terminal: Terminal, how: Showing, invocation: Invocation, outcome: Outcome, shown: bool) -> None:
     """Write what the sink has not shown, and the line of `--verbose`."""
-    text = _content(how, invocation, outcome, shown)
+    text = _content(how, invocation, outcome, shown, terminal.secrets)
     if text is not None and how.output is not None and outcome.failure is not None:
         target.keep_partial(how.output, text, outcome.failure)
     elif text is not None:
@@ -99,10 +100,12 @@ def show_request(
     _deliver(terminal, how, _json(record))
 
 
-def _content(how: Showing, invocation: Invocation, outcome: Outcome, shown: bool) -> str | None:
+def _content(
+    how: Showing, invocation: Invocation, outcome: Outcome, shown: bool, secrets: Redaction
+) -> str | None:
     """What is still to be written; an answer cut short goes nowhere but beside an output file."""
     if how.as_json:
-        return _json(_record(invocation, outcome))
+        return _json(_record(invocation, outcome, secrets))
     if how.response and outcome.reply.response is not None:
         return _json(outcome.reply.response)
     if outcome.failure is not None:
@@ -123,15 +126,16 @@ def _json(record: object) -> str:
     return json.dumps(record, ensure_ascii=False, indent=2)
 
 
-def _record(invocation: Invocation, outcome: Outcome) -> Mapping[str, object]:
+def _record(invocation: Invocation, outcome: Outcome, secrets: Redaction) -> Mapping[str, object]:
+    """The answer is the model's to the letter; what the server says about it may repeat the key."""
     reply = outcome.reply
     usage = reply.usage
     return {
         "prompt": invocation.template.name,
         "answer": outcome.answer,
-        "model": reply.model or invocation.model,
-        "finish_reason": reply.reason,
-        "refusal": reply.refusal or None,
+        "model": secrets.redacted(reply.model or invocation.model),
+        "finish_reason": reply.reason and secrets.redacted(reply.reason),
+        "refusal": secrets.redacted(reply.refusal) or None,
         "usage": usage
         and {
             "prompt_tokens": usage.prompt_tokens,
@@ -140,7 +144,7 @@ def _record(invocation: Invocation, outcome: Outcome) -> Mapping[str, object]:
         },
         "attempts": reply.attempts,
         "seconds": round(reply.total, 3),
-        "request_id": reply.request_id or None,
+        "request_id": secrets.redacted(reply.request_id) or None,
     }
 
 

@@ -170,13 +170,16 @@ def _text(value: object) -> str:
 
 def _environment(services: Services) -> Mapping[str, str]:
     """What the editor gets: no key. A file that is broken now must still open."""
-    from gptkit.settings.keys import KEY_VARIABLE, child_environment
+    from gptkit.settings.keys import careful_environment, child_environment
 
     try:
         return child_environment(services.settings)
     except GptkitError:
-        environ = services.terminal.environ
-        return {name: value for name, value in environ.items() if name != KEY_VARIABLE}
+        try:
+            text = services.paths.config_file.read_text("utf-8", "replace")
+        except OSError:
+            text = ""
+        return careful_environment(text, services.terminal.environ)
 
 
 def _file(ctx: typer.Context) -> Path:

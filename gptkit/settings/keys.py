@@ -68,6 +68,14 @@ def child_environment(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in settings.environ.items() if name not in names}
 
 
+def careful_environment(text: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The same where the settings are broken: without what their text seems to name."""
+    import re
+
+    names = {KEY_VARIABLE, *re.findall(r"api_key_env\W{1,9}(\w+)", text)}
+    return {name: value for name, value in environ.items() if name not in names}
+
+
 def _of_layer(layer: Layer, settings: Settings, renamed: Found | None) -> Key | None:
     if layer.is_environment and renamed is None:
         return _of_variable(KEY_VARIABLE, settings.environ)

@@ -1,0 +1,62 @@
+"""Takes secrets out of what is told, however the one who repeats them has written them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+LEAST = 8
+"""Characters of a secret at least: what is shorter would blot out ordinary words."""
+STARS = "***"
+
+
+class Redaction:
+    """The secrets of one run; `redacted` is a text without them."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        bare = (secret.strip().removeprefix("Bearer ").strip() for secret in secrets)
+        self._secrets.update(secret for secret in bare if len(secret) >= LEAST)
+
+    def redacted(self, text: str) -> str:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = re.sub("|".join(_spellings(secret)), STARS, text)
+            text = _without_beginning(text, secret)
+        return text
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """As patterns: plain, with any of its characters escaped as in URLs, JSON and HTML, and in base64."""
+    yield "".join(
+        rf"(?:{re.escape(each)}|%(?i:{ord(each):02x})|\\u00(?i:{ord(each):02x})|\\{re.escape(each)}"
+        rf"|&#0*{ord(each)};|&#[xX]0*(?i:{ord(each):x});)"
+        for each in secret
+    )
+    for before in range(3):
+        yield _encoded(secret.encode(), before)
+
+
+def _encoded(secret: bytes, before: int) -> str:
+    """The digits of base64 that the secret alone decides, with so many bytes of something before it."""
+    from base64 import b64encode
+
+    digits = b64encode(bytes(before) + secret).decode().rstrip("=")
+    first = -(-before * 8 // 6)
+    last = (before + len(secret)) * 8 // 6
+    signs = {"+": r"(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])"}
+    return "".join(signs.get(digit, digit) for digit in digits[first:last])
+
+
+def _without_beginning(text: str, secret: str) -> str:
+    """A message that was cut in the middle of a secret must not show its first half."""
+    if "…" not in text:
+        return text
+    parts = text.split("…")
+    for index, part in enumerate(parts[:-1]):
+        for length in range(min(len(part), len(secret) - 1), LEAST - 1, -1):
+            if part.endswith(secret[:length]):
+                parts[index] = part[:-length] + STARS
+                break
+    return "…".join(parts)
