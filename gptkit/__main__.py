@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # `python -m` looks for modules in the current folder first, and anyone may have put some there.
+    del sys.path[0]
+
 from gptkit.errors import GptkitError, Stopped
 from gptkit.terminal import Terminal, process_terminal
 
