@@ -33,7 +33,7 @@ Name = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Profile = Annotated[str, typer.Option("--profile", help="Of this profile.", metavar="NAME")]
+Profile = Annotated[str | None, typer.Option("--profile", help="Of this profile.", metavar="NAME")]
 
 
 class Row(NamedTuple):
@@ -45,10 +45,10 @@ class Row(NamedTuple):
 
 
 @app.command("list")
-def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = "") -> None:
+def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = None) -> None:
     """Show every setting, its value, and where that comes from."""
     services = _services(ctx)
-    settings = services.settings.overridden({"profile": profile or None})
+    settings = services.settings.overridden({"profile": profile})
     found = rows(settings)
     if as_json:
         services.terminal.show(json.dumps([row._asdict() for row in found], ensure_ascii=False, indent=2))
@@ -60,13 +60,13 @@ def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = "") ->
 
 
 @app.command()
-def get(ctx: typer.Context, name: Name, profile: Profile = "") -> None:
+def get(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
     """Print one value as it is, secret or not."""
     from gptkit.settings.change import setting_of
 
     services = _services(ctx)
     setting = setting_of(name)
-    settings = services.settings.overridden({"profile": profile or None})
+    settings = services.settings.overridden({"profile": profile})
     value = settings.value(setting.name)
     if name != setting.name:
         value = value.get(name.partition(".")[2]) if isinstance(value, Mapping) else None
@@ -80,7 +80,7 @@ def set_(
     ctx: typer.Context,
     name: Name,
     value: Annotated[str, typer.Argument(help="Its value.", metavar="VALUE")],
-    profile: Profile = "",
+    profile: Profile = None,
 ) -> None:
     """Set a value in config.yaml; all other lines stay."""
     from gptkit.settings.change import store
@@ -89,7 +89,7 @@ def set_(
 
 
 @app.command()
-def unset(ctx: typer.Context, name: Name, profile: Profile = "") -> None:
+def unset(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
     """Remove a value from config.yaml."""
     from gptkit.settings.change import forget
 

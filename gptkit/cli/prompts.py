@@ -266,10 +266,18 @@ def _named(services: Services, names: list[str]) -> Iterator[Entry]:
         file = Path(name)
         if file.suffix not in (".yaml", ".yml"):
             yield _entry(services, name)
-        elif file.is_file():
+        elif _is_file(file):
             yield _file_entry(services, file)
         else:
             raise NoInput(f"'{name}': no such file")
+
+
+def _is_file(file: Path) -> bool:
+    """A name that is too long for any file is no reason to give up; nor is a folder that is closed."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def _file_entry(services: Services, file: Path) -> Entry:

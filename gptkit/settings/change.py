@@ -28,11 +28,11 @@ def setting_of(name: str) -> Setting:
     return found
 
 
-def store(path: Path, name: str, text: str, profile: str = "") -> None:
+def store(path: Path, name: str, text: str, profile: str | None = None) -> None:
     """Set one value, in a profile if one is named; UsageFault if it cannot be that."""
     setting = setting_of(name)
     value = _value(setting, name, text)
-    if profile and name == "profile":
+    if profile is not None and name == "profile":
         raise UsageFault("a profile cannot name another")
     _known(path, profile)
     if name == "profile":
@@ -40,12 +40,12 @@ def store(path: Path, name: str, text: str, profile: str = "") -> None:
     _change(path, [(_keys(name, profile), value)])
 
 
-def forget(path: Path, name: str, profile: str = "") -> None:
+def forget(path: Path, name: str, profile: str | None = None) -> None:
     """Remove one value; NoInput if it is not in the file."""
     setting_of(name)
     source = _source(path)
     _known(path, profile)
-    found = source.profiles[profile] if profile else source.found
+    found = source.found if profile is None else source.profiles[profile]
     if not any(key == name or key.startswith(f"{name}.") for key in found):
         raise NoInput(f"'{name}' is not set in '{path}'")
     _change(path, [(_keys(name, profile), _NOTHING)])
@@ -108,14 +108,16 @@ def _source(path: Path) -> Source:
     return parsed(text, str(path)) if text else Source()
 
 
-def _known(path: Path, profile: str) -> None:
-    if not profile:
+def _known(path: Path, profile: str | None) -> None:
+    if profile is None:
         return
     profiles = _source(path).profiles
     if profile not in profiles:
         from gptkit.templates.reader import nearest
 
-        hint = nearest(profile, tuple(profiles)) if profiles else f"'gptkit profiles new {profile}' makes it"
+        hint = nearest(profile, tuple(profiles))
+        if not hint and values.is_profile_name(profile):
+            hint = f"'gptkit profiles new {profile}' makes it"
         raise UsageFault(f"there is no profile '{profile}'", hint=hint)
 
 
@@ -140,10 +142,10 @@ def _entry_text(setting: Setting, text: str) -> object:
     return typed(text) if setting.name == "parameters" else text
 
 
-def _keys(name: str, profile: str) -> tuple[str, ...]:
+def _keys(name: str, profile: str | None) -> tuple[str, ...]:
     head, dot, entry = name.partition(".")
     inside = (head, entry) if dot else (head,)
-    return ("profiles", profile, *inside) if profile else inside
+    return inside if profile is None else ("profiles", profile, *inside)
 
 
 def _meaning(text: str, path: Path) -> dict[str, object]:
