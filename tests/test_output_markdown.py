@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count, pairwise
+from pathlib import Path
 from types import FrameType
 
 import pyte
@@ -15,8 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gptkit
 from gptkit.chat import Finished, Reasoning, Refusal, Text
 from gptkit.output.markdown import MarkdownSink
+
+PACKAGE = str(Path(gptkit.__file__).parent)
 
 OURS = re.compile(r"\x1b\[[\d;]*m|\x1b\[[KJ]|\x1b\[\?7l|\x1b\[\?7h\r|\x1b\[\d+A|\A\r")
 DOCUMENT = """# Überschrift with `code`
@@ -221,7 +225,7 @@ def test_a_signal_at_any_moment_loses_nothing_that_was_shown() -> None:
         def interrupt(frame: FrameType, event: str, _: object) -> None:
             nonlocal left
             left -= 1
-            if left <= 0 and event == "call" and "gptkit" in frame.f_code.co_filename:
+            if left <= 0 and event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
                 raise Signal
 
         sys.setprofile(interrupt)
