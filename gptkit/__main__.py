@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:
@@ -51,6 +52,8 @@ def entry_point() -> None:
         code = main(sys.argv[1:], terminal)
     except Stopped as stop:
         code = 128 + stop.number
+    if code > 128:  # a second signal must not meet an interpreter that is half taken apart
+        os._exit(code)
     gc.freeze()
     sys.exit(code)
 

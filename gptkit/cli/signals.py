@@ -25,8 +25,8 @@ def catch_signals() -> None:
 
     def stop(number: int, _frame: object) -> None:
         handled.add(number)
-        for each in caught:
-            signal.signal(each, signal.SIG_IGN)
+        for each in caught:  # SIG_IGN would have Python complain about one that has come already
+            signal.signal(each, lambda *_: None)
         if hasattr(signal, "setitimer"):
             signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))
             signal.setitimer(signal.ITIMER_REAL, LAST_CALL)
