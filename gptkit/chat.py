@@ -7,7 +7,6 @@ between the start of the program and its request.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 Role = Literal["system", "user", "assistant"]
@@ -50,11 +49,23 @@ class Usage(NamedTuple):
     completion_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
 class Piece:
     """Some text as it arrives; the kinds differ in what it is part of."""
 
-    text: str
+    __match_args__ = ("text",)
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, Piece) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.text))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.text!r})"
 
 
 class Text(Piece):
