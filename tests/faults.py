@@ -67,11 +67,12 @@ def packed(encoding: str, data: bytes) -> Reply:
     return stream(data, headers={"Content-Encoding": encoding})
 
 
-def bomb(size: int) -> bytes:
-    """A blank line, repeated until it unpacks to `size` MiB."""
+def bomb(size: int, unit: bytes = b"\n", head: bytes = b"") -> bytes:
+    """The head, then the unit until it unpacks to `size` MiB: one packed block, many times over."""
     packer = zlib.compressobj(9, wbits=31)
-    line = b"\n" * 2**20
-    return b"".join(packer.compress(line) for _ in range(size)) + packer.flush()
+    start = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(unit * (2**20 // len(unit))) + packer.flush(zlib.Z_FULL_FLUSH)
+    return start + block * size
 
 
 def dated(seconds: float) -> Reply:
