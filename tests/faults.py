@@ -191,6 +191,7 @@ BROKEN = [
     Fault("a gzip cut short", packed("gzip", gzip.compress(WHOLE)[:-12]), 80, 1, "ends too early", ANSWER, 2),
     Fault("a bomb", packed("gzip", bomb(80)), 76, 1, "larger than 64 MiB"),
     Fault("an endless line", in_chunks(b"data: ", *[b"x" * 2**20] * 9, hang()), 76, 1, "larger than 8 MiB"),
+    Fault("endless empty lines", in_chunks(*[b"data:\n" * 180_000] * 9, hang()), 76, 1, "larger than 8 MiB"),
     Fault(
         "an endless line after a start",
         in_chunks(BEGUN, b"data: ", *[b"x" * 2**20] * 9, hang()),

@@ -29,6 +29,8 @@ def normalised(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
         for line in lines:
             if line[:5] == b"data:":
                 event.add(line[6:] if line[5:6] == b" " else line[5:])
+            elif line[:1] == b":":
+                continue
             elif line:
                 event.field(line)
             elif event.data:
@@ -58,7 +60,7 @@ class _Event:
         self._size = 0
 
     def add(self, value: bytes) -> None:
-        self._size += len(value)
+        self._size += len(value) + len(b"data:\n")  # empty lines take room as well
         if self._size > EVENT_LIMIT:
             raise too_large()
         self.data.append(value)
