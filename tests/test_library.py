@@ -198,11 +198,14 @@ CONTENT = [
     ("description: x\n".encode("utf-16"), 1, "not UTF-8"),
     (b"description: x\nsystem: \x00\n", 2, "not YAML: the character U+0000 is not allowed"),
     (b"a: [" * 2_500_000, 1, f"larger than {SIZE_CAP >> 10} KiB"),
+    (("description: " + "俳" * (SIZE_CAP // 2)).encode(), 1, f"larger than {SIZE_CAP >> 10} KiB"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("content", "line", "message"), CONTENT, ids=["utf-8", "gb18030", "utf-16", "nul", "10 MB"]
+    ("content", "line", "message"),
+    CONTENT,
+    ids=["utf-8", "gb18030", "utf-16", "nul", "10 MB", "1.5 MB of CJK"],
 )
 def test_content_that_is_no_prompt_file_is_refused(
     folders: Folders, content: bytes, line: int, message: str

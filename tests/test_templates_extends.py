@@ -144,6 +144,30 @@ def test_a_capability_of_the_child_may_clash_with_an_inherited_option(folders: F
     assert caught.value.message == f"{path}:1: options.tone: clashes with an option that 'long' adds"
 
 
+WRONG = [
+    ("options: [a]", 2, "options", "must be a mapping of keys, this is a list"),
+    ("options: {tone: warm}", 2, "options.tone", "must be a mapping of keys, this is text"),
+    (
+        "options: {tone: {choices: [dry], default: plain}}",
+        2,
+        "options.tone.default",
+        "'plain' is not one of the choices",
+    ),
+    ("options: {tone: {default: dry}}", 2, "options.tone.default", "'dry' is not one of the choices"),
+    ("parameters: 1", 2, "parameters", "must be a mapping of keys, this is text"),
+    ("options:", 1, "system", "the variable 'to' is not declared"),
+    ("examples: [1]", 2, "examples.1", "must be a mapping of keys, this is text"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "key", "message"), WRONG)
+def test_what_the_child_adds_is_checked_as_its_own(
+    folders: Folders, text: str, line: int, key: str, message: str
+) -> None:
+    folders.write("user/child.yaml", f"extends: letter\n{text}\n")
+    assert folders.problems("child")[0][:4] == ("user/child.yaml", line, key, message)
+
+
 def test_chains_are_followed_to_their_end(folders: Folders) -> None:
     folders.write("user/child.yaml", "extends: letter\nsystem: '{{ tone }}{{ one }}'\noptions: {one: {}}\n")
     folders.write("user/grandchild.yaml", "extends: child\nmodel: gpt-1\nsystem: '{{ one }}{{ to }}'\n")
