@@ -81,8 +81,8 @@ _NOTHING = object()
 
 def _change(path: Path, changes: Sequence[tuple[Sequence[str], object]]) -> None:
     from gptkit.files import write_atomic
+    from gptkit.lock import locked
     from gptkit.settings import edit
-    from gptkit.settings.lock import locked
 
     with locked(path.parent):
         text = file_text(path)

@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.errors import BadConfiguration, NoPermission
+from gptkit.lock import locked
 from gptkit.settings import system_keyring
 from gptkit.settings.keys import Key, checked_key
-from gptkit.settings.lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.errors import GptkitError
 from gptkit.files import write_private
+from gptkit.lock import locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,14 +30,21 @@ class RejectionFile:
         names = self._known.setdefault(self._key(model), [])
         if name not in names:
             names.append(name)
-        data = json.dumps(self._known, ensure_ascii=False, indent=1).encode()
         try:
-            write_private(self._paths.require(self._path), data)
+            path = self._paths.require(self._path)
+            with locked(path.parent):
+                kept = self._read()  # as it is now: other runs learn as well
+                mine = kept.setdefault(self._key(model), [])
+                mine += [one for one in names if one not in mine]
+                write_private(path, json.dumps(kept, ensure_ascii=False, indent=1).encode())
         except GptkitError:
             return
 
     @cached_property
     def _known(self) -> dict[str, list[str]]:
+        return self._read()
+
+    def _read(self) -> dict[str, list[str]]:
         try:
             data = json.loads(self._path.read_text("utf-8"))
         except (OSError, ValueError, RecursionError):

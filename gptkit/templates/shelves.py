@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gptkit.errors import CannotRead
 from gptkit.files import write_private
+from gptkit.lock import locked
 from gptkit.paths import Paths
 from gptkit.templates.library import Shelf
 from gptkit.templates.tree import SIZE_CAP
@@ -52,18 +53,18 @@ def untrusted(paths: Paths) -> tuple[str, ...]:
 
 def trust(paths: Paths, folder: Path) -> Trusted:
     """Trust a folder's files by path and content; returns what is trusted now."""
-    store = dict(_store(paths))
-    store[_key(folder)] = found = fingerprints(folder)
-    _write(paths, store)
+    found = fingerprints(folder)
+    with locked(paths.require(paths.data)):
+        _write(paths, {**_store(paths), _key(folder): found})
     return found
 
 
 def distrust(paths: Paths, folder: Path) -> bool:
     """Take the trust back; False when there was none."""
-    store = dict(_store(paths))
-    if store.pop(_key(folder), None) is None:
+    if _key(folder) not in _store(paths):
         return False
-    _write(paths, store)
+    with locked(paths.data):
+        _write(paths, {key: value for key, value in _store(paths).items() if key != _key(folder)})
     return True
 
 
