@@ -84,14 +84,14 @@ def test_no_for_good(
 
 # A limit that was reached ends the text as its last line; a connection that broke leaves it as it is.
 PARTLY = [
-    (said("half", finish="length"), "half\n", 80, failure("answer cut at the token limit", CUT_HINT)),
+    (said("half", finish="length"), "half", 80, failure("answer cut at the token limit", CUT_HINT)),
     (
         said("half", finish="content_filter"),
-        "half\n",
+        "half",
         81,
         failure("the provider's content filter stopped the answer"),
     ),
-    (said("half", finish="odd"), "half\n", 80, failure("answer not known to be whole: finish reason 'odd'")),
+    (said("half", finish="odd"), "half", 80, failure("answer not known to be whole: finish reason 'odd'")),
     (
         streamed(sse(chunk({"content": "half"})), done()),
         "half",

@@ -1,4 +1,4 @@
-"""Where an answer goes while it arrives: a pipe, a terminal without Markdown, a buffer."""
+"""Where an answer goes while it arrives: a pipe, or a terminal without Markdown."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class PipeSink:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._last = ""
-        self._ended = False
+        self._whole = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Text) and event.text:
             self._last = event.text[-1]
             self._write(_encodable(event.text))
         elif isinstance(event, Finished):
-            self._ended = event.reason is not None
+            self._whole = event.reason == "stop"
 
     def close(self) -> None:
         last, self._last = self._last, ""
-        if self._ended and last not in ("", "\n"):
+        if self._whole and last not in ("", "\n"):
             self._write("\n")
 
 
@@ -55,24 +55,6 @@ class PlainSink:
         if text:
             self._last = text[-1]
             self._write(text)
-
-
-class BufferSink:
-    """Keeps the text for what can only be written whole."""
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Text):
-            self._pieces.append(event.text)
-
-    def close(self) -> None:
-        """Nothing to settle."""
-
-    @property
-    def text(self) -> str:
-        return "".join(self._pieces)
 
 
 def _encodable(text: str) -> str:
