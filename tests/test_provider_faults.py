@@ -18,6 +18,7 @@ from provider_calls import HURRIED, KEY, answers, endpoint, failure, request, te
 from gptkit.chat import Deadlines
 from gptkit.errors import DataFault, GptkitError, NoPermission, ProtocolFault, TryAgain, Unavailable
 from gptkit.provider.client import model_names
+from gptkit.provider.complaint import complaint
 
 FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
     (400, None, Unavailable, 1, "request not accepted (400): The fake server was told to say 400."),
@@ -322,3 +323,32 @@ def test_a_list_of_models_that_fails(server: FakeServer) -> None:
 def _closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as used:
         return int(used.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "rejected"),
+    [
+        (
+            "Unsupported parameter: 'temperature' is not supported with this model.",
+            "unsupported_parameter",
+            True,
+        ),
+        (
+            "Unsupported value: 'temperature' does not support 0.3 with this model. Only 1.",
+            "unsupported_value",
+            True,
+        ),
+        ("Unrecognized request argument supplied: temperature", None, True),
+        (
+            "Invalid 'temperature': decimal above maximum value. Expected a value <= 2.",
+            "decimal_above_max_value",
+            False,
+        ),
+        ("temperature must be between 0 and 2", None, False),
+        ("temperature is too large: 3", None, False),
+        ("Input should be less than or equal to 2", "less_than_equal", False),
+    ],
+)
+def test_a_wrong_value_is_no_rejected_parameter(message: str, code: str | None, rejected: bool) -> None:
+    said = complaint({"error": {"message": message, "code": code, "param": "temperature"}})
+    assert said.rejected == ("temperature" if rejected else "")

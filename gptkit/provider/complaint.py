@@ -44,6 +44,14 @@ _NO_CREDIT = re.compile(
     re.IGNORECASE,
 )
 
+_BAD_VALUE = re.compile(
+    r"(?:above|below)[ _](?:the )?(?:max|min)|out[ _]of[ _]range|too (?:large|small|high|low)"
+    r"|(?:less|greater|more) than(?: or equal)?|must be (?:between|at (?:least|most)|positive|a )"
+    r"|expected a value|invalid[ _]type|(?:less|greater)_than",
+    re.IGNORECASE,
+)
+"""A value that no model would take: the user is told, since leaving it out would hide the mistake."""
+
 
 class Complaint(NamedTuple):
     """`kind` holds the server's own words for what it is: code and type. All of it is foreign text."""
@@ -57,6 +65,12 @@ class Complaint(NamedTuple):
     @property
     def no_credit(self) -> bool:
         return bool(_NO_CREDIT.search(f"{self.kind} {self.message}"))
+
+    @property
+    def rejected(self) -> str:
+        """The parameter that the model does not take; not one whose value alone is wrong."""
+        bad_value = _BAD_VALUE.search(self.kind) or _BAD_VALUE.search(self.message)
+        return "" if bad_value else self.parameter
 
     @property
     def too_long(self) -> bool:

@@ -81,7 +81,7 @@ def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
         row = row._replace(what="the server wants an API key")
     what = row.what.format(model=exchange.model, url=exchange.place.url, proxy=exchange.proxy or "")
     found = row.kind(f"{what} ({status})" + _shown(said, exchange), hint=row.hint, tries=row.tries)
-    found.parameter = said.parameter if status in (400, 422) else ""
+    found.parameter = said.rejected if status in (400, 422) else ""
     return found
 
 
