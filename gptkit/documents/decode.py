@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from gptkit.documents.encoding_names import codec_for
+import re
+from contextlib import suppress
+
+from gptkit.documents.encoding_names import codec_for, codecs_of, read
 from gptkit.documents.encoding_signs import binary_kind
 from gptkit.errors import DataFault
 
@@ -15,6 +18,14 @@ MARKS = (
     (b"\xfe\xff", "utf-16-be", "UTF-16"),
     (b"\x84\x31\x95\x33", "gb18030", "GB18030"),
 )
+# What switches the character set in encodings of seven bits.
+ESCAPES = (
+    (b"\x1b$)C", "iso2022_kr"),
+    (b"\x1b$B", "iso2022_jp_2"),
+    (b"\x1b$@", "iso2022_jp_2"),
+)
+# Control characters, or one long word: see utf16_like_ascii.
+ODD_ASCII = re.compile(rb"[\x01-\x07\x0e-\x1a\x1c-\x1f]|^[!-~]{12,}$")
 NAME_IT = "name the encoding with --encoding, for example --encoding gb18030"
 
 
@@ -55,36 +66,89 @@ def _marked(data: bytes, source: str, encoding: str | None) -> str | None:
 
 
 def _named(data: bytes, source: str, encoding: str, codecs: tuple[str, ...]) -> str:
-    for codec in codecs[:-1]:
-        try:
-            return data.decode(codec)
-        except UnicodeDecodeError:
-            continue
+    name = encoding.strip()
+    if codecs == ("utf-16",):  # without a mark, which came first of all
+        codecs = (_order_of_utf16(data),)
     try:
-        return data.decode(codecs[-1])
+        return read(data, codecs)
     except UnicodeDecodeError as fault:
         if binary_kind(data):
             raise _binary(data, source) from None
         raise DataFault(
-            f"{source}: not valid {encoding.strip()}: byte {fault.start} is 0x{data[fault.start]:02x}",
+            f"{source}: not valid {name}: byte {fault.start} is 0x{data[fault.start]:02x}",
             hint="leave --encoding out to have the encoding recognised, or name another",
         ) from None
     except UnicodeError:  # some codecs know no position
-        raise DataFault(f"{source}: not valid {encoding.strip()} from byte 0 on") from None
+        raise DataFault(f"{source}: not valid {name} from byte 0 on", hint=NAME_IT) from None
+
+
+def _order_of_utf16(data: bytes) -> str:
+    from gptkit.documents.encoding_utf16 import utf16_readings
+
+    return min(utf16_readings(data)).encoding if utf16_readings(data) else "utf-16-le"
 
 
 def _recognised(data: bytes, source: str) -> str:
     if data.startswith(b"%PDF-"):  # may be plain ASCII, and still nothing to read as text
         raise _binary(data, source)
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as fault:
-        if b"\0" in data or binary_kind(data):
-            raise _binary(data, source) from None
+        return _not_utf8(data, source, fault.start)
+    suspicious = b"\0" in data or b"\x1b$" in data or (len(data) <= 4096 and ODD_ASCII.search(data))
+    return _other_than_ascii(data, text) if suspicious else text
+
+
+def _other_than_ascii(data: bytes, text: str) -> str:
+    """The text of encodings whose bytes are all ASCII, too; else `text`."""
+    from gptkit.documents.encoding_utf16 import utf16_like_ascii, utf16_with_nul
+
+    for escape, codec in ESCAPES:
+        if escape in data:
+            with suppress(UnicodeDecodeError):
+                return data.decode(codec)
+    name = utf16_with_nul(data) if b"\0" in data else utf16_like_ascii(data)
+    return data.decode(name) if name else text
+
+
+def _not_utf8(data: bytes, source: str, place: int) -> str:
+    from gptkit.documents.encoding_guess import guess
+    from gptkit.documents.encoding_utf16 import utf16_with_nul
+
+    if binary_kind(data):
+        raise _binary(data, source)
+    if b"\0" in data:
+        name = utf16_with_nul(data)
+        if not name:
+            raise _binary(data, source)
+        return data.decode(name)
+    found = guess(data)
+    if not found.encoding:
+        raise _uncertain(found.likely, found.damaged, data, source, place)
+    try:
+        return read(data, codecs_of(found.encoding))
+    except UnicodeDecodeError as fault:
         raise DataFault(
-            f"{source}: not UTF-8 (byte {fault.start} is 0x{data[fault.start]:02x}), encoding not certain",
+            f"{source}: looks like {found.encoding} but byte {fault.start} is 0x{data[fault.start]:02x}",
             hint=NAME_IT,
         ) from None
+
+
+def _uncertain(likely: tuple[str, ...], damaged: bool, data: bytes, source: str, place: int) -> DataFault:
+    where = f"byte {place} is 0x{data[place]:02x}"
+    if damaged:
+        return DataFault(
+            f"{source}: damaged or cut UTF-8: {where}",
+            hint="repair it, or name another encoding with --encoding",
+        )
+    if not likely:
+        return DataFault(f"{source}: not UTF-8 and no encoding known here: {where}", hint=NAME_IT)
+    *others, last = likely
+    choice = f"{', '.join(others)} or {last}" if others else last
+    return DataFault(
+        f"{source}: not UTF-8, and its encoding is not certain: {where}",
+        hint=f"name it with --encoding: {choice}?",
+    )
 
 
 def _binary(data: bytes, source: str) -> DataFault:

@@ -13,9 +13,10 @@ WIDER: dict[str, tuple[str, ...]] = {
     "gbk": ("gb18030",),
     "big5": ("cp950", "big5hkscs"),
     "cp950": ("cp950", "big5hkscs"),
-    "shift_jis": ("shift_jis", "cp932", "shift_jis_2004"),
+    "shift_jis": ("shift_jis", "cp932"),
     "euc_jp": ("euc_jp", "euc_jis_2004"),
-    "euc_kr": ("cp949",),
+    "euc_kr": ("euc_kr", "cp949"),
+    "utf-16": ("utf-16",),
     "iso8859-1": ("cp1252", "iso8859-1"),
     "cp1252": ("cp1252",),
     "utf-8": ("utf-8",),
@@ -81,6 +82,27 @@ def codec_for(encoding: str) -> tuple[str, ...]:
     if not name or name in NOT_TEXT:
         raise UsageFault(f"unknown encoding '{encoding}'", hint=_nearest(wanted))
     return WIDER.get(name, (name,))
+
+
+def codecs_of(name: str) -> tuple[str, ...]:
+    """The codecs for an encoding that was recognised, by the name a user would give it."""
+    return WIDER.get(name.replace("-", "_"), (name,))
+
+
+def read(data: bytes, codecs: tuple[str, ...]) -> str:
+    """The text by the first of `codecs` that can read `data`; UnicodeError of the last if none can."""
+    for codec in codecs[:-1]:
+        try:
+            text = data.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        return _slashes(text) if codec == "cp950" else text
+    return data.decode(codecs[-1])
+
+
+def _slashes(text: str) -> str:
+    """Big5 has the full-width slash twice; cp950 reads the one that others write as a mathematical sign."""
+    return text.replace("\u2215", "\uff0f").replace("\ufe68", "\uff3c")
 
 
 def _codec_name(label: str) -> str:
