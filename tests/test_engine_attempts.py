@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from engine_parts import WHOLE, Answer, Parts, Shown, question, said
 

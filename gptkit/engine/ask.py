@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from gptkit.chat import Defect, Message, Reply, Request, Sink, Usage
 from gptkit.engine.attempts import exchange
 from gptkit.engine.work import Invocation, Means, Outcome, request
