@@ -143,6 +143,9 @@ def _name(error: BaseException, exchange: Exchange) -> GptkitError:
     return TryAgain(f"no such host: '{host}'", hint="check the base URL and the network", tries=2)
 
 
+_PATIENCE = "a model that thinks for long needs a larger idle_timeout: 'gptkit config set idle_timeout 600'"
+
+
 def _refused(error: BaseException, exchange: Exchange) -> GptkitError:
     return TryAgain(f"nothing listens on {exchange.proxy or exchange.place.place}", tries=4)
 
@@ -157,7 +160,8 @@ def _silent(error: BaseException, exchange: Exchange) -> GptkitError:
     if clock.overdue:
         return _cut(f"no content for {clock.patience:g} s", exchange)
     if exchange.phase == "wait":
-        return TryAgain(f"no answer in {clock.idle:g} s; it may have been billed", tries=2, billed=True)
+        message = f"no answer in {clock.idle:g} s; it may have been billed"
+        return TryAgain(message, tries=2, billed=True, hint=_PATIENCE)
     return _cut(f"no bytes for {clock.idle:g} s", exchange)
 
 
