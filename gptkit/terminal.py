@@ -36,8 +36,8 @@ class Terminal:
     def __init__(
         self,
         stdin: BinaryIO | None,
-        stdout: Callable[[bytes], None] | None,
-        stderr: Callable[[bytes], None] | None,
+        stdout: Callable[[bytes], object] | None,
+        stderr: Callable[[bytes], object] | None,
         environ: Mapping[str, str],
         *,
         kind: StdinKind,
@@ -78,7 +78,8 @@ class Terminal:
 
     def write(self, text: str) -> None:
         """Write to standard output, now. The text is not sanitized: it may hold our own colours."""
-        self.write_bytes(text.encode("utf-8", "replace"))
+        for start in range(0, len(text), _BLOCK):  # a second copy of a long answer is never held
+            self.write_bytes(text[start : start + _BLOCK].encode("utf-8", "replace"))
 
     def write_bytes(self, data: bytes) -> None:
         if self._stdout is None:
@@ -92,7 +93,9 @@ class Terminal:
 
     def show(self, text: str) -> None:
         """Write a line of foreign text: what a terminal could obey is made visible there."""
-        self.write((visible(text) if self.stdout_is_terminal else text) + "\n")
+        shown = visible(text) if self.stdout_is_terminal else text
+        for part in (shown + "\n",) if len(shown) < _BLOCK else (shown, "\n"):
+            self.write(part)
 
     def note(self, text: str) -> None:
         """Write one line to standard error; it is lost silently where that cannot be written."""
@@ -196,7 +199,7 @@ class _TextStream(io.TextIOBase):
         return "utf-8"
 
     def write(self, text: str) -> int:
-        self._write(text)
+        self._write("" + text)  # bytes are a TypeError: by that Typer finds out what a stream takes
         return len(text)
 
     def writable(self) -> bool:
@@ -226,8 +229,8 @@ class MemoryTerminal(Terminal):
         self._errors = io.BytesIO()
         super().__init__(
             stdin=None if stdin is None else io.BytesIO(stdin),
-            stdout=lambda data: _discard(self._output.write(data)),
-            stderr=lambda data: _discard(self._errors.write(data)),
+            stdout=self._output.write,
+            stderr=self._errors.write,
             environ={"COLUMNS": str(width), "LINES": "24", **environ},
             kind="closed" if stdin is None else "file",
             terminals=(terminal, terminal),
@@ -254,10 +257,6 @@ def memory_terminal(
 def _unbuffered(stream: TextIO) -> BinaryIO:
     """Nothing waits in a buffer where `ready` could not see it."""
     return cast(BinaryIO, cast(io.BufferedReader, stream.buffer).raw)
-
-
-def _discard(_: int) -> None:
-    return None
 
 
 def _kind(descriptor: int) -> StdinKind:
