@@ -17,10 +17,17 @@ def main(argv: list[str], terminal: Terminal) -> int:
     """Run gptkit with these arguments; every failure ends as a message and its exit code."""
     as_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
     try:
-        from gptkit.cli.main import run
+        from gptkit.cli import quick
+        from gptkit.cli.parts import parts
 
         with terminal.attached():
-            return run(argv, terminal)
+            services = parts(terminal)
+            code = quick.run(argv, services)
+            if code is not None:
+                return code
+            from gptkit.cli.main import run
+
+            return run(argv, services)
     except GptkitError as error:
         terminal.report(error, as_json)
         return error.code

@@ -43,6 +43,7 @@ class Services:
     ) -> None:
         self.terminal = terminal
         self._reserved = (reserved_options, reserved_shorts, reserved_names)
+        self._templates: dict[str, Template] = {}
 
     @cached_property
     def paths(self) -> Paths:
@@ -61,6 +62,12 @@ class Services:
         from gptkit.templates.shelves import shelves
 
         return Library(shelves(self.paths), self.words)
+
+    def template(self, name: str) -> Template:
+        """The template of the prompt that is called; its file is read once."""
+        if name not in self._templates:
+            self._templates[name] = self.library.template(name)
+        return self._templates[name]
 
     @cached_property
     def settings(self) -> Settings:

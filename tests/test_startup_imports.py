@@ -79,7 +79,7 @@ def test_nothing_costly_is_loaded(watch: Watch, name: str) -> None:
     found, modules, _ = watch(*words, env=env)
     assert found == code
     assert modules & COSTLY == set()
-    assert "gptkit.cli.main" in modules
+    assert "gptkit.cli.quick" in modules
     if name.startswith("TAB"):
         assert not any(module.startswith("rich.") for module in modules)
 

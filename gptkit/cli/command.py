@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from gptkit.cli.pages import CONTEXT, Command, Page
-from gptkit.cli.shared import FLAGS, Flag
+from gptkit.cli.shared import FLAGS, Flag, is_required, positionals
 from gptkit.errors import UsageFault
 from gptkit.templates.model import Parameter, Template, Value
 
@@ -46,7 +46,7 @@ def command(
 
 
 def _callback(template: Template, call: Call, extra: Sequence[Parameter], page: Page) -> Callable[..., int]:
-    options, arguments = (*template.options, *extra), _arguments(template)
+    options, arguments = (*template.options, *extra), positionals(template)
     last = arguments[-1] if arguments else None
     parameters = [
         *(_argument(argument, argument is last, page) for argument in arguments),
@@ -78,20 +78,15 @@ def _take_dash(last: Parameter, given: dict[str, object]) -> None:
     if not isinstance(words, list) or "-" not in (*words[:1], *words[-1:]):
         return
     words = words[1:] if words[0] == "-" else words[:-1]
-    if not words and _is_required(last):
+    if not words and is_required(last):
         raise UsageFault(f"'-' stands for standard input; {last.name.upper()} is missing")
     given[ARGUMENT + last.variable] = words
     given[FLAG + "stdin"] = True
 
 
-def _arguments(template: Template) -> tuple[Parameter, ...]:
-    """What the file declares; a prompt without input takes no words for it either."""
-    return tuple(one for one in template.arguments if template.input != "none" or one.name != "text")
-
-
 def _argument(argument: Parameter, last: bool, page: Page) -> inspect.Parameter:
     several = last and argument.kind in ("text", "list")
-    required = _is_required(argument)
+    required = is_required(argument)
     settings = {"metavar": argument.name.upper() + ("..." if several else ""), **_about(argument, page)}
     kind: Any = list[str] if several else _type(argument)
     return inspect.Parameter(
@@ -100,11 +95,6 @@ def _argument(argument: Parameter, last: bool, page: Page) -> inspect.Parameter:
         default=inspect.Parameter.empty if required else None,
         annotation=Annotated[kind if required else kind | None, typer.Argument(**settings)],
     )
-
-
-def _is_required(argument: Parameter) -> bool:
-    """The text has other ways to come in."""
-    return argument.name != "text" and argument.default is None
 
 
 def _option(option: Parameter, page: Page) -> inspect.Parameter:

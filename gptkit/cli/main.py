@@ -10,9 +10,8 @@ import typer.core
 
 from gptkit import __version__
 from gptkit.cli.command import command
-from gptkit.cli.housekeeping import HOUSEKEEPING, RESERVED_NAMES
+from gptkit.cli.housekeeping import HOUSEKEEPING
 from gptkit.cli.pages import CONTEXT, Command, Group, Page, adopt, page
-from gptkit.cli.shared import RESERVED_OPTIONS, RESERVED_SHORTS
 from gptkit.engine.capabilities import CAPABILITIES
 from gptkit.errors import CannotWrite, GptkitError, UsageFault
 from gptkit.sanitize import one_line
@@ -23,7 +22,6 @@ from gptkit.templates.reader import nearest
 if TYPE_CHECKING:
     from gptkit.templates.library import Entry
     from gptkit.templates.model import Template, Value
-    from gptkit.terminal import Terminal
 
 NAME_CAP = 64
 LEAST_WIDTH = 30
@@ -35,14 +33,9 @@ EPILOG = (
 )
 
 
-def run(argv: list[str], terminal: Terminal) -> int:
+def run(argv: list[str], services: Services) -> int:
     """Parse the command line, run what it names, and return the exit code."""
-    services = Services(
-        terminal,
-        reserved_options=RESERVED_OPTIONS,
-        reserved_shorts=RESERVED_SHORTS,
-        reserved_names=RESERVED_NAMES,
-    )
+    terminal = services.terminal
     looks = page(terminal)
     app = typer.Typer(
         cls=PromptGroup,
@@ -137,7 +130,7 @@ def _summary(services: Services, name: str, entry: Entry | None, looks: Page) ->
 
 
 def _prompt(services: Services, name: str, looks: Page) -> Any:  # noqa: ANN401
-    template: Template = services.library.template(name)
+    template: Template = services.template(name)
     extra = [option for one in CAPABILITIES if one.key in template.capabilities for option in one.options]
 
     def call(values: Mapping[str, Value], flags: Mapping[str, object]) -> int:

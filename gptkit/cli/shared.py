@@ -1,8 +1,11 @@
-"""The options that every prompt command has, as data."""
+"""The options that every prompt command has, as data, and the positionals that one takes."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from gptkit.templates.model import Parameter, Template
 
 FlagKind = Literal["text", "integer", "number", "list", "path", "paths", "flag"]
 
@@ -47,3 +50,13 @@ FUTURE_OPTIONS = ("session", "continue", "no-log", "jobs", "max-cost", "yes", "h
 FUTURE_SHORTS = ("c", "s", "h", "V")
 RESERVED_OPTIONS = frozenset(FUTURE_OPTIONS) | {flag.name for flag in FLAGS}
 RESERVED_SHORTS = frozenset(FUTURE_SHORTS) | {flag.short for flag in FLAGS if flag.short}
+
+
+def positionals(template: Template) -> tuple[Parameter, ...]:
+    """What the file declares; a prompt without input takes no words for it either."""
+    return tuple(one for one in template.arguments if template.input != "none" or one.name != "text")
+
+
+def is_required(argument: Parameter) -> bool:
+    """The text has other ways to come in."""
+    return argument.name != "text" and argument.default is None
