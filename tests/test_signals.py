@@ -16,7 +16,7 @@ from fake.connection import hang, pause, until
 from fake.program import COMMAND, OnTerminal, Surroundings
 from fake.replies import failed, scripted
 from fake.server import FakeServer
-from fake.wire import chunk, chunked, done, last_chunk, sse, stream_head
+from fake.wire import chunk, chunked, done, http_head, last_chunk, sse, stream_head
 from processes import ended, first_bytes, started
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -84,6 +84,16 @@ def test_while_a_whole_answer_is_awaited(
     process.send_signal(number)
     assert ended(process, SOON) == (128 + number, "", "")
     assert [(path.name, path.read_text()) for path in around.folder.iterdir()] == [("out", "old")]
+
+
+def test_while_an_answer_in_one_piece_is_awaited(around: Surroundings, server: FakeServer) -> None:
+    head = http_head(200, {"Content-Type": "application/json", "Content-Length": "1000"})
+    server.raw([head, b'{"id": "chatcmpl-1",', hang()])
+    process = started(around, "say", "x", "--no-stream")
+    server.wait_requests()
+    time.sleep(0.6)
+    process.send_signal(INT)
+    assert ended(process, SOON) == (128 + INT, "", "")
 
 
 @pytest.mark.parametrize(("first", "second"), [(INT, INT), (TERM, TERM), (INT, TERM), (HUP, INT)])

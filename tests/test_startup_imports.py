@@ -80,6 +80,7 @@ def test_nothing_costly_is_loaded(watch: Watch, name: str) -> None:
     assert found == code
     assert modules & COSTLY == set()
     assert "gptkit.cli.quick" in modules
+    assert ("gptkit.cli.main" in modules) == (name not in {"no input", "dry run"})
     if name.startswith("TAB"):
         assert not any(module.startswith("rich.") for module in modules)
 
