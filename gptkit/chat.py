@@ -49,6 +49,24 @@ class Usage(NamedTuple):
     completion_tokens: int
 
 
+class Charge(NamedTuple):
+    """One request that was, or may have been, billed.
+
+    `purpose` is `answer`, or what else the request was for (`summary`, `check`, `update`). The tokens
+    are the server's count unless `estimated`. `cost` is in US dollars, None where no price is known.
+    `started` is in Unix seconds.
+    """
+
+    model: str
+    purpose: str
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    cost: float | None
+    started: float
+    seconds: float
+
+
 class Piece:
     """Some text as it arrives; the kinds differ in what it is part of."""
 

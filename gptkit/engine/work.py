@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from gptkit.chat import OutputFormat, Provider, Reply, Request
+from gptkit.chat import Message, OutputFormat, Provider, Reply, Request
 from gptkit.errors import GptkitError, NoInput, OverBudget
 from gptkit.templates.model import Template, Value
 from gptkit.templates.render import messages
@@ -31,6 +31,12 @@ class Invocation(NamedTuple):
     stream: bool = True
     exact: bool = False
     """The model's text is wanted as it is, without the output format's finish."""
+    turns: tuple[Message, ...] = ()
+    """What was said before; it stands between the examples and the user's message."""
+    extras: Mapping[str, object] = {}
+    """Variables for the template beyond the declared ones, from capabilities."""
+    injected: tuple[tuple[int, Message], ...] = ()
+    """Messages with their depth: how many of the others come after each, the user's last one included."""
 
 
 class Rejections(Protocol):
@@ -84,6 +90,8 @@ class Outcome(NamedTuple):
     reply: Reply
     answer: str
     failure: GptkitError | None = None
+    notes: Mapping[str, object] = {}
+    """What a capability keeps with the turn, as JSON has it."""
 
 
 def request(invocation: Invocation, format_: OutputFormat) -> Request:
@@ -93,8 +101,9 @@ def request(invocation: Invocation, format_: OutputFormat) -> Request:
         "text": invocation.text,
         "request": invocation.wanted,
         "files": [{"name": name, "text": text} for name, text in invocation.files],
+        **invocation.extras,
     }
-    sent = messages(template, invocation.values, given)
+    sent = _with_turns(messages(template, invocation.values, given), invocation)
     if not sent:
         raise NoInput(f"'{template.name}' has nothing to send without input")
     asked = {**format_.parameters, **template.parameters}
@@ -108,6 +117,19 @@ def request(invocation: Invocation, format_: OutputFormat) -> Request:
         stream=invocation.stream,
         text=invocation.text,
     )
+
+
+def _with_turns(sent: tuple[Message, ...], invocation: Invocation) -> tuple[Message, ...]:
+    """Earlier turns go before the last message of the user, injected ones where they want to be."""
+    if sent and sent[-1].role == "user":
+        sent = (*sent[:-1], *invocation.turns, sent[-1])
+    else:
+        sent = (*sent, *invocation.turns)
+    found = list(sent)
+    first = 1 if found and found[0].role == "system" else 0
+    for depth, message in invocation.injected:
+        found.insert(max(first, len(found) - depth), message)
+    return tuple(found)
 
 
 def _with_one_twin(
