@@ -53,12 +53,13 @@ class Charge(NamedTuple):
     """One request that was, or may have been, billed.
 
     `purpose` is `answer`, or what else the request was for (`summary`, `check`, `update`). The tokens
-    are the server's count unless `estimated`. `cost` is in US dollars, None where no price is known.
-    `started` is in Unix seconds.
+    are the server's count unless `estimated`. `cost` is in US dollars; None where nobody has asked
+    for it yet, or no price is known. `host` is where the request went, `started` in Unix seconds.
     """
 
     model: str
     purpose: str
+    host: str
     prompt_tokens: int
     completion_tokens: int
     estimated: bool
