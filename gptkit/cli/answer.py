@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.chat import OutputFormat, Reply, Request, Sink
+from gptkit.chat import OutputFormat, Reply, Request, Sink, Text
 from gptkit.cli import target
 from gptkit.engine.work import Invocation, Outcome
 from gptkit.errors import ProtocolFault, UsageFault
@@ -74,11 +73,11 @@ def sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -
 
 def show(terminal: Terminal, how: Showing, invocation: Invocation, outcome: Outcome, shown: bool) -> None:
     """Write what the sink has not shown, and the line of `--verbose`."""
-    text = _content(how, invocation, outcome, shown, terminal.secrets)
-    if text is not None and how.output is not None and outcome.failure is not None:
-        target.keep_partial(how.output, text, outcome.failure)
-    elif text is not None:
-        _deliver(terminal, how, text)
+    pieces = _content(how, invocation, outcome, shown, terminal.secrets)
+    if pieces is not None and how.output is not None and outcome.failure is not None:
+        target.keep_partial(how.output, "".join(pieces), outcome.failure)
+    elif pieces is not None:
+        _deliver(terminal, how, pieces)
     if how.verbose:
         terminal.note(f"gptkit: {_summary(invocation, outcome.reply)}")
 
@@ -102,28 +101,42 @@ def show_request(
 
 def _content(
     how: Showing, invocation: Invocation, outcome: Outcome, shown: bool, secrets: Redaction
-) -> str | None:
+) -> Iterator[str] | None:
     """What is still to be written; an answer cut short goes nowhere but beside an output file."""
     if how.as_json:
         return _json(_record(invocation, outcome, secrets))
     if how.response and outcome.reply.response is not None:
         return _json(outcome.reply.response)
     if outcome.failure is not None:
-        return outcome.reply.text if how.output is not None else None
+        return iter((outcome.reply.text,)) if how.output is not None else None
     if how.response:
         raise ProtocolFault("the server sent no response object but a stream", hint="use --json instead")
-    return None if shown else outcome.answer
+    return None if shown else iter((outcome.answer,))
 
 
-def _deliver(terminal: Terminal, how: Showing, text: str) -> None:
-    if how.output is None:
-        terminal.show(text.removesuffix("\n"))
-    else:
+def _deliver(terminal: Terminal, how: Showing, pieces: Iterator[str]) -> None:
+    if how.output is not None:
+        text = "".join(pieces)
         target.write(terminal, how.output, text if text.endswith("\n") else text + "\n")
+    elif terminal.stdout_is_terminal:
+        from gptkit.output.sinks import PlainSink
+
+        shown = PlainSink(terminal.write)
+        for piece in pieces:
+            shown(Text(piece))
+        shown.close()
+    else:
+        last = ""
+        for piece in pieces:
+            terminal.write(last)
+            last = piece
+        terminal.show(last.removesuffix("\n"))
 
 
-def _json(record: object) -> str:
-    return json.dumps(record, ensure_ascii=False, indent=2)
+def _json(record: object) -> Iterator[str]:
+    from gptkit.output.json_pieces import json_pieces
+
+    return json_pieces(record)
 
 
 def _record(invocation: Invocation, outcome: Outcome, secrets: Redaction) -> Mapping[str, object]:
