@@ -58,10 +58,11 @@ class Services:
 
     @cached_property
     def library(self) -> Library:
+        from gptkit.templates.kept import Kept
         from gptkit.templates.library import Library
         from gptkit.templates.shelves import shelves
 
-        return Library(shelves(self.paths), self.words)
+        return Library(shelves(self.paths), self.words, Kept(self.paths))
 
     def template(self, name: str) -> Template:
         """The template of the prompt that is called; its file is read once."""

@@ -15,7 +15,7 @@ LAYERS = {
     **dict.fromkeys(["", "errors", "chat", "paths", "files", "lock"], 0),
     **dict.fromkeys(["sanitize", "redact", "templates", "documents"], 1),
     **dict.fromkeys(["settings", "terminal", "provider", "output"], 2),
-    **dict.fromkeys(["templates.library", "templates.shelves", "documents.load"], 2),
+    **dict.fromkeys(["templates.library", "templates.shelves", "templates.kept", "documents.load"], 2),
     **dict.fromkeys(["history", "memory", "retrieval", "tools"], 2),
     "engine": 3,
     "services": 4,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptkit.errors import CannotRead, NoInput
 from gptkit.templates import parse, render
 from gptkit.templates.model import BrokenPrompt, Problem, Template, Vocabulary
 from gptkit.templates.reader import nearest
 from gptkit.templates.tree import SIZE_CAP, Node, tree
+
+if TYPE_CHECKING:
+    from gptkit.templates.kept import Kept
 
 Origin = Literal["built-in", "user", "project"]
 
@@ -35,9 +38,10 @@ class Entry(NamedTuple):
 class Library:
     """Finds prompt files by name. Later shelves win; a name is never a path."""
 
-    def __init__(self, shelves: Sequence[Shelf], words: Vocabulary) -> None:
+    def __init__(self, shelves: Sequence[Shelf], words: Vocabulary, kept: Kept | None = None) -> None:
         self._shelves = tuple(shelves)
         self.words = words
+        self._kept = kept
 
     def entries(self) -> Mapping[str, Entry]:
         """Every prompt file in the order of the names, also one whose name no command can have."""
@@ -91,7 +95,7 @@ class Library:
 
     def _root(self, entry: Entry, children: tuple[Path, ...]) -> tuple[Node, frozenset[str] | None]:
         """The tree of a file with its parents merged in, and the parameters it declares itself."""
-        root = tree(_text(entry.path), str(entry.path))
+        root = self._tree(entry)
         wanted = parse.parent_name(root)
         if not wanted:
             return root, None
@@ -99,6 +103,16 @@ class Library:
         parent_root, own = self._root(parent, (*children, entry.path))
         self._usable(parent, parent_root, own)  # what is wrong with it is told by its own file and line
         return parse.merged(root, parent_root), parse.declared(root)
+
+    def _tree(self, entry: Entry) -> Node:
+        """Of a project's file always as it is now: what its content is was trusted, not when it changed."""
+
+        def parsed() -> Node:
+            return tree(_text(entry.path), str(entry.path))
+
+        if self._kept is None or entry.origin == "project":
+            return parsed()
+        return self._kept.tree(entry.path, parsed)
 
     def _parent(self, entry: Entry, name: str, root: Node, children: tuple[Path, ...]) -> Entry:
         line = root.value["extends"].line if isinstance(root.value, dict) else 1
