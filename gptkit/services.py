@@ -15,6 +15,7 @@ from gptkit.settings.resolve import Settings, load
 from gptkit.templates.model import Template, Vocabulary
 
 if TYPE_CHECKING:
+    from gptkit.history.store import Store
     from gptkit.settings.rejections import RejectionFile
     from gptkit.templates.library import Library
     from gptkit.terminal import Terminal
@@ -114,6 +115,13 @@ class Services:
 
     def is_offline(self, model: str) -> bool:
         return OFFLINE.match(model) is not None
+
+    @cached_property
+    def history(self) -> Store:
+        from gptkit.history.store import Store
+
+        data = self.paths.require(self.paths.data)
+        return Store(data / "history.db", data / "journal")
 
     @cached_property
     def rejections(self) -> RejectionFile:

@@ -1,0 +1,212 @@
+"""SQLite files of gptkit: private, migrated by number, and left byte for byte as they are when damaged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from gptkit.errors import BadConfiguration, CannotRead, CannotWrite, GptkitError, TryAgain
+from gptkit.files import make_private_folder
+from gptkit.lock import locked
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    Migration = Callable[[sqlite3.Connection], None]
+
+BUSY_SECONDS = 60.0
+_MAGIC = b"SQLite format 3\0"
+_VERSION_AT, _APPLICATION_AT, _HEADER = 60, 68, 100
+"""Offsets in a database's header, https://www.sqlite.org/fileformat.html#the_database_header."""
+_TIMES_TO_OPEN = 20
+
+
+def connect(
+    path: Path, migrations: Sequence[Migration], application_id: int, hint: str = ""
+) -> sqlite3.Connection:
+    """Open a database, make it where there is none, and bring it to the newest version.
+
+    `migrations[n]` leads from version n to n + 1; all that are due run in one transaction. `hint` says
+    what to do about a damaged file. Raises CannotRead, CannotWrite, TryAgain, BadConfiguration.
+    """
+    with faults(path, hint):
+        _create(path, application_id)
+        _check_header(path, len(migrations), application_id, hint)
+        connection = _opened(path, hint)
+        try:
+            _migrate(connection, path, migrations)
+        except BaseException:
+            close_untouched(connection, path)
+            raise
+        return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path, hint: str = "") -> Iterator[None]:
+    """All of it or nothing, and nobody else writes meanwhile."""
+    with faults(path, hint):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # a full disk has rolled back by itself
+                with suppress(Exception):
+                    connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def faults(path: Path, hint: str = "") -> Iterator[None]:
+    """What goes wrong with the database, as errors of gptkit."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+    except Exception as error:
+        if type(error).__module__ != "sqlite3":
+            raise
+        raise _fault(error, path, hint) from error
+
+
+def close_untouched(connection: sqlite3.Connection, path: Path) -> None:
+    """Close without the clean-up that the last connection does, which would write to the file.
+
+    A second connection that cannot write is then the last one.
+    """
+    import sqlite3
+
+    try:
+        with closing(sqlite3.connect(_uri(path, "ro"), uri=True, timeout=0)) as witness:
+            with suppress(sqlite3.Error):
+                witness.execute("PRAGMA user_version").fetchone()
+            connection.close()
+    except sqlite3.Error:
+        connection.close()
+
+
+def _create(path: Path, application_id: int) -> None:
+    """A new file appears with its whole header: no file in this place is ever half made."""
+    if path.exists():
+        return
+    make_private_folder(path.parent)
+    with locked(path.parent):
+        if path.exists():
+            return
+        log = path.with_name(path.name + "-wal")
+        if path.is_symlink() or (log.exists() and log.stat().st_size):
+            raise CannotRead(
+                f"'{path}': it is gone, but '{log.name}' beside it is not", hint="restore the file"
+            )
+        temporary = path.with_name(f".gptkit-{os.urandom(8).hex()}")
+        try:
+            _write_empty(temporary, application_id)
+            temporary.replace(path)
+        finally:
+            for ending in ("", "-wal", "-shm", "-journal"):
+                temporary.with_name(temporary.name + ending).unlink(missing_ok=True)
+
+
+def _write_empty(path: Path, application_id: int) -> None:
+    import sqlite3
+
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
+    path.chmod(0o600)
+    with closing(sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA application_id = {application_id:d}")
+
+
+def _check_header(path: Path, version: int, application_id: int, hint: str) -> None:
+    """Before SQLite opens the file: it writes to one that it closes, if only to tidy up."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER)
+    except OSError as error:
+        raise CannotRead(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+    if len(header) < _HEADER and _MAGIC.startswith(header[: len(_MAGIC)]):
+        raise CannotRead(f"'{path}': it is damaged: it ends after {len(header)} bytes", hint=hint)
+    if not header.startswith(_MAGIC) and header[_APPLICATION_AT:][:4] == application_id.to_bytes(4, "big"):
+        raise CannotRead(f"'{path}': it is damaged: its first bytes are wrong", hint=hint)
+    if not header.startswith(_MAGIC) or header[_APPLICATION_AT:][:4] != application_id.to_bytes(4, "big"):
+        raise CannotRead(f"'{path}': it is not gptkit's, or damaged", hint=hint)
+    _check_version(path, int.from_bytes(header[_VERSION_AT:][:4], "big"), version)
+
+
+def _check_version(path: Path, found: int, known: int) -> None:
+    if found > known:
+        raise BadConfiguration(
+            f"'{path}': it was written by a newer gptkit (version {found}, this one knows {known})",
+            hint="upgrade gptkit, or set GPTKIT_HOME to another folder",
+        )
+
+
+def _opened(path: Path, hint: str) -> sqlite3.Connection:
+    import sqlite3
+
+    for left in reversed(range(_TIMES_TO_OPEN)):
+        connection = sqlite3.connect(
+            _uri(path, "rw"), uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            return connection
+        except sqlite3.OperationalError as error:
+            close_untouched(connection, path)
+            # While the last connection of another process tidies up, SQLite does not always wait.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:
+                raise
+        except sqlite3.Error:
+            close_untouched(connection, path)
+            raise
+    raise TryAgain(f"'{path}': it is locked", hint=hint)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+    found = _version(connection)
+    _check_version(path, found, len(migrations))
+    if found == len(migrations):
+        return
+    with transaction(connection, path):
+        found = _version(connection)  # another first run may have been faster
+        _check_version(path, found, len(migrations))
+        for migration in migrations[found:]:
+            migration(connection)
+        connection.execute(f"PRAGMA user_version = {len(migrations):d}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _uri(path: Path, mode: str) -> str:
+    """https://www.sqlite.org/uri.html says which characters need what."""
+    name = path.absolute().as_posix()
+    for character, code in (("%", "%25"), ("?", "%3f"), ("#", "%23")):
+        name = name.replace(character, code)
+    return f"file:{'' if name.startswith('/') else '/'}{name}?mode={mode}"
+
+
+def _fault(error: Exception, path: Path, hint: str) -> GptkitError:
+    import sqlite3
+
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    cause = str(error)
+    if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return TryAgain(f"'{path}': it is locked by another process")
+    if code & 0xFF == sqlite3.SQLITE_FULL:
+        return CannotWrite(f"'{path}': no space left on device")
+    if code in (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS):
+        return CannotRead(f"'{path}': {cause}", hint=hint)
+    if code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return CannotWrite(f"'{path}': {cause}")
+    if code & 0xFF == sqlite3.SQLITE_TOOBIG:
+        return CannotWrite(f"'{path}': a text is too long for it")
+    return CannotRead(f"'{path}': it is damaged: {cause}", hint=hint)

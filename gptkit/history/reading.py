@@ -1,0 +1,93 @@
+"""Reads turns and sessions, no more of them at a time than are asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gptkit.history.model import Session, Summary, Turn
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_TURNS = (
+    "SELECT turns.id, uid, parent, session, depth, state, prompt, model, reason, cause, code, request_id,"
+    " attempts, first, started, seconds, prompt_tokens, completion_tokens, estimated, cost, system, user,"
+    " answer, request, notes"
+    " FROM turns JOIN texts ON texts.turn = turns.id WHERE turns.id IN (SELECT value FROM json_each(?))"
+)
+_SESSION = (
+    "SELECT s.id, s.name, s.prompt, s.created, s.updated, s.head, coalesce(t.depth, 0)"
+    " FROM sessions s LEFT JOIN turns t ON t.id = s.head"
+)
+# A parent is always older than its child; that this is asked for ends the walk in a damaged file too.
+_LINE = """
+    WITH RECURSIVE line (id, parent, number) AS (
+        SELECT id, parent, 1 FROM turns WHERE id = ?1
+        UNION ALL
+        SELECT turns.id, turns.parent, number + 1 FROM line JOIN turns ON turns.id = line.parent
+        WHERE number < ?2 AND turns.id < line.id)
+"""
+_IDS = "SELECT id FROM line ORDER BY number"
+_NEAREST_SUMMARY = (
+    "SELECT s.id, s.upto, s.text, s.model, s.created FROM line JOIN summaries s ON s.upto = line.id"
+    " ORDER BY number, s.id DESC LIMIT 1"
+)
+
+
+def turns(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Turn]:
+    """The turns with these ids, in this order; those that are missing are left out."""
+    rows = connection.execute(_TURNS, (json.dumps(list(ids)),))
+    found = {row[0]: _turn(row) for row in rows}
+    return [found[each] for each in ids if each in found]
+
+
+def line(connection: sqlite3.Connection, turn_id: int, limit: int) -> list[Turn]:
+    """A turn and those before it, newest first."""
+    ids = connection.execute(_LINE + _IDS, (turn_id, limit))
+    return turns(connection, [row[0] for row in ids])
+
+
+def summary(connection: sqlite3.Connection, head: int) -> Summary | None:
+    """The one that covers most of the turns before and with `head`."""
+    if not connection.execute("SELECT 1 FROM summaries").fetchone():
+        return None
+    row = connection.execute(_LINE + _NEAREST_SUMMARY, (head, 1 << 62)).fetchone()
+    return Summary(*row) if row else None
+
+
+def sessions(connection: sqlite3.Connection, limit: int, prompt: str | None) -> list[Session]:
+    """Latest first."""
+    rows = connection.execute(
+        f"{_SESSION} WHERE ?1 IS NULL OR s.prompt = ?1 ORDER BY s.updated DESC, s.rowid DESC LIMIT ?2",
+        (prompt, limit),
+    )
+    return [Session(*row) for row in rows]
+
+
+def session_named(connection: sqlite3.Connection, name: str) -> Session | None:
+    row = connection.execute(f"{_SESSION} WHERE s.name = ? AND s.name <> ''", (name,)).fetchone()
+    return Session(*row) if row else None
+
+
+def sessions_by_id(connection: sqlite3.Connection, start: str) -> list[Session]:
+    """Those whose ids begin so, three at most."""
+    rows = connection.execute(
+        f"{_SESSION} WHERE s.id >= ?1 AND substr(s.id, 1, length(?1)) = ?1 ORDER BY s.id LIMIT 3", (start,)
+    )
+    return [Session(*row) for row in rows]
+
+
+def _turn(row: Sequence[Any]) -> Turn:
+    *plain, request, notes = row
+    turn = Turn._make((*plain, _object(request), _object(notes)))
+    return turn._replace(estimated=bool(turn.estimated))
+
+
+def _object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except (ValueError, TypeError, RecursionError):  # a damaged file: the rest of the turn still counts
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,242 @@
+"""The store of all exchanges: sessions, their turns, what they cost, and where their words are found."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from gptkit import database
+from gptkit.chat import Charge
+from gptkit.errors import CannotRead, GptkitError, NoInput, UsageFault
+from gptkit.history import reading, writing
+from gptkit.history.journal import Journal, orphans
+from gptkit.history.model import (
+    SESSION_ID,
+    Ending,
+    Opening,
+    Session,
+    Summary,
+    Turn,
+    new_opening_id,
+    storable,
+)
+from gptkit.history.names import session_name
+from gptkit.history.schema import APPLICATION_ID, HINT, MIGRATIONS
+from gptkit.sanitize import one_line
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_BLOCKS = (8, 64, 256)
+"""Turns of a chain that are read at once: few where perhaps only the last is wanted."""
+_SHORTEST = 4
+"""Characters of a session's id that name it, if no other's begins so."""
+
+
+class Store:
+    """One database file, opened when it is first used. Every failure is a GptkitError."""
+
+    def __init__(self, path: Path, journal_folder: Path, now: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self.journal_folder = journal_folder
+        self._now = now
+        self._lock = RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                connection, self._connection = self._connection, None
+                connection.close()
+
+    def finish(self, exchange: Journal | Opening, ending: Ending) -> int:
+        """Store a turn and move its session's head there; returns the turn's id."""
+        if isinstance(exchange, Opening):
+            with self.writing() as connection:
+                return writing.store(connection, exchange, ending, moves_on=True)
+        exchange.end(ending)
+        try:
+            with self.writing() as connection:
+                turn = writing.store(connection, exchange.opening, ending, moves_on=True)
+        except BaseException:
+            exchange.leave()  # whoever opens the store when that is possible finds it
+            raise
+        exchange.discard()
+        return turn
+
+    def adopt(self) -> int:
+        """Store the turns of processes that were killed; returns how many."""
+        count = 0
+        for path, kept in orphans(self.journal_folder):
+            ending = kept.ending or Ending("cancelled", kept.text, cause="killed")
+            with self.writing() as connection:
+                writing.store(connection, kept.opening, ending, moves_on=False)
+            with suppress(OSError):
+                path.unlink()
+            count += 1
+        return count
+
+    def create(self, name: str, prompt: str) -> Session:
+        """A new session; the name may be empty. Raises UsageFault."""
+        with self.writing() as connection:
+            return self._create(connection, name, prompt)
+
+    def session(self, name: str) -> Session | None:
+        """By its name, its id, or a beginning of its id that no other has."""
+        name = unicodedata.normalize("NFC", storable(name).strip())
+        with self.reading() as connection:
+            if found := reading.session_named(connection, name):
+                return found
+            start = name.lower()
+            if len(start) < _SHORTEST or not SESSION_ID.fullmatch(start.ljust(8, "0")):
+                return None
+            several = reading.sessions_by_id(connection, start)
+        if len(several) > 1:
+            raise NoInput(f"'{name}' could be {' or '.join(one.id for one in several)}")
+        return several[0] if several else None
+
+    def required(self, name: str) -> Session:
+        """The session of that name; raises NoInput."""
+        if found := self.session(name):
+            return found
+        from gptkit.templates.reader import nearest
+
+        names = [one.name for one in self.sessions(1000) if one.name]
+        hint = nearest(name, names)
+        if not hint.startswith("did"):
+            hint = "'gptkit history list' shows all"
+        raise NoInput(f"no session named '{one_line(name, 100)}'", hint=hint)
+
+    def latest(self, prompt: str | None = None) -> Session | None:
+        return next(iter(self.sessions(1, prompt)), None)
+
+    def sessions(self, limit: int, prompt: str | None = None) -> list[Session]:
+        """Latest first."""
+        with self.reading() as connection:
+            return reading.sessions(connection, limit, prompt)
+
+    def turn(self, turn_id: int) -> Turn | None:
+        with self.reading() as connection:
+            return next(iter(reading.turns(connection, [turn_id])), None)
+
+    def chain(self, turn_id: int | None) -> Iterator[Turn]:
+        """A turn, the one before it, and so on, read in blocks as they are asked for."""
+        number = 0
+        while turn_id is not None:
+            limit = _BLOCKS[min(number, len(_BLOCKS) - 1)]
+            with self.reading() as connection:
+                block = reading.line(connection, turn_id, limit)
+            yield from block
+            number += 1
+            turn_id = block[-1].parent if len(block) == limit else None
+
+    def set_head(self, session: Session | str, turn_id: int | None) -> None:
+        """What the session continues from; None is its beginning. Raises NoInput."""
+        session_id = self._id(session)
+        with self.writing() as connection:
+            known = connection.execute("SELECT 1 FROM turns WHERE id = ?", (turn_id,)).fetchone()
+            if turn_id is not None and not known:
+                raise NoInput(f"no turn {turn_id}")
+            connection.execute(
+                "UPDATE sessions SET head = ?, updated = max(updated, ?) WHERE id = ?",
+                (turn_id, self._now(), session_id),
+            )
+
+    def rename(self, session: Session | str, new: str) -> Session:
+        session_id = self._id(session)
+        with self.writing() as connection:
+            name = self._free(connection, new, session_id)
+            connection.execute("UPDATE sessions SET name = ? WHERE id = ?", (name, session_id))
+        return self.required(session_id)
+
+    def fork(self, session: Session | str, new_name: str) -> Session:
+        """A second session that begins with the same turns; they are shared, not copied."""
+        source = self.required(self._id(session))
+        with self.writing() as connection:
+            made = self._create(connection, new_name, source.prompt)
+            connection.execute("UPDATE sessions SET head = ? WHERE id = ?", (source.head, made.id))
+        return made._replace(head=source.head, turns=source.turns)
+
+    def add_summary(self, upto: int, text: str, model: str, charges: Iterable[Charge] = ()) -> Summary:
+        """What stands for a turn and those before it. Raises NoInput where there is no such turn."""
+        created, uid = self._now(), new_opening_id()
+        with self.writing() as connection:
+            row = connection.execute("SELECT session, prompt FROM turns WHERE id = ?", (upto,)).fetchone()
+            if row is None:
+                raise NoInput(f"no turn {upto}")
+            cursor = connection.execute(
+                "INSERT INTO summaries (uid, upto, text, model, created) VALUES (?, ?, ?, ?, ?)",
+                (uid, upto, storable(text), storable(model), created),
+            )
+            writing.charge(connection, uid, upto, (row[0], row[1]), charges)
+        return Summary(cursor.lastrowid or 0, upto, storable(text), storable(model), created)
+
+    def summary(self, head: int | None) -> Summary | None:
+        """The newest one that stands for turns before or with this one."""
+        if head is None:
+            return None
+        with self.reading() as connection:
+            return reading.summary(connection, head)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._kept_when_damaged():
+            connection = self._opened()
+            with database.faults(self.path, HINT):
+                yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction."""
+        with self._lock, self._kept_when_damaged():
+            connection = self._opened()
+            with database.transaction(connection, self.path, HINT):
+                yield connection
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = database.connect(self.path, MIGRATIONS, APPLICATION_ID, HINT)
+            with suppress(GptkitError):  # a journal that cannot be stored now waits for the next time
+                self.adopt()
+        if self._connection is None:
+            raise CannotRead(f"'{self.path}': it is damaged", hint=HINT)
+        return self._connection
+
+    @contextmanager
+    def _kept_when_damaged(self) -> Iterator[None]:
+        """A damaged file is not written to again, not even to tidy up."""
+        try:
+            yield
+        except CannotRead:
+            if self._connection is not None:
+                connection, self._connection = self._connection, None
+                database.close_untouched(connection, self.path)
+            raise
+
+    def _create(self, connection: sqlite3.Connection, name: str, prompt: str) -> Session:
+        made = Session(
+            id=writing.unused_session_id(connection),
+            name=self._free(connection, name, "") if name else "",
+            prompt=storable(prompt),
+            created=self._now(),
+            updated=self._now(),
+            head=None,
+            turns=0,
+        )
+        connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)", made[:-1])
+        return made
+
+    def _free(self, connection: sqlite3.Connection, name: str, owner: str) -> str:
+        name = session_name(name)
+        other = reading.session_named(connection, name)
+        if other and other.id != owner:
+            raise UsageFault(f"there is a session '{name}' already")
+        return name
+
+    def _id(self, session: Session | str) -> str:
+        return session.id if isinstance(session, Session) else self.required(session).id

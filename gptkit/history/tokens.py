@@ -1,0 +1,73 @@
+"""Text as the search index has it: scripts without spaces as pairs of characters, the rest as words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from itertools import pairwise
+
+_SPACELESS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3041-\u3096\u3099-\u309f\u30a1-\u30fa\u30fc-\u31bf"
+    "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+
+
+def folded(text: str) -> str:
+    """The form in which two spellings of a word are one: width, case, ligatures."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def indexed(text: str) -> tuple[str, str]:
+    """The words of a text, and each character of the scripts without spaces once."""
+    text = folded(text).replace("\0", " ")
+    if text.isascii():
+        return text, ""
+    signs: set[str] = set()
+
+    def pairs(match: re.Match[str]) -> str:
+        run = match.group()
+        signs.update(run)
+        return f" {_pairs(run)} "
+
+    words = _runs().sub(pairs, text)
+    return words, " ".join(sorted(signs))
+
+
+def query(words: str) -> str:
+    """An expression of FTS5 in which nothing of the user's is interpreted; empty without any word.
+
+    All words must be found. A word of several parts is a phrase for each.
+    """
+    terms = []
+    for word in folded(words).replace("\0", " ").split():
+        start = 0
+        for match in _runs().finditer(word):
+            terms += [_phrase(word[start : match.start()]), _run_phrase(match.group())]
+            start = match.end()
+        terms.append(_phrase(word[start:]))
+    return " AND ".join(dict.fromkeys(term for term in terms if term))
+
+
+def _phrase(text: str) -> str:
+    if not any(character.isalnum() for character in text):
+        return ""
+    return 'body : "' + text.replace('"', " ") + '"'
+
+
+def _run_phrase(run: str) -> str:
+    if len(run) == 1:
+        return f'signs : "{run}"'
+    return f'body : "{_pairs(run)}"'
+
+
+def _pairs(run: str) -> str:
+    return " ".join(map("".join, pairwise(run))) or run
+
+
+@cache
+def _runs() -> re.Pattern[str]:
+    return re.compile(f"[{_SPACELESS}]+")
