@@ -15,6 +15,7 @@ from gptkit.settings.resolve import Settings, load
 from gptkit.templates.model import Template, Vocabulary
 
 if TYPE_CHECKING:
+    from gptkit.prices import Prices
     from gptkit.history.store import Store
     from gptkit.settings.rejections import RejectionFile
     from gptkit.templates.library import Library
@@ -128,6 +129,17 @@ class Services:
         from gptkit.settings.rejections import RejectionFile
 
         return RejectionFile(self.paths, self.settings.address().authority)
+
+    @cached_property
+    def prices(self) -> Prices:
+        from gptkit.prices import Prices
+
+        own, window = self.settings.value("prices"), self.settings.value("context_window")
+        return Prices(
+            own if isinstance(own, dict) else {},
+            self.settings.address().url,
+            window if isinstance(window, int) else None,
+        )
 
     def means(self, form: OutputFormat, model: str, budget: Budget, verbose: bool) -> Means:
         endpoint = self.endpoint(model)

@@ -116,7 +116,7 @@ def test_set_get_unset(gptkit: InMemory, file: Path) -> None:
 
 def test_names_are_completed(run: AsProcess) -> None:
     environ = {"_GPTKIT_COMPLETE": "complete_bash", "COMP_WORDS": "gptkit config get m", "COMP_CWORD": "3"}
-    assert run(env=environ).stdout.split() == ["model", "max_tokens", "markdown"]
+    assert run(env=environ).stdout.split() == ["model", "max_tokens", "monthly_limit", "markdown"]
 
 
 def test_a_change_keeps_comments_order_and_mode(gptkit: InMemory, write: Write) -> None:

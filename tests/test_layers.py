@@ -14,7 +14,7 @@ SIDE_BY_SIDE = 2  # packages of this layer do not know each other
 LAYERS = {
     **dict.fromkeys(["", "errors", "chat", "paths", "files", "lock", "database"], 0),
     **dict.fromkeys(["sanitize", "redact", "templates", "documents"], 1),
-    **dict.fromkeys(["settings", "terminal", "provider", "output"], 2),
+    **dict.fromkeys(["settings", "terminal", "provider", "output", "prices"], 2),
     **dict.fromkeys(["templates.library", "templates.shelves", "templates.kept", "documents.load"], 2),
     **dict.fromkeys(["history", "memory", "retrieval", "tools"], 2),
     "engine": 3,

@@ -46,7 +46,8 @@ def forget(path: Path, name: str, profile: str | None = None) -> None:
     source = _source(path)
     _known(path, profile)
     found = source.found if profile is None else source.profiles[profile]
-    if not any(key == name or key.startswith(f"{name}.") for key in found):
+    whole_map = f"{name}." if name in SETTINGS else None  # an entry's own name can have dots in it
+    if not any(key == name or (whole_map and key.startswith(whole_map)) for key in found):
         raise NoInput(f"'{name}' is not set in '{path}'")
     _change(path, [(_keys(name, profile), _NOTHING)])
 
@@ -139,7 +140,7 @@ def _value(setting: Setting, name: str, text: str) -> object:
 def _entry_text(setting: Setting, text: str) -> object:
     from gptkit.templates.tree import typed
 
-    return typed(text) if setting.name == "parameters" else text
+    return typed(text) if setting.name in ("parameters", "prices") else text
 
 
 def _keys(name: str, profile: str | None) -> tuple[str, ...]:

@@ -74,9 +74,13 @@ SETTINGS: Mapping[str, Setting] = {
             "wait_budget", "number", "most seconds to wait between attempts, all together", 60.0, least=0
         ),
         Setting("stdin_wait", "number", "seconds to wait for an idle standard input", 3.0, least=0),
+        Setting("monthly_limit", "number", "most US dollars to spend in a calendar month", above=0),
         Setting(
             "finish", "choice", "whether an answer must say why it ended", "strict", (), ("strict", "lenient")
         ),
+        Setting("prices", "map", "a model's [input, output] in USD per million tokens"),
+        Setting("context_window", "integer", "tokens that the model takes at most", least=1),
+        Setting("log", "boolean", "keep a history of what was asked and answered", True),
         Setting("markdown", "boolean", "render Markdown on a terminal", True, project=True),
     )
 }

@@ -22,6 +22,7 @@ _DEVICES = r"con|prn|aux|nul|com[0-9]|lpt[0-9]"
 _HEADER = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _TEXT_CAP = 8192
+_MODEL_CAP = 200
 _FRAMING = ("host", "connection", "content-length", "content-type", "transfer-encoding", "accept-encoding")
 
 
@@ -87,6 +88,8 @@ def entry(setting: Setting, name: str, value: object) -> object:
         if name in OWN_PARAMETERS:
             raise ValueError("gptkit sets this one by itself")
         return value
+    if setting.name == "prices":
+        return _price(name, value)
     if not re.fullmatch(_HEADER, name):
         raise ValueError("is not the name of a header")
     if name.lower() in _FRAMING:
@@ -135,6 +138,22 @@ def _number(setting: Setting, value: object) -> int | float:
     if setting.above is not None and number <= setting.above:
         raise ValueError(f"must be more than {setting.above:g}")
     return number
+
+
+def _price(model: str, value: object) -> object:
+    """`[input, output]`, which may also be written with their names."""
+    if not model.strip() or not model.isprintable() or len(model) > _MODEL_CAP:
+        raise ValueError("is not the name of a model")
+    if value is None:
+        return None
+    if isinstance(value, dict) and value.keys() == {"input", "output"}:
+        value = [value["input"], value["output"]]
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError("must be [INPUT, OUTPUT] in USD per million tokens, such as [2, 8]")
+    numbers = [_finite(each) for each in value]
+    if min(numbers) < 0:
+        raise ValueError("a price must be at least 0")
+    return [int(each) if each.is_integer() else each for each in numbers]
 
 
 def _finite(value: object) -> float:
