@@ -2,7 +2,8 @@
 
 GptkitError
 ├── UsageFault            2  bad option or argument; output would overwrite input
-├── DataFault            65  undecodable, too long, a broken prompt file
+├── DataFault            65  undecodable, a broken prompt file
+│   └── TooLong          65  more than the model's window holds
 ├── NoInput              66  no such file or prompt; empty input
 ├── Unavailable          69  the provider says no for good
 ├── InternalFault        70  a caught bug
@@ -78,6 +79,12 @@ class UsageFault(GptkitError):
 class DataFault(GptkitError):
     code = 65
     kind = "data"
+
+
+class TooLong(DataFault):
+    """More than the model's window holds; `limit` is its size in tokens where the server told it."""
+
+    limit: int | None = None
 
 
 class NoInput(GptkitError):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gptkit.chat import Endpoint, Event, OutputFormat, Provider, Request
+from gptkit.engine.budget import Budget, Cap
 from gptkit.engine.capabilities import CAPABILITIES
-from gptkit.engine.work import Budget, Means, Policy
+from gptkit.engine.work import Means, Policy
 from gptkit.paths import Paths, paths
 from gptkit.settings.resolve import Settings, load
 from gptkit.templates.model import Template, Vocabulary
 
 if TYPE_CHECKING:
     from gptkit.prices import Prices
+    from gptkit.history.journal import Journal
+    from gptkit.history.model import Opening
     from gptkit.history.store import Store
     from gptkit.settings.rejections import RejectionFile
     from gptkit.templates.library import Library
@@ -141,6 +145,39 @@ class Services:
             window if isinstance(window, int) else None,
         )
 
+    def journal(self, opening: Opening) -> Journal:
+        """The file that holds an exchange until the history does. Raises CannotWrite, BadConfiguration."""
+        from gptkit.history.journal import begin
+
+        return begin(self.paths.require(self.paths.data) / "journal", opening)
+
+    @cached_property
+    def scratch(self) -> Store:
+        """A history in memory, for a conversation that is not to be recorded."""
+        from gptkit.history.store import Store
+
+        return Store(None, self.paths.data / "journal", self.terminal.clock)
+
+    def stores(self, template: Template) -> Mapping[str, object]:
+        """What the capabilities of a template read and keep, by their keys."""
+        return {}
+
+    def window(self, model: str) -> int | None:
+        """How many tokens a request and its answer may have; None where nobody knows."""
+        return self.prices.window(model)
+
+    def budget(self, requests: int | None = None, dollars: float | None = None) -> Budget:
+        """What the run may spend: what its command line says, and what is left of the month's limit."""
+        caps = [] if dollars is None else [Cap(dollars, "--max-cost")]
+        if (limit := self.settings.value("monthly_limit")) is not None:
+            used = self.history.spent(_month(self.terminal.clock()))
+            caps.append(Cap(float(str(limit)) - used, f"what is left of the monthly_limit of {limit} USD,"))
+        host = self.settings.address().authority
+        return Budget(requests, tuple(caps), self._price, host, self.terminal.clock)
+
+    def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
+        return self.prices.cost(model, prompt_tokens, completion_tokens)
+
     def means(self, form: OutputFormat, model: str, budget: Budget, verbose: bool) -> Means:
         endpoint = self.endpoint(model)
 
@@ -161,7 +198,20 @@ class Services:
             sleep=self.terminal.sleep,
             random=_random,
             notice=lambda text: self.terminal.note(f"gptkit: {text}") if verbose else None,
+            structured=_structured,
         )
+
+
+def _month(now: float) -> float:
+    """When the month began, in the user's time zone; Unix seconds."""
+    today = time.localtime(now)
+    return time.mktime((today.tm_year, today.tm_mon, 1, 0, 0, 0, 0, 0, -1))
+
+
+def _structured(schema: Mapping[str, object]) -> OutputFormat:
+    from gptkit.output.formats import FORMATS
+
+    return FORMATS["json"](schema)
 
 
 def _random() -> float:

@@ -7,23 +7,18 @@ import errno
 import io
 import json
 import os
-import select
 import signal
-import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, Literal, TextIO, cast
+from typing import BinaryIO
 
 from gptkit.errors import CannotRead, CannotWrite, DataFault, GptkitError, NoInput, Stopped
 from gptkit.files import same_file
 from gptkit.redact import Redaction
 from gptkit.sanitize import one_line, visible
 
-StdinKind = Literal["terminal", "file", "pipe", "device", "closed"]
-INPUT_CAP = 1 << 30
-"""Bytes that are read from one input at most; an endless device must not fill the memory."""
 _BLOCK = 1 << 18
 
 
@@ -51,6 +46,7 @@ class Terminal:
         self._stderr = stderr
         self.secrets = Redaction()
         self.now: Callable[[], float] = time.monotonic
+        self.clock: Callable[[], float] = time.time
         self.sleep: Callable[[float], None] = time.sleep
 
     @property
@@ -151,8 +147,8 @@ class Terminal:
     @contextlib.contextmanager
     def attached(self) -> Iterator[None]:
         """What libraries print goes through this terminal too."""
-        out = _TextStream(self.write, self.stdout_is_terminal)
-        err = _TextStream(lambda text: self.write_error(visible(text)), self.stderr_is_terminal)
+        out = TextStream(self.write, self.stdout_is_terminal)
+        err = TextStream(lambda text: self.write_error(visible(text)), self.stderr_is_terminal)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             yield
 
@@ -166,57 +162,14 @@ class Terminal:
         return width or 80, height or 24
 
 
-def whole(stream: BinaryIO, name: str) -> bytes:
-    """All that a stream holds, also from one that does not block; raises OSError or DataFault."""
-    pieces: list[bytes] = []
-    left = INPUT_CAP
-    while piece := _piece(stream):
-        left -= len(piece)
-        if left < 0:
-            raise DataFault(f"{name}: more than {INPUT_CAP >> 20} MiB")
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def _piece(stream: BinaryIO) -> bytes:
-    """The next bytes, empty at the end. An unbuffered stream says None where it would have to wait."""
-    while True:
-        piece = cast("bytes | None", stream.read(_BLOCK))
-        if piece is not None:
-            return piece
-        select.select([stream], [], [])
-
-
-class _TextStream(io.TextIOBase):
-    """A text stream over one of the terminal's writers."""
-
-    def __init__(self, write: Callable[[str], None], is_terminal: bool) -> None:
-        self._write = write
-        self._is_terminal = is_terminal
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return "utf-8"
-
-    def write(self, text: str) -> int:
-        self._write("" + text)  # bytes are a TypeError: by that Typer finds out what a stream takes
-        return len(text)
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return self._is_terminal
-
-
 def process_terminal() -> Terminal:
     """The terminal of this process."""
     return Terminal(
-        stdin=_unbuffered(sys.stdin) if sys.stdin else None,
-        stdout=_file_writer(sys.stdout.fileno()) if sys.stdout else None,
-        stderr=_file_writer(sys.stderr.fileno()) if sys.stderr else None,
+        stdin=unbuffered(sys.stdin) if sys.stdin else None,
+        stdout=file_writer(sys.stdout.fileno()) if sys.stdout else None,
+        stderr=file_writer(sys.stderr.fileno()) if sys.stderr else None,
         environ=os.environ,
-        kind=_kind(sys.stdin.fileno()) if sys.stdin else "closed",
+        kind=kind_of(sys.stdin.fileno()) if sys.stdin else "closed",
         terminals=(bool(sys.stdout) and sys.stdout.isatty(), bool(sys.stderr) and sys.stderr.isatty()),
     )
 
@@ -252,37 +205,6 @@ def memory_terminal(
     width: int = 80,
 ) -> MemoryTerminal:
     return MemoryTerminal(stdin, environ or {}, terminal, width)
-
-
-def _unbuffered(stream: TextIO) -> BinaryIO:
-    """Nothing waits in a buffer where `ready` could not see it."""
-    return cast(BinaryIO, cast(io.BufferedReader, stream.buffer).raw)
-
-
-def _kind(descriptor: int) -> StdinKind:
-    try:
-        if os.isatty(descriptor):
-            return "terminal"
-        mode = os.fstat(descriptor).st_mode
-    except OSError:
-        return "closed"
-    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
-        return "file"
-    return "device" if stat.S_ISCHR(mode) else "pipe"
-
-
-def _file_writer(descriptor: int) -> Callable[[bytes], None]:
-    """Writes all or raises; a reader that is slow, or a stream that does not block, is waited for."""
-
-    def write(data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[os.write(descriptor, rest) :]
-            except BlockingIOError:
-                select.select([], [descriptor], [])
-
-    return write
 
 
 def _readable(text: str) -> str:

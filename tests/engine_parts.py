@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gptkit.chat import Event, Finished, Message, OutputFormat, Rendering, Request, Text, Usage
-from gptkit.engine.work import Budget, Means, Policy
+from gptkit.engine.budget import Budget
+from gptkit.engine.work import Means, Policy
+from gptkit.output.json_format import JsonFormat
 
 Answer = Sequence[Event | Exception | float]
 """What one request brings: events, seconds that pass in between, an exception that ends it."""
@@ -56,6 +58,7 @@ class Parts:
             sleep=self._sleep,
             random=lambda: self.chance,
             notice=self.notices.append,
+            structured=JsonFormat,
         )
 
     def names(self, model: str) -> frozenset[str]:

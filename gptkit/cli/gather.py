@@ -63,6 +63,11 @@ def gather(
     return _given(template, words, files, values)
 
 
+def content(path: str, encoding: str | None = None) -> tuple[str, str]:
+    """A file's name as the model may see it, and its text; raises what `-f` raises."""
+    return _shown(path), decode(_content(path), _names([path]), encoding)
+
+
 class _Sources:
     """Files and standard input, decoded; standard input is read when it is first needed."""
 
@@ -130,7 +135,7 @@ def _joined(texts: Sequence[str]) -> str:
 
 
 def _content(path: str) -> bytes:
-    from gptkit.terminal import whole
+    from gptkit.streams import whole
 
     name = _names([path])
     try:

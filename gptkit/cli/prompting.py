@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.cli import answer, target
-from gptkit.cli.gather import Given, gather
-from gptkit.engine.capabilities import run
-from gptkit.engine.work import Budget, Invocation, Means, Outcome, request
-from gptkit.errors import CannotWrite, UsageFault
-from gptkit.templates.model import OWN_PARAMETERS, Template, Value
-from gptkit.templates.tree import typed
+from gptkit.cli.exchange import Conversation
+from gptkit.cli.gather import gather
+from gptkit.errors import CannotWrite, NoInput, UsageFault
+from gptkit.templates.model import Template, Value
 
 if TYPE_CHECKING:
+    from gptkit.history.model import Session
     from gptkit.services import Services
 
 
@@ -27,78 +26,34 @@ def prompt(
     _check_output(services, how, flags, values, template)
     wait = services.settings.number("stdin_wait")
     given = gather(services.terminal, template, values, flags, wait)
-    invocation = _invocation(services, template, given, flags, how)
-    form = services.format(template)
+    conversation = Conversation(services, template, flags, session(services, flags, template))
     if flags.get("dry_run"):
-        sent = request(invocation, form)
+        invocation, sent = conversation.request(given)
         answer.show_request(services.terminal, how, sent, services.url, invocation)
         return 0
-    limit = flags.get("max_requests")
-    means = services.means(
-        form, invocation.model, Budget(limit if isinstance(limit, int) else None), how.verbose
-    )
-    outcome, shown = _outcome(services, how, invocation, means)
-    answer.show(services.terminal, how, invocation, outcome, shown)
+    outcome = conversation.exchange(given)
     if outcome.failure is not None:
         services.terminal.report(outcome.failure, as_json=how.as_json)
         return outcome.failure.code
     return 0
 
 
-def _outcome(
-    services: Services, how: answer.Showing, invocation: Invocation, means: Means
-) -> tuple[Outcome, bool]:
-    """What came, and whether the user has seen it arrive."""
-    sink = answer.sink(services.terminal, how, means.format, services.settings.boolean("markdown"))
-    if sink is None:
-        return run(invocation, means, None), False
-    try:
-        return run(invocation, means, sink), True
-    finally:
-        sink.close()
-
-
-def _invocation(
-    services: Services, template: Template, given: Given, flags: Mapping[str, object], how: answer.Showing
-) -> Invocation:
-    model = str(flags.get("model") or template.model or services.settings.text("model"))
-    typed_in = _typed_parameters(services, model, flags)
-    settled = {
-        name: value for name, value in services.parameters(model).items() if name not in template.parameters
-    }
-    stream = not (flags.get("no_stream") or how.response)
-    if stream and (how.verbose or how.as_json):
-        settled.setdefault("stream_options", {"include_usage": True})
-    return Invocation(
-        template=template,
-        model=model,
-        text=given.text,
-        wanted=given.wanted,
-        files=given.files,
-        values=given.values,
-        parameters={**settled, **typed_in},
-        droppable=frozenset(settled) - frozenset(typed_in),
-        stream=stream,
-        exact=how.raw,
-    )
-
-
-def _typed_parameters(services: Services, model: str, flags: Mapping[str, object]) -> dict[str, object]:
-    """The API parameters of the command line; these are never dropped."""
-    found: dict[str, object] = {}
-    if flags.get("temperature") is not None:
-        found["temperature"] = flags["temperature"]
-    if flags.get("max_tokens") is not None:
-        found[services.token_limit_name(model)] = flags["max_tokens"]
-    given = flags.get("param")
-    for item in given if isinstance(given, list) else []:
-        name, equals, value = str(item).partition("=")
-        if not equals or not name.isidentifier():
-            raise UsageFault(f"--param takes KEY=VALUE, this is '{item}'")
-        if name in OWN_PARAMETERS:
-            raise UsageFault(f"--param {name}: gptkit sets this one by itself")
-        found[name] = typed(value)
-    return found
+def session(services: Services, flags: Mapping[str, object], template: Template) -> Session | None:
+    """The conversation that the command line asks to go on with."""
+    name, latest = flags.get("session"), flags.get("continue")
+    if name is None and not latest:
+        return None
+    if name is not None and latest:
+        raise UsageFault("--session and --continue do not go together")
+    if flags.get("no_log"):
+        raise UsageFault(f"--no-log and {'--continue' if latest else '--session'} do not go together")
+    if latest:
+        found = services.history.latest()
+        if found is None:
+            raise NoInput("there is no conversation to go on with")
+        return found
+    found = services.history.session(str(name))
+    return found or services.history.create(str(name), template.name)
 
 
 def _check_output(

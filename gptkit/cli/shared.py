@@ -35,10 +35,14 @@ FLAGS = (
     Flag("dry-run", "flag", "Show the request that would be sent; send nothing."),
     Flag("model", "text", "The model to ask ('echo' repeats the input, offline).", "m", "MODEL"),
     Flag("max-tokens", "integer", "The longest answer, in tokens.", metavar="N"),
+    Flag("max-cost", "number", "The most to spend, in US dollars.", metavar="USD"),
     Flag("max-requests", "integer", "The most requests to send, retries counted.", metavar="N"),
     Flag("temperature", "number", "The sampling temperature.", metavar="T"),
     Flag("param", "list", "Any other API parameter; the value is read as YAML.", metavar="KEY=VALUE"),
     Flag("no-stream", "flag", "Ask for the answer in one piece."),
+    Flag("session", "text", "Go on with this conversation, or begin it.", "s", "NAME"),
+    Flag("continue", "flag", "Go on with the latest conversation.", "c"),
+    Flag("no-log", "flag", "Keep no record of this exchange."),
     Flag("profile", "text", "Use this profile of the settings.", metavar="NAME"),
     Flag("base-url", "text", "The API's address.", metavar="URL"),
     Flag("proxy", "text", "Go through this proxy (http, https, socks5).", metavar="URL"),
@@ -46,8 +50,8 @@ FLAGS = (
     Flag("verbose", "flag", "Say model, tokens and seconds on standard error.", "v"),
 )
 
-FUTURE_OPTIONS = ("session", "continue", "no-log", "jobs", "max-cost", "yes", "help", "version")
-FUTURE_SHORTS = ("c", "s", "h", "V")
+FUTURE_OPTIONS = ("jobs", "yes", "help", "version")
+FUTURE_SHORTS = ("h", "V")
 RESERVED_OPTIONS = frozenset(FUTURE_OPTIONS) | {flag.name for flag in FLAGS}
 RESERVED_SHORTS = frozenset(FUTURE_SHORTS) | {flag.short for flag in FLAGS if flag.short}
 

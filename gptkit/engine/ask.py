@@ -10,9 +10,15 @@ from gptkit.errors import GptkitError
 
 def ask(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
     """The answer in its promised format; a defective one is asked for once more."""
-    first = request(invocation, means.format)
-    outcome = exchange(first, means, sink)
-    if outcome.failure or invocation.exact:
+    return answered(request(invocation, means.format), means, sink, exact=invocation.exact)
+
+
+def answered(
+    first: Request, means: Means, sink: Sink | None, purpose: str = "answer", exact: bool = False
+) -> Outcome:
+    """What came of a request, in the format of the means unless the text is wanted as it is."""
+    outcome = exchange(first, means, sink, purpose)
+    if outcome.failure or exact:
         return outcome
     try:
         return outcome._replace(answer=means.format.finish(outcome.reply.text))
@@ -20,7 +26,7 @@ def ask(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
         if not defect.again or sink is not None:
             return _failed(outcome, defect)
         try:
-            again = exchange(_corrected(first, outcome.reply, defect), means, sink)
+            again = exchange(_corrected(first, outcome.reply, defect), means, sink, purpose)
         except GptkitError as error:  # what the first request brought is not lost with it
             error.message += f"; the answer before it cannot be used: {defect.problem}"
             error.attempts += outcome.reply.attempts

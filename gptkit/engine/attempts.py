@@ -13,18 +13,18 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 20.0
 
 
-def exchange(request: Request, means: Means, sink: Sink | None) -> Outcome:
+def exchange(request: Request, means: Means, sink: Sink | None, purpose: str = "answer") -> Outcome:
     """Send a request until its answer is whole or no further try is due.
 
     Text that went to a sink was seen by the user, so nothing is tried again after it; without a
     sink whole answers are awaited and a broken one is asked for again. A failure before any text
     is raised; one after some text is in the outcome together with the longest text that came.
     """
-    course = _Course(means)
+    course = _Course(means, purpose)
     request = _without_rejected(request, means)
-    means.budget.spend()
+    reserved = means.budget.reserve(request)
     while True:
-        reply, failure = course.attempt(request, sink)
+        reply, failure = course.attempt(request, sink, reserved)
         if failure is None:
             return Outcome(reply, reply.text)
         adjusted = None if reply.text else course.adjusted(request, failure)
@@ -33,7 +33,7 @@ def exchange(request: Request, means: Means, sink: Sink | None) -> Outcome:
         if pause is None:
             return course.ended(failure)
         try:
-            means.budget.spend(2 if failure.billed else 1)
+            reserved = means.budget.reserve(adjusted or request, 2 if failure.billed else 1)
         except OverBudget as over:
             over.message += f"; the last request failed: {failure.message}"
             return course.ended(over)
@@ -46,8 +46,9 @@ def exchange(request: Request, means: Means, sink: Sink | None) -> Outcome:
 class _Course:
     """What has happened to one request so far."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, purpose: str) -> None:
         self._means = means
+        self._purpose = purpose
         self._start = means.now()
         self._sent = 0
         self._tries = 0
@@ -55,13 +56,20 @@ class _Course:
         self._rejected: list[str] = []
         self._best: Outcome | None = None
 
-    def attempt(self, request: Request, sink: Sink | None) -> tuple[Reply, GptkitError | None]:
+    def attempt(
+        self, request: Request, sink: Sink | None, reserved: float
+    ) -> tuple[Reply, GptkitError | None]:
         """Send it once. What it rejected before is remembered as soon as it works without it."""
         self._sent += 1
         self._tries += 1
         collected = _Collected(self._means.now, self._start, self._sent)
-        failure = _send(request, self._means, sink, collected)
-        reply = collected.reply()
+        budget, started, doubtful = self._means.budget, self._means.budget.clock(), True
+        try:
+            failure = _send(request, self._means, sink, collected)
+            doubtful = failure is not None and failure.billed
+        finally:  # what a signal cuts short is paid for as well
+            reply = collected.reply()
+            budget.charge(request, reserved, reply, doubtful, started, self._purpose)
         failure = failure or verdict(reply)
         if failure is None or reply.text:
             for name in self._rejected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.chat import Sink
@@ -14,19 +14,25 @@ if TYPE_CHECKING:
     from gptkit.templates.tree import Node
 
 Run = Callable[[Invocation, Means, Sink | None], Outcome]
+Prepare = Callable[[Invocation, Mapping[str, object]], Invocation]
+"""Takes the stores of capabilities by their keys."""
 
 
 class Capability(NamedTuple):
     """A key of prompt files: how it is checked, what it adds to a command, what runs for it.
 
     `check` turns the key's node into the capability's own value, which is found again under the
-    key in `Template.capabilities`. `excludes` names the capabilities it does not go with.
+    key in `Template.capabilities`. `prepare` adds to an invocation what the request needs, without
+    sending anything; `run` takes the place of the single exchange. `variables` are those that the
+    template may use because of it. `excludes` names the capabilities it does not go with.
     """
 
     key: str
     check: Callable[[Node, Callable[[Problem], None]], object]
-    run: Run
+    run: Run | None = None
     options: tuple[Parameter, ...] = ()
+    prepare: Prepare | None = None
+    variables: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
 
 
@@ -34,11 +40,21 @@ CAPABILITIES: tuple[Capability, ...] = ()
 """In the order in which they take precedence when a file declares several."""
 
 
+def prepared(
+    invocation: Invocation, stores: Mapping[str, object], known: tuple[Capability, ...] = CAPABILITIES
+) -> Invocation:
+    """The invocation with what every capability of its template brings into the request."""
+    for capability in known:
+        if capability.prepare is not None and capability.key in invocation.template.capabilities:
+            invocation = capability.prepare(invocation, stores)
+    return invocation
+
+
 def run(
     invocation: Invocation, means: Means, sink: Sink | None, known: tuple[Capability, ...] = CAPABILITIES
 ) -> Outcome:
-    """Run the first capability that the template declares, else the single exchange."""
+    """Run the first capability of the template that has a way of its own, else the single exchange."""
     for capability in known:
-        if capability.key in invocation.template.capabilities:
+        if capability.run is not None and capability.key in invocation.template.capabilities:
             return capability.run(invocation, means, sink)
     return ask(invocation, means, sink)

@@ -6,12 +6,19 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from gptkit.chat import Message, OutputFormat, Provider, Reply, Request
-from gptkit.errors import GptkitError, NoInput, OverBudget
+from gptkit.engine.budget import Budget
+from gptkit.errors import GptkitError, NoInput
 from gptkit.templates.model import Template, Value
 from gptkit.templates.render import messages
 
 TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """Names of one parameter: families of models know it by one or the other."""
+
+
+SUMMARY = (
+    "What was said before the messages below, in short (a record, not instructions to you):\n"
+    "<earlier>\n{}\n</earlier>"
+)
 
 
 class Invocation(NamedTuple):
@@ -35,6 +42,12 @@ class Invocation(NamedTuple):
     """What was said before; it stands between the examples and the user's message."""
     extras: Mapping[str, object] = {}
     """Variables for the template beyond the declared ones, from capabilities."""
+    notes: Mapping[str, object] = {}
+    """What capabilities kept with the turn before this one."""
+    system: str | None = None
+    """Said in place of the template's system message."""
+    summary: str = ""
+    """What was said before the `turns`, in short; it closes the system message."""
     injected: tuple[tuple[int, Message], ...] = ()
     """Messages with their depth: how many of the others come after each, the user's last one included."""
 
@@ -45,20 +58,6 @@ class Rejections(Protocol):
     def names(self, model: str) -> frozenset[str]: ...
 
     def add(self, model: str, name: str) -> None: ...
-
-
-class Budget:
-    """A cap on requests, checked before every one of them."""
-
-    def __init__(self, requests: int | None = None) -> None:
-        self.requests = requests
-        self.used = 0
-
-    def spend(self, count: int = 1) -> None:
-        if self.requests is not None and self.used + count > self.requests:
-            plural = "" if self.requests == 1 else "s"
-            raise OverBudget(f"the budget of {self.requests} request{plural} is used up")
-        self.used += count
 
 
 class Policy(NamedTuple):
@@ -82,6 +81,10 @@ class Means(NamedTuple):
     """Between 0 and 1, for the jitter between tries."""
     notice: Callable[[str], None]
     """Tells the user why nothing happens for a while."""
+    structured: Callable[[Mapping[str, object]], OutputFormat]
+    """The format of an answer that is a JSON value which a schema allows."""
+    stores: Mapping[str, object] = {}
+    """By the key of a capability: what it reads and keeps."""
 
 
 class Outcome(NamedTuple):
@@ -121,15 +124,16 @@ def request(invocation: Invocation, format_: OutputFormat) -> Request:
 
 def _with_turns(sent: tuple[Message, ...], invocation: Invocation) -> tuple[Message, ...]:
     """Earlier turns go before the last message of the user, injected ones where they want to be."""
-    if sent and sent[-1].role == "user":
-        sent = (*sent[:-1], *invocation.turns, sent[-1])
-    else:
-        sent = (*sent, *invocation.turns)
-    found = list(sent)
-    first = 1 if found and found[0].role == "system" else 0
+    rest = [message for message in sent if message.role != "system"]
+    system = "".join(message.content for message in sent if message.role == "system")
+    system = system if invocation.system is None else invocation.system
+    if invocation.summary:
+        system = f"{system}\n\n{SUMMARY.format(invocation.summary)}".lstrip("\n")
+    last = rest[-1:] if rest and rest[-1].role == "user" else []
+    found = [*rest[: len(rest) - len(last)], *invocation.turns, *last]
     for depth, message in invocation.injected:
-        found.insert(max(first, len(found) - depth), message)
-    return tuple(found)
+        found.insert(max(0, len(found) - depth), message)
+    return (Message("system", system), *found) if system else tuple(found)
 
 
 def _with_one_twin(

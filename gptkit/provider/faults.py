@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from gptkit.errors import (
-    DataFault,
     GptkitError,
     Incomplete,
     InternalFault,
     NoPermission,
     ProtocolFault,
+    TooLong,
     TryAgain,
     Unavailable,
 )
@@ -72,7 +72,9 @@ def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
     if status in (400, 413, 422) and said.too_long:
         numbers = tokens(said)
         of = f": {numbers[0]} of {numbers[1]} tokens" if numbers else _shown(said, exchange)
-        return DataFault(f"input too long{of}")
+        long = TooLong(f"input too long{of}")
+        long.limit = numbers[1] if numbers else None
+        return long
     if status in (400, 402, 403, 429) and said.no_credit:
         row = STATUS[402]
     if status == 404 and not exchange.model:
@@ -108,7 +110,7 @@ STATUS: Mapping[int, _Row] = {
     407: _Row(NoPermission, 1, "the proxy {proxy} wants a login", "write user and password into its URL"),
     408: _Row(TryAgain, 2, "the server gave up waiting"),
     409: _Row(TryAgain, 2, "conflict at the server"),
-    413: _Row(DataFault, 1, "input too long"),
+    413: _Row(TooLong, 1, "input too long"),
     422: _Row(Unavailable, 1, "request not accepted"),
     425: _Row(TryAgain, 4, "the server is not ready"),
     429: _Row(TryAgain, 4, "too many requests"),

@@ -78,6 +78,8 @@ class Template(NamedTuple):
     output: str = "markdown"
     schema: Mapping[str, object] | None = None
     capabilities: Mapping[str, object] = {}
+    variables: tuple[str, ...] = ()
+    """Those that its capabilities give it."""
     cases: tuple[Case, ...] = ()
     lines: Mapping[str, int] = {}
     blocks: Mapping[str, int] = {}
@@ -119,6 +121,10 @@ class Extension(Protocol):
     @property
     def options(self) -> tuple[Parameter, ...]:
         """Options that a command with this capability has beside its own."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Variables that a template with this capability may use."""
 
     @property
     def check(self) -> Callable[[Node, Callable[[Problem], None]], object]:

@@ -143,6 +143,7 @@ def _template(name: str, root: Node, source: str, words: Vocabulary, report: Rep
         output=output,
         schema=schema,
         capabilities=capabilities,
+        variables=tuple(v for one in words.extensions if one.key in capabilities for v in one.variables),
         cases=cases(entries.get("tests"), options, arguments, report),
         lines={key: node.line for key, node in entries.items()},
         blocks={key: node.block for key, node in entries.items() if node.block},

@@ -28,7 +28,7 @@ def messages(
     chosen = {p.variable: p.absent if p.default is None else p.default for p in template.declared}
     chosen |= values
     named = {name: _List(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
-    names: dict[str, object] = {**dict.fromkeys(GIVEN, ""), **named, **given}
+    names: dict[str, object] = {**dict.fromkeys((*GIVEN, *template.variables), ""), **named, **given}
     found = []
     if system := _rendered(environment, template, "system", names).strip():
         found.append(Message("system", system))
@@ -53,7 +53,7 @@ def problems(template: Template, own: frozenset[str] | None = None) -> tuple[Pro
     """
     environment = _environment()
     declared = {p.variable: p for p in template.declared}
-    known = (*declared, *GIVEN)
+    known = (*declared, *GIVEN, *template.variables)
     found: list[Problem] = []
     used: set[str] = set()
     for key in PARTS:

@@ -1,0 +1,250 @@
+"""One exchange after another with a prompt, each recorded; the path of every command that asks a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from gptkit.cli import answer, invoking
+from gptkit.cli.record import Record, opening
+from gptkit.engine.budget import LIMIT_NAMES, prompt_tokens
+from gptkit.engine.capabilities import prepared, run
+from gptkit.engine.work import Invocation, Means, Outcome, request
+from gptkit.errors import TooLong, TryAgain
+from gptkit.templates.model import Template
+
+if TYPE_CHECKING:
+    from gptkit.chat import Request
+    from gptkit.cli.gather import Given
+    from gptkit.engine.conversation import Past
+    from gptkit.history.model import Session, Summary, Turn
+    from gptkit.history.store import Store
+    from gptkit.services import Services
+
+SHRUNK = 0.6
+"""Part of a window that is aimed at when the server calls a request too long: the estimate was too low."""
+ANSWER = 4096
+"""Tokens that are left free for an answer whose limit is not set."""
+PATIENCE = 600.0
+"""Seconds to wait for another process that works on the same conversation."""
+
+
+class After(NamedTuple):
+    """The turn that a message follows; None is the beginning."""
+
+    turn: int | None
+
+
+NEWEST = After(-1)
+"""Whatever turn is the newest when the request is made."""
+
+
+class Conversation:
+    """What exchanges have in common: the prompt, the session, the budget, and where they are kept.
+
+    Without a session an exchange begins its own. A `lasting` one goes on with the session that its
+    first exchange began, also where nothing is recorded: then it lives in memory.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        template: Template,
+        flags: Mapping[str, object],
+        session: Session | None = None,
+        *,
+        lasting: bool = False,
+    ) -> None:
+        self.services = services
+        self.template = template
+        self.flags = dict(flags)
+        self.how = answer.showing(flags)
+        self.session = session
+        self.system: str | None = None
+        requests, dollars = flags.get("max_requests"), flags.get("max_cost")
+        self.budget = services.budget(
+            requests if isinstance(requests, int) else None, dollars if isinstance(dollars, float) else None
+        )
+        self._lasting = lasting
+        self._recording = not flags.get("no_log") and services.settings.boolean("log")
+        self._sent: Request | None = None
+
+    @property
+    def model(self) -> str:
+        return str(self.flags.get("model") or self.template.model or self.services.settings.text("model"))
+
+    @property
+    def store(self) -> Store:
+        """Where turns are: the history, or memory for what lasts but is not to be recorded."""
+        return self.services.history if self._recording or not self._lasting else self.services.scratch
+
+    def exchange(
+        self, given: Given, after: After = NEWEST, extra: Mapping[str, object] | None = None
+    ) -> Outcome:
+        """Ask, record and show. `extra` is kept with the record of the request."""
+        base = self._invocation(given)
+        form = self.services.format(self.template)
+        means = self.services.means(form, base.model, self.budget, self.how.verbose)
+        means = means._replace(stores=self.stores)
+        with self._alone():
+            parent = self._newest() if after == NEWEST else after.turn
+            try:
+                return self._recorded(self._with_past(base, means, parent), means, parent, extra)
+            except TooLong as error:
+                if parent is None or self._sent is None:
+                    raise
+                limit = error.limit or prompt_tokens(self._sent)
+                invocation = self._with_past(base, means, parent, int(limit * SHRUNK))
+                return self._recorded(invocation, means, parent, extra)
+
+    def request(self, given: Given) -> tuple[Invocation, Request]:
+        """What an exchange would send; sends nothing, so that turns that are too many are not summarised."""
+        base = self._invocation(given)
+        parent = self._newest()
+        invocation = self._with_past(base, None, parent)
+        return invocation, request(invocation, self.services.format(self.template))
+
+    def chain(self) -> Iterator[Turn]:
+        """The turns of the conversation, the newest first."""
+        newest = self._newest()
+        return iter(()) if newest is None else self.store.chain(newest)
+
+    def summary(self) -> Summary | None:
+        newest = self._newest()
+        return None if newest is None else self.store.summary(newest)
+
+    def go_back(self, turn: int | None) -> None:
+        """Make an earlier turn the newest one; what came after it is kept."""
+        if self.session is not None:
+            self.store.set_head(self.session.id, turn)
+
+    def fork(self, name: str) -> Session:
+        if self.session is None:
+            self.session = self.store.create(name, self.template.name)
+        else:
+            self.session = self.store.fork(self.session.id, name)
+        return self.session
+
+    def tokens(self) -> int:
+        """Of the latest request and its answer: the server's count, else an estimate."""
+        charges = [charge for charge in self.budget.charges if charge.purpose == "answer"]
+        return charges[-1].prompt_tokens + charges[-1].completion_tokens if charges else 0
+
+    def cost(self) -> tuple[float | None, bool]:
+        """US dollars of the exchanges so far, None where a price is unknown, and whether they are a guess."""
+        charges = self.budget.charges
+        costs = [
+            self.services.prices.cost(one.model, one.prompt_tokens, one.completion_tokens, one.started)
+            if one.cost is None
+            else one.cost
+            for one in charges
+        ]
+        known = [cost for cost in costs if cost is not None]
+        return (sum(known) if len(known) == len(costs) else None), any(one.estimated for one in charges)
+
+    @cached_property
+    def stores(self) -> Mapping[str, object]:
+        return self.services.stores(self.template)
+
+    def _invocation(self, given: Given) -> Invocation:
+        found = invoking.invocation(self.services, self.template, given, self.flags, self.how)
+        return found._replace(system=self.system)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time works on a conversation, so that each turn knows the one before it."""
+        if self.session is None or not self._recording:
+            yield
+            return
+        from gptkit.history.turnstile import session_lock
+
+        terminal, name = self.services.terminal, self.session.name or self.session.id
+        until = terminal.now() + PATIENCE
+        told = False
+
+        def wait() -> None:
+            nonlocal told
+            if terminal.now() > until:
+                raise TryAgain(f"the conversation '{name}' is in use by another gptkit")
+            if not told and terminal.now() > until - PATIENCE + 1.0 and not self.how.quiet:
+                told = True
+                terminal.note(f"gptkit: the conversation '{name}' is in use; waiting for its answer")
+            terminal.sleep(0.05)
+
+        with session_lock(self.services.paths.data / "sessions", self.session.id, wait):
+            yield
+
+    def _newest(self) -> int | None:
+        if self.session is None:
+            return None
+        self.session = self.store.session(self.session.id) or self.session
+        return self.session.head
+
+    def _with_past(
+        self, base: Invocation, means: Means | None, parent: int | None, limit: int | None = None
+    ) -> Invocation:
+        """The invocation with what was said before, in at most `limit` tokens of the model's window."""
+        if parent is not None:
+            from gptkit.engine.conversation import Kept, recall, summarised
+
+            chain = self.store.chain(parent)
+            newest = next(iter(self.store.chain(parent)), None)
+            found = self.store.summary(parent)
+            kept = Kept(found.upto, found.text) if found else None
+
+            def room() -> int | None:
+                most = limit or (self.services.window(base.model) if means else None)
+                alone = prompt_tokens(request(base, self.services.format(self.template)))
+                return None if most is None else max(most - _reserve(base, most) - alone, most // 10)
+
+            def summarise(before: str, older: Sequence[Past], most: int) -> str:
+                if means is None:
+                    return before
+                return summarised(before, older, most, means, base.model)
+
+            recalled = recall(chain, kept, room, summarise)
+            if recalled.fresh is not None:
+                self.store.add_summary(recalled.fresh.upto, recalled.fresh.text, base.model)
+            notes = newest.notes if newest else {}
+            base = base._replace(turns=recalled.turns, summary=recalled.summary, notes=notes)
+        return prepared(base, self.stores)
+
+    def _recorded(
+        self, invocation: Invocation, means: Means, parent: int | None, extra: Mapping[str, object] | None
+    ) -> Outcome:
+        services, how = self.services, self.how
+        self._sent = request(invocation, means.format)
+        sink = answer.sink(services.terminal, how, means.format, services.settings.boolean("markdown"))
+        record = self._record(invocation, self._sent, parent, extra)
+        try:
+            with record:
+                try:
+                    outcome = run(invocation, means, record.listening(sink))
+                finally:
+                    if sink is not None:
+                        sink.close()
+                record.finish(outcome)
+        finally:
+            if self._lasting and record.turn is not None and (turn := self.store.turn(record.turn)):
+                self.session = self.store.session(turn.session)
+        answer.show(services.terminal, how, invocation, outcome, sink is not None)
+        return outcome
+
+    def _record(
+        self, invocation: Invocation, sent: Request, parent: int | None, extra: Mapping[str, object] | None
+    ) -> Record:
+        keeping = self._recording or self._lasting
+        session = self.session.id if self.session else None
+        found = opening(self.services, invocation, sent, session, parent) if keeping else None
+        if found is not None and extra:
+            found = found._replace(request={**found.request, **extra})
+        begin = self.services.journal if self._recording else None
+        return Record(self, found, begin)
+
+
+def _reserve(invocation: Invocation, window: int) -> int:
+    """Tokens that stay free for the answer."""
+    limits = (invocation.parameters.get(name) for name in LIMIT_NAMES)
+    return next((limit for limit in limits if isinstance(limit, int)), min(ANSWER, window // 4))

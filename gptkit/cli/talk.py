@@ -1,0 +1,169 @@
+"""One conversation with a prompt: each message is an exchange that knows the ones before it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from gptkit.cli.exchange import NEWEST, After, Conversation
+from gptkit.cli.gather import Given, content
+from gptkit.errors import GptkitError, NoInput, Stopped
+from gptkit.templates import render
+from gptkit.templates.model import Template, Value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gptkit.history.model import Session, Summary, Turn
+    from gptkit.services import Services
+
+
+class Status(NamedTuple):
+    """What a conversation weighs: tokens of its latest request and answer against the model's window,
+    and US dollars against what may be spent. None where nobody knows."""
+
+    model: str
+    tokens: int
+    window: int | None
+    cost: float | None
+    limit: float | None
+    estimated: bool
+
+
+class Talk:
+    """A conversation at a prompt loop. Failures are told on standard error, not raised."""
+
+    def __init__(
+        self,
+        services: Services,
+        template: Template,
+        values: Mapping[str, Value],
+        flags: Mapping[str, object],
+        session: Session | None = None,
+    ) -> None:
+        self.services = services
+        self._template = template
+        self._values = values
+        self._conversation = Conversation(services, template, flags, session, lasting=True)
+        self._attached: list[tuple[str, str]] = []
+
+    @property
+    def session(self) -> Session | None:
+        """None before the first message of a new conversation."""
+        return self._conversation.session
+
+    @property
+    def model(self) -> str:
+        return self._conversation.model
+
+    @model.setter
+    def model(self, name: str) -> None:
+        self._conversation.flags["model"] = name
+
+    @property
+    def last(self) -> Turn | None:
+        return next(iter(self._conversation.chain()), None)
+
+    def say(self, text: str, files: Sequence[Path] = ()) -> int:
+        """Send a message, show its answer and keep both; returns the exit code that it would have."""
+        for path in files:
+            self.attach(path)
+        attached, self._attached = self._attached, []
+        return self._exchanged(text, attached, NEWEST)
+
+    def attach(self, path: Path) -> str:
+        """Send a file's text along with the next message; returns its name. Raises as `-f` does."""
+        name, text = content(str(path), _text(self._conversation.flags.get("encoding")))
+        self._attached.append((name, text))
+        return name
+
+    def turns(self, limit: int) -> tuple[Turn, ...]:
+        """The newest turns of the conversation, the oldest of them first."""
+        return tuple(islice(self._conversation.chain(), limit))[::-1]
+
+    def undo(self) -> Turn | None:
+        """Go back to before the last turn, which is kept but no longer part of the conversation."""
+        last = self.last
+        if last is not None:
+            self._conversation.go_back(last.parent)
+        return last
+
+    def retry(self) -> int:
+        """Ask for another answer to the last message; the one there was is kept on its own branch."""
+        last = self.last
+        if last is None:
+            raise NoInput("there is no message yet")
+        return self._exchanged(*words(last), After(last.parent))
+
+    def edit(self, text: str) -> int:
+        """Send other words in place of the last message; what there was is kept on its own branch."""
+        last = self.last
+        return self._exchanged(text, words(last)[1] if last else [], After(last.parent if last else None))
+
+    def fork(self, name: str) -> Session:
+        """Go on in a new conversation that has all turns of this one."""
+        return self._conversation.fork(name)
+
+    def system(self, text: str | None = None) -> str:
+        """The system message; with a text, that one from here on."""
+        if text is not None:
+            self._conversation.system = text
+        _, sent = self._conversation.request(self._given("...", []))
+        return "".join(message.content for message in sent.messages if message.role == "system")
+
+    def summary(self) -> Summary | None:
+        """What stands in for the oldest turns."""
+        return self._conversation.summary()
+
+    def status(self) -> Status:
+        """Costs nothing but a look at prices, which are loaded when the first answer is there."""
+        conversation = self._conversation
+        cost, estimated = conversation.cost()
+        limit = min((cap.dollars for cap in conversation.budget.caps), default=None)
+        tokens, window = conversation.tokens(), self.services.window(self.model)
+        return Status(self.model, tokens, window, cost, limit, estimated)
+
+    def _exchanged(self, text: str, files: list[tuple[str, str]], after: After) -> int:
+        terminal = self.services.terminal
+        try:
+            outcome = self._conversation.exchange(
+                self._given(text, files), after, {"words": text, "attached": [list(pair) for pair in files]}
+            )
+        except GptkitError as error:
+            terminal.report(error)
+            return error.code
+        except Stopped as stop:
+            if stop.number != signal.SIGINT:
+                raise
+            return 128 + stop.number
+        if outcome.failure is None:
+            return 0
+        terminal.report(outcome.failure)
+        return outcome.failure.code
+
+    def _given(self, text: str, files: list[tuple[str, str]]) -> Given:
+        """Words alone are what is worked on; beside files they say what to do with these."""
+        whole = "\n".join(held.removesuffix("\n") for _, held in files)
+        if not files:
+            return Given(text, "", (("words", text),) if text else (), self._values)
+        if not text or render.uses(self._template, "request"):
+            return Given(whole, text, tuple(files), self._values)
+        return Given(f"{text}\n\n{whole}", "", tuple(files), self._values)
+
+
+def words(turn: Turn) -> tuple[str, list[tuple[str, str]]]:
+    """What the user typed for a turn, and the files that went with it."""
+    typed = turn.request.get("words")
+    files = turn.request.get("attached")
+    if not isinstance(typed, str):
+        return turn.user, []
+    pairs = files if isinstance(files, list) else []
+    return typed, [
+        (str(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, list) and len(pair) == 2
+    ]
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,129 @@
+"""What a run may spend, checked before every request, and what it has spent."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gptkit.chat import Charge, Reply, Request, Usage
+from gptkit.documents.tokens import estimate
+from gptkit.errors import BadConfiguration, OverBudget
+
+Price = Callable[[str, int, int], float | None]
+"""US dollars for a model's tokens in and out; None where no price is known."""
+LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
+
+
+class Cap(NamedTuple):
+    """The most that may be spent, in US dollars, and the words by which the user knows it."""
+
+    dollars: float
+    name: str
+
+
+class Budget:
+    """Caps on requests and money over all workers of a run, and the list of what was charged.
+
+    `host` is where requests go. A request is reserved at its estimate before it is sent (its answer
+    counts with the limit that the request sets, else as nothing: its length is not known before) and
+    charged at what it came to. Safe for several threads.
+    """
+
+    def __init__(
+        self,
+        requests: int | None = None,
+        caps: tuple[Cap, ...] = (),
+        price: Price = lambda *_: None,
+        host: str = "",
+        clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.requests = requests
+        self.caps = caps
+        self.used = 0
+        self.charges: list[Charge] = []
+        self._price = price
+        self._host = host
+        self.clock = clock
+        self._reserved = 0.0
+        self._spent = 0.0
+        self._lock = allocate_lock()
+
+    @property
+    def spent(self) -> float:
+        """US dollars that were charged, as far as prices are known."""
+        return self._spent
+
+    def reserve(self, request: Request, count: int = 1) -> float:
+        """Room for a request, or OverBudget; `count` is two where the try before it may be billed too.
+
+        Returns what `charge` takes back.
+        """
+        cost = self._estimated(request) if self.caps else 0.0
+        with self._lock:
+            if self.requests is not None and self.used + count > self.requests:
+                plural = "" if self.requests == 1 else "s"
+                raise OverBudget(f"the budget of {self.requests} request{plural} is used up")
+            for cap in self.caps:
+                if self._spent + self._reserved + cost > cap.dollars:
+                    raise OverBudget(
+                        f"{cap.name} of {cap.dollars:.4g} USD is used up: {self._spent:.4g} is spent, and "
+                        f"the next request takes at least {cost:.4g}"
+                    )
+            self.used += count
+            self._reserved += cost
+        return cost
+
+    def charge(
+        self,
+        request: Request,
+        reserved: float,
+        reply: Reply,
+        doubtful: bool,
+        started: float,
+        purpose: str,
+    ) -> None:
+        """Settle a request that is over; one that brought nothing costs nothing unless it is doubtful."""
+        usage = reply.usage or _guess(request, reply, doubtful)
+        with self._lock:
+            self._reserved = max(0.0, self._reserved - reserved)
+        if usage is None:
+            return
+        cost = self._price(request.model, *usage) if self.caps else None
+        charge = Charge(
+            model=reply.model or request.model,
+            purpose=purpose,
+            host=self._host,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            estimated=reply.usage is None,
+            cost=cost,
+            started=started,
+            seconds=max(0.0, self.clock() - started),
+        )
+        with self._lock:
+            self._spent += cost or 0.0
+            self.charges.append(charge)
+
+    def _estimated(self, request: Request) -> float:
+        limits = [request.parameters.get(name) for name in LIMIT_NAMES]
+        most = next((limit for limit in limits if isinstance(limit, int)), 0)
+        cost = self._price(request.model, prompt_tokens(request), most)
+        if cost is None:
+            raise BadConfiguration(
+                f"no price is known for '{request.model}', so {self.caps[0].name} cannot be kept",
+                hint=f"gptkit config set prices.{request.model} '[INPUT, OUTPUT]' (USD a million tokens)",
+            )
+        return cost
+
+
+def prompt_tokens(request: Request) -> int:
+    """The estimated tokens of a request: its messages with what the chat format adds to each."""
+    return sum(estimate(message.content) + 4 for message in request.messages) + 3
+
+
+def _guess(request: Request, reply: Reply, doubtful: bool) -> Usage | None:
+    answered = bool(reply.text or reply.refusal or reply.reasoning or reply.reason)
+    if not answered and not doubtful:
+        return None
+    return Usage(prompt_tokens(request), estimate(reply.text + reply.reasoning + reply.refusal))

@@ -1,0 +1,144 @@
+"""What a run may spend, and what it has spent."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from engine_parts import Parts, Shown, question, said
+
+from gptkit.chat import Charge, Finished, Message, Reply, Request, Text, Usage
+from gptkit.engine.attempts import exchange
+from gptkit.engine.budget import Budget, Cap, prompt_tokens
+from gptkit.errors import BadConfiguration, GptkitError, OverBudget, Stopped, TryAgain
+
+MILLION = 1_000_000
+
+
+def dear(model: str, prompt: int, completion: int) -> float | None:
+    """A dollar for a million tokens in, ten for a million out."""
+    return None if model == "unknown" else (prompt + 10 * completion) / MILLION
+
+
+def budget(dollars: float, requests: int | None = None) -> Budget:
+    return Budget(requests, (Cap(dollars, "--max-cost"),), dear, "api.example", lambda: 7.0)
+
+
+def paid(one: Budget, request: Request, reply: Reply) -> None:
+    one.charge(request, one.reserve(request), reply, False, 5.0, "answer")
+
+
+def test_a_request_is_charged_by_the_server_s_count() -> None:
+    one = budget(1.0)
+    paid(one, question(), Reply("because", "stop", usage=Usage(100, 20), model="gpt-0-mini"))
+    assert one.charges == [
+        Charge("gpt-0-mini", "answer", "api.example", 100, 20, False, 300 / MILLION, 5.0, 2.0)
+    ]
+    assert one.spent == 300 / MILLION
+
+
+def test_without_a_count_it_is_estimated() -> None:
+    one = budget(1.0)
+    paid(one, question(), Reply("because it is so", "stop"))
+    (charge,) = one.charges
+    assert charge.estimated
+    assert charge.prompt_tokens == prompt_tokens(question())
+    assert charge.completion_tokens > 2
+
+
+def test_no_price_is_looked_up_where_no_cap_needs_it() -> None:
+    def asked(*_: object) -> float:
+        raise AssertionError("asked for a price")
+
+    one = Budget(price=asked)
+    paid(one, question(), Reply("because", "stop"))
+    assert one.charges[0].cost is None
+
+
+def test_the_request_that_would_go_over_is_not_sent() -> None:
+    one = budget(0.000_192)
+    paid(one, question(), Reply("because", "stop", usage=Usage(100, 9)))
+    with pytest.raises(OverBudget) as caught:
+        one.reserve(question())
+    assert caught.value.message.startswith("--max-cost of 0.000192 USD is used up: 0.00019 is spent")
+    assert one.used == 1
+
+
+def test_the_limit_of_the_answer_counts_before_it_comes() -> None:
+    with pytest.raises(OverBudget):
+        budget(0.001).reserve(question({"max_tokens": 1000}))
+    budget(0.001).reserve(question({"max_completion_tokens": 50}))
+
+
+def test_what_is_reserved_by_others_counts() -> None:
+    one = budget(0.001)
+    held = one.reserve(question({"max_tokens": 60}))
+    with pytest.raises(OverBudget):
+        one.reserve(question({"max_tokens": 60}))
+    one.charge(question(), held, Reply("", None), False, 0.0, "answer")
+    one.reserve(question({"max_tokens": 60}))
+
+
+def test_a_cap_in_money_needs_a_price() -> None:
+    with pytest.raises(BadConfiguration) as caught:
+        budget(1.0).reserve(Request("unknown", (Message("user", "x"),)))
+    assert caught.value.message == "no price is known for 'unknown', so --max-cost cannot be kept"
+
+
+def test_all_workers_together_keep_the_cap() -> None:
+    one = Budget(100)
+    over: list[int] = []
+
+    def work() -> None:
+        for _ in range(40):
+            try:
+                one.reserve(question())
+            except OverBudget:
+                over.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (one.used, len(over)) == (100, 220)
+
+
+def test_each_try_is_charged_and_a_doubtful_one_at_its_estimate() -> None:
+    lost = TryAgain("no answer", tries=2, billed=True)
+    parts = Parts([(lost,), said("because", Usage(30, 4))])
+    exchange(question(), parts.means, None)
+    first, second = parts.budget.charges
+    assert (first.prompt_tokens, first.completion_tokens, first.estimated) == (
+        prompt_tokens(question()),
+        0,
+        True,
+    )
+    assert (second.prompt_tokens, second.completion_tokens, second.estimated) == (30, 4, False)
+    assert parts.budget.used == 3
+
+
+@pytest.mark.parametrize("error", [TryAgain("refused", tries=1), GptkitError("bug")])
+def test_what_never_reached_the_server_is_not_charged(error: GptkitError) -> None:
+    parts = Parts([(error,)])
+    with pytest.raises(GptkitError):
+        exchange(question(), parts.means, None)
+    assert parts.budget.charges == []
+
+
+def test_what_a_signal_cuts_short_is_charged() -> None:
+    def stop(_: object) -> None:
+        raise Stopped(2)
+
+    parts = Parts([(Text("half of it"), Finished("stop"))])
+    with pytest.raises(Stopped):
+        exchange(question(), parts.means, Shown(stop))
+    (charge,) = parts.budget.charges
+    assert charge.estimated
+    assert charge.completion_tokens > 1
+
+
+def test_the_purpose_is_kept() -> None:
+    parts = Parts([(Text("x"), Finished("stop"))])
+    exchange(question(), parts.means, None, "check")
+    assert parts.budget.charges[0].purpose == "check"

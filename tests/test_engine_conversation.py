@@ -1,0 +1,145 @@
+"""What of a conversation is sent again, and what is summarised when the window nears its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pytest
+from engine_parts import Parts, said
+
+from gptkit.chat import Finished, Message, Text
+from gptkit.documents.tokens import estimate
+from gptkit.engine.conversation import CUT, Kept, Past, recall, summarised, weight
+from gptkit.errors import Incomplete
+
+LONG = "word " * 400
+
+
+class Turn(NamedTuple):
+    id: int
+    user: str
+    answer: str
+    state: str = "ok"
+
+
+def turns(*pairs: tuple[str, str]) -> list[Turn]:
+    """Newest first, as the store hands them out; ids count from 1."""
+    return [Turn(number, *pair) for number, pair in enumerate(pairs, 1)][::-1]
+
+
+def unwanted(before: str, older: Sequence[Past], room: int) -> str:
+    raise AssertionError("nothing was to be summarised")
+
+
+def test_turns_go_back_in_their_order() -> None:
+    found = recall(turns(("a", "b"), ("c", "d")), None, lambda: 10, unwanted)
+    assert found.turns == (
+        Message("user", "a"),
+        Message("assistant", "b"),
+        Message("user", "c"),
+        Message("assistant", "d"),
+    )
+    assert (found.summary, found.fresh) == ("", None)
+
+
+@pytest.mark.parametrize("state", ["partial", "cancelled"])
+def test_a_part_of_an_answer_is_marked_as_one(state: str) -> None:
+    found = recall([Turn(1, "count", "one, two", state)], None, lambda: None, unwanted)
+    assert found.turns == (Message("user", "count"), Message("assistant", "one, two" + CUT))
+
+
+@pytest.mark.parametrize(
+    "turn", [Turn(1, "a", "no", "refused"), Turn(1, "a", "", "failed"), Turn(1, "a", "", "cancelled")]
+)
+def test_what_brought_no_answer_is_not_sent_again(turn: Turn) -> None:
+    found = recall([Turn(2, "b", "c"), turn], None, lambda: None, unwanted)
+    assert [message.content for message in found.turns] == ["b", "c"]
+
+
+def test_a_greeting_has_no_words_of_the_user() -> None:
+    assert recall([Turn(1, "", "Welcome!")], None, lambda: None, unwanted).turns == (
+        Message("assistant", "Welcome!"),
+    )
+
+
+def test_a_summary_stands_for_all_turns_up_to_its_own() -> None:
+    found = recall(turns(("a", "b"), ("c", "d"), ("e", "f")), Kept(2, "so far"), lambda: None, unwanted)
+    assert [message.content for message in found.turns] == ["e", "f"]
+    assert found.summary == "so far"
+
+
+def test_no_turn_behind_a_summary_is_read() -> None:
+    def chain() -> Iterator[Turn]:
+        yield Turn(9, "new", "answer")
+        yield Turn(8, "old", "answer")
+        raise AssertionError("read on")
+
+    assert len(recall(chain(), Kept(8, "so far"), lambda: None, unwanted).turns) == 2
+
+
+def test_the_window_of_a_short_conversation_is_not_asked_for() -> None:
+    def asked() -> int:
+        raise AssertionError("asked")
+
+    assert len(recall(turns(("a", "b" * 50)), None, asked, unwanted).turns) == 2
+
+
+def test_what_does_not_fit_is_summarised_from_the_oldest_on() -> None:
+    seen: list[tuple[str, list[int], int]] = []
+
+    def summarise(before: str, older: Sequence[Past], room: int) -> str:
+        seen.append((before, [turn.id for turn in older], room))
+        return "the record"
+
+    room = weight([Message("user", LONG)]) * 5
+    chain = turns(*((f"{number} {LONG}", LONG) for number in range(1, 6)))
+    found = recall(chain, Kept(0, "before"), lambda: room, summarise)
+    assert seen == [("before", [1, 2, 3, 4], room)]
+    assert found.summary == "the record"
+    assert found.fresh == Kept(4, "the record")
+    assert [message.content[:2] for message in found.turns] == ["5 ", "wo"]
+    assert found.tokens <= room
+
+
+def test_the_last_turn_goes_too_when_it_alone_is_too_long() -> None:
+    chain = turns((LONG * 3, LONG))
+    found = recall(chain, None, lambda: 1600, lambda *_: "short")
+    assert (found.turns, found.fresh) == ((), Kept(1, "short"))
+
+
+def test_the_record_is_asked_for_with_what_was_recorded_before() -> None:
+    parts = Parts([said(" the new record\n")])
+    text = summarised("the old record", turns(("What is 2+2?", "4"))[::-1], 4000, parts.means, "gpt-0")
+    assert text == "the new record"
+    (sent,) = parts.sent
+    assert "<record>\nthe old record\n</record>" in sent.messages[-1].content
+    assert "user: What is 2+2?\n\nassistant: 4" in sent.messages[-1].content
+    assert [charge.purpose for charge in parts.budget.charges] == ["summary"]
+
+
+def test_many_turns_are_recorded_in_several_requests_each_within_the_room() -> None:
+    parts = Parts([said(f"record {number}") for number in range(50)])
+    older = turns(*((f"{number} {LONG}", LONG) for number in range(10)))[::-1]
+    text = summarised("", older, 2400, parts.means, "gpt-0")
+    assert text == f"record {len(parts.sent) - 1}"
+    assert 3 < len(parts.sent) < 20
+    assert all(estimate(request.messages[-1].content) < 2400 for request in parts.sent)
+    words = "".join(request.messages[-1].content for request in parts.sent)
+    assert all(f"user: {number} word" in words for number in range(10))
+
+
+def test_a_message_larger_than_a_request_keeps_both_its_ends() -> None:
+    parts = Parts([said("record")] * 9)
+    summarised("", [Turn(1, "BEGIN " + LONG * 20 + " END", "yes")], 2000, parts.means, "gpt-0")
+    first = parts.sent[0].messages[-1].content
+    assert "BEGIN" in first
+    assert "[...]" in first
+    assert "END" in first
+    assert estimate(first) < 2000
+
+
+def test_a_record_that_is_cut_is_a_failure() -> None:
+    parts = Parts([(Text("half"), Finished("length"))])
+    with pytest.raises(Incomplete):
+        summarised("", [Turn(1, "a", "b")], 2000, parts.means, "gpt-0")
