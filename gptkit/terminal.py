@@ -7,17 +7,19 @@ import errno
 import io
 import json
 import os
+import select
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO, cast
 
-from gptkit.errors import CannotRead, CannotWrite, DataFault, GptkitError, NoInput, Stopped
+from gptkit.errors import CannotRead, CannotWrite, GptkitError, NoInput, Stopped
 from gptkit.files import same_file
 from gptkit.redact import Redaction
 from gptkit.sanitize import one_line, visible
+from gptkit.streams import StdinKind, TextStream, file_writer, kind_of, unbuffered, whole
 
 _BLOCK = 1 << 18
 
@@ -126,6 +128,26 @@ class Terminal:
         except OSError as error:
             raise CannotRead(f"standard input: {_reason(error)}") from error
 
+    def read_line(self) -> str | None:
+        """The next line of standard input as it is typed, without its end; None at the end of all."""
+        try:
+            line = self.stdin.readline() if self.stdin is not None else b""
+        except OSError as error:
+            raise CannotRead(f"standard input: {_reason(error)}") from error
+        return line.decode("utf-8", "replace").rstrip("\r\n") if line else None
+
+    def editing(self) -> tuple[TextIO, TextIO]:
+        """Where keys come from and where what is edited is shown: standard error if output is redirected."""
+        if self.stdin is None or not self.stdin_is_terminal:
+            raise NoInput("standard input: it is not a terminal", hint="give a message to answer it and end")
+        if not (self.stdout_is_terminal or self.stderr_is_terminal):
+            raise CannotWrite("standard error: it is not a terminal")
+        if self.stdout_is_terminal:
+            shown = TextStream(self.write, True, 1)
+        else:
+            shown = TextStream(self.write_error, True, 2)
+        return cast(TextIO, TextStream(_unwritten, True, self.stdin.fileno())), cast(TextIO, shown)
+
     def stdin_is(self, path: Path) -> bool:
         """Whether standard input reads from this very file."""
         if self.stdin is None:
@@ -205,6 +227,10 @@ def memory_terminal(
     width: int = 80,
 ) -> MemoryTerminal:
     return MemoryTerminal(stdin, environ or {}, terminal, width)
+
+
+def _unwritten(_text: str) -> None:
+    raise io.UnsupportedOperation("not writable")
 
 
 def _readable(text: str) -> str:

@@ -12,11 +12,15 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "gptkit"
 SIDE_BY_SIDE = 2  # packages of this layer do not know each other
 LAYERS = {
-    **dict.fromkeys(["", "errors", "chat", "paths", "files", "lock", "database"], 0),
+    **dict.fromkeys(["", "errors", "chat", "paths", "files", "lock", "database", "streams"], 0),
     **dict.fromkeys(["sanitize", "redact", "templates", "documents"], 1),
     **dict.fromkeys(["settings", "terminal", "provider", "output", "prices"], 2),
     **dict.fromkeys(["templates.library", "templates.shelves", "templates.kept", "documents.load"], 2),
     **dict.fromkeys(["history", "memory", "retrieval", "tools"], 2),
+    "characters": 1,
+    **dict.fromkeys(["characters.load", "characters.sheet"], 2),
+    "learning": 1,
+    **dict.fromkeys([f"learning.{name}" for name in ("parse", "rubrics", "files", "schedule", "export")], 2),
     "engine": 3,
     "services": 4,
     "cli": 5,
@@ -26,7 +30,7 @@ ALLOWED = {0: {0}, 1: {0, 1}, 2: {0, 1, 2}, 3: {0, 1, 3}, 4: {0, 1, 2, 3, 4}}
 COSTLY = """
     openai httpx2 httpcore2 h11 pydantic rich yaml minijinja jsonschema sqlite3 ssl xllamacpp keyring
     platformdirs markdown_it subprocess tempfile mcp tiktoken genai_prices pypdfium2 python_calamine
-    prompt_toolkit
+    prompt_toolkit fsrs genanki
 """.split()  # noqa: SIM905 - forty quotation marks say no more
 SDK = {"openai", "httpx2", "httpcore2", "h11"}
 NEVER = ("click", "typer._click")

@@ -1,0 +1,97 @@
+"""Byte and text streams over the descriptors of a process."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import stat
+from collections.abc import Callable
+from typing import BinaryIO, Literal, TextIO, cast
+
+from gptkit.errors import DataFault
+
+StdinKind = Literal["terminal", "file", "pipe", "device", "closed"]
+INPUT_CAP = 1 << 30
+"""Bytes that are read from one input at most; an endless device must not fill the memory."""
+_BLOCK = 1 << 18
+
+
+def whole(stream: BinaryIO, name: str) -> bytes:
+    """All that a stream holds, also from one that does not block; raises OSError or DataFault."""
+    pieces: list[bytes] = []
+    left = INPUT_CAP
+    while piece := _piece(stream):
+        left -= len(piece)
+        if left < 0:
+            raise DataFault(f"{name}: more than {INPUT_CAP >> 20} MiB")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _piece(stream: BinaryIO) -> bytes:
+    """The next bytes, empty at the end. An unbuffered stream says None where it would have to wait."""
+    while True:
+        piece = cast("bytes | None", stream.read(_BLOCK))
+        if piece is not None:
+            return piece
+        select.select([stream], [], [])
+
+
+class TextStream(io.TextIOBase):
+    """A text stream over one of the terminal's writers."""
+
+    def __init__(
+        self, write: Callable[[str], None], is_terminal: bool, descriptor: int | None = None
+    ) -> None:
+        self._write = write
+        self._is_terminal = is_terminal
+        self._descriptor = descriptor
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+    def write(self, text: str) -> int:
+        self._write("" + text)  # bytes are a TypeError: by that Typer finds out what a stream takes
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return super().fileno() if self._descriptor is None else self._descriptor
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+def unbuffered(stream: TextIO) -> BinaryIO:
+    """Nothing waits in a buffer where `ready` could not see it."""
+    return cast(BinaryIO, cast(io.BufferedReader, stream.buffer).raw)
+
+
+def kind_of(descriptor: int) -> StdinKind:
+    try:
+        if os.isatty(descriptor):
+            return "terminal"
+        mode = os.fstat(descriptor).st_mode
+    except OSError:
+        return "closed"
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return "file"
+    return "device" if stat.S_ISCHR(mode) else "pipe"
+
+
+def file_writer(descriptor: int) -> Callable[[bytes], None]:
+    """Writes all or raises; a reader that is slow, or a stream that does not block, is waited for."""
+
+    def write(data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BlockingIOError:
+                select.select([], [descriptor], [])
+
+    return write
