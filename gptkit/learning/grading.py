@@ -1,0 +1,127 @@
+"""Grades: the rubric, the JSON Schema that a model grades by, and what of a grade is accepted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from gptkit.learning.quotes import is_quoted, unwrapped
+
+
+class Criterion(NamedTuple):
+    name: str
+    points: float
+    wants: str = ""
+
+
+class Rubric(NamedTuple):
+    """What an answer is graded by; `key` is an answer that is known to be right, or empty."""
+
+    criteria: tuple[Criterion, ...]
+    key: str = ""
+
+    @property
+    def points(self) -> float:
+        return _sum(criterion.points for criterion in self.criteria)
+
+
+class Mark(NamedTuple):
+    """Points for one criterion; `evidence` is quoted from the answer, empty only where nothing earned any."""
+
+    criterion: str
+    points: float
+    most: float
+    evidence: str
+    reason: str
+
+
+class Grade(NamedTuple):
+    marks: tuple[Mark, ...]
+    feedback: str
+
+    @property
+    def total(self) -> float:
+        """Added up here: models add badly."""
+        return _sum(mark.points for mark in self.marks)
+
+    @property
+    def most(self) -> float:
+        return _sum(mark.most for mark in self.marks)
+
+
+def schema(rubric: Rubric) -> dict[str, object]:
+    """What the model is asked for: one entry for each criterion, and no total."""
+    mark = {
+        "criterion": {"type": "string", "enum": [criterion.name for criterion in rubric.criteria]},
+        "evidence": {
+            "type": "string",
+            "description": "Words of the answer that earn the points, copied exactly; empty for 0 points.",
+        },
+        "reason": {"type": "string", "description": "Why so many points, in one sentence."},
+        "points": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": max((criterion.points for criterion in rubric.criteria), default=0),
+            "description": "; ".join(f"{c.name}: 0 to {c.points:g}" for c in rubric.criteria),
+        },
+    }
+    count = len(rubric.criteria)
+    properties: dict[str, object] = {
+        "marks": {"type": "array", "minItems": count, "maxItems": count, "items": _object(mark)},
+        "feedback": {"type": "string", "description": "What to keep and what to do better, to the learner."},
+    }
+    return _object(properties)
+
+
+def graded(rubric: Rubric, grade: object, answer: str) -> tuple[Grade | None, tuple[str, ...]]:
+    """The grade, or None and all that is wrong with it, in words that the model can be asked again with."""
+    entries = grade.get("marks") if isinstance(grade, Mapping) else None
+    if not isinstance(grade, Mapping) or not isinstance(entries, Sequence) or isinstance(entries, str):
+        return None, ("the grade is not an object with a list of marks",)
+    problems: list[str] = []
+    marks: dict[str, Mark] = {}
+    known = {criterion.name: criterion for criterion in rubric.criteria}
+    for entry in entries:
+        name = entry.get("criterion") if isinstance(entry, Mapping) else None
+        if not isinstance(name, str) or name not in known:
+            problems.append(f"there is no criterion '{name}'")
+        elif name in marks:
+            problems.append(f"{name}: marked twice")
+        else:
+            marks[name] = _mark(known[name], entry, answer, problems)
+    problems += [f"{name}: not marked" for name in known if name not in marks]
+    if problems:
+        return None, tuple(problems)
+    feedback = grade.get("feedback")
+    ordered = tuple(marks[criterion.name] for criterion in rubric.criteria)
+    return Grade(ordered, feedback.strip() if isinstance(feedback, str) else ""), ()
+
+
+def _mark(criterion: Criterion, entry: Mapping[str, object], answer: str, problems: list[str]) -> Mark:
+    points, evidence, reason = (entry.get(key) for key in ("points", "evidence", "reason"))
+    quote = unwrapped(evidence) if isinstance(evidence, str) else ""
+    if isinstance(points, bool) or not isinstance(points, int | float) or not math.isfinite(points):
+        problems.append(f"{criterion.name}: points must be a number")
+        points = 0
+    elif not 0 <= points <= criterion.points:
+        problems.append(f"{criterion.name}: {points:g} points are not between 0 and {criterion.points:g}")
+    if quote and not is_quoted(quote, answer):
+        problems.append(f"{criterion.name}: the answer does not say '{quote}'")
+    elif points > 0 and not quote:
+        problems.append(f"{criterion.name}: points without evidence quoted from the answer")
+    said = reason.strip() if isinstance(reason, str) else ""
+    return Mark(criterion.name, round(float(points), 2), criterion.points, quote, said)
+
+
+def _sum(points: Iterable[float]) -> float:
+    return round(math.fsum(points), 2)
+
+
+def _object(properties: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,295 @@
+"""What models report of a lesson: changes of the course, quotes, grades; all of it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gptkit.learning import grading, update, write
+from gptkit.learning.grading import Criterion, Grade, Mark, Rubric, graded
+from gptkit.learning.model import CARDS, TOPICS, WEIGHT, Card, Learner, Mistake, Topic, weight
+from gptkit.learning.parse import learner
+from gptkit.learning.quotes import is_quoted
+from gptkit.learning.rubrics import rubric
+from gptkit.learning.update import SCHEMA, applied
+from gptkit.templates.model import BrokenPrompt
+
+SHANGHAI = timezone(timedelta(hours=8))
+NOW = datetime(2026, 11, 30, 1, 2, 3, 4, tzinfo=SHANGHAI)
+TODAY, DUE = date(2026, 11, 30), datetime(2026, 11, 29, 17, 2, 3, tzinfo=UTC)
+EMPTY: Mapping[str, object] = {
+    "level": None,
+    "language": None,
+    "goals": [],
+    "reached": [],
+    "topics": [],
+    "mistakes": [],
+    "cards": [],
+}
+
+QUOTES = [
+    ("2x = 4, so x = 3", "I think 2x = 4, so x = 3!", True),
+    ("2x =  4\nso x = 3", "2x = 4 so  x = 3", True),
+    ("“so x = 3”", "so x = 3", True),
+    ("「等于三」", "答案等于三。", True),
+    ("等于", "答案不等于三", True),
+    ("ｘ＝３", "x=3", True),
+    ("我觉得,是3", "我觉得，是３", True),
+    ("ｶﾞ", "ガ", True),
+    ("caf\u00e9", "cafe\u0301", True),
+    ("X = 3", "x = 3", False),
+    ("x2", "x²", False),
+    ("x = 4", "x = 3", False),
+    ("no", "I know", False),
+    ("no", "I know, no", True),
+    ("1", "12", False),
+    ("...", "x = 3", False),
+    ("", "x = 3", False),
+    ("  ", "x  = 3", False),
+    ("x ... 3", "x = 3", False),
+    ("x", "", False),
+    ("не", "нет", False),
+]
+
+
+@pytest.mark.parametrize(("quote", "words", "expected"), QUOTES)
+def test_a_quote_is_verbatim_but_for_space_and_width(quote: str, words: str, expected: bool) -> None:
+    assert is_quoted(quote, words) is expected
+
+
+COURSE = Learner(
+    "algebra",
+    level="beginner",
+    goals=("pass the exam",),
+    topics=(Topic("Linear equations", 0.25, date(2026, 1, 1)),),
+    cards=(Card("2 + 2?", "4", DUE),),
+)
+
+
+def test_a_turn_changes_the_course() -> None:
+    report: dict[str, Any] = {
+        "level": " intermediate ",
+        "language": None,
+        "goals": ["理解矩阵", "Pass  the exam"],
+        "reached": ["pass the EXAM"],
+        "topics": [{"name": "linear  EQUATIONS", "mastery": 0.5}, {"name": "矩阵", "mastery": 1.7}],
+        "mistakes": [{"topic": "ｌｉｎｅａｒ equations", "quote": '"x=3"', "wrong": "It is 2."}],
+        "cards": [{"front": "Solve 2x = 4", "back": "x = 2\nby dividing", "topic": "LINEAR EQUATIONS"}],
+    }
+    jsonschema.validate({**report, "topics": report["topics"][:1]}, SCHEMA)
+    after, refused = applied(COURSE, report, "I say x=3", NOW)
+    assert refused == ()
+    assert after == Learner(
+        "algebra",
+        level="intermediate",
+        goals=("理解矩阵",),
+        topics=(Topic("Linear equations", 0.5, TODAY), Topic("矩阵", 1.0, TODAY)),
+        mistakes=(Mistake(TODAY, "Linear equations", "x=3", "It is 2."),),
+        cards=(COURSE.cards[0], Card("Solve 2x = 4", "x = 2\nby dividing", DUE, "Linear equations")),
+    )
+    assert applied(after, {**EMPTY, "mistakes": report["mistakes"]}, "x=3", NOW)[0] == after
+
+
+def test_nothing_reported_changes_nothing() -> None:
+    jsonschema.validate(EMPTY, SCHEMA)
+    assert applied(COURSE, EMPTY, "", NOW) == (COURSE, ())
+
+
+REFUSED: list[tuple[object, str]] = [
+    ([], "the update is not an object"),
+    ({"topics": "x"}, "topics: must be a list"),
+    ({"topics": ["x"]}, "topics 1: must be an object"),
+    ({"topics": [{"name": "x"}]}, "topics 1: mastery: must be a number from 0 to 1"),
+    ({"topics": [{"name": "x", "mastery": True}]}, "topics 1: mastery: must be a number from 0 to 1"),
+    ({"topics": [{"name": "x", "mastery": float("nan")}]}, "topics 1: mastery: must be a number from 0 to 1"),
+    ({"topics": [{"name": "x" * 81, "mastery": 1}]}, "topics 1: name: longer than 80 characters"),
+    ({"topics": [{"name": "\0", "mastery": 1}]}, "topics 1: name: missing or empty"),
+    ({"goals": [3]}, "goals 1: goal: missing or empty"),
+    ({"level": 3}, "level: must be a text of at most 80 characters"),
+    ({"level": "x" * 81}, "level: must be a text of at most 80 characters"),
+    (
+        {"mistakes": [{"topic": "a", "quote": "x=4", "wrong": "w"}]},
+        "mistakes 1: quote: the learner did not write 'x=4'",
+    ),
+    ({"mistakes": [{"topic": "a", "quote": "x=3"}]}, "mistakes 1: wrong: missing or empty"),
+    (
+        {"cards": [{"front": "2  +  2？", "back": "5", "topic": ""}]},
+        "cards 1: there is a card '2 + 2？' already",
+    ),
+    ({"cards": [{"front": "x", "back": "y" * 1001}]}, "cards 1: back: longer than 1000 characters"),
+]
+
+
+@pytest.mark.parametrize(("report", "message"), REFUSED)
+def test_what_is_wrong_is_refused_and_the_course_stays(report: object, message: str) -> None:
+    assert applied(COURSE, report, "x=3", NOW) == (COURSE, (message,))
+
+
+def test_a_bad_entry_does_not_take_the_good_ones_with_it() -> None:
+    topics = [{"name": "a", "mastery": "1"}, {"name": "b", "mastery": -1}]
+    after, refused = applied(COURSE, {"topics": topics}, "", NOW)
+    assert [topic.name for topic in after.topics] == ["Linear equations", "b"]
+    assert after.topics[1].mastery == 0
+    assert refused == ("topics 1: mastery: must be a number from 0 to 1",)
+
+
+def test_sizes_are_capped() -> None:
+    goals = [f"goal {index}" for index in range(30)]
+    after, refused = applied(COURSE, {"goals": goals}, "", NOW)
+    assert (len(after.goals), refused) == (6, ("goals: only the first 5 of 30 are taken",))
+    full = COURSE._replace(goals=tuple(goals[:20]), topics=tuple(Topic(f"t{i}") for i in range(TOPICS)))
+    full = full._replace(cards=tuple(Card(f"f{i}", "b", DUE) for i in range(CARDS)))
+    report = {
+        "goals": ["goal 3", "one more"],
+        "topics": [{"name": "new", "mastery": 1}],
+        "cards": [{"front": "new", "back": "b"}],
+    }
+    assert applied(full, report, "", NOW) == (
+        full,
+        (
+            "goals 2: the course has 20 goals already",
+            f"topics 1: the course has {TOPICS} topics already",
+            "cards 1: the course is full",
+        ),
+    )
+    heavy = Learner("x", cards=tuple(Card(f"{i}", "b" * 1000, DUE) for i in range(1000)))
+    assert weight(heavy) > WEIGHT
+    assert applied(heavy, {"cards": [{"front": "f", "back": "b"}]}, "", NOW)[1] == (
+        "cards 1: the course is full",
+    )
+
+
+def test_old_mistakes_make_room_for_new_ones() -> None:
+    old = tuple(Mistake(TODAY, "", f"m{index}", "w") for index in range(200))
+    report = {"mistakes": [{"topic": "", "quote": "x=3", "wrong": "w"}]}
+    after, _ = applied(COURSE._replace(mistakes=old), report, "x=3", NOW)
+    assert after.mistakes == (*old[1:], Mistake(TODAY, "", "x=3", "w"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*EMPTY, "name", "mastery", "front", "back", "quote"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(list(EMPTY)), JSON))
+def test_any_object_is_safe_and_the_course_can_be_kept(report: dict[str, object]) -> None:
+    after, _ = applied(COURSE, report, "abc", NOW)
+    assert learner(write.text(after), "file") == after
+
+
+def test_schemas_are_what_strict_structured_output_takes() -> None:
+    from gptkit.output.json_format import JsonFormat
+
+    for schema in (SCHEMA, grading.schema(RUBRIC)):
+        jsonschema.Draft202012Validator.check_schema(schema)
+        asked = JsonFormat(schema).parameters["response_format"]
+        assert isinstance(asked, dict)
+        assert asked["json_schema"]["strict"] is True
+    assert update.SCHEMA is SCHEMA
+
+
+RUBRIC = Rubric((Criterion("method", 3, "divides"), Criterion("result", 2)), key="x = 2")
+ANSWER = "我先把两边除以二，so x = 2."
+
+
+def marks(*entries: tuple[object, object, object]) -> dict[str, object]:
+    keys = ("criterion", "points", "evidence")
+    return {
+        "marks": [{**dict(zip(keys, entry, strict=True)), "reason": "r"} for entry in entries],
+        "feedback": "Good.",
+    }
+
+
+def test_a_grade_is_added_up_here_and_quotes_the_answer() -> None:
+    report = marks(("result", 2, "x = 2"), ("method", 1.5, "「两边除以二,」"))
+    jsonschema.validate(report, grading.schema(RUBRIC))
+    grade, problems = graded(RUBRIC, {**report, "total": 99}, ANSWER)
+    assert problems == ()
+    assert grade == Grade(
+        (Mark("method", 1.5, 3, "两边除以二,", "r"), Mark("result", 2, 2, "x = 2", "r")), "Good."
+    )
+    assert (grade.total, grade.most, RUBRIC.points) == (3.5, 5, 5)
+    assert graded(RUBRIC, marks(("method", 0, ""), ("result", 0, "")), ANSWER)[0] is not None
+    tenths = Rubric(tuple(Criterion(name, 0.1) for name in "abc"))
+    assert tenths.points == 0.3
+
+
+BAD_GRADES: list[tuple[object, tuple[str, ...]]] = [
+    ("x", ("the grade is not an object with a list of marks",)),
+    ({"marks": "x"}, ("the grade is not an object with a list of marks",)),
+    (marks(("method", 3, "除以二")), ("result: not marked",)),
+    (marks(("method", 4, "除以二"), ("result", 2, "x")), ("method: 4 points are not between 0 and 3",)),
+    (marks(("method", -1, ""), ("result", 0, "")), ("method: -1 points are not between 0 and 3",)),
+    (marks(("method", "3", "除以二"), ("result", 0, "")), ("method: points must be a number",)),
+    (marks(("method", True, "除以二"), ("result", 0, "")), ("method: points must be a number",)),
+    (
+        marks(("method", 3, "除以三"), ("result", 1, "")),
+        (
+            "method: the answer does not say '除以三'",
+            "result: points without evidence quoted from the answer",
+        ),
+    ),
+    (
+        marks(("method", 0, ""), ("method", 0, ""), ("style", 0, ""), ("result", 0, "")),
+        ("method: marked twice", "there is no criterion 'style'"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("report", "problems"), BAD_GRADES)
+def test_a_bad_grade_is_refused_with_reasons(report: object, problems: tuple[str, ...]) -> None:
+    assert graded(RUBRIC, report, ANSWER) == (None, problems)
+
+
+RUBRICS = [
+    ("42", Rubric((Criterion("answer", 10, "agrees with the key"),), "42")),
+    (
+        "Answer: 42\nbecause\n",
+        Rubric((Criterion("answer", 10, "agrees with the key"),), "Answer: 42\nbecause"),
+    ),
+    ("key: 42", Rubric((Criterion("answer", 10, "agrees with the key"),), "42")),
+    (
+        "- Names the rule (3 points)\n2. 结果正确（2分）\n\n* style: 1.5 pts",
+        Rubric((Criterion("Names the rule", 3), Criterion("结果正确", 2), Criterion("style", 1.5))),
+    ),
+    (
+        "criteria:\n- {name: method, points: 3, wants: divides}\n- {name: result, points: 2}\nkey: x = 2",
+        RUBRIC,
+    ),
+]
+BAD_RUBRICS = [
+    ("", "rubric.txt:1: empty"),
+    ("criteria: []", "rubric.txt:1: criteria: missing; without a 'key' there is nothing to grade by"),
+    ("criteria:\n- {name: a}", "rubric.txt:2: criteria.1.points: missing"),
+    ("criteria:\n- {name: a, points: lots}", "rubric.txt:2: criteria.1.points: must be a number"),
+    (
+        "criteria:\n- {name: a, points: 1}\n- {name: a, points: 1}",
+        "rubric.txt:3: criteria: 'a' stands here twice",
+    ),
+    ("criteria:\n- {name: a, point: 1, points: 1}", "rubric.txt:2: criteria.1.point: unknown key"),
+    ("a (0 points)", "rubric.txt:1: criteria: points must be more than 0 and at most 1000"),
+    ("key: a\nkeys: b", "rubric.txt:2: keys: unknown key"),
+]
+
+
+@pytest.mark.parametrize(("content", "expected"), RUBRICS)
+def test_a_rubric_is_yaml_or_lines_or_a_key(content: str, expected: Rubric) -> None:
+    assert rubric(content, "rubric.txt") == expected
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_RUBRICS)
+def test_a_bad_rubric_is_refused_where_it_stands(content: str, message: str) -> None:
+    with pytest.raises(BrokenPrompt) as caught:
+        rubric(content, "rubric.txt")
+    assert caught.value.message == message
