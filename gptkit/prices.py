@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from gptkit.chat import Charge
+
 if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
@@ -42,10 +44,21 @@ class Prices:
         self._url = base_url if "://" in base_url else f"https://{base_url}"
         self._context_window = context_window
         self._found: dict[str, tuple[ModelInfo | None, Source]] = {}
+        self._elsewhere: dict[str, Prices] = {}
 
     def at(self, host: str) -> Prices:
         """The same user's prices at another address."""
-        return Prices(self._own, host, self._context_window)
+        if host not in self._elsewhere:
+            self._elsewhere[host] = Prices(self._own, host, self._context_window)
+        return self._elsewhere[host]
+
+    def charged(self, charge: Charge) -> tuple[float | None, Source]:
+        """US dollars of a request that was made, where and when it was made, and who knows them."""
+        there = self.at(charge.host)
+        cost = charge.cost
+        if cost is None:
+            cost = there.cost(charge.model, charge.prompt_tokens, charge.completion_tokens, charge.started)
+        return cost, there.source(charge.model)
 
     def cost(
         self, model: str, prompt_tokens: int, completion_tokens: int, when: float | None = None

@@ -16,19 +16,19 @@ def columns(rows: Sequence[Sequence[str]], aligned: bool) -> str:
     cells = [[one_line(cell, CELL_CAP) for cell in row] for row in rows]
     if not aligned:
         return "\n".join("\t".join(row) for row in cells)
-    widths = [min(PADDED_CAP, max(map(_width, column))) for column in zip(*cells, strict=True)]
+    widths = [min(PADDED_CAP, max(map(text_width, column))) for column in zip(*cells, strict=True)]
     return "\n".join(_aligned(row, widths) for row in cells)
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
-    return "  ".join(padded).rstrip()
-
-
-def _width(text: str) -> int:
+def text_width(text: str) -> int:
     """Columns on a terminal: Chinese, Japanese and Korean characters take two."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
 
     return sum(0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cell + " " * (width - text_width(cell)) for cell, width in zip(row, widths, strict=True)]
+    return "  ".join(padded).rstrip()

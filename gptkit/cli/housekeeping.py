@@ -16,10 +16,11 @@ HOUSEKEEPING = {
     "config": Housekeeping("gptkit.cli.config", "Show and change settings."),
     "profiles": Housekeeping("gptkit.cli.profiles", "Show and switch named sets of settings."),
     "keys": Housekeeping("gptkit.cli.keys", "Store API keys, each for one host."),
+    "usage": Housekeeping("gptkit.cli.usage", "Show the tokens and the cost of what was asked."),
     "doctor": Housekeeping("gptkit.cli.doctor", "Check the way to the model, step by step."),
 }
 
-FUTURE = ("history", "usage", "index", "memory", "batch", "help", "version", "gptkit")
+FUTURE = ("history", "index", "memory", "batch", "help", "version", "gptkit")
 """Names that later commands will have; a prompt file cannot take them."""
 
 RESERVED_NAMES = frozenset(HOUSEKEEPING) | frozenset(FUTURE)
