@@ -167,7 +167,7 @@ def test_a_package_for_anki_shows_the_text_as_it_is() -> None:
     assert list(decks.values()) == ["线性代数:basics"]
     latex = "&#91;latex]basis&#91;/latex]"
     assert [row[3] for row in found] == [
-        f'What is<br>&lt;b&gt;a&lt;/b&gt; {latex} &amp; &#123;&#123;x}}?\x1f独立 &amp; "spanning"',
+        f'What is<br>&lt;b&gt;a&lt;/b&gt; {latex} &amp; &#123;&#123;x}}}}?\x1f独立 &amp; "spanning"',
         "2 + 2?\x1f4",
     ]
     assert [row[2] for row in found] == [" vectors,_向量_x ", "  "]
