@@ -77,7 +77,7 @@ def test_the_users_own_price_comes_first(model: str, cost: float | None) -> None
 
 
 def test_every_price_of_the_list_is_what_the_list_makes_of_it() -> None:
-    """Ours leaves out what only other units need; tiers, dates and prices for each request must not be lost by it."""
+    """Ours is shorter; tiers, dates and prices for each request must not be lost by it."""
     known = 0
     for provider in get_snapshot().providers:
         url = provider.api_pattern.replace("\\", "")
