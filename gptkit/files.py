@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,15 +14,23 @@ from gptkit.errors import CannotWrite
 if TYPE_CHECKING:
     from pathlib import Path
 
+_TEMPORARY = ".gptkit-"
+_ABANDONED = 24 * 3600
+"""Seconds after which nobody can still be writing a temporary file: a killed run left it behind."""
+_NO_PROMISE = {errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF}
+"""How file systems say that they do not sync folders."""
+
 
 def write_atomic(path: Path, data: bytes, mode: int | None = None) -> None:
     """Replace a file's content; on any failure the old file is as it was. Raises CannotWrite.
 
-    A symbolic link stays and the file it points at is replaced. An existing file keeps its owner and
-    its mode unless one is given; a read-only one is refused. What is no file (a device, a FIFO) is
-    written to directly.
+    A symbolic link stays and the file it points at is replaced, unless another user put the link
+    into a folder that everyone may write to. An existing file keeps its owner and its mode unless
+    one is given; a read-only one is refused. What is no file (a device, a FIFO) is written to directly.
     """
     try:
+        if is_planted(path):
+            raise CannotWrite(f"cannot write '{path}': it is another user's symbolic link")
         existing = _status(path)
         if existing is None:
             target = path.resolve()
@@ -57,6 +67,20 @@ def write_private(path: Path, data: bytes) -> None:
         raise CannotWrite(f"cannot write '{path}': {_cause(error)}") from error
 
 
+def replace_name(path: Path, data: bytes, like: Path) -> None:
+    """Put a file in the place of whatever has this name; no link is followed. Raises CannotWrite.
+
+    The mode stays that of the file there was, or else becomes that of another one.
+    """
+    try:
+        example = None if path.is_symlink() else _status(path)
+        if example is None or not stat.S_ISREG(example.st_mode):
+            example = _status(like)
+        _replace(path, data, stat.S_IMODE(example.st_mode) if example else None, None)
+    except (OSError, ValueError) as error:
+        raise CannotWrite(f"cannot write '{path}': {_cause(error)}") from error
+
+
 def same_file(first: Path | int, second: Path | int) -> bool:
     """Two spellings, links or open descriptors of one regular file; neither needs to exist yet."""
     one, other = _status(first), _status(second)
@@ -73,6 +97,26 @@ def same_file(first: Path | int, second: Path | int) -> bool:
     return os.path.samestat(folder, other_folder)
 
 
+def is_planted(path: Path) -> bool:
+    """Whether a symbolic link stands there that another user may have put there as a trap.
+
+    The rule of Linux's protected_symlinks, which not every system has: in a folder that everyone
+    may write to, only one's own links are followed, and those of the folder's owner.
+    """
+    try:
+        link = path.lstat()
+        if not stat.S_ISLNK(link.st_mode) or link.st_uid == _user():
+            return False
+        folder = path.parent.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return bool(folder.st_mode & stat.S_IWOTH) and link.st_uid != folder.st_uid
+
+
+def _user() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else 0  # Windows calls every owner 0
+
+
 def _status(path: Path | int) -> os.stat_result | None:
     try:
         return os.fstat(path) if isinstance(path, int) else path.stat()
@@ -86,25 +130,33 @@ def _write_directly(path: Path, data: bytes) -> None:
 
 
 def _replace(target: Path, data: bytes, mode: int | None, existing: os.stat_result | None) -> None:
-    temporary = target.with_name(f".gptkit-{os.urandom(8).hex()}")
+    temporary = target.with_name(_TEMPORARY + os.urandom(8).hex())
     kept = mode if mode is not None else stat.S_IMODE(existing.st_mode) if existing else None
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
         descriptor = os.open(temporary, flags, 0o666 if kept is None else 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
+        try:
+            _write_all(descriptor, data)
             if existing is not None:
                 _keep_owner(descriptor, existing)
             if kept is not None and hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
                 os.fchmod(descriptor, kept)
             os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
     _settle_folder(target.parent)
+    _remove_abandoned(target.parent)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _keep_owner(descriptor: int, existing: os.stat_result) -> None:
@@ -116,12 +168,26 @@ def _keep_owner(descriptor: int, existing: os.stat_result) -> None:
 
 def _settle_folder(folder: Path) -> None:
     """The new name survives a power cut; a file system that cannot promise that is not a failure."""
-    with suppress(OSError):  # Windows opens no folders
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_PROMISE:  # Windows opens no folders: EACCES
+            raise
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Temporary files that killed runs of this user left in the folder."""
+    oldest = time.time() - _ABANDONED
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(_TEMPORARY) and entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                if status.st_mtime < oldest and status.st_uid == _user():
+                    os.unlink(entry.path)  # noqa: PTH108
 
 
 def make_private_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.errors import CannotWrite, GptkitError, UsageFault
-from gptkit.files import same_file, write_atomic
+from gptkit.files import is_planted, replace_name, same_file, write_atomic
 
 if TYPE_CHECKING:
     from gptkit.terminal import Terminal
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def check(terminal: Terminal, output: Path, inputs: Sequence[Path]) -> None:
     """All that can be known before the answer; the file must be none of the inputs, however spelled."""
     try:
+        if is_planted(output):
+            raise CannotWrite(f"'{output}': it is another user's symbolic link")
         if output.is_dir():
             raise UsageFault(f"'{output}': the output is a folder")
         partial = _partial(output)
@@ -37,7 +39,7 @@ def check(terminal: Terminal, output: Path, inputs: Sequence[Path]) -> None:
 def write(terminal: Terminal, output: Path, text: str) -> None:
     """An answer that was paid for is not lost to a full disk: it goes to standard output instead."""
     try:
-        write_atomic(output, text.encode())
+        write_atomic(output, text.encode("utf-8", "replace"))
     except CannotWrite as error:
         terminal.show(text.removesuffix("\n"))
         error.hint = "the answer went to standard output instead"
@@ -45,12 +47,15 @@ def write(terminal: Terminal, output: Path, text: str) -> None:
 
 
 def keep_partial(output: Path, text: str, failure: GptkitError) -> None:
-    """What came of an answer goes beside the file that was meant for the whole."""
+    """What came of an answer goes beside the file that was meant for the whole, and is as private.
+
+    The user has not named this file: whatever stands there, also a link to another, is replaced.
+    """
     if output.exists() and not output.is_file():
         return
     partial = _partial(output)
     try:
-        write_atomic(partial, text.encode())
+        replace_name(partial, text.encode("utf-8", "replace"), like=output)
     except CannotWrite as error:
         failure.hint = error.message
         return
