@@ -30,6 +30,7 @@ OFFLINE = re.compile(r"echo\Z|local:")
 NEWER = re.compile(r"(?:openai/)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|chatgpt-)")
 """Families of models that know the limit of an answer as `max_completion_tokens`."""
 OPENAI_HOST = "api.openai.com"
+LEAST_WINDOW = 6000
 SECRET_HEADER = re.compile("auth|key|token|cookie", re.IGNORECASE)
 
 
@@ -162,18 +163,33 @@ class Services:
         """What the capabilities of a template read and keep, by their keys."""
         return {}
 
-    def window(self, model: str) -> int | None:
-        """How many tokens a request and its answer may have; None where nobody knows."""
+    def window(self, model: str, wanted: int | None = None) -> int | None:
+        """How many tokens a request and its answer may have; None where nobody knows, and where `wanted`
+        are so few that the list, which takes long to load, has no model that they are too many for."""
+        if self.settings.value("context_window") is None and wanted is not None and wanted < LEAST_WINDOW:
+            return None
         return self.prices.window(model)
 
     def budget(self, requests: int | None = None, dollars: float | None = None) -> Budget:
         """What the run may spend: what its command line says, and what is left of the month's limit."""
         caps = [] if dollars is None else [Cap(dollars, "--max-cost")]
         if (limit := self.settings.value("monthly_limit")) is not None:
-            used = self.history.spent(_month(self.terminal.clock()))
+            used = self._spent(_month(self.terminal.clock()))
             caps.append(Cap(float(str(limit)) - used, f"what is left of the monthly_limit of {limit} USD,"))
         host = self.settings.address().authority
         return Budget(requests, tuple(caps), self._price, host, self.terminal.clock)
+
+    def _spent(self, since: float) -> float:
+        """US dollars; where nobody looked at the price at the time, that of an average request counts."""
+        total = 0.0
+        for row in self.history.usage("model", since, None):
+            total += row.cost
+            if row.unpriced:
+                prompt = row.unpriced_prompt_tokens // row.unpriced
+                answer = row.unpriced_completion_tokens // row.unpriced
+                cost = self.prices.at(row.host).cost(row.model, prompt, answer, since)
+                total += row.unpriced * (cost or 0.0)
+        return total
 
     def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
         return self.prices.cost(model, prompt_tokens, completion_tokens)

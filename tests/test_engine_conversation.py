@@ -33,7 +33,7 @@ def unwanted(before: str, older: Sequence[Past], room: int) -> str:
 
 
 def test_turns_go_back_in_their_order() -> None:
-    found = recall(turns(("a", "b"), ("c", "d")), None, lambda: 10, unwanted)
+    found = recall(turns(("a", "b"), ("c", "d")), None, lambda _: 10, unwanted)
     assert found.turns == (
         Message("user", "a"),
         Message("assistant", "b"),
@@ -45,7 +45,7 @@ def test_turns_go_back_in_their_order() -> None:
 
 @pytest.mark.parametrize("state", ["partial", "cancelled"])
 def test_a_part_of_an_answer_is_marked_as_one(state: str) -> None:
-    found = recall([Turn(1, "count", "one, two", state)], None, lambda: None, unwanted)
+    found = recall([Turn(1, "count", "one, two", state)], None, lambda _: None, unwanted)
     assert found.turns == (Message("user", "count"), Message("assistant", "one, two" + CUT))
 
 
@@ -53,18 +53,18 @@ def test_a_part_of_an_answer_is_marked_as_one(state: str) -> None:
     "turn", [Turn(1, "a", "no", "refused"), Turn(1, "a", "", "failed"), Turn(1, "a", "", "cancelled")]
 )
 def test_what_brought_no_answer_is_not_sent_again(turn: Turn) -> None:
-    found = recall([Turn(2, "b", "c"), turn], None, lambda: None, unwanted)
+    found = recall([Turn(2, "b", "c"), turn], None, lambda _: None, unwanted)
     assert [message.content for message in found.turns] == ["b", "c"]
 
 
 def test_a_greeting_has_no_words_of_the_user() -> None:
-    assert recall([Turn(1, "", "Welcome!")], None, lambda: None, unwanted).turns == (
+    assert recall([Turn(1, "", "Welcome!")], None, lambda _: None, unwanted).turns == (
         Message("assistant", "Welcome!"),
     )
 
 
 def test_a_summary_stands_for_all_turns_up_to_its_own() -> None:
-    found = recall(turns(("a", "b"), ("c", "d"), ("e", "f")), Kept(2, "so far"), lambda: None, unwanted)
+    found = recall(turns(("a", "b"), ("c", "d"), ("e", "f")), Kept(2, "so far"), lambda _: None, unwanted)
     assert [message.content for message in found.turns] == ["e", "f"]
     assert found.summary == "so far"
 
@@ -75,11 +75,11 @@ def test_no_turn_behind_a_summary_is_read() -> None:
         yield Turn(8, "old", "answer")
         raise AssertionError("read on")
 
-    assert len(recall(chain(), Kept(8, "so far"), lambda: None, unwanted).turns) == 2
+    assert len(recall(chain(), Kept(8, "so far"), lambda _: None, unwanted).turns) == 2
 
 
 def test_the_window_of_a_short_conversation_is_not_asked_for() -> None:
-    def asked() -> int:
+    def asked(_: int) -> int:
         raise AssertionError("asked")
 
     assert len(recall(turns(("a", "b" * 50)), None, asked, unwanted).turns) == 2
@@ -94,7 +94,7 @@ def test_what_does_not_fit_is_summarised_from_the_oldest_on() -> None:
 
     room = weight([Message("user", LONG)]) * 5
     chain = turns(*((f"{number} {LONG}", LONG) for number in range(1, 6)))
-    found = recall(chain, Kept(0, "before"), lambda: room, summarise)
+    found = recall(chain, Kept(0, "before"), lambda _: room, summarise)
     assert seen == [("before", [1, 2, 3, 4], room)]
     assert found.summary == "the record"
     assert found.fresh == Kept(4, "the record")
@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_summarised_from_the_oldest_on() -> None:
 
 def test_the_last_turn_goes_too_when_it_alone_is_too_long() -> None:
     chain = turns((LONG * 3, LONG))
-    found = recall(chain, None, lambda: 1600, lambda *_: "short")
+    found = recall(chain, None, lambda _: 1600, lambda *_: "short")
     assert (found.turns, found.fresh) == ((), Kept(1, "short"))
 
 

@@ -194,8 +194,8 @@ class Conversation:
             found = self.store.summary(parent)
             kept = Kept(found.upto, found.text) if found else None
 
-            def room() -> int | None:
-                most = limit or (self.services.window(base.model) if means else None)
+            def room(wanted: int) -> int | None:
+                most = limit or self.services.window(base.model, wanted)
                 alone = prompt_tokens(request(base, self.services.format(self.template)))
                 return None if most is None else max(most - _reserve(base, most) - alone, most // 10)
 

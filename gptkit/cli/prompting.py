@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 from gptkit.cli import answer, target
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import gather
+from gptkit.cli.modes import loops, mode
 from gptkit.errors import CannotWrite, NoInput, UsageFault
 from gptkit.templates.model import Template, Value
 
 if TYPE_CHECKING:
+    from gptkit.cli.loop.commands import Command
     from gptkit.history.model import Session
     from gptkit.services import Services
+
+
+GIVEN_OTHERWISE = ("file", "stdin", "output", "json", "response", "dry_run")
+"""Shared options that mean one exchange: input from elsewhere, or an answer that is not for a reader."""
 
 
 def prompt(
@@ -23,6 +29,10 @@ def prompt(
     """Run a prompt with what the command line gave; returns the exit code."""
     how = answer.showing(flags)
     services.override(flags)
+    if template.capabilities and (found := mode(template, values)):
+        return found.run(services, template, values, flags)
+    if _is_talk(services, template, values, flags):
+        return _talk(services, template, values, flags)
     _check_output(services, how, flags, values, template)
     wait = services.settings.number("stdin_wait")
     given = gather(services.terminal, template, values, flags, wait)
@@ -36,6 +46,37 @@ def prompt(
         services.terminal.report(outcome.failure, as_json=how.as_json)
         return outcome.failure.code
     return 0
+
+
+def _is_talk(
+    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
+) -> bool:
+    """Someone sits at a terminal and has said nothing yet."""
+    terminal = services.terminal
+    given = values.get("text") or any(flags.get(name) for name in GIVEN_OTHERWISE)
+    at_terminal = terminal.stdin_is_terminal and terminal.stdout_is_terminal
+    return "conversation" in template.capabilities and at_terminal and not given
+
+
+def _talk(
+    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
+) -> int:
+    from gptkit.cli.loop.loop import run
+    from gptkit.cli.talk import Talk
+
+    talk = Talk(services, template, values, flags, session(services, flags, template))
+    services.endpoint(talk.model)  # without a key there is nothing to talk to
+
+    def models() -> list[str]:
+        from gptkit.provider.client import model_names
+
+        return model_names(services.endpoint(""))
+
+    extra: tuple[Command, ...] = ()
+    for each in loops(template):
+        extra += each.commands(talk)
+        each.begin(talk)
+    return run(talk, services.terminal, services.paths, extra, models)
 
 
 def session(services: Services, flags: Mapping[str, object], template: Template) -> Session | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.chat import Sink
 from gptkit.engine.ask import ask
+from gptkit.engine.conversation import manner
 from gptkit.engine.work import Invocation, Means, Outcome
 from gptkit.templates.model import Parameter, Problem
 
@@ -36,7 +37,7 @@ class Capability(NamedTuple):
     excludes: tuple[str, ...] = ()
 
 
-CAPABILITIES: tuple[Capability, ...] = ()
+CAPABILITIES: tuple[Capability, ...] = (Capability("conversation", manner),)
 """In the order in which they take precedence when a file declares several."""
 
 

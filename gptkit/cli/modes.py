@@ -1,0 +1,55 @@
+"""What capabilities add to a command beside exchanges: options that do something else, and the prompt
+loop's commands and first word. By the keys of prompt files; imported when they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from gptkit.cli.loop.commands import Command
+    from gptkit.cli.talk import Talk
+    from gptkit.services import Services
+    from gptkit.templates.model import Template, Value
+
+MODES: Mapping[str, Mapping[str, str]] = {}
+"""Of each capability: the option that asks for a mode, and the module whose `run` it is."""
+LOOPS: Mapping[str, str] = {}
+"""Of each capability: the module with its `commands` and its `begin` in the prompt loop."""
+
+
+class Mode(Protocol):
+    def run(
+        self,
+        services: Services,
+        template: Template,
+        values: Mapping[str, Value],
+        flags: Mapping[str, object],
+    ) -> int: ...
+
+
+class Loop(Protocol):
+    def commands(self, talk: Talk) -> tuple[Command, ...]: ...
+
+    def begin(self, talk: Talk) -> None:
+        """What the user sees of a conversation before the first word, such as a greeting."""
+
+
+def mode(template: Template, values: Mapping[str, Value]) -> Mode | None:
+    """The mode that the command line asks for, if any."""
+    for key, options in MODES.items():
+        if key in template.capabilities:
+            for option, module in options.items():
+                if values.get(option) not in (None, False, ""):
+                    return cast(Mode, _imported(module))
+    return None
+
+
+def loops(template: Template) -> list[Loop]:
+    return [cast(Loop, _imported(module)) for key, module in LOOPS.items() if key in template.capabilities]
+
+
+def _imported(module: str) -> object:
+    import importlib
+
+    return importlib.import_module(module)
