@@ -180,16 +180,15 @@ class Services:
         return Budget(requests, tuple(caps), self._price, host, self.terminal.clock)
 
     def _spent(self, since: float) -> float:
-        """US dollars; where nobody looked at the price at the time, that of an average request counts."""
-        total = 0.0
-        for row in self.history.usage("model", since, None):
-            total += row.cost
-            if row.unpriced:
-                prompt = row.unpriced_prompt_tokens // row.unpriced
-                answer = row.unpriced_completion_tokens // row.unpriced
-                cost = self.prices.at(row.host).cost(row.model, prompt, answer, since)
-                total += row.unpriced * (cost or 0.0)
-        return total
+        """US dollars; where nobody looked at the price at the time, it is looked up now."""
+        known, unknown = self.history.spent(since)
+        if not unknown:
+            return known
+        from gptkit.history.charges import charges
+
+        return sum(
+            self.prices.charged(charge)[0] or 0.0 for _, charge in charges(self.history, "day", since, None)
+        )
 
     def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
         return self.prices.cost(model, prompt_tokens, completion_tokens)
