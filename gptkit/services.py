@@ -17,10 +17,10 @@ from gptkit.settings.resolve import Settings, load
 from gptkit.templates.model import Template, Vocabulary
 
 if TYPE_CHECKING:
-    from gptkit.prices import Prices
     from gptkit.history.journal import Journal
     from gptkit.history.model import Opening
     from gptkit.history.store import Store
+    from gptkit.prices import Prices
     from gptkit.settings.rejections import RejectionFile
     from gptkit.templates.library import Library
     from gptkit.terminal import Terminal
