@@ -1,10 +1,9 @@
 """The values of one exchange with the chat API: messages, request, events, reply, endpoint.
 
 Most are named tuples: defining one takes a quarter of the time of a dataclass, and these stand
-between the start of the program and its request.
+between the start of the program and its request. For the same reason modules that define
+some and are loaded by then do without `annotations` of `__future__`: typing compiles each of those.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, Protocol

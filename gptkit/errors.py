@@ -23,8 +23,6 @@ GptkitError
 Stopped stands beside it: a signal asked the program to end (128 + n).
 """
 
-from __future__ import annotations
-
 from typing import ClassVar, TypedDict, Unpack
 
 

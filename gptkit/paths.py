@@ -1,7 +1,5 @@
 """Where gptkit keeps its files: settings, data and cache of the user, and the project's own folder."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,19 +1,15 @@
 """Shows what came of an invocation: to a pipe, a terminal, a file or a program."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gptkit.chat import OutputFormat, Reply, Request, Sink, Text
 from gptkit.cli import target
 from gptkit.engine.work import Invocation, Outcome
 from gptkit.errors import ProtocolFault, UsageFault
-
-if TYPE_CHECKING:
-    from gptkit.redact import Redaction
-    from gptkit.terminal import Terminal
+from gptkit.redact import Redaction
+from gptkit.terminal import Terminal
 
 
 class Showing(NamedTuple):

@@ -1,20 +1,16 @@
 """Where the input of a prompt command comes from: words, standard input, files."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gptkit.documents.decode import decode
 from gptkit.errors import CannotRead, NoInput, UsageFault
 from gptkit.templates import render
 from gptkit.templates.model import Template, Value
-
-if TYPE_CHECKING:
-    from gptkit.terminal import Terminal
+from gptkit.terminal import Terminal
 
 STDIN = "standard input"
 DASH = "-"

@@ -1,7 +1,5 @@
 """The commands that are written in Python, by name; each is imported when it is called."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

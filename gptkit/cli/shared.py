@@ -1,11 +1,8 @@
 """The options that every prompt command has, as data, and the positionals that one takes."""
 
-from __future__ import annotations
+from typing import Literal, NamedTuple
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from gptkit.templates.model import Parameter, Template
+from gptkit.templates.model import Parameter, Template
 
 FlagKind = Literal["text", "integer", "number", "list", "path", "paths", "flag"]
 

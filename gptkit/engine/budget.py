@@ -1,7 +1,5 @@
 """What a run may spend, checked before every request, and what it has spent."""
 
-from __future__ import annotations
-
 from _thread import allocate_lock
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What an engine is given to work with, and what it returns."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 

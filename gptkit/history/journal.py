@@ -5,8 +5,6 @@ comes last, before the store takes over. The file is locked while its process li
 had is dead. No SQLite here: this stands between the user and the request.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The values of the store: what is known before a request, how it ended, turns, sessions, summaries."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

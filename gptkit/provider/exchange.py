@@ -1,7 +1,5 @@
 """What is known of one HTTP exchange while it goes on: its request, phase, clock and outcome."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import Literal, NamedTuple

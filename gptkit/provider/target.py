@@ -1,7 +1,5 @@
 """One API address taken apart, and the bytes of a request to it, without any HTTP library."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

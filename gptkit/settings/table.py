@@ -1,7 +1,5 @@
 """Every setting there is, in one table: its type, default, environment variables and meaning."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 

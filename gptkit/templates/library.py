@@ -1,19 +1,15 @@
 """The folders with prompt files: which names there are, what shadows what, and their templates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from gptkit.errors import CannotRead, NoInput
 from gptkit.templates import parse, render
+from gptkit.templates.kept import Kept
 from gptkit.templates.model import BrokenPrompt, Problem, Template, Vocabulary
 from gptkit.templates.reader import nearest
 from gptkit.templates.tree import SIZE_CAP, Node, tree
-
-if TYPE_CHECKING:
-    from gptkit.templates.kept import Kept
 
 Origin = Literal["built-in", "user", "project"]
 

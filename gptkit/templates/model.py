@@ -1,7 +1,5 @@
 """What a prompt file says, as values."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
@@ -127,7 +125,7 @@ class Extension(Protocol):
         """Variables that a template with this capability may use."""
 
     @property
-    def check(self) -> Callable[[Node, Callable[[Problem], None]], object]:
+    def check(self) -> Callable[["Node", Callable[[Problem], None]], object]:
         """Turns the key's node into the capability's own value, reporting what is wrong."""
 
     @property
