@@ -16,7 +16,7 @@ from fake.wire import error_object, http_head, response
 from provider_calls import HURRIED, KEY, answers, endpoint, failure, request, text
 
 from gptkit.chat import Deadlines
-from gptkit.errors import DataFault, GptkitError, NoPermission, ProtocolFault, TryAgain, Unavailable
+from gptkit.errors import GptkitError, NoPermission, ProtocolFault, TooLong, TryAgain, Unavailable
 from gptkit.provider.client import model_names
 from gptkit.provider.complaint import complaint
 
@@ -25,9 +25,21 @@ FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
     (401, None, NoPermission, 1, "the API key was not accepted (401): The fake server was told to say 401."),
     (402, "", Unavailable, 1, "no credit (402)"),
     (403, {"error": "Country not supported"}, NoPermission, 1, "not allowed (403): Country not supported"),
-    (408, {"detail": "too slow"}, TryAgain, 2, "the server gave up waiting (408): too slow"),
-    (409, {"message": "locked"}, TryAgain, 2, "conflict at the server (409): locked"),
-    (413, "<html><title>Entity Too Large</title>", DataFault, 1, "input too long (413): Entity Too Large"),
+    (
+        408,
+        {"detail": "too slow"},
+        TryAgain,
+        2,
+        "the server gave up waiting (408): too slow; it may have been billed",
+    ),
+    (
+        409,
+        {"message": "locked"},
+        TryAgain,
+        2,
+        "conflict at the server (409): locked; it may have been billed",
+    ),
+    (413, "<html><title>Entity Too Large</title>", TooLong, 1, "input too long (413): Entity Too Large"),
     (418, "short and\r\nstout\x1b[31m", Unavailable, 1, "request not accepted (418): short and stout␛[31m"),
     (
         422,
@@ -73,7 +85,7 @@ def test_a_status_is_told_with_the_words_of_the_server(
     got, error = failure(endpoint(server.url), kind, request(stream))
     assert (got, error.message, error.tries) == ("", message, tries)
     assert error.request_id == "req_1"
-    assert not error.billed
+    assert error.billed is (status in (408, 409))
     assert len(server.requests) == 1
 
 
@@ -141,7 +153,7 @@ LONG = [
 @pytest.mark.parametrize("said", LONG)
 def test_input_that_is_too_long_says_by_how_much(server: FakeServer, said: Any) -> None:
     server.fail(400, {"error": {"message": said} if isinstance(said, str) else said})
-    assert failure(endpoint(server.url), DataFault)[1].message == "input too long: 9000 of 8192 tokens"
+    assert failure(endpoint(server.url), TooLong)[1].message == "input too long: 9000 of 8192 tokens"
 
 
 def test_the_key_is_never_shown_even_if_the_server_echoes_it(server: FakeServer) -> None:
@@ -174,7 +186,7 @@ def test_the_status_wins_over_the_write_error(server: FakeServer, status: int) -
     """A server that refuses a large request early and resets the connection."""
     server.raw([response(status, error_object(status)), close()], when="head")
     asked = request(metadata={"x": "y" * 8_000_000})
-    failure(endpoint(server.url), DataFault if status == 413 else NoPermission, asked)
+    failure(endpoint(server.url), TooLong if status == 413 else NoPermission, asked)
 
 
 @pytest.mark.parametrize("proxied", [False, True])

@@ -11,7 +11,7 @@ from provider_calls import answers, end, endpoint, failure, text
 from provider_gguf import write_model
 
 from gptkit.chat import Message, Request, Text
-from gptkit.errors import BadConfiguration, DataFault, NoInput
+from gptkit.errors import BadConfiguration, DataFault, NoInput, TooLong
 from gptkit.provider.client import provider
 
 pytest.importorskip("xllamacpp")
@@ -50,7 +50,7 @@ def test_an_abandoned_answer_stops_the_model(model: Path) -> None:
 
 def test_input_longer_than_the_model_reads(model: Path) -> None:
     long = Request(f"local:{model}", (Message("user", "hello " * 2000),))
-    _, error = failure(NOWHERE, DataFault, long)
+    _, error = failure(NOWHERE, TooLong, long)
     assert error.message.startswith("input too long: 160")
     assert error.message.endswith(" of 512 tokens")
 

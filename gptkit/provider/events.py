@@ -212,4 +212,4 @@ def _check_names(delta: dict[str, object]) -> None:
 
 
 def _malformed(what: str) -> ProtocolFault:
-    return ProtocolFault(f"malformed answer: {what}", tries=2)
+    return ProtocolFault(f"malformed answer: {what}", tries=2, billed=True)

@@ -28,7 +28,10 @@ def fault(error: Exception, exchange: Exchange) -> GptkitError:
     """The error to raise instead; it holds neither the key nor the exception it came from."""
     found = error if isinstance(error, GptkitError) else _fault(error, exchange)
     if exchange.partial and not isinstance(found, Incomplete | InternalFault):
-        found = Incomplete(f"answer cut short: {found.message}", hint=found.hint, tries=found.tries)
+        message = f"answer cut short: {found.message}"
+        found = Incomplete(message, hint=found.hint, tries=found.tries, billed=found.billed)
+    elif found.billed and not exchange.partial:
+        found.message += "; it may have been billed"
     found.partial = exchange.partial
     found.request_id = found.request_id or exchange.request_id
     found.message = _redacted(found.message, exchange)
@@ -82,7 +85,8 @@ def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
     if status == 401 and not exchange.endpoint.key:
         row = row._replace(what="the server wants an API key")
     what = row.what.format(model=exchange.model, url=exchange.place.url, proxy=exchange.proxy or "")
-    found = row.kind(f"{what} ({status})" + _shown(said, exchange), hint=row.hint, tries=row.tries)
+    message = f"{what} ({status})" + _shown(said, exchange)
+    found = row.kind(message, hint=row.hint, tries=row.tries, billed=row.billed)
     found.parameter = said.rejected if status in (400, 422) else ""
     return found
 
@@ -98,6 +102,7 @@ class _Row(NamedTuple):
     tries: int
     what: str
     hint: str = ""
+    billed: bool = False
 
 
 STATUS: Mapping[int, _Row] = {
@@ -108,8 +113,8 @@ STATUS: Mapping[int, _Row] = {
     404: _Row(Unavailable, 1, "no model '{model}' at '{url}'", "'gptkit models' lists what is there"),
     405: _Row(Unavailable, 1, "no chat API at '{url}'", "the base URL often ends in /v1"),
     407: _Row(NoPermission, 1, "the proxy {proxy} wants a login", "write user and password into its URL"),
-    408: _Row(TryAgain, 2, "the server gave up waiting"),
-    409: _Row(TryAgain, 2, "conflict at the server"),
+    408: _Row(TryAgain, 2, "the server gave up waiting", billed=True),
+    409: _Row(TryAgain, 2, "conflict at the server", billed=True),
     413: _Row(TooLong, 1, "input too long"),
     422: _Row(Unavailable, 1, "request not accepted"),
     425: _Row(TryAgain, 4, "the server is not ready"),
@@ -162,8 +167,7 @@ def _silent(error: BaseException, exchange: Exchange) -> GptkitError:
     if clock.overdue:
         return _cut(f"no content for {clock.patience:g} s", exchange)
     if exchange.phase == "wait":
-        message = f"no answer in {clock.idle:g} s; it may have been billed"
-        return TryAgain(message, tries=2, billed=True, hint=_PATIENCE)
+        return TryAgain(f"no answer in {clock.idle:g} s", tries=2, billed=True, hint=_PATIENCE)
     return _cut(f"no bytes for {clock.idle:g} s", exchange)
 
 
@@ -173,7 +177,7 @@ def _closed(error: BaseException, exchange: Exchange) -> GptkitError:
         where = exchange.proxy or exchange.place.place
         return TryAgain(f"{what} by {where} before the request was sent", tries=4)
     if exchange.phase == "wait":
-        return TryAgain(f"{what} before an answer; it may have been billed", tries=2, billed=True)
+        return TryAgain(f"{what} before an answer", tries=2, billed=True)
     return _cut(what, exchange)
 
 
@@ -205,7 +209,7 @@ def _not_http(error: BaseException, exchange: Exchange) -> GptkitError:
     if "closed connection" in text or "chunked read" in text:
         return _cut("connection closed", exchange)
     if exchange.phase == "read":
-        return ProtocolFault("the answer's HTTP framing is broken", tries=2)
+        return ProtocolFault("the answer's HTTP framing is broken", tries=2, billed=True)
     return ProtocolFault(f"{exchange.place.place} does not speak HTTP", tries=2)
 
 
@@ -221,7 +225,7 @@ def _malformed(error: BaseException, exchange: Exchange) -> GptkitError:
     if exchange.phase != "read":
         return _internal(error, exchange)
     what = "not valid UTF-8" if isinstance(error, UnicodeDecodeError) else "not valid JSON"
-    return ProtocolFault(f"malformed answer: {what}", tries=2)
+    return ProtocolFault(f"malformed answer: {what}", tries=2, billed=True)
 
 
 def _in_stream(error: BaseException, exchange: Exchange) -> GptkitError:

@@ -72,7 +72,7 @@ class _Event:
         elif name == b"data":  # the whole line: a field without a colon has an empty value
             self.add(b"")
         elif name not in _FIELDS and b"{" in line:  # data whose name is damaged; a comment's name is empty
-            raise ProtocolFault("malformed answer: an event without its name", tries=2)
+            raise ProtocolFault("malformed answer: an event without its name", tries=2, billed=True)
 
     def taken(self) -> bytes:
         data = self.data[0] if len(self.data) == 1 else b"\n".join(self.data)
