@@ -18,7 +18,7 @@ from gptkit.errors import (
     Unavailable,
 )
 from gptkit.provider.complaint import Complaint, complaint, tokens, wait
-from gptkit.provider.exchange import Exchange, Phase
+from gptkit.provider.exchange import Exchange
 from gptkit.sanitize import one_line
 
 _CA_HINT = "if your network has its own certificate authority, name its file in SSL_CERT_FILE"
@@ -64,8 +64,6 @@ def _fault(error: Exception, exchange: Exchange) -> GptkitError:
         return found
     chain = _chain(error)
     names = [kind.__name__ for kind in type(chain[-1]).__mro__]
-    if exchange.phase == "connect":
-        exchange.phase = _phase(chain)
     row = next((ROWS[name] for name in names if name in ROWS), _internal)
     return row(chain[-1], exchange)
 
@@ -160,8 +158,9 @@ def _refused(error: BaseException, exchange: Exchange) -> GptkitError:
 def _silent(error: BaseException, exchange: Exchange) -> GptkitError:
     clock = exchange.clock
     if exchange.phase == "connect":
-        where, seconds = exchange.proxy or exchange.place.place, exchange.endpoint.deadlines.connect
-        return TryAgain(f"no connection to {where} in {seconds:g} s", tries=4)
+        where = f"through {exchange.proxy}" if exchange.proxy else f"to {exchange.place.place}"
+        seconds = exchange.endpoint.deadlines.connect
+        return TryAgain(f"no connection {where} in {seconds:g} s", tries=4)
     if exchange.phase == "send":
         return TryAgain(f"the request could not be sent in {clock.idle:g} s", tries=4)
     if clock.overdue:
@@ -210,7 +209,8 @@ def _not_http(error: BaseException, exchange: Exchange) -> GptkitError:
         return _cut("connection closed", exchange)
     if exchange.phase == "read":
         return ProtocolFault("the answer's HTTP framing is broken", tries=2, billed=True)
-    return ProtocolFault(f"{exchange.place.place} does not speak HTTP", tries=2)
+    where = exchange.proxy if exchange.proxy and exchange.phase == "connect" else exchange.place.place
+    return ProtocolFault(f"{where} does not speak HTTP", tries=2)
 
 
 def _proxy(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -219,6 +219,10 @@ def _proxy(error: BaseException, exchange: Exchange) -> GptkitError:
         row = STATUS[407]
         return NoPermission(row.what.format(proxy=exchange.proxy) + " (407)", hint=row.hint)
     return TryAgain(f"proxy {exchange.proxy}: {one_line(text)}", tries=4)
+
+
+def _no_socks(error: BaseException, exchange: Exchange) -> GptkitError:
+    return ProtocolFault(f"proxy {exchange.proxy} does not speak SOCKS5", tries=2)
 
 
 def _malformed(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -247,6 +251,7 @@ ROWS: Mapping[str, Callable[[BaseException, Exchange], GptkitError]] = {
     "TimeoutError": _silent,
     "TimeoutException": _silent,
     "ProxyError": _proxy,
+    "SOCKSError": _no_socks,
     "RemoteProtocolError": _not_http,
     "NetworkError": _closed,
     "OSError": _unreachable,
@@ -271,16 +276,6 @@ def _inner(error: BaseException) -> BaseException | None:
     """httpcore2's pool breaks the chain, but what it wraps stays its argument."""
     wrapped = error.args[0] if error.args else None
     return error.__cause__ or (wrapped if isinstance(wrapped, BaseException) else None)
-
-
-def _phase(chain: list[BaseException]) -> Phase:
-    """How far the SDK's ordinary path came, from the classes that its layers wrap around the cause."""
-    names = {kind.__name__ for link in chain for kind in type(link).__mro__}
-    if names & {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}:
-        return "connect"
-    if names & {"WriteError", "WriteTimeout"}:
-        return "send"
-    return "wait" if names & {"ReadError", "ReadTimeout", "RemoteProtocolError"} else "connect"
 
 
 def _redacted(text: str, exchange: Exchange) -> str:

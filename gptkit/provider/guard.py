@@ -51,7 +51,7 @@ class Guard:
             return httpx2.Response(answer.status, headers=kept, content=content)
         if answer.status // 100 == 3:
             raise _redirect(answer.status, headers.get("location", ""), self._exchange)
-        if answer.status in (204, 205, 206):
+        if answer.status < 200 or answer.status in (204, 205, 206):
             raise ProtocolFault(f"not an API answer (status {answer.status})", tries=2)
         kept.append((b"content-type", b"text/event-stream" if self._exchange.chat else b"application/json"))
         return httpx2.Response(200, headers=kept, content=_content(answer, headers, self._exchange))

@@ -1,38 +1,61 @@
-"""The SDK's ordinary way to a server, for connections through a proxy."""
+"""The SDK's ordinary way to a server, for connections through a proxy, under gptkit's own deadlines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
 
 from gptkit.errors import BadConfiguration
 from gptkit.provider.connection import context
 from gptkit.provider.exchange import Answer, Exchange
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable
+
+    import httpcore2
     import httpx2
 
 
 def ordinary(exchange: Exchange) -> Answer:
-    """Sends the same request as the early path would, over httpx2's own connections."""
-    import httpx2
+    """Sends the same request as the early path would, over httpcore2's own connections."""
+    import httpcore2
 
     message, place = exchange.message, exchange.place
-    deadlines = exchange.endpoint.deadlines
-    timeout = httpx2.Timeout(deadlines.idle, connect=deadlines.connect)
-    transport = httpx2.HTTPTransport(
-        verify=context(exchange.endpoint), trust_env=False, proxy=_proxy(exchange)
-    )
-    exchange.closers.append(transport.close)
-    request = httpx2.Request(
+    pool = _pool(exchange)
+    exchange.closers.append(pool.close)
+    request = httpcore2.Request(
         message.method,
-        f"{place.scheme}://{place.authority}{message.target}",
-        headers=message.headers,
+        httpcore2.URL(scheme=place.scheme, host=place.host, port=place.port, target=message.target),
+        headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in message.headers],
         content=message.body,
-        extensions={"timeout": timeout.as_dict()},
+        extensions={"trace": _Progress(exchange)},
     )
-    response = transport.handle_request(request)
-    return Answer(response.status_code, response.headers.raw, _watched(response, exchange))
+    response = pool.handle_request(request)
+    return Answer(response.status, response.headers, iter(response.iter_stream()))
+
+
+def _pool(exchange: Exchange) -> httpcore2.ConnectionPool:
+    import httpcore2
+
+    proxy = _proxy(exchange)
+    url = httpcore2.URL(
+        scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=b"/"
+    )
+    believed = context(exchange.endpoint)
+    backend = cast("httpcore2.NetworkBackend", _Backend(exchange))
+    if proxy.url.scheme.startswith("socks"):
+        return httpcore2.SOCKSProxy(
+            url, proxy_auth=proxy.raw_auth, ssl_context=believed, network_backend=backend
+        )
+    return httpcore2.HTTPProxy(
+        url,
+        proxy_auth=proxy.raw_auth,
+        ssl_context=believed,
+        proxy_ssl_context=believed if proxy.url.scheme == "https" else None,
+        network_backend=backend,
+    )
 
 
 def _proxy(exchange: Exchange) -> httpx2.Proxy:
@@ -46,8 +69,83 @@ def _proxy(exchange: Exchange) -> httpx2.Proxy:
         ) from None
 
 
-def _watched(response: httpx2.Response, exchange: Exchange) -> Iterator[bytes]:
-    """httpx2 knows the idle deadline only; the content one is looked at whenever bytes come."""
-    for piece in response.iter_raw():
-        exchange.clock.seconds()
-        yield piece
+class _Progress:
+    """How far the request came, as httpcore2 tells it; what is sent to the proxy itself does not count."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        if name == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
+            self._exchange.phase = "send"
+        elif name == "http11.send_request_body.complete" and self._exchange.phase == "send":
+            self._exchange.phase = "wait"
+
+
+class _Backend:
+    """httpcore2's network, but each of its calls gets the time that is left at that moment."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._patience = _Patience(exchange)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> _Wire:
+        import httpcore2
+
+        opened = httpcore2.SyncBackend().connect_tcp(
+            host, port, self._patience.seconds(), local_address, socket_options
+        )
+        self._exchange.closers.append(opened.close)  # a SOCKS connection that fails half-way leaves it open
+        return _Wire(opened, self._patience)
+
+
+class _Patience:
+    """One deadline for all that leads to the connection, then the clock of the exchange."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._due = monotonic() + exchange.endpoint.deadlines.connect
+
+    @property
+    def connecting(self) -> bool:
+        return self._exchange.phase == "connect"
+
+    def seconds(self) -> float:
+        if not self.connecting:
+            return self._exchange.clock.seconds()
+        left = self._due - monotonic()
+        if left <= 0:
+            raise TimeoutError("no connection")
+        return left
+
+
+class _Wire:
+    """A stream of httpcore2's, in its terms."""
+
+    def __init__(self, stream: httpcore2.NetworkStream, patience: _Patience) -> None:
+        self._stream = stream
+        self._patience = patience
+        self.close = stream.close
+        self.get_extra_info = stream.get_extra_info
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data = self._stream.read(max_bytes, self._patience.seconds())
+        if not data and self._patience.connecting:  # the SOCKS layer would take it for a malformed reply
+            raise ConnectionAbortedError("closed by the proxy")
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._patience.seconds())
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> _Wire:
+        secured = self._stream.start_tls(ssl_context, server_hostname, self._patience.seconds())
+        return _Wire(secured, self._patience)
