@@ -76,7 +76,15 @@ def load() -> None:
         import openai  # noqa: F401
     finally:
         sys.meta_path.remove(finder)
+    _silence()
     _ = anyio.EndOfStream  # the SDK needs it to close an abandoned stream, when it may be too late to import
+
+
+def _silence() -> None:
+    """OPENAI_LOG has the SDK write its log, prompts included, among the two lines that a failure has."""
+    import logging
+
+    logging.getLogger("openai").setLevel(logging.CRITICAL + 1)
 
 
 class _Finder:
