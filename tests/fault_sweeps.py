@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 import re
 from collections import Counter
@@ -24,6 +25,13 @@ PRINTED = f"{SAID}\n".encode()
 RECORDED = Completion(SAID, pieces=3, usage=(7, 21))
 STREAM = stream_head() + b"".join(chunked(event) for event in RECORDED.events(True)) + last_chunk()
 OBJECT = response(200, RECORDED.whole_object(), {"Connection": "close"})
+PACKED = response(
+    200,
+    gzip.compress(b"".join(RECORDED.events(True)), mtime=0),
+    {"Content-Encoding": "gzip", "Connection": "close"},
+    content_type="text/event-stream",
+)
+"""The same events compressed: every bit of the text is there, and only the checksum tells a bent one."""
 FIRST_BODY_BYTE = len(stream_head())
 ENDINGS = {"close": close, "reset": reset}
 SEED = 20260101

@@ -25,6 +25,7 @@ ROLE = sse(chunk({"role": "assistant", "content": ""}))
 STOP = sse(chunk({}, finish="stop"))
 WHOLE = BEGUN + REST + STOP + done()
 OBJECT = json.dumps(Completion(ANSWER).whole_object()).encode()
+BENT = gzip.compress(WHOLE)[:-8] + bytes(8)
 CLOSING = {"Content-Type": "text/event-stream", "Connection": "close"}
 IDLE = "idle_timeout: 0.5\nattempts: 2\n"
 SLOW_START = "first_token_timeout: 0.4\nattempts: 2\n"
@@ -188,6 +189,11 @@ BROKEN = [
     Fault("brotli", packed("br", WHOLE), 76, 1, "unsupported encoding 'br'"),
     Fault("zstd", packed("zstd", WHOLE), 76, 1, "unsupported encoding 'zstd'"),
     Fault("a damaged gzip", packed("gzip", gzip.compress(WHOLE)[:12] + b"\xff" * 40), 76, 2, "is damaged"),
+    Fault("a gzip without its end", packed("gzip", gzip.compress(WHOLE)[:-8]), 80, 1, "early", ANSWER, 2),
+    Fault("a gzip that was bent", packed("gzip", BENT), 76, 2, "gzip encoding is damaged"),
+    Fault(
+        "a deflate without its end", packed("deflate", zlib.compress(WHOLE)[:-4]), 80, 1, "early", ANSWER, 2
+    ),
     Fault("a gzip cut short", packed("gzip", gzip.compress(WHOLE)[:-12]), 80, 1, "ends too early", ANSWER, 2),
     Fault("a bomb", packed("gzip", bomb(80)), 76, 1, "larger than 64 MiB"),
     Fault("an endless line", in_chunks(b"data: ", *[b"x" * 2**20] * 9, hang()), 76, 1, "larger than 8 MiB"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from fake.program import Surroundings
 from fake.server import FakeServer
-from fault_sweeps import OBJECT, SEED, STREAM, cuts, flips, swept
+from fault_sweeps import OBJECT, PACKED, SEED, STREAM, cuts, flips, swept
 
 
 @pytest.mark.parametrize("ending", ["close", "reset"])
-@pytest.mark.parametrize(("recorded", "options"), [(STREAM, ()), (OBJECT, ("--no-stream",))])
+@pytest.mark.parametrize(("recorded", "options"), [(STREAM, ()), (PACKED, ()), (OBJECT, ("--no-stream",))])
 def test_only_a_whole_answer_is_a_success(
     server: FakeServer, around: Surroundings, ending: str, recorded: bytes, options: tuple[str, ...]
 ) -> None:
@@ -21,5 +21,6 @@ def test_only_a_whole_answer_is_a_success(
 
 def test_a_flipped_byte_never_makes_a_wrong_success(server: FakeServer, around: Surroundings) -> None:
     seen = swept(server, around, flips(STREAM, 60, SEED))
+    seen += swept(server, around, flips(PACKED, 60, SEED))
     assert seen[0, False] == 0
     assert len(seen) > 1

@@ -5,14 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from time import monotonic
 
 import pytest
-from fake.connection import Step, close, hang
+from fake.connection import Step, close, hang, pause, reset
 from fake.server import FakeServer
 from fake.wire import Completion, chunk, chunked, done, http_head, response, sse, stream_head
 from provider_bytes import HELLO, SAID, STOP, stream
-from provider_calls import answers, end, endpoint, failure, request, text
+from provider_calls import HURRIED, answers, end, endpoint, failure, request, text
 
 from gptkit.chat import Usage
 from gptkit.errors import Incomplete, ProtocolFault
@@ -52,6 +53,90 @@ def test_a_damaged_encoding(server: FakeServer, damage: str) -> None:
     packed = packed[:-9] if damage == "cut" else packed[:12] + b"\xff\xff" + packed[14:]
     server.raw([response(200, packed, {"Content-Encoding": "gzip", "Connection": "close"})])
     failure(endpoint(server.url), ProtocolFault, request(stream=False))
+
+
+WHOLE = HELLO + STOP + done()
+PACKED = {"gzip": gzip.compress(WHOLE), "deflate": zlib.compress(WHOLE)}
+TRAILER = {"gzip": 8, "deflate": 4}
+"""Bytes of checksum (and length) behind the compressed data."""
+
+
+def _compressed(encoding: str, *pieces: bytes | Step, framing: str) -> list[Step]:
+    """The pieces of a compressed stream that HTTP calls whole, or that just ends with the connection."""
+    headers = {"Content-Type": "text/event-stream", "Content-Encoding": encoding}
+    if framing == "close":
+        return [http_head(200, headers | {"Connection": "close"}), *pieces]
+    if framing == "length":
+        length = sum(len(piece) for piece in pieces if isinstance(piece, bytes))
+        return [http_head(200, headers | {"Content-Length": str(length)}), *pieces]
+    sent = [chunked(piece) if isinstance(piece, bytes) else piece for piece in pieces]
+    end: list[Step] = [b"0\r\n\r\n"] if framing == "last chunk" else []
+    return [http_head(200, headers | {"Transfer-Encoding": "chunked"}), *sent, *end]
+
+
+every_framing = pytest.mark.parametrize("framing", ["close", "length", "last chunk", "no last chunk"])
+
+
+@every_framing
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("encoding", PACKED)
+def test_a_compressed_answer_with_its_checksum_is_whole(
+    server: FakeServer, encoding: str, apart: bool, framing: str
+) -> None:
+    data, size = PACKED[encoding], TRAILER[encoding]
+    pieces: list[bytes | Step] = [data[:-size], pause(0.05), data[-size:]] if apart else [data]
+    server.raw([*_compressed(encoding, *pieces, framing=framing), close()])
+    events = answers(endpoint(server.url))
+    assert (text(events), end(events).reason) == ("Hello", "stop")
+
+
+def test_behind_the_checksum_nothing_is_waited_for(server: FakeServer) -> None:
+    server.raw([*_compressed("gzip", PACKED["gzip"], framing="no last chunk"), hang()])
+    start = monotonic()
+    assert text(answers(endpoint(server.url))) == "Hello"
+    assert monotonic() - start < 4
+
+
+@every_framing
+@pytest.mark.parametrize("missing", [1, 4, 8])
+def test_a_compressed_answer_without_its_checksum_is_not_whole(
+    server: FakeServer, missing: int, framing: str
+) -> None:
+    """The protocol said [DONE], but nothing says that the bytes before it are the ones that were sent."""
+    server.raw([*_compressed("gzip", PACKED["gzip"][:-missing], framing=framing), close()])
+    got, error = failure(endpoint(server.url), Incomplete)
+    cause = "connection closed" if framing == "no last chunk" else "the answer's gzip encoding ends too early"
+    assert (got, error.message) == ("Hello", f"answer cut short: {cause}")
+
+
+@pytest.mark.parametrize("ending", [reset, hang])
+def test_a_checksum_that_never_comes(server: FakeServer, ending: Callable[[], Step]) -> None:
+    packed = PACKED["gzip"][:-8]
+    server.raw([*_compressed("gzip", packed, framing="no last chunk"), pause(0.05), ending()])
+    got, error = failure(endpoint(server.url, deadlines=HURRIED), Incomplete)
+    assert got == "Hello"
+    assert error.message.startswith(("answer cut short: connection", "answer cut short: no bytes for 0.6 s"))
+
+
+@pytest.mark.parametrize("framing", ["close", "last chunk"])
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("encoding", PACKED)
+@pytest.mark.parametrize("place", [1, 4])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_checksum_that_does_not_agree(
+    server: FakeServer, encoding: str, place: int, apart: bool, asked: bool, framing: str
+) -> None:
+    body = WHOLE if asked else json.dumps(Completion("Hello").whole_object()).encode()
+    packed = bytearray(gzip.compress(body) if encoding == "gzip" else zlib.compress(body))
+    packed[-place] ^= 1
+    data, trailer = bytes(packed[: -TRAILER[encoding]]), bytes(packed[-TRAILER[encoding] :])
+    pieces: list[bytes | Step] = [data, pause(0.05), trailer] if apart else [data + trailer]
+    server.raw([*_compressed(encoding, *pieces, framing=framing), close()])
+    seen = asked and apart  # before the damage could be known
+    got, error = failure(endpoint(server.url), Incomplete if seen else ProtocolFault, request(asked))
+    assert got == ("Hello" if seen else "")
+    assert f"the answer's {encoding} encoding is damaged" in error.message
+    assert (error.tries, error.billed) == (2, True)
 
 
 @pytest.mark.parametrize("stream_asked", [True, False])

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Literal
 
 from gptkit.errors import ProtocolFault
+from gptkit.provider.exchange import Exchange
 from gptkit.provider.sse import without_mark
 from gptkit.sanitize import one_line
 
@@ -20,13 +21,13 @@ _FIELDS = (b"data", b"event", b"id", b"retry", b":")
 Kind = Literal["json", "events", "empty"]
 
 
-def decoded(body: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+def decoded(body: Iterator[bytes], encoding: str, exchange: Exchange) -> Iterator[bytes]:
     """Raises ProtocolFault for an encoding that was not asked for, a damaged or a cut one."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return body
     if name in ("gzip", "x-gzip", "deflate"):
-        return _inflated(body, name)
+        return _inflated(body, name, exchange)
     raise ProtocolFault(f"unsupported encoding '{one_line(encoding, 40)}': gzip and deflate were offered")
 
 
@@ -88,8 +89,8 @@ def _stranger(kind: str, body: Iterator[bytes]) -> ProtocolFault:
     return ProtocolFault(f"not an API answer ({shown})" + (f": '{name}'" if name else ""), tries=2)
 
 
-def _inflated(body: Iterator[bytes], name: str) -> Iterator[bytes]:
-    """In blocks of at most 1 MiB, whatever a piece unpacks to."""
+def _inflated(body: Iterator[bytes], name: str, exchange: Exchange) -> Iterator[bytes]:
+    """In blocks of at most 1 MiB, whatever a piece unpacks to; a last empty one when all is checked."""
     import zlib
 
     unpacker = None
@@ -97,17 +98,21 @@ def _inflated(body: Iterator[bytes], name: str) -> Iterator[bytes]:
         packed = piece
         while packed:
             unpacker = unpacker or zlib.decompressobj(_window(name, packed))
+            exchange.sealed = False
             try:
                 while unpacked := unpacker.decompress(packed, _BLOCK):
                     yield unpacked
                     packed = unpacker.unconsumed_tail
             except zlib.error:
-                raise ProtocolFault(f"the answer's {name} encoding is damaged", tries=2) from None
+                message = f"the answer's {name} encoding is damaged"
+                raise ProtocolFault(message, tries=2, billed=True) from None
             packed = b""
             if unpacker.eof:
                 packed, unpacker = unpacker.unused_data, None
+                exchange.sealed = not packed
+                yield b""
     if unpacker is not None:
-        raise ProtocolFault(f"the answer's {name} encoding ends too early", tries=2)
+        raise ProtocolFault(f"the answer's {name} encoding ends too early", tries=2, billed=True)
 
 
 def _paired(body: Iterator[bytes]) -> Iterator[bytes]:

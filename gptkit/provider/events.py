@@ -36,7 +36,7 @@ def events(pieces: Iterable[object], exchange: Exchange) -> Iterator[Event]:
     except Exception as error:
         from gptkit.provider.faults import is_cut
 
-        if reading.reason is None or not is_cut(error):
+        if reading.reason is None or not exchange.sealed or not is_cut(error):
             raise
     yield from reading.end()
 

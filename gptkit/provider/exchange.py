@@ -22,7 +22,11 @@ class Answer(NamedTuple):
 
 
 class Exchange:
-    """One request on its way; `partial` says that text of the answer was handed on."""
+    """One request on its way.
+
+    `partial` says that text of the answer was handed on, `done` that the protocol's own end came, `sealed`
+    that no compressed data is left whose checksum has not been seen to agree.
+    """
 
     def __init__(self, endpoint: Endpoint, path: str, request: Request | None = None) -> None:
         self.endpoint = endpoint
@@ -36,6 +40,7 @@ class Exchange:
         self.clock = Clock(endpoint.deadlines)
         self.partial = False
         self.done = False
+        self.sealed = True
         self.request_id = ""
         self.closers: list[Callable[[], None]] = []
 

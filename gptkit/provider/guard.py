@@ -59,7 +59,7 @@ class Guard:
 
 def _content(answer: Answer, headers: dict[str, str], exchange: Exchange) -> Iterator[bytes]:
     """A chat answer always as events, also when the server sent one JSON object; a list as JSON."""
-    plain = bodies.limited(bodies.decoded(answer.body, headers.get("content-encoding", "")))
+    plain = bodies.limited(bodies.decoded(answer.body, headers.get("content-encoding", ""), exchange))
     kind, content = bodies.recognised(plain, headers.get("content-type", ""))
     if kind == "empty":
         raise ProtocolFault("empty answer", tries=2)
@@ -73,6 +73,13 @@ def _content(answer: Answer, headers: dict[str, str], exchange: Exchange) -> Ite
         exchange.done = True
     else:
         yield from normalised(content, exchange)
+        _await_seal(content, exchange)
+
+
+def _await_seal(content: Iterator[bytes], exchange: Exchange) -> None:
+    """Nothing but its checksum tells a bent compressed answer from a whole one, and that comes last."""
+    while not exchange.sealed and next(content, None) is not None:
+        pass
 
 
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
@@ -82,7 +89,7 @@ _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 def _error_body(answer: Answer, headers: dict[str, str], exchange: Exchange) -> bytes:
     exchange.clock.hurry(exchange.clock.idle)
     try:
-        plain = bodies.decoded(answer.body, headers.get("content-encoding", ""))
+        plain = bodies.decoded(answer.body, headers.get("content-encoding", ""), exchange)
     except ProtocolFault:
         return b""
     return bodies.start(plain, bodies.ERROR_LIMIT)
