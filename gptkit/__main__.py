@@ -9,12 +9,15 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     # `python -m` looks for modules in the current folder first, and anyone may have put some there.
     del sys.path[0]
 
-from gptkit.errors import GptkitError, Stopped
-from gptkit.terminal import Terminal, process_terminal
+TYPE_CHECKING = False  # not from typing: nothing that takes long is loaded before `entry_point` says how
+if TYPE_CHECKING:
+    from gptkit.terminal import Terminal
 
 
 def main(argv: list[str], terminal: Terminal) -> int:
     """Run gptkit with these arguments; every failure ends as a message and its exit code."""
+    from gptkit.errors import GptkitError, Stopped
+
     as_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
     try:
         from gptkit.cli import quick
@@ -47,9 +50,11 @@ def entry_point() -> None:
     """Run over the standard streams and leave with the exit code."""
     import gc
 
+    gc.disable()  # before the imports: they leave hardly any garbage to look for
     from gptkit.cli.signals import catch_signals
+    from gptkit.errors import Stopped
+    from gptkit.terminal import process_terminal
 
-    gc.disable()
     try:
         catch_signals()
         terminal = process_terminal()
