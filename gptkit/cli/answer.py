@@ -1,6 +1,6 @@
 """Shows what came of an invocation: to a pipe, a terminal, a file or a program."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,15 +67,26 @@ def sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -
     )
 
 
-def show(terminal: Terminal, how: Showing, invocation: Invocation, outcome: Outcome, shown: bool) -> None:
+class Facts(NamedTuple):
+    """What is known of an exchange beside its answer: US dollars (None: no price is known) and whether
+    they are a guess, and the id of the conversation that it is part of."""
+
+    cost: float | None = None
+    is_estimate: bool = False
+    session: str | None = None
+
+
+def show(
+    terminal: Terminal, how: Showing, invocation: Invocation, outcome: Outcome, shown: bool, facts: Facts
+) -> None:
     """Write what the sink has not shown, and the line of `--verbose`."""
-    pieces = _content(how, invocation, outcome, shown, terminal.secrets)
+    pieces = _content(how, lambda: _record(invocation, outcome, terminal.secrets, facts), outcome, shown)
     if pieces is not None and how.output is not None and outcome.failure is not None:
         target.keep_partial(how.output, "".join(pieces), outcome.failure)
     elif pieces is not None:
         _deliver(terminal, how, pieces)
     if how.verbose:
-        terminal.note(f"gptkit: {_summary(invocation, outcome.reply)}")
+        terminal.note(f"gptkit: {_summary(invocation, outcome.reply, facts)}")
 
 
 def show_request(
@@ -96,11 +107,11 @@ def show_request(
 
 
 def _content(
-    how: Showing, invocation: Invocation, outcome: Outcome, shown: bool, secrets: Redaction
+    how: Showing, record: Callable[[], Mapping[str, object]], outcome: Outcome, shown: bool
 ) -> Iterator[str] | None:
     """What is still to be written; an answer cut short goes nowhere but beside an output file."""
     if how.as_json:
-        return _json(_record(invocation, outcome, secrets))
+        return _json(record())
     if how.response and outcome.reply.response is not None:
         return _json(outcome.reply.response)
     if outcome.failure is not None:
@@ -135,7 +146,9 @@ def _json(record: object) -> Iterator[str]:
     return json_pieces(record)
 
 
-def _record(invocation: Invocation, outcome: Outcome, secrets: Redaction) -> Mapping[str, object]:
+def _record(
+    invocation: Invocation, outcome: Outcome, secrets: Redaction, facts: Facts
+) -> Mapping[str, object]:
     """The answer is the model's to the letter; what the server says about it may repeat the key."""
     reply = outcome.reply
     usage = reply.usage
@@ -151,13 +164,15 @@ def _record(invocation: Invocation, outcome: Outcome, secrets: Redaction) -> Map
             "completion_tokens": usage.completion_tokens,
             "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         },
+        "cost": None if facts.cost is None else {"usd": facts.cost, "estimated": facts.is_estimate},
+        "session": facts.session,
         "attempts": reply.attempts,
         "seconds": round(reply.total, 3),
         "request_id": secrets.redacted(reply.request_id) or None,
     }
 
 
-def _summary(invocation: Invocation, reply: Reply) -> str:
+def _summary(invocation: Invocation, reply: Reply, facts: Facts) -> str:
     if reply.usage:
         tokens = f"{reply.usage.prompt_tokens} tokens in, {reply.usage.completion_tokens} out"
     else:
@@ -165,4 +180,7 @@ def _summary(invocation: Invocation, reply: Reply) -> str:
 
         tokens = f"≈ {estimate(reply.text)} tokens out (estimated)"
     first = f"first word after {reply.first:.2f} s, " if reply.first is not None else ""
-    return f"{reply.model or invocation.model}: {tokens}, {first}{reply.total:.2f} s in all"
+    cost = ""
+    if facts.cost is not None:
+        cost = f", {'≈ ' if facts.is_estimate else ''}{facts.cost:.6f} USD"
+    return f"{reply.model or invocation.model}: {tokens}{cost}, {first}{reply.total:.2f} s in all"

@@ -68,7 +68,7 @@ class Conversation:
             requests if isinstance(requests, int) else None, dollars if isinstance(dollars, float) else None
         )
         self._lasting = lasting
-        self._recording = not flags.get("no_log") and services.settings.boolean("log")
+        self.is_recorded = not flags.get("no_log") and services.settings.boolean("log")
         self._sent: Request | None = None
 
     @property
@@ -78,7 +78,7 @@ class Conversation:
     @property
     def store(self) -> Store:
         """Where turns are: the history, or memory for what lasts but is not to be recorded."""
-        return self.services.history if self._recording or not self._lasting else self.services.scratch
+        return self.services.history if self.is_recorded or not self._lasting else self.services.scratch
 
     def exchange(
         self, given: Given, after: After = NEWEST, extra: Mapping[str, object] | None = None
@@ -132,15 +132,13 @@ class Conversation:
         charges = [charge for charge in self.budget.charges if charge.purpose == "answer"]
         return charges[-1].prompt_tokens + charges[-1].completion_tokens if charges else 0
 
-    def cost(self) -> tuple[float | None, bool]:
-        """US dollars of the exchanges so far, None where a price is unknown, and whether they are a guess."""
-        charges = self.budget.charges
-        costs = [
-            self.services.prices.cost(one.model, one.prompt_tokens, one.completion_tokens, one.started)
-            if one.cost is None
-            else one.cost
-            for one in charges
-        ]
+    def cost(self, since: int = 0) -> tuple[float | None, bool]:
+        """US dollars of the requests from the one of that number on, and whether they are a guess.
+
+        None where a price is unknown.
+        """
+        charges = self.budget.charges[since:]
+        costs = [self.services.prices.charged(one)[0] for one in charges]
         known = [cost for cost in costs if cost is not None]
         return (sum(known) if len(known) == len(costs) else None), any(one.estimated for one in charges)
 
@@ -155,7 +153,7 @@ class Conversation:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One process at a time works on a conversation, so that each turn knows the one before it."""
-        if self.session is None or not self._recording:
+        if self.session is None or not self.is_recorded:
             yield
             return
         from gptkit.history.turnstile import session_lock
@@ -217,7 +215,7 @@ class Conversation:
         services, how = self.services, self.how
         self._sent = request(invocation, means.format)
         sink = answer.sink(services.terminal, how, means.format, services.settings.boolean("markdown"))
-        record = self._record(invocation, self._sent, parent, extra)
+        record, charged = self._record(invocation, self._sent, parent, extra), len(self.budget.charges)
         try:
             with record:
                 try:
@@ -229,18 +227,27 @@ class Conversation:
         finally:
             if self._lasting and record.turn is not None and (turn := self.store.turn(record.turn)):
                 self.session = self.store.session(turn.session)
-        answer.show(services.terminal, how, invocation, outcome, sink is not None)
+        answer.show(
+            services.terminal, how, invocation, outcome, sink is not None, self._facts(record, charged)
+        )
         return outcome
+
+    def _facts(self, record: Record, charged: int) -> answer.Facts:
+        """Looked up only for who wants to see it."""
+        if not (self.how.as_json or self.how.verbose):
+            return answer.Facts()
+        turn = self.store.turn(record.turn) if record.turn is not None else None
+        return answer.Facts(*self.cost(charged), turn.session if turn else None)
 
     def _record(
         self, invocation: Invocation, sent: Request, parent: int | None, extra: Mapping[str, object] | None
     ) -> Record:
-        keeping = self._recording or self._lasting
+        keeping = self.is_recorded or self._lasting
         session = self.session.id if self.session else None
         found = opening(self.services, invocation, sent, session, parent) if keeping else None
         if found is not None and extra:
             found = found._replace(request={**found.request, **extra})
-        begin = self.services.journal if self._recording else None
+        begin = self.services.journal if self.is_recorded else None
         return Record(self, found, begin)
 
 

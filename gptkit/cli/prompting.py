@@ -76,7 +76,7 @@ def _talk(
     for each in loops(template):
         extra += each.commands(talk)
         each.begin(talk)
-    return run(talk, services.terminal, services.paths, extra, models=models)
+    return run(talk, services.terminal, services.paths, extra, models=models, remember=talk.is_recorded)
 
 
 def session(services: Services, flags: Mapping[str, object], template: Template) -> Session | None:

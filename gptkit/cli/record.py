@@ -145,9 +145,9 @@ class _Listening:
         self._heard = heard
 
     def __call__(self, event: Event) -> None:
-        self._sink(event)
-        if isinstance(event, Text):
+        if isinstance(event, Text):  # before it is shown: a signal right after that would lose it
             self._heard(event.text)
+        self._sink(event)
 
     def close(self) -> None:
         self._sink.close()

@@ -55,6 +55,10 @@ class Talk:
         return self._conversation.session
 
     @property
+    def is_recorded(self) -> bool:
+        return self._conversation.is_recorded
+
+    @property
     def model(self) -> str:
         return self._conversation.model
 
