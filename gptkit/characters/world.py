@@ -1,0 +1,163 @@
+"""Named values of a character's world: how they are declared, what they may be, their JSON Schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+from gptkit.characters.card import Finding, Kind, Report, Scalar, Variable
+
+NAME = re.compile(r"[^\W\d][\w-]{0,63}")
+KEYS = ("type", "default", "min", "max", "choices", "help")
+KINDS: tuple[Kind, ...] = get_args(Kind)
+CAP = 200
+NUMBER_CAP = 1e15  # what a JSON number holds exactly everywhere
+_TYPES = {"text": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
+
+
+def initial(variables: Sequence[Variable]) -> dict[str, Scalar]:
+    """The world as it is before anything happened."""
+    return {variable.name: variable.default for variable in variables}
+
+
+def schema(variables: Sequence[Variable]) -> dict[str, object]:
+    """The JSON Schema of an object with a value for each of them and nothing else."""
+    properties = {variable.name: _schema(variable) for variable in variables}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def fault(variable: Variable, value: object) -> str:
+    """Why a variable cannot have this value; empty when it can."""
+    if variable.kind == "choice":
+        return "" if value in variable.choices else f"must be one of {', '.join(variable.choices)}"
+    if variable.kind == "text":
+        return "" if isinstance(value, str) else "must be text"
+    if variable.kind == "boolean":
+        return "" if isinstance(value, bool) else "must be true or false"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "must be a number"
+    if not abs(value) <= NUMBER_CAP:  # also NaN
+        return f"must be between {-NUMBER_CAP:g} and {NUMBER_CAP:g}"
+    if variable.kind == "integer" and not float(value).is_integer():
+        return "must be a whole number"
+    if variable.minimum is not None and value < variable.minimum:
+        return f"must be at least {variable.minimum:g}"
+    if variable.maximum is not None and value > variable.maximum:
+        return f"must be at most {variable.maximum:g}"
+    return ""
+
+
+def variables(data: object, path: str, report: Report) -> tuple[Variable, ...]:
+    """The variables that a mapping of names declares; a bare value is a default that tells its type."""
+    if not isinstance(data, Mapping):
+        report(Finding(path, "must be a mapping of names"))
+        return ()
+    if len(data) > CAP:
+        report(Finding(path, f"more than {CAP} values"))
+        return ()
+    return tuple(_variable(str(name), value, f"{path}.{name}", report) for name, value in data.items())
+
+
+def declaration(variable: Variable) -> dict[str, object]:
+    """What `variables` reads back as the same."""
+    bounds = (("min", variable.minimum), ("max", variable.maximum))
+    return {
+        "type": variable.kind,
+        "default": variable.default,
+        **{key: bound for key, bound in bounds if bound is not None},
+        **({"choices": list(variable.choices)} if variable.choices else {}),
+        **({"help": variable.help} if variable.help else {}),
+    }
+
+
+def _schema(variable: Variable) -> dict[str, object]:
+    """Bounds are told in words: not every server takes `minimum` in a strict schema."""
+    bounds = (("at least", variable.minimum), ("at most", variable.maximum))
+    told = [f"{word} {bound:g}" for word, bound in bounds if bound is not None]
+    words = "; ".join(filter(None, [variable.help, ", ".join(told)]))
+    if variable.kind == "choice":
+        found: dict[str, object] = {"type": "string", "enum": list(variable.choices)}
+    else:
+        found = {"type": _TYPES[variable.kind]}
+    return {**found, "description": words} if words else found
+
+
+def _variable(name: str, data: object, path: str, report: Report) -> Variable:
+    if not NAME.fullmatch(name):
+        report(Finding(path, "a name consists of letters, digits, _ and -"))
+    if not isinstance(data, Mapping):
+        kind: Kind = _kind(data)
+        default = data if isinstance(data, str | int | float) else ""
+        if data is None or isinstance(data, list):
+            report(Finding(path, "must be a value, or a mapping with its type"))
+        return Variable(name, kind, default)
+    for key in data:
+        if key not in KEYS:
+            report(Finding(f"{path}.{key}", f"unknown key; allowed: {', '.join(KEYS)}"))
+    choices = _choices(data.get("choices"), f"{path}.choices", report)
+    implied: Kind = "choice" if choices else _kind(data.get("default"))
+    named = data.get("type", implied)
+    found = next((known for known in KINDS if known == named), None)
+    if found is None:
+        report(Finding(f"{path}.type", f"must be one of {', '.join(KINDS)}"))
+        return Variable(name)
+    if found == "choice" and not choices:
+        report(Finding(f"{path}.choices", "missing"))
+    bounds = [_bound(data.get(key), f"{path}.{key}", report) for key in ("min", "max")]
+    words = data.get("help")
+    told = words if isinstance(words, str) else ""
+    variable = Variable(name, found, "", bounds[0], bounds[1], choices, told)
+    return _with_default(variable, data.get("default"), path, report)
+
+
+def _with_default(variable: Variable, default: object, path: str, report: Report) -> Variable:
+    if default is None:
+        low = max(0, variable.minimum or 0)
+        number = low if variable.maximum is None else min(low, variable.maximum)
+        usual: Mapping[Kind, Scalar] = {
+            "text": "",
+            "integer": int(number),
+            "number": number,
+            "boolean": False,
+            "choice": variable.choices[0] if variable.choices else "",
+        }
+        return variable._replace(default=usual[variable.kind])
+    wrong = fault(variable, default)
+    if wrong:
+        report(Finding(f"{path}.default", wrong))
+    return variable._replace(default=default) if isinstance(default, str | int | float) else variable
+
+
+def _kind(value: object) -> Kind:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    return "number" if isinstance(value, float) else "text"
+
+
+def _bound(value: object, path: str, report: Report) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        report(Finding(path, "must be a number"))
+        return None
+    if not abs(value) <= NUMBER_CAP:
+        report(Finding(path, f"must be between {-NUMBER_CAP:g} and {NUMBER_CAP:g}"))
+        return None
+    return value
+
+
+def _choices(value: object, path: str, report: Report) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        report(Finding(path, "must be a list of words"))
+        return ()
+    return tuple(dict.fromkeys(value))
