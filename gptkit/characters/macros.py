@@ -1,0 +1,165 @@
+"""The macros of character cards: `{{char}}`, `{{random:A,B}}`, `<USER>` and the others of V1 to V3.
+
+Card text is hostile: it is read once from left to right, without recursion, and what a macro inserts is
+never read again, neither for macros nor for the commas of a macro around it. Unknown macros stay as they
+are. Names are found in either case, as the specifications want.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from gptkit.characters.dice import Dice, seed_of
+from gptkit.errors import DataFault, UsageFault
+
+Use = Literal["prompt", "screen", "scan"]
+"""What a text is for: sent to the model, shown to the user, or looked through for keys of other entries."""
+SIZE_CAP = 4 << 20
+DEPTH_CAP = 16
+COUNT_CAP = 100_000
+_MARKS = re.compile(r"(\{\{(?!\{)|\}\}|<(?:user|bot|char)>)", re.IGNORECASE)
+_HEAD = re.compile(r"\s*(//|[a-z_]+)(\s*::|\s*:|\s+|$)?", re.IGNORECASE)
+_COMMA = re.compile(r"(?<!\\),")
+_SIMPLE = ("char", "bot", "user", "original")
+NAMES = (*_SIMPLE, "random", "pick", "roll", "//", "hidden_key", "comment", "reverse")
+
+
+class Words(NamedTuple):
+    """What macros stand for. `seed` makes `{{pick}}` choose the same each time for the same text."""
+
+    char: str
+    user: str
+    dice: Dice
+    seed: int = 0
+    original: str | None = None
+
+
+class _Inserted(str):
+    """Text that came out of a macro: not read again."""
+
+    __slots__ = ()
+
+
+_Parts = list[str]
+
+
+def expanded(text: str, words: Words, use: Use = "prompt") -> str:
+    """The text with its macros replaced; raises DataFault when it grows beyond all measure."""
+    if "{{" not in text and "<" not in text:
+        return text
+    return _Expansion(words, use, seed_of(text) ^ words.seed).run(text)
+
+
+def unknown(text: str) -> Iterator[str]:
+    """Macros of a text that nothing will replace, by name."""
+    for found in re.finditer(r"\{\{\s*([^{}:\s]{1,40})", text):
+        name = found.group(1).lower()
+        if name not in NAMES and not name.startswith("//"):
+            yield found.group(1)
+
+
+class _Expansion:
+    def __init__(self, words: Words, use: Use, seed: int) -> None:
+        self._words = words
+        self._use = use
+        self._seed = seed
+        self._size = 0
+        self._count = 0
+
+    def run(self, text: str) -> str:
+        open_parts: list[_Parts] = [[]]
+        for piece in _MARKS.split(text):
+            if piece == "{{" and len(open_parts) <= DEPTH_CAP:
+                open_parts.append([])
+            elif piece == "}}" and len(open_parts) > 1:
+                inside = open_parts.pop()
+                open_parts[-1].extend(self._macro(inside))
+            elif piece.startswith("<") and _MARKS.fullmatch(piece):
+                name = self._words.user if piece.lower() == "<user>" else self._words.char
+                open_parts[-1].append(self._inserted(name))
+            else:
+                open_parts[-1].append(piece)
+        while len(open_parts) > 1:  # a macro that is never closed is text
+            inside = open_parts.pop()
+            open_parts[-1].extend(["{{", *inside])
+        return "".join(open_parts[0])
+
+    def _macro(self, inside: _Parts) -> _Parts:
+        first = inside[0] if inside and not isinstance(inside[0], _Inserted) else ""
+        head = _HEAD.match(first)
+        name = head.group(1).lower() if head else ""
+        literal = ["{{", *inside, "}}"]
+        if not head or name not in NAMES:
+            return literal
+        if name in _SIMPLE:
+            simple = len(inside) == 1 and first.strip().lower() == name
+            value = self._simple(name) if simple else None
+            return literal if value is None else [self._inserted(value)]
+        separator = (head.group(2) or "").strip()
+        if not separator and name not in ("//", "roll"):
+            return literal
+        argument = [first[head.end() :], *inside[1:]]
+        value = self._called(name, argument, separator)
+        return literal if value is None else [self._inserted(value)]
+
+    def _simple(self, name: str) -> str | None:
+        match name:
+            case "user":
+                return self._words.user
+            case "original":
+                return self._words.original
+            case _:
+                return self._words.char
+
+    def _called(self, name: str, argument: _Parts, separator: str) -> str | None:
+        whole = "".join(argument)
+        match name:
+            case "random" | "pick":
+                return self._choice(name, _choices(argument, separator))
+            case "roll":
+                return self._roll(whole.strip())
+            case "reverse":
+                return whole[::-1]
+            case "hidden_key":
+                return whole if self._use == "scan" else ""
+            case "comment":
+                return f"({whole.strip()})" if self._use == "screen" else ""
+            case _:
+                return ""
+
+    def _choice(self, name: str, choices: list[str]) -> str:
+        if name == "random":
+            return choices[self._words.dice.number(len(choices)) - 1]
+        self._seed += 1  # a second {{pick}} of one text chooses for itself
+        return choices[Dice(self._seed).number(len(choices)) - 1]
+
+    def _roll(self, notation: str) -> str | None:
+        """The specification knows `N` and `dN`; cards use whole throws as well."""
+        try:
+            return str(self._words.dice.roll(f"d{notation}" if notation.isdecimal() else notation).value)
+        except UsageFault:
+            return None
+
+    def _inserted(self, value: str) -> _Inserted:
+        self._size += len(value)
+        self._count += 1
+        if self._size > SIZE_CAP or self._count > COUNT_CAP:
+            raise DataFault(f"a text of the card grows beyond {SIZE_CAP >> 20} MiB or {COUNT_CAP} macros")
+        return _Inserted(value)
+
+
+def _choices(argument: _Parts, separator: str) -> list[str]:
+    """Values between commas, `\\,` being a comma of a value; `::` between them is an older way of writing."""
+    raw = "".join(part for part in argument if not isinstance(part, _Inserted))
+    between = re.compile("::") if separator == "::" and "::" in raw else _COMMA
+    choices = [""]
+    for part in argument:
+        if isinstance(part, _Inserted):
+            choices[-1] += part
+            continue
+        first, *others = between.split(part)
+        choices[-1] += first.replace("\\,", ",")
+        choices.extend(other.replace("\\,", ",") for other in others)
+    return [choice.strip() for choice in choices]
