@@ -1,0 +1,194 @@
+"""Which entries of a character's book match, by the rules of V2 and V3, whatever the book is made of."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from gptkit.characters import book as books
+from gptkit.characters.book import Scene, Selection
+from gptkit.characters.card import Book, Entry
+from gptkit.characters.decorators import Rules, read
+from gptkit.characters.dice import Dice
+from gptkit.characters.macros import Words
+from gptkit.chat import Message
+
+WORDS = Words("Ann", "Bob", Dice(1), 1)
+TALK = (
+    Message("user", "Tell me of the DRAGON in the north."),
+    Message("assistant", "It sleeps."),
+    Message("user", "我们去旅馆吧，Bob will wait."),
+)
+
+
+def select(book: Book, scene: Scene | None = None, room: int = 1000) -> Selection:
+    return books.selection(book, scene or Scene(TALK), WORDS, lambda text: len(text), room)
+
+
+def matched(entry: Entry, book: Book | None = None, scene: Scene | None = None) -> bool:
+    entry = entry._replace(content=entry.content or "x")
+    return bool(select((book or Book())._replace(entries=(entry,)), scene).active)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (Entry(("dragon",)), True),
+        (Entry(("drag",)), True),  # contains, says V3
+        (Entry(("dragon",), case_sensitive=True), False),
+        (Entry(("DRAGON",), case_sensitive=True), True),
+        (Entry(("旅馆",)), True),
+        (Entry(("火山",)), False),
+        (Entry(("{{user}}",)), True),
+        (Entry(("STRASSE", "sleeps")), True),
+        (Entry(()), False),
+        (Entry(("", " ")), False),
+        (Entry((), constant=True), True),
+        (Entry((), constant=True, enabled=False), False),
+        (Entry(("dragon",), enabled=False), False),
+        (Entry(("dragon",), content=" \n"), False),
+        (Entry(("dragon",), secondary_keys=("west",)), True),
+        (Entry(("dragon",), secondary_keys=("west",), selective=True), False),
+        (Entry(("dragon",), secondary_keys=("west", "north"), selective=True), True),
+        (Entry(("dragon",), selective=True), True),
+        (Entry(("/drag(on|gle)/i",), use_regex=True), True),
+        (Entry(("/drag(on|gle)/",), use_regex=True), False),
+        (Entry(("/dragon/",), use_regex=True, case_sensitive=False), True),
+        (Entry(("/dragon/i",)), False),
+        (Entry(("/(/", "dragon"), use_regex=True), False),
+        (Entry(("dragon",), use_regex=True), True),
+        (Entry(("/x/",), use_regex=True, constant=True), False),
+        (Entry(("x",), use_regex=True, constant=True), True),
+        (Entry(("/dragon/i",), use_regex=True, secondary_keys=("west",), selective=True), True),
+    ],
+)
+def test_keys(entry: Entry, expected: bool) -> None:
+    assert matched(entry) is expected
+
+
+@pytest.mark.parametrize(
+    ("decorator", "scene", "expected"),
+    [
+        ("", {}, True),
+        ("@@dont_activate", {}, False),
+        ("@@dont_activate\n@@activate", {}, True),
+        ("@@activate_only_after 2", {}, False),
+        ("@@activate_only_after 2", {"answers": 2}, True),
+        ("@@activate_only_every 3", {"answers": 6}, True),
+        ("@@activate_only_every 3", {"answers": 7}, False),
+        ("@@activate_only_every 0", {"answers": 7}, True),
+        ("@@is_greeting 1", {}, False),
+        ("@@is_greeting 1", {"greeting": 1}, True),
+        ("@@dont_activate_after_match", {"matched": frozenset({0})}, False),
+        ("@@scan_depth 1", {}, False),
+        ("@@additional_keys west, north", {}, True),
+        ("@@additional_keys west\n@@additional_keys north", {}, False),
+        ("@@exclude_keys west,旅馆", {}, False),
+        ("@@exclude_keys west", {}, True),
+        ("@@is_user_icon me", {}, True),
+        ("@@strange 1\n@@@dont_activate", {}, False),
+        ("@@scan_depth 9\n@@@dont_activate", {}, True),
+        ("@@strange\n@@@stranger\n@@@activate_only_after 9\n@@@dont_activate", {}, False),
+    ],
+)
+def test_decorators_decide(decorator: str, scene: dict[str, object], expected: bool) -> None:
+    entry = Entry(("dragon",), f"{decorator}\nA dragon.")
+    assert matched(entry, scene=Scene(TALK, **scene)) is expected  # type: ignore[arg-type]
+
+
+def test_what_matched_before_can_stay() -> None:
+    entry = Entry(("volcano",), "@@keep_activate_after_match\nA volcano.")
+    assert not matched(entry)
+    assert matched(entry, scene=Scene(TALK, matched=frozenset({0})))
+
+
+def test_activate_needs_no_key_and_heeds_no_condition() -> None:
+    assert matched(Entry(("volcano",), "@@activate\n@@is_greeting 4\nx"))
+    assert not matched(Entry(("volcano",), "@@activate\nx", enabled=False))
+
+
+def test_decorators_are_read_and_taken_away() -> None:
+    rules, text = read("@@depth 4\n@@role user\n@@position  scenario\n@@depth 5\n@@odd value\n\nText\n@@no\n")
+    assert rules == Rules(depth=4, role="user", place="scenario", strange=("odd",))
+    assert text == "Text\n@@no"
+    assert read("@@ -1 +1 @@\ntext") == (Rules(), "@@ -1 +1 @@\ntext")
+    assert read("@@activate") == (Rules(activate=True), "")
+    assert read("@@role boss\n@@depth x\nT") == (Rules(strange=("role", "depth")), "T")
+    assert read("@@reverse_depth 1\n@@@depth 2\nT") == (Rules(depth=2, strange=("reverse_depth",)), "T")
+
+
+@pytest.mark.parametrize(
+    ("depth", "expected"), [(None, True), (3, True), (2, False), (0, False), (-1, False)]
+)
+def test_scan_depth_counts_messages(depth: int | None, expected: bool) -> None:
+    assert matched(Entry(("dragon",)), Book(scan_depth=depth)) is expected
+
+
+def test_entries_stand_in_their_order() -> None:
+    orders = [3, -1.5, 3, 0]
+    entries = tuple(
+        Entry(("dragon",), f"{place}", insertion_order=order) for place, order in enumerate(orders)
+    )
+    assert [one.place for one in select(Book(entries)).active] == [1, 3, 0, 2]
+
+
+def test_the_least_important_go_first_when_the_budget_ends() -> None:
+    entries = (
+        Entry(("dragon",), "a" * 40, priority=1, insertion_order=9),
+        Entry(("dragon",), "b" * 40, priority=9, insertion_order=1),
+        Entry(("dragon",), "c" * 40, insertion_order=5),
+        Entry(("dragon",), "@@ignore_on_max_context\n" + "d" * 10, priority=99),
+        Entry(("dragon",), "e" * 500, priority=100),
+    )
+    found = select(Book(entries, token_budget=85))
+    assert [one.text[0] for one in found.active] == ["b", "c"]
+    assert found.dropped == (0, 3, 4)
+    assert found.matched == frozenset(range(5))
+    assert select(Book(entries, token_budget=85), room=45).dropped == (0, 2, 3, 4)
+    assert select(Book(entries, token_budget=-5)).active == ()
+
+
+def test_entries_wake_others_only_when_the_book_wants_it() -> None:
+    entries = (
+        Entry(("dragon",), "It guards gold. {{hidden_key:smaug}}{{// volcano}}"),
+        Entry(("gold",), "Gold is in the cave."),
+        Entry(("cave",), "The cave is dark."),
+        Entry(("smaug",), "He."),
+        Entry(("volcano",), "Never."),
+    )
+    places = [one.place for one in select(Book(entries, recursive_scanning=True, scan_depth=3)).active]
+    assert places == [0, 1, 2, 3]
+    assert [one.place for one in select(Book(entries)).active] == [0]
+    assert [one.place for one in select(Book(entries, recursive_scanning=False)).active] == [0]
+
+
+def test_macros_of_an_entry_are_replaced_once() -> None:
+    hostile = WORDS._replace(user="{{char}}")
+    book = Book((Entry((), "{{user}} is here {{// x}}", constant=True),))
+    found = books.selection(book, Scene(TALK), hostile, len, 100)
+    assert [one.text for one in found.active] == ["{{char}} is here"]
+
+
+def test_different_spellings_of_a_letter_are_one() -> None:
+    scene = Scene((Message("user", "the cafe\u0301"),))
+    assert matched(Entry(("CAFÉ",)), scene=scene)
+
+
+def test_a_large_book_is_no_hindrance() -> None:
+    entries = tuple(
+        Entry((f"key{place}", "旅馆" if place % 1000 == 0 else "x火"), "text") for place in range(10_000)
+    )
+    scene = Scene((Message("user", "long talk 旅馆 " * 5000),))
+    began = time.process_time()
+    found = select(Book(entries, recursive_scanning=True), scene)
+    assert [one.place for one in found.active] == list(range(0, 10_000, 1000))
+    assert time.process_time() - began < 20
+
+
+def test_patterns_that_would_take_for_ever_end() -> None:
+    evil = Entry(("/^(([a-z])+.)+[A-Z]([a-z])+$/", "/(a*)*(a|aa)+b.*a.*b.*c/"), "x", use_regex=True)
+    scene = Scene((Message("user", "a" * 90_000),))
+    found = select(Book((evil,) * 1000), scene)
+    assert found.active == ()
+    assert not found.whole
