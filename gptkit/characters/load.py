@@ -1,0 +1,99 @@
+"""Character cards on disk: by path, or by name from the user's own folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from gptkit.characters import check, read, sheet
+from gptkit.characters.card import Card, Finding
+from gptkit.errors import CannotRead, DataFault, NoInput
+from gptkit.templates.model import BrokenPrompt, Problem
+
+SUFFIXES = (".yaml", ".yml", ".json", ".png", ".apng", ".charx")
+_NAME = re.compile(r"\w[\w -]{0,99}")
+_DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]", re.IGNORECASE)
+
+
+class Examination(NamedTuple):
+    """What is wrong with a card; `card` is None when it cannot be used. `fault` says why it cannot.
+
+    `problems` are those of gptkit's own format, by line; `findings` those of the others, by field.
+    """
+
+    card: Card | None
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    fault: DataFault | None = None
+
+
+def card(path: Path) -> Card:
+    """The card in a file; raises NoInput, CannotRead or DataFault."""
+    return _card(_content(path), path, [])
+
+
+def examined(path: Path) -> Examination:
+    """The card with all that is wrong with it; raises NoInput or CannotRead."""
+    data = _content(path)
+    findings: list[Finding] = []
+    try:
+        found = _card(data, path, findings)
+    except BrokenPrompt as broken:
+        return Examination(None, (), broken.problems, broken)
+    except DataFault as fault:
+        return Examination(None, tuple(findings), (), fault)
+    return Examination(found, (*findings, *check.findings(found)))
+
+
+def found(word: str, folder: Path) -> Path:
+    """The file that a word on the command line means: a path, or a name in `folder`.
+
+    What holds a separator or ends like a card is a path; everything else is a name, and never a path.
+    """
+    path = Path(word)
+    if len(path.parts) > 1 or "/" in word or path.suffix.lower() in SUFFIXES:
+        return path
+    return named(word, folder)
+
+
+def named(name: str, folder: Path) -> Path:
+    """The card of a name; raises NoInput."""
+    if _NAME.fullmatch(name) and not _DEVICES.fullmatch(name):
+        for suffix in SUFFIXES:
+            path = folder / f"{name}{suffix}"
+            if _is_file(path):
+                return path
+    raise NoInput(f"no character named '{name}'", hint=f"give a path, or put a card into '{folder}'")
+
+
+def _card(data: bytes, path: Path, findings: list[Finding]) -> Card:
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return read.card(data, str(path), findings.append)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BrokenPrompt(str(path), (Problem(line, "", "not UTF-8"),)) from None
+    return sheet.card(text, str(path))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(read.FILE_CAP + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NoInput(f"'{path}': no such file") from error
+    except (OSError, ValueError) as error:  # a ValueError: the name holds a NUL
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise CannotRead(f"cannot read '{path}': {reason.lower()}") from error
+    if not data:
+        raise NoInput(f"'{path}': empty")
+    return data
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise CannotRead(f"cannot read '{path}': {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,136 @@
+"""gptkit's own format of a character: YAML, with problems told by line and key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from gptkit.characters import build, fields, world
+from gptkit.characters.card import Card, Finding
+from gptkit.characters.fields import Field
+from gptkit.templates import reader
+from gptkit.templates.model import BrokenPrompt, Problem
+from gptkit.templates.reader import Report
+from gptkit.templates.tree import Node, tree
+
+_CARD = tuple(field._replace(key=field.name) for field in fields.CARD if field.name != "alternate_greetings")
+_GAME = ("state", "actions", "emotions")
+_MORE = ("greetings", *_GAME, "unknown")
+KEYS = (*(field.name for field in _CARD), *_MORE)
+_PART = re.compile(r"[^.\[\]]+")
+
+
+def card(text: str, source: str) -> Card:
+    """The card of a YAML text; raises BrokenPrompt with every problem that was found."""
+    root = tree(text, source)
+    problems: list[Problem] = []
+
+    def finding(one: Finding) -> None:
+        problems.append(Problem(_line(root, one.field), one.field, one.message))
+
+    if not isinstance(root.value, dict):
+        what = f"a character is a mapping of keys, this is {root.kind}"
+        raise BrokenPrompt(source, (Problem(root.line, "", what),))
+    data = _object(root, _CARD, "", problems.append, _MORE)
+    entries = {key: node for key, node in root.value.items() if node.kind != "nothing"}
+    game = {key: _texts(entries[key]) if key == "emotions" else data[key] for key in _GAME if key in entries}
+    data["examples"] = _examples(entries.get("examples"), problems.append)
+    rest = {key: value for key, value in data.items() if key not in _MORE}
+    found = fields.values(rest, _CARD, "", finding)
+    found |= _greetings(entries, problems.append)
+    if "state" in game:
+        found["state"] = world.variables(game["state"], "state", finding)
+    if "actions" in game:
+        found["actions"] = build.actions(game["actions"], "actions", finding)
+    if "emotions" in game:
+        found["emotions"] = fields.texts(game["emotions"], "emotions", finding)
+    if not str(found.get("name", "")).strip() and not problems:  # beside others it is most often misspelt
+        problems.append(Problem(root.line, "name", "missing"))
+    if problems:
+        raise BrokenPrompt(source, tuple(problems))
+    return Card(**{**found, "form": "YAML"})
+
+
+def _object(
+    node: Node, table: tuple[Field, ...], path: str, report: Report, more: Sequence[str] = ()
+) -> dict[str, object]:
+    """The entries of a mapping as JSON would have them; what no specification knows stands in `unknown`."""
+    allowed = [field.name for field in table] + list(more or ("unknown",))
+    converters = {field.name: field.convert for field in table}
+    found: dict[str, object] = {}
+    for key, child in reader.mapping(node, path.rstrip("."), report, allowed).items():
+        if key == "unknown":
+            others = child.data()
+            found |= others if isinstance(others, dict) else {}
+        elif child.kind != "nothing":
+            found[key] = _value(child, converters.get(key), path + key, report)
+    return found
+
+
+def _value(node: Node, convert: fields.Convert | None, path: str, report: Report) -> object:
+    """Texts as they were written, whatever YAML would make of them."""
+    if convert in (fields.text, fields.note) and isinstance(node.value, str):
+        return node.value
+    if convert in (fields.texts, fields.notes, fields.keys):
+        return _texts(node)
+    if convert is fields.book and isinstance(node.value, dict):
+        return _object(node, fields.BOOK, f"{path}.", report)
+    table = fields.ENTRY if convert is fields.entries else fields.ASSET if convert is fields.assets else None
+    if table and isinstance(node.value, list):
+        return [_item(item, table, f"{path}[{at}]", report) for at, item in enumerate(node.value)]
+    return node.data()
+
+
+def _item(node: Node, table: tuple[Field, ...], path: str, report: Report) -> object:
+    return _object(node, table, f"{path}.", report) if isinstance(node.value, dict) else node.data()
+
+
+def _texts(node: Node) -> object:
+    """A list of texts; a single one may stand without its list."""
+    if isinstance(node.value, str):
+        return [node.value]
+    if isinstance(node.value, list):
+        return [item.value if isinstance(item.value, str) else item.data() for item in node.value]
+    return node.data()
+
+
+def _greetings(entries: Mapping[str, Node], report: Report) -> dict[str, object]:
+    """`greeting` is the first; `greetings` has it and its alternates."""
+    several = entries.get("greetings")
+    if several is None:
+        return {}
+    if "greeting" in entries:
+        report(Problem(several.line, "greetings", "stands beside greeting; one of them is enough"))
+    texts = reader.literals(several, "greetings", report)
+    return {"greeting": texts[0], "alternate_greetings": texts[1:]} if texts else {}
+
+
+def _examples(node: Node | None, report: Report) -> str | None:
+    """One text, or a list of conversations: texts, or mappings of `user` and `char` to what they say."""
+    if node is None:
+        return None
+    if isinstance(node.value, str):
+        return node.value
+    return "\n".join(f"<START>\n{_example(item, report)}" for item in reader.listed(node, "examples", report))
+
+
+def _example(node: Node, report: Report) -> str:
+    if isinstance(node.value, str):
+        return node.value
+    said = reader.mapping(node, "examples", report, ("user", "char"))
+    return "\n".join(
+        f"{{{{{who}}}}}: {reader.text(words, 'examples', report)}" for who, words in said.items()
+    )
+
+
+def _line(root: Node, path: str) -> int:
+    """The line of the node that a path such as `book.entries[3].keys` leads to, or of the nearest."""
+    node = root
+    for part in _PART.findall(path):
+        if isinstance(node.value, dict) and part in node.value:
+            node = node.value[part]
+        elif isinstance(node.value, list) and part.isdecimal() and int(part) < len(node.value):
+            node = node.value[int(part)]
+        else:
+            break
+    return node.line
