@@ -25,16 +25,18 @@ _TIMES_TO_OPEN = 20
 
 
 def connect(
-    path: Path, migrations: Sequence[Migration], application_id: int, hint: str = ""
+    path: Path | None, migrations: Sequence[Migration], application_id: int, hint: str = ""
 ) -> sqlite3.Connection:
     """Open a database, make it where there is none, and bring it to the newest version.
 
+    Without a path it is in memory, and gone when it is closed.
     `migrations[n]` leads from version n to n + 1; all that are due run in one transaction. `hint` says
     what to do about a damaged file. Raises CannotRead, CannotWrite, TryAgain, BadConfiguration.
     """
     with faults(path, hint):
-        _create(path, application_id)
-        _check_header(path, len(migrations), application_id, hint)
+        if path is not None:
+            _create(path, application_id)
+            _check_header(path, len(migrations), application_id, hint)
         connection = _opened(path, hint)
         try:
             _migrate(connection, path, migrations)
@@ -45,7 +47,7 @@ def connect(
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection, path: Path, hint: str = "") -> Iterator[None]:
+def transaction(connection: sqlite3.Connection, path: Path | None, hint: str = "") -> Iterator[None]:
     """All of it or nothing, and nobody else writes meanwhile."""
     with faults(path, hint):
         connection.execute("BEGIN IMMEDIATE")
@@ -60,7 +62,7 @@ def transaction(connection: sqlite3.Connection, path: Path, hint: str = "") -> I
 
 
 @contextmanager
-def faults(path: Path, hint: str = "") -> Iterator[None]:
+def faults(path: Path | None, hint: str = "") -> Iterator[None]:
     """What goes wrong with the database, as errors of gptkit."""
     try:
         yield
@@ -72,13 +74,16 @@ def faults(path: Path, hint: str = "") -> Iterator[None]:
         raise _fault(error, path, hint) from error
 
 
-def close_untouched(connection: sqlite3.Connection, path: Path) -> None:
+def close_untouched(connection: sqlite3.Connection, path: Path | None) -> None:
     """Close without the clean-up that the last connection does, which would write to the file.
 
     A second connection that cannot write is then the last one.
     """
     import sqlite3
 
+    if path is None:
+        connection.close()
+        return
     try:
         with closing(sqlite3.connect(_uri(path, "ro"), uri=True, timeout=0)) as witness:
             with suppress(sqlite3.Error):
@@ -136,7 +141,7 @@ def _check_header(path: Path, version: int, application_id: int, hint: str) -> N
     _check_version(path, int.from_bytes(header[_VERSION_AT:][:4], "big"), version)
 
 
-def _check_version(path: Path, found: int, known: int) -> None:
+def _check_version(path: Path | None, found: int, known: int) -> None:
     if found > known:
         raise BadConfiguration(
             f"'{path}': it was written by a newer gptkit (version {found}, this one knows {known})",
@@ -144,7 +149,7 @@ def _check_version(path: Path, found: int, known: int) -> None:
         )
 
 
-def _opened(path: Path, hint: str) -> sqlite3.Connection:
+def _opened(path: Path | None, hint: str) -> sqlite3.Connection:
     import sqlite3
 
     for left in reversed(range(_TIMES_TO_OPEN)):
@@ -169,7 +174,7 @@ def _opened(path: Path, hint: str) -> sqlite3.Connection:
     raise TryAgain(f"'{path}': it is locked", hint=hint)
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path | None, migrations: Sequence[Migration]) -> None:
     found = _version(connection)
     _check_version(path, found, len(migrations))
     if found == len(migrations):
@@ -186,15 +191,17 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _uri(path: Path, mode: str) -> str:
+def _uri(path: Path | None, mode: str) -> str:
     """https://www.sqlite.org/uri.html says which characters need what."""
+    if path is None:
+        return ":memory:"
     name = path.absolute().as_posix()
     for character, code in (("%", "%25"), ("?", "%3f"), ("#", "%23")):
         name = name.replace(character, code)
     return f"file:{'' if name.startswith('/') else '/'}{name}?mode={mode}"
 
 
-def _fault(error: Exception, path: Path, hint: str) -> GptkitError:
+def _fault(error: Exception, path: Path | None, hint: str) -> GptkitError:
     import sqlite3
 
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)

@@ -49,6 +49,12 @@ def line(connection: sqlite3.Connection, turn_id: int, limit: int) -> list[Turn]
     return turns(connection, [row[0] for row in ids])
 
 
+def line_ids(connection: sqlite3.Connection, turn_id: int) -> list[int]:
+    """The ids of all turns that lead to one, oldest first."""
+    rows = connection.execute(_LINE + _IDS, (turn_id, 1 << 62))
+    return [row[0] for row in rows][::-1]
+
+
 def summary(connection: sqlite3.Connection, head: int) -> Summary | None:
     """The one that covers most of the turns before and with `head`."""
     if not connection.execute("SELECT 1 FROM summaries").fetchone():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gptkit import database
 from gptkit.chat import Charge
-from gptkit.errors import CannotRead, GptkitError, NoInput, UsageFault
+from gptkit.errors import CannotRead, CannotWrite, GptkitError, NoInput, TryAgain, UsageFault
 from gptkit.history import reading, writing
 from gptkit.history.journal import Journal, orphans
 from gptkit.history.model import (
@@ -32,6 +32,9 @@ from gptkit.sanitize import one_line
 if TYPE_CHECKING:
     import sqlite3
 
+    from gptkit.history.ledger import Grouping, UsageRow
+    from gptkit.history.search import Found
+
 _BLOCKS = (8, 64, 256)
 """Turns of a chain that are read at once: few where perhaps only the last is wanted."""
 _SHORTEST = 4
@@ -39,9 +42,12 @@ _SHORTEST = 4
 
 
 class Store:
-    """One database file, opened when it is first used. Every failure is a GptkitError."""
+    """One database file, opened when it is first used; without a path one in memory.
 
-    def __init__(self, path: Path, journal_folder: Path, now: Callable[[], float] = time.time) -> None:
+    Every failure is a GptkitError.
+    """
+
+    def __init__(self, path: Path | None, journal_folder: Path, now: Callable[[], float] = time.time) -> None:
         self.path = path
         self.journal_folder = journal_folder
         self._now = now
@@ -183,6 +189,48 @@ class Store:
         with self.reading() as connection:
             return reading.summary(connection, head)
 
+    def search(self, words: str, limit: int) -> list[Found]:
+        """The turns in which all the words are, latest first, each with an excerpt."""
+        from gptkit.history.search import search
+
+        with self.reading() as connection:
+            return search(connection, storable(words), limit)
+
+    def usage(self, by: Grouping, since: float | None = None, until: float | None = None) -> list[UsageRow]:
+        """What requests took and cost, by group, model and host; times in Unix seconds."""
+        from gptkit.history.ledger import usage
+
+        with self.reading() as connection:
+            return usage(connection, by, since, until)
+
+    def spent(self, since: float) -> tuple[float, int]:
+        """US dollars as far as prices are known, and the number of requests where they are not."""
+        from gptkit.history.ledger import spent
+
+        with self.reading() as connection:
+            return spent(connection, since)
+
+    def remove(self, session: Session | str) -> int:
+        """Remove a session and its turns, but for those that another one shares; returns how many."""
+        from gptkit.history.removal import remove
+
+        session_id = self._id(session)
+        with self.writing() as connection:
+            count = remove(connection, session_id)
+        self._wipe()
+        return count
+
+    def purge(self, before: float | None) -> int:
+        """Remove all turns that began before a time, or all; returns how many. What was spent stays."""
+        from gptkit.history.removal import purge
+
+        with self.writing() as connection:
+            count = purge(connection, before)
+        with suppress(CannotWrite), self.reading() as connection:  # without space it does not shrink
+            connection.execute("VACUUM")
+        self._wipe()
+        return count
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._kept_when_damaged():
@@ -197,6 +245,13 @@ class Store:
             connection = self._opened()
             with database.transaction(connection, self.path, HINT):
                 yield connection
+
+    def _wipe(self) -> None:
+        """The log must not keep what was removed. Raises TryAgain while another process reads it."""
+        with self.reading() as connection:
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise TryAgain(f"'{self.path}': removed, but another process keeps its log open")
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:

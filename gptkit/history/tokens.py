@@ -40,21 +40,25 @@ def indexed(text: str) -> tuple[str, str]:
 def query(words: str) -> str:
     """An expression of FTS5 in which nothing of the user's is interpreted; empty without any word.
 
-    All words must be found. A word of several parts is a phrase for each.
+    All words must be found; of a word of several parts, all parts.
     """
-    terms = []
+    terms = (_run_phrase(part) if _runs().match(part) else _phrase(part) for part in parts(words))
+    return " AND ".join(dict.fromkeys(terms))
+
+
+def parts(words: str) -> list[str]:
+    """What the index knows the words by: runs of scripts without spaces, and what is between them."""
+    found = []
     for word in folded(words).replace("\0", " ").split():
         start = 0
         for match in _runs().finditer(word):
-            terms += [_phrase(word[start : match.start()]), _run_phrase(match.group())]
+            found += [word[start : match.start()], match.group()]
             start = match.end()
-        terms.append(_phrase(word[start:]))
-    return " AND ".join(dict.fromkeys(term for term in terms if term))
+        found.append(word[start:])
+    return [part for part in found if any(character.isalnum() for character in part)]
 
 
 def _phrase(text: str) -> str:
-    if not any(character.isalnum() for character in text):
-        return ""
     return 'body : "' + text.replace('"', " ") + '"'
 
 

@@ -83,6 +83,10 @@ def charge(
     )
 
 
+def json_text(value: object) -> str:
+    return json.dumps(dict(value) if isinstance(value, Mapping) else value, ensure_ascii=False, default=str)
+
+
 def unused_session_id(connection: sqlite3.Connection) -> str:
     while True:
         found = new_session_id()
@@ -97,8 +101,8 @@ def _plain(opening: Opening, ending: Ending) -> dict[str, object]:
         **{name: given[name] for name in (*COLUMNS, *TEXTS) if name in given},
         "uid": opening.id,
         "model": ending.model or opening.model,
-        "request": _json(opening.request),
-        "notes": _json(ending.notes),
+        "request": json_text(opening.request),
+        "notes": json_text(ending.notes),
     }
 
 
@@ -123,10 +127,13 @@ def _depth(connection: sqlite3.Connection, parent: object) -> int:
 
 
 def _place(connection: sqlite3.Connection, started: float) -> int:
-    """Microseconds since 1970; the next free one where two turns began together."""
+    """Microseconds since 1970; after all others of its second where another turn began with it."""
     place = round(started * 1e6)
     while connection.execute("SELECT 1 FROM turns WHERE place = ?", (place,)).fetchone():
-        place += 1
+        last = connection.execute(
+            "SELECT max(place) FROM turns WHERE place >= ? AND place < ?", (place, place + 1_000_000)
+        ).fetchone()
+        place = int(last[0]) + 1
     return place
 
 
@@ -139,7 +146,3 @@ def sums(charges: Iterable[Charge]) -> dict[str, object]:
         "estimated": any(one.estimated for one in charges),
         "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
     }
-
-
-def _json(value: Mapping[str, object]) -> str:
-    return json.dumps(dict(value), ensure_ascii=False, default=str)

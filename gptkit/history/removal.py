@@ -1,0 +1,116 @@
+"""Removes turns and sessions so that nothing of their text stays in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gptkit.history.tokens import indexed
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_KEPT = """
+    WITH RECURSIVE kept (id) AS (
+        SELECT turns.id FROM turns JOIN sessions ON sessions.head = turns.id
+            WHERE turns.session = ?1 AND sessions.id <> ?1
+        UNION
+        SELECT older.id FROM turns AS older JOIN turns AS newer ON newer.parent = older.id
+            WHERE older.session = ?1 AND newer.session <> ?1
+        UNION
+        SELECT turns.parent FROM kept JOIN turns ON turns.id = kept.id WHERE turns.parent IS NOT NULL)
+"""
+_OTHERS = "SELECT id FROM turns WHERE session = ?1 AND id NOT IN (SELECT id FROM kept)"
+_HEIR = """
+    SELECT sessions.id FROM turns JOIN sessions ON sessions.head = turns.id
+        WHERE turns.session = ?1 AND sessions.id <> ?1
+    UNION ALL
+    SELECT newer.session FROM turns AS older JOIN turns AS newer ON newer.parent = older.id
+        WHERE older.session = ?1 AND newer.session <> ?1
+    LIMIT 1
+"""
+
+
+def remove(connection: sqlite3.Connection, session_id: str) -> int:
+    """A session with its turns, but for those that lead to another session's; returns how many turns."""
+    heir = connection.execute(_HEIR, (session_id,)).fetchone()
+    _doom(connection, _KEPT + _OTHERS, (session_id,))
+    connection.execute("UPDATE sessions SET head = NULL WHERE id = ?", (session_id,))
+    count = _carry_out(connection)
+    if heir:
+        connection.execute("UPDATE turns SET session = ? WHERE session = ?", (heir[0], session_id))
+    connection.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+    _tidy(connection)
+    return count
+
+
+def purge(connection: sqlite3.Connection, before: float | None) -> int:
+    """All turns that began before a time, or all there are; and the sessions that are then empty."""
+    if before is None:
+        count = int(connection.execute("SELECT count(*) FROM turns").fetchone()[0])
+        connection.execute("UPDATE sessions SET head = NULL")
+        connection.execute("DELETE FROM turns")
+        connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
+        connection.execute("UPDATE tallies SET count = count + ? WHERE name = 'removed'", (count,))
+        connection.execute("DELETE FROM sessions")
+        return count
+    _doom(connection, "SELECT id FROM turns WHERE started < ?", (before,))
+    count = _carry_out(connection)
+    connection.execute(
+        "DELETE FROM sessions WHERE head IS NULL AND created < ?"
+        " AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.session = sessions.id)",
+        (before,),
+    )
+    _tidy(connection)
+    return count
+
+
+def _doom(connection: sqlite3.Connection, select: str, values: tuple[object, ...]) -> None:
+    """What is to be removed; only numbers, so that no text goes to a temporary file."""
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (id INTEGER PRIMARY KEY)")
+    connection.execute("DELETE FROM doomed")
+    connection.execute(f"INSERT INTO doomed {select}", values)
+
+
+def _carry_out(connection: sqlite3.Connection) -> int:
+    rows = connection.execute(
+        "SELECT place, user, answer FROM doomed JOIN turns USING (id) JOIN texts ON texts.turn = turns.id"
+    )
+    for place, user, answer in rows:
+        words = indexed(f"{user}\n{answer}")
+        connection.execute(
+            "INSERT INTO words (words, rowid, body, signs) VALUES ('delete', ?, ?, ?)", (place, *words)
+        )
+    connection.execute(
+        "UPDATE turns SET parent = NULL WHERE parent IN (SELECT id FROM doomed)"
+        " AND id NOT IN (SELECT id FROM doomed)"
+    )
+    connection.execute(
+        "UPDATE sessions SET head = (SELECT max(turns.id) FROM turns WHERE turns.session = sessions.id"
+        " AND turns.id NOT IN (SELECT id FROM doomed)) WHERE head IN (SELECT id FROM doomed)"
+    )
+    count = connection.execute("DELETE FROM turns WHERE id IN (SELECT id FROM doomed)").rowcount
+    connection.execute("UPDATE tallies SET count = count + ? WHERE name = 'removed'", (count,))
+    _count_again(connection)
+    return int(count)
+
+
+def _count_again(connection: sqlite3.Connection) -> None:
+    """The depth of those turns whose first ancestors are gone."""
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS depths (id INTEGER PRIMARY KEY, depth INTEGER)")
+    connection.execute("DELETE FROM depths")
+    connection.execute(
+        """INSERT INTO depths WITH RECURSIVE counted (id, depth) AS (
+            SELECT id, 1 FROM turns WHERE parent IS NULL AND depth <> 1
+            UNION ALL
+            SELECT turns.id, counted.depth + 1 FROM counted JOIN turns ON turns.parent = counted.id)
+        SELECT id, depth FROM counted"""
+    )
+    connection.execute(
+        "UPDATE turns SET depth = (SELECT depth FROM depths WHERE depths.id = turns.id)"
+        " WHERE id IN (SELECT id FROM depths)"
+    )
+
+
+def _tidy(connection: sqlite3.Connection) -> None:
+    """The index only notes what is removed, until its parts become one."""
+    connection.execute("INSERT INTO words (words) VALUES ('optimize')")

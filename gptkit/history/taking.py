@@ -1,0 +1,212 @@
+"""Takes exported JSON Lines into the store: all of them, or none; what is there already is left alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from gptkit.errors import DataFault, UsageFault
+from gptkit.history import reading, writing
+from gptkit.history.model import OPENING_ID, SESSION_ID, STATES, storable
+from gptkit.history.names import LONGEST, session_name
+from gptkit.history.transfer import HEADER, LEDGER
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gptkit.history.store import Store
+
+_FIELDS: dict[str, dict[str, str]] = {
+    "session": {"id": "session", "name": "name", "prompt": "text", "created": "number", "updated": "number"}
+    | {"head": "uid?"},
+    "turn": {"uid": "uid", "parent": "uid?", "session": "session", "state": "state", "prompt": "text"}
+    | {"model": "text", "reason": "text?", "cause": "text", "code": "count", "request_id": "text"}
+    | {"attempts": "count", "first": "number?", "started": "number", "seconds": "number"}
+    | {"prompt_tokens": "count", "completion_tokens": "count", "estimated": "flag", "cost": "number?"}
+    | {"system": "text", "user": "text", "answer": "text", "request": "object", "notes": "object"},
+    "summary": {"uid": "uid", "upto": "uid", "text": "text", "model": "text", "created": "number"},
+    "charge": {"origin": "uid", "number": "count", "turn": "uid?", "session": "session", "prompt": "text"}
+    | {"model": "text", "purpose": "text", "host": "text", "prompt_tokens": "count"}
+    | {"completion_tokens": "count", "estimated": "flag", "cost": "number?", "started": "number"}
+    | {"seconds": "number"},
+}
+_FARTHEST = 253402300800.0
+"""Seconds to the year 10000: a larger number is no time, and no duration."""
+_INSERT_CHARGE = (
+    f"INSERT OR IGNORE INTO charges ({', '.join(LEDGER)}) VALUES ({', '.join('?' * len(LEDGER))})"  # noqa: S608
+)
+
+
+class Taken(NamedTuple):
+    """How many were new; `known` turns were there already."""
+
+    sessions: int
+    turns: int
+    known: int
+
+
+def take(store: Store, lines: Iterable[bytes]) -> Taken:
+    """Raises DataFault, which names the line, and then nothing of it is stored."""
+    with store.writing() as connection:
+        taking = _Taking(connection)
+        number = 0
+        for number, line in enumerate(lines, 1):
+            try:
+                taking.line(line, number)
+            except (DataFault, UsageFault) as error:
+                raise DataFault(f"line {number}: {error.message}") from None
+        if not number:
+            raise DataFault("it is empty; an export begins with a line that says what it is")
+        return taking.finished()
+
+
+class _Taking:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._heads: dict[str, tuple[int, str | None]] = {}
+        self._counts = {"session": 0, "turn": 0, "known": 0}
+
+    def line(self, line: bytes, number: int) -> None:
+        try:
+            record = json.loads(line.decode("utf-8"))
+        except (ValueError, RecursionError):
+            raise DataFault("not a JSON object in UTF-8") from None
+        if number == 1:
+            if record != HEADER:
+                raise DataFault("not the first line of an export that this gptkit knows")
+            return
+        if not isinstance(record, dict) or len(record) != 1 or next(iter(record)) not in _FIELDS:
+            raise DataFault(f"must be an object with one of {', '.join(_FIELDS)}")
+        ((kind, value),) = record.items()
+        take = {
+            "session": self._session,
+            "turn": self._turn,
+            "summary": self._summary,
+            "charge": self._charge,
+        }[kind]
+        take(_checked(kind, value), number)
+
+    def finished(self) -> Taken:
+        """Sessions come before their turns, so that their heads are known only now."""
+        for session, (number, uid) in self._heads.items():
+            head = self._turn_id(uid)
+            if uid is not None and head is None:
+                raise DataFault(f"line {number}: head: there is no turn '{uid}'")
+            self._connection.execute("UPDATE sessions SET head = ? WHERE id = ?", (head, session))
+        return Taken(self._counts["session"], self._counts["turn"], self._counts["known"])
+
+    def _session(self, record: dict[str, object], number: int) -> None:
+        session, updated = str(record["id"]), float(str(record["updated"]))
+        head = None if record["head"] is None else str(record["head"])
+        row = self._connection.execute("SELECT updated FROM sessions WHERE id = ?", (session,)).fetchone()
+        if row is None:
+            values = (
+                session,
+                self._free(str(record["name"])),
+                *(record[name] for name in ("prompt", "created")),
+            )
+            self._connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, NULL)", (*values, updated))
+            self._counts["session"] += 1
+        if row is None or row[0] < updated:
+            self._heads[session] = (number, head)
+            self._connection.execute("UPDATE sessions SET updated = ? WHERE id = ?", (updated, session))
+
+    def _turn(self, record: dict[str, object], _: int) -> None:
+        if self._turn_id(record["uid"]) is not None:
+            self._counts["known"] += 1
+            return
+        found = self._connection.execute(
+            "SELECT 1 FROM sessions WHERE id = ?", (record["session"],)
+        ).fetchone()
+        if not found:
+            raise DataFault(f"session: there is no session '{record['session']}' before this line")
+        texts = {name: writing.json_text(record[name]) for name in ("request", "notes")}
+        writing.insert(
+            self._connection, record | texts | {"parent": self._before("parent", record["parent"])}
+        )
+        self._counts["turn"] += 1
+
+    def _summary(self, record: dict[str, object], _: int) -> None:
+        upto = self._before("upto", record["upto"])
+        self._connection.execute(
+            "INSERT OR IGNORE INTO summaries (uid, upto, text, model, created) VALUES (?, ?, ?, ?, ?)",
+            (record["uid"], upto, record["text"], record["model"], record["created"]),
+        )
+
+    def _charge(self, record: dict[str, object], _: int) -> None:
+        values = record | {"turn": self._before("turn", record["turn"])}
+        self._connection.execute(_INSERT_CHARGE, [values[name] for name in LEDGER])
+
+    def _before(self, key: str, uid: object) -> int | None:
+        found = self._turn_id(uid)
+        if uid is not None and found is None:
+            raise DataFault(f"{key}: there is no turn '{uid}' before this line")
+        return found
+
+    def _turn_id(self, uid: object) -> int | None:
+        row = self._connection.execute("SELECT id FROM turns WHERE uid = ?", (uid,)).fetchone()
+        return int(row[0]) if row else None
+
+    def _free(self, name: str) -> str:
+        """The name, with a number if another session has it."""
+        free, number = name, 1
+        while free and reading.session_named(self._connection, free):
+            number += 1
+            free = f"{name[: LONGEST - 8]} {number}"
+        return free
+
+
+def _checked(kind: str, value: object) -> dict[str, object]:
+    fields = _FIELDS[kind]
+    if not isinstance(value, dict):
+        raise DataFault(f"{kind}: must be an object")
+    for key in fields:
+        if key not in value:
+            raise DataFault(f"{kind}: '{key}' is missing")
+    for key in value:
+        if key not in fields:
+            raise DataFault(f"{kind}: '{storable(key)[:40]}' is not one of {', '.join(fields)}")
+    for key, of in fields.items():
+        if not _fits(value[key], of):
+            raise DataFault(f"{kind}: {key}: must be {_MEANING[of.rstrip('?')]}")
+    return {key: storable(one) if isinstance(one, str) else one for key, one in value.items()}
+
+
+_MEANING = {
+    "text": "a text",
+    "name": "a session's name, or empty",
+    "session": "a session's id",
+    "uid": "a turn's uid",
+    "state": f"one of {', '.join(STATES)}",
+    "number": "a number",
+    "count": "a whole number",
+    "flag": "true or false",
+    "object": "an object",
+}
+
+
+def _fits(value: object, of: str) -> bool:
+    if value is None:
+        return of.endswith("?")
+    match of.rstrip("?"):
+        case "flag":
+            return isinstance(value, bool)
+        case "count":
+            return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 62
+        case "number":
+            # Neither infinity nor what is not a number compares as less.
+            return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _FARTHEST
+        case "object":
+            return isinstance(value, Mapping)
+    return isinstance(value, str) and _reads(value, of.rstrip("?"))
+
+
+def _reads(value: str, of: str) -> bool:
+    if of == "session":
+        return SESSION_ID.fullmatch(value) is not None
+    if of == "uid":
+        return OPENING_ID.fullmatch(value) is not None
+    if of == "state":
+        return value in STATES
+    return of == "text" or not value or session_name(value) == value
