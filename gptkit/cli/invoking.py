@@ -25,7 +25,8 @@ def invocation(
         name: value for name, value in services.parameters(model).items() if name not in template.parameters
     }
     stream = not (flags.get("no_stream") or how.response)
-    if stream and (how.verbose or how.as_json):
+    counted = flags.get("max_cost") is not None or services.settings.value("monthly_limit") is not None
+    if stream and (how.verbose or how.as_json or counted):
         settled.setdefault("stream_options", {"include_usage": True})
     return Invocation(
         template=template,

@@ -93,8 +93,11 @@ def session(services: Services, flags: Mapping[str, object], template: Template)
         if found is None:
             raise NoInput("there is no conversation to go on with")
         return found
+    from gptkit.history.names import session_name
+
     found = services.history.session(str(name))
-    return found or services.history.create(str(name), template.name)
+    named = str(name) if found else session_name(str(name))
+    return found or (None if flags.get("dry_run") else services.history.create(named, template.name))
 
 
 def _check_output(

@@ -162,9 +162,9 @@ def _fitting(later: Sequence[Past], room: int) -> Sequence[Past]:
 
 def summarised(before: str, older: Sequence[Past], room: int, means: Means, model: str) -> str:
     """The record of turns and of what was recorded before, in as many requests as their length takes."""
-    most = max(room // 4, 100)
+    most = max(room // 6, 100)
     text = before
-    for lines in _batches(older, max(room // 2, 400)):
+    for lines in _batches(older, max(room * 2 // 3, 400)):
         system = Message("system", SUMMARISE.format(words=most // 2))
         record = f"<record>\n{text}\n</record>\n\n" if text else ""
         user = Message("user", f"{record}<messages>\n{lines}\n</messages>")
