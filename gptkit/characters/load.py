@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.characters import check, read, sheet
+from gptkit.characters import read, sheet
 from gptkit.characters.card import Card, Finding
 from gptkit.errors import CannotRead, DataFault, NoInput
 from gptkit.templates.model import BrokenPrompt, Problem
@@ -43,6 +43,8 @@ def examined(path: Path) -> Examination:
         return Examination(None, (), broken.problems, broken)
     except DataFault as fault:
         return Examination(None, tuple(findings), (), fault)
+    from gptkit.characters import check  # its patterns take time that a conversation need not spend
+
     return Examination(found, (*findings, *check.findings(found)))
 
 
