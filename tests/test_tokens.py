@@ -50,6 +50,11 @@ def test_estimate_grows_with_the_text(name: str, text: str, tokens: int) -> None
     assert estimate(text * 50) == pytest.approx(50 * estimate(text), rel=0.03)
 
 
+def test_a_long_text_is_counted_in_slices_without_a_trace() -> None:
+    line = "Two words, 世界 and 12345.\n"
+    assert estimate(line * 100_000) == pytest.approx(100_000 * estimate(line * 100) / 100, rel=0.001)
+
+
 @pytest.mark.parametrize(
     "text", ["a" * 3_000_000, " " * 3_000_000, "0" * 3_000_000, "中" * 1_000_000, "aA" * 1_500_000]
 )

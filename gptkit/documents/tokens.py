@@ -17,6 +17,9 @@ GREEK_WORD = 0.58
 ARABIC_WORD = 1.13
 DIGITS = 1.18  # up to three digits
 
+_SLICE = 1 << 20
+"""Characters that are counted at a time: the copies that counting takes are those of a slice."""
+
 # Class letter, first UTF-8 bytes of its characters, tokens for each of them beside those for its runs.
 CLASSES: tuple[tuple[bytes, tuple[range, ...], float], ...] = (
     (b"a", (range(0x61, 0x7B),), 0),
@@ -51,6 +54,11 @@ def estimate(text: str) -> int:
     """About how many tokens a current OpenAI model counts for `text`."""
     if not text:
         return 0
+    slices = (text[start : start + _SLICE] for start in range(0, len(text), _SLICE))
+    return max(1, round(sum(map(_tokens, slices))))
+
+
+def _tokens(text: str) -> float:
     data = text.encode("utf-8", "replace")
     classes = data.translate(_BY_FIRST_BYTE, _LATER_BYTES)
     total = sum(weight * classes.count(pair) for pair, weight in PAIRS)
@@ -61,7 +69,7 @@ def estimate(text: str) -> int:
     total += DIGITS * _threes(classes)
     if len(data) > len(text):
         total += _beyond_ascii(data, classes)
-    return max(1, round(total))
+    return total
 
 
 def _beyond_ascii(data: bytes, classes: bytes) -> float:
