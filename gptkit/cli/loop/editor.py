@@ -1,0 +1,242 @@
+"""The line editor: several lines, history, completion, a status line, over any terminal that can."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from gptkit.cli.loop.commands import is_open_block
+from gptkit.cli.loop.plain import LEAVING, PROMPT, PlainEditor
+from gptkit.cli.signals import wake_up_lent
+
+if TYPE_CHECKING:
+    from prompt_toolkit.completion import Completer
+    from prompt_toolkit.data_structures import Size
+    from prompt_toolkit.input import Input
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+    from prompt_toolkit.output import Output
+    from prompt_toolkit.shortcuts import PromptSession
+
+    from gptkit.cli.loop.completion import Offers
+    from gptkit.terminal import Terminal
+
+CHANGING = "edit> "
+QUIET = "fg:ansibrightblack"
+LEAST_ROWS = 4
+"""Rows of a terminal that has room for a status line."""
+
+
+class Editor(Protocol):
+    """Where messages are typed."""
+
+    @property
+    def prefills(self) -> bool:
+        """It can show a text to be changed, and a status line."""
+
+    def message(self, status: Callable[[int], str], text: str | None, /) -> str | None:
+        """The next message, empty where it was given up; None when there are no more.
+
+        `status` makes the status line for a width. With a text, that one is changed.
+        """
+
+
+def line_editor(terminal: Terminal, past: Sequence[str], offers: Offers) -> Editor:
+    """What fits the terminal; raises NoInput or CannotWrite where there is none."""
+    unable = terminal.environ.get("TERM", "").lower() in {"", "dumb", "unknown"}
+    if unable and sys.platform != "win32":
+        return PlainEditor(terminal)
+    return LineEditor(terminal, past, offers)
+
+
+class LineEditor:
+    """Edits messages with prompt_toolkit, which takes a tenth of a second to load.
+
+    Releases before 3.0.43 leave the terminal raw when a signal ends the program.
+    """
+
+    prefills = True
+
+    def __init__(self, terminal: Terminal, past: Sequence[str], offers: Offers) -> None:
+        from prompt_toolkit.history import InMemoryHistory
+        from prompt_toolkit.output import ColorDepth
+        from prompt_toolkit.shortcuts.prompt import PromptSession
+
+        keys, self._screen = terminal.editing()
+        term = terminal.environ.get("TERM", "")
+        self._changing = False
+        self._status: Callable[[int], str] = lambda _width: ""
+        self._hint = ""
+        self._session: PromptSession[str] = PromptSession(
+            lambda: CHANGING if self._changing else PROMPT,
+            input=_input(keys),
+            output=_output(self._screen, term),
+            history=InMemoryHistory(list(past)),
+            completer=_completer(offers),
+            complete_while_typing=False,
+            key_bindings=self._bindings(),
+            color_depth=ColorDepth.DEPTH_1_BIT if terminal.environ.get("NO_COLOR") else None,
+            enable_suspend=True,
+            include_default_pygments_style=False,
+        )
+        self._add_status_line()
+        self._session.default_buffer.on_text_changed += lambda _: self._say("")
+        self._offers = offers
+        offers.ready = self._offer_again
+
+    def message(self, status: Callable[[int], str], text: str | None) -> str | None:
+        self._changing = text is not None
+        self._status = status
+        self._hint = ""
+        with wake_up_lent():
+            try:
+                typed = self._session.prompt(
+                    default=text or "", set_exception_handler=False, pre_run=self._raise_what_is_raised
+                )
+            except EOFError:
+                return None
+        return typed.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+    def _raise_what_is_raised(self) -> None:
+        """Also what a callback raises, perhaps a signal, ends the prompt; an event loop would log it."""
+        app = self._session.app
+
+        def end(_loop: object, context: dict[str, Any]) -> None:
+            error = context.get("exception")
+            if error is not None and app.is_running and not app.is_done:
+                app.exit(exception=error)
+
+        if app.loop is not None:
+            app.loop.set_exception_handler(end)
+
+    def _bindings(self) -> KeyBindings:
+        from prompt_toolkit.enums import DEFAULT_BUFFER
+        from prompt_toolkit.filters import has_focus
+        from prompt_toolkit.key_binding import KeyBindings
+
+        bindings = KeyBindings()
+
+        @bindings.add("enter", filter=has_focus(DEFAULT_BUFFER))
+        def accept(event: KeyPressEvent) -> None:
+            buffer = event.current_buffer
+            if buffer.complete_state is not None and buffer.complete_state.current_completion is not None:
+                buffer.complete_state = None
+            elif is_open_block(buffer.text):
+                buffer.insert_text("\n")
+            else:
+                buffer.validate_and_handle()
+
+        @bindings.add("escape", "enter")
+        @bindings.add("escape", "c-j")
+        def begin_line(event: KeyPressEvent) -> None:
+            event.current_buffer.insert_text("\n")
+
+        self._bind_rest(bindings)
+        return bindings
+
+    def _bind_rest(self, bindings: KeyBindings) -> None:
+        from prompt_toolkit.enums import DEFAULT_BUFFER
+        from prompt_toolkit.filters import has_focus
+
+        @bindings.add("tab", filter=has_focus(DEFAULT_BUFFER))
+        def complete(event: KeyPressEvent) -> None:
+            if event.current_buffer.complete_state is None:
+                self._complete()
+            else:
+                event.current_buffer.complete_next()
+
+        @bindings.add("c-@")
+        def nothing(_event: KeyPressEvent) -> None:
+            """What Linux makes of a Ctrl-D that was typed before the line was edited here."""
+
+        @bindings.add("c-c", filter=has_focus(DEFAULT_BUFFER))
+        @bindings.add("<sigint>")
+        def clear(event: KeyPressEvent) -> None:
+            if self._changing:
+                event.app.exit(result="")
+            elif event.current_buffer.text:
+                event.current_buffer.reset()
+            else:
+                self._say(LEAVING)
+
+    def _add_status_line(self) -> None:
+        """prompt_toolkit's own one waits until the terminal has said where its cursor is, which over a
+        slow line comes too late and from some terminals never."""
+        from prompt_toolkit.filters import Condition, is_done
+        from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
+
+        whole = self._session.layout.container
+        shown = Condition(lambda: bool(self._line()) and _size(self._screen).rows >= LEAST_ROWS)
+        line = Window(FormattedTextControl(self._line), height=1, style=QUIET, dont_extend_height=True)
+        if isinstance(whole, HSplit):
+            whole.children.append(ConditionalContainer(line, shown & ~is_done))
+
+    def _line(self) -> str:
+        width = _size(self._screen).columns
+        return self._hint if self._hint and len(self._hint) < width else self._status(width)
+
+    def _say(self, hint: str) -> None:
+        self._hint = hint
+
+    def _offer_again(self) -> None:
+        """From another thread: what was waited for is there."""
+        loop = self._session.app.loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the line was accepted in between
+                loop.call_soon_threadsafe(self._awaited)
+
+    def _awaited(self) -> None:
+        buffer = self._session.default_buffer
+        if buffer.text.startswith("/model ") and buffer.complete_state is None:
+            self._complete()
+
+    def _complete(self) -> None:
+        """Insert at once what all offers have in common, before the next key counts; else list them."""
+        buffer = self._session.default_buffer
+        found = self._offers(buffer.document.text_before_cursor)
+        common = os.path.commonprefix([offer.text for offer in found])  # noqa: RUF071 - letters are meant
+        if found and len(common) > found[0].replaced:
+            buffer.insert_text(common[found[0].replaced :])
+        elif len(found) > 1:
+            buffer.start_completion()
+
+
+def _completer(offers: Offers) -> Completer:
+    from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+    from prompt_toolkit.document import Document
+
+    class Offered(Completer):
+        def get_completions(self, document: Document, _event: CompleteEvent) -> list[Completion]:
+            found = offers(document.text_before_cursor)
+            return [Completion(offer.text, -offer.replaced, offer.shown) for offer in found]
+
+    return Offered()
+
+
+def _input(keys: TextIO) -> Input:
+    from prompt_toolkit.input import create_input
+
+    return create_input(keys)
+
+
+def _output(screen: TextIO, term: str) -> Output:
+    """Without questions to the terminal: their answers would be taken for what a person types."""
+    if sys.platform == "win32":
+        from prompt_toolkit.output import create_output
+
+        return create_output(screen)
+    from prompt_toolkit.output.vt100 import Vt100_Output
+
+    return Vt100_Output(screen, lambda: _size(screen), term=term, enable_bell=False, enable_cpr=False)
+
+
+def _size(screen: TextIO) -> Size:
+    from prompt_toolkit.data_structures import Size
+
+    try:
+        size = os.get_terminal_size(screen.fileno())
+    except OSError:
+        return Size(rows=24, columns=80)
+    return Size(rows=size.lines or 24, columns=size.columns or 80)
