@@ -32,7 +32,6 @@ from gptkit.sanitize import one_line
 if TYPE_CHECKING:
     import sqlite3
 
-    from gptkit.history.ledger import Grouping, UsageRow
     from gptkit.history.search import Found
 
 _BLOCKS = (8, 64, 256)
@@ -195,13 +194,6 @@ class Store:
 
         with self.reading() as connection:
             return search(connection, storable(words), limit)
-
-    def usage(self, by: Grouping, since: float | None = None, until: float | None = None) -> list[UsageRow]:
-        """What requests took and cost, by group, model and host; times in Unix seconds."""
-        from gptkit.history.ledger import usage
-
-        with self.reading() as connection:
-            return usage(connection, by, since, until)
 
     def spent(self, since: float) -> tuple[float, int]:
         """US dollars as far as prices are known, and the number of requests where they are not."""

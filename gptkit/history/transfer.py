@@ -77,7 +77,21 @@ def markdown(store: Store, sessions: Iterable[Session]) -> Iterator[bytes]:
         title = " ".join((session.name or session.id).split())
         yield (("\n" if number else "") + f"# {title}\n").encode()
         for turn in forward(store, session.head):
-            yield _readable(turn).encode()
+            yield ("\n" + "".join(pieces_of(turn))).encode()
+
+
+def pieces_of(turn: Turn) -> tuple[str, str, str, str, str]:
+    """A turn as Markdown: heading and words of the user, heading and words of the model, how it ended."""
+    when = strftime("%Y-%m-%d %H:%M", localtime(turn.started))
+    state = f"\n*{turn.state}{': ' + turn.cause if turn.cause else ''}*\n"
+    answer = turn.answer.rstrip()
+    return (
+        f"## User, {when}\n",
+        f"\n{turn.user.rstrip()}\n",
+        f"\n## Assistant, {turn.model}\n",
+        f"\n{answer}\n" if answer else "",
+        "" if turn.state == "ok" else state,
+    )
 
 
 def forward(store: Store, head: int | None) -> Iterator[Turn]:
@@ -152,10 +166,3 @@ def _turn(row: Sequence[object], named: set[str]) -> dict[str, object]:
 
 def _line(record: object) -> bytes:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _readable(turn: Turn) -> str:
-    when = strftime("%Y-%m-%d %H:%M", localtime(turn.started))
-    state = "" if turn.state == "ok" else f"\n*{turn.state}{': ' + turn.cause if turn.cause else ''}*\n"
-    answer = f"\n{turn.answer.rstrip()}\n" if turn.answer.strip() else ""
-    return f"\n## User, {when}\n\n{turn.user.rstrip()}\n\n## Assistant, {turn.model}\n{answer}{state}"

@@ -1,0 +1,287 @@
+"""`gptkit history`: what was asked and answered."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from gptkit.cli import history_pages as pages
+from gptkit.errors import GptkitError, NoInput, NotApproved, UsageFault
+from gptkit.sanitize import one_line
+
+if TYPE_CHECKING:
+    from gptkit.history.model import Session
+    from gptkit.history.store import Store
+    from gptkit.services import Services
+
+app = typer.Typer(
+    help="List, show, search, move and remove what was asked.", no_args_is_help=True, add_completion=False
+)
+
+
+class Format(StrEnum):
+    jsonl = "jsonl"
+    markdown = "markdown"
+
+
+def _complete(ctx: typer.Context, incomplete: str) -> list[str]:
+    try:
+        found = _sessions(_services(ctx), 200, None)
+    except GptkitError:
+        return []
+    return [name for one in found if (name := one.name or one.id).startswith(incomplete)]
+
+
+_NAMED = "A session's name or id."
+Name = Annotated[str, typer.Argument(help=_NAMED, metavar="NAME", autocompletion=_complete)]
+Names = Annotated[list[str], typer.Argument(help=_NAMED, metavar="NAME...", autocompletion=_complete)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="Not more than so many.", metavar="NUMBER")]
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    limit: Limit = 50,
+    prompt: Annotated[str | None, typer.Option(help="Of this command only.", metavar="PROMPT")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the sessions, latest first."""
+    from gptkit.history.journal import under_way
+
+    services = _services(ctx)
+    found = _sessions(services, limit, prompt)
+    running = under_way(services.history.journal_folder)
+    if as_json:
+        waiting = [{"prompt": one.prompt, "started": pages.iso(one.started)} for one in running]
+        _print(services, {"sessions": [pages.session_record(one) for one in found], "under_way": waiting})
+        return
+    pages.show_sessions(services.terminal, found)
+    if running:
+        services.terminal.note(f"gptkit: {_count(len(running), 'exchange')} under way")
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(help=f"{_NAMED} The latest if left out.", metavar="NAME", autocompletion=_complete),
+    ] = "",
+    last: Annotated[
+        int | None, typer.Option("--last", "-n", min=1, help="Only the last turns.", metavar="NUMBER")
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Do not render Markdown.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the turns of a session, oldest first."""
+    from gptkit.history.transfer import forward
+
+    services = _services(ctx)
+    store = services.history
+    session = store.required(name) if name else _latest(services)
+    turns = forward(store, session.head)
+    if last is not None:
+        turns = iter(list(islice(store.chain(session.head), last))[::-1])
+    if as_json:
+        summary = store.summary(session.head)
+        record = {"session": pages.session_record(session), "summary": summary and summary._asdict()}
+        _print(services, record | {"turns": [pages.turn_record(turn) for turn in turns]})
+        return
+    pages.show_turns(services.terminal, turns, raw)
+
+
+@app.command()
+def search(
+    ctx: typer.Context,
+    words: Annotated[list[str], typer.Argument(help="Words that must all be there.", metavar="WORDS")],
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Find turns by their words, latest first."""
+    services = _services(ctx)
+    text = " ".join(words)
+    found = services.history.search(text, limit) if _exists(services.history) else []
+    if as_json:
+        _print(services, [{**pages.turn_record(turn), "excerpt": excerpt} for turn, excerpt in found])
+        return
+    if not found:
+        raise NoInput(f"nothing found for '{one_line(text, 100)}'")
+    names = {
+        turn.session: session.name for turn, _ in found if (session := services.history.session(turn.session))
+    }
+    pages.show_found(services.terminal, found, names, text)
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help=f"{_NAMED} All if left out.", metavar="[NAME...]", autocompletion=_complete),
+    ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help="JSON Lines lose nothing; Markdown is to read.")
+    ] = Format.jsonl,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file.", metavar="FILE")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write sessions out: all that 'gptkit history import' needs, or Markdown."""
+    from gptkit.cli.history_files import write
+    from gptkit.history.transfer import json_lines, markdown
+
+    services = _services(ctx)
+    if as_json and form is Format.markdown:
+        raise UsageFault("--json and --format markdown do not go together")
+    store = services.history
+    chosen = [store.required(name) for name in names or ()]
+    if form is Format.markdown:
+        pieces = markdown(store, chosen or _sessions(services, 1 << 62, None)[::-1])
+    else:
+        pieces = json_lines(store, chosen)
+    write(services.terminal, store, output, pieces)
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="An export; - is standard input.", metavar="FILE")],
+    as_json: AsJson = False,
+) -> None:
+    """Add what 'gptkit history export' wrote; what is there already is not added again."""
+    from gptkit.cli.history_files import taken_from
+
+    services = _services(ctx)
+    taken = taken_from(services.terminal, services.history, file)
+    if as_json:
+        _print(services, taken._asdict())
+        return
+    known = f", {taken.known} already there" if taken.known else ""
+    sessions, turns = _count(taken.sessions, "session"), _count(taken.turns, "turn")
+    services.terminal.show(f"imported {sessions}, {turns}{known}")
+
+
+@app.command()
+def rename(
+    ctx: typer.Context,
+    name: Name,
+    new: Annotated[str, typer.Argument(help="The new name.", metavar="NEW")],
+    as_json: AsJson = False,
+) -> None:
+    """Give a session a name, or another one."""
+    services = _services(ctx)
+    renamed = services.history.rename(name, new)
+    if as_json:
+        _print(services, pages.session_record(renamed))
+
+
+@app.command()
+def fork(
+    ctx: typer.Context,
+    name: Name,
+    new: Annotated[str, typer.Argument(help="The name of the new session.", metavar="NEW")],
+    as_json: AsJson = False,
+) -> None:
+    """Begin a second session with the turns of one."""
+    services = _services(ctx)
+    made = services.history.fork(name, new)
+    if as_json:
+        _print(services, pages.session_record(made))
+
+
+@app.command()
+def rm(ctx: typer.Context, names: Names, as_json: AsJson = False) -> None:
+    """Remove sessions and their turns, but for turns that another session shares."""
+    services = _services(ctx)
+    store = services.history
+    found = list(dict.fromkeys(store.required(name) for name in names))
+    count = sum(store.remove(session.id) for session in found)
+    if as_json:
+        _print(services, {"sessions": [session.id for session in found], "turns": count})
+
+
+@app.command()
+def purge(
+    ctx: typer.Context,
+    before: Annotated[
+        str | None,
+        typer.Option(help="What was asked before this day, or 30d: longer ago.", metavar="DATE|DAYS"),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove turns for good; the sums of 'gptkit usage' stay."""
+    from gptkit.cli import periods
+
+    services = _services(ctx)
+    if (before is None) != everything:
+        raise UsageFault("either --before or --all must be given")
+    limit = None if before is None else periods.period(before, None, services.terminal.clock())[0]
+    what = "everything that was asked" if limit is None else f"what was asked before {periods.day(limit)}"
+    if not yes:
+        _confirm(services, f"Remove {what}?")
+    count = services.history.purge(limit) if _exists(services.history) else 0
+    if as_json:
+        _print(services, {"turns": count})
+    else:
+        services.terminal.show(f"removed {_count(count, 'turn')}")
+
+
+@app.command()
+def recover(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Save every intact turn of a damaged history; the damaged file is kept."""
+    from gptkit.history import recover as recovery
+
+    services = _services(ctx)
+    done = recovery.recover(services.history)
+    if as_json:
+        _print(services, {"saved": done.saved, "lost": done.lost, "kept": str(done.kept)})
+        return
+    services.terminal.show(f"saved {_count(done.saved, 'turn')}, lost {done.lost}")
+    services.terminal.note(f"gptkit: the old file is '{done.kept}'")
+
+
+def _sessions(services: Services, limit: int, prompt: str | None) -> list[Session]:
+    return services.history.sessions(limit, prompt) if _exists(services.history) else []
+
+
+def _latest(services: Services) -> Session:
+    found = _sessions(services, 1, None)
+    if not found:
+        raise NoInput("there is no session yet")
+    return found[0]
+
+
+def _exists(store: Store) -> bool:
+    """Asking does not make a store; what killed processes left is one."""
+    return (store.path is not None and store.path.exists()) or store.journal_folder.is_dir()
+
+
+def _confirm(services: Services, question: str) -> None:
+    terminal = services.terminal
+    if not terminal.stdin_is_terminal or terminal.stdin is None:
+        raise NotApproved("nothing was removed: nobody can be asked", hint="--yes removes without asking")
+    terminal.write_error(f"{question} [y/N] ")
+    answer = terminal.stdin.readline().decode("utf-8", "replace").strip().lower()
+    if answer not in ("y", "yes"):
+        raise NotApproved("nothing was removed")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _print(services: Services, record: object) -> None:
+    services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
+
+
+def _services(ctx: typer.Context) -> Services:
+    return cast("Services", ctx.obj)
