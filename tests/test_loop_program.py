@@ -1,0 +1,112 @@
+"""`gptkit chat` on a terminal: the prompt loop over the program's own conversations."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from fake.connection import hang
+from fake.program import OnTerminal
+from fake.screen import Screen
+from fake.server import FakeServer
+from fake.wire import chunk, chunked, sse, stream_head
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")
+
+
+def ready(running: Screen) -> None:
+    running.wait_until(lambda s: s.lines[s.cursor[1]] == ">", "no prompt")
+
+
+def said(server: FakeServer) -> list[list[tuple[str, str]]]:
+    """What each request held after the system message."""
+    return [[(m["role"], m["content"].rstrip()) for m in r.json["messages"][1:]] for r in server.requests]
+
+
+def test_a_conversation_that_is_left_and_gone_on_with(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("Hello **you**.")
+    server.say("Still here.")
+    first = screen("chat")
+    ready(first)
+    first.send("good day\r")
+    first.wait_for("Hello you.")
+    ready(first)
+    first.send("\x04")
+    assert first.wait_exit() == 0
+    second = screen("chat", "-c")
+    ready(second)
+    second.send("and now?\r")
+    second.wait_for("Still here.")
+    ready(second)
+    second.send("/exit\r")
+    assert second.wait_exit() == 0
+    assert said(server) == [
+        [("user", "good day")],
+        [("user", "good day"), ("assistant", "Hello **you**."), ("user", "and now?")],
+    ]
+
+
+def test_stopped_taken_back_changed_and_asked_again(screen: OnTerminal, server: FakeServer) -> None:
+    server.raw([stream_head(), chunked(sse(chunk({"content": "begins "}))), hang()])
+    for answer in ("second", "third", "fourth"):
+        server.say(answer)
+    running = screen("chat", "--raw")
+    ready(running)
+    running.send("one\r")
+    running.wait_for("begins")
+    running.send("\x03")
+    ready(running)
+    for typed, shown in (("/retry", "second"), ("/edit", "edit> one"), ("\x15two", "third")):
+        running.send(typed + "\r")
+        running.wait_for(shown)
+        if not shown.startswith("edit"):
+            ready(running)
+    running.send("/undo\r")
+    running.wait_for("taken back: two")
+    ready(running)
+    running.send("three\r")
+    running.wait_for("fourth")
+    ready(running)
+    running.send("\x04")
+    assert running.wait_exit() == 0
+    assert said(server) == [[("user", "one")], [("user", "one")], [("user", "two")], [("user", "three")]]
+
+
+def test_a_file_and_a_failure(screen: OnTerminal, server: FakeServer, folder: Path) -> None:
+    (folder / "notes.md").write_text("the notes\n")
+    server.say("Read.")
+    running = screen("chat", columns=60)
+    ready(running)
+    for typed, shown in (
+        ("/file nowhere.md", "nowhere.md"),
+        ("/file notes.md", "'notes.md' goes with the next message"),
+        ("sum up", "Read."),
+        ("/model nonesuch", "model: nonesuch"),
+        ("/cost", "tokens: "),
+        ("/save talk.md", "saved 1 turn in 'talk.md'"),
+        ("/history", "you: sum up"),
+    ):
+        running.send(typed + "\r")
+        running.wait_for(shown)
+        ready(running)
+    running.send("\x04")
+    assert running.wait_exit() == 0
+    (((_, sent),),) = said(server)
+    assert "sum up" in sent
+    assert "the notes" in sent
+    assert "## You\n\nsum up\n" in (folder / "talk.md").read_text()
+
+
+def test_an_answer_obeys_nothing_and_is_copied_as_it_was(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("a\x1b]0;evil\x07b\x1b[2J")
+    running = screen("chat", "--raw", env={"DISPLAY": None, "WAYLAND_DISPLAY": None})
+    ready(running)
+    for typed, shown in (("x", "a␛]0;evil␇b␛[2J"), ("/history", "  a␛]0;evil␇b␛[2J"), ("/copy", "OSC 52")):
+        running.send(typed + "\r")
+        running.wait_for(shown)
+        ready(running)
+    running.send("\x04")
+    assert running.wait_exit() == 0
+    assert b"evil\x07" not in running.raw
+    assert b"\x1b]52;c;YRtdMDtldmlsB2IbWzJK\x07" in running.raw
