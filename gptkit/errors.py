@@ -9,7 +9,8 @@ GptkitError
 ├── InternalFault        70  a caught bug
 ├── CannotWrite          73  disk full, permissions
 ├── CannotRead           74  a damaged file or store
-├── TryAgain             75  network, time-out, rate limit, server trouble
+├── TryAgain             75  network, time-out, server trouble
+│   └── RateLimited      75  too many requests
 ├── ProtocolFault        76  not an API answer, TLS failure, redirect, over a cap
 ├── NoPermission         77  no key or a bad one
 ├── BadConfiguration     78  settings or base URL invalid
@@ -113,6 +114,10 @@ class CannotRead(GptkitError):
 class TryAgain(GptkitError):
     code = 75
     kind = "try_again"
+
+
+class RateLimited(TryAgain):
+    """The server wants fewer requests; all that are sent at once slow down together."""
 
 
 class ProtocolFault(GptkitError):

@@ -13,6 +13,7 @@ from gptkit.errors import (
     InternalFault,
     NoPermission,
     ProtocolFault,
+    RateLimited,
     TooLong,
     TryAgain,
     Unavailable,
@@ -116,7 +117,7 @@ STATUS: Mapping[int, _Row] = {
     413: _Row(TooLong, 1, "input too long"),
     422: _Row(Unavailable, 1, "request not accepted"),
     425: _Row(TryAgain, 4, "the server is not ready"),
-    429: _Row(TryAgain, 4, "too many requests"),
+    429: _Row(RateLimited, 4, "too many requests"),
     500: _Row(TryAgain, 4, "server trouble"),
 }
 """By HTTP status; 400 and 500 stand for their hundreds."""

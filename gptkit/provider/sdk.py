@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from _thread import allocate_lock
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 _DEFERRED = {"openai.types", "openai.types.responses"}
 """Packages whose `__init__` imports some 350 modules of the SDK: more than half of its load time."""
+
+
+_loading, _loaded = allocate_lock(), list[bool]()
+"""Several threads may send their first requests at once."""
 
 
 def client(exchange: Exchange, answer: Callable[[httpx2.Request], httpx2.Response]) -> openai.OpenAI:
@@ -67,17 +72,19 @@ def load() -> None:
     for each of its submodules. Whatever the SDK comes to need of them it gets: the worst case is
     the ordinary load time.
     """
-    if "openai" in sys.modules:
-        return
-    finder = _Finder()
-    sys.meta_path.insert(0, finder)
-    try:
-        import anyio
-        import openai  # noqa: F401
-    finally:
-        sys.meta_path.remove(finder)
-    _silence()
-    _ = anyio.EndOfStream  # the SDK needs it to close an abandoned stream, when it may be too late to import
+    with _loading:
+        if _loaded:
+            return
+        finder = _Finder()
+        sys.meta_path.insert(0, finder)
+        try:
+            import anyio
+            import openai  # noqa: F401
+        finally:
+            sys.meta_path.remove(finder)
+        _silence()
+        _ = anyio.EndOfStream  # needed to close an abandoned stream, when it may be too late to import
+        _loaded.append(True)
 
 
 def _silence() -> None:

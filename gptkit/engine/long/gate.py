@@ -1,0 +1,109 @@
+"""How many requests are under way at once: all workers slow down together, and speed up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Condition
+
+from gptkit.chat import Event, Provider, Request
+from gptkit.errors import GptkitError, RateLimited
+
+PAUSE = 1.0
+"""Seconds in which nothing is sent after the server called for less, if it does not say how long."""
+
+
+class Abandoned(Exception):  # noqa: N818 - no error: the job is over
+    """The job ended while this worker waited."""
+
+
+class Gate:
+    """At most `most` requests at once; fewer where the server calls for it.
+
+    Additive increase, multiplicative decrease, as TCP does (Chiu and Jain 1989): half as many after
+    a 429, one more after every round of requests that went well.
+    """
+
+    def __init__(self, most: int, now: Callable[[], float]) -> None:
+        self._most = most
+        self._now = now
+        self._limit = float(most)
+        self._running = 0
+        self._until = 0.0
+        self._slowed = float("-inf")
+        self._closed = False
+        self._changed = Condition()
+
+    @property
+    def limit(self) -> int:
+        """How many may run now."""
+        return max(1, int(self._limit))
+
+    def close(self) -> None:
+        """The job is over: who waits here is sent away."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a place, and hold it."""
+        with self._changed:
+            while self._running >= self.limit or self._now() < self._until:
+                self._wait(max(0.01, self._until - self._now()) if self._now() < self._until else None)
+            self._check()
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def slow(self, wait: float | None, sent: float) -> None:
+        """The server called for fewer requests; those sent before it was last heard count once."""
+        with self._changed:
+            self._until = max(self._until, self._now() + (wait or PAUSE))
+            if sent > self._slowed:
+                self._slowed = self._now()
+                self._limit = max(1.0, self._limit / 2)
+            self._changed.notify_all()
+
+    def went_well(self) -> None:
+        with self._changed:
+            self._limit = min(float(self._most), self._limit + 1 / self._limit)
+            self._changed.notify_all()
+
+    def sleep(self, seconds: float) -> None:
+        """Between two tries; ends early when the job does."""
+        until = self._now() + seconds
+        with self._changed:
+            while (left := until - self._now()) > 0:
+                self._wait(left)
+
+    def _wait(self, seconds: float | None) -> None:
+        self._check()
+        self._changed.wait(seconds)
+        self._check()
+
+    def _check(self) -> None:
+        if self._closed:
+            raise Abandoned
+
+
+def gated(provider: Provider, gate: Gate, now: Callable[[], float]) -> Provider:
+    """The provider behind the gate: each request has its whole answer before the next takes its place."""
+
+    def send(request: Request) -> Iterator[Event]:
+        with gate.turn():
+            sent = now()
+            try:
+                events = list(provider(request))
+            except GptkitError as error:
+                if isinstance(error, RateLimited):
+                    gate.slow(error.wait, sent)
+                raise
+        gate.went_well()
+        return iter(events)
+
+    return send

@@ -1,0 +1,124 @@
+"""One piece until its answer is proved: asked, asked again, asked in halves, or kept as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gptkit.chat import Request
+from gptkit.documents.pieces import Finding, Piece
+from gptkit.engine.ask import answered
+from gptkit.engine.long import asking
+from gptkit.engine.long.asking import Surroundings, again, key
+from gptkit.engine.long.values import GRAVE, Done, Held, How, Job
+from gptkit.engine.work import Means
+from gptkit.errors import Incomplete, ProtocolFault, Refused, TooLong
+
+DEEPEST = 6
+"""How often a piece is halved at most where its answer does not fit; a defective one is halved once."""
+
+
+def done(job: Job, piece: Piece, around: Surroundings, means: Means) -> Done:
+    """What is written for a piece. Raises the GptkitError that ends the whole job, as a dead key does."""
+    if not piece.text:
+        return Done(piece, piece.source, "through")
+    return _Course(job, around, means).done(piece, 0)
+
+
+class _Course:
+    def __init__(self, job: Job, around: Surroundings, means: Means) -> None:
+        self._job = job
+        self._around = around
+        self._means = means
+
+    def done(self, piece: Piece, depth: int) -> Done:
+        if not piece.text:
+            return Done(piece, piece.source, "through")
+        memory = self._job.memory
+        name = key(self._job, piece, self._means)
+        if memory is None:
+            return self._asked(piece, depth, name)
+        held = None if self._job.fresh else memory.get(name)
+        if held is None:
+            with memory.claim(name):
+                held = None if self._job.fresh else memory.get(name)
+                if held is None:
+                    return self._asked(piece, depth, name)
+        return self._of(piece, held, depth)
+
+    def _of(self, piece: Piece, held: Held, depth: int) -> Done:
+        if held.in_halves:
+            return self._halved(piece, depth, ()) or self._source(piece, held.findings)
+        text = self._job.format.rebuilt(piece, held.answer)
+        return Done(piece, text, "memory", self._findings(piece, held.answer))
+
+    def _asked(self, piece: Piece, depth: int, name: bytes) -> Done:
+        request = asking.asked(self._job, piece, self._around, self._means)
+        try:
+            answer = self._answer(request)
+            findings = self._findings(piece, answer)
+            if findings:
+                other = self._answer(again(request, answer, findings))
+                found = self._findings(piece, other)
+                if _weight(found) <= _weight(findings):
+                    answer, findings = other, found
+        except (TooLong, Incomplete) as error:
+            finding = Finding(piece.line, "empty", error.message)
+            return self._redone(piece, name, depth, (finding,), DEEPEST)
+        except (Refused, ProtocolFault) as error:
+            return self._source(piece, (Finding(piece.line, "empty", error.message),))
+        if any(finding.kind in GRAVE for finding in findings):
+            return self._redone(piece, name, depth, findings, 1)
+        self._keep(name, piece, Held(answer, findings))
+        return Done(piece, self._job.format.rebuilt(piece, answer), "answer", findings)
+
+    def _redone(
+        self, piece: Piece, name: bytes, depth: int, findings: tuple[Finding, ...], deepest: int
+    ) -> Done:
+        found = self._halved(piece, depth, findings) if depth < deepest else None
+        if found is None:
+            return self._source(piece, findings)
+        if found.how != "source":
+            self._keep(name, piece, Held("", (), in_halves=True))
+        return found
+
+    def _halved(self, piece: Piece, depth: int, findings: tuple[Finding, ...]) -> Done | None:
+        halves = self._job.format.halves(piece)
+        if halves is None:
+            return None
+        parts = [self.done(half, depth + 1) for half in halves]
+        text = "".join(part.text for part in parts)
+        found = tuple(finding for part in parts for finding in part.findings)
+        whole = all(part.how != "source" for part in parts)
+        how: How = (
+            "source" if not whole else "answer" if any(part.how == "answer" for part in parts) else "memory"
+        )
+        return Done(piece, text, how, found or (() if whole else findings))
+
+    def _answer(self, request: Request) -> str:
+        outcome = answered(request, self._means, None)
+        if outcome.failure is not None:
+            raise outcome.failure
+        return outcome.answer
+
+    def _findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
+        found = tuple(self._job.format.findings(piece, answer))
+        if self._job.glossary is not None:
+            found += tuple(self._job.glossary.missing(piece, answer))
+        return found
+
+    def _source(self, piece: Piece, findings: tuple[Finding, ...]) -> Done:
+        return Done(piece, piece.source, "source", findings)
+
+    def _keep(self, name: bytes, piece: Piece, held: Held) -> None:
+        if self._job.memory is not None:
+            self._job.memory.put(name, piece.text, held, self._about())
+
+    def _about(self) -> Mapping[str, str]:
+        invocation = self._job.invocation
+        options = {name: str(value) for name, value in invocation.values.items()}
+        return {"prompt": invocation.template.name, "model": invocation.model, **options}
+
+
+def _weight(findings: tuple[Finding, ...]) -> int:
+    """Grave findings first, then how many."""
+    return sum(1000 if finding.kind in GRAVE else 1 for finding in findings)

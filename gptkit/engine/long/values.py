@@ -1,0 +1,96 @@
+"""What a job over long input is given and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, NamedTuple, Protocol
+
+from gptkit.documents.pieces import Finding, Format, Piece
+from gptkit.engine.work import Invocation
+
+How = Literal["through", "memory", "answer", "source"]
+"""Where a piece's text comes from: nothing was to be done; an earlier answer; a new one; the source
+itself, since no answer could be accepted."""
+GRAVE = frozenset(
+    {
+        "placeholder",
+        "link",
+        "code",
+        "heading",
+        "list",
+        "table",
+        "tag",
+        "blocks",
+        "mark",
+        "unit",
+        "form",
+        "empty",
+    }
+)
+"""Kinds of findings with which an answer is not accepted; the others are reported and kept."""
+
+
+class Term(Protocol):
+    """An entry of a glossary."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def target(self) -> str: ...
+
+    @property
+    def note(self) -> str: ...
+
+
+class Glossary(Protocol):
+    """Words with their settled translations."""
+
+    def terms_in(self, text: str) -> Sequence[Term]: ...
+
+    def missing(self, piece: Piece, answer: str) -> Sequence[Finding]: ...
+
+
+class Held(NamedTuple):
+    """What the memory knows of a piece: its accepted answer, or that it must be asked for in halves."""
+
+    answer: str
+    findings: tuple[Finding, ...] = ()
+    in_halves: bool = False
+
+
+class Memory(Protocol):
+    """Accepted answers of all jobs and processes."""
+
+    def get(self, key: bytes) -> Held | None: ...
+
+    def put(self, key: bytes, text: str, held: Held, about: Mapping[str, str]) -> None:
+        """Raises nothing: what cannot be kept is asked for again some day."""
+
+    def claim(self, key: bytes) -> AbstractContextManager[None]:
+        """Nobody else asks for this piece meanwhile; one who already does is waited for."""
+
+
+class Job(NamedTuple):
+    """`invocation` holds everything but the text. `fresh` asks again for what the memory has."""
+
+    invocation: Invocation
+    format: Format
+    memory: Memory | None = None
+    glossary: Glossary | None = None
+    workers: int = 4
+    fresh: bool = False
+
+
+class Done(NamedTuple):
+    """A piece and what is written in its place."""
+
+    piece: Piece
+    text: str
+    how: How
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        return self.how != "source" and not any(finding.kind == "number" for finding in self.findings)
