@@ -48,7 +48,7 @@ FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
         1,
         "request not accepted (422): n: bad",
     ),
-    (429, None, TryAgain, 4, "too many requests (429): The fake server was told to say 429."),
+    (429, None, RateLimited, 4, "too many requests (429): The fake server was told to say 429."),
     (500, None, TryAgain, 4, "server trouble (500): The fake server was told to say 500."),
     (
         502,
@@ -126,7 +126,7 @@ def test_the_wait_that_the_server_asks_for(
     server: FakeServer, status: int, headers: dict[str, str], least: float, most: float
 ) -> None:
     server.fail(status, headers=headers)
-    _, error = failure(endpoint(server.url), TryAgain)
+    _, error = failure(endpoint(server.url), RateLimited if status == 429 else TryAgain)
     assert error.wait is not None
     assert least <= error.wait <= most
 
@@ -134,7 +134,7 @@ def test_the_wait_that_the_server_asks_for(
 @pytest.mark.parametrize("value", ["", "soon", "-1", "inf", "nan", "Thu, 99 Foo 2026"])
 def test_a_wait_that_is_none(server: FakeServer, value: str) -> None:
     server.fail(429, headers={"Retry-After": value})
-    assert failure(endpoint(server.url), TryAgain)[1].wait is None
+    assert failure(endpoint(server.url), RateLimited)[1].wait is None
 
 
 LONG = [
