@@ -1,0 +1,211 @@
+"""The database: versions, damage, other people's files, no space, many at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from fake.signals import unblocked
+
+from gptkit.database import connect, transaction
+from gptkit.errors import BadConfiguration, CannotRead, CannotWrite, GptkitError, TryAgain
+
+HERE = Path(__file__).parent
+APPLICATION = 0x74657374
+Step = Callable[[sqlite3.Connection], None]
+
+
+def first(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE words (text TEXT)")
+    connection.execute("INSERT INTO words VALUES ('kept')")
+
+
+def second(connection: sqlite3.Connection) -> None:
+    """Each step slow enough to be killed in."""
+    connection.execute("ALTER TABLE words ADD COLUMN length INTEGER")
+    for _ in range(int(os.environ.get("STEPS", "1"))):
+        connection.execute("UPDATE words SET length = coalesce(length, 0) + 1")
+    if os.environ.get("DIE"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def opened(path: Path, steps: Sequence[Step] = (first, second)) -> sqlite3.Connection:
+    return connect(path, steps, APPLICATION, "do this")
+
+
+def files(path: Path) -> dict[str, bytes]:
+    """All but the index into the log, which is rebuilt at every opening."""
+    return {p.name: p.read_bytes() for p in path.parent.glob("a.db*") if not p.name.endswith("-shm")}
+
+
+def programs(path: Path, count: int, **environ: str) -> list[int]:
+    """Exit codes of processes that open the database together."""
+    source = (
+        "import sys, test_database as t; from pathlib import Path; sys.stdin.readline();"
+        "c = t.opened(Path(sys.argv[1])); c.execute('INSERT INTO words (text) VALUES (1)'); c.close()"
+    )
+    with unblocked():
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", source, str(path)],
+                stdin=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": str(HERE), **environ},
+            )
+            for _ in range(count)
+        ]
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.close()
+    return [process.wait(120) for process in running]
+
+
+def test_it_is_made_whole_and_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "a%20?#世.db"
+    with closing(opened(path)) as connection:
+        assert connection.execute("SELECT * FROM words").fetchall() == [("kept", 1)]
+        for pragma, expected in (("journal_mode", "wal"), ("foreign_keys", 1), ("synchronous", 1)):
+            assert connection.execute(f"PRAGMA {pragma}").fetchone() == (expected,)
+        assert connection.execute("PRAGMA busy_timeout").fetchone() == (60_000,)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_an_older_version_is_brought_up_and_a_newer_one_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    opened(path, [first]).close()
+    opened(path).close()
+    before = files(path)
+    with pytest.raises(BadConfiguration, match=r"newer gptkit \(version 2, this one knows 1\)"):
+        opened(path, [first])
+    assert files(path) == before
+
+
+def test_a_newer_version_that_is_only_in_the_log_is_kept_byte_for_byte(tmp_path: Path) -> None:
+    path, copy = tmp_path / "a.db", tmp_path / "copy" / "a.db"
+    opened(path, [first]).close()
+    copy.parent.mkdir()
+    with closing(opened(path)):
+        for name, data in files(path).items():
+            (copy.parent / name).write_bytes(data)
+    before = files(copy)
+    assert len(before["a.db-wal"]) > 0
+    with pytest.raises(BadConfiguration):
+        opened(copy, [first])
+    assert files(copy) == before
+    opened(copy).close()
+
+
+def test_a_migration_that_fails_or_is_killed_has_not_begun(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    opened(path, [first]).close()
+
+    def broken(connection: sqlite3.Connection) -> None:
+        connection.execute("DROP TABLE words")
+        connection.execute("nonsense")
+
+    with pytest.raises(GptkitError):
+        opened(path, [first, broken])
+    assert programs(path, 1, DIE="yes") == [-signal.SIGKILL]
+    with closing(opened(path, [first])) as connection:
+        assert connection.execute("SELECT * FROM words").fetchall() == [("kept",)]
+    with closing(opened(path)) as connection:
+        assert connection.execute("SELECT * FROM words").fetchall() == [("kept", 1)]
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_many_first_runs_migrate_once(tmp_path: Path, old: bool) -> None:
+    path = tmp_path / "a.db"
+    if old:
+        opened(path, [first]).close()
+    assert programs(path, 12, STEPS="300") == [0] * 12
+    with closing(opened(path)) as connection:
+        assert connection.execute("SELECT length FROM words WHERE text = 'kept'").fetchall() == [(300,)]
+        assert connection.execute("SELECT count(*) FROM words").fetchone() == (13,)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def foreign(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE theirs (x)")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (foreign, "it is not gptkit's, or damaged"),
+        (lambda path: path.write_bytes(b"hello" * 100), "it is not gptkit's, or damaged"),
+        (lambda path: path.write_bytes(b""), "it is damaged: it ends after 0 bytes"),
+        (lambda path: path.write_bytes(b"SQLite format 3"), "it is damaged: it ends after 15 bytes"),
+    ],
+)
+def test_a_file_that_is_not_ours_is_left_alone(
+    tmp_path: Path, make: Callable[[Path], object], message: str
+) -> None:
+    path = tmp_path / "a.db"
+    make(path)
+    before = files(path)
+    with pytest.raises(CannotRead) as caught:
+        opened(path)
+    assert (caught.value.message, caught.value.hint) == (f"'{path}': {message}", "do this")
+    assert files(path) == before
+
+
+def read(path: Path) -> None:
+    with closing(opened(path)) as connection, transaction(connection, path, "do this"):
+        connection.execute("SELECT * FROM words").fetchall()
+
+
+@pytest.mark.parametrize("where", [0, 100, 4096])
+def test_a_damaged_file_is_refused_and_kept(tmp_path: Path, where: int) -> None:
+    path = tmp_path / "a.db"
+    opened(path).close()
+    data = bytearray(path.read_bytes())
+    data[where : where + 16] = b"\xff" * 16
+    path.write_bytes(data)
+    with pytest.raises(CannotRead, match="damaged") as caught:
+        read(path)
+    assert caught.value.hint == "do this"
+    assert path.read_bytes() == data
+
+
+def test_a_log_without_its_file_is_not_taken_for_a_new_ones(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    (tmp_path / "a.db-wal").write_bytes(b"something")
+    with pytest.raises(CannotRead, match=r"it is gone, but 'a\.db-wal' beside it is not"):
+        opened(path)
+    assert files(path) == {"a.db-wal": b"something"}
+
+
+def test_without_space_nothing_is_half_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with closing(opened(path)) as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(CannotWrite, match="no space left"), transaction(connection, path):
+            connection.execute("INSERT INTO words (text) VALUES ('small')")
+            connection.execute("INSERT INTO words (text) VALUES (?)", ("large" * 10_000,))
+        assert connection.execute("SELECT count(*) FROM words").fetchone() == (1,)
+
+
+def test_who_waits_in_vain_is_told_to_try_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with closing(opened(path)) as one, closing(opened(path)) as two:
+        two.execute("PRAGMA busy_timeout = 50")
+        with transaction(one, path), pytest.raises(TryAgain), transaction(two, path):
+            pass
+
+
+def test_a_folder_that_cannot_be_made_is_a_failure_to_write(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotWrite):
+        opened(tmp_path / "file" / "a.db")

@@ -1,0 +1,189 @@
+"""Journals: what a killed process leaves is stored once, with all that was shown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake.signals import unblocked
+from history_parts import conversation, ending, integrity, opening, store
+
+from gptkit.errors import CannotWrite, GptkitError
+from gptkit.history.journal import begin, under_way
+from gptkit.history.store import Store
+
+HERE = Path(__file__).parent
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from history_parts import ending, opening
+from gptkit.history.journal import begin
+folder, text, ends, session, parent = Path(sys.argv[1]), *sys.argv[2:]
+exchange = opening("words 世界", session=session or None, parent=int(parent) if parent else None)
+journal = begin(folder / "data" / "journal", exchange)
+for piece in text:
+    journal.add(piece)
+if ends:
+    journal.end(ending(text))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+ADOPTING = """
+import sys
+from pathlib import Path
+from history_parts import store
+kept = store(Path(sys.argv[1]))
+sys.stdin.readline()
+kept.sessions(1)
+"""
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Store]:
+    found = store(tmp_path)
+    yield found
+    found.close()
+
+
+def program(source: str, *args: str) -> subprocess.Popen[bytes]:
+    with unblocked():
+        return subprocess.Popen(
+            [sys.executable, "-c", source, *args],
+            stdin=subprocess.PIPE,
+            cwd=HERE,
+            env={**os.environ, "PYTHONPATH": str(HERE)},
+        )
+
+
+def killed(folder: Path, text: str = "", ends: str = "", session: str = "", parent: str = "") -> None:
+    with program(DYING, str(folder), text, ends, session, parent) as process:
+        assert process.wait(60) == -signal.SIGKILL
+
+
+def test_a_killed_exchange_is_stored_as_far_as_it_was_shown(kept: Store, tmp_path: Path) -> None:
+    killed(tmp_path, 'an "answer"\n世界')
+    (session,) = kept.sessions(9)
+    (turn,) = kept.chain(session.head)
+    assert (turn.state, turn.cause, turn.user, turn.answer) == (
+        "cancelled",
+        "killed",
+        "words 世界",
+        'an "answer"\n世界',
+    )
+    assert list((tmp_path / "data" / "journal").iterdir()) == []
+
+
+def test_one_that_was_whole_is_whole(kept: Store, tmp_path: Path) -> None:
+    """It was killed between its last word and the store."""
+    killed(tmp_path, "all of it", ends="yes")
+    (turn,) = kept.chain(kept.sessions(9)[0].head)
+    assert (turn.state, turn.cause, turn.answer, turn.cost) == ("ok", "", "all of it", 0.25)
+
+
+def test_many_that_open_together_store_each_journal_once(kept: Store, tmp_path: Path) -> None:
+    for _ in range(5):
+        killed(tmp_path, "text")
+    adopting = [program(ADOPTING, str(tmp_path)) for _ in range(16)]
+    for process in adopting:
+        process.communicate(b"\n", timeout=120)
+    assert [process.returncode for process in adopting] == [0] * 16
+    assert [session.turns for session in kept.sessions(99)] == [1] * 5
+    assert integrity(kept) == "ok"
+
+
+def test_a_journal_that_is_stored_already_is_not_stored_again(kept: Store, tmp_path: Path) -> None:
+    """Killed after the store had it, and before the file was removed."""
+    exchange = opening("one")
+    journal = begin(tmp_path / "data" / "journal", exchange)
+    journal.add("hello")
+    file = tmp_path / "data" / "journal" / f"{exchange.id}.jsonl"
+    copy = file.read_bytes()
+    kept.finish(journal, ending())
+    assert not file.exists()
+    file.write_bytes(copy)
+    assert kept.adopt() == 1
+    assert [(one.turns, turn.state) for one in kept.sessions(9) for turn in kept.chain(one.head)] == [
+        (1, "ok")
+    ]
+
+
+def test_the_journal_of_a_living_process_is_left_alone(kept: Store, tmp_path: Path) -> None:
+    exchange = opening("still thinking")
+    journal = begin(tmp_path / "data" / "journal", exchange)
+    assert (kept.adopt(), kept.sessions(9)) == (0, [])
+    assert under_way(tmp_path / "data" / "journal") == [exchange]
+    journal.discard()
+    assert under_way(tmp_path / "data" / "journal") == []
+
+
+def test_a_killed_turn_moves_its_session_on_unless_that_went_elsewhere(kept: Store, tmp_path: Path) -> None:
+    session = kept.create("s", "chat")
+    first, second = conversation(kept, session, "one", "two")
+    killed(tmp_path, "late", session=session.id, parent=str(first))
+    assert kept.adopt() == 1
+    assert kept.required("s").head == second
+    killed(tmp_path, "next", session=session.id, parent=str(second))
+    assert kept.adopt() == 1
+    assert [turn.answer for turn in kept.chain(kept.required("s").head)][:2] == ["next", "answer to two"]
+
+
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        (b"", []),
+        (b'{"id": "x", "session"', []),  # killed while it began: nothing was sent
+        (b"rubbish\n", ["x.damaged"]),
+        (b"[]\n", ["x.damaged"]),
+        (b'{"id": "../x"}\n', ["x.damaged"]),
+    ],
+)
+def test_what_is_no_journal_is_never_believed(
+    kept: Store, tmp_path: Path, content: bytes, left: list[str]
+) -> None:
+    folder = tmp_path / "data" / "journal"
+    folder.mkdir(parents=True)
+    (folder / "x.jsonl").write_bytes(content)
+    assert (kept.sessions(9), kept.adopt()) == ([], 0)
+    assert [path.name for path in folder.iterdir()] == left
+
+
+@pytest.mark.parametrize("cut", [1, 3, 8])
+def test_a_torn_last_line_costs_that_line(kept: Store, tmp_path: Path, cut: int) -> None:
+    killed(tmp_path, "abcdef")
+    (file,) = (tmp_path / "data" / "journal").iterdir()
+    data = file.read_bytes()
+    file.write_bytes(data[:-cut])
+    (turn,) = kept.chain(kept.sessions(9)[0].head)
+    assert turn.answer == "abcdef"[: -((cut + 3) // 4)]
+
+
+def test_it_is_private_and_no_link_is_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "journal"
+    old = os.umask(0)
+    try:
+        begin(folder, opening(id="a")).leave()
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "a.jsonl").stat().st_mode) == 0o600
+    (folder / "b.jsonl").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CannotWrite):
+        begin(folder, opening(id="b"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_store_that_cannot_be_written_leaves_the_answer_in_the_journal(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    journal = begin(tmp_path / "data" / "journal", opening("one"))
+    (tmp_path / "data" / "history.db").mkdir()
+    with pytest.raises(GptkitError):
+        kept.finish(journal, ending("paid for"))
+    (tmp_path / "data" / "history.db").rmdir()
+    (turn,) = kept.chain(kept.sessions(9)[0].head)
+    assert (turn.state, turn.answer, turn.cost) == ("ok", "paid for", 0.25)
+    kept.close()
