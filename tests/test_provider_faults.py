@@ -16,7 +16,15 @@ from fake.wire import error_object, http_head, response
 from provider_calls import HURRIED, KEY, answers, endpoint, failure, request, text
 
 from gptkit.chat import Deadlines
-from gptkit.errors import GptkitError, NoPermission, ProtocolFault, TooLong, TryAgain, Unavailable
+from gptkit.errors import (
+    GptkitError,
+    NoPermission,
+    ProtocolFault,
+    RateLimited,
+    TooLong,
+    TryAgain,
+    Unavailable,
+)
 from gptkit.provider.client import model_names
 from gptkit.provider.complaint import complaint
 
