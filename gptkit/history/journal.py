@@ -16,7 +16,7 @@ from gptkit.chat import Charge
 from gptkit.errors import CannotWrite
 from gptkit.files import make_private_folder
 from gptkit.history.model import OPENING_ID, STATES, Ending, Opening
-from gptkit.history.turnstile import PRIVATE, hold, is_current
+from gptkit.lock import PRIVATE, hold, is_current
 
 ENDING = ".jsonl"
 DAMAGED = ".damaged"
