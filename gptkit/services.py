@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gptkit.history.journal import Journal
     from gptkit.history.model import Opening
     from gptkit.history.store import Store
+    from gptkit.learning.courses import Courses
     from gptkit.prices import Prices
     from gptkit.settings.rejections import RejectionFile
     from gptkit.templates.library import Library
@@ -159,9 +160,17 @@ class Services:
 
         return Store(None, self.paths.data / "journal", self.terminal.clock)
 
-    def stores(self, template: Template) -> Mapping[str, object]:
-        """What the capabilities of a template read and keep, by their keys."""
-        return {}
+    def stores(self, template: Template, keeping: bool = True) -> Mapping[str, object]:
+        """What the capabilities of a template read and keep, by their keys; not `keeping`, they only read."""
+        found: dict[str, object] = {}
+        if "learner" in template.capabilities:
+            found["learner"] = self.courses(keeping)
+        return found
+
+    def courses(self, keeping: bool = True) -> Courses:
+        from gptkit.learning.courses import Courses
+
+        return Courses(self.paths.data / "courses", self.terminal.clock, keeping)
 
     def window(self, model: str, wanted: int | None = None) -> int | None:
         """How many tokens a request and its answer may have; None where nobody knows, and where `wanted`

@@ -21,6 +21,7 @@ LAYERS = {
     **dict.fromkeys(["characters.load", "characters.sheet"], 2),
     "learning": 1,
     **dict.fromkeys([f"learning.{name}" for name in ("parse", "rubrics", "files", "schedule", "export")], 2),
+    "learning.courses": 2,
     "engine": 3,
     "services": 4,
     "cli": 5,

@@ -87,7 +87,7 @@ class Conversation:
         base = self._invocation(given)
         form = self.services.format(self.template)
         means = self.services.means(form, base.model, self.budget, self.how.verbose)
-        means = means._replace(stores=self.stores)
+        means = means._replace(stores=self.stores, warn=self._warn)
         with self._alone():
             parent = self._newest() if after == NEWEST else after.turn
             try:
@@ -144,7 +144,11 @@ class Conversation:
 
     @cached_property
     def stores(self) -> Mapping[str, object]:
-        return self.services.stores(self.template)
+        return self.services.stores(self.template, keeping=not self.flags.get("no_log"))
+
+    def _warn(self, text: str) -> None:
+        if not self.how.quiet:
+            self.services.terminal.note(f"gptkit: {text}")
 
     def _invocation(self, given: Given) -> Invocation:
         found = invoking.invocation(self.services, self.template, given, self.flags, self.how)
@@ -194,7 +198,9 @@ class Conversation:
 
             def room(wanted: int) -> int | None:
                 most = limit or self.services.window(base.model, wanted)
-                alone = prompt_tokens(request(base, self.services.format(self.template)))
+                alone = prompt_tokens(
+                    request(prepared(base, self.stores), self.services.format(self.template))
+                )
                 return None if most is None else max(most - _reserve(base, most) - alone, most // 10)
 
             def summarise(before: str, older: Sequence[Past], most: int) -> str:

@@ -12,10 +12,19 @@ if TYPE_CHECKING:
     from gptkit.services import Services
     from gptkit.templates.model import Template, Value
 
-MODES: Mapping[str, Mapping[str, str]] = {}
+MODES: Mapping[str, Mapping[str, str]] = {
+    "learner": {
+        "show": "gptkit.cli.course.show",
+        "due": "gptkit.cli.course.due",
+        "review": "gptkit.cli.course.review",
+        "export": "gptkit.cli.course.export",
+    }
+}
 """Of each capability: the option that asks for a mode, and the module whose `run` it is."""
-LOOPS: Mapping[str, str] = {}
+LOOPS: Mapping[str, str] = {"learner": "gptkit.cli.course.loop"}
 """Of each capability: the module with its `commands` and its `begin` in the prompt loop."""
+SESSIONS: Mapping[str, str] = {"learner": "gptkit.cli.course.session"}
+"""Of each capability: the module whose `name` is that of the conversation that goes on by itself."""
 
 
 class Mode(Protocol):
@@ -35,6 +44,10 @@ class Loop(Protocol):
         """What the user sees of a conversation before the first word, such as a greeting."""
 
 
+class Session(Protocol):
+    def name(self, template: Template, values: Mapping[str, Value]) -> str: ...
+
+
 def mode(template: Template, values: Mapping[str, Value]) -> Mode | None:
     """The mode that the command line asks for, if any."""
     for key, options in MODES.items():
@@ -47,6 +60,12 @@ def mode(template: Template, values: Mapping[str, Value]) -> Mode | None:
 
 def loops(template: Template) -> list[Loop]:
     return [cast(Loop, _imported(module)) for key, module in LOOPS.items() if key in template.capabilities]
+
+
+def session_name(template: Template, values: Mapping[str, Value]) -> str:
+    """The conversation that a command goes on with unasked; empty if it has none."""
+    modules = [module for key, module in SESSIONS.items() if key in template.capabilities]
+    return cast(Session, _imported(modules[0])).name(template, values) if modules else ""
 
 
 def _imported(module: str) -> object:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gptkit.cli import answer, target
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import gather
-from gptkit.cli.modes import loops, mode
+from gptkit.cli.modes import loops, mode, session_name
 from gptkit.errors import CannotWrite, NoInput, UsageFault
 from gptkit.templates.model import Template, Value
 
@@ -36,7 +36,7 @@ def prompt(
     _check_output(services, how, flags, values, template)
     wait = services.settings.number("stdin_wait")
     given = gather(services.terminal, template, values, flags, wait)
-    conversation = Conversation(services, template, flags, session(services, flags, template))
+    conversation = Conversation(services, template, flags, session(services, flags, template, values))
     if flags.get("dry_run"):
         invocation, sent = conversation.request(given)
         answer.show_request(services.terminal, how, sent, services.url, invocation)
@@ -64,7 +64,7 @@ def _talk(
     from gptkit.cli.loop.loop import run
     from gptkit.cli.talk import Talk
 
-    talk = Talk(services, template, values, flags, session(services, flags, template))
+    talk = Talk(services, template, values, flags, session(services, flags, template, values))
     services.endpoint(talk.model)  # without a key there is nothing to talk to
 
     def models() -> list[str]:
@@ -79,11 +79,16 @@ def _talk(
     return run(talk, services.terminal, services.paths, extra, models=models, remember=talk.is_recorded)
 
 
-def session(services: Services, flags: Mapping[str, object], template: Template) -> Session | None:
-    """The conversation that the command line asks to go on with."""
+def session(
+    services: Services, flags: Mapping[str, object], template: Template, values: Mapping[str, Value]
+) -> Session | None:
+    """The conversation to go on with: the one that the command line names, or the command's own."""
     name, latest = flags.get("session"), flags.get("continue")
     if name is None and not latest:
-        return None
+        own = session_name(template, values) if template.capabilities else ""
+        if not own or flags.get("no_log") or not services.settings.boolean("log"):
+            return None
+        name = own
     if name is not None and latest:
         raise UsageFault("--session and --continue do not go together")
     if flags.get("no_log"):
@@ -93,11 +98,22 @@ def session(services: Services, flags: Mapping[str, object], template: Template)
         if found is None:
             raise NoInput("there is no conversation to go on with")
         return found
-    from gptkit.history.names import session_name
+    from gptkit.history.names import session_name as valid
 
     found = services.history.session(str(name))
-    named = str(name) if found else session_name(str(name))
-    return found or (None if flags.get("dry_run") else services.history.create(named, template.name))
+    named = str(name) if found else valid(str(name))
+    return found or (None if flags.get("dry_run") else _begun(services, named, template))
+
+
+def _begun(services: Services, name: str, template: Template) -> Session:
+    """A new conversation, or the one that another process has begun in the meantime."""
+    try:
+        return services.history.create(name, template.name)
+    except UsageFault:
+        found = services.history.session(name)
+        if found is None:
+            raise
+        return found
 
 
 def _check_output(

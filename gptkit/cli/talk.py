@@ -44,8 +44,8 @@ class Talk:
         session: Session | None = None,
     ) -> None:
         self.services = services
-        self._template = template
-        self._values = values
+        self.template = template
+        self._values = dict(values)
         self._conversation = Conversation(services, template, flags, session, lasting=True)
         self._attached: list[tuple[str, str]] = []
 
@@ -53,6 +53,15 @@ class Talk:
     def session(self) -> Session | None:
         """None before the first message of a new conversation."""
         return self._conversation.session
+
+    @property
+    def values(self) -> Mapping[str, Value]:
+        """What the options of the prompt file are set to."""
+        return self._values
+
+    def choose(self, variable: str, value: Value) -> None:
+        """Set an option for what follows."""
+        self._values[variable] = value
 
     @property
     def is_recorded(self) -> bool:
@@ -152,7 +161,7 @@ class Talk:
         whole = "\n".join(held.removesuffix("\n") for _, held in files)
         if not files:
             return Given(text, "", (("words", text),) if text else (), self._values)
-        if not text or render.uses(self._template, "request"):
+        if not text or render.uses(self.template, "request"):
             return Given(whole, text, tuple(files), self._values)
         return Given(f"{text}\n\n{whole}", "", tuple(files), self._values)
 

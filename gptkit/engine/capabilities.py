@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.chat import Sink
 from gptkit.engine.ask import ask
 from gptkit.engine.conversation import manner
+from gptkit.engine.learner import setting as course
 from gptkit.engine.work import Invocation, Means, Outcome
 from gptkit.templates.model import Parameter, Problem
 
@@ -37,7 +38,17 @@ class Capability(NamedTuple):
     excludes: tuple[str, ...] = ()
 
 
-CAPABILITIES: tuple[Capability, ...] = (Capability("conversation", manner),)
+CAPABILITIES: tuple[Capability, ...] = (
+    Capability("conversation", manner),
+    Capability(
+        course.KEY,
+        course.setting,
+        run=course.run,
+        options=course.OPTIONS,
+        prepare=course.prepare,
+        variables=(course.KEY,),
+    ),
+)
 """In the order in which they take precedence when a file declares several."""
 
 

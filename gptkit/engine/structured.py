@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from gptkit.chat import Message, Request
+from gptkit.chat import Message, Reply, Request
 from gptkit.engine.ask import answered
 from gptkit.engine.work import Means
 
@@ -18,6 +18,13 @@ def structured(request: Request, schema: Mapping[str, object], means: Means, pur
     The schema is a parameter of the request and, for servers that know no such parameter, a part of
     the system message as well. Raises the GptkitError that came in the way.
     """
+    return valued(request, schema, means, purpose)[0]
+
+
+def valued(
+    request: Request, schema: Mapping[str, object], means: Means, purpose: str
+) -> tuple[object, Reply]:
+    """The same, with the reply that held the value."""
     form = means.structured(schema)
     told = f"{FORM}{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
     first, *rest = request.messages
@@ -34,4 +41,4 @@ def structured(request: Request, schema: Mapping[str, object], means: Means, pur
     if outcome.failure is not None:
         raise outcome.failure
     value: object = json.loads(outcome.answer)
-    return value
+    return value, outcome.reply

@@ -83,6 +83,8 @@ class Means(NamedTuple):
     """The format of an answer that is a JSON value which a schema allows."""
     stores: Mapping[str, object] = {}
     """By the key of a capability: what it reads and keeps."""
+    warn: Callable[[str], None] = lambda _: None
+    """Tells the user what went wrong beside the answer."""
 
 
 class Outcome(NamedTuple):
@@ -93,6 +95,8 @@ class Outcome(NamedTuple):
     failure: GptkitError | None = None
     notes: Mapping[str, object] = {}
     """What a capability keeps with the turn, as JSON has it."""
+    facts: Mapping[str, object] = {}
+    """What `--json` says beside the answer."""
 
 
 def request(invocation: Invocation, format_: OutputFormat) -> Request:

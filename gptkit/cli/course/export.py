@@ -1,0 +1,40 @@
+"""`--export anki|csv`: the cards of a course for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptkit.cli import target
+from gptkit.cli.course.asked import required_course
+from gptkit.errors import NoInput, UsageFault
+from gptkit.files import write_atomic
+from gptkit.learning import export
+
+if TYPE_CHECKING:
+    from gptkit.services import Services
+    from gptkit.templates.model import Template, Value
+
+
+def run(
+    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
+) -> int:
+    """CSV goes to standard output without `-o`; a package is bytes that no terminal can show."""
+    output = flags.get("output")
+    path = output if isinstance(output, Path) and str(output) != "-" else None
+    if values["export"] == "anki" and path is None:
+        raise UsageFault("a package for Anki goes into a file", hint="name it with -o, such as -o cards.apkg")
+    learner = required_course(services, template, values)
+    if not learner.cards:
+        raise NoInput(f"the course '{learner.subject}' has no cards yet")
+    if path is not None:
+        target.check(services.terminal, path, [services.courses().path(learner.subject)])
+    if values["export"] == "csv" and path is None:
+        services.terminal.show(export.csv(learner).removesuffix("\n"))
+        return 0
+    anki = values["export"] == "anki"
+    data = export.anki(learner, services.courses().now()) if anki else export.csv(learner).encode()
+    if path is not None:
+        write_atomic(path, data)
+    return 0

@@ -1,0 +1,270 @@
+"""`gptkit tutor SUBJECT`: what a lesson knows of a course and keeps of it; arithmetic that is computed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from asking import prompt
+from fake.program import InMemory
+from fake.server import FakeServer
+from tutoring import course, last, lesson, path, system, told, update
+
+OWN = """\
+description: Learn Latin.
+system: "Teach Latin. {% if learner %}{{ learner.topics | length }} topics known.{% endif %}"
+input: optional
+learner: {subject: Latin, check_model: small}
+"""
+
+
+def test_a_lesson_begins_a_course_and_keeps_what_it_showed(
+    gptkit: InMemory, server: FakeServer, home: Path
+) -> None:
+    lesson(
+        server,
+        "What is 2 times 3?",
+        goals=["pass the exam"],
+        topics=[{"name": "equations", "mastery": 0.4}],
+        mistakes=[{"topic": "Equations", "quote": "x = 4", "wrong": "2 times 4 is 8"}],
+        cards=[{"front": "Solve 2x = 6.", "back": "x = 3", "topic": "equations"}],
+    )
+    found = gptkit("tutor", "Linear  Algebra", "I think 2x = 6, so x = 4", "--level", "beginner")
+    assert found == (0, "What is 2 times 3?\n", "")
+    kept = path(home).read_text()
+    for line in (
+        "subject: Linear Algebra",
+        "level: beginner",
+        "  - pass the exam",
+        "  - name: equations",
+        "    mastery: 0.4",
+        "    said: x = 4",
+        "  - front: Solve 2x = 6.",
+    ):
+        assert line in kept.splitlines()
+    assert "    topic: equations" in kept
+    assert path(home).stat().st_mode & 0o777 == 0o600
+    assert "first lesson" in system(server.requests[0])
+    assert told(server.requests[1])["learner"] == "I think 2x = 6, so x = 4"
+    assert told(server.requests[1])["tutor"] == "What is 2 times 3?"
+    assert server.requests[1].json["response_format"]["json_schema"]["strict"] is True
+
+
+def test_the_course_as_it_was_edited_by_hand_is_what_the_next_lesson_rests_on(
+    gptkit: InMemory, server: FakeServer, home: Path
+) -> None:
+    file = course(home)
+    lesson(server, "Well.")
+    assert gptkit("tutor", "linear algebra", "go on").code == 0
+    said = system(server.requests[0])
+    assert "The learner's level: second year." in said
+    assert "topic: eigenvectors, mastery 0.6 of 1, last seen 2026-11-20\n" in said
+    assert 'mistake (2026-11-20, eigenvectors): "A v = v A": the product does not commute\n' in said
+    assert "due for review: What does A stretch?\n" in said
+    assert "kernel" not in said
+    file.write_text(file.read_text().replace("second year", "expert").replace("0.6", "0.1"))
+    lesson(server, "Well.", language="Latin")
+    assert gptkit("tutor", "LINEAR ALGEBRA", "go on").code == 0
+    said = system(server.requests[2])
+    assert "The learner's level: expert." in said
+    assert "mastery 0.1 of 1" in said
+    assert "language: Latin" in file.read_text().splitlines()
+    lesson(server, "Bene.")
+    gptkit("tutor", "linear algebra", "go on")
+    assert "Teach in Latin." in system(server.requests[4])
+
+
+def test_the_conversation_of_a_course_goes_on_by_itself(gptkit: InMemory, server: FakeServer) -> None:
+    lesson(server, "One.")
+    lesson(server, "Two.")
+    lesson(server, "Three.")
+    gptkit("tutor", "C/C++", "first")
+    gptkit("tutor", "C/C++", "second")
+    gptkit("tutor", "C#", "third")
+    roles = [[m["content"] for m in server.requests[n].json["messages"][1:]] for n in (0, 2, 4)]
+    assert roles == [["first\n"], ["first\n", "One.", "second\n"], ["third\n"]]
+    assert told(server.requests[3])["before"] == "One."
+
+
+def test_without_a_log_nothing_is_kept_and_nothing_asked_for_it(
+    gptkit: InMemory, server: FakeServer, home: Path
+) -> None:
+    file = course(home)
+    server.say("Well.")
+    assert gptkit("tutor", "linear algebra", "go on", "--no-log") == (0, "Well.\n", "")
+    assert "second year" in system(server.request)
+    assert [each for each in home.rglob("*") if each.is_file() and "cache" not in each.parts] == [file]
+
+
+def test_a_broken_course_is_refused_by_line_before_anything_is_sent(
+    gptkit: InMemory, server: FakeServer, home: Path
+) -> None:
+    text = "subject: linear algebra\ntopics:\n  - name: rank\n    mastry: 1\n"
+    file = course(home, text)
+    code, output, errors = gptkit("tutor", "linear algebra", "go on")
+    assert (code, output) == (65, "")
+    assert errors == (f"gptkit: {file}:4: topics.1.mastry: unknown key\nhint: did you mean 'mastery'?\n")
+    assert file.read_text() == text
+    assert gptkit("tutor", "linear algebra", "--show").code == 65
+
+
+@pytest.mark.parametrize("reply", ["no JSON", '{"topics": 1}'])
+def test_a_record_that_fails_costs_no_answer(
+    gptkit: InMemory, server: FakeServer, home: Path, reply: str
+) -> None:
+    server.say("Well.")
+    server.say(reply, times=2)
+    code, output, errors = gptkit("tutor", "linear algebra", "go on")
+    assert (code, output) == (0, "Well.\n")
+    assert errors.startswith("gptkit: the course 'linear algebra' is not up to date: ")
+    assert errors.count("\n") == 1
+    assert not path(home).exists()
+
+
+def test_a_cap_on_requests_spares_the_answer(gptkit: InMemory, server: FakeServer) -> None:
+    server.say("Well.")
+    code, output, errors = gptkit("tutor", "linear algebra", "go on", "--max-requests", "1")
+    assert (code, output) == (0, "Well.\n")
+    assert "not up to date: the budget of 1 request is used up" in errors
+
+
+def test_what_is_refused_of_a_report_is_told_with_v(gptkit: InMemory, server: FakeServer, home: Path) -> None:
+    lesson(server, "Well.", mistakes=[{"topic": "", "quote": "never said", "wrong": "invented"}])
+    errors = gptkit("tutor", "linear algebra", "go on", "-v").stderr
+    assert "not taken into the course: mistakes 1: quote: the learner did not write 'never said'" in errors
+    assert not path(home).exists() or "never said" not in path(home).read_text()
+
+
+def test_wrong_arithmetic_is_asked_for_again_from_there(gptkit: InMemory, server: FakeServer) -> None:
+    server.say("Look:\n12 * 7 = 94, so go on.\nDone.")
+    server.say("12 * 7 = 84, so go on.\nDone.")
+    server.say(update())
+    assert gptkit("tutor", "sums", "12 times 7?") == (0, "Look:\n12 * 7 = 84, so go on.\nDone.\n", "")
+    complaint = last(server.requests[1])
+    assert "- 12 * 7 = 94 (it comes to 84)" in complaint
+    assert "<read>\nLook:\n" in complaint
+    assert told(server.requests[2])["tutor"] == "Look:\n12 * 7 = 84, so go on.\nDone."
+
+
+def test_wrong_arithmetic_is_asked_for_again_whole_where_nothing_was_shown(
+    gptkit: InMemory, server: FakeServer, folder: Path
+) -> None:
+    server.say("12 * 7 = 94")
+    server.say("12 * 7 = 84")
+    server.say(update())
+    assert gptkit("tutor", "sums", "12 times 7?", "-o", "a.md") == (0, "", "")
+    assert (folder / "a.md").read_text() == "12 * 7 = 84\n"
+    assert "Give the whole answer again" in last(server.requests[1])
+
+
+def test_arithmetic_that_stays_wrong_is_told_beside_the_answer(gptkit: InMemory, server: FakeServer) -> None:
+    server.say("12 * 7 = 94", times=2)
+    server.say(update())
+    note = "gptkit: worth checking: '12 * 7 = 94' comes to 84\n"
+    assert gptkit("tutor", "sums", "12 times 7?") == (0, "12 * 7 = 94\n", note)
+
+
+def test_a_correction_that_fails_leaves_the_answer(gptkit: InMemory, server: FakeServer) -> None:
+    server.say("Look:\n12 * 7 = 94\nDone.")
+    server.fail(400, message="no")
+    server.say(update())
+    code, output, errors = gptkit("tutor", "sums", "12 times 7?")
+    assert (code, output) == (0, "Look:\n12 * 7 = 94\nDone.\n")
+    assert "worth checking" in errors
+
+
+def test_the_learners_own_mistake_may_be_quoted_and_is_computed_for_the_tutor(
+    gptkit: InMemory, server: FakeServer
+) -> None:
+    lesson(server, "You wrote **12*7 = 94**. What is 10 * 7?")
+    assert gptkit("tutor", "sums", "is 12 * 7 = 94 right?").stdout.startswith("You wrote")
+    assert "- 12 * 7 = 94 (it comes to 84)\n" in system(server.requests[0])
+
+
+def test_an_answer_that_is_cut_is_not_recorded_in_the_course(
+    gptkit: InMemory, server: FakeServer, home: Path
+) -> None:
+    server.say("Half of", finish="length")
+    code, output, _ = gptkit("tutor", "sums", "why?")
+    assert (code, output) == (80, "Half of")
+    assert not path(home, "sums").exists()
+
+
+def test_a_course_in_chinese(gptkit: InMemory, server: FakeServer, home: Path) -> None:
+    lesson(
+        server,
+        "再想想：三乘以二是多少？",
+        language="中文",
+        mistakes=[{"topic": "方程", "quote": "等于四", "wrong": "应该是三"}],
+        cards=[{"front": "解 2x = 6", "back": "x = 3", "topic": "方程"}],
+    )
+    assert gptkit("tutor", "线性代数", "我觉得，等于四") == (0, "再想想：三乘以二是多少？\n", "")
+    assert "    said: 等于四" in path(home, "线性代数").read_text().splitlines()
+    assert "线性代数 (中文)\n" in gptkit("tutor", "线性代数", "--show").stdout
+    assert gptkit("tutor", "--due").stdout.endswith("\t线性代数\t解 2x = 6\n")
+
+
+def test_material_is_told_from_words(gptkit: InMemory, server: FakeServer, folder: Path) -> None:
+    (folder / "notes.md").write_text("Cells have walls.\n")
+    for _ in range(3):
+        lesson(server, "Well.")
+    gptkit("tutor", "biology", "-f", "notes.md")
+    gptkit("tutor", "biology", "begin", "-f", "notes.md", "-s", "b")
+    gptkit("tutor", "biology", "-s", "c", stdin="Do cells have walls?")
+    assert [last(server.requests[n]) for n in (0, 2, 4)] == [
+        "<work>\nCells have walls.\n\n</work>\n",
+        "begin\n\n<work>\nCells have walls.\n\n</work>\n",
+        "Do cells have walls?\n",
+    ]
+
+
+def test_a_subject_is_needed(gptkit: InMemory, server: FakeServer) -> None:
+    code, output, errors = gptkit("tutor")
+    assert (code, output) == (2, "")
+    assert errors == (
+        "gptkit: no subject given\n"
+        "hint: 'gptkit tutor SUBJECT' opens a course, 'gptkit tutor --show' lists them\n"
+    )
+
+
+def test_a_prompt_file_of_ones_own_has_a_course_too(gptkit: InMemory, server: FakeServer, home: Path) -> None:
+    prompt(home, OWN, "latin")
+    lesson(server, "Salve.", topics=[{"name": "greetings", "mastery": 0.2}])
+    lesson(server, "Bene.")
+    assert gptkit("latin", "salve") == (0, "Salve.\n", "")
+    assert gptkit("latin", "salve").code == 0
+    assert system(server.requests[2]).startswith("Teach Latin. 1 topics known.")
+    assert [request.json["model"] for request in server.requests[:2]][1] == "small"
+    assert json.loads(gptkit("latin", "--show", "--json").stdout)["topics"][0]["name"] == "greetings"
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ("learner: 3", "learner: must be true or a mapping of keys, this is text"),
+        ("learner: {method: socrates}", "learner.method: no method 'socrates'"),
+        ("learner: {tries: -1}", "learner.tries: must be a whole number from 0 on"),
+        ("learner: {models: x}", "learner.models: unknown key"),
+        ("learner: true\noptions: {tries: {}}", "options.tries: clashes with an option that 'learner' adds"),
+    ],
+)
+def test_what_a_prompt_file_says_of_it_is_checked(
+    gptkit: InMemory, home: Path, said: str, complaint: str
+) -> None:
+    prompt(home, f"description: Learn.\n{said}\n", "learn")
+    found = gptkit("prompts", "check", "learn")
+    assert found.code == 65
+    assert complaint in found.stdout + found.stderr
+
+
+def test_the_offline_model_answers_and_keeps_nothing(gptkit: InMemory, home: Path) -> None:
+    assert gptkit("tutor", "sums", "hello", "--model", "echo") == (0, "hello\n", "")
+    assert gptkit("tutor", "sums", "hello", "--model", "echo", "--method", "socratic") == (0, "hello\n", "")
+    assert not path(home, "sums").exists()
+
+
+def test_a_dry_run_shows_the_request_and_begins_nothing(gptkit: InMemory, home: Path) -> None:
+    found = json.loads(gptkit("tutor", "sums", "hello", "--dry-run").stdout)
+    assert found["body"]["messages"][-1]["content"] == "hello\n"
+    assert not path(home, "sums").exists()
