@@ -7,9 +7,8 @@ search runs in one process over TURNS turns (100,000 unless told otherwise), hal
 
 from __future__ import annotations
 
-import os
 import random
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -34,7 +33,7 @@ STEPS = {
     "... and walk over all turns": "session = store.latest(); deque(store.chain(session.head), 0)",
 }
 CHILD = """
-import resource, sys, time
+import re, sys, time
 from collections import deque
 from itertools import islice
 from pathlib import Path
@@ -43,11 +42,10 @@ from gptkit.history.store import Store
 from gptkit.history.model import Ending, Opening, new_opening_id
 store = Store(Path(sys.argv[1]) / "history.db", Path(sys.argv[1]) / "journal")
 exec(sys.argv[2])
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+end = time.perf_counter()
+print(end - start, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
-ENGLISH = (
-    "the quick brown fox jumps over a lazy dog while seven wizards brew strong coffee in old castles".split()
-)
+ENGLISH = "the quick brown fox jumps over a lazy dog while seven wizards brew strong coffee in old castles"
 CHINESE = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳云腾致雨露结为霜金生丽水玉出昆冈"
 QUERIES = ("needle", "fox wizards", "the", "针", "天地", "天", "大海捞针", "castle 月", "absent", "没有")
 
@@ -71,7 +69,7 @@ def compare(name: str, step: str, empty: Path, long: Path) -> None:
     times: dict[Path, list[float]] = {empty: [], long: []}
     memory: dict[Path, list[int]] = {empty: [], long: []}
     for _ in range(RUNS):
-        for folder in times:
+        for folder in (empty, long):
             run = [sys.executable, "-c", CHILD, str(folder), step]
             seconds, peak = subprocess.run(run, check=True, capture_output=True, text=True).stdout.split()
             times[folder].append(float(seconds))
@@ -84,7 +82,7 @@ def compare(name: str, step: str, empty: Path, long: Path) -> None:
 def search(folder: Path, count: int) -> None:
     store = Store(folder / "history.db", folder / "journal")
     store.latest()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     for words in QUERIES:
         times = []
         for _ in range(RUNS):
@@ -93,8 +91,8 @@ def search(folder: Path, count: int) -> None:
             times.append(1000 * (time.perf_counter() - start))
         spread = f"{statistics.median(times):6.1f} ms, at most {max(times):6.1f}"
         print(f"search {words:16} {len(found):3} shown {spread}")
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    size = os.path.getsize(folder / "history.db") / 2**20
+    grown = (peak() - before) / 1024
+    size = (folder / "history.db").stat().st_size / 2**20
     print(f"{count:,} turns in {size:.0f} MiB; searching took {grown:.1f} MiB of memory")
     store.close()
 
@@ -119,11 +117,17 @@ def fill(folder: Path, count: int, session_length: int) -> None:
     store.close()
 
 
+def peak() -> int:
+    """Most memory that was ever resident, in KiB; what was before the process's program does not count."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) if found else 0
+
+
 def text(chance: random.Random, number: int) -> str:
     rare = (" needle", "大海捞针")[number % 2] if number % 997 < 2 else ""
     if number % 2:
         return "".join(chance.choices(CHINESE, k=80)) + rare + "。"
-    return " ".join(chance.choices(ENGLISH, k=40)) + rare + ". "
+    return " ".join(chance.choices(ENGLISH.split(), k=40)) + rare + ". "
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""Sixty-four processes on one history, and hundreds that are killed at work."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from fake.program import Surroundings
+from history_deaths import survive
+from history_parts import integrity, store
+from together import together
+
+MANY = 64
+
+
+def test_sixty_four_first_exchanges(around: Surroundings, home: Path) -> None:
+    home.rmdir()
+    runs = [("ask", f"word {number}", "--model", "echo") for number in range(MANY)]
+    assert together(around, runs) == [(0, b"", f"word {number}\n".encode()) for number in range(MANY)]
+    kept = store(home)
+    turns = sorted(turn.user.strip() for session in kept.sessions(99) for turn in kept.chain(session.head))
+    assert turns == sorted(f"word {number}" for number in range(MANY))
+    assert integrity(kept) == "ok"
+    kept.close()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_at_work(tmp_path: Path, seed: int) -> None:
+    survive(tmp_path, 30, random.Random(seed))
