@@ -6,7 +6,7 @@ import io
 import os
 import select
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Literal, TextIO, cast
 
 from gptkit.errors import DataFault
@@ -19,14 +19,17 @@ _BLOCK = 1 << 18
 
 def whole(stream: BinaryIO, name: str) -> bytes:
     """All that a stream holds, also from one that does not block; raises OSError or DataFault."""
-    pieces: list[bytes] = []
-    left = INPUT_CAP
+    return b"".join(blocks(stream, name))
+
+
+def blocks(stream: BinaryIO, name: str, cap: int | None = INPUT_CAP) -> Iterator[bytes]:
+    """What a stream holds, bit by bit; raises as `whole` does, or reads without end where there is no cap."""
+    left = cap or 0
     while piece := _piece(stream):
         left -= len(piece)
-        if left < 0:
-            raise DataFault(f"{name}: more than {INPUT_CAP >> 20} MiB")
-        pieces.append(piece)
-    return b"".join(pieces)
+        if cap is not None and left < 0:
+            raise DataFault(f"{name}: more than {cap >> 20} MiB")
+        yield piece
 
 
 def _piece(stream: BinaryIO) -> bytes:

@@ -9,6 +9,7 @@ import json
 import os
 import select
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ from gptkit.errors import CannotRead, CannotWrite, GptkitError, NoInput, Stopped
 from gptkit.files import same_file
 from gptkit.redact import Redaction
 from gptkit.sanitize import one_line, visible
-from gptkit.streams import StdinKind, TextStream, file_writer, kind_of, unbuffered, whole
+from gptkit.streams import StdinKind, TextStream, blocks, file_writer, kind_of, unbuffered
 
 _BLOCK = 1 << 18
 
@@ -119,14 +120,28 @@ class Terminal:
 
     def read(self) -> bytes:
         """All of standard input; empty where it is closed."""
+        return b"".join(self.pour()[0])
+
+    def pour(self) -> tuple[Iterator[bytes], int | None]:
+        """Standard input block by block, and how many bytes it has where that is known."""
+        return self._blocks(), self._input_size()
+
+    def _blocks(self) -> Iterator[bytes]:
         if self.stdin is None:
-            return b""
+            return
         try:
-            return whole(self.stdin, "standard input")
+            yield from blocks(self.stdin, "standard input")
         except IsADirectoryError:
             raise NoInput("standard input: it is a directory") from None
         except OSError as error:
             raise CannotRead(f"standard input: {_reason(error)}") from error
+
+    def _input_size(self) -> int | None:
+        try:
+            status = os.fstat(self.stdin.fileno()) if self.stdin is not None else None
+        except (OSError, ValueError, io.UnsupportedOperation):
+            return None
+        return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
     def read_line(self) -> str | None:
         """The next line of standard input as it is typed, without its end; None at the end of all."""

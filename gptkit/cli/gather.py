@@ -1,8 +1,9 @@
 """Where the input of a prompt command comes from: words, standard input, files."""
 
 import os
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,13 +18,25 @@ DASH = "-"
 """What a user writes in place of a file's name to mean standard input."""
 
 
+class LongText(NamedTuple):
+    """A text that is read as it is worked on. `size` is in bytes, None where nobody knows."""
+
+    name: str
+    size: int | None
+    texts: Iterator[str]
+
+
 class Given(NamedTuple):
-    """What a command works on. `wanted` is what the user wants with the text, in words."""
+    """What a command works on. `wanted` is what the user wants with the text, in words.
+
+    A `long` text stands in place of the `text`.
+    """
 
     text: str
     wanted: str
     files: tuple[tuple[str, str], ...]
     values: Mapping[str, Value]
+    long: LongText | None = None
 
 
 def gather(
@@ -32,8 +45,12 @@ def gather(
     values: Mapping[str, Value],
     flags: Mapping[str, object],
     wait: float,
+    over: int | None = None,
 ) -> Given:
-    """Read and decode all input; `wait` is how many seconds a pipe may stay silent beside words."""
+    """Read and decode all input; `wait` is how many seconds a pipe may stay silent beside words.
+
+    A single file or standard input of more than `over` bytes is handed on unread.
+    """
     encoding = flags.get("encoding")
     sources = _Sources(terminal, None if encoding is None else str(encoding), bool(flags.get("quiet")))
     values = {name: sources.clean(value) for name, value in values.items()}
@@ -49,12 +66,18 @@ def gather(
         raise UsageFault("standard input can be read only once")
     if template.input == "none" and paths:
         raise UsageFault(f"'{template.name}' takes no input from files or standard input")
+    asked = bool(paths)
     values = {name: sources.text(str(v)) if name in file_names else v for name, v in values.items()}
+    if not paths and not borrowed and sources.offers_stdin(template, bool(words), wait):
+        paths = [DASH]
+    if over is not None and len(paths) == 1 and (long := sources.long(paths[0], over)):
+        given = _given(template, words, [(long.name, "...")], values)
+        return given._replace(text="", files=(), long=long)
     named = [(path, sources.text(path)) for path in paths]
-    if not named and not borrowed and sources.offers_stdin(template, bool(words), wait):
-        named = [(DASH, sources.text(DASH))]
+    if named and words and not asked and not named[0][1].strip():
+        sources.tell_empty()
     files = [(_shown(path), text) for path, text in named if text.strip()]
-    if named and not files and (paths or not words) and template.input == "required":
+    if named and not files and (asked or not words) and template.input == "required":
         raise NoInput(f"no input: nothing in {_names([path for path, _ in named])}")
     return _given(template, words, files, values)
 
@@ -71,9 +94,10 @@ class _Sources:
         self._terminal = terminal
         self._encoding = encoding
         self._quiet = quiet
+        self._read: dict[str, bytes] = {}
 
     def text(self, path: str) -> str:
-        return self._stdin if path == DASH else decode(_content(path), _names([path]), self._encoding)
+        return decode(self._bytes(path), _names([path]), self._encoding)
 
     def clean(self, value: Value) -> Value:
         """Words as text: bytes that the locale could not decode are decoded as any other input."""
@@ -82,6 +106,20 @@ class _Sources:
         if isinstance(value, str) and not _is_unicode(value):
             return decode(os.fsencode(value), "an argument", self._encoding)
         return value
+
+    def long(self, path: str, over: int) -> LongText | None:
+        """The text of a file or of standard input if it has more than so many bytes."""
+        name = _names([path])
+        from gptkit.documents.stream import decoded
+
+        blocks, size = self._terminal.pour() if path == DASH else _blocks(path, name)
+        head = b""
+        while len(head) <= over and (block := next(blocks, b"")):
+            head += block
+        if len(head) > over:
+            return LongText(_shown(path), size, decoded(head, blocks, name, self._encoding))
+        self._read[path] = head  # a pipe is not read twice
+        return None
 
     def offers_stdin(self, template: Template, has_words: bool, wait: float) -> bool:
         """Whether to read it unasked; one that stays silent must not hold up who needs no more input."""
@@ -92,13 +130,19 @@ class _Sources:
         if not self._terminal.ready(wait):
             self._note(f"standard input was silent for {wait:g} s and is not read (--stdin waits for it)")
             return False
-        if self._terminal.stdin_kind != "device" and has_words and not self._stdin.strip():
-            self._note("standard input was empty; the words are the input")
         return True
 
-    @cached_property
-    def _stdin(self) -> str:
-        return decode(self._terminal.read(), STDIN, self._encoding)
+    def tell_empty(self) -> None:
+        if self._terminal.stdin_kind != "device":
+            self._note("standard input was empty; the words are the input")
+
+    def _bytes(self, path: str) -> bytes:
+        if path not in self._read:
+            data = self._terminal.read() if path == DASH else _content(path)
+            if path != DASH:
+                return data
+            self._read[path] = data
+        return self._read[path]
 
     def _note(self, text: str) -> None:
         if not self._quiet:
@@ -131,12 +175,29 @@ def _joined(texts: Sequence[str]) -> str:
 
 
 def _content(path: str) -> bytes:
-    from gptkit.streams import whole
+    return b"".join(_blocks(path, _names([path]))[0])
 
-    name = _names([path])
+
+def _blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
+    """A file's bytes as they are asked for, and how many there are."""
+    from gptkit.streams import blocks
+
+    with _told(name):
+        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - it is open while it is read
+        status = os.fstat(file.fileno())
+
+    def read() -> Iterator[bytes]:
+        with file, _told(name):
+            yield from blocks(file, name)
+
+    return read(), status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What goes wrong with a file, as an error that names it."""
     try:
-        with Path(path).open("rb", buffering=0) as file:
-            return whole(file, name)
+        yield
     except (FileNotFoundError, NotADirectoryError):
         raise NoInput(f"{name}: no such file") from None
     except IsADirectoryError:

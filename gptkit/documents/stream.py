@@ -1,0 +1,79 @@
+"""Text that arrives block by block: decoded as it comes, and its lines with their ends."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from gptkit.documents.decode import decode
+from gptkit.errors import DataFault
+
+LINE_END = re.compile(r"\r\n|\n|\r")
+_UTF8_MARK = b"\xef\xbb\xbf"
+
+
+def decoded(head: bytes, rest: Iterable[bytes], source: str, encoding: str | None = None) -> Iterator[str]:
+    """The text of a long input. Only UTF-8 is decoded as it comes; to recognise another encoding, and to
+    be never silently wrong about it, takes all of it.
+
+    Args:
+        head: the first bytes, enough to tell UTF-8 from anything else.
+        source: what a message calls the data.
+    """
+    if encoding is not None or not _is_utf8(head):
+        yield decode(b"".join([head, *rest]), source, encoding)
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    seen = 0
+    for block in chain([head.removeprefix(_UTF8_MARK)], rest):
+        try:
+            text = decoder.decode(block)
+        except UnicodeDecodeError as error:
+            raise _fault(source, seen + error.start) from None
+        seen += len(block)
+        if "\0" in text:
+            raise DataFault(f"{source}: binary data, not text")
+        yield text
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise _fault(source, seen) from None
+
+
+def lines(texts: Iterable[str]) -> Iterator[str]:
+    """Lines with their ends, which are LF, CRLF or CR; together they are the input to the letter."""
+    held = ""
+    for text in texts:
+        held += text
+        last = 0
+        for end in LINE_END.finditer(held):
+            if end.end() == len(held) and end[0] == "\r":
+                break  # an LF may follow
+            yield held[last : end.end()]
+            last = end.end()
+        held = held[last:]
+    last = 0
+    for end in LINE_END.finditer(held):
+        yield held[last : end.end()]
+        last = end.end()
+    if held[last:]:
+        yield held[last:]
+
+
+def _is_utf8(head: bytes) -> bool:
+    if b"\0" in head or b"\x1b$" in head or head.startswith((b"%PDF-", b"\x84\x31\x95\x33")):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _fault(source: str, place: int) -> DataFault:
+    return DataFault(
+        f"{source}: not valid UTF-8 at byte {place}",
+        hint="name the encoding with --encoding, for example --encoding gb18030",
+    )
