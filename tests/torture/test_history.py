@@ -9,6 +9,7 @@ import pytest
 from fake.program import Surroundings
 from history_deaths import survive
 from history_parts import integrity, store
+from test_database import opened, programs
 from together import together
 
 MANY = 64
@@ -28,3 +29,12 @@ def test_sixty_four_first_exchanges(around: Surroundings, home: Path) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_killed_at_work(tmp_path: Path, seed: int) -> None:
     survive(tmp_path, 30, random.Random(seed))
+
+
+def test_sixty_four_migrations(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    assert programs(path, MANY, STEPS="2000") == [0] * MANY
+    connection = opened(path)
+    assert connection.execute("SELECT length FROM words WHERE text = 'kept'").fetchall() == [(2000,)]
+    assert connection.execute("SELECT count(*) FROM words").fetchone() == (MANY + 1,)
+    connection.close()
