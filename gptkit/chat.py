@@ -128,7 +128,7 @@ class Sink(Protocol):
     def __call__(self, event: Event) -> None: ...
 
     def close(self) -> None:
-        """Everything shown is settled; called once, also after a failure."""
+        """Everything shown is settled; called also after a failure. A second call does nothing."""
 
 
 class Reply(NamedTuple):

@@ -46,7 +46,7 @@ def overview(store: Courses, learner: Learner) -> Iterator[str]:
     if learner.topics:
         yield "\ntopics"
         rows = [
-            (_bar(each.mastery), f"{each.mastery:4.0%}", str(each.seen or ""), each.name)
+            (_bar(each.mastery), f"{each.mastery:.0%}", str(each.seen or ""), each.name)
             for each in sorted(learner.topics, key=lambda topic: topic.mastery)
         ]
         yield from (f"  {line}" for line in columns(rows, aligned=True).split("\n"))

@@ -69,6 +69,8 @@ def run(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
     else:
         outcome = reckoned(invocation, means, sink, words)
     if outcome.failure is None:
+        if sink is not None:
+            sink.close()  # the answer is there to be read while the record is made
         keep(invocation, means, words, outcome.answer)
     return outcome._replace(notes=_notes(invocation, outcome, now))
 
