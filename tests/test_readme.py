@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fake.program import Surroundings
 from fake.server import FakeServer
+from tutoring import check, course, grade, mark, update
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 CONSOLE = re.compile(r"```console\n\$ (?P<command>[^\n]+)\n(?P<output>.*?)```", re.DOTALL)
@@ -21,11 +22,36 @@ FILES = {
     "lease.txt": "Either party may end this lease with three months' notice.\n",
     "annex.txt": "Pets are welcome.\n",
     "报告.txt": "三季度营收同比增长一成。\n",
+    "rubric.txt": "Names the rule (2 points)\nFinds x (3 points)\n",
+    "answer.txt": "I divide both sides by 2, so x = 4.\n",
 }
 
+COURSE = """\
+subject: algebra
+reviews:
+  - front: What may be done to both sides of an equation?
+    back: the same
+    due: 2026-01-02
+"""
+GRADE = grade(
+    mark("Names the rule", 2, "divide both sides", "The rule is named."),
+    mark("Finds x", 0, "", "Half of six is not four."),
+    feedback="Put your result back into the equation.",
+)
 
-def replies(command: str, output: str) -> str:
-    """What the model has to say for the block to come out as it is shown."""
+
+def replies(command: str, output: str) -> list[str]:
+    """What the model has to say, request by request, for the block to come out as it is shown."""
+    if "gptkit prompts" in command or "--due" in command:
+        return []
+    if "--rubric" in command:
+        return [GRADE, update()]
+    if "gptkit tutor" in command:
+        return [output.removesuffix("\n"), check(), update()]
+    return [_reply(command, output)]
+
+
+def _reply(command: str, output: str) -> str:
     if "| python3 -c" in command:
         return output.removesuffix("\n")
     if " > " in command or " -o " in command:
@@ -40,6 +66,7 @@ def shell(around: Surroundings) -> dict[str, str]:
     """The environment of a user's shell in a folder with the files that the README names."""
     for name, text in FILES.items():
         (around.folder / name).write_text(text, "utf-8")
+    course(around.home, COURSE, "algebra")
     prompts = around.home / "config" / "prompts"
     prompts.mkdir(parents=True)
     haiku = HAIKU.search(README)
@@ -59,9 +86,9 @@ def shell(around: Surroundings) -> dict[str, str]:
 def test_console_block(
     command: str, output: str, shell: dict[str, str], server: FakeServer, around: Surroundings
 ) -> None:
-    asks = "prompts" not in command
-    if asks:
-        server.say(replies(command, output))
+    wanted = replies(command, output)
+    for reply in wanted:
+        server.say(reply)
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         env=shell,
@@ -72,7 +99,7 @@ def test_console_block(
         check=False,
     )
     assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (0, output, "")
-    assert len(server.requests) == asks
+    assert len(server.requests) == len(wanted)
 
 
 def test_every_kind_of_block_was_found() -> None:
