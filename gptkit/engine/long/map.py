@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from threading import Condition, Thread
 
 from gptkit.documents.pieces import Piece
@@ -28,7 +28,7 @@ PHRASE = re.compile(r"^#{1,6}[ \t]+(.{1,60}?)[ \t]*#*$|\*\*([^*\n]{1,60})\*\*", 
 """Headings and bold words: where source and answer have as many, they correspond one by one."""
 
 
-def mapped(pieces: Iterable[Piece], job: Job, means: Means) -> Iterator[Done]:
+def mapped(pieces: Iterable[Piece], job: Job, means: Means) -> Generator[Done, None, None]:
     """Every piece with its text, in order, each as soon as it and all before it are there.
 
     Raises the first failure that ends the whole job, after what was done before that piece was

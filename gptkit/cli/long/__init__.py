@@ -1,0 +1,1 @@
+"""Commands over input that is larger than one request."""

@@ -1,0 +1,66 @@
+"""Before a job costs more than a threshold, the user is asked, or has said so on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gptkit.documents.pieces import Piece
+from gptkit.documents.tokens import estimate
+from gptkit.engine.long.values import Job
+from gptkit.errors import OverBudget
+
+if TYPE_CHECKING:
+    from gptkit.cli.exchange import Conversation
+    from gptkit.services import Services
+
+OVERHEAD = 600
+"""Tokens that a prompt and its rules add to each piece, about."""
+ANSWERED = 1.2
+"""Tokens of an answer for each of the text: what translations between most languages need."""
+
+
+class Consent:
+    """Adds up what the pieces will cost at least, and stops at the threshold unless the user agreed.
+
+    What is read before is judged by the size of the file at once; a pipe as its pieces come.
+    """
+
+    def __init__(self, services: Services, conversation: Conversation, job: Job, size: int | None) -> None:
+        self._services = services
+        self._model = job.invocation.model
+        self._threshold = services.settings.number("ask_above")
+        asked = job.invocation.values
+        self._given = bool(asked.get("yes")) or conversation.flags.get("max_cost") is not None
+        self._size = size
+        self._job = job
+        self._cost = 0.0
+        self._bytes = 0
+
+    def check(self, piece: Piece) -> None:
+        """Raises OverBudget where the user does not agree."""
+        if self._given or not piece.text:
+            return
+        tokens = estimate(piece.text)
+        cost = self._services.prices.cost(self._model, tokens + OVERHEAD, int(tokens * ANSWERED))
+        if cost is None:
+            self._given = True  # nobody knows the price: there is nothing to compare
+            return
+        self._bytes += len(piece.source.encode("utf-8", "replace"))
+        self._cost += cost
+        whole = self._cost * max(1.0, (self._size or 0) / max(1, self._bytes))
+        if whole > self._threshold:
+            self._ask(whole)
+
+    def _ask(self, cost: float) -> None:
+        terminal = self._services.terminal
+        about = f"this job costs about {cost:.2f} USD"
+        if not (terminal.stdin_is_terminal and terminal.stderr_is_terminal):
+            raise OverBudget(
+                f"{about}, more than ask_above ({self._threshold:g} USD)",
+                hint="--yes goes ahead, --max-cost USD goes ahead that far, --dry-run tells more",
+            )
+        terminal.write_error(f"gptkit: {about}. Go ahead? [y/N] ")
+        answer = terminal.read_line()
+        if answer is None or answer.strip().lower() not in ("y", "yes", "j", "ja", "o", "oui", "是", "好"):
+            raise OverBudget(f"{about}; not begun")
+        self._given = True

@@ -1,0 +1,147 @@
+"""Where a long answer goes, piece by piece: a pipe, a terminal, a file that appears when it is whole."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from gptkit.chat import Finished, Sink, Text
+from gptkit.cli.target import partial_of
+from gptkit.errors import CannotWrite, GptkitError, TryAgain
+from gptkit.files import is_planted
+from gptkit.lock import PRIVATE, hold
+
+
+class Output(Protocol):
+    """Takes texts as soon as they are in their turn."""
+
+    def write(self, text: str) -> None: ...
+
+    def finish(self) -> None:
+        """All is there and as it should be."""
+
+    def leave(self, failure: GptkitError | None) -> None:
+        """There will be no more; the failure is told where the text is that came."""
+
+
+class Plain:
+    """A pipe, which gets the text to the letter."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.write = write
+
+    def finish(self) -> None: ...
+
+    def leave(self, failure: GptkitError | None) -> None: ...
+
+
+class Shown:
+    """A terminal, by way of a sink."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def write(self, text: str) -> None:
+        self._sink(Text(text))
+
+    def finish(self) -> None:
+        self._sink(Finished("stop"))
+        self._sink.close()
+
+    def leave(self, failure: GptkitError | None) -> None:
+        self._sink.close()
+
+
+class Collected:
+    """The whole text, for who shows it in one piece."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "".join(self._texts)
+
+    def write(self, text: str) -> None:
+        self._texts.append(text)
+
+    def finish(self) -> None: ...
+
+    def leave(self, failure: GptkitError | None) -> None: ...
+
+
+class File:
+    """A file. What there is of it stands beside it as FILE.partial, which takes its place when whole.
+
+    Only one process at a time writes it: another raises TryAgain.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._partial = partial_of(path)
+        try:
+            if is_planted(path):
+                raise CannotWrite(f"cannot write '{path}': it is another user's symbolic link")
+            self._descriptor = self._opened()
+        except OSError as error:
+            raise self._fault(error) from error
+
+    def write(self, text: str) -> None:
+        rest = memoryview(text.encode("utf-8", "replace"))
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            raise self._fault(error) from error
+
+    def finish(self) -> None:
+        try:
+            target = self._path.resolve()
+            with suppress(FileNotFoundError):
+                found = target.stat()
+                if not stat.S_ISREG(found.st_mode):
+                    self._copy(target)
+                    return
+                if hasattr(os, "fchmod"):
+                    os.fchmod(self._descriptor, stat.S_IMODE(found.st_mode))
+            os.fsync(self._descriptor)
+            self._partial.replace(target)
+        except OSError as error:
+            raise self._fault(error) from error
+        finally:
+            os.close(self._descriptor)
+
+    def leave(self, failure: GptkitError | None) -> None:
+        empty = os.fstat(self._descriptor).st_size == 0
+        if empty:
+            with suppress(OSError):
+                self._partial.unlink()
+        elif failure is not None:
+            failure.hint = f"'{self._path}' was not written; what there is of it is in '{self._partial}'"
+        os.close(self._descriptor)
+
+    def _opened(self) -> int:
+        descriptor = os.open(self._partial, PRIVATE | os.O_CREAT, 0o666)
+        try:
+            if not hold(descriptor):
+                raise TryAgain(f"'{self._path}' is being written by another gptkit")
+            os.ftruncate(descriptor, 0)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _copy(self, target: Path) -> None:
+        """A device or a FIFO takes the text; it is not replaced."""
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        with target.open("wb", buffering=0) as file:
+            while block := os.read(self._descriptor, 1 << 18):
+                file.write(block)
+        self._partial.unlink()
+
+    def _fault(self, error: OSError) -> CannotWrite:
+        return CannotWrite(f"cannot write '{self._path}': {(error.strerror or str(error)).lower()}")

@@ -1,0 +1,66 @@
+"""What became of the pieces of a document: how many, what could not be proved, and where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from gptkit.documents.pieces import Finding
+from gptkit.engine.long.values import Done, How
+from gptkit.errors import GptkitError, Incomplete
+from gptkit.files import write_atomic
+
+LISTED = 1000
+"""Findings that are kept; more of them say no more."""
+
+
+class Findings:
+    """Counts pieces and keeps what was found wrong with them."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._count: dict[How, int] = {"through": 0, "memory": 0, "answer": 0, "source": 0}
+        self._flawed = 0
+        self._found: list[tuple[bool, Finding]] = []
+
+    def add(self, done: Done) -> None:
+        self.bytes += len(done.piece.source.encode("utf-8", "replace"))
+        self._count[done.how] += 1
+        self._flawed += not done.is_whole
+        if len(self._found) < LISTED:
+            self._found += [(done.is_whole, finding) for finding in done.findings]
+
+    @property
+    def pieces(self) -> int:
+        return sum(self._count.values())
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        return {str(how): count for how, count in self._count.items()}
+
+    @property
+    def listed(self) -> list[Mapping[str, object]]:
+        return [
+            {"line": one.line, "kind": one.kind, "message": one.message, "accepted": accepted}
+            for accepted, one in self._found
+        ]
+
+    def failure(self) -> GptkitError | None:
+        """None if every piece is as it should be; terms that were not applied are only reported."""
+        if not self._flawed:
+            return None
+        kept = self._count["source"]
+        first = next((str(one) for accepted, one in self._found if not accepted), "")
+        what = f"left as {'they are' if kept != 1 else 'it is'}" if kept else "not proved"
+        return Incomplete(
+            f"{self._flawed} of {self.pieces} pieces {what}: {first}",
+            hint="--report FILE lists all; the same command asks for these once more",
+        )
+
+    def write(self, path: object, document: str) -> None:
+        """The report that --report asks for."""
+        if path:
+            record = {"document": document, "pieces": self.counts, "findings": self.listed}
+            text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+            write_atomic(Path(str(path)), text.encode("utf-8", "replace"))

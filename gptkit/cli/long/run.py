@@ -1,0 +1,186 @@
+"""A command over a long input: its pieces go out, their answers come in and are written in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from gptkit.chat import Charge, Message, Reply, Request, Usage
+from gptkit.cli import answer, invoking
+from gptkit.cli.exchange import Conversation
+from gptkit.cli.gather import Given
+from gptkit.cli.long import report
+from gptkit.cli.long.consent import Consent
+from gptkit.cli.long.output import Collected, File, Output, Plain, Shown
+from gptkit.cli.long.progress import Progress, Tally
+from gptkit.cli.long.setup import Source, job, piece_tokens
+from gptkit.documents.pieces import Piece
+from gptkit.engine.budget import Budget
+from gptkit.engine.long.map import mapped
+from gptkit.engine.long.values import Done
+from gptkit.engine.work import Means, Outcome, Policy
+from gptkit.errors import GptkitError
+from gptkit.templates.model import Template
+
+if TYPE_CHECKING:
+    from gptkit.services import Services
+
+WAIT = 900.0
+"""Seconds that a piece may wait for a server between its tries, all together."""
+KEPT = 2000
+"""Characters of a long input and of its answer that the history keeps; the memory has all of it."""
+
+
+def run(
+    services: Services, template: Template, given: Given, document: Source, flags: Mapping[str, object]
+) -> int:
+    """Work through a document piece by piece; returns the exit code."""
+    conversation = Conversation(services, template, flags)
+    task = _Task(services, conversation, template, given, document)
+    outcome = task.outcome()
+    if outcome.failure is not None:
+        services.terminal.report(outcome.failure, as_json=conversation.how.as_json)
+        return outcome.failure.code
+    return 0
+
+
+class _Task:
+    """One document on its way."""
+
+    def __init__(
+        self,
+        services: Services,
+        conversation: Conversation,
+        template: Template,
+        given: Given,
+        document: Source,
+    ) -> None:
+        self._services = services
+        self._conversation = conversation
+        self._document = document
+        self._invocation = invoking.invocation(
+            services, template, given._replace(text="", files=()), conversation.flags, conversation.how
+        )
+        self._job = job(services, self._invocation, document.format, conversation.is_recorded)
+        self._progress = Progress(services.terminal, conversation.how.quiet)
+        self._consent = Consent(services, conversation, self._job, document.size)
+        self._most = piece_tokens(template)
+        self._read = 0
+        self._head = ""
+        self._tail = ""
+        self._written = 0
+        self._findings = report.Findings()
+
+    def outcome(self) -> Outcome:
+        how, started = self._conversation.how, self._services.terminal.now()
+        output = self._output()
+        record = self._conversation.recording(self._invocation, self._request(), None, {"long": True})
+        with record:
+            failure = self._failure(output)
+            reply = self._reply(started, failure)
+            record.finish(Outcome(reply, reply.text, failure))
+        if (isinstance(output, Collected) and failure is None) or how.as_json:
+            self._show(output, Outcome(reply, output.text if isinstance(output, Collected) else "", failure))
+        self._findings.write(self._invocation.values.get("report"), self._document.name)
+        return Outcome(reply, "", failure)
+
+    def _failure(self, output: Output) -> GptkitError | None:
+        """Do the work; what ends it early is returned, with a word on how to go on."""
+        failure: GptkitError | None = None
+        try:
+            with closing(mapped(self._pieces(), self._job, self._means())) as results:
+                for done in results:
+                    output.write(done.text)
+                    self._count(done)
+        except GptkitError as error:
+            failure = error
+            failure.hint = failure.hint or "the same command goes on where this one stopped"
+            failure.partial = self._written > 0
+        except BaseException:
+            output.leave(None)
+            raise
+        finally:
+            self._progress.clear()
+        failure = failure or self._findings.failure()
+        if failure is None:
+            output.finish()
+        else:
+            output.leave(failure)
+        return failure
+
+    def _pieces(self) -> Iterator[Piece]:
+        for piece in self._document.format.pieces(self._document.lines, self._most):
+            self._consent.check(piece)
+            self._read += len(piece.source.encode("utf-8", "replace"))
+            if len(self._head) < KEPT:
+                self._head += piece.source[: KEPT - len(self._head)]
+            yield piece
+
+    def _means(self) -> Means:
+        conversation = self._conversation
+        form = self._services.format(self._invocation.template)
+        means = self._services.means(
+            form, self._invocation.model, conversation.budget, conversation.how.verbose, patient=True
+        )
+        return means._replace(policy=Policy(means.policy.attempts, max(means.policy.wait, WAIT)))
+
+    def _count(self, done: Done) -> None:
+        self._findings.add(done)
+        self._written += len(done.text)
+        if len(self._tail) < KEPT:
+            self._tail += done.text[: KEPT - len(self._tail)]
+        self._progress.show(self._tally)
+
+    def _tally(self) -> Tally:
+        budget = self._conversation.budget
+        tokens = sum(one.prompt_tokens + one.completion_tokens for one in budget.charges)
+        size = self._document.size
+        return Tally(
+            self._findings.pieces,
+            tokens,
+            min(1.0, self._findings.bytes / size) if size else None,
+            self._conversation.cost()[0] if budget.charges else None,
+        )
+
+    def _output(self) -> Output:
+        how, terminal = self._conversation.how, self._services.terminal
+        if how.as_json:
+            return Collected()
+        if how.output is not None:
+            return File(how.output)
+        if not terminal.stdout_is_terminal:
+            return Plain(terminal.write)
+        form = self._services.format(self._invocation.template)
+        sink = answer.sink(terminal, how, form, self._services.settings.boolean("markdown"))
+        return Shown(sink) if sink is not None else Collected()
+
+    def _show(self, output: Output, outcome: Outcome) -> None:
+        facts = answer.Facts(*self._conversation.cost())
+        outcome = outcome._replace(facts={"pieces": self._findings.counts, "findings": self._findings.listed})
+        shown = not isinstance(output, Collected)
+        answer.show(self._services.terminal, self._conversation.how, self._invocation, outcome, shown, facts)
+
+    def _request(self) -> Request:
+        """What the history keeps of the input."""
+        return Request(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
+
+    def _reply(self, started: float, failure: GptkitError | None) -> Reply:
+        budget: Budget = self._conversation.budget
+        more = self._written - len(self._tail)
+        return Reply(
+            text=self._tail + (f"\n[... {more} characters more]" if more else ""),
+            reason="stop" if failure is None else None,
+            usage=_usage(budget.charges),
+            model=self._invocation.model,
+            attempts=budget.used,
+            total=self._services.terminal.now() - started,
+        )
+
+
+def _usage(charges: list[Charge]) -> Usage | None:
+    if not charges or any(charge.estimated for charge in charges):
+        return None
+    return Usage(
+        sum(charge.prompt_tokens for charge in charges), sum(charge.completion_tokens for charge in charges)
+    )

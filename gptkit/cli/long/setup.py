@@ -1,0 +1,127 @@
+"""What a long job is made of: the format of the input, the glossary, the memory, the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from gptkit.cli.gather import Given, LongText, content
+from gptkit.cli.prompting import PIECEWISE
+from gptkit.documents.formats import FORMATS, format_named, format_of
+from gptkit.documents.pieces import Format
+from gptkit.documents.stream import lines
+from gptkit.documents.tokens import estimate
+from gptkit.engine.long.declared import Long
+from gptkit.engine.long.values import Glossary, Job, Memory
+from gptkit.engine.work import Invocation
+from gptkit.errors import UsageFault
+from gptkit.templates.model import Template, Value
+from gptkit.templates.reader import nearest
+
+if TYPE_CHECKING:
+    from gptkit.services import Services
+
+AT_ONCE = 2000
+"""Tokens of prose that are still one exchange, whose answer is shown while it arrives."""
+HEAD = 4096
+PROSE = ("text", "markdown")
+"""Formats of which a short text may as well be answered in one piece."""
+
+
+class Source(NamedTuple):
+    """A document to be worked on: its lines as they come, and its size in bytes if that is known."""
+
+    name: str
+    format: Format
+    lines: Iterator[str]
+    size: int | None
+
+
+def source(template: Template, given: Given, options: Mapping[str, Value], is_file: bool) -> Source | None:
+    """The document in an input that takes more than one exchange; None for one that does not.
+
+    `is_file`: the input's name is that of a file, whose ending tells the format.
+    """
+    text = given.long or _held(given)
+    if text is None:
+        return None
+    head = ""
+    texts = text.texts
+    while len(head) < HEAD and (more := next(texts, "")):
+        head += more
+    format_ = _format(options, text.name if is_file else None, head[:HEAD])
+    wanted = any(options.get(name) for name in PIECEWISE)
+    if given.long is None and not wanted and format_.name in PROSE and estimate(given.text) <= AT_ONCE:
+        return None
+    return Source(text.name, format_, lines(chain([head], texts)), text.size)
+
+
+def job(services: Services, invocation: Invocation, document: Format, keeping: bool) -> Job:
+    options = invocation.values
+    memory: Memory | None = None
+    if keeping and options.get("memory") is not False:
+        memory = services.memory
+    workers = options.get("jobs")
+    return Job(
+        invocation=invocation._replace(values=own_values(invocation)),
+        format=document,
+        memory=memory,
+        glossary=_glossary(options),
+        workers=workers if isinstance(workers, int) else services.settings.integer("jobs"),
+        fresh=bool(options.get("fresh")),
+    )
+
+
+def own_values(invocation: Invocation) -> Mapping[str, Value]:
+    """The values of the template's own options: what an answer depends on."""
+    names = {parameter.variable for parameter in invocation.template.declared}
+    return {name: value for name, value in invocation.values.items() if name in names}
+
+
+def piece_tokens(template: Template) -> int:
+    found = template.capabilities["long"]
+    return found.piece if isinstance(found, Long) else Long().piece
+
+
+def _held(given: Given) -> LongText | None:
+    """A text that was read whole; words of the command line are none."""
+    if not given.text or given.files[:1] == (("words", given.text),):
+        return None
+    name = given.files[0][0] if given.files else ""
+    return LongText(name, len(given.text.encode("utf-8", "replace")), iter([given.text]))
+
+
+def _format(options: Mapping[str, Value], name: str | None, head: str) -> Format:
+    word = str(options.get("as") or "")
+    if word:
+        found = format_named(word.lower().lstrip(".")) or _by_ending(word)
+        if found is None:
+            raise UsageFault(
+                f"--as: '{word}' is no format", hint=nearest(word, [one.name for one in FORMATS])
+            )
+    else:
+        found = format_of(name, head)
+    keys = options.get("keys")
+    if isinstance(keys, tuple) and keys:
+        with_keys = getattr(found, "with_keys", None)
+        if with_keys is None:
+            raise UsageFault(f"--keys is for JSON and YAML, and this is {found.name}")
+        found = with_keys(keys)
+    return found
+
+
+def _by_ending(word: str) -> Format | None:
+    ending = "." + word.lower().lstrip(".")
+    return next((one for one in FORMATS if ending in one.endings), None)
+
+
+def _glossary(options: Mapping[str, Value]) -> Glossary | None:
+    path = options.get("glossary")
+    if not path:
+        return None
+    from gptkit.documents.glossary import glossary
+
+    name, text = content(str(path))
+    return glossary(text, name, Path(str(path)).suffix.lower())

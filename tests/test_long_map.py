@@ -1,0 +1,317 @@
+"""Pieces worked on side by side: order, proof, halves, memory, and what ends a job."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+import pytest
+from engine_parts import Parts, Plain
+from prompt_files import template
+
+from gptkit.chat import Event, Finished, Message, Request, Text
+from gptkit.documents.pieces import Finding, Piece
+from gptkit.engine.budget import Budget
+from gptkit.engine.long.gate import Gate
+from gptkit.engine.long.map import AHEAD, mapped
+from gptkit.engine.long.values import Done, Held, Job
+from gptkit.engine.work import Invocation, Means, Policy
+from gptkit.errors import GptkitError, NoPermission, OverBudget, RateLimited, Refused, TooLong
+
+PROMPT = template("description: d\nsystem: Shout.\n")
+
+
+class Words:
+    """A format of lines; `{x}` must stay, and a line is halved between its words."""
+
+    name = "words"
+    endings = ()
+
+    def recognises(self, head: str) -> bool:
+        return True
+
+    def pieces(self, lines: Iterable[str], most: int) -> Iterator[Piece]:
+        return (Piece(line, line.strip(), line=number) for number, line in enumerate(lines, 1))
+
+    def rebuilt(self, piece: Piece, answer: str) -> str:
+        return answer + piece.source[len(piece.source.rstrip()) :]
+
+    def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
+        if "{x}" in piece.text and "{x}" not in answer:
+            return (Finding(piece.line, "placeholder", "placeholder '{x}' missing"),)
+        if "7" in piece.text and "7" not in answer:
+            return (Finding(piece.line, "number", "number '7' missing"),)
+        return ()
+
+    def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
+        words = piece.source.split(" ")
+        if len(words) < 2:
+            return None
+        left = " ".join(words[: len(words) // 2]) + " "
+        right = piece.source[len(left) :]
+        return (
+            piece._replace(source=left, text=left.strip()),
+            piece._replace(source=right, text=right.strip()),
+        )
+
+
+class Kept:
+    """A memory in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[bytes, Held] = {}
+        self.texts: list[str] = []
+
+    def get(self, key: bytes) -> Held | None:
+        return self.held.get(key)
+
+    def put(self, key: bytes, text: str, held: Held, about: Mapping[str, str]) -> None:
+        self.held[key] = held
+        self.texts.append(text)
+
+    def claim(self, key: bytes) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+Answer = Callable[[str], str | Exception]
+
+
+class Model:
+    """A provider that answers each piece as a function of its text says; safe for threads."""
+
+    def __init__(self, answer: Answer, delay: float = 0.0) -> None:
+        self.asked: list[Request] = []
+        self.most = 0
+        self._answer = answer
+        self._delay = delay
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Iterator[Event]:
+        with self._lock:
+            self.asked.append(request)
+            self._running += 1
+            self.most = max(self.most, self._running)
+        try:
+            if self._delay:
+                time.sleep(self._delay)
+            said = self._answer(request.text)
+        finally:
+            with self._lock:
+                self._running -= 1
+        if isinstance(said, Exception):
+            raise said
+        return iter((Text(said), Finished("stop" if not said.endswith("~") else "length")))
+
+    @property
+    def texts(self) -> list[str]:
+        return [request.text for request in self.asked]
+
+    def means(self, budget: Budget | None = None) -> Means:
+        parts = Parts(format=Plain(), policy=Policy(1, 0.0))
+        return parts.means._replace(provider=self, now=time.monotonic, budget=budget or Budget())
+
+
+def shout(text: str) -> str:
+    return text.upper().replace("{X}", "{x}")
+
+
+def job(workers: int = 4, memory: Kept | None = None, fresh: bool = False) -> Job:
+    invocation = Invocation(PROMPT, "gpt-0", stream=False)
+    return Job(invocation, Words(), memory, None, workers, fresh)
+
+
+def results(model: Model, lines: Iterable[str], one: Job | None = None) -> list[Done]:
+    return list(mapped(Words().pieces(lines, 100), one or job(), model.means()))
+
+
+def written(found: Iterable[Done]) -> str:
+    return "".join(done.text for done in found)
+
+
+def test_answers_are_written_in_the_order_of_their_pieces() -> None:
+    model = Model(lambda text: (time.sleep(0.02 if text.endswith("1") else 0), shout(text))[1])
+    lines = [f"line {number}\n" for number in range(40)]
+    assert written(results(model, lines)) == "".join(lines).upper()
+    assert len(model.asked) == 40
+
+
+def test_as_many_work_at_once_as_there_are_workers() -> None:
+    model = Model(shout, delay=0.02)
+    results(model, [f"{number}\n" for number in range(30)], job(workers=5))
+    assert model.most == 5
+
+
+def test_no_more_is_read_than_is_worked_on() -> None:
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        for number in range(1000):
+            read = number
+            yield f"{number}\n"
+
+    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).means())
+    for _ in range(3):
+        next(found)
+    assert read <= 3 + AHEAD * 2
+    found.close()
+
+
+def test_what_is_not_to_be_worked_on_goes_through() -> None:
+    model = Model(shout)
+    found = results(model, ["a\n", "\n", "b"])
+    assert (written(found), [done.how for done in found]) == ("A\n\nB", ["answer", "through", "answer"])
+    assert sorted(model.texts) == ["a", "b"]
+
+
+def test_a_piece_knows_what_stands_before_it() -> None:
+    model = Model(shout)
+    results(model, ["first\n", "second\n"], job(workers=1))
+    before, after = (request.messages[0].content for request in model.asked)
+    assert "The text right before it" not in before
+    assert "The text right before it:\nfirst" in after
+    assert model.asked[1].messages[-1] == Message("user", "second")
+
+
+def test_what_was_settled_is_told_to_the_pieces_that_need_it() -> None:
+    model = Model(lambda text: text.replace("Tap", "Hahn"))
+    results(model, ["**Tap** is open\n", "no such word\n", "the tap again\n"], job(workers=1))
+    told = [request.messages[0].content for request in model.asked]
+    assert "- Tap = Hahn" not in told[1]
+    assert "- Tap = Hahn" in told[2]
+
+
+def test_a_defect_is_named_when_the_piece_is_asked_for_again() -> None:
+    tries = iter(["LOST", "FOUND {x}"])
+    model = Model(lambda _: next(tries))
+    (done,) = results(model, ["find {x}\n"])
+    assert (done.text, done.how, done.findings) == ("FOUND {x}\n", "answer", ())
+    assert "placeholder '{x}' missing" in model.asked[1].messages[-1].content
+    assert model.asked[1].messages[-2] == Message("assistant", "LOST")
+
+
+def test_then_it_is_asked_for_in_halves() -> None:
+    model = Model(lambda text: "LOST" if len(text) > 8 else shout(text))
+    (done,) = results(model, ["one two {x} four"])
+    assert (done.text, done.how, done.is_whole) == ("ONE TWO {x} FOUR", "answer", True)
+    assert model.texts == ["one two {x} four"] * 2 + ["one two", "{x} four"]
+
+
+def test_then_it_is_kept_as_it_is_and_reported() -> None:
+    model = Model(lambda text: "LOST")
+    (done,) = results(model, ["{x}"])
+    assert (done.text, done.how) == ("{x}", "source")
+    assert [str(finding) for finding in done.findings] == ["line 1: placeholder '{x}' missing"]
+
+
+def test_a_wrong_number_is_reported_and_the_answer_kept() -> None:
+    memory = Kept()
+    (done,) = results(Model(lambda _: "eight"), ["7"], job(memory=memory))
+    assert (done.text, done.how, done.is_whole) == ("eight", "answer", False)
+    (again,) = results(Model(lambda _: "never asked"), ["7"], job(memory=memory))
+    assert (again.text, again.how, again.is_whole) == ("eight", "memory", False)
+
+
+def test_an_answer_that_is_cut_is_asked_for_in_halves_until_it_fits() -> None:
+    model = Model(lambda text: text + "~" if len(text) > 3 else shout(text))
+    (done,) = results(model, ["aa bb cc dd"])
+    assert (done.text, done.how) == ("AA BB CC DD", "answer")
+
+
+def test_a_piece_that_is_too_long_for_the_window_is_halved() -> None:
+    model = Model(lambda text: TooLong("input too long") if " " in text else shout(text))
+    (done,) = results(model, ["aa bb"])
+    assert done.how == "answer"
+
+
+def test_a_refused_piece_is_kept_and_the_others_go_on() -> None:
+    model = Model(lambda text: Refused("the model refused") if text == "bad" else shout(text))
+    found = results(model, ["a\n", "bad\n", "c\n"])
+    assert written(found) == "A\nbad\nC\n"
+    assert [done.how for done in found] == ["answer", "source", "answer"]
+
+
+@pytest.mark.parametrize("error", [NoPermission("the API key was not accepted"), OverBudget("used up")])
+def test_what_ends_the_job_ends_it_at_once(error: GptkitError) -> None:
+    model = Model(lambda text: error if text == "9" else shout(text))
+    found: list[str] = []
+    with pytest.raises(type(error)):
+        found.extend(
+            done.text
+            for done in mapped(Words().pieces((f"{n}\n" for n in range(1000)), 9), job(1), model.means())
+        )
+    assert "".join(found) == "".join(f"{number}\n" for number in range(9))
+    assert len(model.asked) == 10
+
+
+def test_the_memory_answers_the_second_time() -> None:
+    memory, lines = Kept(), ["one\n", "two\n", "three\n"]
+    results(Model(shout), lines, job(memory=memory))
+    model = Model(shout)
+    found = results(model, lines, job(memory=memory))
+    assert (written(found), {done.how for done in found}) == ("ONE\nTWO\nTHREE\n", {"memory"})
+    assert model.asked == []
+
+
+def test_one_changed_piece_is_one_request() -> None:
+    memory = Kept()
+    results(Model(shout), ["one\n", "two\n", "three\n"], job(memory=memory))
+    model = Model(shout)
+    assert written(results(model, ["one\n", "2\n", "three\n"], job(memory=memory))) == "ONE\n2\nTHREE\n"
+    assert model.texts == ["2"]
+
+
+def test_fresh_asks_again_and_keeps_the_new_answer() -> None:
+    memory = Kept()
+    results(Model(shout), ["one\n"], job(memory=memory))
+    model = Model(lambda _: "UNO")
+    results(model, ["one\n"], job(memory=memory, fresh=True))
+    assert model.texts == ["one"]
+    assert written(results(Model(shout), ["one\n"], job(memory=memory))) == "UNO\n"
+
+
+def test_halves_that_were_accepted_are_not_asked_for_again() -> None:
+    memory = Kept()
+    answer: Answer = lambda text: text + "~" if len(text) > 6 else shout(text)  # noqa: E731
+    results(Model(answer), ["aa bb cc dd"], job(memory=memory))
+    model = Model(answer)
+    (done,) = results(model, ["aa bb cc dd"], job(memory=memory))
+    assert done.how == "memory"
+    assert model.asked == []
+
+
+def test_what_was_not_accepted_is_not_remembered() -> None:
+    memory = Kept()
+    results(Model(lambda text: "LOST"), ["{x}"], job(memory=memory))
+    assert memory.held == {}
+
+
+def test_all_slow_down_together_and_speed_up_again() -> None:
+    gate = Gate(8, lambda: 100.0)
+    gate.slow(0.0, sent=90.0)
+    assert gate.limit == 4
+    gate.slow(0.0, sent=95.0)  # was under way already when the server called for less
+    assert gate.limit == 4
+    gate.slow(0.0, sent=101.0)
+    assert gate.limit == 2
+    for _ in range(5):
+        gate.went_well()
+    assert gate.limit == 3
+    for _ in range(100):
+        gate.went_well()
+    assert gate.limit == 8
+
+
+def test_a_rate_limit_is_waited_out_and_nothing_is_lost() -> None:
+    refused = iter([True, True, True])
+    model = Model(
+        lambda text: RateLimited("429", tries=4, wait=0.01) if next(refused, False) else shout(text)
+    )
+    parts = model.means()._replace(policy=Policy(9, 60.0))
+    lines = [f"{number}\n" for number in range(12)]
+    found = list(mapped(Words().pieces(lines, 9), job(), parts))
+    assert written(found) == "".join(lines)
+    assert len(model.asked) == 15
