@@ -17,6 +17,7 @@ from gptkit.settings.resolve import Settings, load
 from gptkit.templates.model import Template, Vocabulary
 
 if TYPE_CHECKING:
+    from gptkit.characters.load import Shelf
     from gptkit.history.journal import Journal
     from gptkit.history.model import Opening
     from gptkit.history.store import Store
@@ -165,7 +166,15 @@ class Services:
         found: dict[str, object] = {}
         if "learner" in template.capabilities:
             found["learner"] = self.courses(keeping)
+        if "character" in template.capabilities:
+            found["character"] = self.characters
         return found
+
+    @cached_property
+    def characters(self) -> Shelf:
+        from gptkit.characters.load import Shelf
+
+        return Shelf(self.paths.config / "characters", self.window)
 
     def courses(self, keeping: bool = True) -> Courses:
         from gptkit.learning.courses import Courses

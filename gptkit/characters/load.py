@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,8 @@ from gptkit.templates.model import BrokenPrompt, Problem
 
 SUFFIXES = (".yaml", ".yml", ".json", ".png", ".apng", ".charx")
 _NAME = re.compile(r"\w[\w -]{0,99}")
+_LONGEST = 4096
+"""Characters of a path at most; what is longer was not typed as one."""
 _DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]", re.IGNORECASE)
 
 
@@ -59,6 +63,44 @@ def found(word: str, folder: Path) -> Path:
     return named(word, folder)
 
 
+def meant(word: str, folder: Path) -> Path | None:
+    """The file that a word means, if it means one: else it is a description of a character in words.
+
+    What ends like a card is a path whether it exists or not; a path without such an ending and a name
+    count where there is such a file.
+    """
+    if "\n" in word or len(word) > _LONGEST:
+        return None
+    path = Path(word)
+    if path.suffix.lower() in SUFFIXES:
+        return path
+    if "/" in word or len(path.parts) > 1:
+        return path if _is_file(path) else None
+    try:
+        return named(word, folder)
+    except NoInput:
+        return None
+
+
+class Shelf:
+    """The cards that words of the command line mean, each read once.
+
+    `window` tells the tokens that a model takes at most, as far as so many are wanted.
+    """
+
+    def __init__(self, folder: Path, window: Callable[[str, int], int | None]) -> None:
+        self.folder = folder
+        self.window = window
+        self._read: dict[str, Card | None] = {}
+
+    def card(self, word: str) -> Card | None:
+        """None for a description in words; raises what `load.card` raises."""
+        if word not in self._read:
+            path = meant(word, self.folder)
+            self._read[word] = None if path is None else card(path)
+        return self._read[word]
+
+
 def named(name: str, folder: Path) -> Path:
     """The card of a name; raises NoInput."""
     if _NAME.fullmatch(name) and not _DEVICES.fullmatch(name):
@@ -97,5 +139,9 @@ def _content(path: Path) -> bytes:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
+    except ValueError:  # it holds a NUL
+        return False
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
         raise CannotRead(f"cannot read '{path}': {(error.strerror or str(error)).lower()}") from error

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.chat import Message, Reply
 from gptkit.cli import answer, invoking
 from gptkit.cli.record import Record, opening
 from gptkit.engine.budget import LIMIT_NAMES, prompt_tokens
@@ -18,6 +20,7 @@ from gptkit.templates.model import Template
 if TYPE_CHECKING:
     from gptkit.chat import Request
     from gptkit.cli.gather import Given
+    from gptkit.engine.character.greeting import Greeting
     from gptkit.engine.conversation import Past
     from gptkit.history.model import Session, Summary, Turn
     from gptkit.history.store import Store
@@ -27,6 +30,8 @@ SHRUNK = 0.6
 """Part of a window that is aimed at when the server calls a request too long: the estimate was too low."""
 ANSWER = 4096
 """Tokens that are left free for an answer whose limit is not set."""
+NOTED = 64
+"""Turns that are looked through for what capabilities kept."""
 PATIENCE = 600.0
 """Seconds to wait for another process that works on the same conversation."""
 
@@ -63,6 +68,7 @@ class Conversation:
         self.how = answer.showing(flags)
         self.session = session
         self.system: str | None = None
+        self.greeting: Greeting | None = None
         requests, dollars = flags.get("max_requests"), flags.get("max_cost")
         self.budget = services.budget(
             requests if isinstance(requests, int) else None, dollars if isinstance(dollars, float) else None
@@ -87,9 +93,10 @@ class Conversation:
         base = self._invocation(given)
         form = self.services.format(self.template)
         means = self.services.means(form, base.model, self.budget, self.how.verbose)
-        means = means._replace(stores=self.stores, warn=self._warn)
+        means = means._replace(stores=self.stores, warn=self.warn)
         with self._alone():
             parent = self._newest() if after == NEWEST else after.turn
+            parent = self._begun() if parent is None else parent
             try:
                 return self._recorded(self._with_past(base, means, parent), means, parent, extra)
             except TooLong as error:
@@ -98,6 +105,17 @@ class Conversation:
                 limit = error.limit or prompt_tokens(self._sent)
                 invocation = self._with_past(base, means, parent, int(limit * SHRUNK))
                 return self._recorded(invocation, means, parent, extra)
+
+    def greeted(self, given: Given) -> Outcome | None:
+        """Where nobody has said anything yet, the greeting is the answer, shown and recorded."""
+        if self.greeting is None or given.text.strip() or given.wanted.strip() or self._newest() is not None:
+            return None
+        with self._alone():
+            self._begun()
+        outcome = Outcome(Reply(self.greeting.said, "stop"), self.greeting.shown)
+        facts = answer.Facts(session=self.session.id if self.session else None)
+        answer.show(self.services.terminal, self.how, self._invocation(given), outcome, False, facts)
+        return outcome
 
     def request(self, given: Given) -> tuple[Invocation, Request]:
         """What an exchange would send; sends nothing, so that turns that are too many are not summarised."""
@@ -110,6 +128,12 @@ class Conversation:
         """The turns of the conversation, the newest first."""
         newest = self._newest()
         return iter(()) if newest is None else self.store.chain(newest)
+
+    def notes(self) -> Mapping[str, object]:
+        """What capabilities kept last; before the first message, what they keep with the greeting."""
+        if (newest := self._newest()) is not None:
+            return self._kept(newest)
+        return self.greeting.notes if self.greeting else {}
 
     def summary(self) -> Summary | None:
         newest = self._newest()
@@ -146,7 +170,7 @@ class Conversation:
     def stores(self) -> Mapping[str, object]:
         return self.services.stores(self.template, keeping=not self.flags.get("no_log"))
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         if not self.how.quiet:
             self.services.terminal.note(f"gptkit: {text}")
 
@@ -178,6 +202,16 @@ class Conversation:
         with session_lock(self.services.paths.data / "sessions", self.session.id, wait):
             yield
 
+    def _begun(self) -> int | None:
+        """The turn of the greeting, with which a new conversation begins; None without one."""
+        from gptkit.cli.greeting import turn
+
+        return turn(self, self.greeting) if self.greeting and (self.is_recorded or self._lasting) else None
+
+    def _kept(self, newest: int) -> Mapping[str, object]:
+        """Of the newest turn that has notes: one that failed keeps none."""
+        return next((one.notes for one in islice(self.store.chain(newest), NOTED) if one.notes), {})
+
     def _newest(self) -> int | None:
         if self.session is None:
             return None
@@ -188,11 +222,13 @@ class Conversation:
         self, base: Invocation, means: Means | None, parent: int | None, limit: int | None = None
     ) -> Invocation:
         """The invocation with what was said before, in at most `limit` tokens of the model's window."""
-        if parent is not None:
+        if parent is None and self.greeting is not None:
+            first = Message("assistant", self.greeting.said)
+            base = base._replace(turns=(first,), notes=self.greeting.notes)
+        elif parent is not None:
             from gptkit.engine.conversation import Kept, recall, summarised
 
             chain = self.store.chain(parent)
-            newest = next(iter(self.store.chain(parent)), None)
             found = self.store.summary(parent)
             kept = Kept(found.upto, found.text) if found else None
 
@@ -211,7 +247,7 @@ class Conversation:
             recalled = recall(chain, kept, room, summarise)
             if recalled.fresh is not None:
                 self.store.add_summary(recalled.fresh.upto, recalled.fresh.text, base.model)
-            notes = newest.notes if newest else {}
+            notes = self._kept(parent) if self.template.capabilities else {}
             base = base._replace(turns=recalled.turns, summary=recalled.summary, notes=notes)
         return prepared(base, self.stores)
 
@@ -221,7 +257,7 @@ class Conversation:
         services, how = self.services, self.how
         self._sent = request(invocation, means.format)
         sink = answer.sink(services.terminal, how, means.format, services.settings.boolean("markdown"))
-        record, charged = self._record(invocation, self._sent, parent, extra), len(self.budget.charges)
+        record, charged = self.recording(invocation, self._sent, parent, extra), len(self.budget.charges)
         try:
             with record:
                 try:
@@ -245,9 +281,10 @@ class Conversation:
         turn = self.store.turn(record.turn) if record.turn is not None else None
         return answer.Facts(*self.cost(charged), turn.session if turn else None)
 
-    def _record(
+    def recording(
         self, invocation: Invocation, sent: Request, parent: int | None, extra: Mapping[str, object] | None
     ) -> Record:
+        """The record of an exchange that is about to begin, to be entered as a context."""
         keeping = self.is_recorded or self._lasting
         session = self.session.id if self.session else None
         found = opening(self.services, invocation, sent, session, parent) if keeping else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 if TYPE_CHECKING:
     from gptkit.cli.loop.commands import Command
     from gptkit.cli.talk import Talk
+    from gptkit.engine.character.greeting import Greeting
     from gptkit.services import Services
     from gptkit.templates.model import Template, Value
 
@@ -18,13 +19,19 @@ MODES: Mapping[str, Mapping[str, str]] = {
         "due": "gptkit.cli.course.due",
         "review": "gptkit.cli.course.review",
         "export": "gptkit.cli.course.export",
-    }
+    },
+    "character": {"convert": "gptkit.cli.character.convert"},
 }
 """Of each capability: the option that asks for a mode, and the module whose `run` it is."""
-LOOPS: Mapping[str, str] = {"learner": "gptkit.cli.course.loop"}
+LOOPS: Mapping[str, str] = {
+    "learner": "gptkit.cli.course.loop",
+    "character": "gptkit.cli.character.loop",
+}
 """Of each capability: the module with its `commands` and its `begin` in the prompt loop."""
 SESSIONS: Mapping[str, str] = {"learner": "gptkit.cli.course.session"}
 """Of each capability: the module whose `name` is that of the conversation that goes on by itself."""
+GREETINGS: Mapping[str, str] = {"character": "gptkit.cli.character.greeting"}
+"""Of each capability: the module whose `found` is what the assistant says before anybody has spoken."""
 
 
 class Mode(Protocol):
@@ -48,6 +55,12 @@ class Session(Protocol):
     def name(self, template: Template, values: Mapping[str, Value]) -> str: ...
 
 
+class Greeter(Protocol):
+    def found(
+        self, services: Services, template: Template, values: Mapping[str, Value]
+    ) -> Greeting | None: ...
+
+
 def mode(template: Template, values: Mapping[str, Value]) -> Mode | None:
     """The mode that the command line asks for, if any."""
     for key, options in MODES.items():
@@ -66,6 +79,12 @@ def session_name(template: Template, values: Mapping[str, Value]) -> str:
     """The conversation that a command goes on with unasked; empty if it has none."""
     modules = [module for key, module in SESSIONS.items() if key in template.capabilities]
     return cast(Session, _imported(modules[0])).name(template, values) if modules else ""
+
+
+def greeting(services: Services, template: Template, values: Mapping[str, Value]) -> Greeting | None:
+    """What a new conversation begins with."""
+    modules = [module for key, module in GREETINGS.items() if key in template.capabilities]
+    return cast(Greeter, _imported(modules[0])).found(services, template, values) if modules else None
 
 
 def _imported(module: str) -> object:

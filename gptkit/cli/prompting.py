@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gptkit.cli import answer, target
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import gather
-from gptkit.cli.modes import loops, mode, session_name
+from gptkit.cli.modes import greeting, loops, mode, session_name
 from gptkit.errors import CannotWrite, NoInput, UsageFault
 from gptkit.templates.model import Template, Value
 
@@ -37,11 +37,13 @@ def prompt(
     wait = services.settings.number("stdin_wait")
     given = gather(services.terminal, template, values, flags, wait)
     conversation = Conversation(services, template, flags, session(services, flags, template, values))
+    if template.capabilities:
+        conversation.greeting = greeting(services, template, values)
     if flags.get("dry_run"):
         invocation, sent = conversation.request(given)
         answer.show_request(services.terminal, how, sent, services.url, invocation)
         return 0
-    outcome = conversation.exchange(given)
+    outcome = conversation.greeted(given) or conversation.exchange(given)
     if outcome.failure is not None:
         services.terminal.report(outcome.failure, as_json=how.as_json)
         return outcome.failure.code
@@ -65,6 +67,7 @@ def _talk(
     from gptkit.cli.talk import Talk
 
     talk = Talk(services, template, values, flags, session(services, flags, template, values))
+    talk.greeting = greeting(services, template, values)
     services.endpoint(talk.model)  # without a key there is nothing to talk to
 
     def models() -> list[str]:

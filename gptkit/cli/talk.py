@@ -16,6 +16,7 @@ from gptkit.templates.model import Template, Value
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gptkit.engine.character.greeting import Greeting
     from gptkit.history.model import Session, Summary, Turn
     from gptkit.services import Services
 
@@ -48,6 +49,7 @@ class Talk:
         self._values = dict(values)
         self._conversation = Conversation(services, template, flags, session, lasting=True)
         self._attached: list[tuple[str, str]] = []
+        self._asides: list[str] = []
 
     @property
     def session(self) -> Session | None:
@@ -62,6 +64,28 @@ class Talk:
     def choose(self, variable: str, value: Value) -> None:
         """Set an option for what follows."""
         self._values[variable] = value
+
+    @property
+    def greeting(self) -> Greeting | None:
+        """What the assistant says first; it is stored with the first message that follows it."""
+        return self._conversation.greeting
+
+    @greeting.setter
+    def greeting(self, greeting: Greeting | None) -> None:
+        self._conversation.greeting = greeting
+
+    def begin_again(self, greeting: Greeting | None) -> None:
+        """Go back to before the first message; what was said is kept."""
+        self._conversation.go_back(None)
+        self._conversation.greeting = greeting
+
+    def notes(self) -> Mapping[str, object]:
+        """What capabilities have kept up to now."""
+        return self._conversation.notes()
+
+    def add_aside(self, text: str) -> None:
+        """Tell this at the head of the next message."""
+        self._asides.append(text)
 
     @property
     def is_recorded(self) -> bool:
@@ -84,7 +108,8 @@ class Talk:
         for path in files:
             self.attach(path)
         attached, self._attached = self._attached, []
-        return self._exchanged(text, attached, NEWEST)
+        asides, self._asides = self._asides, []
+        return self._exchanged("\n".join([*asides, text]), attached, NEWEST)
 
     def attach(self, path: Path) -> str:
         """Send a file's text along with the next message; returns its name. Raises as `-f` does."""

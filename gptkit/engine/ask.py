@@ -32,7 +32,7 @@ def answered(
             error.attempts += outcome.reply.attempts
             error.partial = True
             return outcome._replace(failure=error)
-    again = again._replace(reply=_both(outcome.reply, again.reply))
+    again = again._replace(reply=both(outcome.reply, again.reply))
     if again.failure:
         again.failure.attempts = again.reply.attempts
         return again
@@ -61,7 +61,7 @@ def _corrected(first: Request, reply: Reply, defect: Defect) -> Request:
     return first._replace(messages=first.messages + turns)
 
 
-def _both(first: Reply, second: Reply) -> Reply:
+def both(first: Reply, second: Reply) -> Reply:
     """The second reply, with what both cost; tokens only if they are known of both."""
     usage = None
     if first.usage and second.usage:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.chat import Sink
 from gptkit.engine.ask import ask
+from gptkit.engine.character import casting as character
 from gptkit.engine.conversation import manner
 from gptkit.engine.learner import setting as course
 from gptkit.engine.work import Invocation, Means, Outcome
@@ -47,6 +48,16 @@ CAPABILITIES: tuple[Capability, ...] = (
         options=course.OPTIONS,
         prepare=course.prepare,
         variables=(course.KEY,),
+        excludes=(character.KEY,),
+    ),
+    Capability(
+        character.KEY,
+        character.casting,
+        run=character.run,
+        options=character.OPTIONS,
+        prepare=character.prepare,
+        variables=character.VARIABLES,
+        excludes=(course.KEY,),
     ),
 )
 """In the order in which they take precedence when a file declares several."""

@@ -102,13 +102,7 @@ class Outcome(NamedTuple):
 def request(invocation: Invocation, format_: OutputFormat) -> Request:
     """The request that an invocation sends. Raises NoInput when nothing is left to say."""
     template = invocation.template
-    given = {
-        "text": invocation.text,
-        "request": invocation.wanted,
-        "files": [{"name": name, "text": text} for name, text in invocation.files],
-        **invocation.extras,
-    }
-    sent = _with_turns(messages(template, invocation.values, given), invocation)
+    sent = _with_turns(rendered(invocation), invocation)
     if not sent:
         raise NoInput(f"'{template.name}' has nothing to send without input")
     asked = {**format_.parameters, **template.parameters}
@@ -122,6 +116,17 @@ def request(invocation: Invocation, format_: OutputFormat) -> Request:
         stream=invocation.stream,
         text=invocation.text,
     )
+
+
+def rendered(invocation: Invocation) -> tuple[Message, ...]:
+    """The messages of the template itself."""
+    given = {
+        "text": invocation.text,
+        "request": invocation.wanted,
+        "files": [{"name": name, "text": text} for name, text in invocation.files],
+        **invocation.extras,
+    }
+    return messages(invocation.template, invocation.values, given)
 
 
 def _with_turns(sent: tuple[Message, ...], invocation: Invocation) -> tuple[Message, ...]:
