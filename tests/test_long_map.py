@@ -118,6 +118,11 @@ def shout(text: str) -> str:
     return text.upper().replace("{X}", "{x}")
 
 
+def slow_at_times(text: str) -> str:
+    time.sleep(0.02 if text.endswith("1") else 0)
+    return shout(text)
+
+
 def job(workers: int = 4, memory: Kept | None = None, fresh: bool = False) -> Job:
     invocation = Invocation(PROMPT, "gpt-0", stream=False)
     return Job(invocation, Words(), memory, None, workers, fresh)
@@ -132,7 +137,7 @@ def written(found: Iterable[Done]) -> str:
 
 
 def test_answers_are_written_in_the_order_of_their_pieces() -> None:
-    model = Model(lambda text: (time.sleep(0.02 if text.endswith("1") else 0), shout(text))[1])
+    model = Model(slow_at_times)
     lines = [f"line {number}\n" for number in range(40)]
     assert written(results(model, lines)) == "".join(lines).upper()
     assert len(model.asked) == 40
