@@ -38,6 +38,9 @@ def run(
     """Work through a document piece by piece; returns the exit code."""
     conversation = Conversation(services, template, flags)
     task = _Task(services, conversation, template, given, document)
+    if flags.get("dry_run"):
+        task.show_forecast()
+        return 0
     outcome = task.outcome()
     if outcome.failure is not None:
         services.terminal.report(outcome.failure, as_json=conversation.how.as_json)
@@ -84,6 +87,14 @@ class _Task:
             self._show(output, Outcome(reply, output.text if isinstance(output, Collected) else "", failure))
         self._findings.write(self._invocation.values.get("report"), self._document.name)
         return Outcome(reply, "", failure)
+
+    def show_forecast(self) -> None:
+        """What `--dry-run` prints."""
+        from gptkit.cli.long.dry import forecast, record
+
+        pieces = self._document.format.pieces(self._document.lines, self._most)
+        found = forecast(pieces, self._job, self._services.format(self._invocation.template))
+        self._services.terminal.show(record(self._services, self._job, found, self._services.url))
 
     def _failure(self, output: Output) -> GptkitError | None:
         """Do the work; what ends it early is returned, with a word on how to go on."""

@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gptkit.chat import Message, Request
+from gptkit.chat import Message, OutputFormat, Request
 from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.long.values import Job, Term
-from gptkit.engine.work import Means, request
+from gptkit.engine.work import request
 
 POLICY = 1
 """Number of the rules by which a piece is asked for; answers that came by others are not taken."""
@@ -42,8 +42,8 @@ class Surroundings(NamedTuple):
     settled: tuple[tuple[str, str], ...] = ()
 
 
-def asked(job: Job, piece: Piece, around: Surroundings, means: Means) -> Request:
-    sent = request(job.invocation._replace(text=piece.text, stream=False), means.format)
+def asked(job: Job, piece: Piece, around: Surroundings, form: OutputFormat) -> Request:
+    sent = request(job.invocation._replace(text=piece.text, stream=False), form)
     terms = job.glossary.terms_in(piece.text) if job.glossary else ()
     told = PART
     told += MARKS if piece.masks else ""
@@ -66,9 +66,9 @@ def again(first: Request, answer: str, findings: Sequence[Finding]) -> Request:
     return first._replace(messages=(*first.messages, *turns))
 
 
-def key(job: Job, piece: Piece, means: Means) -> bytes:
+def key(job: Job, piece: Piece, form: OutputFormat) -> bytes:
     """What an accepted answer is found again by: everything that it depends on, but not its place."""
-    sent = request(job.invocation._replace(text=piece.text, stream=False), means.format)
+    sent = request(job.invocation._replace(text=piece.text, stream=False), form)
     terms = job.glossary.terms_in(piece.text) if job.glossary else ()
     parts = {
         "policy": POLICY,

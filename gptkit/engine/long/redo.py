@@ -34,7 +34,7 @@ class _Course:
         if not piece.text:
             return Done(piece, piece.source, "through")
         memory = self._job.memory
-        name = key(self._job, piece, self._means)
+        name = key(self._job, piece, self._means.format)
         if memory is None:
             return self._asked(piece, depth, name)
         held = None if self._job.fresh else memory.get(name)
@@ -52,7 +52,7 @@ class _Course:
         return Done(piece, text, "memory", self._findings(piece, held.answer))
 
     def _asked(self, piece: Piece, depth: int, name: bytes) -> Done:
-        request = asking.asked(self._job, piece, self._around, self._means)
+        request = asking.asked(self._job, piece, self._around, self._means.format)
         try:
             answer = self._answer(request)
             findings = self._findings(piece, answer)
