@@ -1,0 +1,92 @@
+"""What a long job would take: pieces, requests, tokens and money, before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from gptkit.chat import OutputFormat, Request
+from gptkit.documents.pieces import Piece
+from gptkit.documents.tokens import estimate
+from gptkit.engine.budget import prompt_tokens
+from gptkit.engine.long.asking import Surroundings, asked, key
+from gptkit.engine.long.values import Job
+
+if TYPE_CHECKING:
+    from gptkit.services import Services
+
+LEAST, MOST = 0.8, 1.6
+"""Tokens of an answer for each token of the text: from Russian into English to English into Russian,
+with one piece in ten asked for twice."""
+
+
+class Forecast(NamedTuple):
+    """`requests` are the pieces that the memory does not hold; `first` is one of them."""
+
+    pieces: int
+    through: int
+    in_memory: int
+    requests: int
+    prompt_tokens: int
+    text_tokens: int
+    first: Request | None
+
+
+def forecast(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Forecast:
+    """Reads all of the input; sends nothing."""
+    through = held = missing = prompt = text = 0
+    first: Request | None = None
+    around = 0
+    for piece in pieces:
+        if not piece.text:
+            through += 1
+        elif job.memory is not None and not job.fresh and job.memory.get(key(job, piece, form)):
+            held += 1
+        else:
+            tokens = estimate(piece.text)
+            if first is None:
+                first = asked(job, piece, Surroundings(), form)
+                around = prompt_tokens(first) - tokens
+            missing += 1
+            prompt += tokens + around
+            text += tokens
+    return Forecast(through + held + missing, through, held, missing, prompt, text, first)
+
+
+def record(services: Services, job: Job, found: Forecast, url: str) -> str:
+    """The forecast as `--dry-run` prints it."""
+    least, most = (int(found.text_tokens * share) for share in (LEAST, MOST))
+    return json.dumps(
+        {
+            "prompt": job.invocation.template.name,
+            "url": url,
+            "format": job.format.name,
+            "pieces": found.pieces,
+            "unchanged": found.through,
+            "in_memory": found.in_memory,
+            "requests": found.requests,
+            "estimate": {
+                "prompt_tokens": found.prompt_tokens,
+                "completion_tokens": [least, most],
+                "cost": _cost(services, job, found, (least, most)),
+            },
+            "body": found.first.body() if found.first else None,
+        },
+        ensure_ascii=False,
+        indent=2,
+    )
+
+
+def _cost(
+    services: Services, job: Job, found: Forecast, answers: tuple[int, int]
+) -> Mapping[str, object] | None:
+    """A range, with the day of the prices; None where no price is known."""
+    model, prices = job.invocation.model, services.prices
+    each = max(1, found.requests)
+    costs = [prices.cost(model, found.prompt_tokens // each, answer // each) for answer in answers]
+    if costs[0] is None or costs[1] is None:
+        return None
+    source = prices.source(model)
+    dated = {} if source in ("settings", "offline") else {"prices": prices.version, "date": prices.date}
+    return {"usd": [round(cost * found.requests, 6) for cost in costs if cost is not None], **dated}
