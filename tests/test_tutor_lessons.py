@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 from asking import prompt
-from fake.program import InMemory
+from fake.program import AsProcess, InMemory
 from fake.server import FakeServer
 from tutoring import course, last, lesson, path, system, told, update
+
+from gptkit.chat import Event, Finished, Text
+from gptkit.engine.learner.sums import Gate
 
 OWN = """\
 description: Learn Latin.
@@ -120,6 +124,48 @@ def test_a_record_that_fails_costs_no_answer(
     assert errors.startswith("gptkit: the course 'linear algebra' is not up to date: ")
     assert errors.count("\n") == 1
     assert not path(home).exists()
+
+
+def test_ctrl_c_during_the_record_leaves_the_answer(run: AsProcess, server: FakeServer) -> None:
+    server.say("Well.")
+    server.say(update(), delay=60.0)
+    process = run.start("tutor", "linear algebra", "go on", "--level", "beginner")
+    server.wait_requests(2)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output) == (0, b"Well.\n")
+    assert errors == b"gptkit: the course 'linear algebra' is not up to date: interrupted\n"
+    assert "(beginner)" in run("tutor", "linear algebra", "--show").stdout
+    assert json.loads(run("history", "show", "tutor: linear-algebra", "--json").stdout)
+
+
+def test_words_without_a_number_go_on_as_they_come() -> None:
+    shown: list[str] = []
+
+    class Shown:
+        def __call__(self, event: Event) -> None:
+            shown.append(event.text if isinstance(event, Text) else "end")
+
+        def close(self) -> None:
+            shown.append("closed")
+
+    gate = Gate(Shown(), "")
+    for piece in ("So ", "it is: ", "2 + ", "2 = 4", ".\nAnd ", "then 3", " + 3 = 7", " or\n", "so"):
+        gate(Text(piece))
+    gate(Finished("stop"))
+    assert shown == ["So ", "it is: ", "2 + 2 = 4.\n", "And "]
+    gate.finish("So it is: 2 + 2 = 4.\nAnd then 3 + 3 = 6.")
+    assert shown[4:] == ["then 3 + 3 = 6.", "end"]
+
+
+@pytest.mark.parametrize("method", ["quiz", "exam"])
+def test_a_statement_that_is_to_be_judged_is_not_judged_for_the_learner(
+    gptkit: InMemory, server: FakeServer, method: str
+) -> None:
+    server.say("1. True or false: 12 * 7 = 94?", times=2)
+    server.say(update())
+    found = gptkit("tutor", "sums", "test me", "--method", method)
+    assert found == (0, "1. True or false: 12 * 7 = 94?\n", "")
 
 
 def test_a_cap_on_requests_spares_the_answer(gptkit: InMemory, server: FakeServer) -> None:

@@ -95,11 +95,12 @@ def keep(invocation: Invocation, means: Means, said: str, answer: str) -> None:
         return found
 
     try:
+        store.changed(subject, lambda learner: _told(learner, invocation))
         reported = _reported(invocation, means, store.load(subject), said, answer)
         store.changed(subject, change)
     except GptkitError as error:
         means.warn(f"the course '{subject}' is not up to date: {error.message}")
-    except Stopped as stop:
+    except Stopped as stop:  # the answer is whole and shown; who waits no longer loses the record alone
         if stop.number != signal.SIGINT:
             raise
         means.warn(f"the course '{subject}' is not up to date: interrupted")
@@ -111,7 +112,7 @@ def _reported(invocation: Invocation, means: Means, learner: Learner, said: str,
     """What the model reports of the turn."""
     last = next((m.content for m in reversed(invocation.turns) if m.role == "assistant"), "")
     shown = {
-        "course": record(_told(learner, invocation)),
+        "course": record(learner),
         "before": last[-BEFORE:],
         "learner": said[:MOST],
         "tutor": answer[:MOST],

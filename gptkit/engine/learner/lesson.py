@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gptkit.learning.grading import Rubric
     from gptkit.learning.model import Learner
 
+COMPUTED = 20
+"""Wrong sums of the learner that the tutor is told of."""
 DUE = 5
 """Reviews that the tutor is told of."""
 NOT_FILES = ("words", "standard input")
@@ -52,7 +54,7 @@ def prepare(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
         "attempts": before.attempts,
         "tries": setting.tries(template, values),
         "material": any(name not in NOT_FILES for name, _ in invocation.files),
-        "computed": listed(claim for claim in claims(said(invocation)) if not claim.right),
+        "computed": listed(claim for claim in claims(said(invocation)) if not claim.right)[:COMPUTED],
     }
     return invocation._replace(extras={**invocation.extras, setting.KEY: about})
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 KEY = "learner"
 SOCRATIC = "socratic"
-METHODS = ("explain", SOCRATIC, "quiz", "exam")
+ASKING = (SOCRATIC, "quiz", "exam")
+"""Methods by which the learner is to find what is right."""
+METHODS = ("explain", *ASKING)
 TRIES = 2
 """Attempts of the learner after which the solution may be shown."""
 OPTIONS = (

@@ -23,6 +23,8 @@ EARLIER = 6
 """Messages before this one that the check sees."""
 CUT = 4000
 """Characters of each of them."""
+LONGEST = 20_000
+"""Characters of the learner's message, material included, that the check sees."""
 CHECK = """\
 You check what a tutor is about to say to a learner. The tutor teaches by questions: until the learner \
 has tried, the solution is withheld.
@@ -109,7 +111,7 @@ def guided(invocation: Invocation, means: Means, sink: Sink | None, said: str) -
         away = verdict.gives_away and now.attempts < tries
         found = wrong(outcome.answer, said) if number == 0 or not away else ()
         if not away and (not found or number):
-            tell(means, found)
+            tell(invocation, means, found)
             return _shown(outcome._replace(reply=_bare(outcome.reply)), sink), now
         why = "it gives the solution away" if away else "its arithmetic is wrong"
         means.notice(f"draft {number + 1} is withheld: {why}")  # the reason itself may name the solution
@@ -125,7 +127,7 @@ def _checked(invocation: Invocation, means: Means, draft: str, said: str) -> _Ve
     """What the check says of a draft; where it fails the draft stays withheld."""
     before = progress(invocation.notes)
     earlier = [{m.role: m.content[-CUT:]} for m in invocation.turns[-EARLIER:]]
-    shown = {"question": before.question, "earlier": earlier, "learner": said, "draft": draft}
+    shown = {"question": before.question, "earlier": earlier, "learner": said[:LONGEST], "draft": draft}
     asked = Request(
         model=setting.of(invocation.template).check_model or invocation.model,
         messages=(Message("system", CHECK), Message("user", json.dumps(shown, ensure_ascii=False))),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.chat import Event, Finished, Message, Request, Sink, Text
 from gptkit.engine.ask import answered
+from gptkit.engine.learner import setting
 from gptkit.engine.work import Invocation, Means, Outcome, request
 from gptkit.errors import GptkitError
 from gptkit.learning.arithmetic import claims
@@ -51,7 +52,7 @@ def reckoned(invocation: Invocation, means: Means, sink: Sink | None, said: str)
         found = wrong(outcome.reply.text, said)
     if gate is not None:
         gate.finish(outcome.reply.text)
-    tell(means, found)
+    tell(invocation, means, found)
     return outcome
 
 
@@ -68,10 +69,15 @@ def listed(found: Iterable[Claim]) -> list[str]:
     return [f"{' '.join(claim.text.split())} (it comes to {claim.value})" for claim in found]
 
 
-def tell(means: Means, found: Iterable[Claim]) -> None:
-    """What is still wrong after it was asked for again is told beside the answer."""
+def tell(invocation: Invocation, means: Means, found: Iterable[Claim]) -> None:
+    """What is still wrong after it was asked for again is told beside the answer.
+
+    Only with -v where it may be a question: what a statement comes to is then what the learner is to find.
+    """
+    asks = setting.method(invocation.template, invocation.values) in setting.ASKING
     for claim in found:
-        means.warn(f"worth checking: '{' '.join(claim.text.split())}' comes to {claim.value}")
+        text = f"worth checking: '{' '.join(claim.text.split())}' comes to {claim.value}"
+        (means.notice if asks else means.warn)(text)
 
 
 def complaint(found: Iterable[Claim], shown: str = "") -> str:
@@ -122,54 +128,64 @@ class Gate:
     """
 
     def __init__(self, sink: Sink, said: str) -> None:
-        self.shown = ""
         self._sink = sink
         self._said = said
-        self._begun = ""
-        self._held = ""
-        self._closed = False
+        self._shown: list[str] = []
+        self._line: list[str] = []
+        self._held: list[str] = []
+        self._numbered = self._closed = False
+
+    @property
+    def shown(self) -> str:
+        return "".join(self._shown)
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Text):
-            self._held += event.text
-            self._hand_on()
+            *lines, rest = event.text.split("\n")
+            for line in lines:
+                self._add(line + "\n")
+            self._add(rest)
         elif isinstance(event, Finished):
-            if wrong(self._begun + self._held, self._said):
-                self._closed = True
-            if not self._closed:
-                self.release()
+            self._end_line()
         else:
             self._sink(event)
 
     def release(self) -> None:
         """Hand on what is still held back."""
-        held, self._held = self._held, ""
+        held, self._held = "".join(self._held), []
         self._show(held)
 
     def finish(self, text: str) -> None:
         """Hand on the rest of the text, of which what was shown is the beginning."""
-        self._held = ""
+        self._held = []
         self._show(text[len(self.shown) :])
         self._sink(Finished("stop"))
 
     def close(self) -> None:
         self._sink.close()
 
-    def _hand_on(self) -> None:
-        while not self._closed and "\n" in self._held:
-            line, _, rest = self._held.partition("\n")
-            if wrong(self._begun + line, self._said):
-                self._closed = True
-                return
-            self._held, self._begun = rest, ""
-            self._show(line + "\n")
-        if not self._closed and not any(map(str.isnumeric, self._begun + self._held)):
-            self._begun += self._held
+    def _add(self, piece: str) -> None:
+        self._held.append(piece)
+        if self._closed:
+            return
+        self._line.append(piece)
+        self._numbered = self._numbered or any(map(str.isnumeric, piece))
+        if piece.endswith("\n"):
+            self._end_line()
+        elif not self._numbered:
+            self.release()
+
+    def _end_line(self) -> None:
+        line, self._line = "".join(self._line), []
+        if self._numbered and wrong(line, self._said):
+            self._closed = True
+        self._numbered = False
+        if not self._closed:
             self.release()
 
     def _show(self, text: str) -> None:
         if text:
-            self.shown += text
+            self._shown.append(text)
             self._sink(Text(text))
 
 
