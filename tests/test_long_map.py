@@ -12,11 +12,12 @@ from engine_parts import Parts, Plain
 from prompt_files import template
 
 from gptkit.chat import Event, Finished, Message, Request, Text
+from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.budget import Budget
 from gptkit.engine.long.gate import Gate
 from gptkit.engine.long.map import AHEAD, mapped
-from gptkit.engine.long.values import Done, Held, Job
+from gptkit.engine.long.values import Done, Job
 from gptkit.engine.work import Invocation, Means, Policy
 from gptkit.errors import GptkitError, NoPermission, OverBudget, RateLimited, Refused, TooLong
 
@@ -64,7 +65,7 @@ class Kept:
         self.held: dict[bytes, Held] = {}
         self.texts: list[str] = []
 
-    def get(self, key: bytes) -> Held | None:
+    def get(self, key: bytes, text: str = "", about: Mapping[str, str] | None = None) -> Held | None:
         return self.held.get(key)
 
     def put(self, key: bytes, text: str, held: Held, about: Mapping[str, str]) -> None:

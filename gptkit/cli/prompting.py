@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.cli import answer, target
 from gptkit.cli.exchange import Conversation
-from gptkit.cli.gather import gather
+from gptkit.cli.gather import Given, gather
 from gptkit.cli.modes import greeting, loops, mode, session_name
 from gptkit.errors import CannotWrite, NoInput, UsageFault
 from gptkit.templates.model import Template, Value
@@ -23,6 +24,18 @@ GIVEN_OTHERWISE = ("file", "stdin", "output", "json", "response", "dry_run")
 """Shared options that mean one exchange: input from elsewhere, or an answer that is not for a reader."""
 
 
+LONG_OVER = 64 << 10
+"""Bytes of an input that takes more than one exchange whatever it holds."""
+AT_ONCE = 2000
+"""Characters of prose that are one exchange without a closer look."""
+PIECEWISE = ("jobs", "as", "keys", "glossary", "report", "fresh", "batch", "output_dir")
+"""Options of who wants even a short text to be worked on in pieces."""
+STRUCTURED = re.compile(r"\s*(?:[{\[<]|---\s|WEBVTT|1\r?\n\d\d:|#.*\n|msg)")
+"""How a text may begin that is not prose; what it is, its format says."""
+PROSE = re.compile(r"(?:.*\.(?:txt|md|markdown|text)|[^.]*)\Z", re.IGNORECASE)
+"""Names of files that hold prose."""
+
+
 def prompt(
     services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
 ) -> int:
@@ -35,7 +48,10 @@ def prompt(
         return _talk(services, template, values, flags)
     _check_output(services, how, flags, values, template)
     wait = services.settings.number("stdin_wait")
-    given = gather(services.terminal, template, values, flags, wait)
+    is_long = "long" in template.capabilities
+    given = gather(services.terminal, template, values, flags, wait, LONG_OVER if is_long else None)
+    if is_long and (code := _long(services, template, given, flags)) is not None:
+        return code
     conversation = Conversation(services, template, flags, session(services, flags, template, values))
     if template.capabilities:
         conversation.greeting = greeting(services, template, values)
@@ -48,6 +64,20 @@ def prompt(
         services.terminal.report(outcome.failure, as_json=how.as_json)
         return outcome.failure.code
     return 0
+
+
+def _long(services: Services, template: Template, given: Given, flags: Mapping[str, object]) -> int | None:
+    """The exit code of a job over an input that takes more than one exchange; None for any other."""
+    is_file = bool(flags.get("file"))
+    if given.long is None and not any(given.values.get(name) for name in PIECEWISE):
+        name = given.files[0][0] if given.files and is_file else ""
+        if len(given.text) < AT_ONCE and PROSE.match(name) and not STRUCTURED.match(given.text):
+            return None
+    from gptkit.cli.long.run import run
+    from gptkit.cli.long.setup import source
+
+    document = source(template, given, given.values, is_file)
+    return None if document is None else run(services, template, given, document, flags)
 
 
 def _is_talk(

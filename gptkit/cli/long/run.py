@@ -85,6 +85,8 @@ class _Task:
             record.finish(Outcome(reply, reply.text, failure))
         if (isinstance(output, Collected) and failure is None) or how.as_json:
             self._show(output, Outcome(reply, output.text if isinstance(output, Collected) else "", failure))
+        if self._job.memory is not None:
+            self._services.memory.close()
         self._findings.write(self._invocation.values.get("report"), self._document.name)
         return Outcome(reply, "", failure)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gptkit.chat import Request
+from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.ask import answered
 from gptkit.engine.long import asking
 from gptkit.engine.long.asking import Surroundings, again, key
-from gptkit.engine.long.values import GRAVE, Done, Held, How, Job
+from gptkit.engine.long.values import GRAVE, Done, How, Job, Memory
 from gptkit.engine.work import Means
 from gptkit.errors import Incomplete, ProtocolFault, Refused, TooLong
 
@@ -37,19 +38,21 @@ class _Course:
         name = key(self._job, piece, self._means.format)
         if memory is None:
             return self._asked(piece, depth, name)
-        held = None if self._job.fresh else memory.get(name)
-        if held is None:
-            with memory.claim(name):
-                held = None if self._job.fresh else memory.get(name)
-                if held is None:
-                    return self._asked(piece, depth, name)
-        return self._of(piece, held, depth)
+        if found := self._remembered(memory, piece, depth, name):
+            return found
+        with memory.claim(name):
+            return self._remembered(memory, piece, depth, name) or self._asked(piece, depth, name)
 
-    def _of(self, piece: Piece, held: Held, depth: int) -> Done:
+    def _remembered(self, memory: Memory, piece: Piece, depth: int, name: bytes) -> Done | None:
+        held = None if self._job.fresh else memory.get(name, piece.text, self._about())
+        if held is None:
+            return None
         if held.in_halves:
-            return self._halved(piece, depth, ()) or self._source(piece, held.findings)
-        text = self._job.format.rebuilt(piece, held.answer)
-        return Done(piece, text, "memory", self._findings(piece, held.answer))
+            return self._halved(piece, depth, ())
+        findings = self._findings(piece, held.answer)
+        if held.foreign and any(finding.kind in GRAVE for finding in findings):
+            return None
+        return Done(piece, self._job.format.rebuilt(piece, held.answer), "memory", findings)
 
     def _asked(self, piece: Piece, depth: int, name: bytes) -> Done:
         request = asking.asked(self._job, piece, self._around, self._means.format)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol
 
+from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Format, Piece
 from gptkit.engine.work import Invocation
 
@@ -52,18 +53,11 @@ class Glossary(Protocol):
     def missing(self, piece: Piece, answer: str) -> Sequence[Finding]: ...
 
 
-class Held(NamedTuple):
-    """What the memory knows of a piece: its accepted answer, or that it must be asked for in halves."""
-
-    answer: str
-    findings: tuple[Finding, ...] = ()
-    in_halves: bool = False
-
-
 class Memory(Protocol):
     """Accepted answers of all jobs and processes."""
 
-    def get(self, key: bytes) -> Held | None: ...
+    def get(self, key: bytes, text: str = "", about: Mapping[str, str] | None = None) -> Held | None:
+        """By its key, or else what another tool made of the very text."""
 
     def put(self, key: bytes, text: str, held: Held, about: Mapping[str, str]) -> None:
         """Raises nothing: what cannot be kept is asked for again some day."""
