@@ -1,4 +1,4 @@
-"""One request's worth of a document: what the model works on, what it never sees, and the proof of its answer.
+"""One request's worth of a document: what the model works on, what it never sees, what proves its answer.
 
 What is not the model's business stands in a piece's text as a mark, `⟦0⟧`, `⟦1⟧` and so on; the texts of a
 format that is made of many short ones are set apart by lines `⟦#1⟧`, `⟦#2⟧`.
@@ -14,6 +14,17 @@ MARK = re.compile("⟦([0-9]+)⟧")
 UNIT_LINE = re.compile(r"^[ \t]*⟦#([0-9]+)⟧[ \t]*(?:\n|$)", re.MULTILINE)
 
 
+class Slot(NamedTuple):
+    """Where a unit stands in the source of its piece, and what it takes to write another text there."""
+
+    start: int
+    end: int
+    how: str = ""  # for the format alone: quotes, indentation, keyword
+    before: str = ""  # white space around the text, which the model does not see
+    after: str = ""
+    note: str = ""  # what the model should know of this text alone
+
+
 class Piece(NamedTuple):
     """`text` is empty where there is nothing to do: `source` then goes through as it is."""
 
@@ -24,6 +35,7 @@ class Piece(NamedTuple):
     path: tuple[str, ...] = ()
     line: int = 1
     format: str = "text"
+    slots: tuple[Slot, ...] = ()  # one for each unit
 
 
 class Finding(NamedTuple):
@@ -81,7 +93,7 @@ def joined_units(units: Sequence[str]) -> str:
 
 
 def units_of(answer: str) -> dict[int, str]:
-    """The texts of an answer by their numbers, without the white space around them; the first of a number wins."""
+    """The texts of an answer by number, without white space around them; the first of a number wins."""
     parts = UNIT_LINE.split(answer.replace("\r\n", "\n"))
     found: dict[int, str] = {}
     for number, text in zip(parts[1::2], parts[2::2], strict=True):

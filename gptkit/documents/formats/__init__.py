@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from gptkit.documents.formats.markdown import Markdown
+from gptkit.documents.formats.plain import Plain
 from gptkit.documents.pieces import Format
 
-FORMATS: tuple[Format, ...] = ()
+FORMATS: tuple[Format, ...] = (Markdown(), Plain())
 """In the order in which they are asked whether they recognise a document; the last takes anything."""
 
 

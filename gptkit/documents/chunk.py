@@ -1,0 +1,263 @@
+"""Where a text may be cut: at sentences, words, characters, and groups whose borders follow their content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from unicodedata import combining
+from zlib import crc32
+
+from gptkit.documents.tokens import estimate
+
+HOLE = "⟦⟧"
+"""Stands in a text for what is masked, until the marks are numbered."""
+HELD = 1 << 16
+"""Characters of one line, block or run of code that are held at most."""
+INSIDE, BLOCK, HEADING = range(3)
+"""How good a place for a border the start of a block is."""
+
+SENTENCE = re.compile(
+    r"""[.!?…]+["'”’)\]»*_]*\s+(?![a-z\s]) | [。！？｡।؟۔॥]+["'”’」』）】》〉]*\s* | […⋯]{2,}[”’」』]*\s*""",
+    re.VERBOSE,
+)
+LINE = re.compile(r"[^\n\r]*(?:\r\n|\n|\r|$)")
+WORD = re.compile(r"[^\s，、；：,;:—⟦⟧]*+(?:⟦⟧|[\s，、；：,;:—]+|$)")
+JOINERS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
+HASHED = 32
+
+
+class Block(NamedTuple):
+    """A part of a document that stays whole: `text` with a hole for every mask expands to `source`."""
+
+    source: str
+    text: str
+    masks: tuple[str, ...] = ()
+    weight: int = 0
+    border: int = BLOCK
+    title: str = ""
+    level: int = 0
+
+    @property
+    def silent(self) -> bool:
+        return not self.weight
+
+
+def block(text: str, masks: Iterable[str], border: int = BLOCK) -> Block:
+    masks = tuple(masks)
+    return Block(filled(text, masks), text, masks, weight(text) if spoken(text) else 0, border)
+
+
+def spoken(text: str) -> bool:
+    """Whether there is a letter in it outside of masks."""
+    return LETTER.search(text) is not None
+
+
+LETTER = re.compile(r"[^\W\d_]")
+
+
+def weight(text: str) -> int:
+    """Tokens of a text once its holes are numbered, and of what joins it to the next."""
+    return estimate(text) + 2 * text.count("⟦") + 1
+
+
+def filled(text: str, masks: Iterable[str]) -> str:
+    if "⟦" not in text:
+        return text
+    literals = text.split(HOLE)
+    parts = [part for pair in zip(literals, masks, strict=False) for part in pair]
+    return "".join([*parts, literals[-1]])
+
+
+def numbered(text: str) -> str:
+    """With a number in every hole."""
+    first, *rest = text.split(HOLE)
+    return first + "".join(f"⟦{number}⟧{literal}" for number, literal in enumerate(rest))
+
+
+def whole_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Lines with their ends; one longer than what is held comes in parts, of which the last has the end."""
+    held = ""
+    for line in lines:
+        ended = line.endswith(("\n", "\r"))
+        if ended and not held and len(line) <= HELD and line.find("\r", 0, -2) < 0:
+            yield line
+            continue
+        for start in range(0, len(line), HELD):
+            held += line[start : start + HELD]
+            while len(held) > HELD:
+                cut = _last_border(held, HELD)
+                yield from lines_of(held[:cut])
+                held = held[cut:]
+        if ended:
+            yield from lines_of(held)
+            held = ""
+    yield from lines_of(held)
+
+
+def parts(text: str, most: int, *, by_line: bool = False) -> Iterator[str]:
+    """Sentences (or lines); those above `most` in words, and words in characters; no hole is cut."""
+    for span in _spans(text, LINE if by_line else SENTENCE):
+        if weight(span) <= most:
+            yield span
+        elif by_line:
+            yield from parts(span, most)
+        else:
+            yield from _by_word(span, most)
+
+
+def divided(whole: Block, most: int, *, by_line: bool = False) -> Iterator[Block]:
+    """The block, or the parts of one that weighs too much."""
+    if whole.weight <= most:
+        yield whole
+        return
+    first, border, title, level = 0, whole.border, whole.title, whole.level
+    for part in parts(whole.text, most, by_line=by_line):
+        after = first + part.count("⟦")
+        yield block(part, whole.masks[first:after], border)._replace(title=title, level=level)
+        first, border, title, level = after, INSIDE, "", 0
+
+
+def grouped(blocks: Iterable[Block], most: int) -> Iterator[list[Block]]:
+    """Runs of blocks for one piece each: none weighs more than `most` unless it is a single block.
+
+    A border falls where the start of the block behind it says so, once a third of `most` is reached, and
+    hence in the same place whatever was edited before. Silent blocks are in a group only between others.
+    """
+    group: list[Block] = []
+    total = 0
+    tail: list[Block] = []
+    for new in blocks:
+        if new.silent:
+            tail.append(new)
+            if not group or sum(len(held.source) for held in tail) > HELD:
+                yield from _some(group, tail)
+                group, total, tail = [], 0, []
+            continue
+        more = new.weight + sum(map(_cost, tail))
+        if group and (_parts_here(group, total, new, most) or total + more > most):
+            cut = len(group) if total + more <= most else _best_cut(group, new, most)
+            rest = group[cut:]
+            yield from _some(group[:cut], [] if rest else tail)
+            leading = next((at for at, held in enumerate(rest) if not held.silent), len(rest))
+            yield from _some([], rest[:leading])
+            group = rest[leading:]
+            total, more = sum(map(_cost, group)), more if group else new.weight
+            if group and total + more > most:
+                yield from _some(group, tail)
+                group, total, more = [], 0, new.weight
+            tail = tail if group else []
+        group += tail
+        group.append(new)
+        total += more
+        tail = []
+    yield from _some(group, tail)
+
+
+def _some(*groups: list[Block]) -> Iterator[list[Block]]:
+    for group in groups:
+        silent = next((at for at in range(len(group), 0, -1) if not group[at - 1].silent), 0)
+        if 0 < silent < len(group):
+            yield from (group[:silent], group[silent:])
+        elif group:
+            yield group
+
+
+def _cost(one: Block) -> int:
+    return one.weight or weight(one.text)
+
+
+def _parts_here(group: list[Block], total: int, new: Block, most: int) -> bool:
+    """Four borders are to be expected between the least and the most that a group may weigh."""
+    if total * 3 < most or group[-1].level:
+        return False
+    if new.border == HEADING:
+        return True
+    scale = 6 if new.border == BLOCK else 12
+    if new.border == INSIDE and total * 3 < most * 2:
+        return False
+    usual = 1 << group[-1].weight.bit_length()
+    return _chance(new) * most < scale * usual
+
+
+def _chance(new: Block) -> float:
+    """A number from 0 to 1 that follows from the first characters of a block alone."""
+    return crc32(new.text.lstrip()[:HASHED].encode("utf-8", "replace")) / (1 << 32)
+
+
+def _best_cut(group: list[Block], new: Block, most: int) -> int:
+    """Of the borders in a group that grew too heavy the best one, the same whatever its first block is."""
+    reached, best, place = 0, (-1, 0.0), len(group)
+    for at, (before, after) in enumerate(zip(group, [*group[1:], new], strict=True), 1):
+        reached += _cost(before)
+        if reached * 3 < most or after.silent or before.level:
+            continue
+        if (value := (after.border, _chance(after))) > best:
+            best, place = value, at
+    return place
+
+
+def lines_of(text: str) -> Iterator[str]:
+    return (line for line in LINE.findall(text) if line)
+
+
+def _last_border(text: str, most: int) -> int:
+    """Behind the last sentence that ends in the first `most` characters, else the last word."""
+    for pattern, reach in ((SENTENCE, 4096), (WORD, 256)):
+        ends = [found.end() for found in pattern.finditer(text, most - reach, most) if found.end() < most]
+        if ends and ends[-1] > most - reach:
+            return ends[-1]
+    return _character_border(text, most)
+
+
+def _character_border(text: str, cut: int) -> int:
+    """The last place up to `cut` that parts no accent, joined emoji or line end from what it belongs to."""
+    for place in range(cut, max(1, cut - 8), -1):
+        parted = text[place - 1 : place + 1]
+        if (
+            parted in {HOLE, "\r\n"}
+            or parted[1:] in JOINERS
+            or parted[:1] == "\u200d"
+            or combining(parted[1:] or " ")
+        ):
+            continue
+        return place
+    return cut
+
+
+def _spans(text: str, pattern: re.Pattern[str]) -> Iterator[str]:
+    start = 0
+    for found in pattern.finditer(text):
+        if found.end() > start:
+            yield text[start : found.end()]
+            start = found.end()
+    if start < len(text):
+        yield text[start:]
+
+
+def _by_word(text: str, most: int) -> Iterator[str]:
+    held, heavy = "", 0
+    for word in _spans(text, WORD):
+        cost = weight(word)
+        if held and heavy + cost > most:
+            yield held
+            held, heavy = "", 0
+        if cost > most:
+            yield from _by_character(word, most)
+        else:
+            held, heavy = held + word, heavy + cost
+    if held:
+        yield held
+
+
+def _by_character(text: str, most: int) -> Iterator[str]:
+    while text:
+        size = min(len(text), max(1, len(text) * most // max(1, weight(text))))
+        while size > 1 and weight(text[:size]) > most:
+            size = max(1, size * 3 // 4)
+        if size < len(text):
+            size = _character_border(text, size)
+        if text[size - 1 : size + 1] == HOLE:
+            size += 1
+        yield text[:size]
+        text = text[size:]

@@ -1,0 +1,163 @@
+"""Pieces made of blocks, and documents made of answers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from gptkit.documents.chunk import HOLE, Block, grouped, numbered
+from gptkit.documents.pieces import Piece, unmasked
+
+END = re.compile(r"\r\n|\n|\r")
+MARK_OR_END = re.compile(r"⟦([0-9]+)⟧|\n")
+GAP = re.compile(r"\n(?:[ \t]*\n)+")
+INDENT = re.compile(r"^[ \t\u3000]*", re.MULTILINE)
+
+
+class Place(NamedTuple):
+    """Where the parts of a piece's text stand in its source."""
+
+    marks: dict[int, int]
+    ends: list[str]
+    start: int
+    end: int
+
+
+def pieces_of(blocks: Iterable[Block], most: int, name: str) -> Iterator[Piece]:
+    line, above = 1, Headings()
+    for group in grouped(blocks, most):
+        piece = composed(group, name)._replace(line=line, path=above.path)
+        above.follow(group)
+        line += line_ends(piece.source)
+        yield piece
+
+
+class Headings:
+    """Those that stand above a place."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[int, str]] = []
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return tuple(title for _, title in self._open)
+
+    def follow(self, blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            if block.level:
+                while self._open and self._open[-1][0] >= block.level:
+                    self._open.pop()
+                self._open.append((block.level, block.title))
+
+
+def composed(group: Sequence[Block], name: str) -> Piece:
+    source = "".join(block.source for block in group)
+    if all(block.silent for block in group):
+        return Piece(source, "", format=name)
+    masks = [mask for block in group for mask in block.masks]
+    text = _stripped("".join(block.text for block in group), masks)
+    if "\r" in text:
+        text = END.sub("\n", text)
+    return Piece(source, numbered(text), tuple(masks), format=name)
+
+
+def _stripped(text: str, masks: list[str]) -> str:
+    """Without the white space at its ends, masked or not."""
+    text = text.strip()
+    while text.startswith(HOLE) and masks[0].isspace():
+        text, _ = text[len(HOLE) :].lstrip(), masks.pop(0)
+    while text.endswith(HOLE) and masks[-1].isspace():
+        text, _ = text[: -len(HOLE)].rstrip(), masks.pop()
+    return text
+
+
+def halved(blocks: Sequence[Block], piece: Piece) -> tuple[Piece, Piece] | None:
+    """Cut at the border next to the middle."""
+    total = sum(block.weight for block in blocks)
+    cuts = []
+    reached = 0
+    for at, block in enumerate(blocks[:-1], 1):
+        reached += block.weight
+        if 0 < reached < total and not block.level:
+            cuts.append((abs(total - 2 * reached), at))
+    if not cuts:
+        return None
+    cut = min(cuts)[1]
+    above = Headings()
+    above.follow(blocks[:cut])
+    first, second = composed(blocks[:cut], piece.format), composed(blocks[cut:], piece.format)
+    line = piece.line + line_ends(first.source)
+    return (
+        first._replace(path=piece.path, line=piece.line),
+        second._replace(path=_joined(piece.path, above.path), line=line),
+    )
+
+
+def _joined(path: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return path if path[-len(more) :] == more else path + more
+
+
+def answered(piece: Piece, answer: str, masks: Sequence[str], *, indents: bool = False) -> str:
+    """The answer in place of the source: between the same white space, with the same line ends and gaps."""
+    if not piece.text:
+        return piece.source
+    body = END.sub("\n", answer).strip()
+    place = placed(piece)
+    if body != piece.text:
+        body = _with_gaps(piece.text, body)
+        if indents and body.count("\n") == piece.text.count("\n"):
+            body = _with_indents(piece.text, body)
+    if "\r" in piece.source:
+        body = _with_ends(body, place.ends)
+    return piece.source[: place.start] + unmasked(body, masks) + piece.source[place.end :]
+
+
+def placed(piece: Piece) -> Place:
+    source, text = piece.source, piece.text
+    start = position = len(source) - len(source.lstrip())
+    marks: dict[int, int] = {}
+    ends: list[str] = []
+    done = 0
+    for found in MARK_OR_END.finditer(text):
+        position += found.start() - done
+        done = found.end()
+        if found[1]:
+            marks[int(found[1])] = position
+            position += len(piece.masks[int(found[1])])
+        else:
+            end = "\r\n" if source.startswith("\r\n", position) else source[position]
+            ends.append(end)
+            position += len(end)
+    return Place(marks, ends, start, position + len(text) - done)
+
+
+def line_ends(text: str) -> int:
+    return text.count("\n") + (text.count("\r") - text.count("\r\n") if "\r" in text else 0)
+
+
+def _with_gaps(text: str, body: str) -> str:
+    gaps = GAP.findall(text)
+    parts = GAP.split(body)
+    if len(parts) != len(gaps) + 1 or gaps == GAP.findall(body):
+        return body
+    return "".join(part + gap for part, gap in zip(parts, [*gaps, ""], strict=True))
+
+
+def _with_indents(text: str, body: str) -> str:
+    pairs = zip(text.split("\n"), body.split("\n"), strict=True)
+    return "\n".join(_indent(old) + new[len(_indent(new)) :] for old, new in pairs)
+
+
+def _indent(line: str) -> str:
+    found = INDENT.match(line)
+    return found[0] if found else ""
+
+
+def _with_ends(body: str, ends: Sequence[str]) -> str:
+    lines = body.split("\n")
+    if len(lines) != len(ends) + 1:
+        usual = Counter(ends).most_common(1)[0][0] if ends else "\n"
+        ends = [usual] * (len(lines) - 1)
+    return "".join(line + end for line, end in zip(lines, [*ends, ""], strict=True))

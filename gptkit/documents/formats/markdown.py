@@ -1,0 +1,188 @@
+"""Markdown: CommonMark with tables, task lists, footnotes, formulas and front matter."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from gptkit.documents.chunk import BLOCK, HEADING, HOLE, INSIDE, Block, block, divided, lines_of
+from gptkit.documents.formats import markdown_blocks as kinds
+from gptkit.documents.formats.composing import answered, halved, pieces_of
+from gptkit.documents.formats.markdown_blocks import Leaf
+from gptkit.documents.formats.markdown_inline import RULES, label, masked
+from gptkit.documents.formats.markdown_reader import leaves, with_front_matter
+from gptkit.documents.formats.masking import PLAIN, merged
+from gptkit.documents.formats.masking import masked as masked_by
+from gptkit.documents.formats.proof import LineOf, general, line_finder, shown, unified, unproved
+from gptkit.documents.formats.structure import differences
+from gptkit.documents.pieces import MARK, Finding, Piece, unmasked
+
+AHEAD = 1 << 18
+"""Characters that are read ahead of what is split, for links that are defined further down."""
+
+
+class Markdown:
+    name = "markdown"
+    endings = (".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd")
+
+    def recognises(self, head: str) -> bool:
+        signs = {found.lastgroup for found in SIGNS.finditer(head)}
+        return bool(signs & {"fence", "table", "definition"}) or len(signs) > 1
+
+    def pieces(self, lines: Iterable[str], most: int) -> Iterator[Piece]:
+        known: set[str] = set()
+        found = with_front_matter(_read_ahead(lines, known))
+        return pieces_of(_blocks(found, most, known), most, self.name)
+
+    def rebuilt(self, piece: Piece, answer: str) -> str:
+        return answered(piece, answer, _with_names(piece, answer))
+
+    def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
+        if not unproved(piece, answer):
+            return ()
+        line_of, body = line_finder(piece), unified(answer)
+        found = list(general(piece._replace(text=_unordered(piece.text)), _unordered(body), RULES, line_of))
+        if body:
+            found += _broken_links(piece, body, line_of)
+            rebuilt = self.rebuilt(piece, answer)
+            found += differences(piece.source, rebuilt, piece.line, _carried(piece))
+        return tuple(found)
+
+    def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
+        known = {label(name[1]) for name, mask in _names(piece.text, piece.masks) if mask in UNNAMED}
+        found = list(_blocks(leaves(lines_of(piece.source), _carried(piece)), WHOLE, known))
+        spoken = [one for one in found if not one.silent]
+        if len(spoken) == 1:
+            place, by_line = found.index(spoken[0]), "\n|" in spoken[0].source
+            found[place : place + 1] = divided(spoken[0], spoken[0].weight // 2 + 1, by_line=by_line)
+        return halved(found, piece)
+
+
+WHOLE = 1 << 60
+UNNAMED = {"", "[]"}
+"""What stands behind the text of a link that is also its name."""
+SIGNS = re.compile(
+    r"^(?:(?P<heading>#{1,6}[ \t]+\S)|(?P<fence>```)|(?P<table>\|?[ \t]*:?-{3,}:?[ \t]*\|)"
+    r"|(?P<quote>>[ \t]\S)|(?P<definition>\[[^\]\n]+\]:[ \t])|(?P<item>[-*+][ \t]+\S)"
+    r"|(?P<setext>(?:={3,}|-{3,})[ \t]*$))"
+    r"|(?P<link>\[[^\]\n]+\]\([^)\s]+\))|(?P<strong>\*\*\w[^*\n]*\*\*)|(?P<code>`[^`\n]+`)",
+    re.MULTILINE,
+)
+DEFINITION = re.compile(r"^ {0,3}\[((?:[^\[\]\\]|\\.)+)\]:", re.MULTILINE)
+TITLE = re.compile(r"^[ \t>]*(?:#{1,6}[ \t]+)?(.*?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
+ORDINAL = re.compile(r"^([ \t>]*(?:[-*+][ \t]+)*)(\d{1,9})(?=[.)][ \t])", re.MULTILINE)
+NAME = re.compile(r"\[([^\[\]]*)\]⟦([0-9]+)⟧")
+LINK = re.compile(
+    r"(!?)\[(?=((?:[^\[\]]|\[[^\[\]]*\]){0,2000})\]"
+    r"""(?:\(\s*⟦(\d+)⟧(?:\s+(?:"[^⟦"]*"|'[^⟦']*'|\([^⟦()]*\)))?\s*\)|\[⟦(\d+)⟧\]|⟦(\d+)⟧))"""
+)
+
+
+def _read_ahead(lines: Iterable[str], known: set[str]) -> Iterator[str]:
+    """The lines, with the names of links in `known` well before their definitions come by."""
+    held: deque[str] = deque()
+    size = 0
+    for line in lines:
+        if "]:" in line and (found := DEFINITION.match(line)) and not found[1].startswith("^"):
+            known.add(label(found[1]))
+        held.append(line)
+        size += len(line)
+        while size > AHEAD:
+            size -= len(held[0])
+            yield held.popleft()
+    yield from held
+
+
+def _blocks(found: Iterable[Leaf], most: int, known: Collection[str]) -> Iterator[Block]:
+    for leaf in found:
+        whole = _block(leaf, known)
+        if whole.weight <= most:
+            yield whole
+        else:
+            yield from divided(whole, most, by_line=leaf.kind in {kinds.TABLE, kinds.HTML})
+
+
+def _block(leaf: Leaf, known: Collection[str]) -> Block:
+    source = leaf.source
+    if leaf.kind == kinds.CODE:
+        return _untouched(source)
+    if leaf.kind == kinds.TABLE:
+        return _table(source, known)
+    if leaf.kind == kinds.HTML:
+        return block(*merged(*masked_by(source, PLAIN)))
+    text, masks = masked(source, known)
+    if leaf.kind == kinds.HEADING:
+        titled = TITLE.match(source.lstrip())
+        made = block(text, masks, HEADING)
+        return made._replace(level=leaf.level, title=titled[1] if titled else "")
+    return block(text, masks, INSIDE if leaf.inside else BLOCK)
+
+
+def _untouched(source: str) -> Block:
+    core = source.strip()
+    if not core:
+        return Block(source, source)
+    start = source.index(core)
+    return Block(source, source[:start] + HOLE + source[start + len(core) :], (core,))
+
+
+def _table(source: str, known: Collection[str]) -> Block:
+    """The row that sets head and body apart is not for the model."""
+    texts, masks = [], []
+    for number, row in enumerate(lines_of(source)):
+        if number == 1:
+            core = row.strip(" \t\r\n>")
+            text, found = row.replace(core, HOLE, 1), [core]
+        else:
+            text, found = masked(row, known)
+        texts.append(text)
+        masks += found
+    return block("".join(texts), masks)
+
+
+def _carried(piece: Piece) -> int:
+    """How far the text is indented because of containers that were opened before it."""
+    first = next(line for line in lines_of(piece.source) if line.strip())
+    return len(first) - len(first.lstrip(" \t"))
+
+
+def _unordered(text: str) -> str:
+    """Without the numbers of ordered lists, which may all be 1, and as long as before."""
+    return ORDINAL.sub(lambda found: found[1] + "•" * len(found[2]), text)
+
+
+def _names(text: str, masks: Sequence[str]) -> Iterator[tuple[re.Match[str], str]]:
+    return ((found, masks[int(found[2])]) for found in NAME.finditer(text) if int(found[2]) < len(masks))
+
+
+def _with_names(piece: Piece, answer: str) -> Sequence[str]:
+    """The masks; a link whose text was its name gets that name spelled out if the text is another now."""
+    if not UNNAMED & set(piece.masks):
+        return piece.masks
+    masks = list(piece.masks)
+    before = {found[2]: found[1] for found, mask in _names(piece.text, masks) if mask in UNNAMED}
+    for found, _ in list(_names(answer, masks)):
+        name = before.get(found[2])
+        if name is not None and label(name) != label(found[1]):
+            masks[int(found[2])] = f"[{unmasked(name, piece.masks)}]"
+    return masks
+
+
+def _broken_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
+    """Links whose address is there, but not behind a text in brackets."""
+    if "]" not in piece.text:
+        return
+    kept = {_link(found) for found in LINK.finditer(answer)}
+    there = set(MARK.findall(answer))
+    for found in LINK.finditer(piece.text):
+        sign, number = link = _link(found)
+        if number in there and link not in kept:
+            what = "image" if sign else "link"
+            mask = piece.masks[int(number)]
+            target = mask if mask not in UNNAMED else found[2]
+            yield Finding(line_of(found.start()), "link", f"{what} {shown(target)} broken")
+
+
+def _link(found: re.Match[str]) -> tuple[str, str]:
+    return found[1], found[3] or found[4] or found[5]

@@ -1,0 +1,179 @@
+"""What in a text is not the model's to change: addresses, tags, entities and placeholders become holes."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Mapping
+
+from gptkit.documents.chunk import HOLE
+
+REACH = 4096
+"""Characters in which a construct has to end: text that opens and never closes takes linear time as well."""
+Span = tuple[int, int]
+
+
+class Context:
+    """One text while it is searched; `known` are the labels of links that are defined somewhere."""
+
+    __slots__ = ("_runs", "known")
+
+    def __init__(self, known: Collection[str] = ()) -> None:
+        self.known = known
+        self._runs: dict[int, list[int]] | None = None
+
+    def code_end(self, text: str, start: int, length: int) -> int | None:
+        """Behind the next run of as many backticks."""
+        if self._runs is None:
+            self._runs = {}
+            for found in BACKTICKS.finditer(text):
+                self._runs.setdefault(len(found[0]), []).append(found.start())
+        runs = self._runs.get(length, [])
+        after = bisect_right(runs, start)
+        return runs[after] + length if after < len(runs) else None
+
+
+Rule = Callable[[str, int, Context], Span | None]
+Rules = Mapping[str, Rule]
+
+
+def masked(text: str, rules: Rules, known: Collection[str] = ()) -> tuple[str, list[str]]:
+    """The text with holes, and what was there."""
+    trigger = MORE_TRIGGER if "www." in text or "  \n" in text or "  \r" in text else TRIGGER
+    found = trigger.search(text)
+    if found is None:
+        return text, []
+    context = Context(known)
+    literals, masks, done = [], [], 0
+    while found:
+        start = found.start()
+        rule = rules.get(text[start])
+        span = rule(text, start, context) if rule else None
+        if span is None or span[0] < done:
+            place = start + (2 if text[start] == "\\" and "\\" in rules else 1)
+        else:
+            literals.append(text[done : span[0]])
+            masks.append(text[span[0] : span[1]])
+            done = span[1]
+            place = max(done, start + 1)
+        found = trigger.search(text, place)
+    return HOLE.join([*literals, text[done:]]), masks
+
+
+def merged(text: str, masks: list[str]) -> tuple[str, list[str]]:
+    """With one hole in place of those that only white space parts."""
+    literals = text.split(HOLE)
+    kept, joined = [literals[0]], masks[:1]
+    for literal, mask in zip(literals[1:], [*masks[1:], None], strict=True):
+        if mask is not None and not literal.strip():
+            joined[-1] += literal + mask
+            continue
+        kept.append(literal)
+        joined += [mask] if mask is not None else []
+    return HOLE.join(kept), joined
+
+
+def matched(*patterns: str) -> Rule:
+    """Masks what the group `it`, or else the whole, of the first pattern that matches here holds."""
+    compiled = [re.compile(pattern, re.DOTALL) for pattern in patterns]
+
+    def rule(text: str, start: int, _context: Context) -> Span | None:
+        for pattern in compiled:
+            if found := pattern.match(text, start, start + REACH):
+                return found.span("it" if "it" in pattern.groupindex else 0)
+        return None
+
+    return rule
+
+
+def address(text: str, start: int, _context: Context) -> Span | None:
+    """At a colon: the address whose scheme it ends."""
+    before = SCHEME.search(text, max(0, start - 16), start)
+    if before is None:
+        return None
+    found = (ADDRESS if text.startswith("//", start + 1) else MAIL_TO).match(text, start)
+    if found is None or (found.re is MAIL_TO and before[0].lower() not in {"mailto", "tel"}):
+        return None
+    return before.start(), _without_punctuation(text, start + 1, found.end())
+
+
+def own_mark(text: str, start: int, _context: Context) -> Span:
+    found = OWN_MARK.match(text, start)
+    return found.span() if found else (start, start + 1)
+
+
+def tags(text: str, start: int, context: Context) -> Span | None:
+    """A tag, a comment, an address in angle brackets; elements whose content is code are one span."""
+    if opening := OPAQUE.match(text, start, start + REACH):
+        close = text.find("</" + opening[1], opening.end())
+        end = text.find(">", close) if close >= 0 else -1
+        if end >= 0:
+            return start, end + 1
+    if text.startswith("<!--", start) and (end := text.find("-->", start + 2)) >= 0:
+        return start, end + 3
+    return _tag(text, start, context)
+
+
+def _world_wide(text: str, start: int, _context: Context) -> Span | None:
+    if start and text[start - 1].isascii() and text[start - 1].isalnum():
+        return None
+    found = WORLD_WIDE.match(text, start)
+    return (start, _without_punctuation(text, start + 4, found.end())) if found else None
+
+
+def _mail(text: str, start: int, _context: Context) -> Span | None:
+    before = LOCAL_PART.search(text, max(0, start - 64), start)
+    after = DOMAIN.match(text, start)
+    return (before.start(), after.end()) if before and after else None
+
+
+def _without_punctuation(text: str, least: int, end: int) -> int:
+    found = URL_END.search(text, least, end)
+    return found.start() if found else end
+
+
+BACKTICKS = re.compile("`+")
+TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]")
+MORE_TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]|www\.|  (?= *[\n\r])")
+OWN_MARK = re.compile(r"⟦#?[0-9]*⟧|[⟦⟧]")
+NOT_IN_URL = r"\s<>()\[\]{}\"`|\\^⟦⟧，。！？；：、（）「」『』《》【】“”‘’"
+URL_REST = rf"(?:[^{NOT_IN_URL}]|\([^{NOT_IN_URL}]*\)|\{{[^{NOT_IN_URL}]*\}})++"
+URL_END = re.compile(r"[.,:;!?*_~']+$")
+ADDRESS, MAIL_TO = re.compile(rf"://{URL_REST}"), re.compile(rf":[^{NOT_IN_URL}]+")
+WORLD_WIDE = re.compile(rf"www\.{URL_REST}")
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,15}$")
+LOCAL_PART = re.compile(r"[A-Za-z0-9.!#%&'*+/=?^_~-]+$")
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+DOMAIN = re.compile(rf"@{LABEL}(?:\.{LABEL})+")
+OPAQUE = re.compile(
+    r"<(script|style|pre|code|kbd|samp|tt|textarea|math|svg)\b[^<>]*>", re.IGNORECASE
+)  # the model must see none of what they hold
+_tag = matched(
+    r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>",
+    r"<[^\s<>@]+@[^\s<>]+>",
+    r"""</?[A-Za-z][A-Za-z0-9:._-]*(?:\s(?:[^<>"']|"[^"]*+"|'[^']*+')*+)?/?>""",
+    r"<[?!][A-Za-z].*?>",
+)
+entity = matched(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+VARIABLES = (r"\$\{[^{}\n]{1,80}\}", r"\$[A-Za-z_][A-Za-z0-9_]*")
+PLAIN: dict[str, Rule] = {
+    "<": tags,
+    "&": entity,
+    "{": matched(
+        *(r"\{\{.*?\}\}", r"\{%.*?%\}", r"\{[:#.][^{}\n]*\}", r"\{\}"),
+        r"\{ ?[\w$][\w.\[\]:!%,#+<>^-]{0,60} ?\}",
+    ),
+    "%": matched(
+        r"%\([\w. -]+\)[-#0+ ]*[0-9]*(?:\.[0-9]+)?[A-Za-z]",
+        r"%(?:[0-9]+\$)?[-+#0]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?(?:hh?|ll?|[Lzjtq])?"
+        r"[sdiufFeEgGxXoc@](?![A-Za-z])",
+        r"%\{[\w.]+\}",
+    ),
+    "$": matched(*VARIABLES),
+    ":": address,
+    "w": _world_wide,
+    "@": _mail,
+    "⟦": own_mark,
+    "⟧": own_mark,
+}
+"""By the character at which a rule is asked. Placeholders are those of Python, C, shells and templates."""

@@ -1,0 +1,108 @@
+"""What every format proves of an answer: marks once each, numbers as they were, nothing invented."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from gptkit.documents.formats.composing import END, line_ends, placed
+from gptkit.documents.formats.masking import OWN_MARK, Rules, masked
+from gptkit.documents.formats.numbers import differences
+from gptkit.documents.pieces import MARK, Finding, Piece
+
+SHOWN = 60
+LineOf = Callable[[int], int]
+"""From a place in a piece's text to the line of the input."""
+KINDS = (
+    ("code", re.compile(r"[`~]|<(?:code|pre|kbd|samp|tt|script|style)\b|\$.*\$|\\[(\[]", re.DOTALL)),
+    ("link", re.compile(r"\[|<?[A-Za-z][A-Za-z0-9+.-]*:\S|www\.|<?[^\s@<>]+@[^\s@<>]+\.")),
+    ("tag", re.compile(r"<")),
+    ("placeholder", re.compile(r"[{%$]")),
+)
+
+
+def unproved(piece: Piece, answer: str) -> bool:
+    """False where the answer is what was asked, letter by letter."""
+    return bool(piece.text) and answer.strip() != piece.text
+
+
+def line_finder(piece: Piece) -> LineOf:
+    place = placed(piece)
+    before = line_ends(piece.source[: place.start])
+    ends = [line_ends(mask) for mask in piece.masks]
+
+    def line_of(position: int) -> int:
+        head = piece.text[:position]
+        inside = sum(ends[int(number)] for number in MARK.findall(head)) if any(ends) else 0
+        return piece.line + before + head.count("\n") + inside
+
+    return line_of
+
+
+def general(piece: Piece, answer: str, rules: Rules, line_of: LineOf) -> Iterator[Finding]:
+    """`answer` has its lines ended by LF alone."""
+    if not answer.strip():
+        yield Finding(line_of(0), "empty", "answer is empty")
+        return
+    yield from marks(piece, answer, line_of)
+    yield from _invented(piece, answer, rules, line_of)
+    yield from numbers(piece.text, answer, line_of)
+
+
+def unified(answer: str) -> str:
+    return END.sub("\n", answer).strip()
+
+
+def marks(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
+    wanted, got = Counter(MARK.findall(piece.text)), Counter(MARK.findall(answer))
+    for found in MARK.finditer(piece.text):
+        number = found[1]
+        if (times := got[number]) != wanted[number]:
+            how = "missing" if times < wanted[number] else "doubled"
+            mask = piece.masks[int(number)]
+            kind = "link" if piece.text[: found.start()].endswith(("](", "][", "]")) else kind_of(mask)
+            yield Finding(line_of(found.start()), kind, f"{kind} {shown(mask)} {how}")
+    for number in got.keys() - wanted.keys():
+        yield Finding(line_of(0), "mark", f"mark ⟦{number}⟧ invented")
+
+
+def numbers(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
+    missing, added = differences(MARK.sub("⟦", text), MARK.sub("⟦", answer))
+    for one in missing:
+        yield Finding(line_of(_original(text, one.start)), "number", f"number {shown(one.written)} missing")
+    at = _original(text, missing[0].start) if missing else 0
+    for one in added:
+        yield Finding(line_of(at), "number", f"number {shown(one.written)} added")
+
+
+def kind_of(mask: str) -> str:
+    return next((kind for kind, pattern in KINDS if pattern.match(mask)), "mark")
+
+
+def shown(value: str) -> str:
+    value = " ".join(value.split())
+    return f"'{value if len(value) <= SHOWN else value[: SHOWN - 1] + '…'}'"
+
+
+def _invented(piece: Piece, answer: str, rules: Rules, line_of: LineOf) -> Iterator[Finding]:
+    new = Counter(_constructs(answer, rules))
+    if new and (new := new - Counter(_constructs(piece.text, rules))):
+        for mask in new:
+            yield Finding(line_of(0), kind_of(mask), f"{kind_of(mask)} {shown(mask)} added")
+
+
+def _constructs(text: str, rules: Rules) -> list[str]:
+    found: Sequence[str] = masked(text, rules)[1]
+    return [
+        mask for mask in found if not OWN_MARK.match(mask) and kind_of(mask) != "mark" and mask[:1] != "["
+    ]
+
+
+def _original(text: str, position: int) -> int:
+    """A place in a text whose marks were cut short to one character, in the text as it is."""
+    for found in MARK.finditer(text):
+        if found.start() >= position:
+            break
+        position += len(found[0]) - 1
+    return position

@@ -1,0 +1,89 @@
+"""The outline of Markdown, and what of it an answer does not have as it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gptkit.documents.chunk import lines_of
+from gptkit.documents.formats.composing import line_ends
+from gptkit.documents.formats.markdown_blocks import CODE, HEADING, HTML, ITEM, TABLE, TEXT, Leaf, columns
+from gptkit.documents.formats.markdown_reader import leaves
+from gptkit.documents.pieces import Finding
+
+KINDS = {TEXT: "blocks", HEADING: "heading", ITEM: "list", TABLE: "table", HTML: "tag", CODE: "blocks"}
+TASK = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[([ xX])\][ \t]")
+MOST = 8
+"""Findings of this kind that are told of one piece."""
+
+
+class Entry(NamedTuple):
+    kind: str
+    shown: str
+    inside: str
+    line: int
+
+    @property
+    def likeness(self) -> tuple[str, str]:
+        return self.shown, self.inside
+
+
+def differences(before: str, after: str, first_line: int, carried: int) -> Iterator[Finding]:
+    old, new = list(_outline(before, carried)), list(_outline(after, carried))
+    if [entry.likeness for entry in old] == [entry.likeness for entry in new]:
+        return
+    from difflib import SequenceMatcher
+
+    matcher = SequenceMatcher(
+        None, [entry.likeness for entry in old], [entry.likeness for entry in new], autojunk=False
+    )
+    changes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    for _, start, end, new_start, new_end in changes[:MOST]:
+        line = old[min(start, len(old) - 1)].line + first_line if old else first_line
+        kind = KINDS[(old[start] if start < end else new[new_start]).kind]
+        yield Finding(line, kind, _message(old[start:end], new[new_start:new_end]))
+
+
+def _message(old: Sequence[Entry], new: Sequence[Entry]) -> str:
+    was, became = _listed(old), _listed(new)
+    if not new:
+        return f"{was} missing"
+    if not old:
+        return f"{became} added"
+    if was == became:
+        return f"{was} stands in '{new[0].inside}', not in '{old[0].inside}'"
+    return f"{was} became {became}"
+
+
+def _listed(entries: Sequence[Entry]) -> str:
+    names = [entry.shown for entry in entries[:4]]
+    return ", ".join(names) + (f" and {len(entries) - 4} more" if len(entries) > 4 else "")
+
+
+def _outline(text: str, carried: int) -> Iterator[Entry]:
+    line = 0
+    for leaf in leaves(lines_of(text), carried):
+        if leaf.source.strip():
+            blank = line_ends(leaf.source[: len(leaf.source) - len(leaf.source.lstrip())])
+            yield Entry(leaf.kind, _shown(leaf), leaf.inside, line + blank)
+        line += line_ends(leaf.source)
+
+
+def _shown(leaf: Leaf) -> str:
+    if leaf.kind == HEADING:
+        return f"heading of level {leaf.level}"
+    if leaf.kind == ITEM:
+        task = TASK.match(leaf.source)
+        state = (" [ ]" if task[1] == " " else " [x]") if task else ""
+        return f"list item of level {leaf.level}{state}"
+    rows = [row for row in leaf.source.splitlines() if row.strip()]
+    if leaf.kind == TABLE or (leaf.kind == TEXT and all(row.lstrip().startswith("|") for row in rows)):
+        return f"table of {len(rows)} rows by {'/'.join(_shape(rows))} columns"
+    return leaf.kind
+
+
+def _shape(rows: Sequence[str]) -> list[str]:
+    """The columns of each row, once where they are all the same."""
+    shape = [str(columns(row.lstrip(" \t>"))) for row in rows]
+    return shape[:1] if len(set(shape)) == 1 else shape
