@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import prompt
 from fake.program import InMemory
 from fake.server import FakeServer
 from tutoring import check, last, system, told, update
@@ -106,11 +107,27 @@ def test_what_cannot_be_checked_is_withheld(
         server.say(SOLUTION, finish="length", times=1)
     else:
         server.say(SOLUTION)
-        server.say("no JSON", times=2)
+        server.say('{"reason": "It is three: x = 3.", "attempt": "three"}', times=2)
     code, output, errors = gptkit(*ASK, "solve 2x = 6", *flags)
     assert (code, output) == (80, "")
-    assert SOLUTION not in errors
+    assert "three" not in errors
     assert leaks(home, SOLUTION) == leaks(folder, SOLUTION) == []
+
+
+@pytest.mark.parametrize(("form", "code"), [("code", 80), ("{format: json, schema: {type: object}}", 80)])
+def test_what_a_format_says_of_a_draft_is_withheld_too(
+    gptkit: InMemory, server: FakeServer, home: Path, form: str, code: int
+) -> None:
+    """Such a complaint quotes the answer."""
+    prompt(home, f"description: Learn.\noutput: {form}\nlearner: {{method: socratic}}\n", "learn")
+    server.say(SOLUTION)
+    server.say(check(gives_away=True))
+    server.say(QUESTION)
+    server.say(check())
+    found = gptkit("learn", "solve 2x = 6", "-v")
+    assert (found.code, found.stdout) == (code, "")
+    assert "three" not in found.stderr
+    assert leaks(home, SOLUTION) == []
 
 
 def test_the_number_of_tries_is_the_users(gptkit: InMemory, server: FakeServer) -> None:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.chat import Finished, Message, Request, Text
+from gptkit.chat import Defect, Finished, Message, Request, Text
 from gptkit.engine.ask import answered
 from gptkit.engine.learner import setting
 from gptkit.engine.learner.sums import complaint, tell, with_message, wrong
 from gptkit.engine.structured import structured
 from gptkit.engine.work import Invocation, Means, Outcome, request
-from gptkit.errors import GptkitError
+from gptkit.errors import GptkitError, Incomplete
 
 if TYPE_CHECKING:
     from gptkit.chat import Reply, Sink
@@ -103,7 +103,7 @@ def guided(invocation: Invocation, means: Means, sink: Sink | None, said: str) -
     asked = first = request(invocation, means.format)
     now: Progress | None = None
     for number in range(AGAIN + 1):
-        outcome = answered(asked, means, None, exact=invocation.exact)
+        outcome = answered(asked, means, None, exact=True)  # a complaint of the format would quote the draft
         if outcome.failure is not None:
             raise _silent(outcome.failure)
         verdict = _checked(invocation, means, outcome.answer, said)
@@ -112,7 +112,7 @@ def guided(invocation: Invocation, means: Means, sink: Sink | None, said: str) -
         found = wrong(outcome.answer, said) if number == 0 or not away else ()
         if not away and (not found or number):
             tell(invocation, means, found)
-            return _shown(outcome._replace(reply=_bare(outcome.reply)), sink), now
+            return _shown(_accepted(outcome, invocation, means), sink), now
         why = "it gives the solution away" if away else "its arithmetic is wrong"
         means.notice(f"draft {number + 1} is withheld: {why}")  # the reason itself may name the solution
         reasons = [GIVEN_AWAY.format(verdict.reason)] if away else []
@@ -121,6 +121,17 @@ def guided(invocation: Invocation, means: Means, sink: Sink | None, said: str) -
     line = _fallback(said)
     reply = _bare(outcome.reply)._replace(text=line, response=None)
     return _shown(Outcome(reply, line), sink), now or Progress()
+
+
+def _accepted(outcome: Outcome, invocation: Invocation, means: Means) -> Outcome:
+    """What may be read, in the form that the prompt file promises."""
+    reply = _bare(outcome.reply)
+    if invocation.exact:
+        return outcome._replace(reply=reply)
+    try:
+        return outcome._replace(reply=reply, answer=means.format.finish(reply.text))
+    except Defect as defect:
+        raise defect.failure from None
 
 
 def _checked(invocation: Invocation, means: Means, draft: str, said: str) -> _Verdict:
@@ -137,7 +148,8 @@ def _checked(invocation: Invocation, means: Means, draft: str, said: str) -> _Ve
     try:
         found = structured(asked, SCHEMA, means, "check")
     except GptkitError as error:
-        error.message = f"the answer is withheld, since it could not be checked: {error.message}"
+        cause = "" if isinstance(error, Incomplete) else f": {error.message}"  # it may quote the check
+        error.message = f"the answer is withheld, since it could not be checked{cause}"
         raise _silent(error) from None
     verdict = found if isinstance(found, Mapping) else {}
     kept = 0 if verdict.get("other") and before.question else before.attempts
