@@ -11,6 +11,7 @@ from gptkit.cli import answer, target
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given, gather
 from gptkit.cli.modes import greeting, loops, mode, session_name
+from gptkit.engine.long.declared import piece_tokens
 from gptkit.errors import CannotWrite, NoInput, UsageFault
 from gptkit.templates.model import Template, Value
 
@@ -26,8 +27,6 @@ GIVEN_OTHERWISE = ("file", "stdin", "output", "json", "response", "dry_run")
 
 LONG_OVER = 64 << 10
 """Bytes of an input that takes more than one exchange whatever it holds."""
-AT_ONCE = 2000
-"""Characters of prose that are one exchange without a closer look."""
 PIECEWISE = ("jobs", "as", "keys", "glossary", "report", "fresh", "batch", "output_dir")
 """Options of who wants even a short text to be worked on in pieces."""
 STRUCTURED = re.compile(r"\s*(?:[{\[<]|---\s|WEBVTT|1\r?\n\d\d:|#.*\n|msg)")
@@ -71,7 +70,8 @@ def _long(services: Services, template: Template, given: Given, flags: Mapping[s
     is_file = bool(flags.get("file"))
     if given.long is None and not any(given.values.get(name) for name in PIECEWISE):
         name = given.files[0][0] if given.files and is_file else ""
-        if len(given.text) < AT_ONCE and PROSE.match(name) and not STRUCTURED.match(given.text):
+        is_prose = PROSE.match(name) and not STRUCTURED.match(given.text)
+        if is_prose and len(given.text) < piece_tokens(template):
             return None
     from gptkit.cli.long.run import run
     from gptkit.cli.long.setup import source

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from gptkit.documents.pieces import Piece
 from gptkit.documents.tokens import estimate
-from gptkit.engine.long.values import Job
 from gptkit.errors import OverBudget
 
 if TYPE_CHECKING:
-    from gptkit.cli.exchange import Conversation
     from gptkit.services import Services
 
 OVERHEAD = 600
@@ -25,14 +23,12 @@ class Consent:
     What is read before is judged by the size of the file at once; a pipe as its pieces come.
     """
 
-    def __init__(self, services: Services, conversation: Conversation, job: Job, size: int | None) -> None:
+    def __init__(self, services: Services, model: str, size: int | None, given: bool) -> None:
         self._services = services
-        self._model = job.invocation.model
+        self._model = model
         self._threshold = services.settings.number("ask_above")
-        asked = job.invocation.values
-        self._given = bool(asked.get("yes")) or conversation.flags.get("max_cost") is not None
+        self._given = given
         self._size = size
-        self._job = job
         self._cost = 0.0
         self._bytes = 0
 

@@ -14,9 +14,10 @@ from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.output import Collected, File, Output, Plain, Shown
 from gptkit.cli.long.progress import Progress, Tally
-from gptkit.cli.long.setup import Source, job, piece_tokens
+from gptkit.cli.long.setup import Source, job
 from gptkit.documents.pieces import Piece
 from gptkit.engine.budget import Budget
+from gptkit.engine.long.declared import piece_tokens
 from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done
 from gptkit.engine.work import Means, Outcome, Policy
@@ -67,7 +68,8 @@ class _Task:
         )
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
         self._progress = Progress(services.terminal, conversation.how.quiet)
-        self._consent = Consent(services, conversation, self._job, document.size)
+        agreed = bool(self._invocation.values.get("yes")) or conversation.flags.get("max_cost") is not None
+        self._consent = Consent(services, self._invocation.model, document.size, agreed)
         self._most = piece_tokens(template)
         self._read = 0
         self._head = ""

@@ -13,7 +13,7 @@ from gptkit.documents.formats import FORMATS, format_named, format_of
 from gptkit.documents.pieces import Format
 from gptkit.documents.stream import lines
 from gptkit.documents.tokens import estimate
-from gptkit.engine.long.declared import Long
+from gptkit.engine.long.declared import piece_tokens
 from gptkit.engine.long.values import Glossary, Job, Memory
 from gptkit.engine.work import Invocation
 from gptkit.errors import UsageFault
@@ -23,8 +23,8 @@ from gptkit.templates.reader import nearest
 if TYPE_CHECKING:
     from gptkit.services import Services
 
-AT_ONCE = 2000
-"""Tokens of prose that are still one exchange, whose answer is shown while it arrives."""
+AT_ONCE = 5 / 3
+"""Pieces of prose that are still one exchange, whose answer is shown while it arrives."""
 HEAD = 4096
 PROSE = ("text", "markdown")
 """Formats of which a short text may as well be answered in one piece."""
@@ -53,7 +53,12 @@ def source(template: Template, given: Given, options: Mapping[str, Value], is_fi
         head += more
     format_ = _format(options, text.name if is_file else None, head[:HEAD])
     wanted = any(options.get(name) for name in PIECEWISE)
-    if given.long is None and not wanted and format_.name in PROSE and estimate(given.text) <= AT_ONCE:
+    if (
+        given.long is None
+        and not wanted
+        and format_.name in PROSE
+        and estimate(given.text) <= AT_ONCE * piece_tokens(template)
+    ):
         return None
     return Source(text.name, format_, lines(chain([head], texts)), text.size)
 
@@ -78,11 +83,6 @@ def own_values(invocation: Invocation) -> Mapping[str, Value]:
     """The values of the template's own options: what an answer depends on."""
     names = {parameter.variable for parameter in invocation.template.declared}
     return {name: value for name, value in invocation.values.items() if name in names}
-
-
-def piece_tokens(template: Template) -> int:
-    found = template.capabilities["long"]
-    return found.piece if isinstance(found, Long) else Long().piece
 
 
 def _held(given: Given) -> LongText | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from gptkit.templates.model import Parameter, Problem
+from gptkit.templates.model import Parameter, Problem, Template
 from gptkit.templates.reader import literal, mapping, nearest
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ OPTIONS = (
     Parameter("yes", "boolean", help="Do not ask about the cost of a large job."),
     Parameter("output-dir", "text", help="Folder for the results of the files in the folders given with -f."),
 )
+
+
+def piece_tokens(template: Template) -> int:
+    found = template.capabilities["long"]
+    return found.piece if isinstance(found, Long) else Long().piece
 
 
 def long(node: Node, report: Callable[[Problem], None]) -> Long:

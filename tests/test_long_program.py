@@ -1,0 +1,258 @@
+"""A book in a pipe: what goes out, what is written, what the second time costs, what a kill costs."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fake.program import AsProcess
+from fake.received import Received
+from fake.replies import Reply, failed, said
+from fake.server import FakeServer
+
+Gptkit = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def same(home: Path) -> str:
+    """A prompt whose user message is the piece and nothing else."""
+    folder = home / "config" / "prompts"
+    folder.mkdir(parents=True)
+    (folder / "same.yaml").write_text(
+        "description: Works on it.\nsystem: Work.\nlong: {mode: map, piece: 60}\n"
+    )
+    return "same"
+
+
+def text_of(request: Received) -> str:
+    return str(request.json["messages"][1]["content"])
+
+
+def identity(request: Received) -> str:
+    return text_of(request)
+
+
+def book(paragraphs: int, words: int = 30) -> str:
+    chance = random.Random(7)
+    vocabulary = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()  # noqa: SIM905
+    parts = []
+    for number in range(paragraphs):
+        if number % 9 == 0:
+            parts.append(f"## Part {number}\n")
+        parts.append(" ".join(chance.choices(vocabulary, k=words)) + f" m{number}m.\n")
+    return "\n".join(parts)
+
+
+def test_a_long_text_comes_back_in_order_and_to_the_letter(
+    gptkit: Gptkit, server: FakeServer, same: str
+) -> None:
+    server.answer(identity)
+    text = book(40)
+    assert gptkit(same, stdin=text) == (0, text, "")
+    assert len(server.requests) > 10
+    assert not any(request.json.get("stream") for request in server.requests)
+
+
+def test_a_short_one_is_a_single_exchange(gptkit: Gptkit, server: FakeServer, same: str) -> None:
+    server.say("short answer")
+    assert gptkit(same, stdin="A short text.\n") == (0, "short answer\n", "")
+    assert server.request.json["stream"] is True
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\n\n\n", " ", "\r\n"])
+def test_the_end_stays_as_it_is(gptkit: Gptkit, server: FakeServer, same: str, ending: str) -> None:
+    server.answer(identity)
+    text = book(20).rstrip("\n") + ending
+    assert gptkit(same, stdin=text)[1] == text
+
+
+def test_the_second_time_costs_nothing(gptkit: Gptkit, server: FakeServer, same: str) -> None:
+    server.answer(lambda request: text_of(request).replace("alpha", "ALEPH"))
+    text = book(40)
+    first = gptkit(same, stdin=text)
+    sent = len(server.requests)
+    assert gptkit(same, stdin=text) == first == (0, text.replace("alpha", "ALEPH"), "")
+    assert len(server.requests) == sent
+
+
+def test_one_edited_paragraph_costs_one_request(gptkit: Gptkit, server: FakeServer, same: str) -> None:
+    server.answer(identity)
+    text = book(40)
+    gptkit(same, stdin=text)
+    sent = len(server.requests)
+    edited = text.replace("m20m", "m20m indeed")
+    assert gptkit(same, stdin=edited)[1] == edited
+    assert len(server.requests) == sent + 1
+
+
+@pytest.mark.parametrize(
+    ("option", "again"), [("--no-memory", True), ("--fresh", True), ("--no-log", True), ("--quiet", False)]
+)
+def test_the_memory_can_be_left_out(
+    gptkit: Gptkit, server: FakeServer, same: str, option: str, again: bool
+) -> None:
+    server.answer(identity)
+    text = book(10)
+    gptkit(same, stdin=text)
+    sent = len(server.requests)
+    gptkit(same, option, stdin=text)
+    assert (len(server.requests) > sent) is again
+
+
+def test_another_model_or_option_is_asked_anew(gptkit: Gptkit, server: FakeServer) -> None:
+    server.answer(identity)
+    text = book(60)
+    for arguments in (["--to", "French"], ["--to", "German"], ["--to", "German", "--model", "gpt-1"]):
+        sent = len(server.requests)
+        gptkit("translate", *arguments, stdin=text)
+        assert len(server.requests) > sent
+
+
+def test_code_and_addresses_never_reach_the_model(gptkit: Gptkit, server: FakeServer, same: str) -> None:
+    server.answer(identity)
+    text = (
+        book(10) + "\n```python\nprint('canary')\n```\n\nSee [here](http://canary.example/x) or `canary()`.\n"
+    )
+    assert gptkit(same, stdin=text)[:2] == (0, text)
+    assert not any("canary" in text_of(request) for request in server.requests)
+
+
+def test_what_cannot_be_proved_is_kept_and_reported(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path
+) -> None:
+    server.answer(lambda request: text_of(request).replace("⟦0⟧", ""))
+    text = book(10) + "\nUse {count} of them.\n"
+    code, output, errors = gptkit(same, "--report", "report.json", stdin=text)
+    assert (code, output) == (80, text)
+    assert errors.startswith("gptkit: 1 of ")
+    assert "placeholder '{count}' missing" in errors
+    line = text.count("\n")
+    assert f"line {line}: " in errors
+    report = json.loads((folder / "report.json").read_text())
+    assert report["findings"][0]["line"] == line
+    assert report["pieces"]["source"] == 1
+
+
+def test_an_output_file_appears_when_it_is_whole(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path
+) -> None:
+    server.answer(identity)
+    text = book(20)
+    assert gptkit(same, "-o", "out.md", stdin=text) == (0, "", "")
+    assert (folder / "out.md").read_text() == text
+    assert [path.name for path in folder.iterdir()] == ["out.md"]
+
+
+def test_until_then_there_is_a_partial_one(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path
+) -> None:
+    text = book(20)
+
+    def answer(request: Received) -> Reply:
+        return failed(401) if "m12m" in text_of(request) else said(text_of(request))
+
+    server.answer(answer)
+    code, output, errors = gptkit(same, "-o", "out.md", "--jobs", "1", stdin=text)
+    assert (code, output) == (77, "")
+    assert "'out.md' was not written; what there is of it is in 'out.md.partial'" in errors
+    partial = (folder / "out.md.partial").read_text()
+    assert partial
+    assert text.startswith(partial)
+    assert "m12m" not in partial
+
+
+def test_json_is_one_object(gptkit: Gptkit, server: FakeServer, same: str) -> None:
+    server.answer(identity)
+    text = book(20)
+    code, output, _ = gptkit(same, "--json", stdin=text)
+    record = json.loads(output)
+    assert (code, record["answer"]) == (0, text)
+    assert record["pieces"]["answer"] == len(server.requests)
+
+
+def test_a_cap_leaves_what_can_be_gone_on_with(gptkit: Gptkit, server: FakeServer, same: str) -> None:
+    server.answer(identity)
+    text = book(40)
+    code, output, errors = gptkit(same, "--max-requests", "5", "--jobs", "2", stdin=text)
+    assert code == 82
+    assert text.startswith(output)
+    assert errors == (
+        "gptkit: the budget of 5 requests is used up\nhint: the same command goes on where this one stopped\n"
+    )
+    assert len(server.requests) == 5
+    assert gptkit(same, stdin=text) == (0, text, "")
+    texts = [text_of(request) for request in server.requests]
+    assert len(set(texts)) == len(texts)
+
+
+def test_a_killed_run_goes_on_without_paying_twice(run: AsProcess, server: FakeServer, same: str) -> None:
+    text = book(60)
+    server.answer(lambda request: (time.sleep(0.02), text_of(request))[1])
+    chance = random.Random(3)
+    for _ in range(6):
+        process = run.start(same, "--jobs", "4", piped=True)
+        assert process.stdin
+        process.stdin.write(text.encode())
+        process.stdin.close()
+        time.sleep(0.5 + chance.random() * 0.3)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    result = run(same, "--jobs", "4", stdin=text)
+    assert (result.code, result.stdout) == (0, text)
+    texts = [text_of(request) for request in server.requests]
+    twice = len(texts) - len(set(texts))
+    assert twice <= 6 * 4  # what was in flight when it was killed is not known to be accepted
+
+
+def test_a_dry_run_tells_what_it_takes(gptkit: Gptkit, server: FakeServer, same: str) -> None:
+    server.answer(identity)
+    text = book(40)
+    code, output, _ = gptkit(same, "--dry-run", "--model", "gpt-5-mini", stdin=text)
+    told = json.loads(output)
+    assert (code, told["in_memory"], server.requests) == (0, 0, [])
+    gptkit(same, "--model", "gpt-5-mini", stdin=text)
+    assert told["requests"] == len(server.requests)
+    told = json.loads(gptkit(same, "--dry-run", "--model", "gpt-5-mini", stdin=text)[1])
+    assert (told["requests"], told["in_memory"]) == (0, told["pieces"] - told["unchanged"])
+
+
+def test_a_dear_job_needs_a_word(gptkit: Gptkit, server: FakeServer, same: str) -> None:
+    server.answer(identity)
+    gptkit("config", "set", "prices.gpt-0", "[1000, 1000]")
+    text = book(40)
+    code, output, errors = gptkit(same, "--model", "gpt-0", stdin=text)
+    assert (code, output) == (82, "")
+    assert "more than ask_above (1 USD)" in errors
+    assert server.requests == []
+    assert gptkit(same, "--model", "gpt-0", "--yes", stdin=text)[0] == 0
+
+
+def test_an_encoding_is_recognised_and_the_answer_is_utf8(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path
+) -> None:
+    server.answer(identity)
+    text = "".join(
+        f"这是第{number}段文字，内容并不重要，只是为了凑够长度而已。\n\n" for number in range(2000)
+    )
+    (folder / "a.txt").write_bytes(text.encode("gb18030"))
+    code, output, _ = gptkit(same, "-f", "a.txt")
+    assert (code, output) == (0, text)
+
+
+def test_two_runs_on_one_output(run: AsProcess, server: FakeServer, same: str, folder: Path) -> None:
+    server.answer(lambda request: (time.sleep(0.2), text_of(request))[1])
+    text = book(30)
+    (folder / "in.md").write_text(text)
+    process = run.start(same, "-f", "in.md", "-o", "out.md", "--jobs", "1")
+    server.wait_requests(1)
+    result = run(same, "-f", "in.md", "-o", "out.md")
+    assert result.code == 75
+    assert "is being written by another gptkit" in result.stderr
+    process.communicate()
+    assert process.returncode == 0
+    assert (folder / "out.md").read_text() == text
