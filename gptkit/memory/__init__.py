@@ -1,0 +1,1 @@
+"""The translation memory: every accepted answer to a piece, for all jobs and processes."""

@@ -1,0 +1,198 @@
+"""The store of accepted answers: what was paid for once is found again by every job and process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from gptkit import database
+from gptkit.documents.held import Held
+from gptkit.errors import CannotRead, CannotWrite, GptkitError, TryAgain
+from gptkit.memory import foreign, rows
+from gptkit.memory.access import Access
+from gptkit.memory.claims import Claims
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_RETRY = 5.0
+"""Seconds after which a store that could not be written is tried again."""
+_PATIENCE = 1.0
+"""Seconds for which a store that was locked all the time before is waited for."""
+_WAITING = 2000
+"""Answers that wait for a store that cannot be written; older ones are given up."""
+_USES = 5000
+"""Entries whose use is written at once, at the latest."""
+
+
+class Memory:
+    """One database file, opened when it is first used.
+
+    `get`, `put` and `claim` are for jobs, which go on without the memory if need be: `notice` is told
+    once. Only a store of a newer gptkit stops them, with BadConfiguration. Everything else raises.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        now: Callable[[], float] = time.time,
+        notice: Callable[[str], object] = lambda _text: None,
+    ) -> None:
+        self.path = path
+        self._now = now
+        self._notice = notice
+        self._reader, self._writer = Access(path), Access(path)
+        self._claims = Claims(path.with_name("claims"))
+        self._lock = Lock()
+        self._uses: dict[int, int] = {}
+        self._unwritten: dict[bytes, rows.Entry] = {}
+        self._retry_at = 0.0
+        self._is_damaged = self._has_noticed = False
+
+    def get(self, key: bytes, text: str = "", about: Mapping[str, str] | None = None) -> Held | None:
+        """What is known under a key; or else, with `text` and `about`, what another tool made of the text."""
+        if self._is_damaged:
+            return None
+        if self._unwritten and (waiting := self._unwritten.get(key)):
+            return rows.said(waiting.answer, waiting.findings, waiting.in_halves, waiting.is_foreign)
+        try:
+            with self._reader.reading() as connection:
+                if one := rows.held(connection, key):
+                    ids, known = [one[0]], one[1]
+                elif text and about and (several := foreign.found(connection, text, about)):
+                    ids, known = several
+                else:
+                    return None
+        except (CannotRead, CannotWrite, TryAgain) as error:
+            self._do_without(error)
+            return None
+        self._note_uses(ids)
+        return known
+
+    def put(self, key: bytes, text: str, held: Held, about: Mapping[str, str]) -> None:
+        """An answer that cannot be written now is written with a later one, or when the memory is closed."""
+        each = rows.entry(key, text, held, about, self._now())
+        with self._writer.lock:
+            if self._is_damaged:
+                return
+            self._unwritten[key] = each
+            if len(self._unwritten) > _WAITING:
+                del self._unwritten[next(iter(self._unwritten))]
+            if self._now() >= self._retry_at:
+                self._write_waiting()
+
+    def claim(
+        self, key: bytes, pause: Callable[[float], object] = time.sleep
+    ) -> AbstractContextManager[None]:
+        """Nobody else asks for this piece meanwhile; one who already does is waited for.
+
+        `pause` waits for that many seconds; what it raises, if it is no OSError, ends the waiting.
+        """
+        if not self._is_damaged:
+            try:
+                self._writer.open()  # a store of a newer gptkit is met before anything is paid for
+            except (CannotRead, CannotWrite, TryAgain) as error:
+                self._do_without(error)
+        return self._claims.claim(key, pause)
+
+    def close(self) -> None:
+        """Write what waits, as far as that is possible."""
+        with self._writer.lock:
+            if self._unwritten and not self._is_damaged:
+                self._write_waiting()
+        self._write_uses()
+        self._reader.close()
+        self._writer.close()
+
+    def exists(self) -> bool:
+        """Asking does not make one."""
+        return self.path.exists()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One moment of the store: what others write meanwhile is not seen."""
+        with self._reader.reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction."""
+        with self._writer.writing() as connection:
+            yield connection
+
+    def shrink(self) -> None:
+        """Give the room of what was removed back, and leave none of its text in the file or its log.
+
+        Raises TryAgain while another process keeps the log open.
+        """
+        with self._writer.reading() as connection:
+            try:
+                with database.faults(self.path):
+                    connection.execute("VACUUM")
+            except CannotWrite:
+                pass  # without space it does not shrink; what was removed is overwritten all the same
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise TryAgain(f"'{self.path}': removed, but another process keeps its log open")
+
+    def _write_waiting(self) -> None:
+        """Holds the writer's lock."""
+        failed = self._retry_at > 0
+        try:
+            self._writer.open()
+            if failed:
+                self._writer.be_patient(_PATIENCE)
+            with self._writer.writing() as connection:
+                for each in self._unwritten.values():
+                    rows.insert(connection, each)
+        except (CannotRead, CannotWrite, TryAgain) as error:
+            self._retry_at = self._now() + _RETRY
+            self._do_without(error)
+            return
+        self._unwritten.clear()
+        if failed:
+            self._retry_at = 0.0
+            self._writer.be_patient(database.BUSY_SECONDS)
+
+    def _note_uses(self, ids: list[int]) -> None:
+        with self._lock:
+            for number in ids:
+                self._uses[number] = self._uses.get(number, 0) + 1
+            many = len(self._uses) >= _USES
+        if many:
+            self._write_uses()
+
+    def _write_uses(self) -> None:
+        with self._lock:
+            uses, self._uses = self._uses, {}
+        if not uses or self._is_damaged or self._retry_at:
+            return
+        now = self._now()
+        try:
+            with self._writer.writing() as connection:
+                connection.executemany(
+                    "UPDATE entries SET used = max(used, ?), hits = hits + ? WHERE id = ?",
+                    [(now, count, number) for number, count in uses.items()],
+                )
+        except (CannotRead, CannotWrite, TryAgain) as error:
+            self._do_without(error)
+
+    def _do_without(self, error: GptkitError) -> None:
+        if isinstance(error, CannotRead):
+            self._is_damaged = True
+            self._unwritten.clear()
+            self._reader.close_untouched()
+            self._writer.close_untouched()
+        with self._lock:
+            first, self._has_noticed = not self._has_noticed, True
+        if first:
+            self._notice(f"{error.message}: the job goes on without the memory")

@@ -1,0 +1,253 @@
+"""The memory: what is put in is found again, and no fault of the store ends a job."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from memory_parts import ABOUT, STARTED, integrity, key, memory, put
+
+from gptkit.documents.held import Held
+from gptkit.documents.pieces import Finding
+from gptkit.errors import BadConfiguration, CannotRead
+from gptkit.memory import removal
+from gptkit.memory.schema import APPLICATION_ID
+from gptkit.memory.statistics import groups
+from gptkit.memory.store import Memory
+
+SECRET = "geheimnisvoll"
+
+
+@pytest.fixture
+def notices() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def kept(tmp_path: Path, notices: list[str]) -> Iterator[Memory]:
+    found = memory(tmp_path, notices)
+    yield found
+    found.close()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "data").iterdir() if path.is_file()}
+
+
+def test_an_answer_comes_out_as_it_went_in(kept: Memory, tmp_path: Path) -> None:
+    text = "a\0b \udc80 世界\r\n"
+    held = Held(text, (Finding(3, "number", "'7' 欠\ud800"), Finding(4, "term", "x")))
+    kept.put(key("a"), text, held, ABOUT)
+    kept.put(key("b"), "b", Held("", in_halves=True), {})
+    kept.close()
+    again = memory(tmp_path)
+    whole = "a\0b \ufffd 世界\r\n"
+    assert again.get(key("a")) == Held(whole, (Finding(3, "number", "'7' 欠\ufffd"), Finding(4, "term", "x")))
+    assert again.get(key("b")) == Held("", in_halves=True)
+    assert again.get(key("c")) is None
+    again.close()
+
+
+def test_a_second_answer_replaces_the_first(kept: Memory) -> None:
+    put(kept, "a", "one")
+    put(kept, "a", "two")
+    assert kept.get(key("a")) == Held("two")
+    assert [(group.entries, group.size) for group in groups(kept)] == [(1, 4)]
+
+
+def test_files_are_private(kept: Memory, tmp_path: Path) -> None:
+    with kept.claim(key("a")):
+        put(kept, "a")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "data").rglob("*")}
+    database = dict.fromkeys(["memory.db", "memory.db-wal", "memory.db-shm"], 0o600)
+    assert modes == database | {"claims": 0o700, f"{key('a').hex()}.lock": 0o600}
+
+
+def test_uses_are_counted_for_all_that_was_found(kept: Memory, tmp_path: Path) -> None:
+    put(kept, "a")
+    put(kept, "b", to="German", model="n")
+    kept.close()
+    later = memory(tmp_path, now=STARTED + 100)
+    assert [later.get(key(text)) is not None for text in "aab"] == [True] * 3
+    later.close()
+    found = [group._replace(size=0) for group in groups(later)]
+    assert found == [
+        ("translate", "m", "fr", 1, 0, 2, STARTED + 100),
+        ("translate", "n", "de", 1, 0, 1, STARTED + 100),
+    ]
+
+
+def test_clear_leaves_no_text_in_any_file(kept: Memory, tmp_path: Path) -> None:
+    for number in range(50):
+        put(kept, f"{number} {SECRET}", f"{SECRET} " * 500, tone=SECRET)
+    assert SECRET.encode() in b"".join(files(tmp_path).values())
+    assert removal.clear(kept) == 50
+    assert SECRET.encode() not in b"".join(files(tmp_path).values())
+    assert (groups(kept), integrity(kept)) == ([], "ok")
+    assert kept.path.stat().st_size < 100_000
+
+
+def test_what_was_not_used_lately_is_pruned_with_its_text(kept: Memory, tmp_path: Path) -> None:
+    put(kept, f"old {SECRET}", tone=SECRET)
+    put(kept, "old but used")
+    kept.close()
+    later = memory(tmp_path, now=STARTED + 100)
+    put(later, "new")
+    later.get(key("old but used"))
+    later.close()
+    assert removal.prune(later, STARTED + 50, None) == 1
+    assert [later.get(key(text)) is None for text in (f"old {SECRET}", "old but used", "new")] == [
+        True,
+        False,
+        False,
+    ]
+    assert SECRET.encode() not in b"".join(files(tmp_path).values())
+    later.close()
+
+
+def test_the_least_recently_used_go_until_the_size_is_right(tmp_path: Path) -> None:
+    for number in range(60):
+        kept = memory(tmp_path, now=STARTED + number)
+        put(kept, str(number), "word " * 2000)
+        kept.close()
+    whole = kept.path.stat().st_size
+    removed = removal.prune(kept, None, whole // 2)
+    assert whole // 3 < kept.path.stat().st_size <= whole // 2
+    assert [number for number in range(60) if kept.get(key(str(number)))] == list(range(removed, 60))
+    assert removal.prune(kept, None, whole) == 0
+    assert removal.prune(kept, None, 0) == 60 - removed
+    kept.close()
+
+
+def test_a_damaged_store_is_kept_and_the_job_goes_on(tmp_path: Path) -> None:
+    kept = memory(tmp_path)
+    for number in range(400):
+        put(kept, str(number), "word " * 100)
+    kept.close()
+    content = bytearray(kept.path.read_bytes())
+    content[5000:] = b"\xaa" * (len(content) - 5000)
+    kept.path.write_bytes(content)
+    notices: list[str] = []
+    damaged = memory(tmp_path, notices)
+    assert damaged.get(key("1")) is None
+    put(damaged, "new")
+    with damaged.claim(key("2")):
+        assert damaged.get(key("2")) is None
+    damaged.close()
+    assert len(notices) == 1
+    assert notices[0].startswith(f"'{kept.path}': it is damaged: ")
+    assert notices[0].endswith(": the job goes on without the memory")
+    assert files(tmp_path)["memory.db"] == bytes(content)
+    with pytest.raises(CannotRead):
+        removal.clear(memory(tmp_path))
+    assert kept.path.read_bytes() == bytes(content)
+
+
+def test_what_is_no_store_is_kept(kept: Memory, tmp_path: Path, notices: list[str]) -> None:
+    (tmp_path / "data").mkdir()
+    kept.path.write_bytes(b"my own notes")
+    with kept.claim(key("a")):
+        put(kept, "a")
+    kept.close()
+    assert (len(notices), kept.path.read_bytes()) == (1, b"my own notes")
+
+
+def test_a_store_of_a_newer_gptkit_stops_the_job_before_it_pays(kept: Memory, tmp_path: Path) -> None:
+    put(kept, "a")
+    kept.close()
+    with closing(sqlite3.connect(kept.path)) as connection:
+        assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(BadConfiguration):
+        memory(tmp_path).get(key("a"))
+    with pytest.raises(BadConfiguration):
+        memory(tmp_path).claim(key("a"))
+
+
+def test_answers_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
+    """The holder writes from another connection, as another process would."""
+    notices: list[str] = []
+    clock = [STARTED]
+    kept = Memory(tmp_path / "data" / "memory.db", lambda: clock[0], notices.append)
+    put(kept, "before")
+    kept._writer.be_patient(0)
+    with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        put(kept, "one")
+        put(kept, "two")
+        assert kept.get(key("one")) == Held("answer to one")
+        other.execute("ROLLBACK")
+    assert notices == [f"'{kept.path}': it is locked by another process: the job goes on without the memory"]
+    put(kept, "too early")
+    assert [group.entries for group in groups(kept)] == [1]
+    clock[0] += 60
+    put(kept, "three")
+    assert [group.entries for group in groups(kept)] == [5]
+    put(kept, "four")
+    assert ([group.entries for group in groups(kept)], len(notices)) == ([6], 1)
+    kept.close()
+
+
+def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
+    kept = memory(tmp_path)
+    put(kept, "before")
+    kept._writer.be_patient(0)
+    with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        put(kept, "one")
+        other.execute("ROLLBACK")
+    kept.close()
+    assert memory(tmp_path).get(key("one")) == Held("answer to one")
+
+
+def test_a_full_store_keeps_what_it_has(tmp_path: Path) -> None:
+    notices: list[str] = []
+    kept = memory(tmp_path, notices)
+    put(kept, "before")
+    with kept._writer.reading() as connection:
+        connection.execute("PRAGMA max_page_count = 20")
+    put(kept, "large", "word " * 100_000)
+    assert kept.get(key("large")) == Held("word " * 100_000)
+    assert notices == [f"'{kept.path}': no space left on device: the job goes on without the memory"]
+    kept.close()
+    again = memory(tmp_path)
+    assert (again.get(key("before")), again.get(key("large"))) == (Held("answer to before"), None)
+    assert integrity(again) == "ok"
+    again.close()
+
+
+def test_a_folder_that_cannot_be_made_is_no_end(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    notices: list[str] = []
+    kept = memory(tmp_path, notices)
+    with kept.claim(key("a")):
+        assert kept.get(key("a")) is None
+        put(kept, "a")
+    kept.close()
+    assert len(notices) == 1
+
+
+def test_many_threads(kept: Memory) -> None:
+    asked: list[str] = []
+
+    def work() -> None:
+        for number in range(40):
+            text = str(number)
+            with kept.claim(key(text)):
+                if kept.get(key(text)) is None:
+                    asked.append(text)
+                    put(kept, text)
+
+    threads = [Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(asked) == sorted(str(number) for number in range(40))
+    assert sum(group.entries for group in groups(kept)) == 40
+    assert list((kept.path.parent / "claims").iterdir()) == []
