@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gptkit.history.model import Opening
     from gptkit.history.store import Store
     from gptkit.learning.courses import Courses
+    from gptkit.memory.store import Memory
     from gptkit.prices import Prices
     from gptkit.settings.rejections import RejectionFile
     from gptkit.templates.library import Library
@@ -130,6 +131,13 @@ class Services:
 
         data = self.paths.require(self.paths.data)
         return Store(data / "history.db", data / "journal")
+
+    @cached_property
+    def memory(self) -> Memory:
+        from gptkit.memory.store import Memory
+
+        path = self.paths.require(self.paths.data) / "memory.db"
+        return Memory(path, self.terminal.clock, lambda text: self.terminal.note(f"gptkit: {text}"))
 
     @cached_property
     def rejections(self) -> RejectionFile:

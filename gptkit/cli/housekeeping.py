@@ -16,10 +16,11 @@ HOUSEKEEPING = {
     "keys": Housekeeping("gptkit.cli.keys", "Store API keys, each for one host."),
     "usage": Housekeeping("gptkit.cli.usage", "Show the tokens and the cost of what was asked."),
     "history": Housekeeping("gptkit.cli.history", "List, show, search, move and remove what was asked."),
+    "memory": Housekeeping("gptkit.cli.memory", "Show, move and prune what need not be asked twice."),
     "doctor": Housekeeping("gptkit.cli.doctor", "Check the way to the model, step by step."),
 }
 
-FUTURE = ("index", "memory", "batch", "help", "version", "gptkit")
+FUTURE = ("index", "batch", "help", "version", "gptkit")
 """Names that later commands will have; a prompt file cannot take them."""
 
 RESERVED_NAMES = frozenset(HOUSEKEEPING) | frozenset(FUTURE)

@@ -1,0 +1,236 @@
+"""`gptkit memory`: the accepted answers to the pieces of long input."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from gptkit.errors import CannotRead, DataFault, NoInput, NotApproved, UsageFault
+
+if TYPE_CHECKING:
+    from gptkit.memory.statistics import Group
+    from gptkit.services import Services
+
+app = typer.Typer(
+    help="Show, move and prune what need not be asked twice.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+class Format(StrEnum):
+    jsonl = "jsonl"
+    tmx = "tmx"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@app.command()
+def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show how much is stored, for what, and how often it was used."""
+    from gptkit.memory import statistics
+
+    services = _services(ctx)
+    memory = services.memory
+    found = statistics.groups(memory) if memory.exists() else []
+    size = statistics.file_size(memory)
+    if as_json:
+        entries, hits = sum(group.entries for group in found), sum(group.hits for group in found)
+        rows = [group._asdict() for group in found]
+        _print(services, {"entries": entries, "hits": hits, "file_size": size, "groups": rows})
+    elif found:
+        _show(services, found, size)
+    else:
+        services.terminal.note("gptkit: the memory is empty")
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    form: Annotated[
+        Format, typer.Option("--format", help="JSON Lines lose nothing; TMX is for tools of translators.")
+    ] = Format.jsonl,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file.", metavar="FILE")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the memory out."""
+    from gptkit.memory.json_lines import json_lines
+    from gptkit.memory.tmx_write import tmx
+
+    services = _services(ctx)
+    if as_json and form is Format.tmx:
+        raise UsageFault("--json and --format tmx do not go together")
+    memory, terminal = services.memory, services.terminal
+    if not memory.exists():
+        raise NoInput("there is no memory yet")
+    pieces = tmx(memory) if form is Format.tmx else json_lines(memory)
+    if output is not None and str(output) != "-":
+        from gptkit.cli.target import check
+        from gptkit.history.transfer import write_file
+
+        check(terminal, output, [memory.path])
+        write_file(output, pieces)
+        return
+    for piece in pieces:
+        if terminal.stdout_is_terminal:
+            terminal.show(piece.decode().removesuffix("\n"))
+        else:
+            terminal.write_bytes(piece)
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="JSON Lines or TMX; - is standard input.", metavar="FILE")],
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="The command that is to use a TMX.  [default: translate]", metavar="NAME"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add what 'gptkit memory export' or another tool wrote; all of it or nothing."""
+    from gptkit.memory.json_lines import take_json_lines
+    from gptkit.memory.tmx_read import is_tmx
+    from gptkit.memory.tmx_take import take_tmx
+
+    services = _services(ctx)
+    shown = "standard input" if str(file) == "-" else f"'{file}'"
+    with _opened(services, file) as stream:
+        head = stream.peek(1024)[:1024]
+        try:
+            if is_tmx(head):
+                taken = take_tmx(services.memory, stream, prompt, services.terminal.clock())
+            elif prompt is not None:
+                raise UsageFault(f"--prompt is for TMX, which {shown} is not")
+            else:
+                taken = take_json_lines(services.memory, stream)
+        except DataFault as error:
+            raise DataFault(f"{shown}: {error.message}") from None
+    services.memory.close()
+    if as_json:
+        _print(services, taken._asdict())
+        return
+    known = f", {taken.known} already there" if taken.known else ""
+    left_out = f", {taken.left_out} left out" if taken.left_out else ""
+    services.terminal.show(f"imported {_count(taken.added)}{known}{left_out}")
+
+
+@app.command()
+def prune(
+    ctx: typer.Context,
+    before: Annotated[
+        str | None,
+        typer.Option(help="What was last used before this day, or 90d: longer ago.", metavar="DATE|DAYS"),
+    ] = None,
+    size: Annotated[
+        float | None,
+        typer.Option(min=0, help="The least recently used, until the file has so many MB.", metavar="MB"),
+    ] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what is no longer used."""
+    from gptkit.cli import periods
+    from gptkit.memory import removal
+
+    services = _services(ctx)
+    if before is None and size is None:
+        raise UsageFault("either --before or --size must be given")
+    limit = None if before is None else periods.period(before, None, services.terminal.clock())[0]
+    wanted = [] if limit is None else [f"what was last used before {periods.day(limit)}"]
+    wanted += [] if size is None else [f"the least recently used beyond {size:g} MB"]
+    if not yes:
+        _confirm(services, f"Remove {', and '.join(wanted)}?")
+    memory = services.memory
+    bytes_left = None if size is None else int(size * 1_000_000)
+    _report_removed(services, removal.prune(memory, limit, bytes_left) if memory.exists() else 0, as_json)
+
+
+@app.command()
+def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Remove everything for good."""
+    from gptkit.memory import removal
+
+    services = _services(ctx)
+    if not yes:
+        _confirm(services, "Remove the whole memory?")
+    memory = services.memory
+    _report_removed(services, removal.clear(memory) if memory.exists() else 0, as_json)
+
+
+def _show(services: Services, found: list[Group], size: int) -> None:
+    from gptkit.cli.columns import columns
+    from gptkit.cli.periods import day
+
+    terminal = services.terminal
+    aligned = terminal.stdout_is_terminal
+    head = [("COMMAND", "MODEL", "LANGUAGE", "ENTRIES", "BYTES", "HITS", "LAST USED")] if aligned else []
+    rows = [
+        (
+            group.prompt,
+            group.model or "(imported)",
+            group.language or "-",
+            *map(str, (group.entries, group.size, group.hits)),
+            day(group.used),
+        )
+        for group in found
+    ]
+    terminal.show(columns([*head, *rows], aligned))
+    entries, hits = sum(group.entries for group in found), sum(group.hits for group in found)
+    terminal.note(f"gptkit: {_count(entries)}, used {hits} times, {size / 1_000_000:.1f} MB")
+
+
+@contextmanager
+def _opened(services: Services, file: Path) -> Iterator[io.BufferedReader]:
+    if str(file) == "-":
+        yield io.BufferedReader(cast("io.RawIOBase", io.BytesIO(services.terminal.read())))
+        return
+    try:
+        stream = file.open("rb")
+    except FileNotFoundError:
+        raise NoInput(f"'{file}': no such file") from None
+    except OSError as error:
+        raise CannotRead(f"'{file}': {(error.strerror or str(error)).lower()}") from None
+    with stream:
+        yield stream
+
+
+def _report_removed(services: Services, count: int, as_json: bool) -> None:
+    services.memory.close()
+    if as_json:
+        _print(services, {"entries": count})
+    else:
+        services.terminal.show(f"removed {_count(count)}")
+
+
+def _confirm(services: Services, question: str) -> None:
+    terminal = services.terminal
+    if not terminal.stdin_is_terminal or terminal.stdin is None:
+        raise NotApproved("nothing was removed: nobody can be asked", hint="--yes removes without asking")
+    terminal.write_error(f"{question} [y/N] ")
+    answer = terminal.stdin.readline().decode("utf-8", "replace").strip().lower()
+    if answer not in ("y", "yes"):
+        raise NotApproved("nothing was removed")
+
+
+def _count(number: int) -> str:
+    return "1 entry" if number == 1 else f"{number} entries"
+
+
+def _print(services: Services, record: object) -> None:
+    services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
+
+
+def _services(ctx: typer.Context) -> Services:
+    return cast("Services", ctx.obj)

@@ -1,0 +1,196 @@
+"""Reads TMX of any tool as a stream; a document that declares entities is refused."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from gptkit.documents.pieces import mark
+from gptkit.errors import DataFault
+from gptkit.memory.tmx_write import CONTROL, PROMPT
+
+if TYPE_CHECKING:
+    from xml.parsers.expat import XMLParserType
+
+_CODES = frozenset({"ph", "bpt", "ept", "it", "ut"})
+"""Elements that stand for a code of the document; `hi` only surrounds text."""
+_LANGUAGE = ("http://www.w3.org/XML/1998/namespace lang", "xml:lang", "lang")
+_BLOCK = 1 << 16
+_LONGEST = 1 << 22
+"""Characters of one text: more is no memory of a translator."""
+_LONGEST_NAME = 200
+_DEEPEST = 50
+
+
+class Text(NamedTuple):
+    """What one language says; codes of the document are marks."""
+
+    language: str
+    text: str
+
+
+class Unit(NamedTuple):
+    """One text in several languages; `source` is the language of the original, and `prompt` what gptkit
+    called when it wrote this, if that is known."""
+
+    texts: Sequence[Text]
+    source: str
+    prompt: str
+    line: int
+
+
+def units(file: BinaryIO) -> Iterator[Unit]:
+    """Raises DataFault with the number of the line."""
+    from xml.parsers import expat
+
+    reading = _Reading(expat.ParserCreate())
+    try:
+        while block := file.read(_BLOCK):
+            reading.parser.Parse(block, False)
+            yield from reading.taken()
+        reading.parser.Parse(b"", True)
+        yield from reading.taken()
+    except expat.ExpatError as error:
+        raise DataFault(f"line {error.lineno}: {expat.ErrorString(error.code)}") from None
+    if not reading.is_tmx:
+        raise DataFault("it is empty")
+
+
+def is_tmx(head: bytes) -> bool:
+    """Whether a file begins as XML does, in any of its encodings."""
+    for bom, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8")):
+        if head.startswith(bom):
+            return head[len(bom) :].decode(encoding, "replace").lstrip().startswith("<")
+    return head.replace(b"\0", b"").lstrip().startswith(b"<")
+
+
+class _Reading:
+    """What has been read of a document so far."""
+
+    def __init__(self, parser: XMLParserType) -> None:
+        self.parser = parser
+        self.is_tmx = False
+        self._done: list[Unit] = []
+        self._depth = 0
+        self._header_source = ""
+        self._source = ""
+        self._texts: list[Text] = []
+        self._language = ""
+        self._property = self._prompt = ""
+        self._line = 0
+        self._segment: io.StringIO | None = None
+        self._code: _Code | None = None
+        self._code_depth = 0
+        self._codes: _Codes = _Codes()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        parser.EntityDeclHandler = self._refuse_entity
+        parser.SkippedEntityHandler = self._refuse_entity
+
+    def taken(self) -> list[Unit]:
+        done, self._done = self._done, []
+        return done
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self._fault("it is nested too deeply")
+        if self._depth == 1:
+            if name != "tmx":
+                raise self._fault("it is not TMX")
+            self.is_tmx = True
+        elif self._code is not None:
+            self._code_depth += 1
+        elif self._segment is not None:
+            if name in _CODES:
+                self._code, self._code_depth = _Code(name, attributes), 1
+        elif name == "header":
+            self._header_source = attributes.get("srclang", "")
+        elif name == "tu":
+            self._texts, self._line, self._codes = [], self.parser.CurrentLineNumber, _Codes()
+            self._source = attributes.get("srclang", self._header_source)
+            self._prompt = ""
+        elif name == "prop":
+            self._property = attributes.get("type", "")
+        elif name == "tuv":
+            self._language = next((attributes[each] for each in _LANGUAGE if each in attributes), "")
+        elif name == "seg":
+            self._segment = io.StringIO()
+            self._codes.begin()
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if self._code is not None:
+            self._code_depth -= 1
+            if not self._code_depth and self._segment is not None:
+                self._segment.write(self._code.control() or mark(self._codes.number(self._code)))
+                self._code = None
+        elif name == "seg" and self._segment is not None:
+            self._texts.append(Text(self._language, self._segment.getvalue()))
+            self._segment = None
+        elif name == "prop":
+            self._property = ""
+        elif name == "tu":
+            self._done.append(Unit(self._texts, self._source, self._prompt, self._line))
+
+    def _characters(self, text: str) -> None:
+        if self._code is not None:
+            if self._code_depth == 1:
+                self._code.content += text
+        elif self._segment is not None:
+            if self._segment.tell() + len(text) > _LONGEST:
+                raise self._fault("a text is too long")
+            self._segment.write(text)
+        elif self._property == PROMPT and len(self._prompt) < _LONGEST_NAME:
+            self._prompt += text
+
+    def _refuse_entity(self, *_declaration: object) -> None:
+        raise self._fault("it has entities of its own, which are not read")
+
+    def _fault(self, what: str) -> DataFault:
+        return DataFault(f"line {self.parser.CurrentLineNumber}: {what}")
+
+
+class _Code:
+    """An element that stands for something which is not to be translated."""
+
+    def __init__(self, name: str, attributes: dict[str, str]) -> None:
+        self.name = name
+        self.type = attributes.get("type", "")
+        self.number = attributes.get("i") if name in ("bpt", "ept") else attributes.get("x")
+        self.content = ""
+
+    def control(self) -> str:
+        """The character that it stands for, where gptkit wrote it since XML cannot."""
+        if self.type != CONTROL:
+            return ""
+        try:
+            code = int(self.content.removeprefix("U+"), 16)
+        except ValueError:
+            return "\ufffd"
+        return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
+
+
+class _Codes:
+    """The codes of one unit: the same one has the same number in each language.
+
+    It is the same if its number says so, or else what it stands for; those of equal content are told
+    apart by their order.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, str, int], int] = {}
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def begin(self) -> None:
+        """The codes of another language follow."""
+        self._seen = {}
+
+    def number(self, code: _Code) -> int:
+        kind = "" if code.name in ("ph", "it", "ut") else code.name
+        name = (kind, f"#{code.number}" if code.number else code.content)
+        again = self._seen[name] = self._seen.get(name, -1) + 1
+        return self._numbers.setdefault((*name, again), len(self._numbers))

@@ -1,0 +1,74 @@
+"""Takes TMX into the memory: its texts are found by what they say, for one prompt and each language."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
+
+from gptkit.documents.held import Held
+from gptkit.documents.pieces import MARK
+from gptkit.memory import rows
+from gptkit.memory.foreign import aligned, foreign_key
+from gptkit.memory.json_lines import Taken
+from gptkit.memory.languages import tag
+from gptkit.memory.tmx_read import Text, Unit, units
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from gptkit.memory.store import Memory
+
+
+TRANSLATE = "translate"
+
+
+def take_tmx(memory: Memory, file: BinaryIO, prompt: str | None, now: float) -> Taken:
+    """Into the memory of a prompt, else of those that gptkit wrote down, else of the one that translates.
+
+    A text that is there already gets the new translation. Raises DataFault with the line."""
+    added = known = left_out = 0
+    with memory.writing() as connection:
+        for unit in units(file):
+            pairs = list(_pairs(unit))
+            left_out += not pairs
+            for source, target in pairs:
+                if _take(connection, source, target, prompt or unit.prompt or TRANSLATE, now):
+                    added += 1
+                else:
+                    known += 1
+    return Taken(added, known, left_out)
+
+
+def _pairs(unit: Unit) -> Iterator[tuple[Text, Text]]:
+    """The original with each translation whose codes are those of the original."""
+    original = _original(unit)
+    if original is None or not original.text.strip():
+        return
+    codes = Counter(MARK.findall(original.text))
+    for each in unit.texts:
+        usable = each.text.strip() and Counter(MARK.findall(each.text)) == codes
+        if each is not original and usable and tag(each.language):
+            yield original, each
+
+
+def _original(unit: Unit) -> Text | None:
+    """The text in the language that the unit names as its source; by custom the first one."""
+    wanted = tag(unit.source)
+    named = (each for each in unit.texts if wanted and tag(each.language) == wanted)
+    return next(named, unit.texts[0] if unit.texts else None)
+
+
+def _take(connection: sqlite3.Connection, source: Text, target: Text, prompt: str, now: float) -> bool:
+    language = tag(target.language)
+    key = foreign_key(source.text, prompt, language)
+    old = rows.held(connection, key)
+    text, answer = aligned(source.text, target.text)
+    if old is not None and old[1].answer == answer:
+        return False
+    about = {"prompt": prompt, "to": language}
+    if tag(source.language):
+        about["from"] = tag(source.language)
+    held = Held(answer, foreign=True)
+    rows.insert(connection, rows.entry(key, text, held, about, now))
+    return True
