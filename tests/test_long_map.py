@@ -16,8 +16,9 @@ from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.budget import Budget
 from gptkit.engine.long.gate import Gate
-from gptkit.engine.long.map import AHEAD, mapped
+from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done, Job
+from gptkit.engine.long.workshop import AHEAD
 from gptkit.engine.work import Invocation, Means, Policy
 from gptkit.errors import GptkitError, NoPermission, OverBudget, RateLimited, Refused, TooLong
 

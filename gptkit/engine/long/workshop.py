@@ -1,0 +1,121 @@
+"""Threads that work on several things at once, and hand on what came of each in their order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from threading import Condition, Thread
+from typing import Generic, TypeVar
+
+from gptkit.engine.long.gate import Abandoned, Gate, gated
+from gptkit.engine.work import Means
+from gptkit.errors import GptkitError
+
+AHEAD = 4
+"""Things for each worker that are read ahead of the one that is awaited: memory does not grow with the
+input, and a slow one does not leave the others without work."""
+LAST_CALL = 20.0
+"""Seconds for requests that are under way when the job ends early: they are paid for."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Workshop(Generic[Item, Result]):
+    """`work` is done by `workers` threads; the caller's thread reads and hands on.
+
+    The means that `work` gets send no more than the server can take, and end with the workshop.
+    """
+
+    def __init__(self, work: Callable[[Item, Means], Result], workers: int, means: Means) -> None:
+        self._do = work
+        self._workers = workers
+        self._gate = Gate(workers, means.now)
+        provider = gated(means.provider, self._gate, means.now)
+        self._means = means._replace(provider=provider, sleep=self._gate.sleep)
+        self._waiting: deque[_Task[Item, Result]] = deque()
+        self._changed = Condition()
+        self._failure: BaseException | None = None
+        self._closed = False
+        self._working = 0
+        self._threads: list[Thread] = []
+
+    def run(self, items: Iterable[Item]) -> Iterator[Result]:
+        """In order, each as soon as it and all before it are there. May be called again.
+
+        Raises the first failure, after what was done before that item was handed on.
+        """
+        ahead: deque[_Task[Item, Result]] = deque()
+        for item in items:
+            task: _Task[Item, Result] = _Task(item)
+            ahead.append(task)
+            self._give(task)
+            if len(ahead) >= AHEAD * self._workers:
+                yield self._finished(ahead.popleft())
+            while ahead and ahead[0].results:
+                yield self._finished(ahead.popleft())
+        while ahead:
+            yield self._finished(ahead.popleft())
+
+    def close(self) -> None:
+        """Nothing new is begun; what is under way is waited for if the job failed, so that it is kept."""
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            self._gate.close()
+            self._changed.notify_all()
+            if isinstance(self._failure, GptkitError):
+                self._changed.wait_for(lambda: not self._working, LAST_CALL)
+
+    def _give(self, task: _Task[Item, Result]) -> None:
+        with self._changed:
+            self._waiting.append(task)
+            self._changed.notify()
+        if len(self._threads) < self._workers and len(self._waiting) > 0:
+            thread = Thread(target=self._work, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _finished(self, task: _Task[Item, Result]) -> Result:
+        with self._changed:
+            self._changed.wait_for(lambda: task.results or self._failure is not None)
+            if not task.results:  # what is under way is paid for
+                self._changed.wait_for(lambda: task.results or not self._working, LAST_CALL)
+            if task.results:
+                return task.results[0]
+            assert self._failure is not None  # noqa: S101 - what else was waited for
+            raise self._failure
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                if self._closed:
+                    return
+                task = self._waiting.popleft()
+                self._working += 1
+            try:
+                task.results.append(self._do(task.item, self._means))
+            except Abandoned:
+                pass
+            except BaseException as error:
+                self._fail(error)
+            finally:
+                with self._changed:
+                    self._working -= 1
+                    self._changed.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._changed:
+            self._failure = self._failure or error
+            self._waiting.clear()
+            self._gate.close()
+
+
+class _Task(Generic[Item, Result]):
+    __slots__ = ("item", "results")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.results: list[Result] = []
+        """None yet, or the one."""
