@@ -13,6 +13,8 @@ from gptkit.provider.sse import without_mark
 from gptkit.sanitize import one_line
 
 RESPONSE_LIMIT = 64 * 1024 * 1024
+FILE_LIMIT = 200 * 1024 * 1024
+"""Of the answers to a whole batch, which are read line by line."""
 ERROR_LIMIT = 64 * 1024
 _BLOCK = 1024 * 1024
 _TITLE = re.compile(rb"<title[^>]*>([^<]*)", re.IGNORECASE)
@@ -31,13 +33,13 @@ def decoded(body: Iterator[bytes], encoding: str, exchange: Exchange) -> Iterato
     raise ProtocolFault(f"unsupported encoding '{one_line(encoding, 40)}': gzip and deflate were offered")
 
 
-def limited(body: Iterator[bytes]) -> Iterator[bytes]:
+def limited(body: Iterator[bytes], limit: int = RESPONSE_LIMIT) -> Iterator[bytes]:
     """Counted after decompression: a small answer that unpacks to gigabytes ends here."""
     total = 0
     for piece in body:
         total += len(piece)
-        if total > RESPONSE_LIMIT:
-            raise ProtocolFault(f"the answer is larger than {RESPONSE_LIMIT >> 20} MiB")
+        if total > limit:
+            raise ProtocolFault(f"the answer is larger than {limit >> 20} MiB")
         yield piece
 
 

@@ -25,7 +25,8 @@ class Exchange:
     """One request on its way.
 
     `partial` says that text of the answer was handed on, `done` that the protocol's own end came, `sealed`
-    that no compressed data is left whose checksum has not been seen to agree.
+    that no compressed data is left whose checksum has not been seen to agree. `sought` is what a 404 says
+    is not there; a `file` may be empty and larger than an answer; only what is `billable` may be billed.
     """
 
     def __init__(self, endpoint: Endpoint, path: str, request: Request | None = None) -> None:
@@ -36,6 +37,9 @@ class Exchange:
         self.message: Outgoing = address.message(endpoint, self.place, method, path, body)
         self.model = request.model if request else ""
         self.chat = request is not None
+        self.sought = "chat API"
+        self.file = False
+        self.billable = True
         self.phase: Phase = "connect"
         self.clock = Clock(endpoint.deadlines)
         self.partial = False

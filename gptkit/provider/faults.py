@@ -31,7 +31,7 @@ def fault(error: Exception, exchange: Exchange) -> GptkitError:
     if exchange.partial and not isinstance(found, Incomplete | InternalFault):
         message = f"answer cut short: {found.message}"
         found = Incomplete(message, hint=found.hint, tries=found.tries, billed=found.billed)
-    elif found.billed and not exchange.partial:
+    elif found.billed and exchange.billable and not exchange.partial:
         found.message += "; it may have been billed"
     found.partial = exchange.partial
     found.request_id = found.request_id or exchange.request_id
@@ -83,7 +83,8 @@ def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
         row = STATUS[405]
     if status == 401 and not exchange.endpoint.key:
         row = row._replace(what="the server wants an API key")
-    what = row.what.format(model=exchange.model, url=exchange.place.url, proxy=exchange.proxy or "")
+    names = {"model": exchange.model, "sought": exchange.sought, "proxy": exchange.proxy}
+    what = row.what.format(url=exchange.place.url, **names)
     message = f"{what} ({status})" + _shown(said, exchange)
     found = row.kind(message, hint=row.hint, tries=row.tries, billed=row.billed)
     found.parameter = said.rejected if status in (400, 422) else ""
@@ -110,7 +111,7 @@ STATUS: Mapping[int, _Row] = {
     402: _Row(Unavailable, 1, "no credit"),
     403: _Row(NoPermission, 1, "not allowed"),
     404: _Row(Unavailable, 1, "no model '{model}' at '{url}'", "'gptkit models' lists what is there"),
-    405: _Row(Unavailable, 1, "no chat API at '{url}'", "the base URL often ends in /v1"),
+    405: _Row(Unavailable, 1, "no {sought} at '{url}'", "the base URL often ends in /v1"),
     407: _Row(NoPermission, 1, "the proxy {proxy} wants a login", "write user and password into its URL"),
     408: _Row(TryAgain, 2, "the server gave up waiting", billed=True),
     409: _Row(TryAgain, 2, "conflict at the server", billed=True),

@@ -59,9 +59,10 @@ class Guard:
 
 def _content(answer: Answer, headers: dict[str, str], exchange: Exchange) -> Iterator[bytes]:
     """A chat answer always as events, also when the server sent one JSON object; a list as JSON."""
-    plain = bodies.limited(bodies.decoded(answer.body, headers.get("content-encoding", ""), exchange))
+    limit = bodies.FILE_LIMIT if exchange.file else bodies.RESPONSE_LIMIT
+    plain = bodies.limited(bodies.decoded(answer.body, headers.get("content-encoding", ""), exchange), limit)
     kind, content = bodies.recognised(plain, headers.get("content-type", ""))
-    if kind == "empty":
+    if kind == "empty" and not exchange.file:
         raise ProtocolFault("empty answer", tries=2)
     if not exchange.chat:
         yield from content

@@ -1,4 +1,4 @@
-"""The SDK's ordinary way to a server, for connections through a proxy, under gptkit's own deadlines."""
+"""The SDK's ordinary way to a server, for proxies and for files, under gptkit's own deadlines."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     import httpx2
 
 
-def ordinary(exchange: Exchange) -> Answer:
-    """Sends the same request as the early path would, over httpcore2's own connections."""
+def ordinary(exchange: Exchange, content: Iterable[bytes] | None = None) -> Answer:
+    """Sends the same request as the early path would, over httpcore2's own connections.
+
+    `content` is sent in place of the message's body, as it comes.
+    """
     import httpcore2
 
     message, place = exchange.message, exchange.place
@@ -29,7 +32,7 @@ def ordinary(exchange: Exchange) -> Answer:
         message.method,
         httpcore2.URL(scheme=place.scheme, host=place.host, port=place.port, target=message.target),
         headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in message.headers],
-        content=message.body,
+        content=message.body if content is None else content,
         extensions={"trace": _Progress(exchange)},
     )
     response = pool.handle_request(request)
@@ -39,12 +42,14 @@ def ordinary(exchange: Exchange) -> Answer:
 def _pool(exchange: Exchange) -> httpcore2.ConnectionPool:
     import httpcore2
 
+    believed = context(exchange.endpoint)
+    backend = cast("httpcore2.NetworkBackend", _Backend(exchange))
+    if not exchange.endpoint.proxy:
+        return httpcore2.ConnectionPool(ssl_context=believed, network_backend=backend)
     proxy = _proxy(exchange)
     url = httpcore2.URL(
         scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=b"/"
     )
-    believed = context(exchange.endpoint)
-    backend = cast("httpcore2.NetworkBackend", _Backend(exchange))
     if proxy.url.scheme.startswith("socks"):
         return httpcore2.SOCKSProxy(
             url, proxy_auth=proxy.raw_auth, ssl_context=believed, network_backend=backend
