@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["map", "reduce", "refuse"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-PIECE = {"map": 1200, "reduce": 6000, "refuse": 0}
+PIECE = {"map": 2000, "reduce": 6000, "refuse": 0}
 """Tokens of a piece: for `map` few enough that a model keeps a piece's structure, and many pieces run
 side by side; for `reduce` as many as one answer can do justice to."""
 LEAST_PIECE = 50
