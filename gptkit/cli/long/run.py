@@ -37,6 +37,10 @@ def run(
     services: Services, template: Template, given: Given, document: Source, flags: Mapping[str, object]
 ) -> int:
     """Work through a document piece by piece; returns the exit code."""
+    import gc
+
+    gc.freeze()
+    gc.enable()  # a run over a single exchange leaves less than it costs to collect
     conversation = Conversation(services, template, flags)
     task = _Task(services, conversation, template, given, document)
     if flags.get("dry_run"):
