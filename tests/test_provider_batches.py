@@ -230,7 +230,8 @@ def results(fake: FakeBatches, batches: Batches, content: bytes) -> list[Result]
 
 
 def record(response: object, error: object = None) -> bytes:
-    return json.dumps({"id": "r", "custom_id": "ab", "response": response, "error": error}).encode() + b"\n"
+    whole = {"id": "r", "custom_id": "ab", "response": response, "error": error}
+    return json.dumps(whole, ensure_ascii=False).encode() + b"\n"
 
 
 def answered(status: int, body: object) -> bytes:
@@ -243,11 +244,7 @@ def test_a_result_is_read_as_an_answer_by_itself(fake: FakeBatches, batches: Bat
     assert found.custom_id == "ab"
     assert found.failure is None
     assert isinstance(found.reply, Reply)
-    assert (found.reply.text, found.reply.reasoning, found.reply.reason) == (
-        "\u2028好".lstrip(),
-        "hm",
-        "stop",
-    )
+    assert (found.reply.text, found.reply.reasoning, found.reply.reason) == ("好\u2028的", "hm", "stop")
     assert (found.reply.usage, found.reply.model) == (Usage(5, 7), "m")
     assert found.reply.request_id == "req_7"
 
