@@ -20,7 +20,7 @@ from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done, Job
 from gptkit.engine.long.workshop import AHEAD
 from gptkit.engine.work import Invocation, Means, Policy
-from gptkit.errors import GptkitError, NoPermission, OverBudget, RateLimited, Refused, TooLong
+from gptkit.errors import GptkitError, NoPermission, OverBudget, RateLimited, Refused, TooLong, TryAgain
 
 PROMPT = template("description: d\nsystem: Shout.\n")
 
@@ -322,3 +322,25 @@ def test_a_rate_limit_is_waited_out_and_nothing_is_lost() -> None:
     found = list(mapped(Words().pieces(lines, 9), job(), parts))
     assert written(found) == "".join(lines)
     assert len(model.asked) == 15
+
+
+def test_a_piece_without_luck_has_its_turn_again_while_others_have_some() -> None:
+    tries: list[str] = []
+
+    def answer(text: str) -> str | Exception:
+        tries.append(text)
+        return TryAgain("server trouble") if text == "b" and tries.count("b") < 3 else shout(text)
+
+    model = Model(answer)
+    parts = model.means()._replace(sleep=lambda _: None)
+    one = job(workers=2)
+    found = list(mapped(Words().pieces(["a\n", "b\n", "c\n"], 9), one, parts))
+    assert written(found) == "A\nB\nC\n"
+    assert tries.count("b") == 3
+
+
+def test_a_server_that_never_answered_is_given_up_at_once() -> None:
+    model = Model(lambda _: TryAgain("nothing listens"))
+    with pytest.raises(TryAgain):
+        results(model, [f"{number}\n" for number in range(50)], job(workers=2))
+    assert len(model.asked) <= 4

@@ -13,6 +13,10 @@ from gptkit.engine.long.values import Done, Job
 from gptkit.engine.long.workshop import Workshop
 from gptkit.engine.work import Means
 
+PATIENCE = 900.0
+"""Seconds without a single answer after which a server that answered before is given up."""
+UNHEARD = 2
+"""How often a piece may have no luck at a server that never answered."""
 BEFORE = 300
 """Characters of the source before a piece that it is sent with."""
 SETTLED = 40
