@@ -130,16 +130,25 @@ def edit(ctx: typer.Context, name: Name) -> None:
 
 @app.command()
 def check(ctx: typer.Context, names: Names = None) -> None:
-    """Say what is wrong with prompt files: file, line, key and the nearest allowed word."""
+    """Say what is wrong with prompt files and character cards: file, line or field, the nearest word."""
+    from gptkit.cli.character.faults import card, verdict
+
     services = _services(ctx)
     broken = 0
-    for entry in _named(services, names or []):
+    cards = {name: path for name in names or [] if (path := card(services, name))}
+    for path in cards.values():
+        found = verdict(path)
+        broken += found.is_broken
+        services.terminal.show("\n".join(found.lines))
+    prompts = [name for name in names or [] if name not in cards]
+    for entry in _named(services, prompts) if prompts or not names else ():
         faults = _faults(services, entry)
         broken += bool(faults)
         for line in faults or [f"{entry.name}: ok"]:
             services.terminal.show(line)
     if broken:
-        raise DataFault(f"{broken} broken prompt {'file' if broken == 1 else 'files'}")
+        kind = "card" if cards and not prompts else "prompt file" if not cards else "file"
+        raise DataFault(f"{broken} broken {kind}{'' if broken == 1 else 's'}")
 
 
 @app.command(context_settings={"allow_interspersed_args": False, "allow_extra_args": True})

@@ -80,13 +80,13 @@ class Budget:
         doubtful: bool,
         started: float,
         purpose: str,
-    ) -> None:
+    ) -> Charge | None:
         """Settle a request that is over; one that brought nothing costs nothing unless it is doubtful."""
         usage = reply.usage or _guess(request, reply, doubtful)
         with self._lock:
             self._reserved = max(0.0, self._reserved - reserved)
         if usage is None:
-            return
+            return None
         cost = self._price(request.model, *usage) if self.caps else None
         charge = Charge(
             model=reply.model or request.model,
@@ -102,6 +102,7 @@ class Budget:
         with self._lock:
             self._spent += cost or 0.0
             self.charges.append(charge)
+        return charge
 
     def _estimated(self, request: Request) -> float:
         limits = [request.parameters.get(name) for name in LIMIT_NAMES]
@@ -113,6 +114,31 @@ class Budget:
                 hint=f"gptkit config set prices.{request.model} '[INPUT, OUTPUT]' (USD a million tokens)",
             )
         return cost
+
+
+class Share(Budget):
+    """What one of several workers spends of a budget: the caps are those of all, the charges its own."""
+
+    def __init__(self, whole: Budget) -> None:
+        super().__init__(whole.requests, whole.caps, clock=whole.clock)
+        self._whole = whole
+
+    def reserve(self, request: Request, count: int = 1) -> float:
+        return self._whole.reserve(request, count)
+
+    def charge(
+        self,
+        request: Request,
+        reserved: float,
+        reply: Reply,
+        doubtful: bool,
+        started: float,
+        purpose: str,
+    ) -> Charge | None:
+        charge = self._whole.charge(request, reserved, reply, doubtful, started, purpose)
+        if charge is not None:
+            self.charges.append(charge)
+        return charge
 
 
 def prompt_tokens(request: Request) -> int:

@@ -1,0 +1,106 @@
+"""The lines that a game sends: read as they come, and understood one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from gptkit.errors import CannotRead, DataFault
+
+if TYPE_CHECKING:
+    from gptkit.terminal import Terminal
+
+LINE_CAP = 1 << 20
+KEYS = ("player", "state", "session")
+PATIENCE = 0.1
+"""Seconds after which a silent game is left if there is nothing more to answer it with."""
+_BLOCK = 1 << 16
+
+
+class Event(NamedTuple):
+    """What the player did. `session` is answered as it came; `key` tells sessions apart.
+
+    A `fault` says why the line cannot be answered.
+    """
+
+    number: int
+    key: str
+    session: object = None
+    player: str = ""
+    state: Mapping[str, object] | None = None
+    fault: DataFault | None = None
+
+
+def lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[bytes]:
+    """Each line as soon as it is there; of one beyond all measure only as much as shows that."""
+    held = b""
+    while not is_over():
+        if not terminal.ready(PATIENCE):
+            continue
+        try:
+            piece = cast("bytes | None", terminal.stdin.read(_BLOCK)) if terminal.stdin else b""
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise CannotRead(f"standard input: {reason}") from error
+        if piece is None:
+            continue
+        *whole, held = (held + piece).split(b"\n")
+        yield from whole
+        if not piece:
+            break
+        held = held[: LINE_CAP + 1]
+    if held and not is_over():
+        yield held
+
+
+def event(number: int, line: bytes) -> Event:
+    try:
+        found = _object(line)
+        session = found.get("session")
+        if session is not None and not isinstance(session, str | int):
+            raise DataFault("'session' must be a text or a number")
+    except DataFault as error:
+        return Event(number, "", fault=_placed(number, error))
+    key = json.dumps(session)
+    try:
+        return Event(number, key, session, _player(found), _state(found))
+    except DataFault as error:
+        return Event(number, key, session, fault=_placed(number, error))
+
+
+def _object(line: bytes) -> Mapping[str, object]:
+    if len(line) > LINE_CAP:
+        raise DataFault(f"longer than {LINE_CAP >> 20} MiB")
+    try:
+        found = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise DataFault("not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise DataFault(f"not JSON: {error.msg.lower()} at character {error.colno}") from None
+    except (ValueError, RecursionError):
+        raise DataFault("not JSON: a number too long, or nested too deep") from None
+    if not isinstance(found, dict):
+        raise DataFault('must be a JSON object such as {"player": "...", "session": "..."}')
+    return found
+
+
+def _player(found: Mapping[str, object]) -> str:
+    strange = [name for name in found if name not in KEYS]
+    if strange:
+        raise DataFault(f"unknown key '{strange[0]}'; allowed: {', '.join(KEYS)}")
+    player = found.get("player")
+    if not isinstance(player, str) or not player.strip():
+        raise DataFault("'player' must be a text: what the player says or does")
+    return player
+
+
+def _state(found: Mapping[str, object]) -> Mapping[str, object] | None:
+    state = found.get("state")
+    if state is not None and not isinstance(state, dict):
+        raise DataFault("'state' must be a JSON object")
+    return state
+
+
+def _placed(number: int, error: DataFault) -> DataFault:
+    return DataFault(f"line {number}: {error.message}")

@@ -1,0 +1,169 @@
+"""`--npc`: a character of a game, which sends one JSON object a line and gets one a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, cast
+
+from gptkit.cli.character.crowd import Crowd
+from gptkit.cli.character.events import Event, event, lines
+from gptkit.cli.character.greeting import cards
+from gptkit.cli.character.replies import Held, Replies, begun
+from gptkit.engine.character import npc
+from gptkit.engine.character.role import OWN, Role, role
+from gptkit.errors import DataFault, GptkitError, Incomplete, NoPermission, UsageFault
+
+if TYPE_CHECKING:
+    from gptkit.characters.card import Action
+    from gptkit.services import Services
+    from gptkit.templates.model import Template, Value
+
+SESSIONS = 50
+"""Sessions that are remembered at once."""
+WORKERS, MOST_WORKERS = 8, 64
+ONE_EXCHANGE = (
+    "file",
+    "stdin",
+    "output",
+    "raw",
+    "json",
+    "response",
+    "dry_run",
+    "session",
+    "continue",
+)
+"""Shared options that have no meaning for a process with many sessions."""
+
+
+def run(
+    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
+) -> int:
+    """Answer until the input ends; 0 if every line was answered well."""
+    _refuse(values, flags)
+    who = role(template, values, cards(services, template).card)
+    game = _Game(services, Replies(services, template, values, flags, _form(services, who, values)))
+    return game.run(_workers(values))
+
+
+class _Game:
+    def __init__(self, services: Services, replies: Replies) -> None:
+        self._terminal = services.terminal
+        self._replies = replies
+        self._writing = Lock()
+        self._has_failed = False
+        self._dead: NoPermission | None = None
+
+    def run(self, workers: int) -> int:
+        crowd: Crowd[Event, Held] = Crowd(begun, self._answer, workers, SESSIONS)
+        read = lines(self._terminal, lambda: self._dead is not None or crowd.is_broken)
+        for number, line in enumerate(read, 1):
+            if not line.strip():
+                continue
+            found = event(number, line)
+            if found.key:
+                crowd.add(found.key, found)
+            else:
+                self._write(found, self._failed(found, cast(DataFault, found.fault)))
+        crowd.finish()
+        if self._dead is not None:
+            self._terminal.report(self._dead)
+            return self._dead.code
+        return Incomplete.code if self._has_failed else 0
+
+    def _answer(self, held: Held, asked: Event) -> None:
+        """A key that is no good stays no good: what waits is told so without another request."""
+        try:
+            if asked.fault is not None:
+                raise asked.fault
+            if self._dead is not None:
+                raise self._dead
+            value = self._replies.reply(held, asked)
+        except GptkitError as error:
+            if isinstance(error, NoPermission):
+                self._dead = self._dead or error
+            value = self._failed(asked, error)
+        self._write(asked, value)
+
+    def _failed(self, asked: Event, error: GptkitError) -> Mapping[str, object]:
+        self._has_failed = True
+        message = self._terminal.secrets.redacted(error.message)
+        record = {**error.record(), "message": message, "line": asked.number}
+        return {"error": record}
+
+    def _write(self, asked: Event, value: Mapping[str, object]) -> None:
+        line = json.dumps({**value, "session": asked.session}, ensure_ascii=False)
+        with self._writing:
+            self._terminal.show(line)
+
+
+def _refuse(values: Mapping[str, Value], flags: Mapping[str, object]) -> None:
+    given = next((name for name in ONE_EXCHANGE if flags.get(name)), None)
+    if given:
+        raise UsageFault(f"--{given.replace('_', '-')} and --npc do not go together")
+    if values.get("text"):
+        raise UsageFault("with --npc the player's words come from standard input, one JSON object a line")
+    if values.get("greeting"):
+        raise UsageFault("--greeting and --npc do not go together: the game shows what comes first")
+
+
+def _workers(values: Mapping[str, Value]) -> int:
+    workers = values.get("workers", WORKERS)
+    if not isinstance(workers, int) or not 1 <= workers <= MOST_WORKERS:
+        raise UsageFault(f"--workers: 1 to {MOST_WORKERS}")
+    return workers
+
+
+def _form(services: Services, who: Role, values: Mapping[str, Value]) -> npc.Form:
+    card = who.card
+    schema = _schema(services, values) if values.get("schema") else _own_schema(who)
+    actions = _actions(values) or (card.actions if card else ())
+    return npc.form(who.variables, actions, card.moods if card else (), schema)
+
+
+def _actions(values: Mapping[str, Value]) -> tuple[Action, ...]:
+    from gptkit.characters.build import actions
+    from gptkit.characters.card import Finding
+
+    given = values.get("actions")
+    words = (
+        [word.strip() for one in given if one for word in one.split(",")] if isinstance(given, tuple) else []
+    )
+    findings: list[Finding] = []
+    found = actions([word for word in words if word], "--actions", findings.append)
+    if findings:
+        raise UsageFault(f"--actions: {findings[0].message}")
+    return found
+
+
+def _own_schema(who: Role) -> Mapping[str, object] | None:
+    own = who.card.extensions.get(OWN) if who.card else None
+    schema = own.get("schema") if isinstance(own, Mapping) else None
+    return None if schema is None else _checked(schema, f"'{who.name}': extensions.{OWN}.schema")
+
+
+def _schema(services: Services, values: Mapping[str, Value]) -> Mapping[str, object]:
+    """A file of JSON or YAML."""
+    from gptkit.cli.gather import content
+    from gptkit.templates.tree import tree
+
+    path = str(values["schema"])
+    _, text = content(path)
+    try:
+        data: object = json.loads(text)
+    except ValueError:
+        data = tree(text, path).data()
+    return _checked(data, f"'{path}'")
+
+
+def _checked(schema: object, source: str) -> Mapping[str, object]:
+    from gptkit.output.formats import check_schema
+
+    if not isinstance(schema, dict):
+        raise DataFault(f"{source}: a JSON Schema is an object")
+    if problem := check_schema(schema):
+        raise DataFault(f"{source}: {problem}")
+    if schema.get("type") != "object":
+        raise DataFault(f"{source}: a reply is an object: type must be 'object'")
+    return schema
