@@ -43,19 +43,28 @@ class Surroundings(NamedTuple):
 
 
 def asked(job: Job, piece: Piece, around: Surroundings, form: OutputFormat) -> Request:
-    sent = request(job.invocation._replace(text=piece.text, stream=False), form)
     terms = job.glossary.terms_in(piece.text) if job.glossary else ()
     told = PART
     told += MARKS if piece.masks else ""
     told += UNITS if piece.units else ""
     if context := _context(piece, around, terms):
         told += CONTEXT.format(context)
+    return with_rules(in_one_piece(job, piece.text, form), told)
+
+
+def in_one_piece(job: Job, text: str, form: OutputFormat) -> Request:
+    """The prompt's own request for a text, whose answer is awaited and not shown as it comes."""
+    invocation = job.invocation
+    parameters = {name: one for name, one in invocation.parameters.items() if name != "stream_options"}
+    return request(invocation._replace(text=text, stream=False, parameters=parameters), form)
+
+
+def with_rules(sent: Request, told: str) -> Request:
+    """The request with more said in its system message."""
     first, *rest = sent.messages
     if first.role == "system":
-        messages = (Message("system", f"{first.content}\n\n{told}"), *rest)
-    else:
-        messages = (Message("system", told), first, *rest)
-    return sent._replace(messages=messages, text=piece.text)
+        return sent._replace(messages=(Message("system", f"{first.content}\n\n{told}"), *rest))
+    return sent._replace(messages=(Message("system", told), *sent.messages))
 
 
 def again(first: Request, answer: str, findings: Sequence[Finding]) -> Request:
@@ -68,8 +77,12 @@ def again(first: Request, answer: str, findings: Sequence[Finding]) -> Request:
 
 def key(job: Job, piece: Piece, form: OutputFormat) -> bytes:
     """What an accepted answer is found again by: everything that it depends on, but not its place."""
-    sent = request(job.invocation._replace(text=piece.text, stream=False), form)
-    terms = job.glossary.terms_in(piece.text) if job.glossary else ()
+    return key_of(job, in_one_piece(job, piece.text, form))
+
+
+def key_of(job: Job, sent: Request, step: str = "") -> bytes:
+    """The key of a prompt's own request; `step` tells apart what else is asked for with the same text."""
+    terms = job.glossary.terms_in(sent.text) if job.glossary else ()
     parts = {
         "policy": POLICY,
         "format": job.format.name,
@@ -78,6 +91,8 @@ def key(job: Job, piece: Piece, form: OutputFormat) -> bytes:
         "parameters": dict(sent.parameters),
         "terms": [[term.source, term.target, term.note] for term in terms],
     }
+    if step:
+        parts["step"] = step
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str).encode()).digest()
 
 

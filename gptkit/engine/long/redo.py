@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from gptkit.chat import Request
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.ask import answered
 from gptkit.engine.long import asking
 from gptkit.engine.long.asking import Surroundings, again, key
-from gptkit.engine.long.values import GRAVE, Done, How, Job, Memory
+from gptkit.engine.long.values import GRAVE, Done, How, Job, Memory, about
 from gptkit.engine.work import Means
 from gptkit.errors import Incomplete, ProtocolFault, Refused, TooLong
 
@@ -44,7 +42,7 @@ class _Course:
             return self._remembered(memory, piece, depth, name) or self._asked(piece, depth, name)
 
     def _remembered(self, memory: Memory, piece: Piece, depth: int, name: bytes) -> Done | None:
-        held = None if self._job.fresh else memory.get(name, piece.text, self._about())
+        held = None if self._job.fresh else memory.get(name, piece.text, about(self._job))
         if held is None:
             return None
         if held.in_halves:
@@ -114,12 +112,7 @@ class _Course:
 
     def _keep(self, name: bytes, piece: Piece, held: Held) -> None:
         if self._job.memory is not None:
-            self._job.memory.put(name, piece.text, held, self._about())
-
-    def _about(self) -> Mapping[str, str]:
-        invocation = self._job.invocation
-        options = {name: str(value) for name, value in invocation.values.items()}
-        return {"prompt": invocation.template.name, "model": invocation.model, **options}
+            self._job.memory.put(name, piece.text, held, about(self._job))
 
 
 def _weight(findings: tuple[Finding, ...]) -> int:

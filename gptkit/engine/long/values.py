@@ -77,6 +77,13 @@ class Job(NamedTuple):
     fresh: bool = False
 
 
+def about(job: Job) -> Mapping[str, str]:
+    """What the memory keeps with an answer: how it came about."""
+    invocation = job.invocation
+    options = {name: str(value) for name, value in invocation.values.items()}
+    return {"prompt": invocation.template.name, "model": invocation.model, **options}
+
+
 class Done(NamedTuple):
     """A piece and what is written in its place."""
 
