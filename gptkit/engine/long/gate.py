@@ -33,6 +33,8 @@ class Gate:
         self._slowed = float("-inf")
         self._closed = False
         self._changed = Condition()
+        self.heard: float | None = None
+        """When a request last went well."""
 
     @property
     def limit(self) -> int:
@@ -71,6 +73,7 @@ class Gate:
 
     def went_well(self) -> None:
         with self._changed:
+            self.heard = self._now()
             self._limit = min(float(self._most), self._limit + 1 / self._limit)
             self._changed.notify_all()
 

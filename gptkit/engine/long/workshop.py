@@ -7,13 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from threading import Condition, Thread
 from typing import Generic, TypeVar
 
+from gptkit.engine.attempts import LONGEST_PAUSE
 from gptkit.engine.long.gate import Abandoned, Gate, gated
 from gptkit.engine.work import Means
-from gptkit.errors import GptkitError
+from gptkit.errors import GptkitError, TryAgain
 
 AHEAD = 4
 """Things for each worker that are read ahead of the one that is awaited: memory does not grow with the
 input, and a slow one does not leave the others without work."""
+PATIENCE = 900.0
+"""Seconds without a single answer after which a server that answered before is given up."""
+UNHEARD = 2
+"""How often something may have no luck at a server that never answered."""
 LAST_CALL = 20.0
 """Seconds for requests that are under way when the job ends early: they are paid for."""
 
@@ -95,15 +100,34 @@ class Workshop(Generic[Item, Result]):
                 task = self._waiting.popleft()
                 self._working += 1
             try:
+                if task.failures:
+                    self._gate.sleep(min(LONGEST_PAUSE, float(task.failures)))
                 task.results.append(self._do(task.item, self._means))
             except Abandoned:
                 pass
+            except TryAgain as error:
+                self._try_later(task, error)
             except BaseException as error:
                 self._fail(error)
             finally:
                 with self._changed:
                     self._working -= 1
                     self._changed.notify_all()
+
+    def _try_later(self, task: _Task[Item, Result], error: TryAgain) -> None:
+        """What had no luck waits for its turn again, as long as other things have some."""
+        task.failures += 1
+        with self._changed:
+            heard = self._gate.heard
+            if heard is None:
+                hopeful = task.failures < UNHEARD
+            else:
+                hopeful = self._means.now() - heard < PATIENCE
+            if hopeful and not self._closed:
+                self._waiting.append(task)
+                self._changed.notify()
+                return
+        self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
         with self._changed:
@@ -113,9 +137,10 @@ class Workshop(Generic[Item, Result]):
 
 
 class _Task(Generic[Item, Result]):
-    __slots__ = ("item", "results")
+    __slots__ = ("failures", "item", "results")
 
     def __init__(self, item: Item) -> None:
         self.item = item
+        self.failures = 0
         self.results: list[Result] = []
         """None yet, or the one."""
