@@ -119,10 +119,7 @@ class Workshop(Generic[Item, Result]):
         task.failures += 1
         with self._changed:
             heard = self._gate.heard
-            if heard is None:
-                hopeful = task.failures < UNHEARD
-            else:
-                hopeful = self._means.now() - heard < PATIENCE
+            hopeful = task.failures < UNHEARD if heard is None else self._means.now() - heard < PATIENCE
             if hopeful and not self._closed:
                 self._waiting.append(task)
                 self._changed.notify()
