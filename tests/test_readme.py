@@ -16,6 +16,7 @@ from tutoring import check, course, grade, mark, update
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 CONSOLE = re.compile(r"```console\n\$ (?P<command>[^\n]+)\n(?P<output>.*?)```", re.DOTALL)
 HAIKU = re.compile(r"```yaml\n(?P<file>description: Write a haiku.*?)```", re.DOTALL)
+GUARD = re.compile(r"```yaml\n(?P<file>name: Holt.*?)```", re.DOTALL)
 BLOCKS = [(found["command"], found["output"]) for found in CONSOLE.finditer(README)]
 FILES = {
     "notes.md": "# Release\n\nIt moves to Monday.\n",
@@ -72,6 +73,9 @@ def shell(around: Surroundings) -> dict[str, str]:
     haiku = HAIKU.search(README)
     assert haiku
     (prompts / "haiku.yaml").write_text(haiku["file"], "utf-8")
+    guard = GUARD.search(README)
+    assert guard
+    (around.folder / "guard.yaml").write_text(guard["file"], "utf-8")
     environ = around.process_environ({}, "sk-test")
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
