@@ -35,12 +35,14 @@ TEMPLATES = [
     Template("nothing", "nothing.yaml", "x", options=OPTIONS, arguments=(TEXT,), input="none"),
     Template("listed", "listed.yaml", "x", arguments=(Parameter("items", "list"),)),
 ]
-EXTRA = (Parameter("added", short="a"),)
+EXTRA = (Parameter("added", short="a"), Parameter("bare", "boolean", plain=True))
 NAMES = ("--to", "-t", "--tone", "-T", "--words", "--share", "--focus", "-u", "--reply", "--added", "-a")
 SHARED = ("-f", "--file", "-o", "-m", "--model", "--max-tokens", "--temperature", "--param", "--proxy")
 SWITCHES = (
     "--deep-look",
     "--no-deep-look",
+    "--bare",
+    "--no-bare",
     "--fast",
     "--no-fast",
     "-F",

@@ -98,7 +98,8 @@ def _argument(argument: Parameter, last: bool, page: Page) -> inspect.Parameter:
 
 
 def _option(option: Parameter, page: Page) -> inspect.Parameter:
-    names = [f"--{option.name}/--no-{option.name}" if option.kind == "boolean" else f"--{option.name}"]
+    both = option.kind == "boolean" and not option.plain
+    names = [f"--{option.name}/--no-{option.name}" if both else f"--{option.name}"]
     if option.short:
         names.append(f"-{option.short}")
     settings = _about(option, page)

@@ -83,7 +83,7 @@ def _kinds(options: Sequence[Parameter]) -> Mapping[str, _Kind]:
         variable = f"option {option.variable}"
         kind = _Kind(variable, option.kind, option.choices)
         found |= {f"--{option.name}": kind} | ({f"-{option.short}": kind} if option.short else {})
-        if option.kind == "boolean":
+        if option.kind == "boolean" and not option.plain:
             found[f"--no-{option.name}"] = _Kind(variable, "no")
     return found
 

@@ -31,6 +31,8 @@ class Parameter(NamedTuple):
     help: str = ""
     choices: tuple[str, ...] = ()
     line: int = 0
+    plain: bool = False
+    """A boolean that cannot be switched off: `--show` without a `--no-show`."""
 
     @property
     def variable(self) -> str:

@@ -18,9 +18,11 @@ VARIABLES = ("card", "user")
 OPTIONS = (
     Parameter("user", help="Who you are to the character."),
     Parameter("greeting", "integer", help="Begin with this greeting of the card; 1 is the first."),
-    Parameter("dice", "boolean", help="Let the character ask for dice; the program throws them."),
+    Parameter("dice", "boolean", plain=True, help="Let the character ask for dice; the program throws them."),
     Parameter("seed", "integer", help="Make dice and all else that is random repeatable."),
-    Parameter("npc", "boolean", help="Play in a game: one JSON object a line in, one a line out."),
+    Parameter(
+        "npc", "boolean", plain=True, help="Play in a game: one JSON object a line in, one a line out."
+    ),
     Parameter("schema", "file", help="With --npc: JSON Schema of the replies; the card's if left out."),
     Parameter("actions", "list", help="With --npc: what the character may do, such as 'wave,leave'."),
     Parameter("workers", "integer", help="With --npc: how many sessions are answered at once (8)."),

@@ -25,9 +25,9 @@ OPTIONS = (
     Parameter("tries", "integer", help="Attempts of yours before the solution is shown (default: 2)."),
     Parameter("rubric", "file", help="Grade your answer by these criteria (text or YAML)."),
     Parameter("key", "file", help="Grade your answer by this one, which is right."),
-    Parameter("show", "boolean", help="Show what is known of the course, or list the courses."),
-    Parameter("due", "boolean", help="List the reviews that are due."),
-    Parameter("review", "boolean", help="Go through the reviews that are due."),
+    Parameter("show", "boolean", plain=True, help="Show what is known of the course, or list the courses."),
+    Parameter("due", "boolean", plain=True, help="List the reviews that are due."),
+    Parameter("review", "boolean", plain=True, help="Go through the reviews that are due."),
     Parameter("export", "choice", choices=("anki", "csv"), help="Write the course's cards (see -o)."),
 )
 

@@ -33,11 +33,16 @@ OPTIONS = (
     Parameter("glossary", "text", help="File of terms and their translations: CSV or TBX."),
     Parameter("report", "text", help="Write what could not be proved to this file, as JSON."),
     Parameter("memory", "boolean", default=True, help="Use and keep the answers to pieces."),
-    Parameter("fresh", "boolean", help="Ask again for what the memory holds."),
-    Parameter("batch", "boolean", help="Submit what is missing as a batch job of the provider."),
-    Parameter("yes", "boolean", help="Do not ask about the cost of a large job."),
+    Parameter("fresh", "boolean", plain=True, help="Ask again for what the memory holds."),
+    Parameter("batch", "boolean", plain=True, help="Submit what is missing as a batch job of the provider."),
+    Parameter("yes", "boolean", plain=True, help="Do not ask about the cost of a large job."),
     Parameter("output-dir", "text", help="Folder for the results of the files in the folders given with -f."),
 )
+
+
+def long_mode(template: Template) -> Mode:
+    found = template.capabilities["long"]
+    return found.mode if isinstance(found, Long) else "map"
 
 
 def piece_tokens(template: Template) -> int:
