@@ -187,3 +187,41 @@ def test_a_store_that_cannot_be_written_leaves_the_answer_in_the_journal(tmp_pat
     (turn,) = kept.chain(kept.sessions(9)[0].head)
     assert (turn.state, turn.answer, turn.cost) == ("ok", "paid for", 0.25)
     kept.close()
+
+
+LONG = "".join(f"line {number} 世界\n" for number in range(40_000))
+
+
+@pytest.mark.parametrize(
+    "shown", [LONG, LONG[:-9], LONG[:-1] + "X", ""], ids=["same", "less", "other", "none"]
+)
+def test_a_long_answer_is_kept_whole_and_not_twice(tmp_path: Path, shown: str) -> None:
+    """What is shown may differ from the answer: a format may take only a part of the text."""
+    kept = store(tmp_path)
+    journal = begin(tmp_path / "data" / "journal", opening("one"))
+    for start in range(0, len(shown), 5000):
+        journal.add(shown[start : start + 5000])
+    assert journal.shown() == shown
+    (file,) = (tmp_path / "data" / "journal").iterdir()
+    before = file.stat().st_size
+    journal.end(ending(LONG))
+    assert (file.stat().st_size - before < 1000) == (shown == LONG)
+    journal.leave()  # as if the process had died here
+    (turn,) = kept.chain(kept.sessions(9)[0].head)
+    assert (turn.state, turn.answer) == ("ok", LONG)
+    kept.close()
+
+
+def test_killed_while_a_long_answer_is_noted_it_is_stored_as_it_was_shown(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    for shown in ("shown", ""):
+        journal = begin(tmp_path / "data" / "journal", opening(shown, id=f"one{shown}"))
+        journal.add(shown)
+        journal.end(ending(LONG))
+        journal.leave()
+        file = tmp_path / "data" / "journal" / f"one{shown}.jsonl"
+        file.write_bytes(file.read_bytes().rpartition(b'{"state"')[0])
+    turns = {turn.user: turn for one in kept.sessions(9) for turn in kept.chain(one.head)}
+    assert {turn.state for turn in turns.values()} == {"cancelled"}
+    assert (turns["shown"].answer, turns[""].answer) == ("shown", LONG)
+    kept.close()

@@ -10,6 +10,7 @@ from history_parts import STARTED, ending, opening, store
 
 from gptkit.history.search import places
 from gptkit.history.store import Store
+from gptkit.history.tokens import INDEXED
 
 TEXTS = {
     "chinese": "我们明天去北京大学参观",
@@ -121,4 +122,17 @@ def test_the_excerpt_shows_what_was_found(tmp_path: Path, text: str, words: str,
         assert len(excerpt) <= 122
         assert "\n" not in excerpt
     assert len(kept.search(words, 2)) == 2
+    kept.close()
+
+
+def test_of_a_huge_text_the_beginning_is_indexed_and_all_of_it_is_removed(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    filler = "filler " * (INDEXED // 7)
+    kept.finish(opening("question"), ending(f"early {filler} late"))
+    assert [len(kept.search(word, 9)) for word in ("question", "early", "late")] == [1, 1, 0]
+    (session,) = kept.sessions(1)
+    assert kept.remove(session) == 1
+    assert kept.search("early", 9) == []
+    with kept.writing() as connection:
+        connection.execute("INSERT INTO words (words) VALUES ('integrity-check')")
     kept.close()

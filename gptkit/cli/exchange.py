@@ -267,8 +267,8 @@ class Conversation:
                         sink.close()
                 record.finish(outcome)
         finally:
-            if self._lasting and record.turn is not None and (turn := self.store.turn(record.turn)):
-                self.session = self.store.session(turn.session)
+            if self._lasting and record.turn is not None:
+                self.session = self.store.session_of(record.turn)
         answer.show(
             services.terminal, how, invocation, outcome, sink is not None, self._facts(record, charged)
         )
@@ -278,8 +278,8 @@ class Conversation:
         """Looked up only for who wants to see it."""
         if not (self.how.as_json or self.how.verbose):
             return answer.Facts()
-        turn = self.store.turn(record.turn) if record.turn is not None else None
-        return answer.Facts(*self.cost(charged), turn.session if turn else None)
+        session = self.store.session_of(record.turn) if record.turn is not None else None
+        return answer.Facts(*self.cost(charged), session.id if session else None)
 
     def recording(
         self, invocation: Invocation, sent: Request, parent: int | None, extra: Mapping[str, object] | None

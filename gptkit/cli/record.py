@@ -70,13 +70,15 @@ class Record:
 
     def finish(self, outcome: Outcome) -> None:
         """The exchange is over and its answer is where it belongs."""
+        self._text.clear()
         if self._opening is not None:
             self._finish(self._ended(outcome))
 
     def _heard(self, text: str) -> None:
-        self._text.append(text)
         if self._journal is not None:
             self._journal.add(text)
+        else:
+            self._text.append(text)
 
     def _finish(self, ending: Ending) -> None:
         opening, self._opening = self._opening, None
@@ -116,7 +118,7 @@ class Record:
     def _cut_short(self, error: BaseException) -> Ending:
         from gptkit.history.model import Ending
 
-        text = "".join(self._text)
+        text = "".join(self._text) if self._journal is None else self._journal.shown()
         state: State = "cancelled"
         code, cause = 130, "interrupted"
         if isinstance(error, GptkitError):

@@ -21,7 +21,7 @@ def exchange(request: Request, means: Means, sink: Sink | None, purpose: str = "
     is raised; one after some text is in the outcome together with the longest text that came.
     """
     course = _Course(means, purpose)
-    request = _without_rejected(request, means)
+    request = without_rejected(request, means)
     reserved = means.budget.reserve(request)
     while True:
         reply, failure = course.attempt(request, sink, reserved)
@@ -141,7 +141,7 @@ def _send(request: Request, means: Means, sink: Sink | None, collected: _Collect
             except StopIteration:
                 return None
             except GptkitError as error:
-                return error
+                return error.with_traceback(None)  # its frames hold on to all that came
             collected.add(event)
             if sink is not None:
                 sink(event)
@@ -150,7 +150,7 @@ def _send(request: Request, means: Means, sink: Sink | None, collected: _Collect
             events.close()
 
 
-def _without_rejected(request: Request, means: Means) -> Request:
+def without_rejected(request: Request, means: Means) -> Request:
     """What is remembered of the model, applied before the first try."""
     if not request.parameters:
         return request

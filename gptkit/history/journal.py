@@ -1,13 +1,15 @@
 """Keeps an exchange that is under way in a small file, so that a killed process loses nothing.
 
 The first line is the opening, a line of text follows for every piece that was shown, and the ending
-comes last, before the store takes over. The file is locked while its process lives: whose lock can be
-had is dead. No SQLite here: this stands between the user and the request.
+comes last, before the store takes over. The ending leaves out an answer that the pieces hold, and a long
+one that they do not hold stands before it, in lists of one piece each: no second copy of an answer of
+64 MiB is ever made. The file is locked while its process lives: whose lock can be had is dead. No SQLite
+here: this stands between the user and the request.
 """
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -20,6 +22,8 @@ from gptkit.lock import PRIVATE, hold, is_current
 
 ENDING = ".jsonl"
 DAMAGED = ".damaged"
+PIECE = 1 << 18
+"""Characters of an answer in one line of the file, at most."""
 
 
 class Journal:
@@ -29,15 +33,31 @@ class Journal:
         self.opening = opening
         self._path = path
         self._descriptor: int | None = descriptor
+        self._length = 0
 
     def add(self, text: str) -> None:
         """Keep text that was shown. It is in the hands of the system when this returns."""
         if text:
-            self._write(json.dumps(text))
+            self._length += len(text)
+            self._write(text)
+
+    def shown(self) -> str:
+        """All that was added, as far as it could be kept."""
+        try:
+            with self._path.open("rb") as file:
+                return "".join(_shown(file))
+        except OSError:
+            return ""
 
     def end(self, ending: Ending) -> None:
         """Keep how it ended: from here on nobody has to guess, whatever becomes of the store."""
-        self._write(json.dumps(_plain(ending), default=str))
+        record, answer = _plain(ending), ending.answer
+        if len(answer) > PIECE:
+            record["answer"] = None
+            if not self._holds(answer):
+                for start in range(0, len(answer), PIECE):
+                    self._write([answer[start : start + PIECE]])
+        self._write(record)
 
     def discard(self) -> None:
         """Remove the file: the store has the turn, or nobody wants it."""
@@ -52,11 +72,22 @@ class Journal:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
 
-    def _write(self, line: str) -> None:
+    def _holds(self, answer: str) -> bool:
+        """Whether the pieces in the file are the answer."""
+        if self._descriptor is None or self._length != len(answer):
+            return False
+        place = 0
+        for piece in _shown(_lines(self._descriptor)):
+            if not answer.startswith(piece, place):
+                return False
+            place += len(piece)
+        return place == len(answer)
+
+    def _write(self, line: object) -> None:
         """A full disk costs the record, never the answer that is being shown."""
         if self._descriptor is None:
             return
-        data = line.encode() + b"\n"
+        data = json.dumps(line, default=str).encode() + b"\n"
         try:
             whole = os.write(self._descriptor, data) == len(data)
         except OSError:
@@ -131,8 +162,8 @@ def under_way(folder: Path) -> list[Opening]:
         except OSError:
             continue
         try:
-            if not hold(descriptor) and (kept := _parsed(_content(descriptor))):
-                found.append(kept.opening)
+            if not hold(descriptor) and (opening := _opening(next(_lines(descriptor), b""))):
+                found.append(opening)
         finally:
             os.close(descriptor)
     return found
@@ -150,42 +181,57 @@ def _begin(path: Path, descriptor: int, line: bytes) -> None:
 
 
 def _read(path: Path, descriptor: int) -> Kept | None:
-    data = _content(descriptor)
-    kept = _parsed(data)
-    if kept is None:
-        with suppress(OSError):
-            if b"\n" in data:
-                path.rename(path.with_suffix(DAMAGED))
-            else:  # killed while it wrote the opening: nothing was sent yet
-                path.unlink()
-    return kept
+    lines = _lines(descriptor)
+    first = next(lines, b"")
+    opening = _opening(first)
+    if opening is not None:
+        return _parsed(opening, lines)
+    with suppress(OSError):
+        if first.endswith(b"\n"):
+            path.rename(path.with_suffix(DAMAGED))
+        else:  # killed while it wrote the opening: nothing was sent yet
+            path.unlink()
+    return None
 
 
-def _content(descriptor: int) -> bytes:
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """The lines with their ends; the last may have none."""
     os.lseek(descriptor, 0, os.SEEK_SET)
-    return b"".join(iter(lambda: os.read(descriptor, 1 << 20), b""))
+    with open(descriptor, "rb", closefd=False) as file:
+        yield from file
 
 
-def _parsed(data: bytes) -> Kept | None:
-    """What the whole lines say; after one that is damaged nothing is believed."""
-    lines = data.split(b"\n")[:-1]
+def _shown(lines: Iterable[bytes]) -> Iterator[str]:
+    return (json.loads(line) for line in lines if line.startswith(b'"') and line.endswith(b"\n"))
+
+
+def _opening(line: bytes) -> Opening | None:
     try:
-        opening = Opening(**json.loads(lines[0]))
-        if not isinstance(opening.user, str) or not OPENING_ID.fullmatch(opening.id):
-            return None
-    except (ValueError, TypeError, IndexError):
+        opening = Opening(**json.loads(line)) if line.endswith(b"\n") else None
+        whole = opening is not None and isinstance(opening.user, str) and OPENING_ID.fullmatch(opening.id)
+    except (ValueError, TypeError):
         return None
-    text: list[str] = []
-    for line in lines[1:]:
+    return opening if whole else None
+
+
+def _parsed(opening: Opening, lines: Iterable[bytes]) -> Kept:
+    """What the whole lines say; after one that is damaged nothing is believed."""
+    shown: list[str] = []
+    told: list[str] = []
+    for line in lines:
         try:
-            value: object = json.loads(line)
+            value: object = json.loads(line) if line.endswith(b"\n") else None
         except ValueError:
             break
         if isinstance(value, str):
-            text.append(value)
+            shown.append(value)
+        elif isinstance(value, list):
+            told += [piece for piece in value if isinstance(piece, str)]
         elif isinstance(value, dict):
-            return Kept(opening, "".join(text), _ending(value))
-    return Kept(opening, "".join(text), None)
+            answer = value.get("answer")
+            value["answer"] = text = "".join(told or shown) if answer is None else answer
+            return Kept(opening, text, _ending(value))
+    return Kept(opening, "".join(shown or told), None)
 
 
 def _ending(record: Mapping[str, object]) -> Ending | None:

@@ -77,6 +77,12 @@ def session_named(connection: sqlite3.Connection, name: str) -> Session | None:
     return Session(*row) if row else None
 
 
+def session_of(connection: sqlite3.Connection, turn: int) -> Session | None:
+    where = "WHERE s.id = (SELECT session FROM turns WHERE id = ?)"
+    row = connection.execute(f"{_SESSION} {where}", (turn,)).fetchone()
+    return Session(*row) if row else None
+
+
 def sessions_by_id(connection: sqlite3.Connection, start: str) -> list[Session]:
     """Those whose ids begin so, three at most."""
     rows = connection.execute(

@@ -76,7 +76,7 @@ def _carry_out(connection: sqlite3.Connection) -> int:
         "SELECT place, user, answer FROM doomed JOIN turns USING (id) JOIN texts ON texts.turn = turns.id"
     )
     for place, user, answer in rows:
-        words = indexed(f"{user}\n{answer}")
+        words = indexed(user, answer)
         connection.execute(
             "INSERT INTO words (words, rowid, body, signs) VALUES ('delete', ?, ?, ?)", (place, *words)
         )

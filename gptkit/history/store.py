@@ -129,6 +129,11 @@ class Store:
         with self.reading() as connection:
             return next(iter(reading.turns(connection, [turn_id])), None)
 
+    def session_of(self, turn_id: int) -> Session | None:
+        """The session that a turn belongs to, without a look at the texts."""
+        with self.reading() as connection:
+            return reading.session_of(connection, turn_id)
+
     def chain(self, turn_id: int | None) -> Iterator[Turn]:
         """A turn, the one before it, and so on, read in blocks as they are asked for."""
         number = 0

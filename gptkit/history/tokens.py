@@ -13,6 +13,9 @@ _SPACELESS = (
     "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 
+INDEXED = 1 << 18
+"""Characters at the beginning of a message and of an answer in which a search finds words."""
+
 
 def folded(text: str) -> str:
     """The form in which two spellings of a word are one: width, case, ligatures."""
@@ -21,9 +24,9 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def indexed(text: str) -> tuple[str, str]:
-    """The words of a text, and each character of the scripts without spaces once."""
-    text = folded(text).replace("\0", " ")
+def indexed(user: str, answer: str) -> tuple[str, str]:
+    """The words of a turn, and each character of the scripts without spaces once."""
+    text = folded(f"{user[:INDEXED]}\n{answer[:INDEXED]}").replace("\0", " ")
     if text.isascii():
         return text, ""
     signs: set[str] = set()

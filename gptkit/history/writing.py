@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gptkit.chat import Charge
@@ -19,6 +21,8 @@ COLUMNS = (
     *("prompt_tokens", "completion_tokens", "estimated", "cost"),
 )
 TEXTS = ("system", "user", "answer", "request", "notes")
+_LONG = 8 << 20
+"""Characters of a text from which on its copies in SQLite weigh on the memory of a run."""
 _INSERT_TURN = f"INSERT INTO turns ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _INSERT_TEXTS = f"INSERT INTO texts (turn, {', '.join(TEXTS)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
 
@@ -53,11 +57,13 @@ def store(connection: sqlite3.Connection, opening: Opening, ending: Ending, move
 def insert(connection: sqlite3.Connection, record: Mapping[str, object]) -> int:
     """A turn by its columns, without `depth` and `place`; the parent, if any, must be there."""
     values = {key: storable(value) if isinstance(value, str) else value for key, value in record.items()}
+    if len(str(values["answer"])) > _LONG:
+        _give_back_memory()
     values["depth"] = _depth(connection, record["parent"])
     values["place"] = place = _place(connection, float(str(record["started"])))
     turn = connection.execute(_INSERT_TURN, [values[name] for name in COLUMNS]).lastrowid or 0
     connection.execute(_INSERT_TEXTS, (turn, *(values[name] for name in TEXTS)))
-    words = indexed(f"{values['user']}\n{values['answer']}")
+    words = indexed(str(values["user"]), str(values["answer"]))
     connection.execute("INSERT INTO words (rowid, body, signs) VALUES (?, ?, ?)", (place, *words))
     return turn
 
@@ -135,6 +141,15 @@ def _place(connection: sqlite3.Connection, started: float) -> int:
         ).fetchone()
         place = int(last[0]) + 1
     return place
+
+
+def _give_back_memory() -> None:
+    """The pieces that a long answer came in are freed by now, but glibc keeps 64 MiB of such for later."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):  # other C libraries have no such function
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def sums(charges: Iterable[Charge]) -> dict[str, object]:

@@ -56,6 +56,11 @@ HOSTILE: dict[str, tuple[Reply, int, str]] = {
         80,
         "larger than 64 MiB",
     ),
+    "endless wide deltas": (
+        endless(unit=sse(chunk({"content": "世界" * 170_000})), count=80),
+        80,
+        "larger than 64 MiB",
+    ),
     "endless head": (
         scripted([http_head(200)[:-2] + b"X: " + b"y" * MEBIBYTE, hang()]),
         76,
