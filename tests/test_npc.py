@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import sqlite3
 import subprocess
 import time
@@ -15,10 +16,13 @@ from typing import Any
 
 import pytest
 from character_files import V2, png
+from fake.connection import hang
 from fake.program import AsProcess
 from fake.received import Received
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
+
+from gptkit.history.store import Store
 
 Gptkit = Callable[..., tuple[int, str, str]]
 CARD = """\
@@ -376,3 +380,30 @@ def test_nothing_is_recorded_with_no_log(gptkit: Gptkit, server: FakeServer, hom
     server.say(reply())
     assert gptkit("roleplay", guard, "--npc", "--no-log", stdin='{"player": "x"}\n')[0] == 0
     assert not (home / "data").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_it_at_once_and_what_was_asked_is_kept(
+    run: AsProcess, server: FakeServer, home: Path, guard: str, number: int, code: int
+) -> None:
+    server.raw([hang()])
+    process = run.start("roleplay", guard, "--npc", piped=True)
+    assert process.stdin and process.stderr
+    process.stdin.write(b'{"player": "who goes there?"}\n')
+    process.stdin.flush()
+    server.wait_requests(1)
+    process.send_signal(number)
+    assert process.wait(10) == code
+    assert b"Traceback" not in process.stderr.read()
+    with closing(Store(home / "data" / "history.db", home / "data" / "journal")) as store:
+        assert [found.turn.user for found in store.search("who goes", 5)] == ["who goes there?\n"]
+
+
+def test_a_game_that_no_longer_listens_ends_it(run: AsProcess, server: FakeServer, guard: str) -> None:
+    server.say(reply())
+    process = run.start("roleplay", guard, "--npc", "--no-log", piped=True)
+    assert process.stdin and process.stdout
+    process.stdout.close()
+    process.stdin.write(b'{"player": "hello"}\n')
+    process.stdin.flush()  # and it stays open
+    assert process.wait(10) == 141

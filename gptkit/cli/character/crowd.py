@@ -31,6 +31,7 @@ class Crowd(Generic[Line, Held]):
         self._waiting = 0
         self._changed = threading.Condition()
         self._failure: BaseException | None = None
+        self._is_over = False
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
@@ -54,9 +55,11 @@ class Crowd(Generic[Line, Held]):
                 self._changed.notify_all()
 
     def finish(self) -> None:
-        """Wait until every line is answered. Raises what ended a worker."""
+        """Wait until every line is answered, and send the workers home. Raises what ended one of them."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting or self._failure is not None)
+            self._is_over = True
+            self._changed.notify_all()
             self._check()
 
     def _check(self) -> None:
@@ -74,7 +77,9 @@ class Crowd(Generic[Line, Held]):
     def _serve(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._ready))
+                self._changed.wait_for(lambda: bool(self._ready) or self._is_over)
+                if self._is_over:
+                    return
                 session = self._ready.popleft()
                 line = session.lines.popleft()
             try:

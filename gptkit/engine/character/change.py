@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST = 20_000
 """Characters of a message that the change is read from."""
+LONGEST = 2000
+"""Characters of a text of the world: it is part of every request."""
 UPDATE = """\
 You keep the state of a world in which a story is played. You get JSON: `world`, the named values now; \
 `said`, what the player said or did; `answer`, how a character answered. You give all the values as they are \
@@ -59,8 +61,14 @@ def fault(found: object, variables: Sequence[Variable]) -> str:
     """Which of the values cannot be; empty when all can."""
     if not isinstance(found, dict):
         return "it is no JSON object"
-    faults = {one.name: world.fault(one, found[one.name]) for one in variables if one.name in found}
+    faults = {one.name: _fault(one, found[one.name]) for one in variables if one.name in found}
     return "; ".join(f"{name} {told}" for name, told in faults.items() if told)
+
+
+def _fault(variable: Variable, value: object) -> str:
+    if isinstance(value, str) and len(value) > LONGEST:
+        return f"must have at most {LONGEST} characters"
+    return world.fault(variable, value)
 
 
 def fitted(found: Mapping[str, object], variables: Sequence[Variable]) -> dict[str, object]:

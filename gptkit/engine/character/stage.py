@@ -117,4 +117,5 @@ def _told(played: Role) -> object:
 
 
 def _json(state: Mapping[str, object]) -> str:
-    return json.dumps(state, ensure_ascii=False, indent=1)
+    """Texts of the world may be the model's own: none of them ends the block."""
+    return json.dumps(state, ensure_ascii=False, indent=1).replace("</", "<\\/")
