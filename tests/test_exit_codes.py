@@ -135,8 +135,8 @@ TROUBLE: list[tuple[Reply, int, str]] = [
     (failed(500, message="oops"), 4, "server trouble (500): oops"),
     (failed(503, "<html><title>Busy</title></html>"), 4, "server trouble (503): Busy"),
     (failed(529, b""), 4, "server trouble (529)"),
-    (failed(408, message="late"), 2, "the server gave up waiting (408): late"),
-    (failed(409, message="lock"), 2, "conflict at the server (409): lock"),
+    (failed(408, message="late"), 2, "the server gave up waiting (408): late; it may have been billed"),
+    (failed(409, message="lock"), 2, "conflict at the server (409): lock; it may have been billed"),
 ]
 
 

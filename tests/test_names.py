@@ -69,7 +69,9 @@ PROFILE_COMMANDS = {
 
 
 def tree(folder: Path) -> list[str]:
-    return sorted(str(path) for path in folder.rglob("*") if path.is_file())
+    """All files but the prompts that are kept parsed."""
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(str(path) for path in files if not path.match("cache/prompts/*.json"))
 
 
 def refused(errors: str) -> bool:
