@@ -54,11 +54,7 @@ def gather(
     encoding = flags.get("encoding")
     sources = _Sources(terminal, None if encoding is None else str(encoding), bool(flags.get("quiet")))
     values = {name: sources.clean(value) for name, value in values.items()}
-    words = str(values.get("text", ""))
-    paths = [str(path) for path in _paths(flags.get("file"))]
-    if (flags.get("stdin") or words == DASH) and DASH not in paths:
-        paths.append(DASH)
-    words = "" if words == DASH else words
+    words, paths = _asked(str(values.get("text", "")), flags)
     file_names = {one.variable: one.default for one in template.declared if one.kind == "file"}
     values = {name: value for name, value in file_names.items() if value is not None} | values
     borrowed = sum(values.get(name) == DASH for name in file_names)
@@ -85,6 +81,14 @@ def gather(
 def content(path: str, encoding: str | None = None) -> tuple[str, str]:
     """A file's name as the model may see it, and its text; raises what `-f` raises."""
     return _shown(path), decode(_content(path), _names([path]), encoding)
+
+
+def _asked(words: str, flags: Mapping[str, object]) -> tuple[str, list[str]]:
+    """The words, and where else to read: a dash as the words is standard input."""
+    paths = [str(path) for path in _paths(flags.get("file"))]
+    if (flags.get("stdin") or words == DASH) and DASH not in paths:
+        paths.append(DASH)
+    return "" if words == DASH else words, paths
 
 
 class _Sources:
