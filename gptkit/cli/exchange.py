@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gptkit.chat import Message, Reply
 from gptkit.cli import answer, invoking
@@ -36,14 +36,8 @@ PATIENCE = 600.0
 """Seconds to wait for another process that works on the same conversation."""
 
 
-class After(NamedTuple):
-    """The turn that a message follows; None is the beginning."""
-
-    turn: int | None
-
-
-NEWEST = After(-1)
-"""Whatever turn is the newest when the request is made."""
+NEWEST = -1
+"""In place of a turn: whatever is the newest when the request is made."""
 
 
 class Conversation:
@@ -87,7 +81,7 @@ class Conversation:
         return self.services.history if self.is_recorded or not self._lasting else self.services.scratch
 
     def exchange(
-        self, given: Given, after: After = NEWEST, extra: Mapping[str, object] | None = None
+        self, given: Given, after: int | None = NEWEST, extra: Mapping[str, object] | None = None
     ) -> Outcome:
         """Ask, record and show. `extra` is kept with the record of the request."""
         base = self._invocation(given)
@@ -95,7 +89,7 @@ class Conversation:
         means = self.services.means(form, base.model, self.budget, self.how.verbose)
         means = means._replace(stores=self.stores, warn=self.warn)
         with self._alone():
-            parent = self._newest() if after == NEWEST else after.turn
+            parent = self._newest() if after == NEWEST else after
             parent = self._begun() if parent is None else parent
             try:
                 return self._recorded(self._with_past(base, means, parent), means, parent, extra)

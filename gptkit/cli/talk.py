@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.cli.exchange import NEWEST, After, Conversation
+from gptkit.cli.exchange import NEWEST, Conversation
 from gptkit.cli.gather import Given, content
 from gptkit.errors import GptkitError, NoInput, Stopped
 from gptkit.templates import render
@@ -133,12 +133,12 @@ class Talk:
         last = self.last
         if last is None:
             raise NoInput("there is no message yet")
-        return self._exchanged(*words(last), After(last.parent))
+        return self._exchanged(*words(last), last.parent)
 
     def edit(self, text: str) -> int:
         """Send other words in place of the last message; what there was is kept on its own branch."""
         last = self.last
-        return self._exchanged(text, words(last)[1] if last else [], After(last.parent if last else None))
+        return self._exchanged(text, words(last)[1] if last else [], last.parent if last else None)
 
     def fork(self, name: str) -> Session:
         """Go on in a new conversation that has all turns of this one."""
@@ -163,7 +163,7 @@ class Talk:
         tokens, window = conversation.tokens(), self.services.window(self.model)
         return Status(self.model, tokens, window, cost, limit, estimated)
 
-    def _exchanged(self, text: str, files: list[tuple[str, str]], after: After) -> int:
+    def _exchanged(self, text: str, files: list[tuple[str, str]], after: int | None) -> int:
         terminal = self.services.terminal
         try:
             outcome = self._conversation.exchange(

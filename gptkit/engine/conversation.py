@@ -1,7 +1,5 @@
 """What of a conversation goes into the next request: its turns, or a summary of those that do not fit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -46,7 +44,7 @@ class Manner(NamedTuple):
     opens: bool = False
 
 
-def manner(node: Node, report: Callable[[Problem], None]) -> Manner:
+def manner(node: "Node", report: Callable[[Problem], None]) -> Manner:
     """`conversation: true`, or a mapping."""
     value = node.data()
     if value is True:

@@ -1,7 +1,5 @@
 """What a prompt file says under `learner`, and what its command line says of the course."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,7 +43,7 @@ class Setting(NamedTuple):
     check_model: str = ""
 
 
-def setting(node: Node, report: Callable[[Problem], None]) -> Setting:
+def setting(node: "Node", report: Callable[[Problem], None]) -> Setting:
     """`learner: true`, or a mapping."""
     value = node.data()
     if value is True:
@@ -110,19 +108,19 @@ def option(template: Template, values: Mapping[str, Value], variable: str) -> st
     return "" if found is None else str(found)
 
 
-def prepare(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
+def prepare(invocation: "Invocation", stores: Mapping[str, object]) -> "Invocation":
     from gptkit.engine.learner import lesson
 
     return lesson.prepare(invocation, stores)
 
 
-def run(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
+def run(invocation: "Invocation", means: "Means", sink: "Sink | None") -> "Outcome":
     from gptkit.engine.learner import lesson
 
     return lesson.run(invocation, means, sink)
 
 
-def _word(node: Node | None, name: str, report: Callable[[Problem], None]) -> str:
+def _word(node: "Node | None", name: str, report: Callable[[Problem], None]) -> str:
     from gptkit.templates.reader import word
 
     return word(node, f"{KEY}.{name}", report)

@@ -1,7 +1,5 @@
 """What a prompt file says under `long`, and the options that it gets by that."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -50,7 +48,7 @@ def piece_tokens(template: Template) -> int:
     return found.piece if isinstance(found, Long) else Long().piece
 
 
-def long(node: Node, report: Callable[[Problem], None]) -> Long:
+def long(node: "Node", report: Callable[[Problem], None]) -> Long:
     """`long: map`, or a mapping with `mode` and `piece`."""
     if isinstance(node.value, dict):
         entries = mapping(node, "long", report, ("mode", "piece"))
