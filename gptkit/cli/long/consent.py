@@ -23,11 +23,14 @@ class Consent:
     What is read before is judged by the size of the file at once; a pipe as its pieces come.
     """
 
-    def __init__(self, services: Services, model: str, size: int | None, given: bool) -> None:
+    def __init__(
+        self, services: Services, model: str, size: int | None, given: bool, answered: float = ANSWERED
+    ) -> None:
         self._services = services
         self._model = model
         self._threshold = services.settings.number("ask_above")
         self._given = given
+        self._answered = answered
         self._size = size
         self._cost = 0.0
         self._bytes = 0
@@ -37,7 +40,7 @@ class Consent:
         if self._given or not piece.text:
             return
         tokens = estimate(piece.text)
-        cost = self._services.prices.cost(self._model, tokens + OVERHEAD, int(tokens * ANSWERED))
+        cost = self._services.prices.cost(self._model, tokens + OVERHEAD, int(tokens * self._answered))
         if cost is None:
             self._given = True  # nobody knows the price: there is nothing to compare
             return

@@ -10,7 +10,7 @@ from gptkit.chat import OutputFormat, Request
 from gptkit.documents.pieces import Piece
 from gptkit.documents.tokens import estimate
 from gptkit.engine.budget import prompt_tokens
-from gptkit.engine.long.asking import Surroundings, asked, key
+from gptkit.engine.long.asking import Surroundings, about, asked, key
 from gptkit.engine.long.values import Job
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def forecast(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Forecast:
     for piece in pieces:
         if not piece.text:
             through += 1
-        elif job.memory is not None and not job.fresh and job.memory.get(key(job, piece, form)):
+        elif job.memory is not None and not job.fresh and job.memory.get(key(job, piece, form), piece.text, about(job)):
             held += 1
         else:
             tokens = estimate(piece.text)
@@ -69,7 +69,7 @@ def record(services: Services, job: Job, found: Forecast, url: str) -> str:
             "estimate": {
                 "prompt_tokens": found.prompt_tokens,
                 "completion_tokens": [least, most],
-                "cost": _cost(services, job, found, (least, most)),
+                "cost": priced(services, job, found.requests, found.prompt_tokens, (least, most)),
             },
             "body": found.first.body() if found.first else None,
         },
@@ -78,15 +78,15 @@ def record(services: Services, job: Job, found: Forecast, url: str) -> str:
     )
 
 
-def _cost(
-    services: Services, job: Job, found: Forecast, answers: tuple[int, int]
+def priced(
+    services: Services, job: Job, requests: int, tokens: int, answers: tuple[int, int]
 ) -> Mapping[str, object] | None:
     """A range, with the day of the prices; None where no price is known."""
     model, prices = job.invocation.model, services.prices
-    each = max(1, found.requests)
-    costs = [prices.cost(model, found.prompt_tokens // each, answer // each) for answer in answers]
+    each = max(1, requests)
+    costs = [prices.cost(model, tokens // each, answer // each) for answer in answers]
     if costs[0] is None or costs[1] is None:
         return None
     source = prices.source(model)
     dated = {} if source in ("settings", "offline") else {"prices": prices.version, "date": prices.date}
-    return {"usd": [round(cost * found.requests, 6) for cost in costs if cost is not None], **dated}
+    return {"usd": [round(cost * requests, 6) for cost in costs if cost is not None], **dated}

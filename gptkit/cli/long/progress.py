@@ -13,13 +13,17 @@ CLEAR = "\r\x1b[K"
 
 
 class Tally(NamedTuple):
-    """How far a job is. `part` is between 0 and 1, None where the size of the input is unknown."""
+    """How far a job is. `part` is between 0 and 1, None where the size of the input is unknown.
+
+    `level` is that of the pieces where results are merged: 1 is the document itself.
+    """
 
     pieces: int
     tokens: int
     part: float | None
     cost: float | None = None
     limit: int | None = None
+    level: int = 1
 
 
 class Progress:
@@ -43,6 +47,8 @@ class Progress:
 
     def _line(self, tally: Tally, seconds: float) -> str:
         parts = [f"{tally.pieces} piece{'s' * (tally.pieces != 1)}", f"{tally.tokens:,} tokens"]
+        if tally.level > 1:
+            parts[0] = f"level {tally.level}: {parts[0]}"
         if tally.cost is not None:
             parts.append(f"${tally.cost:.4f}")
         if tally.part is not None:

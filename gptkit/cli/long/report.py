@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gptkit.chat import Charge, Usage
 from gptkit.documents.pieces import Finding
 from gptkit.engine.long.values import Done, How
 from gptkit.errors import GptkitError, Incomplete
@@ -61,6 +62,18 @@ class Findings:
     def write(self, path: object, document: str) -> None:
         """The report that --report asks for."""
         if path:
-            record = {"document": document, "pieces": self.counts, "findings": self.listed}
-            text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
-            write_atomic(Path(str(path)), text.encode("utf-8", "replace"))
+            write(path, {"document": document, "pieces": self.counts, "findings": self.listed})
+
+
+def write(path: object, record: Mapping[str, object]) -> None:
+    text = json.dumps(record, ensure_ascii=False, indent=2) + "\n"
+    write_atomic(Path(str(path)), text.encode("utf-8", "replace"))
+
+
+def usage(charges: Sequence[Charge]) -> Usage | None:
+    """Of all requests together, if the server counted every one."""
+    if not charges or any(charge.estimated for charge in charges):
+        return None
+    return Usage(
+        sum(charge.prompt_tokens for charge in charges), sum(charge.completion_tokens for charge in charges)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from gptkit.chat import Charge, Message, Reply, Request, Usage
+from gptkit.chat import Message, Reply, Request
 from gptkit.cli import answer, invoking
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given
@@ -14,21 +14,19 @@ from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.output import Collected, File, Output, Plain, Shown
 from gptkit.cli.long.progress import Progress, Tally
-from gptkit.cli.long.setup import Source, job
+from gptkit.cli.long.setup import Source, job, patient_means
 from gptkit.documents.pieces import Piece
 from gptkit.engine.budget import Budget
-from gptkit.engine.long.declared import piece_tokens
+from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done
-from gptkit.engine.work import Means, Outcome, Policy
+from gptkit.engine.work import Outcome
 from gptkit.errors import GptkitError
 from gptkit.templates.model import Template
 
 if TYPE_CHECKING:
     from gptkit.services import Services
 
-WAIT = 900.0
-"""Seconds that a piece may wait for a server between its tries, all together."""
 KEPT = 2000
 """Characters of a long input and of its answer that the history keeps; the memory has all of it."""
 
@@ -42,6 +40,10 @@ def run(
     gc.freeze()
     gc.enable()  # a run over a single exchange leaves less than it costs to collect
     conversation = Conversation(services, template, flags)
+    if long_mode(template) == "reduce":
+        from gptkit.cli.long import reduce
+
+        return reduce.run(conversation, given, document)
     task = _Task(services, conversation, template, given, document)
     if flags.get("dry_run"):
         task.show_forecast()
@@ -108,7 +110,8 @@ class _Task:
         """Do the work; what ends it early is returned, with a word on how to go on."""
         failure: GptkitError | None = None
         try:
-            with closing(mapped(self._pieces(), self._job, self._means())) as results:
+            means = patient_means(self._services, self._conversation, self._invocation)
+            with closing(mapped(self._pieces(), self._job, means)) as results:
                 for done in results:
                     output.write(done.text)
                     self._count(done)
@@ -135,14 +138,6 @@ class _Task:
             if len(self._head) < KEPT:
                 self._head += piece.source[: KEPT - len(self._head)]
             yield piece
-
-    def _means(self) -> Means:
-        conversation = self._conversation
-        form = self._services.format(self._invocation.template)
-        means = self._services.means(
-            form, self._invocation.model, conversation.budget, conversation.how.verbose, patient=True
-        )
-        return means._replace(policy=Policy(means.policy.attempts, max(means.policy.wait, WAIT)))
 
     def _count(self, done: Done) -> None:
         self._findings.add(done)
@@ -190,16 +185,8 @@ class _Task:
         return Reply(
             text=self._tail + (f"\n[... {more} characters more]" if more else ""),
             reason="stop" if failure is None else None,
-            usage=_usage(budget.charges),
+            usage=report.usage(budget.charges),
             model=self._invocation.model,
             attempts=budget.used,
             total=self._services.terminal.now() - started,
         )
-
-
-def _usage(charges: list[Charge]) -> Usage | None:
-    if not charges or any(charge.estimated for charge in charges):
-        return None
-    return Usage(
-        sum(charge.prompt_tokens for charge in charges), sum(charge.completion_tokens for charge in charges)
-    )

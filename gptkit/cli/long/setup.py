@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,17 +16,20 @@ from gptkit.documents.stream import lines
 from gptkit.documents.tokens import estimate
 from gptkit.engine.long.declared import piece_tokens
 from gptkit.engine.long.values import Glossary, Job, Memory
-from gptkit.engine.work import Invocation
-from gptkit.errors import UsageFault
+from gptkit.engine.work import Invocation, Means, Policy
+from gptkit.errors import BadConfiguration, UsageFault
 from gptkit.templates.model import Template, Value
 from gptkit.templates.reader import nearest
 
 if TYPE_CHECKING:
+    from gptkit.cli.exchange import Conversation
     from gptkit.services import Services
 
 AT_ONCE = 5 / 3
 """Pieces of prose that are still one exchange, whose answer is shown while it arrives."""
 HEAD = 4096
+WAIT = 900.0
+"""Seconds that a piece may wait for a server between its tries, all together."""
 PROSE = ("text", "markdown")
 """Formats of which a short text may as well be answered in one piece."""
 
@@ -67,7 +71,8 @@ def job(services: Services, invocation: Invocation, document: Format, keeping: b
     options = invocation.values
     memory: Memory | None = None
     if keeping and options.get("memory") is not False:
-        memory = services.memory
+        with suppress(BadConfiguration):  # a user without a home has no place for one
+            memory = services.memory
     workers = options.get("jobs")
     return Job(
         invocation=invocation._replace(values=own_values(invocation)),
@@ -77,6 +82,13 @@ def job(services: Services, invocation: Invocation, document: Format, keeping: b
         workers=workers if isinstance(workers, int) else services.settings.integer("jobs"),
         fresh=bool(options.get("fresh")),
     )
+
+
+def patient_means(services: Services, conversation: Conversation, invocation: Invocation) -> Means:
+    form = services.format(invocation.template)
+    verbose = conversation.how.verbose
+    means = services.means(form, invocation.model, conversation.budget, verbose, patient=True)
+    return means._replace(policy=Policy(means.policy.attempts, max(means.policy.wait, WAIT)))
 
 
 def own_values(invocation: Invocation) -> Mapping[str, Value]:

@@ -1,0 +1,177 @@
+"""A command that makes one result of a long input: parts, merges, and the last merge as it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from gptkit.chat import Message, Request
+from gptkit.cli import answer, invoking
+from gptkit.cli.gather import Given
+from gptkit.cli.long import report
+from gptkit.cli.long.consent import Consent
+from gptkit.cli.long.progress import Progress, Tally
+from gptkit.cli.long.setup import Source, job, patient_means
+from gptkit.documents.pieces import Piece
+from gptkit.engine.long.declared import LEAST_PIECE, piece_tokens
+from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered
+from gptkit.engine.work import Means, Outcome
+from gptkit.errors import GptkitError, Incomplete
+
+if TYPE_CHECKING:
+    from gptkit.cli.exchange import Conversation
+    from gptkit.cli.record import Record
+    from gptkit.templates.model import Template
+
+ANSWERED = 0.2
+"""Tokens of all results, for each of the text, about."""
+LISTED = 1000
+"""Missing parts that are listed."""
+
+
+def run(conversation: Conversation, given: Given, document: Source) -> int:
+    """Work through a document part by part, and merge; returns the exit code."""
+    task = _Task(conversation, given, document)
+    if conversation.flags.get("dry_run"):
+        task.show_forecast()
+        return 0
+    failure = task.failure()
+    if failure is None:
+        return 0
+    conversation.services.terminal.report(failure, as_json=conversation.how.as_json)
+    return failure.code
+
+
+def room(conversation: Conversation, template: Template, model: str) -> int:
+    """How many tokens of text one request may have."""
+    piece, window = piece_tokens(template), conversation.services.window(model)
+    return piece if window is None else max(LEAST_PIECE, min(piece, window // 2))
+
+
+class _Task:
+    """One document on its way to one result."""
+
+    def __init__(self, conversation: Conversation, given: Given, document: Source) -> None:
+        services, how = conversation.services, conversation.how
+        self._services = services
+        self._conversation = conversation
+        self._document = document
+        self._invocation = invoking.invocation(
+            services, conversation.template, given._replace(text="", files=()), conversation.flags, how
+        )
+        self._job = job(services, self._invocation, document.format, conversation.is_recorded)
+        self._room = room(conversation, conversation.template, self._invocation.model)
+        self._progress = Progress(services.terminal, how.quiet)
+        agreed = bool(self._invocation.values.get("yes")) or conversation.flags.get("max_cost") is not None
+        self._consent = Consent(services, self._invocation.model, document.size, agreed, ANSWERED)
+        self._parts = 0
+
+    def failure(self) -> GptkitError | None:
+        """Do it all and show it; what ends it early, with nothing to show, is raised."""
+        started = self._services.terminal.now()
+        sent = Request(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
+        record = self._conversation.recording(self._invocation, sent, None, {"long": True})
+        means = patient_means(self._services, self._conversation, self._invocation)
+        try:
+            with record:
+                found = self._gathered(means)
+                missing = self._missing(found)
+                if missing is not None and found.is_empty:
+                    raise missing
+                outcome, shown = self._concluded(found, means, record, started)
+                failure = outcome.failure or missing
+                record.finish(outcome._replace(failure=failure))
+        finally:
+            if self._job.memory is not None:
+                self._services.memory.close()
+        self._show(outcome, missing, shown)
+        return failure
+
+    def show_forecast(self) -> None:
+        """What `--dry-run` prints."""
+        from gptkit.cli.long.dry_reduce import forecast
+
+        pieces = self._document.format.pieces(self._document.lines, self._room)
+        form = self._services.format(self._invocation.template)
+        self._services.terminal.show(forecast(self._services, self._job, pieces, self._room, form))
+
+    def _gathered(self, means: Means) -> Gathered:
+        pieces = self._pieces()
+        try:
+            return gathered(pieces, self._job, means, self._room, self._watch)
+        except GptkitError as error:
+            error.hint = error.hint or "the same command goes on where this one stopped"
+            raise
+        finally:
+            self._progress.clear()
+
+    def _concluded(
+        self, found: Gathered, means: Means, record: Record, started: float
+    ) -> tuple[Outcome, bool]:
+        """What came of the last request, and whether it was shown while it arrived."""
+        services, how = self._services, self._conversation.how
+        sink = answer.sink(services.terminal, how, means.format, services.settings.boolean("markdown"))
+        try:
+            outcome = concluded(found, self._job, means, record.listening(sink))
+        finally:
+            if sink is not None:
+                sink.close()
+        budget = self._conversation.budget
+        reply = outcome.reply._replace(
+            usage=report.usage(budget.charges),
+            attempts=budget.used,
+            total=services.terminal.now() - started,
+        )
+        facts = {
+            "parts": max(1, self._parts),
+            "levels": 1 if found.whole else found.levels + 1,
+            "findings": self._listed(found),
+        }
+        return outcome._replace(reply=reply, facts=facts), sink is not None
+
+    def _show(self, outcome: Outcome, missing: GptkitError | None, shown: bool) -> None:
+        """A result that lacks parts is shown as what it is; a file gets only a whole one."""
+        how = self._conversation.how
+        if how.output is not None and outcome.failure is None:
+            outcome = outcome._replace(failure=missing)
+        facts = answer.Facts(*self._conversation.cost())
+        answer.show(self._services.terminal, how, self._invocation, outcome, shown, facts)
+
+    def _pieces(self) -> Iterator[Piece]:
+        for piece in self._document.format.pieces(self._document.lines, self._room):
+            self._consent.check(piece)
+            yield piece
+
+    def _watch(self, step: Step) -> None:
+        self._parts = step.done if step.level == 1 else self._parts
+        self._progress.show(lambda: self._tally(step))
+
+    def _tally(self, step: Step) -> Tally:
+        charges, size = self._conversation.budget.charges, self._document.size
+        whole = step.of if step.level > 1 else size
+        reached = step.done if step.level > 1 else step.bytes
+        return Tally(
+            step.done,
+            sum(one.prompt_tokens + one.completion_tokens for one in charges),
+            min(1.0, reached / whole) if whole else None,
+            self._conversation.cost()[0] if charges else None,
+            level=step.level,
+        )
+
+    def _missing(self, found: Gathered) -> GptkitError | None:
+        path = self._invocation.values.get("report")
+        if path:
+            about = {"document": self._document.name, "parts": max(1, self._parts)}
+            report.write(path, {**about, "findings": self._listed(found)})
+        if not found.findings:
+            return None
+        count, first = len(found.findings), found.findings[0].message
+        return Incomplete(
+            f"{count} of {self._parts} parts not in the result: {first}",
+            hint="--report FILE lists all; the same command asks for these once more",
+        )
+
+    def _listed(self, found: Gathered) -> list[Mapping[str, object]]:
+        return [
+            {"line": one.line, "kind": one.kind, "message": one.message} for one in found.findings[:LISTED]
+        ]

@@ -1,0 +1,193 @@
+"""One step of a reduction: the result of one part, or of merging the results of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gptkit.chat import OutputFormat
+from gptkit.documents.formats.composing import line_ends
+from gptkit.documents.formats.plain import Plain
+from gptkit.documents.held import Held
+from gptkit.documents.pieces import Finding, Piece
+from gptkit.engine.ask import answered
+from gptkit.engine.long.asking import in_one_piece, key_of, with_rules
+from gptkit.engine.long.values import Job, about
+from gptkit.engine.work import Means
+from gptkit.errors import Incomplete, ProtocolFault, Refused, TooLong
+
+DEEPEST = 6
+"""How often a part that is too long for the window is halved; one whose result is cut, a third as often."""
+WORDS = 8
+"""A result may have a word for every so many tokens of a part: then several fit into the next request."""
+PART = """\
+The text is one part of a longer document. Nobody reads your result as it stands: it is merged with the \
+results of the other parts into one for the whole document.
+- Keep what the result for the whole may need, in the order of the text: facts, names, numbers, who says \
+what.{form}
+- At most {words} words, or {characters} characters where no spaces part the words.
+- Neither say that it is a part, nor guess what the others hold."""
+MERGE = """\
+The text is made of results for consecutive parts of one document, in their order, each between <part> and \
+</part>. Nobody reads your result as it stands: it is merged with others like it into one for the whole \
+document.
+- Merge them: say once what several of them say, and keep what the result for the whole may need, in \
+order.{form}
+- At most {words} words, or {characters} characters where no spaces part the words.
+- Never mention the parts, nor that there are results."""
+LAST = """\
+The text is made of results for consecutive parts of one document, in their order, each between <part> and \
+</part>. Write the one result for the document from them, in the form and the length that are asked for \
+above, as if you had read the document itself.
+- Say once what several of them say; what matters to the document as a whole comes before what matters to a \
+part.
+- Never mention the parts, nor that there are results."""
+FREE = " The form and the length that are asked for above hold for the whole alone."
+BOUND = " Keep the form that is asked for above."
+GAP = """
+- Where it says that a part is missing, nothing is known of that part: do not guess what it says, and do \
+not say that the document is silent on something."""
+MISSING = "[A part of the document is missing here.]"
+
+
+class Result(NamedTuple):
+    """Of the lines from `first` to `last`; `text` is empty where all of them are missing.
+
+    `findings` tell of what is missing. `asked` says whether a request was made for it.
+    """
+
+    text: str
+    first: int
+    last: int
+    bytes: int
+    findings: tuple[Finding, ...] = ()
+    asked: bool = False
+
+
+class Steps:
+    """What the workers do, each step through the memory."""
+
+    def __init__(self, job: Job, room: int) -> None:
+        self._job = job
+        self._words = max(50, room // WORDS)
+
+    def done(self, step: tuple[Piece | Result, ...], means: Means) -> Result:
+        """A step is one piece, or the results that are to be merged."""
+        if isinstance(step[0], Piece):
+            return self._part(step[0], means, 0)
+        return self._merged([one for one in step if isinstance(one, Result)], means)
+
+    def is_known(self, piece: Piece, form: OutputFormat) -> bool:
+        """Whether the memory has the result of a part."""
+        memory = self._job.memory
+        if memory is None or self._job.fresh:
+            return False
+        return memory.get(self._name(piece.source, "part", form)) is not None
+
+    def _part(self, piece: Piece, means: Means, depth: int) -> Result:
+        last = piece.line + max(0, line_ends(piece.source.rstrip("\r\n")))
+        size = len(piece.source.encode("utf-8", "replace"))
+        try:
+            text, asked = self._answer(piece.source, "part", PART, means)
+        except _InHalves:
+            text, asked = "", False
+        except (TooLong, Incomplete) as error:
+            deepest = DEEPEST if isinstance(error, TooLong) else DEEPEST // 3
+            found = self._halved(piece, means, depth) if depth < deepest else None
+            if found is None:
+                return Result("", piece.line, last, size, (_missing(piece.line, last, error.message),), True)
+            if not found.findings:
+                self._keep(piece.source, "part", Held("", in_halves=True), means.format)
+            return found
+        except (Refused, ProtocolFault) as error:
+            return Result("", piece.line, last, size, (_missing(piece.line, last, error.message),), True)
+        else:
+            return Result(text, piece.line, last, size, asked=asked)
+        return self._halved(piece, means, depth) or Result("", piece.line, last, size)
+
+    def _halved(self, piece: Piece, means: Means, depth: int) -> Result | None:
+        halves = Plain().halves(piece)
+        if halves is None:
+            return None
+        first, second = (self._part(half, means, depth + 1) for half in halves)
+        return _joined((first, second))
+
+    def _merged(self, results: Sequence[Result], means: Means) -> Result:
+        """Those that cannot be merged stay side by side: the next level gets them all."""
+        whole = _joined(results)
+        if sum(bool(result.text) for result in results) < 2:
+            return whole
+        rules = MERGE + (GAP if whole.findings else "")
+        try:
+            text, asked = self._answer(together(results), "merge", rules, means)
+        except (TooLong, Incomplete, Refused, ProtocolFault):
+            return whole
+        return whole._replace(text=text, asked=asked)
+
+    def _answer(self, text: str, step: str, rules: str, means: Means) -> tuple[str, bool]:
+        """The answer, and whether it was asked for."""
+        memory = self._job.memory
+        if memory is None:
+            return self._sent(text, rules, means), True
+        name = self._name(text, step, means.format)
+        if (known := self._known(name)) is not None:
+            return known, False
+        with memory.claim(name):
+            if (known := self._known(name)) is not None:
+                return known, False
+            answer = self._sent(text, rules, means)
+            self._keep(text, step, Held(answer), means.format)
+            return answer, True
+
+    def _known(self, name: bytes) -> str | None:
+        memory = self._job.memory
+        held = memory.get(name) if memory is not None and not self._job.fresh else None
+        if held is not None and held.in_halves:
+            raise _InHalves
+        return held.answer if held is not None else None
+
+    def _sent(self, text: str, rules: str, means: Means) -> str:
+        form = BOUND if means.format.parameters else FREE
+        told = rules.format(form=form, words=self._words, characters=2 * self._words)
+        outcome = answered(with_rules(in_one_piece(self._job, text, means.format), told), means, None)
+        if outcome.failure is not None:
+            raise outcome.failure
+        return outcome.answer
+
+    def _keep(self, text: str, step: str, held: Held, form: OutputFormat) -> None:
+        if self._job.memory is not None:
+            self._job.memory.put(self._name(text, step, form), text, held, about(self._job))
+
+    def _name(self, text: str, step: str, form: OutputFormat) -> bytes:
+        return key_of(self._job, in_one_piece(self._job, text, form), f"{step} {self._words}")
+
+
+class _InHalves(Exception):  # noqa: N818 - no error: the memory says how to go on
+    """The part was too long once already."""
+
+
+def together(results: Sequence[Result]) -> str:
+    """What a merge is asked for with."""
+    return "\n".join(f"<part>\n{(result.text or MISSING).strip()}\n</part>" for result in results)
+
+
+def last_rules(results: Sequence[Result]) -> str:
+    return LAST + (GAP if any(result.findings for result in results) else "")
+
+
+def _joined(results: Sequence[Result]) -> Result:
+    """Several as one, their texts one after the other."""
+    texts = [result.text or MISSING for result in results]
+    return Result(
+        "\n\n".join(text.strip() for text in texts) if any(result.text for result in results) else "",
+        results[0].first,
+        results[-1].last,
+        sum(result.bytes for result in results),
+        tuple(finding for result in results for finding in result.findings),
+        any(result.asked for result in results),
+    )
+
+
+def _missing(first: int, last: int, cause: str) -> Finding:
+    where = f"lines {first} to {last} are" if last > first else f"line {first} is"
+    return Finding(first, "empty", f"{where} missing: {cause}")
