@@ -73,7 +73,7 @@ class Kept:
         self.held[key] = held
         self.texts.append(text)
 
-    def claim(self, key: bytes) -> AbstractContextManager[None]:
+    def claim(self, key: bytes, pause: Callable[[float], object]) -> AbstractContextManager[None]:
         return nullcontext()
 
 

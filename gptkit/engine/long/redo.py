@@ -38,7 +38,7 @@ class _Course:
             return self._asked(piece, depth, name)
         if found := self._remembered(memory, piece, depth, name):
             return found
-        with memory.claim(name):
+        with memory.claim(name, self._means.sleep):
             return self._remembered(memory, piece, depth, name) or self._asked(piece, depth, name)
 
     def _remembered(self, memory: Memory, piece: Piece, depth: int, name: bytes) -> Done | None:

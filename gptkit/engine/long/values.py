@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol
 
@@ -62,8 +62,11 @@ class Memory(Protocol):
     def put(self, key: bytes, text: str, held: Held, about: Mapping[str, str]) -> None:
         """Raises nothing: what cannot be kept is asked for again some day."""
 
-    def claim(self, key: bytes) -> AbstractContextManager[None]:
-        """Nobody else asks for this piece meanwhile; one who already does is waited for."""
+    def claim(self, key: bytes, pause: Callable[[float], object]) -> AbstractContextManager[None]:
+        """Nobody else asks for this piece meanwhile; one who already does is waited for.
+
+        `pause` waits for that many seconds; what it raises ends the waiting.
+        """
 
 
 class Job(NamedTuple):
