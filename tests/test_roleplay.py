@@ -172,6 +172,15 @@ def test_a_new_session_in_a_pipe_begins_with_the_greeting(
     assert [state for state, _ in rows] == ["ok"] * 3
 
 
+def test_a_greeting_stands_alone_in_the_history(gptkit: Gptkit, server: FakeServer, folder: Path) -> None:
+    server.say("one")
+    gptkit("roleplay", card(folder), "first", "-s", "n")
+    _, shown, _ = gptkit("history", "show", "n")
+    headings = [line.partition(",")[0] for line in shown.splitlines() if line.startswith("## ")]
+    assert headings == ["## Assistant", "## User", "## Assistant"]
+    assert "You are late, User." in shown
+
+
 def test_nothing_is_kept_with_no_log(gptkit: Gptkit, server: FakeServer, folder: Path, home: Path) -> None:
     server.say("one")
     assert gptkit("roleplay", card(folder), "first", "--no-log")[:2] == (0, "one\n")

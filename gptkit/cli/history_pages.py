@@ -48,8 +48,9 @@ def show_turns(terminal: Terminal, turns: Iterable[Turn], raw: bool) -> None:
             continue
         if number:
             terminal.write("\n")
-        _show_faint(terminal, head)
-        terminal.write(visible(user).strip("\n") + "\n\n")
+        if user:
+            _show_faint(terminal, head)
+            terminal.write(visible(user).strip("\n") + "\n\n")
         _show_faint(terminal, model)
         _show_answer(terminal, turn.answer, raw)
         if state:

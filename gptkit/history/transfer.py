@@ -84,11 +84,11 @@ def pieces_of(turn: Turn) -> tuple[str, str, str, str, str]:
     """A turn as Markdown: heading and words of the user, heading and words of the model, how it ended."""
     when = strftime("%Y-%m-%d %H:%M", localtime(turn.started))
     state = f"\n*{turn.state}{': ' + turn.cause if turn.cause else ''}*\n"
-    answer = turn.answer.rstrip()
+    answer, user = turn.answer.rstrip(), turn.user.rstrip()
     return (
-        f"## User, {when}\n",
-        f"\n{turn.user.rstrip()}\n",
-        f"\n## Assistant, {turn.model}\n",
+        f"## User, {when}\n" if user else "",  # a greeting answers nobody
+        f"\n{user}\n\n" if user else "",
+        f"## Assistant, {turn.model}\n",
         f"\n{answer}\n" if answer else "",
         "" if turn.state == "ok" else state,
     )

@@ -103,7 +103,8 @@ def show_history(desk: Desk, count: str) -> None:
     if not turns:
         raise NoInput("there is no message yet")
     for turn in turns:
-        desk.show(f"you: {fitted(_typed(turn), width)}")
+        if _typed(turn):  # nobody has: a greeting
+            desk.show(f"you: {fitted(_typed(turn), width)}")
         desk.show(f"  {_mark(turn)}{fitted(turn.answer, width - len(_mark(turn)))}")
 
 
@@ -202,4 +203,5 @@ def _mark(turn: Turn) -> str:
 
 
 def _markdown(turn: Turn) -> str:
-    return f"## You\n\n{_typed(turn)}\n\n## {turn.model}\n\n{_mark(turn)}{turn.answer}\n"
+    said = f"## You\n\n{_typed(turn)}\n\n" if _typed(turn) else ""
+    return f"{said}## {turn.model}\n\n{_mark(turn)}{turn.answer}\n"
