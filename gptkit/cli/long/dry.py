@@ -10,8 +10,8 @@ from gptkit.chat import OutputFormat, Request
 from gptkit.documents.pieces import Piece
 from gptkit.documents.tokens import estimate
 from gptkit.engine.budget import prompt_tokens
-from gptkit.engine.long.asking import Surroundings, about, asked, key
-from gptkit.engine.long.values import Job
+from gptkit.engine.long.asking import Surroundings, asked, key
+from gptkit.engine.long.values import Job, about
 
 if TYPE_CHECKING:
     from gptkit.services import Services

@@ -84,7 +84,7 @@ def about(job: Job) -> Mapping[str, str]:
     """What the memory keeps with an answer: how it came about."""
     invocation = job.invocation
     options = {name: str(value) for name, value in invocation.values.items()}
-    return {"prompt": invocation.template.name, "model": invocation.model, **options}
+    return {**options, "prompt": invocation.template.name, "model": invocation.model}
 
 
 class Done(NamedTuple):
