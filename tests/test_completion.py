@@ -210,18 +210,50 @@ class TestInTheShell:
         shell.wait_for("gptkit haiku --mood merry ")
 
 
-def test_installing_says_where_or_why_not(run: AsProcess, around_home: Path) -> None:
-    """Only the user's own home is written to."""
+LINES = {
+    "bash": (".bashrc", "source '{}/.bash_completions/gptkit.sh'", ".bash_completions/gptkit.sh"),
+    "zsh": (".zshrc", "fpath+=~/.zfunc; autoload -Uz compinit; compinit", ".zfunc/_gptkit"),
+    "fish": (None, "", ".config/fish/completions/gptkit.fish"),
+}
+
+
+@pytest.mark.parametrize("shell", LINES)
+def test_installing_adds_one_line_and_harms_none(run: AsProcess, around_home: Path, shell: str) -> None:
+    """Only the user's own home is written to; what cannot be decoded stays as it is."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("there is no bash")
+    path = shutil.copy(bash, around_home.with_name(shell))  # a shell is known by the name of its process
+    startup, line, script = LINES[shell]
+    mine = b"alias x='\xff'\n\n  # mine"
+    if startup:
+        around_home.mkdir(exist_ok=True)
+        (around_home / startup).write_bytes(mine)
+    command = (str(path), "-c", f"{sys.executable} -m gptkit --install-completion && true")
+    for _ in range(2):
+        code, output, errors = run(command=command)
+        assert (code, errors) == (0, "")
+        assert output.startswith(f"{shell} completion installed in {around_home}/{script}\n")
+    assert "gptkit" in (around_home / script).read_text()
+    if startup:
+        added = line.format(around_home).encode()
+        assert (around_home / startup).read_bytes() == mine + b"\n" + added + b"\n"
+
+
+def test_installing_says_why_not(run: AsProcess, around_home: Path) -> None:
     shell = shutil.which("bash")
     if shell is None:
         pytest.skip("there is no bash")
+    around_home.mkdir(exist_ok=True)
+    (around_home / ".bashrc").write_text("mine\n")
+    blocks = f'ulimit -f 0; {sys.executable} -m gptkit --install-completion; exit "$?"'
+    code, output, errors = run(command=(shell, "-c", blocks))  # as a full disk: nothing can be written
+    assert (code, output, errors.count("\n")) == (73, "", 1)
+    assert (around_home / ".bashrc").read_text() == "mine\n"
     command = (shell, "-c", f'{sys.executable} -m gptkit --install-completion; exit "$?"')
-    code, output, errors = run(command=command)
-    assert (code, errors) == (0, "")
-    assert output.startswith(f"bash completion installed in {around_home}/.bash_completions/gptkit.sh\n")
     code, output, errors = run(command=command, env={"HOME": "/dev/null/home"})
     assert (code, output) == (73, "")
-    assert errors == "gptkit: '/dev/null/home': not a directory\n"
+    assert errors == "gptkit: '/dev/null/home/.bash_completions': not a directory\n"
 
 
 @pytest.fixture

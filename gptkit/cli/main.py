@@ -13,7 +13,7 @@ from gptkit.cli.command import command
 from gptkit.cli.housekeeping import HOUSEKEEPING
 from gptkit.cli.pages import CONTEXT, Command, Group, Page, adopt, page
 from gptkit.engine.capabilities import CAPABILITIES
-from gptkit.errors import CannotWrite, GptkitError, UsageFault
+from gptkit.errors import GptkitError, UsageFault
 from gptkit.sanitize import one_line
 from gptkit.services import Services
 from gptkit.templates import parse
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAME_CAP = 64
 LEAST_WIDTH = 30
 """Columns of a help page at least; what claims to have fewer wraps by itself."""
+INSTALL = "--install-completion"
 PROMPTS_PANEL = "Prompts"
 HOUSEKEEPING_PANEL = "Housekeeping"
 EPILOG = (
@@ -36,6 +37,10 @@ EPILOG = (
 def run(argv: list[str], services: Services) -> int:
     """Parse the command line, run what it names, and return the exit code."""
     terminal = services.terminal
+    if argv[:1] == [INSTALL]:  # Typer's own writes over the user's start-up file, and a full disk empties it
+        from gptkit.cli.installing import install
+
+        return install(terminal)
     looks = page(terminal)
     app = typer.Typer(
         cls=PromptGroup,
@@ -52,7 +57,7 @@ def run(argv: list[str], services: Services) -> int:
     except Exception as error:
         if looks.completing:
             return 1  # a message would land in the middle of the line that is being typed
-        raise _fault(error, argv) from None
+        raise _fault(error) from None
     if code == 1:  # Typer's own, when it is asked for the completion of a shell that it cannot tell
         raise UsageFault("this shell is not known", hint="completion exists for bash, zsh, fish, powershell")
     return code if isinstance(code, int) else 0
@@ -160,10 +165,8 @@ def _unknown(services: Services, name: str, names: list[str]) -> GptkitError:
     return UsageFault(f"no command or prompt named '{one_line(name, 100)}'", hint=hint)
 
 
-def _fault(error: Exception, argv: list[str]) -> Exception:
+def _fault(error: Exception) -> Exception:
     """An error of the command line parser as ours; any other exception as it is."""
-    if isinstance(error, OSError) and "--install-completion" in argv:
-        return CannotWrite(f"'{error.filename}': {(error.strerror or str(error)).lower()}")
     message = getattr(error, "format_message", None)
     if message is None:
         return error
