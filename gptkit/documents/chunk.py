@@ -125,15 +125,20 @@ def grouped(blocks: Iterable[Block], most: int) -> Iterator[list[Block]]:
     hence in the same place whatever was edited before. Silent blocks are in a group only between others.
     """
     group: list[Block] = []
-    total = 0
     tail: list[Block] = []
+    total = size = 0
     for new in blocks:
         if new.silent:
             tail.append(new)
-            if not group or sum(len(held.source) for held in tail) > HELD:
+            size += len(new.source)
+            if size > HELD:
                 yield from _some(group, tail)
-                group, total, tail = [], 0, []
+                group, tail, total, size = [], [], 0, 0
             continue
+        if not group:
+            yield from _some(tail)
+            tail = []
+        size = 0
         more = new.weight + sum(map(_cost, tail))
         if group and (_parts_here(group, total, new, most) or total + more > most):
             cut = len(group) if total + more <= most else _best_cut(group, new, most)

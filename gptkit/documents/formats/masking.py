@@ -62,6 +62,8 @@ def masked(text: str, rules: Rules, known: Collection[str] = ()) -> tuple[str, l
 
 def merged(text: str, masks: list[str]) -> tuple[str, list[str]]:
     """With one hole in place of those that only white space parts."""
+    if not masks:
+        return text, masks
     literals = text.split(HOLE)
     kept, joined = [literals[0]], masks[:1]
     for literal, mask in zip(literals[1:], [*masks[1:], None], strict=True):
