@@ -1,0 +1,175 @@
+"""JSON and JSON Lines: the strings that are values, everything around them kept byte for byte."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from gptkit.documents.formats.keyed import KeyedFormat
+from gptkit.documents.formats.units import Segment, middle
+from gptkit.errors import DataFault
+
+TOKEN = re.compile(
+    r"""
+    (?P<space>[ \t\r\n]+)
+    | (?P<sign>[{}\[\]:,])
+    | "(?P<string>(?:[^"\\\r\n]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+)"
+    | (?P<literal>-?[0-9][0-9.eE+-]*|true|false|null)
+    """,
+    re.VERBOSE,
+)
+OPEN_STRING = re.compile(
+    r'"(?:[^"\\\r\n]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+(?:\\(?:u[0-9A-Fa-f]{0,3})?)?'
+)
+ATOM = re.compile(
+    r"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.|.", re.DOTALL
+)
+STARTS = re.compile(
+    r'\ufeff?\s*(?:\{\s*"(?:[^"\\\n]|\\.)*"\s*:|\[\s*\{\s*"(?:[^"\\\n]|\\.)*"\s*:'
+    r'|\[\s*"(?:[^"\\\n]|\\.)*"\s*(?:,\s*["{\[]|\]\s*\Z))'
+)
+LONG = 4096  # characters without a text that make a segment
+
+
+class Json(KeyedFormat):
+    name = "json"
+    endings = (".json", ".jsonl", ".ndjson", ".arb", ".geojson", ".webmanifest")
+
+    def recognises(self, head: str) -> bool:
+        return STARTS.match(head) is not None
+
+    def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
+        held, place, begin = "", 0, 0  # `place` is how far `held` is read, `begin` where the segment starts
+        document = _Document()
+        for chunk in lines:
+            held, place, begin = held[begin:] + chunk, place - begin, 0
+            if document.fresh and held.startswith("\ufeff"):
+                place = 1
+            document.fresh = False
+            while place < len(held):
+                found = TOKEN.match(held, place)
+                if found is None or (found.lastgroup == "literal" and found.end() == len(held)):
+                    if _may_go_on(held, place):
+                        break
+                    raise document.fault(held, place)
+                text = document.read(found)
+                if text is not None and self.takes(text, document.path()):
+                    span = found.start("string") - begin, found.end("string") - begin
+                    yield Segment(held[begin : found.end()], text, *span, path=document.keys())
+                    begin = found.end()
+                elif found.end() - begin > LONG:
+                    yield Segment(held[begin : found.end()])
+                    begin = found.end()
+                place = found.end()
+        document.finished(held[place:])
+        if begin < len(held):
+            yield Segment(held[begin:])
+
+    def written(self, literal: str, text: str, how: str) -> str:
+        escaped = re.search(r"\\u(?!00[01])(?!2028|2029)[0-9A-Fa-f]{4}", literal) is not None
+        new = json.dumps(text, ensure_ascii=escaped and literal.isascii())[1:-1]
+        if "\\/" in literal and not re.search(r"(?<!\\)/", literal):
+            new = new.replace("/", "\\/")
+        for sign in "<>&'":  # as programs write that guard against HTML
+            code = f"\\u{ord(sign):04x}"
+            if code in literal.lower():
+                new = new.replace(sign, code if code in literal else code.upper().replace("U", "u", 1))
+        return new
+
+    def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
+        atoms = ATOM.findall(segment.source[segment.start : segment.end])
+        if len(atoms) < 2:
+            return None
+        size = len("".join(atoms[: middle(atoms)]))
+        cut = segment.start + size
+        first = segment.source[:cut]
+        rest = segment.source[cut:]
+        length = segment.end - cut
+        return (
+            segment._replace(source=first, text=_value(first[segment.start :]), end=cut),
+            segment._replace(source=rest, text=_value(rest[:length]), start=0, end=length),
+        )
+
+
+class _Document:
+    """Where a reader of JSON is: what it expects next, and the keys above."""
+
+    def __init__(self) -> None:
+        self.fresh = True
+        self.line = 1
+        self._above: list[str | int] = []  # the key or the position in each container that is open
+        self._expected = "value"
+
+    def path(self) -> list[str | int]:
+        return self._above
+
+    def keys(self) -> tuple[str, ...]:
+        return tuple(key for key in self._above if isinstance(key, str))
+
+    def read(self, token: re.Match[str]) -> str | None:
+        """Takes the next token in; the text of a string that is a value."""
+        kind = token.lastgroup
+        if kind == "space":
+            self.line += token[0].count("\n")
+            return None
+        expected = self._expected
+        if kind == "sign":
+            self._sign(token, expected)
+            return None
+        if kind == "string" and expected in {"key", "key or }"}:
+            self._above[-1] = _value(token["string"])
+            self._expected = ":"
+            return None
+        if expected not in {"value", "value or ]"}:
+            raise self.fault(token.string, token.start())
+        self._after_value()
+        return _value(token["string"]) if kind == "string" else None
+
+    def _sign(self, token: re.Match[str], expected: str) -> None:
+        sign = token[0]
+        if sign in "{[" and expected in {"value", "value or ]"}:
+            self._above.append("" if sign == "{" else 0)
+            self._expected = "key or }" if sign == "{" else "value or ]"
+        elif sign == ":" and expected == ":":
+            self._expected = "value"
+        elif sign == "," and expected in {"} or ,", "] or ,"}:
+            if isinstance(position := self._above[-1], int):
+                self._above[-1] = position + 1
+            self._expected = "key" if expected == "} or ," else "value"
+        elif sign in "}]" and sign in expected:
+            self._above.pop()
+            self._after_value()
+        else:
+            raise self.fault(token.string, token.start())
+
+    def _after_value(self) -> None:
+        if not self._above:
+            self._expected = "value"  # of JSON Lines
+        else:
+            self._expected = "} or ," if isinstance(self._above[-1], str) else "] or ,"
+
+    def finished(self, rest: str) -> None:
+        if rest and not re.fullmatch(TOKEN, rest):
+            raise self.fault(rest, 0)
+        if self._above:
+            raise DataFault(f"json, line {self.line}: ends where '{self._expected}' was expected")
+
+    def fault(self, text: str, place: int) -> DataFault:
+        found = text[place : place + 20].split("\n", maxsplit=1)[0]
+        return DataFault(f"json, line {self.line}: '{found}' where '{self._expected}' was expected")
+
+
+def _may_go_on(held: str, place: int) -> bool:
+    """Whether what stands there is a token of which the end is yet to come."""
+    rest = held[place:]
+    if rest.startswith('"'):
+        found = OPEN_STRING.match(rest)
+        return found is not None and found.end() == len(rest)
+    return (
+        re.fullmatch(r"-?[0-9]*[0-9.eE+-]*|t|tr|tru|true|f|fa|fal|fals|false|n|nu|nul|null", rest) is not None
+    )
+
+
+def _value(inner: str) -> str:
+    return str(json.loads(f'"{inner}"', strict=False)) if "\\" in inner else inner
