@@ -1,0 +1,149 @@
+"""Gettext catalogs: what has no translation, or a doubtful one, is translated; all else stays as it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from gptkit.documents.formats.catalog import Entry, encoded, entries
+from gptkit.documents.formats.plurals import Forms, germanic, plural_forms
+from gptkit.documents.formats.units import Segment, UnitFormat, middle
+from gptkit.documents.pieces import Finding, Piece, unmasked
+
+DIRECTIVE = re.compile(r"%(?!%)(?:[0-9]+\$)?[-+#0 ]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?[a-zA-Z]*?[a-zA-Z@]")
+NOTE_MOST = 300
+
+
+class Po(UnitFormat):
+    """An answer that is the piece leaves the catalog as it was: gettext then shows the msgid."""
+
+    name = "po"
+    endings = (".po", ".pot")
+    rewrites_equal = True
+
+    def recognises(self, head: str) -> bool:
+        return (
+            re.search(r'^msgid[ \t]+"', head, re.M) is not None
+            and re.search(r'^msgstr(?:\[0\])?[ \t]+"', head, re.M) is not None
+        )
+
+    def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
+        forms: Forms | None = None
+        wraps = True
+        for entry in entries(lines):
+            if entry.text("msgid") == "" and entry.text("msgctxt") is None:
+                forms = plural_forms(entry.text("msgstr") or "") or forms
+            elif wraps:
+                wraps = not any(map(_is_unwrapped, entry.source.split("\n")))
+            yield from _segments(entry, forms, wraps)
+
+    def written(self, literal: str, text: str, how: str) -> str:
+        keyword, doubt, *words = how.split(" ")
+        end = "\r\n" if "crlf" in words else "\n"
+        new = encoded(keyword.removeprefix("more"), text, end, wraps="long" not in words)
+        if "bare" in words:
+            return end + new.removesuffix(end)
+        return _without_doubt(literal[: int(doubt)]) + (
+            new.removesuffix(end) if literal and not literal.endswith("\n") else new
+        )
+
+    def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
+        """The second part goes on with the string that the first begins."""
+        if len(segment.text) < 2:
+            return None
+        cut = middle(segment.text)
+        source, rest = segment.source[: segment.end], segment.source[segment.end :]
+        words = [word for word in segment.how.split(" ")[2:] if not source or word != "bare"]
+        how = " ".join(["more", "0", *words, *([] if source.endswith("\n") or not source else ["bare"])])
+        return (
+            segment._replace(source=source, text=segment.text[:cut]),
+            segment._replace(source=rest, text=segment.text[cut:], start=0, end=0, how=how),
+        )
+
+    def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
+        yield from super().unit_findings(unit, answer)
+        if "c" not in unit.slots[0].how.split(" ")[2:]:
+            return
+        before = DIRECTIVE.findall(unmasked(unit.text, unit.masks))
+        after = DIRECTIVE.findall(unmasked(answer, unit.masks))
+        if before != after and sorted(before) == sorted(after) and not any("$" in one for one in after):
+            yield Finding(unit.line, "placeholder", f"placeholders '{' '.join(before)}' are in another order")
+
+
+def _segments(entry: Entry, forms: Forms | None, wraps: bool) -> Iterator[Segment]:
+    """One segment for each form that is wanted; the first also takes away what marks the entry as doubtful.
+
+    `how` is the keyword, the length of what stands before it in the literal, and then any of: crlf; long, for
+    lines that are not wrapped; bare, where the line before has no end; c, for directives in a fixed order.
+    """
+    doubtful = "fuzzy" in entry.flags
+    texts = _texts(entry, forms)
+    missing = [
+        number for number, text in enumerate(texts) if text[0] and (doubtful or not _filled(entry, number))
+    ]
+    common = [word for word, there in (("crlf", "\r\n" in entry.source), ("long", not wraps)) if there]
+    common += ["c"] if "c-format" in entry.flags else []
+    done = 0
+    for number in missing:
+        text, note = texts[number]
+        start = end = entry.forms[-1].end
+        words = common
+        if number < len(entry.forms):
+            start, end = (
+                entry.forms[number].start,
+                (end if number == len(texts) - 1 else entry.forms[number].end),
+            )
+        elif not entry.source.endswith("\n"):
+            words = ["bare", *common]
+        begin = _doubt(entry) if doubtful and number == missing[0] else start
+        how = " ".join([entry.keyword(number), str(start - begin), *words])
+        yield Segment(entry.source[done:end], text, begin - done, end - done, how, note)
+        done = end
+    if done < len(entry.source):
+        yield Segment(entry.source[done:])
+
+
+def _texts(entry: Entry, forms: Forms | None) -> list[tuple[str, str]]:
+    """What is to be said in each form, and what the translator should know of it."""
+    singular, plural = entry.text("msgid") or "", entry.text("msgid_plural")
+    context = entry.text("msgctxt")
+    note = "; ".join(filter(None, [context and f"context '{context}'", entry.notes]))[:NOTE_MOST]
+    if not entry.forms:
+        return []
+    if plural is None:
+        return [(singular, note)]
+    return [
+        (singular if of_one else plural, "; ".join(filter(None, [numbers, note])))
+        for of_one, numbers in forms or germanic(len(entry.forms))
+    ]
+
+
+def _filled(entry: Entry, number: int) -> bool:
+    return number < len(entry.forms) and bool(entry.forms[number].text)
+
+
+def _doubt(entry: Entry) -> int:
+    """Where the first line stands that an entry in doubt has and another has not."""
+    places = [comment.start for comment in entry.comments if comment.text.startswith(("#,", "#|"))]
+    return min(places, default=entry.fields[0].start)
+
+
+def _without_doubt(head: str) -> str:
+    """What stands before a translation, without the flag and without the msgid that it was once made for."""
+    kept = []
+    for line in head.splitlines(keepends=True):
+        bare = line.strip()
+        if bare.startswith("#|"):
+            continue
+        if bare.startswith("#,"):
+            flags = [flag.strip() for flag in bare[2:].split(",")]
+            if "fuzzy" in flags:
+                rest = ", ".join(flag for flag in flags if flag and flag != "fuzzy")
+                kept += [f"#, {rest}{line[len(line.rstrip()) :]}"] if rest else []
+                continue
+        kept.append(line)
+    return "".join(kept)
+
+
+def _is_unwrapped(line: str) -> bool:
+    return len(line) > 82 and not line.startswith("#") and " " in line[10:60]
