@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from gptkit.documents.formats.json import Json
 from gptkit.documents.formats.markdown import Markdown
 from gptkit.documents.formats.plain import Plain
+from gptkit.documents.formats.po import Po
+from gptkit.documents.formats.subtitles import SubRip, WebVtt
+from gptkit.documents.formats.yaml import Yaml
 from gptkit.documents.pieces import Format
 
-FORMATS: tuple[Format, ...] = (Markdown(), Plain())
+FORMATS: tuple[Format, ...] = (SubRip(), WebVtt(), Po(), Json(), Yaml(), Markdown(), Plain())
 """In the order in which they are asked whether they recognise a document; the last takes anything."""
 
 
