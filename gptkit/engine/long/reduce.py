@@ -76,7 +76,7 @@ def gathered(
         level, weights = 1, _weights(results)
         while not fits(weights, room):
             level += 1
-            runs = groups([result.text for result in results], weights, room)
+            runs = groups([result.opening for result in results], weights, room)
             merged = workshop.run(tuple(results[run.start : run.stop]) for run in runs)
             results = _counted(merged, level, len(runs), watch)
             before, weights = sum(weights), _weights(results)
@@ -93,7 +93,7 @@ def concluded(found: Gathered, job: Job, means: Means, sink: Sink | None) -> Out
     rules = "" if found.whole else last_rules(found.results)
     name = key_of(job, in_one_piece(job, text, means.format), "whole" if found.whole else "last")
     memory = job.memory
-    with memory.claim(name) if memory else nullcontext():
+    with memory.claim(name, means.sleep) if memory else nullcontext():
         held = memory.get(name) if memory and not job.fresh else None
         if held is not None:
             return _remembered(held.answer, job, means, sink)

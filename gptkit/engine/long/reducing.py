@@ -42,6 +42,8 @@ above, as if you had read the document itself.
 - Say once what several of them say; what matters to the document as a whole comes before what matters to a \
 part.
 - Never mention the parts, nor that there are results."""
+OPENING = 40
+"""Characters by which a part is known, whatever changes behind them."""
 FREE = " The form and the length that are asked for above hold for the whole alone."
 BOUND = " Keep the form that is asked for above."
 GAP = """
@@ -53,7 +55,7 @@ MISSING = "[A part of the document is missing here.]"
 class Result(NamedTuple):
     """Of the lines from `first` to `last`; `text` is empty where all of them are missing.
 
-    `findings` tell of what is missing. `asked` says whether a request was made for it.
+    `findings` tell of what is missing. `opening` is how its source begins.
     """
 
     text: str
@@ -61,7 +63,7 @@ class Result(NamedTuple):
     last: int
     bytes: int
     findings: tuple[Finding, ...] = ()
-    asked: bool = False
+    opening: str = ""
 
 
 class Steps:
@@ -85,25 +87,20 @@ class Steps:
         return memory.get(self._name(piece.source, "part", form)) is not None
 
     def _part(self, piece: Piece, means: Means, depth: int) -> Result:
-        last = piece.line + max(0, line_ends(piece.source.rstrip("\r\n")))
-        size = len(piece.source.encode("utf-8", "replace"))
         try:
-            text, asked = self._answer(piece.source, "part", PART, means)
+            return _of(piece, self._answer(piece.source, "part", PART, means))
         except _InHalves:
-            text, asked = "", False
+            return self._halved(piece, means, depth) or _of(piece, "")
         except (TooLong, Incomplete) as error:
             deepest = DEEPEST if isinstance(error, TooLong) else DEEPEST // 3
             found = self._halved(piece, means, depth) if depth < deepest else None
             if found is None:
-                return Result("", piece.line, last, size, (_missing(piece.line, last, error.message),), True)
+                return _of(piece, "", error.message)
             if not found.findings:
                 self._keep(piece.source, "part", Held("", in_halves=True), means.format)
             return found
         except (Refused, ProtocolFault) as error:
-            return Result("", piece.line, last, size, (_missing(piece.line, last, error.message),), True)
-        else:
-            return Result(text, piece.line, last, size, asked=asked)
-        return self._halved(piece, means, depth) or Result("", piece.line, last, size)
+            return _of(piece, "", error.message)
 
     def _halved(self, piece: Piece, means: Means, depth: int) -> Result | None:
         halves = Plain().halves(piece)
@@ -119,25 +116,24 @@ class Steps:
             return whole
         rules = MERGE + (GAP if whole.findings else "")
         try:
-            text, asked = self._answer(together(results), "merge", rules, means)
+            text = self._answer(together(results), "merge", rules, means)
         except (TooLong, Incomplete, Refused, ProtocolFault):
             return whole
-        return whole._replace(text=text, asked=asked)
+        return whole._replace(text=text)
 
-    def _answer(self, text: str, step: str, rules: str, means: Means) -> tuple[str, bool]:
-        """The answer, and whether it was asked for."""
+    def _answer(self, text: str, step: str, rules: str, means: Means) -> str:
         memory = self._job.memory
         if memory is None:
-            return self._sent(text, rules, means), True
+            return self._sent(text, rules, means)
         name = self._name(text, step, means.format)
         if (known := self._known(name)) is not None:
-            return known, False
-        with memory.claim(name):
+            return known
+        with memory.claim(name, means.sleep):
             if (known := self._known(name)) is not None:
-                return known, False
+                return known
             answer = self._sent(text, rules, means)
             self._keep(text, step, Held(answer), means.format)
-            return answer, True
+            return answer
 
     def _known(self, name: bytes) -> str | None:
         memory = self._job.memory
@@ -184,10 +180,14 @@ def _joined(results: Sequence[Result]) -> Result:
         results[-1].last,
         sum(result.bytes for result in results),
         tuple(finding for result in results for finding in result.findings),
-        any(result.asked for result in results),
+        results[0].opening,
     )
 
 
-def _missing(first: int, last: int, cause: str) -> Finding:
+def _of(piece: Piece, text: str, trouble: str = "") -> Result:
+    """Of one part; with a `trouble`, it is missing."""
+    first, last = piece.line, piece.line + line_ends(piece.source.rstrip("\r\n"))
     where = f"lines {first} to {last} are" if last > first else f"line {first} is"
-    return Finding(first, "empty", f"{where} missing: {cause}")
+    findings = (Finding(first, "empty", f"{where} missing: {trouble}"),) if trouble else ()
+    size = len(piece.source.encode("utf-8", "replace"))
+    return Result(text, first, last, size, findings, piece.source.lstrip()[:OPENING])

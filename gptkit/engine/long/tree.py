@@ -13,14 +13,14 @@ RESULT = 12
 """A result has about one part in so many of the room, if its piece is not shorter."""
 
 
-def groups(texts: Sequence[str], weights: Sequence[int], room: int) -> list[range]:
-    """Runs of consecutive texts that weigh at most `room` together, or are too few to be parted.
+def groups(openings: Sequence[str], weights: Sequence[int], room: int) -> list[range]:
+    """Runs of consecutive results that weigh at most `room` together, or are too few to be parted.
 
-    Which border is taken depends on what stands behind it and not on what was counted before: where
-    one text changes, the other groups stay as they are, and so what came of them can be used again.
+    Which border is taken depends on how the source behind it begins, and hardly on what was counted:
+    where something changes, the other groups stay as they are, and what came of them can be used again.
     """
-    names = [hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in texts]
-    return list(_parted(range(len(texts)), names, weights, room))
+    names = [hashlib.sha256(opening.encode("utf-8", "replace")).digest() for opening in openings]
+    return list(_parted(range(len(names)), names, weights, room))
 
 
 def plan(tokens: Sequence[int], room: int) -> tuple[int, ...]:
