@@ -87,7 +87,7 @@ def _is_talk(
     terminal = services.terminal
     given = values.get("text") or any(flags.get(name) for name in GIVEN_OTHERWISE)
     at_terminal = terminal.stdin_is_terminal and terminal.stdout_is_terminal
-    return "conversation" in template.capabilities and at_terminal and not given
+    return template.capabilities.get("conversation") is True and at_terminal and not given
 
 
 def _talk(

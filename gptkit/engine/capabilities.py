@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.chat import Sink
 from gptkit.engine.ask import ask
 from gptkit.engine.character import casting as character
-from gptkit.engine.conversation import manner
+from gptkit.engine.conversation import declared
 from gptkit.engine.learner import setting as course
+from gptkit.engine.long.declared import OPTIONS, long
 from gptkit.engine.work import Invocation, Means, Outcome
 from gptkit.templates.model import Parameter, Problem
 
@@ -40,7 +41,8 @@ class Capability(NamedTuple):
 
 
 CAPABILITIES: tuple[Capability, ...] = (
-    Capability("conversation", manner),
+    Capability("conversation", declared),
+    Capability("long", long, options=OPTIONS),
     Capability(
         course.KEY,
         course.setting,
