@@ -30,6 +30,7 @@ class Extension:
     key: str
     options: tuple[Parameter, ...] = ()
     excludes: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
     check: Callable[[Node, Callable[[Problem], None]], object] = _checked
 
 
