@@ -1,7 +1,5 @@
 """The capability `character:` of prompt files: who is played, what is kept of the world, who throws dice."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,11 +41,11 @@ class Casting(NamedTuple):
     """
 
     card: str = ""
-    state: tuple[Variable, ...] = ()
+    state: "tuple[Variable, ...]" = ()
     dice: bool = False
 
 
-def casting(node: Node, report: Callable[[Problem], None]) -> Casting:
+def casting(node: "Node", report: Callable[[Problem], None]) -> Casting:
     """`character: true`, or a mapping."""
     from gptkit.templates.reader import mapping, word
 
@@ -65,26 +63,26 @@ def casting(node: Node, report: Callable[[Problem], None]) -> Casting:
     return Casting(card, _state(node, entries, report), dice is not None and dice.data() is True)
 
 
-def prepare(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
+def prepare(invocation: "Invocation", stores: Mapping[str, object]) -> "Invocation":
     from gptkit.engine.character.stage import staged
 
     return staged(invocation, stores)
 
 
-def run(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
+def run(invocation: "Invocation", means: "Means", sink: "Sink | None") -> "Outcome":
     from gptkit.engine.character.play import played
 
     return played(invocation, means, sink)
 
 
 def _state(
-    node: Node, entries: Mapping[str, Node], report: Callable[[Problem], None]
-) -> tuple[Variable, ...]:
+    node: "Node", entries: "Mapping[str, Node]", report: Callable[[Problem], None]
+) -> "tuple[Variable, ...]":
     if "state" not in entries:
         return ()
     from gptkit.characters import world
 
-    def told(finding: Finding) -> None:
+    def told(finding: "Finding") -> None:
         place = node
         for part in finding.field.split(".")[1:]:
             place = place.value.get(part, place) if isinstance(place.value, dict) else place
