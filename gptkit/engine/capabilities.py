@@ -1,7 +1,5 @@
 """What prompt files can declare beyond one exchange: the one list of capabilities."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +30,7 @@ class Capability(NamedTuple):
     """
 
     key: str
-    check: Callable[[Node, Callable[[Problem], None]], object]
+    check: Callable[["Node", Callable[[Problem], None]], object]
     run: Run | None = None
     options: tuple[Parameter, ...] = ()
     prepare: Prepare | None = None

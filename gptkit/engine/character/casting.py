@@ -41,7 +41,7 @@ class Casting(NamedTuple):
     """
 
     card: str = ""
-    state: "tuple[Variable, ...]" = ()
+    state: tuple["Variable", ...] = ()
     dice: bool = False
 
 
