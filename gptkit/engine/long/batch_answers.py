@@ -1,0 +1,200 @@
+"""What batches bring: each answer is proved, accepted ones are kept, the others are left or missing again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from gptkit.chat import Charge, Defect, OutputFormat, Reply
+from gptkit.documents.held import Held
+from gptkit.documents.pieces import Format, Piece, Slot
+from gptkit.engine.long.batch import patiently
+from gptkit.engine.long.desk import Batch, Desk, Result, Shard
+from gptkit.engine.verdict import verdict
+from gptkit.errors import CannotRead, CannotWrite, DataFault, GptkitError, Incomplete, ProtocolFault, Refused
+
+ASKED_BY_ITSELF = (DataFault, Incomplete, ProtocolFault, Refused)
+"""Failures that the same request would meet again; a run without batches knows what to do about them."""
+BLOCK = 200
+"""Answers after which the record is brought up to date."""
+
+
+class Taken(NamedTuple):
+    """What one batch brought, in pieces: `accepted` ones are in the memory, `defective` ones have to be
+    asked for by themselves, `missing` ones came without an answer. `failure` is the first thing wrong."""
+
+    batch: str
+    status: str
+    prompt: str
+    over: bool
+    accepted: int = 0
+    defective: int = 0
+    missing: int = 0
+    failure: str = ""
+    charges: tuple[Charge, ...] = ()
+
+
+def collected(desk: Desk, batch_id: str = "") -> Iterator[Taken]:
+    """What the batches that are over brought, each as soon as it is taken; one that is not brings nothing
+    but its status. Call it within `desk.record.alone()`.
+
+    A download that fails ends it after what came was kept; the next call goes on there.
+    """
+    for shard in desk.record.shards(desk.host):
+        if shard.state == "submitted" and batch_id in ("", shard.batch):
+            batch = patiently(desk, lambda shard=shard: desk.office.status(shard.batch))  # type: ignore[misc]
+            course = _Course(desk, shard)
+            yield course.taken(batch) if batch.is_over else course.summary(batch, 0)
+
+
+class _Course:
+    """One batch on its way into the memory."""
+
+    def __init__(self, desk: Desk, shard: Shard) -> None:
+        self._desk = desk
+        self._shard = shard
+        common = _common(shard)
+        self._about: Mapping[str, str] = {str(k): str(v) for k, v in common.get("about", {}).items()}
+        self._model = str(common.get("model", ""))
+        self._format = desk.format_named(str(common.get("format", "")))
+        self._output = desk.output(str(common.get("output", "")), common.get("schema"))
+        self._accepted: dict[bytes, Charge | None] = {}
+        self._defective: dict[bytes, Charge | None] = {}
+        self._counts = [0, 0]
+        self._failure = ""
+        self._charges: list[Charge] = []
+
+    def taken(self, batch: Batch) -> Taken:
+        if self._format is None:
+            raise CannotRead(f"batch '{batch.id}': its format is not known to this version of gptkit")
+        self._failure = batch.problem
+        try:
+            for result in self._desk.office.results(batch.files):
+                self._take(result)
+                if len(self._accepted) + len(self._defective) >= BLOCK:
+                    self._settle()
+        finally:
+            self._settle()
+        missing = self._shard.pieces - sum(self._counts)
+        self._desk.record.drop(self._shard.id)
+        return self.summary(batch, missing)
+
+    def summary(self, batch: Batch, missing: int) -> Taken:
+        accepted, defective = self._counts
+        return Taken(
+            batch=batch.id,
+            status=batch.status,
+            prompt=self._about.get("prompt", ""),
+            over=batch.is_over,
+            accepted=accepted,
+            defective=defective,
+            missing=missing,
+            failure=self._failure,
+            charges=tuple(self._charges),
+        )
+
+    def _take(self, result: Result) -> None:
+        """Results that nobody waits for, or no longer, are passed over."""
+        name = _key(result.custom_id)
+        text = self._desk.record.piece(self._shard.id, name) if name else None
+        if text is None or name in self._accepted or name in self._defective:
+            if not name and result.failure:
+                self._note(result.failure)
+            return
+        piece = _piece(text)
+        charge = self._charge(result.reply)
+        try:
+            if result.failure or result.reply is None:
+                raise result.failure or ProtocolFault("a result without an answer")
+            held = proved(piece, result.reply, self._output, self._known_format)
+        except GptkitError as error:
+            self._note(error)
+            if error.parameter:
+                self._desk.rejections.add(self._model, error.parameter)
+            elif isinstance(error, ASKED_BY_ITSELF):
+                self._defective[name] = charge
+            return
+        self._desk.memory.put(name, piece.text, held, self._about)
+        self._accepted[name] = charge
+
+    @property
+    def _known_format(self) -> Format:
+        assert self._format is not None  # noqa: S101 - `taken` has looked
+        return self._format
+
+    def _note(self, error: GptkitError) -> None:
+        self._failure = self._failure or error.message
+
+    def _settle(self) -> None:
+        """What the memory has on disk is no longer awaited; what it could not write still is."""
+        unkept = [name for name in self._accepted if not self._desk.kept(name)]
+        for name in unkept:
+            del self._accepted[name]
+        settled = {**self._accepted, **self._defective}
+        if settled:
+            self._desk.record.settle(settled, list(self._defective), self._desk.clock())
+        self._counts[0] += len(self._accepted)
+        self._counts[1] += len(self._defective)
+        self._charges += [charge for charge in settled.values() if charge is not None]
+        self._accepted.clear()
+        self._defective.clear()
+        if unkept:
+            raise CannotWrite(
+                f"{len(unkept)} answers could not be kept",
+                hint="the same command fetches them again",
+            )
+
+    def _charge(self, reply: Reply | None) -> Charge | None:
+        if reply is None or reply.usage is None:
+            return None
+        return Charge(
+            model=reply.model or self._model,
+            purpose="batch",
+            host=self._desk.host,
+            prompt_tokens=reply.usage.prompt_tokens,
+            completion_tokens=reply.usage.completion_tokens,
+            estimated=False,
+            cost=None,
+            started=self._desk.clock(),
+            seconds=0.0,
+        )
+
+
+def proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> Held:
+    """An answer that is whole, in its format, and holds the structure of its piece; else raises why not."""
+    if (failure := verdict(reply)) is not None:
+        raise failure
+    try:
+        answer = output.finish(reply.text)
+    except Defect as defect:
+        raise Incomplete(f"an answer that cannot be used: {defect.problem}") from None
+    if findings := form.findings(piece, answer):
+        raise Incomplete(str(findings[0]))
+    return Held(answer)
+
+
+def _common(shard: Shard) -> dict[str, dict[str, object]]:
+    found = json.loads(shard.about)
+    return found if isinstance(found, dict) else {}
+
+
+def _key(custom_id: str) -> bytes:
+    try:
+        return bytes.fromhex(custom_id)
+    except ValueError:
+        return b""
+
+
+def _piece(text: str) -> Piece:
+    source, masked, masks, units, path, line, form, slots, *_ = json.loads(text)
+    return Piece(
+        source,
+        masked,
+        tuple(masks),
+        tuple(units),
+        tuple(path),
+        line,
+        form,
+        tuple(Slot(*one) for one in slots),
+    )
