@@ -1,0 +1,126 @@
+"""Batches of this endpoint: what they are made with, and what is done with all that they brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from gptkit.engine.long.batch import Submitted
+from gptkit.engine.long.batch import submit_missing as submitted
+from gptkit.engine.long.batch_answers import Taken, collected
+from gptkit.engine.long.desk import Desk
+from gptkit.engine.work import Means, Policy
+from gptkit.errors import UsageFault
+
+if TYPE_CHECKING:
+    from gptkit.chat import Charge, OutputFormat
+    from gptkit.documents.pieces import Piece
+    from gptkit.engine.long.values import Job
+    from gptkit.memory.pending import Pending
+    from gptkit.provider.batches import Batches
+    from gptkit.services import Services
+
+DISCOUNT = 0.5
+"""What a request of a batch costs of its price: https://platform.openai.com/docs/guides/batch."""
+
+
+def submit_missing(services: Services, pieces: Iterable[Piece], job: Job, means: Means) -> Submitted:
+    """Fetch what is ready, then submit what is still missing. Raises UsageFault without a memory.
+
+    Once the result's `is_complete` holds, a run without batches finds every piece in the memory but
+    the defective ones, which it asks for by themselves.
+    """
+    if job.memory is None:
+        raise UsageFault("--batch needs the memory: its answers come later")
+    made = desk(services)
+    with made.record.alone():
+        for taken in fetched(services, made):
+            if taken.over:
+                services.terminal.note(f"gptkit: {told(taken)}")
+        return submitted(pieces, job, means, made)
+
+
+def fetched(services: Services, made: Desk, batch_id: str = "") -> Iterator[Taken]:
+    """What the batches brought; what they cost is noted. Call it within `record.alone()`."""
+    for taken in collected(made, batch_id):
+        if taken.charges:
+            _charge(services, taken)
+        yield taken
+
+
+def desk(services: Services) -> Desk:
+    from gptkit.documents.formats import format_named
+    from gptkit.memory import rows
+
+    memory = services.memory
+
+    def kept(key: bytes) -> bool:
+        with memory.reading() as connection:
+            return rows.held(connection, key) is not None
+
+    settings, terminal = services.settings, services.terminal
+    return Desk(
+        office=batches(services),
+        record=record(services),
+        host=settings.address().url,
+        memory=memory,
+        kept=kept,
+        rejections=services.rejections,
+        format_named=format_named,
+        output=_output,
+        policy=Policy(settings.integer("attempts"), settings.number("wait_budget")),
+        clock=terminal.clock,
+        sleep=terminal.sleep,
+        random=_random,
+    )
+
+
+def batches(services: Services) -> Batches:
+    from gptkit.provider.batches import Batches
+
+    return Batches(services.endpoint(""))
+
+
+def record(services: Services) -> Pending:
+    from gptkit.memory.pending import Pending
+
+    return Pending(services.paths.require(services.paths.data) / "batches.db")
+
+
+def told(taken: Taken) -> str:
+    """One line on what a batch brought."""
+    counts = [f"{taken.accepted} answers accepted"]
+    if taken.defective:
+        counts.append(f"{taken.defective} defective, left for a run without --batch")
+    if taken.missing:
+        counts.append(f"{taken.missing} missing again")
+    why = f" ({taken.failure})" if taken.failure else ""
+    return f"batch '{taken.batch}' {taken.status}: {', '.join(counts)}{why}"
+
+
+def _charge(services: Services, taken: Taken) -> None:
+    from gptkit.history.model import new_opening_id
+    from gptkit.history.writing import charge
+
+    with services.history.writing() as connection:
+        names = ("", taken.prompt)
+        charge(connection, new_opening_id(), None, names, (_priced(services, one) for one in taken.charges))
+
+
+def _priced(services: Services, one: Charge) -> Charge:
+    cost = services.prices.cost(one.model, one.prompt_tokens, one.completion_tokens)
+    return one._replace(
+        cost=None if cost is None else cost * DISCOUNT, host=services.settings.address().authority
+    )
+
+
+def _output(name: str, schema: Mapping[str, object] | None) -> OutputFormat:
+    from gptkit.output.formats import FORMATS
+
+    return FORMATS.get(name, FORMATS["text"])(schema)
+
+
+def _random() -> float:
+    import random
+
+    return random.random()  # noqa: S311 - spreads tries over time, guards nothing

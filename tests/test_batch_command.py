@@ -1,0 +1,148 @@
+"""`gptkit batch` against the fake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fake.batches import FakeBatches
+from fake.program import InMemory
+from fake.server import FakeServer
+from prompt_files import template
+
+from gptkit.cli.batching import submit_missing
+from gptkit.cli.parts import parts
+from gptkit.documents.formats.plain import Plain
+from gptkit.engine.budget import Budget
+from gptkit.engine.long.batch import Submitted
+from gptkit.engine.long.values import Job
+from gptkit.engine.work import Invocation
+from gptkit.errors import UsageFault
+from gptkit.terminal import memory_terminal
+
+PROMPT = template("description: d\nsystem: Shout.\noutput: text\n")
+TEXT = "One paragraph.\n\nThe second, 第二段。\n"
+
+
+class Submitting:
+    """What a prompt command does with --batch, each time as a new process."""
+
+    def __init__(self, server: FakeServer, home: Path) -> None:
+        self.fake = FakeBatches(server)
+        self._url = server.url
+        self._home = home
+
+    def __call__(self, text: str = TEXT, memory: bool = True) -> Submitted:
+        environ = {"GPTKIT_HOME": str(self._home), "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": self._url}
+        services = parts(memory_terminal(stdin=None, environ=environ, terminal=False, width=80))
+        form = Plain()
+        job = Job(Invocation(PROMPT, "small"), form, services.memory if memory else None)
+        means = services.means(services.format(PROMPT), "small", Budget(), verbose=False)
+        pieces = form.pieces(text.splitlines(True), 8)
+        try:
+            return submit_missing(services, pieces, job, means)
+        finally:
+            services.memory.close()
+
+
+@pytest.fixture
+def submit(server: FakeServer, home: Path) -> Submitting:
+    return Submitting(server, home)
+
+
+def test_from_submission_to_the_memory(gptkit: InMemory, submit: Submitting) -> None:
+    submitted = submit()
+    count = submitted.new
+    assert submitted.batches == ("batch_0",)
+    code, output, errors = gptkit("batch", "list")
+    assert (code, errors) == (0, "")
+    assert output.split("\t")[:3] == ["batch_0", "in_progress", f"0/{count}"]
+    assert output.endswith("\tto fetch\n")
+    assert gptkit("batch", "fetch") == (75, "", "gptkit: 1 batch is under way\n")
+    submit.fake.finish()
+    told = f"batch 'batch_0' completed: {count} answers accepted\n"
+    assert gptkit("batch", "fetch", "batch_0") == (0, told, "")
+    assert gptkit("batch", "fetch") == (0, "", "gptkit: there is nothing to fetch\n")
+    assert submit().is_complete
+    assert len(submit.fake.made) == 1
+
+
+def test_what_a_batch_cost_is_in_the_ledger(gptkit: InMemory, submit: Submitting) -> None:
+    submit("One paragraph.\n")
+    submit.fake.finish()
+    assert gptkit("config", "set", "prices.small", "[2, 4]").code == 0
+    assert gptkit("batch", "fetch").code == 0
+    (row,) = json.loads(gptkit("usage", "--by", "model", "--json").stdout)["rows"]
+    tokens = (row["prompt_tokens"], row["completion_tokens"])
+    assert row["cost"] == pytest.approx((2 * tokens[0] + 4 * tokens[1]) / 1e6 / 2)
+
+
+def test_what_came_defective_is_told(gptkit: InMemory, submit: Submitting) -> None:
+    submit("Keep `code`.\n\nThe second, 第二段, with many words in it.\n")
+    submit.fake.answer = lambda body: None
+    submit.fake.finish("expired")
+    code, output, errors = gptkit("batch", "fetch")
+    assert code == 80
+    assert output.startswith("batch 'batch_0' expired: 0 answers accepted, ")
+    assert "missing again (not answered before the batch ended" in output
+    assert errors.endswith("hint: the command that submitted them goes on\n")
+
+
+def test_json(gptkit: InMemory, submit: Submitting) -> None:
+    count = submit().new
+    listed = json.loads(gptkit("batch", "list", "--json").stdout)
+    assert listed["not_submitted"] == []
+    assert [(row["id"], row["to_fetch"]) for row in listed["batches"]] == [("batch_0", True)]
+    found = json.loads(gptkit("batch", "status", "batch_0", "--json").stdout)
+    assert (found["status"], found["total"], found["to_fetch"]) == ("in_progress", count, True)
+    submit.fake.finish()
+    fetched = json.loads(gptkit("batch", "fetch", "--json").stdout)
+    assert [(row["batch"], row["accepted"]) for row in fetched["batches"]] == [("batch_0", count)]
+
+
+def test_batches_of_others_are_not_listed(gptkit: InMemory, submit: Submitting) -> None:
+    submit()
+    submit.fake.made.append(submit.fake.made[0] | {"id": "batch_other", "metadata": {"team": "a"}})
+    assert "batch_other" not in gptkit("batch", "list").stdout
+
+
+def test_cancelling_and_forgetting(gptkit: InMemory, submit: Submitting) -> None:
+    submit()
+    assert gptkit("batch", "cancel", "batch_0") == (0, "", "gptkit: batch 'batch_0': cancelling\n")
+    assert submit().new == 0
+    done = gptkit("batch", "cancel", "--forget", "batch_0")
+    assert done == (0, "", "gptkit: 'batch_0' is no longer waited for\n")
+    assert submit().new > 0
+
+
+def test_ids_that_nobody_knows(gptkit: InMemory, submit: Submitting) -> None:
+    code, output, errors = gptkit("batch", "status", "batch_9")
+    assert (code, output) == (69, "")
+    assert errors.startswith("gptkit: no batch 'batch_9' at '")
+    assert gptkit("batch", "fetch", "batch_9").code == 66
+    assert gptkit("batch", "status", "").code == 66
+    assert "--forget" in gptkit("batch", "cancel", "batch_9").stderr
+
+
+def test_a_batch_waits_at_the_endpoint_it_was_made_for(gptkit: InMemory, submit: Submitting) -> None:
+    submit()
+    submit.fake.finish()
+    elsewhere = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    assert gptkit("batch", "fetch", env=elsewhere) == (0, "", "gptkit: there is nothing to fetch\n")
+    assert gptkit("batch", "fetch").code == 0
+
+
+def test_without_a_memory_nothing_is_submitted(submit: Submitting) -> None:
+    with pytest.raises(UsageFault):
+        submit(memory=False)
+    assert submit.fake.made == []
+
+
+def test_what_the_provider_says_is_data(gptkit: InMemory, submit: Submitting) -> None:
+    submit()
+    submit.fake.made[0]["status"] = "in\x1b]0;x\x07\nprogress"
+    code, output, _ = gptkit("batch", "list", tty=True)
+    assert code == 0
+    assert "\x1b" not in output
+    assert output.count("\n") == 1
