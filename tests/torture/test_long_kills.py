@@ -19,7 +19,7 @@ from fake.server import FakeServer
 LINES = 20_000
 KILLS = 50
 JOBS = 8
-PROMPT = "description: Works on it.\nsystem: Work.\nlong: {mode: map, piece: 600}\n"
+PROMPT = "description: Works on it.\nsystem: Work.\nlong: {mode: map, piece: 2000}\n"
 
 
 class Trouble:
@@ -67,7 +67,7 @@ def test_every_line_once_and_nothing_paid_for_twice(
         if finished:
             break
     for _ in range(200):
-        result = run(*command, timeout=600)
+        result = run(*command, timeout=1200)
         if result.code == 0:
             break
         assert result.code == 75, result.stderr
