@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from fake.program import AsProcess, InMemory
 
+from gptkit.chat import Endpoint, Message, Request
+from gptkit.provider.batches import Batches, request_line
+
 GO = 'package main\n\nimport "encoding/csv"\n'
 ANSWERS = (
     ("French", "Hello", {"content": "Bonjour le monde, 世界"}),
@@ -123,3 +126,26 @@ def test_does_not_retry_an_empty_account(gptkit: InMemory, aimock: str) -> None:
     code, output, errors = gptkit("translate", "no quota", "--to", "French", env={"OPENAI_BASE_URL": aimock})
     assert (code, output) == (69, "")
     assert "no quota" in errors
+
+
+def test_batches_through_files_and_back(aimock: str) -> None:
+    """Its batches end when they are looked at for the second time."""
+    asked = Request("gpt-4o", (Message("user", "Hello! 世界"),), stream=False)
+    batches = Batches(Endpoint(aimock, "sk-test"))
+    lines = [request_line(f"{number:02x}", asked) for number in range(3)]
+    made = batches.submit(batches.upload("gptkit-1.jsonl", lines), {"gptkit": "1"})
+    assert (made.is_over, made.metadata) == (False, {"gptkit": "1"})
+    assert made.id in [batch.id for batch in batches.listed(10)]
+    batches.status(made.id)
+    over = batches.status(made.id)
+    assert (over.status, over.total, over.completed) == ("completed", 3, 3)
+    found = {result.custom_id: result.reply for result in batches.results(over.files)}
+    assert sorted(found) == ["00", "01", "02"]
+    assert all(reply and reply.reason == "stop" and reply.text for reply in found.values())
+
+
+def test_a_batch_is_cancelled(aimock: str) -> None:
+    batches = Batches(Endpoint(aimock, "sk-test"))
+    line = request_line("00", Request("gpt-4o", (Message("user", "Hello!"),), stream=False))
+    made = batches.submit(batches.upload("gptkit-2.jsonl", [line]), {})
+    assert batches.cancel(made.id).status in ("cancelling", "cancelled")
