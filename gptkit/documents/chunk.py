@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from unicodedata import combining
-from zlib import crc32
 
 from gptkit.documents.tokens import estimate
 
@@ -24,7 +23,6 @@ SENTENCE = re.compile(
 LINE = re.compile(r"[^\n\r]*(?:\r\n|\n|\r|$)")
 WORD = re.compile(r"[^\s，、；：,;:—⟦⟧]*+(?:⟦⟧|[\s，、；：,;:—]+|$)")
 JOINERS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
-HASHED = 32
 
 
 class Block(NamedTuple):
@@ -116,90 +114,6 @@ def divided(whole: Block, most: int, *, by_line: bool = False) -> Iterator[Block
         after = first + part.count("⟦")
         yield block(part, whole.masks[first:after], border)._replace(title=title, level=level)
         first, border, title, level = after, INSIDE, "", 0
-
-
-def grouped(blocks: Iterable[Block], most: int) -> Iterator[list[Block]]:
-    """Runs of blocks for one piece each: none weighs more than `most` unless it is a single block.
-
-    A border falls where the start of the block behind it says so, once a third of `most` is reached, and
-    hence in the same place whatever was edited before. Silent blocks are in a group only between others.
-    """
-    group: list[Block] = []
-    tail: list[Block] = []
-    total = size = 0
-    for new in blocks:
-        if new.silent:
-            tail.append(new)
-            size += len(new.source)
-            if size > HELD:
-                yield from _some(group, tail)
-                group, tail, total, size = [], [], 0, 0
-            continue
-        if not group:
-            yield from _some(tail)
-            tail = []
-        size = 0
-        more = new.weight + sum(map(_cost, tail))
-        if group and (_parts_here(group, total, new, most) or total + more > most):
-            cut = len(group) if total + more <= most else _best_cut(group, new, most)
-            rest = group[cut:]
-            yield from _some(group[:cut], [] if rest else tail)
-            leading = next((at for at, held in enumerate(rest) if not held.silent), len(rest))
-            yield from _some([], rest[:leading])
-            group = rest[leading:]
-            total, more = sum(map(_cost, group)), more if group else new.weight
-            if group and total + more > most:
-                yield from _some(group, tail)
-                group, total, more = [], 0, new.weight
-            tail = tail if group else []
-        group += tail
-        group.append(new)
-        total += more
-        tail = []
-    yield from _some(group, tail)
-
-
-def _some(*groups: list[Block]) -> Iterator[list[Block]]:
-    for group in groups:
-        silent = next((at for at in range(len(group), 0, -1) if not group[at - 1].silent), 0)
-        if 0 < silent < len(group):
-            yield from (group[:silent], group[silent:])
-        elif group:
-            yield group
-
-
-def _cost(one: Block) -> int:
-    return one.weight or weight(one.text)
-
-
-def _parts_here(group: list[Block], total: int, new: Block, most: int) -> bool:
-    """Four borders are to be expected between the least and the most that a group may weigh."""
-    if total * 3 < most or group[-1].level:
-        return False
-    if new.border == HEADING:
-        return True
-    scale = 6 if new.border == BLOCK else 12
-    if new.border == INSIDE and total * 3 < most * 2:
-        return False
-    usual = 1 << group[-1].weight.bit_length()
-    return _chance(new) * most < scale * usual
-
-
-def _chance(new: Block) -> float:
-    """A number from 0 to 1 that follows from the first characters of a block alone."""
-    return crc32(new.text.lstrip()[:HASHED].encode("utf-8", "replace")) / (1 << 32)
-
-
-def _best_cut(group: list[Block], new: Block, most: int) -> int:
-    """Of the borders in a group that grew too heavy the best one, the same whatever its first block is."""
-    reached, best, place = 0, (-1, 0.0), len(group)
-    for at, (before, after) in enumerate(zip(group, [*group[1:], new], strict=True), 1):
-        reached += _cost(before)
-        if reached * 3 < most or after.silent or before.level:
-            continue
-        if (value := (after.border, _chance(after))) > best:
-            best, place = value, at
-    return place
 
 
 def lines_of(text: str) -> Iterator[str]:
