@@ -17,7 +17,7 @@ from gptkit.documents.pieces import UNIT_LINE, Finding, Piece, Slot, joined_unit
 from gptkit.documents.tokens import estimate
 from gptkit.errors import UsageFault
 
-LIKELY = 1 / 16  # share of the texts that begin a piece wherever they stand in the later two thirds of one
+BORDERS = 2  # texts that ask to begin a piece, to be expected in what may still come to one
 SOURCE_MOST = 1 << 16  # characters of a piece, however few of them are for the model
 UNSEEN = re.compile(f"{HOLE}|[\r\ud800-\udfff]")  # what a request cannot carry, or an answer would not keep
 SENTENCE_END, SPACE = 2, 1
@@ -167,7 +167,7 @@ def batches(parts: Iterable[tuple[Segment, int]], most: int) -> Iterator[list[Se
         while batch:
             ripe = cost * 3 >= most or size * 3 >= SOURCE_MOST
             full = cost + tokens > most or size + len(segment.source) > SOURCE_MOST
-            if not full and not (ripe and _chance(segment) < LIKELY):
+            if not full and not (ripe and _chance(segment) * most < BORDERS * (1 << tokens.bit_length())):
                 break
             cut = _best_cut([*batch, (segment, tokens)], cost, size) if full else len(batch)
             yield [held for held, _ in batch[:cut]]
