@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from gptkit.documents.formats.html import Html
 from gptkit.documents.formats.json import Json
 from gptkit.documents.formats.markdown import Markdown
 from gptkit.documents.formats.plain import Plain
@@ -12,7 +13,7 @@ from gptkit.documents.formats.subtitles import SubRip, WebVtt
 from gptkit.documents.formats.yaml import Yaml
 from gptkit.documents.pieces import Format
 
-FORMATS: tuple[Format, ...] = (SubRip(), WebVtt(), Po(), Json(), Yaml(), Markdown(), Plain())
+FORMATS: tuple[Format, ...] = (SubRip(), WebVtt(), Po(), Html(), Json(), Yaml(), Markdown(), Plain())
 """In the order in which they are asked whether they recognise a document; the last takes anything."""
 
 
