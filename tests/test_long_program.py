@@ -256,3 +256,65 @@ def test_two_runs_on_one_output(run: AsProcess, server: FakeServer, same: str, f
     process.communicate()
     assert process.returncode == 0
     assert (folder / "out.md").read_text() == text
+
+
+def test_terms_of_a_glossary_are_sent_and_missed(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path
+) -> None:
+    server.answer(lambda request: text_of(request).replace("alpha", "ALEPH"))
+    (folder / "terms.csv").write_text("alpha,aleph,the letter\nunheard,never\ngamma,gimel\n")
+    text = book(20)
+    wanted = text.replace("alpha", "ALEPH")
+    assert gptkit(same, "--glossary", "terms.csv", "--report", "r.json", stdin=text)[:2] == (0, wanted)
+    for request in server.requests:
+        told = request.json["messages"][0]["content"]
+        assert ("- alpha = aleph (the letter)" in told) is ("alpha" in text_of(request))
+        assert "unheard" not in told
+    findings = json.loads((folder / "r.json").read_text())["findings"]
+    assert {finding["message"] for finding in findings} == {"term 'gamma' is not 'gimel'"}
+    assert all("gamma" in text.split("\n")[finding["line"] - 1] for finding in findings)
+
+
+def test_a_changed_term_costs_only_the_pieces_that_hold_it(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path
+) -> None:
+    server.answer(identity)
+    text = book(20) + "\nOnly here stands omega.\n"
+    (folder / "terms.csv").write_text("omega,omega\n")
+    gptkit(same, "--glossary", "terms.csv", stdin=text)
+    sent = len(server.requests)
+    (folder / "terms.csv").write_text("omega,omega,not to be inflected\n")
+    gptkit(same, "--glossary", "terms.csv", stdin=text)
+    assert len(server.requests) == sent + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "never"),
+    [
+        (
+            "a.json",
+            '{"title": "Hello there, world", "id": "btn_ok", "url": "https://x.example/y"}\n',
+            "btn_ok",
+        ),
+        (
+            "a.srt",
+            "1\n00:00:01,000 --> 00:00:02,500\nHello there\n\n2\n00:00:03,000 --> 00:00:04,000\nBye now\n",
+            "00:00",
+        ),
+        ("a.yaml", "# a comment\ntitle: Hello there, world\nlist:\n  - Bye now\n", "comment"),
+        (
+            "a.po",
+            'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n\n#: a.c:7\nmsgid "Hello there"\nmsgstr ""\n',
+            "a.c",
+        ),
+    ],
+)
+def test_formats_are_known_by_their_names(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path, name: str, text: str, never: str
+) -> None:
+    server.answer(identity)
+    (folder / name).write_text(text)
+    assert gptkit(same, "-f", name) == (0, text, "")
+    assert len(server.requests) == 1
+    assert "Hello there" in text_of(server.request)
+    assert never not in text_of(server.request)

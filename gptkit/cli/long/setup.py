@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.cli.gather import Given, LongText, content
 from gptkit.cli.prompting import PIECEWISE
 from gptkit.documents.formats import FORMATS, format_named, format_of
+from gptkit.documents.glossary import Glossary
 from gptkit.documents.pieces import Format
 from gptkit.documents.stream import lines
 from gptkit.documents.tokens import estimate
 from gptkit.engine.long.declared import piece_tokens
-from gptkit.engine.long.values import Glossary, Job, Memory
+from gptkit.engine.long.values import Job, Memory
 from gptkit.engine.work import Invocation, Means, Policy
 from gptkit.errors import BadConfiguration, UsageFault
 from gptkit.templates.model import Template, Value
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 AT_ONCE = 5 / 3
 """Pieces of prose that are still one exchange, whose answer is shown while it arrives."""
 HEAD = 4096
+READ_WHOLE = 64 << 10
+"""Bytes of a file in a folder that are read at once."""
 WAIT = 900.0
 """Seconds that a piece may wait for a server between its tries, all together."""
 PROSE = ("text", "markdown")
@@ -51,19 +53,24 @@ def source(template: Template, given: Given, options: Mapping[str, Value], is_fi
     text = given.long or _held(given)
     if text is None:
         return None
+    found = opened(text, options, is_file)
+    wanted = any(options.get(name) for name in PIECEWISE)
+    if (
+        given.long is None
+        and not wanted
+        and found.format.name in PROSE
+        and estimate(given.text) <= AT_ONCE * piece_tokens(template)
+    ):
+        return None
+    return found
+
+
+def opened(text: LongText, options: Mapping[str, Value], is_file: bool) -> Source:
     head = ""
     texts = text.texts
     while len(head) < HEAD and (more := next(texts, "")):
         head += more
     format_ = _format(options, text.name if is_file else None, head[:HEAD])
-    wanted = any(options.get(name) for name in PIECEWISE)
-    if (
-        given.long is None
-        and not wanted
-        and format_.name in PROSE
-        and estimate(given.text) <= AT_ONCE * piece_tokens(template)
-    ):
-        return None
     return Source(text.name, format_, lines(chain([head], texts)), text.size)
 
 
@@ -133,7 +140,7 @@ def _glossary(options: Mapping[str, Value]) -> Glossary | None:
     path = options.get("glossary")
     if not path:
         return None
-    from gptkit.documents.glossary import glossary
+    from gptkit.documents.terminology import glossary_of
 
     name, text = content(str(path))
-    return glossary(text, name, Path(str(path)).suffix.lower())
+    return glossary_of(text, str(options.get("to") or ""), name)

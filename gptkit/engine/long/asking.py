@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gptkit.chat import Message, OutputFormat, Request
+from gptkit.documents.glossary import Term
 from gptkit.documents.pieces import Finding, Piece
-from gptkit.engine.long.values import Job, Term
+from gptkit.engine.long.values import Job
 from gptkit.engine.work import request
 
 POLICY = 1
@@ -89,7 +90,7 @@ def key_of(job: Job, sent: Request, step: str = "") -> bytes:
         "model": sent.model,
         "messages": [[message.role, message.content] for message in sent.messages],
         "parameters": dict(sent.parameters),
-        "terms": [[term.source, term.target, term.note] for term in terms],
+        "terms": [[term.term, term.translation, term.note] for term in terms],
     }
     if step:
         parts["step"] = step
@@ -103,7 +104,7 @@ def _context(piece: Piece, around: Surroundings, terms: Sequence[Term]) -> str:
     if terms:
         lines.append("Glossary; use these translations, inflected as the sentence needs:")
         lines += [
-            f"- {term.source} = {term.target}{f' ({term.note})' if term.note else ''}" for term in terms
+            f"- {term.term} = {term.translation}{f' ({term.note})' if term.note else ''}" for term in terms
         ]
     text = piece.text.casefold()
     settled = [(one, other) for one, other in around.settled if one.casefold() in text]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gptkit.chat import Request
+from gptkit.documents.formats.proof import line_finder
+from gptkit.documents.formats.units import unit_line_finder
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.ask import answered
@@ -104,7 +106,8 @@ class _Course:
     def _findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
         found = tuple(self._job.format.findings(piece, answer))
         if self._job.glossary is not None:
-            found += tuple(self._job.glossary.missing(piece, answer))
+            line_of = unit_line_finder(piece) if piece.slots else line_finder(piece)
+            found += self._job.glossary.missing(piece.text, answer, line_of)
         return found
 
     def _source(self, piece: Piece, findings: tuple[Finding, ...]) -> Done:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol
 
+from gptkit.documents.glossary import Glossary
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Format, Piece
 from gptkit.engine.work import Invocation
@@ -30,27 +31,6 @@ GRAVE = frozenset(
     }
 )
 """Kinds of findings with which an answer is not accepted; the others are reported and kept."""
-
-
-class Term(Protocol):
-    """An entry of a glossary."""
-
-    @property
-    def source(self) -> str: ...
-
-    @property
-    def target(self) -> str: ...
-
-    @property
-    def note(self) -> str: ...
-
-
-class Glossary(Protocol):
-    """Words with their settled translations."""
-
-    def terms_in(self, text: str) -> Sequence[Term]: ...
-
-    def missing(self, piece: Piece, answer: str) -> Sequence[Finding]: ...
 
 
 class Memory(Protocol):
