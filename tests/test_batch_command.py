@@ -18,7 +18,7 @@ from gptkit.engine.budget import Budget
 from gptkit.engine.long.batch import Submitted
 from gptkit.engine.long.values import Job
 from gptkit.engine.work import Invocation
-from gptkit.errors import UsageFault
+from gptkit.errors import NoPermission, UsageFault
 from gptkit.terminal import memory_terminal
 
 PROMPT = template("description: d\nsystem: Shout.\noutput: text\n")
@@ -123,6 +123,28 @@ def test_ids_that_nobody_knows(gptkit: InMemory, submit: Submitting) -> None:
     assert gptkit("batch", "fetch", "batch_9").code == 66
     assert gptkit("batch", "status", "").code == 66
     assert "--forget" in gptkit("batch", "cancel", "batch_9").stderr
+
+
+def test_a_batch_that_is_gone_keeps_nobody_from_the_others(gptkit: InMemory, submit: Submitting) -> None:
+    submit("One paragraph.\n")
+    submit("Another paragraph.\n")
+    submit.fake.finish()
+    submit.fake.made[0]["id"] = "batch_of_another_account"
+    code, output, errors = gptkit("batch", "fetch")
+    assert (code, output) == (69, "batch 'batch_1' completed: 1 answers accepted\n")
+    assert errors.startswith("gptkit: no batch 'batch_0' at '")
+    assert "--forget batch_0" in errors
+    assert submit("One paragraph.\n") == Submitted(0, 1, 0, ())
+
+
+def test_what_was_interrupted_is_listed_and_goes_on(gptkit: InMemory, submit: Submitting) -> None:
+    submit.fake.server.fail(401, times=1)
+    with pytest.raises(NoPermission):
+        submit()
+    row = gptkit("batch", "list").stdout.split("\t")
+    assert row[1] == "not submitted"
+    assert submit().under_way > 0
+    assert len(submit.fake.made) == 1
 
 
 def test_a_batch_waits_at_the_endpoint_it_was_made_for(gptkit: InMemory, submit: Submitting) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from gptkit.cli.columns import columns
 from gptkit.engine.long.batch import MARK
+from gptkit.engine.long.batch_answers import GONE
 from gptkit.errors import Incomplete, NoInput, TryAgain, Unavailable
 
 if TYPE_CHECKING:
@@ -147,6 +148,10 @@ def cancel(
 
 
 def _conclude(services: Services, taken: list[Taken]) -> None:
+    gone = next((one for one in taken if one.status == GONE), None)
+    if gone is not None:
+        how = f"'gptkit batch cancel --forget {gone.batch}' has its pieces submitted again"
+        raise Unavailable(gone.failure, hint=how)
     running = sum(not one.over for one in taken)
     if running:
         raise TryAgain(f"{running} {'batch is' if running == 1 else 'batches are'} under way")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.engine.long.batch import Submitted
 from gptkit.engine.long.batch import submit_missing as submitted
-from gptkit.engine.long.batch_answers import Taken, collected
+from gptkit.engine.long.batch_answers import GONE, Taken, collected
 from gptkit.engine.long.desk import Desk
 from gptkit.engine.work import Means, Policy
 from gptkit.errors import UsageFault
@@ -35,7 +35,7 @@ def submit_missing(services: Services, pieces: Iterable[Piece], job: Job, means:
     made = desk(services)
     with made.record.alone():
         for taken in fetched(services, made):
-            if taken.over:
+            if taken.over or taken.status == GONE:
                 services.terminal.note(f"gptkit: {told(taken)}")
         return submitted(pieces, job, means, made)
 
@@ -89,6 +89,8 @@ def record(services: Services) -> Pending:
 
 def told(taken: Taken) -> str:
     """One line on what a batch brought."""
+    if taken.status == GONE:
+        return taken.failure
     counts = [f"{taken.accepted} answers accepted"]
     if taken.defective:
         counts.append(f"{taken.defective} defective, left for a run without --batch")

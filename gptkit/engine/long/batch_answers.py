@@ -12,10 +12,21 @@ from gptkit.documents.pieces import Format, Piece, Slot
 from gptkit.engine.long.batch import patiently
 from gptkit.engine.long.desk import Batch, Desk, Result, Shard
 from gptkit.engine.verdict import verdict
-from gptkit.errors import CannotRead, CannotWrite, DataFault, GptkitError, Incomplete, ProtocolFault, Refused
+from gptkit.errors import (
+    CannotRead,
+    CannotWrite,
+    DataFault,
+    GptkitError,
+    Incomplete,
+    ProtocolFault,
+    Refused,
+    Unavailable,
+)
 
 ASKED_BY_ITSELF = (DataFault, Incomplete, ProtocolFault, Refused)
 """Failures that the same request would meet again; a run without batches knows what to do about them."""
+GONE = "gone"
+"""The status of a batch that the provider does not know; the account may be another one."""
 BLOCK = 200
 """Answers after which the record is brought up to date."""
 
@@ -43,9 +54,17 @@ def collected(desk: Desk, batch_id: str = "") -> Iterator[Taken]:
     """
     for shard in desk.record.shards(desk.host):
         if shard.state == "submitted" and batch_id in ("", shard.batch):
-            batch = patiently(desk, lambda shard=shard: desk.office.status(shard.batch))  # type: ignore[misc]
-            course = _Course(desk, shard)
-            yield course.taken(batch) if batch.is_over else course.summary(batch, 0)
+            yield _taken(desk, shard)
+
+
+def _taken(desk: Desk, shard: Shard) -> Taken:
+    """A batch that the provider does not know keeps nobody from the others."""
+    try:
+        batch = patiently(desk, lambda: desk.office.status(shard.batch))
+    except Unavailable as error:
+        return Taken(shard.batch, GONE, "", over=False, failure=error.message)
+    course = _Course(desk, shard)
+    return course.taken(batch) if batch.is_over else course.summary(batch, 0)
 
 
 class _Course:
