@@ -304,7 +304,8 @@ def test_a_changed_term_costs_only_the_pieces_that_hold_it(
         ("a.yaml", "# a comment\ntitle: Hello there, world\nlist:\n  - Bye now\n", "comment"),
         (
             "a.po",
-            'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n\n#: a.c:7\nmsgid "Hello there"\nmsgstr ""\n',
+            'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n'
+            '\n#: a.c:7\nmsgid "Hello there"\nmsgstr ""\n',
             "a.c",
         ),
     ],
