@@ -225,3 +225,14 @@ def test_killed_while_a_long_answer_is_noted_it_is_stored_as_it_was_shown(tmp_pa
     assert {turn.state for turn in turns.values()} == {"cancelled"}
     assert (turns["shown"].answer, turns[""].answer) == ("shown", LONG)
     kept.close()
+
+
+def test_a_store_in_memory_takes_nothing_over(tmp_path: Path) -> None:
+    """It would take a killed turn along when it is closed."""
+    killed(tmp_path, "partly")
+    scratch = Store(None, tmp_path / "data" / "journal")
+    assert scratch.sessions(9) == []
+    scratch.close()
+    kept = store(tmp_path)
+    assert [turn.answer for one in kept.sessions(9) for turn in kept.chain(one.head)] == ["partly"]
+    kept.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from gptkit.chat import Message, Reply
 from gptkit.cli import answer, invoking
 from gptkit.cli.record import Record, opening
-from gptkit.engine.budget import LIMIT_NAMES, prompt_tokens
+from gptkit.engine.budget import answer_room, prompt_tokens
 from gptkit.engine.capabilities import prepared, run
 from gptkit.engine.work import Invocation, Means, Outcome, request
-from gptkit.errors import TooLong, TryAgain
+from gptkit.errors import GptkitError, TooLong, TryAgain
 from gptkit.templates.model import Template
 
 if TYPE_CHECKING:
@@ -22,14 +22,12 @@ if TYPE_CHECKING:
     from gptkit.cli.gather import Given
     from gptkit.engine.character.greeting import Greeting
     from gptkit.engine.conversation import Past
-    from gptkit.history.model import Session, Summary, Turn
+    from gptkit.history.model import Opening, Session, Summary, Turn
     from gptkit.history.store import Store
     from gptkit.services import Services
 
 SHRUNK = 0.6
 """Part of a window that is aimed at when the server calls a request too long: the estimate was too low."""
-ANSWER = 4096
-"""Tokens that are left free for an answer whose limit is not set."""
 NOTED = 64
 """Turns that are looked through for what capabilities kept."""
 PATIENCE = 600.0
@@ -91,11 +89,14 @@ class Conversation:
         with self._alone():
             parent = self._newest() if after == NEWEST else after
             parent = self._begun() if parent is None else parent
+            recorded = self.is_recorded
             try:
                 return self._recorded(self._with_past(base, means, parent), means, parent, extra)
             except TooLong as error:
                 if parent is None or self._sent is None:
                     raise
+                if recorded != self.is_recorded:  # the turns are in memory now, under other numbers
+                    parent = next((turn.parent for turn in self.chain()), None)
                 limit = error.limit or prompt_tokens(self._sent)
                 invocation = self._with_past(base, means, parent, int(limit * SHRUNK))
                 return self._recorded(invocation, means, parent, extra)
@@ -231,7 +232,9 @@ class Conversation:
                 alone = prompt_tokens(
                     request(prepared(base, self.stores), self.services.format(self.template))
                 )
-                return None if most is None else max(most - _reserve(base, most) - alone, most // 10)
+                if most is None:
+                    return None
+                return max(most - answer_room(base.parameters, most) - alone, most // 10)
 
             def summarise(before: str, older: Sequence[Past], most: int) -> str:
                 if means is None:
@@ -240,7 +243,8 @@ class Conversation:
 
             recalled = recall(chain, kept, room, summarise)
             if recalled.fresh is not None:
-                self.store.add_summary(recalled.fresh.upto, recalled.fresh.text, base.model)
+                with suppress(GptkitError):  # a full disk: it is made again the next time
+                    self.store.add_summary(recalled.fresh.upto, recalled.fresh.text, base.model)
             notes = self._kept(parent) if self.template.capabilities else {}
             base = base._replace(turns=recalled.turns, summary=recalled.summary, notes=notes)
         return prepared(base, self.stores)
@@ -285,10 +289,11 @@ class Conversation:
         if found is not None and extra:
             found = found._replace(request={**found.request, **extra})
         begin = self.services.journal if self.is_recorded else None
-        return Record(self, found, begin)
+        return Record(self, found, begin, self._moved if self._lasting and begin else None)
 
+    def _moved(self, opening: Opening) -> Opening:
+        """What cannot be recorded is remembered."""
+        from gptkit.cli.fallback import carried_over
 
-def _reserve(invocation: Invocation, window: int) -> int:
-    """Tokens that stay free for the answer."""
-    limits = (invocation.parameters.get(name) for name in LIMIT_NAMES)
-    return next((limit for limit in limits if isinstance(limit, int)), min(ANSWER, window // 4))
+        source, self.is_recorded = self.store, False
+        return carried_over(source, self.store, opening)

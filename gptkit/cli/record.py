@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gptkit.services import Services
 
     Begin = Callable[[Opening], Journal]
+    FallBack = Callable[[Opening], Opening]
     Heard = Callable[[str], None]
 
 
@@ -37,11 +38,19 @@ class Keeper(Protocol):
 class Record:
     """One exchange, recorded while it is entered as a context; an exception inside is its end.
 
-    `turn` is the stored turn once it is over, None where nothing could be stored.
+    `turn` is the stored turn once it is over, None where nothing could be stored. What cannot be
+    recorded goes where `fall_back` says, if that is given: then the keeper's store is another one.
     """
 
-    def __init__(self, keeper: Keeper, opening: Opening | None, begin: Begin | None) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        opening: Opening | None,
+        begin: Begin | None,
+        fall_back: FallBack | None = None,
+    ) -> None:
         self.turn: int | None = None
+        self._fall_back = fall_back
         self._keeper = keeper
         self._terminal = keeper.services.terminal
         self._opening = opening
@@ -57,7 +66,7 @@ class Record:
                 self._journal = self._begin(self._opening)
             except GptkitError as error:
                 self._complain(error)
-                self._opening = None
+                self._opening = self._fallen_back(self._opening)
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
@@ -88,10 +97,17 @@ class Record:
             self.turn = self._keeper.store.finish(self._journal or opening, ending)
         except GptkitError as error:
             self._complain(error)
+            if moved := self._fallen_back(opening):
+                self.turn = self._keeper.store.finish(moved, ending)
+
+    def _fallen_back(self, opening: Opening) -> Opening | None:
+        found, self._fall_back = self._fall_back, None
+        return found(opening) if found else None
 
     def _complain(self, error: GptkitError) -> None:
         if not self._keeper.how.quiet:
-            self._terminal.note(f"gptkit: this exchange is not recorded: {error.message}")
+            what = "this exchange is" if self._fall_back is None else "from here on this conversation is"
+            self._terminal.note(f"gptkit: {what} not recorded: {error.message}")
 
     def _ended(self, outcome: Outcome) -> Ending:
         from gptkit.history.model import Ending

@@ -1,7 +1,7 @@
 """What a run may spend, checked before every request, and what it has spent."""
 
 from _thread import allocate_lock
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from gptkit.chat import Charge, Reply, Request, Usage
@@ -11,6 +11,8 @@ from gptkit.errors import BadConfiguration, OverBudget
 Price = Callable[[str, int, int], float | None]
 """US dollars for a model's tokens in and out; None where no price is known."""
 LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
+ANSWER = 4096
+"""Tokens that are left free for an answer whose limit is not set."""
 
 
 class Cap(NamedTuple):
@@ -144,6 +146,12 @@ class Share(Budget):
 def prompt_tokens(request: Request) -> int:
     """The estimated tokens of a request: its messages with what the chat format adds to each."""
     return sum(estimate(message.content) + 4 for message in request.messages) + 3
+
+
+def answer_room(parameters: Mapping[str, object], window: int) -> int:
+    """Tokens of a window that stay free for the answer."""
+    limits = (parameters.get(name) for name in LIMIT_NAMES)
+    return next((limit for limit in limits if isinstance(limit, int)), min(ANSWER, window // 4))
 
 
 def _guess(request: Request, reply: Reply, doubtful: bool) -> Usage | None:

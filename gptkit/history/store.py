@@ -75,8 +75,10 @@ class Store:
         return turn
 
     def adopt(self) -> int:
-        """Store the turns of processes that were killed; returns how many."""
+        """Store the turns of processes that were killed; returns how many. In memory they would be lost."""
         count = 0
+        if self.path is None:
+            return count
         for path, kept in orphans(self.journal_folder):
             ending = kept.ending or Ending("cancelled", kept.text, cause="killed")
             with self.writing() as connection:
