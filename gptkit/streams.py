@@ -6,7 +6,9 @@ import io
 import os
 import select
 import stat
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, Literal, TextIO, cast
 
 from gptkit.errors import DataFault
@@ -98,3 +100,24 @@ def file_writer(descriptor: int) -> Callable[[bytes], None]:
                 select.select([], [descriptor], [])
 
     return write
+
+
+@contextmanager
+def unechoed(descriptor: int) -> Iterator[None]:
+    """Within, a terminal does not show the keys that are typed; no more where there is none."""
+    if sys.platform == "win32":
+        yield
+        return
+    import termios
+
+    try:
+        before = termios.tcgetattr(descriptor)
+    except termios.error:
+        yield
+        return
+    try:
+        termios.tcsetattr(descriptor, termios.TCSANOW, [*before[:3], before[3] & ~termios.ECHO, *before[4:]])
+        yield
+    finally:
+        with suppress(termios.error):  # it has hung up
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)

@@ -20,7 +20,7 @@ from gptkit.errors import CannotRead, CannotWrite, GptkitError, NoInput, Stopped
 from gptkit.files import same_file
 from gptkit.redact import Redaction
 from gptkit.sanitize import one_line, visible
-from gptkit.streams import StdinKind, TextStream, blocks, file_writer, kind_of, unbuffered
+from gptkit.streams import StdinKind, TextStream, blocks, file_writer, kind_of, unbuffered, unechoed
 
 _BLOCK = 1 << 18
 
@@ -71,9 +71,7 @@ class Terminal:
 
     @property
     def colour(self) -> bool:
-        if self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb":
-            return False
-        return self.stdout_is_terminal
+        return self.stdout_is_terminal and styled(self.environ)
 
     def write(self, text: str) -> None:
         """Write to standard output, now. The text is not sanitized: it may hold our own colours."""
@@ -163,6 +161,12 @@ class Terminal:
             shown = TextStream(self.write_error, True, 2)
         return cast(TextIO, TextStream(_unwritten, True, self.stdin.fileno())), cast(TextIO, shown)
 
+    def unechoed(self) -> contextlib.AbstractContextManager[None]:
+        """Within, keys are not shown as they are typed, but kept for the next line."""
+        is_dumb = self.environ.get("TERM", "dumb") == "dumb"  # it shows what is typed ahead only then
+        stdin = None if is_dumb or not self.stdin_is_terminal else self.stdin
+        return contextlib.nullcontext() if stdin is None else unechoed(stdin.fileno())
+
     def stdin_is(self, path: Path) -> bool:
         """Whether standard input reads from this very file."""
         if self.stdin is None:
@@ -197,6 +201,11 @@ class Terminal:
                 size = os.get_terminal_size(1)
                 width, height = width or size.columns, height or size.lines
         return width or 80, height or 24
+
+
+def styled(environ: Mapping[str, str]) -> bool:
+    """Whether a terminal may be sent styles."""
+    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def process_terminal() -> Terminal:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+from fake.connection import hang
 from fake.program import OnTerminal
 from fake.server import FakeServer
+from fake.wire import chunk, chunked, sse, stream_head
 
 
 def shown(screen: OnTerminal, *args: str) -> str:
@@ -47,3 +50,15 @@ def test_nothing_of_an_answer_is_obeyed(screen: OnTerminal, server: FakeServer) 
     server.say("a\x1b]52;c;aGk=\x07b\x1b[2Jc", times=2)
     assert shown(screen, "translate", "x") == "a␛]52;c;aGk=␇b␛[2Jc"
     assert "a␛]52;c;aGk=␇b␛[2Jc" in shown(screen, "ask", "x")
+
+
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
+def test_all_that_came_can_be_read_while_the_server_is_silent(
+    screen: OnTerminal, server: FakeServer, term: str
+) -> None:
+    pieces = [chunked(sse(chunk({"content": word}))) for word in ("One ", "two ", "three ", "four")]
+    server.raw([stream_head(), *pieces, hang()])
+    running = screen("ask", "hi", env={"TERM": term})
+    running.wait_for("One two three four")
+    running.send("\x03")
+    assert running.wait_exit() == 130

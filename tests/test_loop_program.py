@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
+import threading
 from pathlib import Path
 
 import pytest
-from fake.connection import hang
+from fake.connection import hang, until
 from fake.program import OnTerminal
 from fake.screen import Screen
 from fake.server import FakeServer
-from fake.wire import chunk, chunked, sse, stream_head
+from fake.wire import chunk, chunked, done, sse, stream_head
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")
 
@@ -110,3 +113,81 @@ def test_an_answer_obeys_nothing_and_is_copied_as_it_was(screen: OnTerminal, ser
     assert running.wait_exit() == 0
     assert b"evil\x07" not in running.raw
     assert b"\x1b]52;c;YRtdMDtldmlsB2IbWzJK\x07" in running.raw
+
+
+def test_keys_typed_while_an_answer_comes_are_the_next_message(
+    screen: OnTerminal, server: FakeServer
+) -> None:
+    go = threading.Event()
+    whole = [
+        chunked(sse(chunk({"content": "end."}))),
+        chunked(sse(chunk({}, finish="stop")) + done(), last=True),
+    ]
+    server.raw([stream_head(), chunked(sse(chunk({"content": "The begin and "}))), until(go), *whole])
+    server.say("As you wish.")
+    running = screen("chat")
+    ready(running)
+    running.send("hello\r")
+    running.wait_for("The begin and")
+    running.send("typed ahead")
+    go.set()
+    running.wait_until(lambda s: s.lines[s.cursor[1]] == "> typed ahead", "what was typed is lost")
+    assert "The begin and end." in running.lines
+    running.send("\r")
+    running.wait_for("As you wish.")
+    ready(running)
+    running.send("\x04")
+    assert running.wait_exit() == 0
+    assert said(server)[-1][-1] == ("user", "typed ahead")
+
+
+@pytest.mark.parametrize("when", ["at once", "later", "in between"])
+def test_a_history_that_cannot_be_written_costs_no_memory(
+    screen: OnTerminal, server: FakeServer, home: Path, when: str
+) -> None:
+    for answer in ("first", "second", "third"):
+        server.say(answer)
+    data = home / "data"
+    if when == "at once":
+        data.mkdir(parents=True)
+        (data / "journal").touch()
+    running = screen("chat")
+    for number, (typed, answer) in enumerate((("one", "first"), ("two", "second"), ("three", "third"))):
+        ready(running)
+        if number == 1 and when == "later":
+            (data / "journal").rmdir()
+            (data / "journal").touch()
+        if number == 1 and when == "in between" and sys.platform == "linux":
+            limit = (8192, 8192)  # the journal may be written, the history may not
+            resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, limit)
+        running.send(f"{typed}\r")
+        running.wait_for(answer)
+    ready(running)
+    running.send("/history\r")
+    running.wait_for("you: three")
+    assert " ".join(running.text.split()).count("this conversation is not recorded: ") == 1
+    assert said(server)[-1] == [
+        *(("user", "one"), ("assistant", "first"), ("user", "two"), ("assistant", "second")),
+        ("user", "three"),
+    ]
+    ready(running)
+    running.send("\x04")
+    assert running.wait_exit() == 0
+
+
+def test_nothing_of_a_talk_without_record_is_written(
+    screen: OnTerminal, server: FakeServer, home: Path
+) -> None:
+    server.say("first")
+    server.say("second")
+    running = screen("chat", "--no-log")
+    for typed, answer in (("secret one", "first"), ("two", "second")):
+        ready(running)
+        running.send(f"{typed}\r")
+        running.wait_for(answer)
+    ready(running)
+    running.send("\x04")
+    assert running.wait_exit() == 0
+    assert ("assistant", "first") in said(server)[-1]
+    left = [path for path in home.rglob("*") if path.is_file() and "prompts" not in path.parts]
+    assert not [path for path in left if b"secret" in path.read_bytes() or "history" in path.name], left

@@ -245,12 +245,29 @@ def test_nothing_is_written_for_nothing() -> None:
     assert live.writes == []
 
 
-def test_reasoning_goes_where_it_is_wanted() -> None:
-    thoughts: list[str] = []
-    sink = MarkdownSink(lambda _: None, lambda: 80, lambda: 24, lambda: 0.0, True, thoughts.append)
-    for event in (Reasoning("a"), Text("x"), Reasoning("b")):
-        sink(event)
-    assert thoughts == ["a", "b"]
+def test_what_waits_is_shown_once_no_more_comes() -> None:
+    live = Screen().show(["Hello ", "wor", "ld"], seconds=0.001)
+    live.sink.catch_up()  # more may be coming right now
+    assert (live.rows(), live.sink.waiting) == (["Hello"], True)
+    live.time += 0.06
+    live.sink.catch_up()
+    assert (live.rows(), live.sink.waiting, len(live.writes)) == (["Hello world"], False, 2)
+    live.sink.catch_up()
+    assert len(live.writes) == 2
+    live.show([f"word {number:06} " for number in range(1000)])
+    live.time += 0.06
+    live.sink.catch_up()
+    assert "word 000999" in live.rows()[-1]  # also of a tail that is looked at seldom
+    assert live.close() == at_once("Hello world" + "".join(f"word {number:06} " for number in range(1000)))
+
+
+def test_the_tail_makes_room_for_what_others_write() -> None:
+    live = Screen().show(["Hello"])
+    live.sink(Reasoning("hm"))
+    live.stream.feed("thought\n")
+    live.time += 0.06
+    live.sink.catch_up()
+    assert live.rows() == ["thought", "Hello"]
 
 
 def test_at_most_twenty_updates_a_second_each_one_write() -> None:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.chat import OutputFormat, Reply, Request, Sink, Text
+from gptkit.chat import OutputFormat, Reasoning, Reply, Request, Sink, Text
 from gptkit.cli import target
 from gptkit.engine.work import Invocation, Outcome
 from gptkit.errors import ProtocolFault, UsageFault
 from gptkit.redact import Redaction
-from gptkit.terminal import Terminal
+from gptkit.terminal import Terminal, styled
 
 
 class Showing(NamedTuple):
@@ -21,6 +21,7 @@ class Showing(NamedTuple):
     response: bool
     quiet: bool
     verbose: bool
+    reasoning: bool = False
 
     @property
     def whole(self) -> bool:
@@ -41,11 +42,27 @@ def showing(flags: Mapping[str, object]) -> Showing:
         response=bool(flags.get("response")),
         quiet=bool(flags.get("quiet")),
         verbose=bool(flags.get("verbose")),
+        reasoning=bool(flags.get("reasoning")),
     )
 
 
 def sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -> Sink | None:
     """Where the answer goes while it arrives; None when only the whole is written."""
+    found = _answer_sink(terminal, how, form, markdown)
+    if found is None or not how.reasoning:
+        return found
+    return _thinking(terminal, found)
+
+
+def _thinking(terminal: Terminal, inner: Sink | None) -> Sink:
+    """Thoughts go to standard error, wherever the answer goes."""
+    from gptkit.output.thinking import Thinking
+
+    dim = terminal.stderr_is_terminal and styled(terminal.environ)
+    return Thinking(inner, terminal.write_error, terminal.stderr_is_terminal, dim)
+
+
+def _answer_sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -> Sink | None:
     from gptkit.output import sinks
 
     if how.whole:
@@ -57,14 +74,16 @@ def sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -
     if how.raw or form.rendering == "plain" or not markdown:
         return sinks.PlainSink(terminal.write)
     from gptkit.output.markdown import MarkdownSink
+    from gptkit.output.punctual import Punctual
 
-    return MarkdownSink(
+    live = MarkdownSink(
         write=terminal.write,
         width=lambda: terminal.width,
         height=lambda: terminal.height,
         now=terminal.now,
         colour=terminal.colour,
     )
+    return Punctual(live)
 
 
 class Facts(NamedTuple):
@@ -80,6 +99,10 @@ def show(
     terminal: Terminal, how: Showing, invocation: Invocation, outcome: Outcome, shown: bool, facts: Facts
 ) -> None:
     """Write what the sink has not shown, and the line of `--verbose`."""
+    if how.reasoning and not shown and outcome.reply.reasoning:
+        told = _thinking(terminal, None)
+        told(Reasoning(outcome.reply.reasoning))
+        told.close()
     pieces = _content(how, lambda: _record(invocation, outcome, terminal.secrets, facts), outcome, shown)
     if pieces is not None and how.output is not None and outcome.failure is not None:
         target.keep_partial(how.output, "".join(pieces), outcome.failure)

@@ -43,6 +43,7 @@ FLAGS = (
     Flag("profile", "text", "Use this profile of the settings.", metavar="NAME"),
     Flag("base-url", "text", "The API's address.", metavar="URL"),
     Flag("proxy", "text", "Go through this proxy (http, https, socks5).", metavar="URL"),
+    Flag("reasoning", "flag", "Show what the model thinks, on standard error."),
     Flag("quiet", "flag", "No notes on standard error, only failures.", "q"),
     Flag("verbose", "flag", "Say model, tokens and seconds on standard error.", "v"),
 )

@@ -100,6 +100,15 @@ class Talk:
         self._conversation.flags["model"] = name
 
     @property
+    def reasoning(self) -> bool:
+        """Whether what the model thinks is shown."""
+        return self._conversation.how.reasoning
+
+    @reasoning.setter
+    def reasoning(self, wanted: bool) -> None:
+        self._conversation.how = self._conversation.how._replace(reasoning=wanted)
+
+    @property
     def last(self) -> Turn | None:
         return next(iter(self._conversation.chain()), None)
 
@@ -166,9 +175,12 @@ class Talk:
     def _exchanged(self, text: str, files: list[tuple[str, str]], after: int | None) -> int:
         terminal = self.services.terminal
         try:
-            outcome = self._conversation.exchange(
-                self._given(text, files), after, {"words": text, "attached": [list(pair) for pair in files]}
-            )
+            with terminal.unechoed():
+                outcome = self._conversation.exchange(
+                    self._given(text, files),
+                    after,
+                    {"words": text, "attached": [list(pair) for pair in files]},
+                )
         except GptkitError as error:
             terminal.report(error)
             return error.code

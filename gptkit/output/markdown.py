@@ -29,8 +29,8 @@ _ERASE_LINE, _ERASE_BELOW, _NO_WRAP, _WRAP = "\x1b[K", "\x1b[J", "\x1b[?7l", "\x
 class MarkdownSink:
     """Shows an answer while it arrives, one write for each update.
 
-    `reasoning` receives what the model thinks; without it that is not shown. `close` settles what
-    came, whether or not it is whole.
+    What comes too soon after an update waits for the next one: `waiting`, `catch_up`. `close` settles
+    what came, whether or not it is whole.
     """
 
     def __init__(
@@ -40,29 +40,46 @@ class MarkdownSink:
         height: Callable[[], int],
         now: Callable[[], float],
         colour: bool,
-        reasoning: Callable[[str], None] | None = None,
     ) -> None:
         self._write = write
         self._size = (width, height)
         self._now = now
         self._colour = colour
-        self._reasoning = reasoning
         self._visible = VisibleStream()
         self._blocks = Blocks()
         self._rows = Rows(colour)
         self._tail: list[str] = []
-        self._next = float("-inf")
+        self._next = self._fed = float("-inf")
+        self._waiting = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Text):
             self._blocks.feed(self._visible.feed(event.text))
-            start = self._now()
-            if start >= self._next and self._blocks.due:
-                self._update()
-                end = self._now()
-                self._next = end + max(_PAUSE, end - start)
-        elif isinstance(event, Reasoning) and self._reasoning:
-            self._reasoning(event.text)
+            self._waiting = True
+            self._fed = self._now()
+            if self._fed >= self._next and self._blocks.due:
+                self._draw()
+        elif isinstance(event, Reasoning) and self._tail:  # others may write now, from the head of the tail
+            self._write("\r" + _ERASE_BELOW)
+            self._tail = []
+            self._waiting = True
+
+    @property
+    def waiting(self) -> bool:
+        """Something came that is not shown."""
+        return self._waiting
+
+    def catch_up(self) -> None:
+        """Show what is waiting. While more comes that is left to it: a long tail costs time to draw."""
+        if self._waiting and self._now() >= max(self._next, self._fed + _PAUSE):
+            self._draw()
+
+    def _draw(self) -> None:
+        start = self._now()
+        self._update()
+        end = self._now()
+        self._next = end + max(_PAUSE, end - start)
+        self._waiting = False
 
     def close(self) -> None:
         self._blocks.feed(self._visible.close())

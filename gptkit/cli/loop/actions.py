@@ -61,6 +61,11 @@ def show_system(desk: Desk, text: str) -> None:
     desk.show(desk.talk.system(text or None) or "there is no system message")
 
 
+def switch_reasoning(desk: Desk, _argument: str) -> None:
+    desk.talk.reasoning = not desk.talk.reasoning
+    desk.show(f"what the model thinks is {'shown' if desk.talk.reasoning else 'not shown'} from here on")
+
+
 def undo(desk: Desk, _argument: str) -> None:
     turn = desk.talk.undo()
     if turn is None:
@@ -179,6 +184,7 @@ COMMANDS = (
     Command("model", "show or change the model", choose_model, "[NAME]", "model"),
     Command("file", "send a file along with the next message", attach_file, "PATH", "file"),
     Command("system", "show or replace the system message", show_system, "[TEXT]"),
+    Command("reasoning", "show what the model thinks, or no longer", switch_reasoning),
     Command("undo", "go back to before the last message", undo),
     Command("retry", "ask for another answer", retry),
     Command("edit", "change the last message and send it again", edit, "[TEXT]"),

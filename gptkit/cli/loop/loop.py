@@ -74,7 +74,7 @@ def _do(desk: Desk, line: str, changed: str | None) -> None:
             raise
         code = INTERRUPTED
     if code == INTERRUPTED:
-        terminal.write("\n")  # after the ^C that the terminal shows
+        terminal.write("^C\n" if desk.prefills else "\n")  # a terminal that echoes shows a ^C itself
     if code is not None and not desk.prefills:
         status = status_line(desk.talk.status(), terminal.width)
         if status:

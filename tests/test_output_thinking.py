@@ -1,0 +1,84 @@
+"""What a model thinks: shown where it is asked for, apart from the answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake.program import InMemory, OnTerminal
+from fake.server import FakeServer
+from fake.wire import chunk, chunked, done, sse, stream_head
+
+from gptkit.chat import Event, Finished, Reasoning, Text
+from gptkit.output.sinks import PlainSink
+from gptkit.output.thinking import Thinking
+
+DONE = sse(chunk({}, finish="stop")) + done()
+
+
+def thinking(server: FakeServer, *pieces: dict[str, str]) -> None:
+    server.raw([stream_head(), *(chunked(sse(chunk(piece))) for piece in pieces), chunked(DONE, last=True)])
+
+
+@pytest.mark.parametrize(
+    ("events", "written"),
+    [
+        ([Reasoning("a "), Reasoning("b"), Text("c")], "<a ><b>\nc\n"),
+        ([Reasoning("a\x1b[2J"), Text("c")], "<a␛[2J>\nc\n"),
+        ([Text("c"), Reasoning("a"), Text("d")], "c\n<a>\nd\n"),
+        ([Reasoning("a")], "<a>\n"),
+        ([Reasoning(""), Text("c"), Finished("stop")], "c\n"),
+    ],
+)
+def test_thoughts_stand_on_lines_of_their_own(events: list[Event], written: str) -> None:
+    out: list[str] = []
+    sink = Thinking(PlainSink(out.append), out.append, True, True)
+    for event in events:
+        sink(event)
+    sink.close()
+    assert "".join(out).replace("\x1b[2m", "<").replace("\x1b[22m", ">") == written
+
+
+@pytest.mark.parametrize("options", [(), ("--no-stream",), ("--json",)])
+def test_they_go_to_standard_error_and_nowhere_else(
+    gptkit: InMemory, server: FakeServer, home: Path, options: tuple[str, ...]
+) -> None:
+    for wanted in (("--reasoning",), ()):
+        thinking(
+            server, {"reasoning_content": "Let me "}, {"reasoning_content": "see."}, {"content": "Four."}
+        )
+        code, output, errors = gptkit("ask", "2+2?", *options, *wanted)
+        answer = json.loads(output)["answer"] if "--json" in options else output.rstrip("\n")
+        assert (code, answer, errors) == (0, "Four.", "Let me see.\n" if wanted else "")
+        assert "Let me" not in output
+    _, output, _ = gptkit("history", "export")
+    assert "Let me" not in output
+    assert output.count('"answer":"Four."') == 2
+
+
+def test_the_loop_shows_them_dim_on_request_and_never_sends_them_back(
+    screen: OnTerminal, server: FakeServer
+) -> None:
+    for answer in ("Four.", "Five.", "Six."):
+        thinking(server, {"content": f"<think>thought of {answer}</think>"}, {"content": answer})
+    running = screen("chat")
+    for typed, shown in (
+        ("2+2?", "Four."),
+        ("/reasoning", "is shown"),
+        ("2+3?", "Five."),
+        ("/reasoning", "is not shown"),
+    ):
+        running.wait_until(lambda s: s.lines[s.cursor[1]] == ">", "no prompt")
+        running.send(f"{typed}\r")
+        running.wait_for(shown)
+    running.wait_until(lambda s: s.lines[s.cursor[1]] == ">", "no prompt")
+    running.send("3+3?\r")
+    running.wait_for("Six.")
+    assert [line for line in running.lines if "thought" in line] == ["thought of Five."]
+    running.wait_until(lambda s: s.lines[s.cursor[1]] == ">", "no prompt")
+    running.send("\x04")
+    assert running.wait_exit() == 0
+    sent: list[Any] = [request.json["messages"] for request in server.requests]
+    assert "thought" not in json.dumps(sent)
