@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fake.batches import FakeBatches
 from fake.program import AsProcess
 from fake.received import Received
 from fake.replies import Reply, failed, said
@@ -35,6 +36,14 @@ def text_of(request: Received) -> str:
 
 def identity(request: Received) -> str:
     return text_of(request)
+
+
+def slowly(seconds: float) -> Callable[[Received], str]:
+    def answer(request: Received) -> str:
+        time.sleep(seconds)
+        return text_of(request)
+
+    return answer
 
 
 def book(paragraphs: int, words: int = 30) -> str:
@@ -192,7 +201,7 @@ def test_a_cap_leaves_what_can_be_gone_on_with(gptkit: Gptkit, server: FakeServe
 
 def test_a_killed_run_goes_on_without_paying_twice(run: AsProcess, server: FakeServer, same: str) -> None:
     text = book(60)
-    server.answer(lambda request: (time.sleep(0.02), text_of(request))[1])
+    server.answer(slowly(0.02))
     chance = random.Random(3)
     for _ in range(6):
         process = run.start(same, "--jobs", "4", piped=True)
@@ -245,7 +254,7 @@ def test_an_encoding_is_recognised_and_the_answer_is_utf8(
 
 
 def test_two_runs_on_one_output(run: AsProcess, server: FakeServer, same: str, folder: Path) -> None:
-    server.answer(lambda request: (time.sleep(0.2), text_of(request))[1])
+    server.answer(slowly(0.2))
     text = book(30)
     (folder / "in.md").write_text(text)
     process = run.start(same, "-f", "in.md", "-o", "out.md", "--jobs", "1")
@@ -288,6 +297,12 @@ def test_a_changed_term_costs_only_the_pieces_that_hold_it(
     assert len(server.requests) == sent + 1
 
 
+PO = (
+    'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n'
+    '\n#: a.c:7\nmsgid "Hello there"\nmsgstr ""\n'
+)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "never"),
     [
@@ -304,8 +319,7 @@ def test_a_changed_term_costs_only_the_pieces_that_hold_it(
         ("a.yaml", "# a comment\ntitle: Hello there, world\nlist:\n  - Bye now\n", "comment"),
         (
             "a.po",
-            'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n'
-            '\n#: a.c:7\nmsgid "Hello there"\nmsgstr ""\n',
+            PO,
             "a.c",
         ),
     ],
@@ -319,3 +333,23 @@ def test_formats_are_known_by_their_names(
     assert len(server.requests) == 1
     assert "Hello there" in text_of(server.request)
     assert never not in text_of(server.request)
+
+
+def test_a_batch_brings_what_the_same_command_prints_afterwards(
+    gptkit: Gptkit, server: FakeServer, same: str
+) -> None:
+    fake = FakeBatches(server)
+    text = book(20)
+    code, output, errors = gptkit(same, "--batch", stdin=text)
+    assert (code, output) == (75, "")
+    count = len(fake.lines(fake.batch))
+    assert errors.startswith(
+        f"gptkit: {count} pieces are with the provider ({count} of them submitted now)\n"
+    )
+    again = gptkit(same, "--batch", stdin=text)
+    assert (again[0], again[2].split("\n")[0]) == (75, f"{told} (0 of them submitted now)")
+    fake.finish()
+    code, output, _ = gptkit(same, "--batch", stdin=text)
+    assert (code, output) == (0, text.upper())
+    assert not any(request.path.endswith("/chat/completions") for request in server.requests)
+    assert gptkit(same, stdin=text) == (0, text.upper(), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,8 @@ from gptkit.engine.budget import Budget
 from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done
-from gptkit.engine.work import Outcome
-from gptkit.errors import GptkitError
+from gptkit.engine.work import Means, Outcome
+from gptkit.errors import GptkitError, TryAgain
 from gptkit.templates.model import Template
 
 if TYPE_CHECKING:
@@ -77,8 +77,6 @@ class _Task:
         agreed = bool(self._invocation.values.get("yes")) or conversation.flags.get("max_cost") is not None
         self._consent = Consent(services, self._invocation.model, document.size, agreed)
         self._most = piece_tokens(template)
-        self._read = 0
-        self._head = ""
         self._tail = ""
         self._written = 0
         self._findings = report.Findings()
@@ -111,7 +109,10 @@ class _Task:
         failure: GptkitError | None = None
         try:
             means = patient_means(self._services, self._conversation, self._invocation)
-            with closing(mapped(self._pieces(), self._job, means)) as results:
+            pieces: Iterable[Piece] = self._pieces()
+            if self._invocation.values.get("batch"):
+                pieces = self._submitted(pieces, means)
+            with closing(mapped(pieces, self._job, means)) as results:
                 for done in results:
                     output.write(done.text)
                     self._count(done)
@@ -131,12 +132,23 @@ class _Task:
             output.leave(failure)
         return failure
 
+    def _submitted(self, pieces: Iterable[Piece], means: Means) -> list[Piece]:
+        """The pieces, once batches have brought what was missing; TryAgain while they have not."""
+        from gptkit.cli.batching import submit_missing
+
+        held = list(pieces)
+        found = submit_missing(self._services, held, self._job, means)
+        if found.is_complete:
+            return held
+        waiting = found.new + found.under_way
+        raise TryAgain(
+            f"{waiting} pieces are with the provider ({found.new} of them submitted now)",
+            hint="'gptkit batch status' tells of them; then the same command prints the whole",
+        )
+
     def _pieces(self) -> Iterator[Piece]:
         for piece in self._document.format.pieces(self._document.lines, self._most):
             self._consent.check(piece)
-            self._read += len(piece.source.encode("utf-8", "replace"))
-            if len(self._head) < KEPT:
-                self._head += piece.source[: KEPT - len(self._head)]
             yield piece
 
     def _count(self, done: Done) -> None:
