@@ -83,6 +83,34 @@ def content(path: str, encoding: str | None = None) -> tuple[str, str]:
     return _shown(path), decode(_content(path), _names([path]), encoding)
 
 
+def beside(
+    terminal: Terminal, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
+) -> Given:
+    """What comes with files that are read later, one by one: words say what is wanted of them."""
+    encoding = flags.get("encoding")
+    sources = _Sources(terminal, None if encoding is None else str(encoding), bool(flags.get("quiet")))
+    values = {name: sources.clean(value) for name, value in values.items()}
+    file_names = {one.variable: one.default for one in template.declared if one.kind == "file"}
+    values = {name: value for name, value in file_names.items() if value is not None} | values
+    values = {name: sources.text(str(v)) if name in file_names else v for name, v in values.items()}
+    given = _given(template, str(values.get("text", "")), [(STDIN, "...")], values)
+    return given._replace(text="", files=())
+
+
+def document(path: str, over: int, encoding: str | None = None) -> LongText:
+    """A file's text; one of more than `over` bytes is read as it is worked on."""
+    from gptkit.documents.stream import decoded
+
+    name = _names([path])
+    blocks, size = _blocks(path, name)
+    head = b""
+    while len(head) <= over and (block := next(blocks, b"")):
+        head += block
+    if len(head) > over:
+        return LongText(_shown(path), size, decoded(head, blocks, name, encoding))
+    return LongText(_shown(path), len(head), iter([decode(head, name, encoding)]))
+
+
 def _asked(words: str, flags: Mapping[str, object]) -> tuple[str, list[str]]:
     """The words, and where else to read: a dash as the words is standard input."""
     paths = [str(path) for path in _paths(flags.get("file"))]

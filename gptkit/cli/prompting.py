@@ -45,6 +45,10 @@ def prompt(
         return found.run(services, template, values, flags)
     if _is_talk(services, template, values, flags):
         return _talk(services, template, values, flags)
+    if values.get("output_dir") and "long" in template.capabilities:
+        from gptkit.cli.long import folders
+
+        return folders.run(services, template, values, flags)
     _check_output(services, how, flags, values, template)
     wait = services.settings.number("stdin_wait")
     is_long = "long" in template.capabilities

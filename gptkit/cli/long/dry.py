@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.chat import OutputFormat, Request
@@ -41,7 +41,11 @@ def forecast(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Forecast:
     for piece in pieces:
         if not piece.text:
             through += 1
-        elif job.memory is not None and not job.fresh and job.memory.get(key(job, piece, form), piece.text, about(job)):
+        elif (
+            job.memory is not None
+            and not job.fresh
+            and job.memory.get(key(job, piece, form), piece.text, about(job))
+        ):
             held += 1
         else:
             tokens = estimate(piece.text)
@@ -54,7 +58,22 @@ def forecast(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Forecast:
     return Forecast(through + held + missing, through, held, missing, prompt, text, first)
 
 
-def record(services: Services, job: Job, found: Forecast, url: str) -> str:
+def total(forecasts: Sequence[Forecast]) -> Forecast:
+    """Of several documents together."""
+    return Forecast(
+        sum(one.pieces for one in forecasts),
+        sum(one.through for one in forecasts),
+        sum(one.in_memory for one in forecasts),
+        sum(one.requests for one in forecasts),
+        sum(one.prompt_tokens for one in forecasts),
+        sum(one.text_tokens for one in forecasts),
+        next((one.first for one in forecasts if one.first), None),
+    )
+
+
+def record(
+    services: Services, job: Job, found: Forecast, url: str, more: Mapping[str, object] | None = None
+) -> str:
     """The forecast as `--dry-run` prints it."""
     least, most = (int(found.text_tokens * share) for share in (LEAST, MOST))
     return json.dumps(
@@ -62,6 +81,7 @@ def record(services: Services, job: Job, found: Forecast, url: str) -> str:
             "prompt": job.invocation.template.name,
             "url": url,
             "format": job.format.name,
+            **(more or {}),
             "pieces": found.pieces,
             "unchanged": found.through,
             "in_memory": found.in_memory,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.chat import Message, Request
@@ -31,9 +32,9 @@ LISTED = 1000
 
 def run(conversation: Conversation, given: Given, document: Source) -> int:
     """Work through a document part by part, and merge; returns the exit code."""
-    task = _Task(conversation, given, document)
+    task = Task(conversation, given, document)
     if conversation.flags.get("dry_run"):
-        task.show_forecast()
+        conversation.services.terminal.show(task.forecast())
         return 0
     failure = task.failure()
     if failure is None:
@@ -48,10 +49,15 @@ def room(conversation: Conversation, template: Template, model: str) -> int:
     return piece if window is None else max(LEAST_PIECE, min(piece, window // 2))
 
 
-class _Task:
-    """One document on its way to one result."""
+class Task:
+    """One document on its way to one result.
 
-    def __init__(self, conversation: Conversation, given: Given, document: Source) -> None:
+    With a `consent` it is one of many: then an output that would not change is left alone.
+    """
+
+    def __init__(
+        self, conversation: Conversation, given: Given, document: Source, consent: Consent | None = None
+    ) -> None:
         services, how = conversation.services, conversation.how
         self._services = services
         self._conversation = conversation
@@ -63,8 +69,10 @@ class _Task:
         self._room = room(conversation, conversation.template, self._invocation.model)
         self._progress = Progress(services.terminal, how.quiet)
         agreed = bool(self._invocation.values.get("yes")) or conversation.flags.get("max_cost") is not None
-        self._consent = Consent(services, self._invocation.model, document.size, agreed, ANSWERED)
+        alone = Consent(services, self._invocation.model, document.size, agreed, ANSWERED)
+        self._consent = consent or alone
         self._parts = 0
+        self._is_one_of_many = consent is not None
 
     def failure(self) -> GptkitError | None:
         """Do it all and show it; what ends it early, with nothing to show, is raised."""
@@ -87,13 +95,13 @@ class _Task:
         self._show(outcome, missing, shown)
         return failure
 
-    def show_forecast(self) -> None:
+    def forecast(self) -> str:
         """What `--dry-run` prints."""
         from gptkit.cli.long.dry_reduce import forecast
 
         pieces = self._document.format.pieces(self._document.lines, self._room)
         form = self._services.format(self._invocation.template)
-        self._services.terminal.show(forecast(self._services, self._job, pieces, self._room, form))
+        return forecast(self._services, self._job, pieces, self._room, form)
 
     def _gathered(self, means: Means) -> Gathered:
         pieces = self._pieces()
@@ -134,6 +142,8 @@ class _Task:
         how = self._conversation.how
         if how.output is not None and outcome.failure is None:
             outcome = outcome._replace(failure=missing)
+            if self._is_one_of_many and missing is None and _holds(how.output, outcome.answer):
+                return
         facts = answer.Facts(*self._conversation.cost())
         answer.show(self._services.terminal, how, self._invocation, outcome, shown, facts)
 
@@ -175,3 +185,10 @@ class _Task:
         return [
             {"line": one.line, "kind": one.kind, "message": one.message} for one in found.findings[:LISTED]
         ]
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == (text if text.endswith("\n") else text + "\n").encode("utf-8", "replace")
+    except OSError:
+        return False

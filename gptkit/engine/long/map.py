@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from typing import NamedTuple
 
 from gptkit.documents.pieces import Piece
@@ -31,18 +32,11 @@ def mapped(pieces: Iterable[Piece], job: Job, means: Means) -> Generator[Done, N
     Raises the first failure that ends the whole job, after what was done before that piece was
     handed on. Closing the iterator ends the job.
     """
-    settled = Settled()
-
-    def work(part: Placed, means: Means) -> Done:
-        return done(job, part.piece, Surroundings(part.before, settled.phrases), means)
-
-    workshop = Workshop(work, job.workers, means)
-    try:
-        for one in workshop.run(placed(pieces)):
-            settled.add(one)
-            yield one
-    finally:
-        workshop.close()
+    shares = (Share(0, job, piece) for piece in placed(pieces))
+    with closing(mapped_all(shares, job.workers, means)) as results:
+        for _, one in results:
+            if one is not None:
+                yield one
 
 
 class Placed(NamedTuple):
@@ -50,6 +44,36 @@ class Placed(NamedTuple):
 
     piece: Piece
     before: str
+
+
+class Share(NamedTuple):
+    """A piece of one of several documents, which are counted; None is the end of one."""
+
+    document: int
+    job: Job
+    placed: Placed | None = None
+
+
+def mapped_all(
+    shares: Iterable[Share], workers: int, means: Means
+) -> Generator[tuple[Share, Done | None], None, None]:
+    """The pieces of several documents, side by side as those of one."""
+    settled = Settled()
+
+    def work(share: Share, means: Means) -> tuple[Share, Done | None]:
+        if share.placed is None:
+            return share, None
+        around = Surroundings(share.placed.before, settled.phrases)
+        return share, done(share.job, share.placed.piece, around, means)
+
+    workshop = Workshop(work, workers, means)
+    try:
+        for share, one in workshop.run(shares):
+            if one is not None:
+                settled.add(one)
+            yield share, one
+    finally:
+        workshop.close()
 
 
 def placed(pieces: Iterable[Piece]) -> Iterator[Placed]:

@@ -1,0 +1,193 @@
+"""A command over the files of folders, whose results go into a folder of the same shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptkit.chat import Message, Reply, Request
+from gptkit.cli import invoking
+from gptkit.cli.exchange import Conversation
+from gptkit.cli.gather import DASH, Given, beside, document
+from gptkit.cli.long import report
+from gptkit.cli.long.consent import Consent
+from gptkit.cli.long.mirror import Results
+from gptkit.cli.long.progress import Progress, Tally
+from gptkit.cli.long.setup import READ_WHOLE, Source, job, opened, patient_means
+from gptkit.cli.long.walk import Plan, Work, plan
+from gptkit.documents.formats import FORMATS
+from gptkit.documents.pieces import Piece
+from gptkit.engine.long.declared import long_mode, piece_tokens
+from gptkit.engine.long.map import Share, mapped_all, placed
+from gptkit.engine.work import Outcome
+from gptkit.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
+
+if TYPE_CHECKING:
+    from gptkit.services import Services
+    from gptkit.templates.model import Template, Value
+
+OF_ONE_FILE = (DataFault, NoInput, CannotRead, UsageFault)
+"""What is wrong with a file and says nothing of the others."""
+
+
+def run(
+    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
+) -> int:
+    """Work through all files that -f names; returns the exit code."""
+    import gc
+
+    gc.freeze()
+    gc.enable()  # as with one long input
+    inputs = _inputs(flags)
+    found = plan(inputs, Path(str(values["output_dir"])), any_format=bool(values.get("as")))
+    conversation = Conversation(services, template, flags)
+    given = beside(services.terminal, template, values, flags)
+    if long_mode(template) == "reduce":
+        from gptkit.cli.long.each import run as run_each
+
+        return run_each(conversation, given, found)
+    task = _Task(conversation, found, given)
+    if flags.get("dry_run"):
+        task.show_forecast()
+        return 0
+    failure = task.failure()
+    if failure is None:
+        return 0
+    services.terminal.report(failure, as_json=conversation.how.as_json)
+    return failure.code
+
+
+def _inputs(flags: Mapping[str, object]) -> list[Path]:
+    for name in ("output", "stdin", "response", "session", "continue"):
+        if flags.get(name):
+            raise UsageFault(f"--{name} and --output-dir do not go together")
+    given = flags.get("file")
+    paths = [Path(str(path)) for path in given] if isinstance(given, list) else []
+    if not paths or Path(DASH) in paths:
+        raise UsageFault("--output-dir needs files or folders, named with -f")
+    return paths
+
+
+class _Task:
+    """All files on their way: one budget, one crew of workers, one line of progress."""
+
+    def __init__(self, conversation: Conversation, found: Plan, given: Given) -> None:
+        services, how = conversation.services, conversation.how
+        self._services = services
+        self._conversation = conversation
+        self._plan = found
+        self._invocation = invoking.invocation(
+            services, conversation.template, given, conversation.flags, how
+        )
+        self._options = self._invocation.values
+        self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
+        self._most = piece_tokens(conversation.template)
+        self._size = sum(one.size for one in found.work)
+        agreed = bool(self._options.get("yes")) or conversation.flags.get("max_cost") is not None
+        self._consent = Consent(services, self._invocation.model, self._size, agreed)
+        self._progress = Progress(services.terminal, how.quiet)
+        self._results = Results(found)
+
+    def failure(self) -> GptkitError | None:
+        """Do the work; what ends it early, and else what could not be done, with a word on how to go on."""
+        started = self._services.terminal.now()
+        sent = Request(self._invocation.model, (Message("user", self._name),))
+        record = self._conversation.recording(self._invocation, sent, None, {"long": True})
+        try:
+            with record:
+                failure = self._worked() or self._results.failure()
+                reply = self._reply(started, failure)
+                record.finish(Outcome(reply, reply.text, failure))
+        finally:
+            self._progress.clear()
+            if self._job.memory is not None:
+                self._services.memory.close()
+        self._results.tell(self._conversation, self._options.get("report"))
+        return failure
+
+    def show_forecast(self) -> None:
+        """What `--dry-run` prints."""
+        from gptkit.cli.long.dry import forecast, record, total
+
+        form = self._services.format(self._invocation.template)
+        formats: set[str] = set()
+        found = []
+        for source, pieces in self._by_file():
+            if source is not None:
+                formats.add(source.format.name)
+                with suppress(*OF_ONE_FILE):
+                    found.append(forecast(pieces, self._job._replace(format=source.format), form))
+        plan = self._plan
+        more = {"format": sorted(formats), "files": len(plan.work), "skipped": len(plan.skipped)}
+        text = record(self._services, self._job, total(found), self._services.url, more)
+        self._services.terminal.show(text)
+
+    def _worked(self) -> GptkitError | None:
+        try:
+            means = patient_means(self._services, self._conversation, self._invocation)
+            with closing(mapped_all(self._shares(), self._job.workers, means)) as results:
+                for share, done in results:
+                    if done is None:
+                        self._results.end(share.document)
+                    else:
+                        self._results.add(share.document, done)
+                        self._progress.show(self._tally)
+        except GptkitError as error:
+            error.hint = error.hint or "the same command goes on where this one stopped"
+            self._results.stop()
+            return error
+        except BaseException:
+            self._results.stop()
+            raise
+        return None
+
+    def _shares(self) -> Iterator[Share]:
+        for number, (source, pieces) in enumerate(self._by_file()):
+            own = self._job if source is None else self._job._replace(format=source.format)
+            try:
+                for one in placed(pieces):
+                    self._consent.check(one.piece)
+                    yield Share(number, own, one)
+            except OF_ONE_FILE as error:
+                self._results.fail(number, error)
+            yield Share(number, own)
+
+    def _by_file(self) -> Iterator[tuple[Source | None, Iterable[Piece]]]:
+        """Each file is opened when its turn comes; one that cannot be has no pieces."""
+        for number, one in enumerate(self._plan.work):
+            try:
+                source = self._opened(one)
+            except OF_ONE_FILE as error:
+                self._results.fail(number, error)
+                yield None, ()
+            else:
+                yield source, source.format.pieces(source.lines, self._most)
+
+    def _opened(self, one: Work) -> Source:
+        encoding = self._conversation.flags.get("encoding")
+        text = document(str(one.path), READ_WHOLE, None if encoding is None else str(encoding))
+        return opened(text, self._options, is_file=True)
+
+    def _tally(self) -> Tally:
+        charges = self._conversation.budget.charges
+        tokens = sum(one.prompt_tokens + one.completion_tokens for one in charges)
+        part = min(1.0, self._results.bytes / self._size) if self._size else None
+        return Tally(self._results.pieces, tokens, part, self._conversation.cost()[0] if charges else None)
+
+    @property
+    def _name(self) -> str:
+        count = len(self._plan.work)
+        return f"[{self._plan.work[0].path}{f' and {count - 1} more' if count > 1 else ''}]"
+
+    def _reply(self, started: float, failure: GptkitError | None) -> Reply:
+        budget = self._conversation.budget
+        return Reply(
+            text=f"[{self._results.done} of {len(self._plan.work)} files]",
+            reason="stop" if failure is None else None,
+            usage=report.usage(budget.charges),
+            model=self._invocation.model,
+            attempts=budget.used,
+            total=self._services.terminal.now() - started,
+        )
