@@ -343,9 +343,8 @@ def test_a_batch_brings_what_the_same_command_prints_afterwards(
     code, output, errors = gptkit(same, "--batch", stdin=text)
     assert (code, output) == (75, "")
     count = len(fake.lines(fake.batch))
-    assert errors.startswith(
-        f"gptkit: {count} pieces are with the provider ({count} of them submitted now)\n"
-    )
+    told = f"gptkit: {count} pieces are with the provider"
+    assert errors.startswith(f"{told} ({count} of them submitted now)\n")
     again = gptkit(same, "--batch", stdin=text)
     assert (again[0], again[2].split("\n")[0]) == (75, f"{told} (0 of them submitted now)")
     fake.finish()
