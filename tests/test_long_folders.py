@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from fake.program import InMemory
+from fake.program import AsProcess, InMemory
 from fake.received import Received
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
@@ -334,6 +335,30 @@ def test_pieces_of_several_files_are_worked_on_at_once(
     server.answer(last_first)
     assert gptkit(same, "-f", "docs", "--output-dir", "out", "--jobs", "4").code == 0
     assert texts(folder / "out") == {f"{number}.md": f"TEXT {number}\n" for number in range(4)}
+
+
+@on_posix
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_the_same_command_goes_on_after_a_signal(
+    run: AsProcess, server: FakeServer, same: str, folder: Path, number: signal.Signals, code: int
+) -> None:
+    files = {f"{name}.md": f"text {name}\n\nmore\n" for name in range(30)}
+    tree(folder / "docs", files)
+    server.answer(lambda request: said(shout(request), delay=0.03))
+    process = run.start(same, "-f", "docs", "--output-dir", "out", "--jobs", "2")
+    server.wait_requests(10)
+    process.send_signal(number)
+    assert process.wait(20) == code
+    there = texts(folder / "out")
+    assert 0 < len(there) < 30
+    whole = {name: text.upper() for name, text in files.items()}
+    assert all(whole[name] == text for name, text in there.items() if not name.endswith(".partial"))
+    assert run(same, "-f", "docs", "--output-dir", "out") == (0, "", "")
+    assert texts(folder / "out") == whole
+    asked = [text_of(request) for request in server.requests]
+    assert len(asked) - len(set(asked)) <= 2, "those that were under way"
 
 
 def test_words_say_what_is_wanted_and_options_hold(

@@ -181,3 +181,14 @@ def test_the_built_in_summary_works_at_every_level(gptkit: InMemory, server: Fak
         assert "Write one line that gives the main point" in messages[0]["content"]
     assert "hold for the whole alone" in part[0]["content"]
     assert "in the form and the length that are asked for above" in last[0]["content"]
+
+
+def test_a_prompt_that_refuses_long_input_sends_it_whole(
+    gptkit: InMemory, server: FakeServer, digest: str, home: Path
+) -> None:
+    """Whether it is too long, the server knows."""
+    file = home / "config" / "prompts" / "digest.yaml"
+    file.write_text(file.read_text().replace("{mode: reduce, piece: 200}", "refuse"))
+    server.fail(400, code="context_length_exceeded", message="too long")
+    assert gptkit(digest, stdin=BOOK * 5).code == 65
+    assert text_of(server.request) == BOOK * 5

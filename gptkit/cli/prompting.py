@@ -11,7 +11,7 @@ from gptkit.cli import answer, target
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given, gather
 from gptkit.cli.modes import greeting, loops, mode, session_name
-from gptkit.engine.long.declared import piece_tokens
+from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.errors import CannotWrite, NoInput, UsageFault
 from gptkit.templates.model import Template, Value
 
@@ -45,13 +45,13 @@ def prompt(
         return found.run(services, template, values, flags)
     if _is_talk(services, template, values, flags):
         return _talk(services, template, values, flags)
-    if values.get("output_dir") and "long" in template.capabilities:
+    is_long = "long" in template.capabilities and long_mode(template) != "refuse"
+    if is_long and values.get("output_dir"):
         from gptkit.cli.long import folders
 
         return folders.run(services, template, values, flags)
     _check_output(services, how, flags, values, template)
     wait = services.settings.number("stdin_wait")
-    is_long = "long" in template.capabilities
     given = gather(services.terminal, template, values, flags, wait, LONG_OVER if is_long else None)
     if is_long and (code := _long(services, template, given, flags)) is not None:
         return code

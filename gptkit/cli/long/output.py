@@ -15,6 +15,8 @@ from gptkit.errors import CannotWrite, GptkitError, TryAgain
 from gptkit.files import is_planted
 from gptkit.lock import PRIVATE, hold
 
+CLOSED = -1
+
 
 class Output(Protocol):
     """Takes texts as soon as they are in their turn."""
@@ -113,16 +115,18 @@ class File:
         except OSError as error:
             raise self._fault(error) from error
         finally:
-            os.close(self._descriptor)
+            self._close()
 
     def leave(self, failure: GptkitError | None) -> None:
+        if self._descriptor == CLOSED:
+            return  # a signal came right after its end
         empty = os.fstat(self._descriptor).st_size == 0
         if empty:
             with suppress(OSError):
                 self._partial.unlink()
         elif failure is not None:
             failure.hint = f"'{self._path}' was not written; what there is of it is in '{self._partial}'"
-        os.close(self._descriptor)
+        self._close()
 
     def _opened(self) -> int:
         descriptor = os.open(self._partial, PRIVATE | os.O_CREAT, 0o666)
@@ -142,6 +146,10 @@ class File:
             while block := os.read(self._descriptor, 1 << 18):
                 file.write(block)
         self._partial.unlink()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, CLOSED
+        os.close(descriptor)
 
     def _fault(self, error: OSError) -> CannotWrite:
         return CannotWrite(f"cannot write '{self._path}': {(error.strerror or str(error)).lower()}")
@@ -175,4 +183,4 @@ class Mirrored(File):
     def _drop(self) -> None:
         with suppress(OSError):
             self._partial.unlink()
-        os.close(self._descriptor)
+        self._close()
