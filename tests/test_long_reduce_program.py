@@ -14,6 +14,8 @@ from fake.replies import Reply, failed, said
 from fake.server import FakeServer
 from test_long_reduce import book, numbers
 
+from gptkit.documents.tokens import estimate
+
 BOOK = book(90)
 
 
@@ -192,3 +194,34 @@ def test_a_prompt_that_refuses_long_input_sends_it_whole(
     server.fail(400, code="context_length_exceeded", message="too long")
     assert gptkit(digest, stdin=BOOK * 5).code == 65
     assert text_of(server.request) == BOOK * 5
+
+
+def test_parts_fit_into_the_window_of_the_model(gptkit: InMemory, server: FakeServer, home: Path) -> None:
+    (home / "config").mkdir(exist_ok=True)
+    (home / "config" / "config.yaml").write_text("context_window: 1000\n")
+    server.answer(answer)
+    assert gptkit("summarize", stdin=book(200)).code == 0
+    texts = [text_of(request) for request in server.requests]
+    assert max(estimate(text) for text in texts) < 600
+    assert sum("<part>" not in text for text in texts) > 10
+
+
+def test_results_in_a_promised_form_keep_it_at_every_level(
+    gptkit: InMemory, server: FakeServer, digest: str, home: Path
+) -> None:
+    file = home / "config" / "prompts" / "digest.yaml"
+    schema = "{type: object, properties: {n: {type: string}}, required: [n]}"
+    file.write_text(file.read_text() + f"output: {{format: json, schema: {schema}}}\n")
+    server.answer(lambda request: json.dumps({"n": answer(request)}))
+    code, output, _ = gptkit(digest, stdin=BOOK)
+    assert (code, json.loads(output)) == (0, {"n": numbers(BOOK)})
+    told = server.requests[0].json["messages"][0]["content"]
+    assert "Keep the form that is asked for above." in told
+    sent = len(server.requests)
+    assert gptkit(digest, stdin=BOOK)[1] == output
+    assert len(server.requests) == sent
+
+
+def test_a_batch_is_not_for_it(gptkit: InMemory, server: FakeServer, digest: str) -> None:
+    assert gptkit(digest, "--batch", stdin=BOOK).code == 2
+    assert server.requests == []

@@ -80,7 +80,8 @@ def _long(services: Services, template: Template, given: Given, flags: Mapping[s
     from gptkit.cli.long.run import run
     from gptkit.cli.long.setup import source
 
-    document = source(template, given, given.values, is_file)
+    model = str(flags.get("model") or template.model or services.settings.text("model"))
+    document = source(services, template, given, model, is_file)
     return None if document is None else run(services, template, given, document, flags)
 
 

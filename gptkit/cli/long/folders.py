@@ -40,6 +40,8 @@ def run(
 
     gc.freeze()
     gc.enable()  # as with one long input
+    if values.get("batch"):
+        raise UsageFault("--batch and --output-dir do not go together")
     inputs = _inputs(flags)
     found = plan(inputs, Path(str(values["output_dir"])), any_format=bool(values.get("as")))
     conversation = Conversation(services, template, flags)

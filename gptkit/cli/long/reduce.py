@@ -17,7 +17,7 @@ from gptkit.documents.pieces import Piece
 from gptkit.engine.long.declared import LEAST_PIECE, piece_tokens
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.engine.work import Means, Outcome
-from gptkit.errors import GptkitError, Incomplete
+from gptkit.errors import GptkitError, Incomplete, UsageFault
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
@@ -32,6 +32,8 @@ LISTED = 1000
 
 def run(conversation: Conversation, given: Given, document: Source) -> int:
     """Work through a document part by part, and merge; returns the exit code."""
+    if given.values.get("batch"):
+        raise UsageFault(f"'{conversation.template.name}' merges results as they come: --batch is not for it")
     task = Task(conversation, given, document)
     if conversation.flags.get("dry_run"):
         conversation.services.terminal.show(task.forecast())

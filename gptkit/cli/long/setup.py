@@ -45,11 +45,12 @@ class Source(NamedTuple):
     size: int | None
 
 
-def source(template: Template, given: Given, options: Mapping[str, Value], is_file: bool) -> Source | None:
+def source(services: Services, template: Template, given: Given, model: str, is_file: bool) -> Source | None:
     """The document in an input that takes more than one exchange; None for one that does not.
 
     `is_file`: the input's name is that of a file, whose ending tells the format.
     """
+    options = given.values
     text = given.long or _held(given)
     if text is None:
         return None
@@ -59,10 +60,17 @@ def source(template: Template, given: Given, options: Mapping[str, Value], is_fi
         given.long is None
         and not wanted
         and found.format.name in PROSE
-        and estimate(given.text) <= AT_ONCE * piece_tokens(template)
+        and (tokens := estimate(given.text)) <= AT_ONCE * piece_tokens(template)
+        and _fits(services, model, tokens)
     ):
         return None
     return found
+
+
+def _fits(services: Services, model: str, tokens: int) -> bool:
+    """Whether the model's window holds so many and an answer of that length."""
+    window = services.window(model, 2 * tokens)
+    return window is None or 2 * tokens <= window
 
 
 def opened(text: LongText, options: Mapping[str, Value], is_file: bool) -> Source:
