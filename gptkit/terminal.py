@@ -70,6 +70,11 @@ class Terminal:
         return self._size()[1]
 
     @property
+    def is_dumb(self) -> bool:
+        """It knows no escape sequences."""
+        return self.environ.get("TERM", "").lower() in ("dumb", "unknown")
+
+    @property
     def colour(self) -> bool:
         return self.stdout_is_terminal and styled(self.environ)
 
@@ -163,8 +168,8 @@ class Terminal:
 
     def unechoed(self) -> contextlib.AbstractContextManager[None]:
         """Within, keys are not shown as they are typed, but kept for the next line."""
-        is_dumb = self.environ.get("TERM", "dumb") == "dumb"  # it shows what is typed ahead only then
-        stdin = None if is_dumb or not self.stdin_is_terminal else self.stdin
+        wanted = self.stdin_is_terminal and not self.is_dumb  # which would never show what is typed ahead
+        stdin = self.stdin if wanted else None
         return contextlib.nullcontext() if stdin is None else unechoed(stdin.fileno())
 
     def stdin_is(self, path: Path) -> bool:

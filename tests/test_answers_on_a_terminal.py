@@ -62,3 +62,11 @@ def test_all_that_came_can_be_read_while_the_server_is_silent(
     running.wait_for("One two three four")
     running.send("\x03")
     assert running.wait_exit() == 130
+
+
+def test_a_dumb_terminal_gets_plain_text(screen: OnTerminal, server: FakeServer) -> None:
+    """As in a shell window of Emacs: an escape sequence would be seen as rubbish."""
+    server.say("Some **bold** words.\n\n- 一")
+    running = screen("ask", "hi", env={"TERM": "dumb"})
+    assert running.wait_exit() == 0
+    assert running.raw == b"Some **bold** words.\r\n\r\n- \xe4\xb8\x80\r\n"

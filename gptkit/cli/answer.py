@@ -71,7 +71,7 @@ def _answer_sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown:
         return sinks.PipeSink(terminal.write) if form.streams or how.raw else None
     if form.rendering == "none" and not how.raw:
         return None
-    if how.raw or form.rendering == "plain" or not markdown:
+    if how.raw or form.rendering == "plain" or not markdown or terminal.is_dumb:
         return sinks.PlainSink(terminal.write)
     from gptkit.output.markdown import MarkdownSink
     from gptkit.output.punctual import Punctual
