@@ -201,7 +201,7 @@ class Services:
         caps = [] if dollars is None else [Cap(dollars, "--max-cost")]
         if (limit := self.settings.value("monthly_limit")) is not None:
             used = self._spent(_month(self.terminal.clock()))
-            caps.append(Cap(float(str(limit)) - used, f"what is left of the monthly_limit of {limit} USD,"))
+            caps.append(Cap(float(str(limit)), "the monthly_limit", used))
         host = self.settings.address().authority
         return Budget(requests, tuple(caps), self._price, host, self.terminal.clock)
 
@@ -219,8 +219,15 @@ class Services:
     def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
         return self.prices.cost(model, prompt_tokens, completion_tokens)
 
-    def means(self, form: OutputFormat, model: str, budget: Budget, verbose: bool) -> Means:
+    def means(
+        self, form: OutputFormat, model: str, budget: Budget, verbose: bool, patient: bool = False
+    ) -> Means:
+        """`patient`: answers come in one piece, so that a server may be silent until the first word."""
         endpoint = self.endpoint(model)
+        if patient:
+            limits = endpoint.deadlines
+            limits = limits._replace(idle=max(limits.idle, limits.first_content))
+            endpoint = endpoint._replace(deadlines=limits)
 
         def provider(request: Request) -> Iterator[Event]:
             from gptkit.provider.client import provider as made

@@ -168,7 +168,7 @@ class Talk:
         """Costs nothing but a look at prices, which are loaded when the first answer is there."""
         conversation = self._conversation
         cost, estimated = conversation.cost()
-        limit = min((cap.dollars for cap in conversation.budget.caps), default=None)
+        limit = min((cap.left for cap in conversation.budget.caps), default=None)
         tokens, window = conversation.tokens(), self.services.window(self.model)
         return Status(self.model, tokens, window, cost, limit, estimated)
 

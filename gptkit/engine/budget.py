@@ -16,10 +16,17 @@ ANSWER = 4096
 
 
 class Cap(NamedTuple):
-    """The most that may be spent, in US dollars, and the words by which the user knows it."""
+    """The most that may be spent, in US dollars, the words by which the user knows it, and what of it
+    was spent before this run."""
 
     dollars: float
     name: str
+    before: float = 0.0
+
+    @property
+    def left(self) -> float:
+        """When the run began."""
+        return max(0.0, self.dollars - self.before)
 
 
 class Budget:
@@ -65,9 +72,10 @@ class Budget:
                 plural = "" if self.requests == 1 else "s"
                 raise OverBudget(f"the budget of {self.requests} request{plural} is used up")
             for cap in self.caps:
-                if self._spent + self._reserved + cost > cap.dollars:
+                spent = cap.before + self._spent
+                if spent + self._reserved + cost > cap.dollars:
                     raise OverBudget(
-                        f"{cap.name} of {cap.dollars:.4g} USD is used up: {self._spent:.4g} is spent, and "
+                        f"{cap.name} of {cap.dollars:.4g} USD is used up: {spent:.4g} is spent, and "
                         f"the next request takes at least {cost:.4g}"
                     )
             self.used += count
