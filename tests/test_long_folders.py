@@ -16,6 +16,7 @@ from fake.received import Received
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
 
+from gptkit.cli.long.output import File
 from gptkit.cli.long.walk import plan
 from gptkit.errors import NoInput, UsageFault
 
@@ -292,6 +293,20 @@ def test_a_result_that_cannot_be_written_is_named(
     assert code == 80
     assert "1 of 2 files not done: 'docs/sub/b.md': cannot write 'out/sub/b.md': " in errors
     assert (folder / "out/a.md").read_text() == "GOOD\n"
+
+
+@on_posix
+def test_a_result_that_another_run_is_writing_is_left_to_it(
+    gptkit: InMemory, server: FakeServer, same: str, folder: Path
+) -> None:
+    tree(folder, {"docs/a.md": "good\n", "docs/b.md": "fine\n", "out/a.md": "older\n"})
+    server.answer(shout)
+    other = File(Path("out/a.md"))
+    code, _, errors = gptkit(same, "-f", "docs", "--output-dir", "out")
+    other.leave(None)
+    assert code == 75
+    assert "1 of 2 files not done: 'docs/a.md': 'out/a.md' is being written by another gptkit" in errors
+    assert texts(folder / "out") == {"a.md": "older\n", "b.md": "FINE\n"}
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,8 @@ class Results:
         path, count = self._plan.work[number].path, len(self._plan.work)
         what = first.message if f"'{path}'" in first.message else f"'{path}': {first.message}"
         rest = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        return Incomplete(
+        busy = all(isinstance(one, TryAgain) for _, one in failed)
+        return (TryAgain if busy else Incomplete)(
             f"{len(failed)} of {count} files not done: {what}{rest}",
             hint="--report FILE lists all; the same command asks for what is missing",
         )
