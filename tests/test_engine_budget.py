@@ -147,7 +147,7 @@ def test_the_purpose_is_kept() -> None:
 def test_what_was_spent_before_counts_and_is_told() -> None:
     cap = Cap(1.0, "the monthly_limit", 1.25)
     one = Budget(None, (cap,), dear, "api.example", lambda: 7.0)
-    with pytest.raises(OverBudget, match="the monthly_limit of 1 USD is used up: 1.25 is spent, and"):
+    with pytest.raises(OverBudget, match=r"the monthly_limit of 1 USD is used up: 1[.]25 is spent, and"):
         one.reserve(question())
     assert (cap.left, Cap(1.0, "x", 0.25).left) == (0.0, 0.75)
     assert Budget(None, (cap._replace(before=0.5),), dear).reserve(question()) > 0
