@@ -16,8 +16,6 @@ CUT = "\n\n[cut off here; this answer is not whole]"
 """Closes an answer of which only a part came, wherever it is sent back."""
 OF_A_MESSAGE = 4
 """Tokens that the chat format adds to a message."""
-SMALL = 1500
-"""Tokens that fit into any model's window beside what else a request holds."""
 RECENT = 0.5
 """Part of the room that the latest turns keep when older ones are summarised, so that the next
 summary is many turns away."""
@@ -90,13 +88,11 @@ def recall(
 
     Those that do not fit are summarised, together with what was summarised before (`kept`, which
     must lie on the chain). `room` is told what everything would take and says how much there is; None:
-    as much. It is asked only where the conversation is longer than the smallest of windows.
+    as much.
     """
     later = _later(chain, kept)
     summary = kept.text if kept else ""
     whole = Recalled(_messages(reversed(later)), summary)
-    if whole.tokens <= SMALL:
-        return whole
     most = room(whole.tokens)
     if most is None or whole.tokens <= most:
         return whole
