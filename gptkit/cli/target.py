@@ -21,7 +21,7 @@ def check(terminal: Terminal, output: Path, inputs: Sequence[Path]) -> None:
             raise CannotWrite(f"'{output}': it is another user's symbolic link")
         if output.is_dir():
             raise UsageFault(f"'{output}': the output is a folder")
-        partial = _partial(output)
+        partial = partial_of(output)
         for path in (output, partial) if os.path.exists(partial) else (output,):  # noqa: PTH110
             if terminal.stdin_is(path) or any(same_file(path, each) for each in inputs):
                 raise UsageFault(f"'{path}': the output would overwrite the input")
@@ -53,7 +53,7 @@ def keep_partial(output: Path, text: str, failure: GptkitError) -> None:
     """
     if output.exists() and not output.is_file():
         return
-    partial = _partial(output)
+    partial = partial_of(output)
     try:
         replace_name(partial, text.encode("utf-8", "replace"), like=output)
     except CannotWrite as error:
@@ -62,5 +62,6 @@ def keep_partial(output: Path, text: str, failure: GptkitError) -> None:
     failure.hint = f"'{output}' was not written; what came is in '{partial}'"
 
 
-def _partial(output: Path) -> Path:
+def partial_of(output: Path) -> Path:
+    """Where there is what came of an output that is not whole."""
     return output.with_name(output.name + ".partial")
