@@ -242,11 +242,26 @@ def test_a_mismatch_is_told_briefly() -> None:
             {"$ref": "file:///etc/passwd"},
             "'$ref' names 'file:///etc/passwd', which is not in the schema; nothing is fetched",
         ),
+        (
+            {"items": {"$dynamicRef": "http://127.0.0.1:9/s.json"}},
+            "'$dynamicRef' names 'http://127.0.0.1:9/s.json', which is not in the schema; nothing is fetched",
+        ),
+        ({"properties": {"a": {"pattern": "("}}}, "$.properties.a.pattern: '(' is not a 'regex'"),
+        ({"patternProperties": {"(": {}}}, "$.patternProperties: '(' is not a 'regex'"),
+        ({"$schema": 5}, "$['$schema']: must be a text"),
+        ({"$id": "http://[", "$ref": "a"}, "cannot be resolved: Invalid IPv6 URL"),
         ({"enum": [object()]}, "cannot be written as JSON: Object of type object is not JSON serializable"),
     ],
 )
 def test_a_schema_is_checked_before_anything_is_sent(schema: dict[str, object], problem: str | None) -> None:
     assert check_schema(schema) == problem
+
+
+def test_a_reference_that_only_the_answer_comes_to_is_a_mismatch() -> None:
+    hidden = {"x": {"$ref": "http://127.0.0.1:9/s.json"}, "properties": {"a": {"$ref": "#/x"}}}
+    assert check_schema(hidden) is None
+    told = "it names 'http://127.0.0.1:9/s.json', which is not in the schema; nothing is fetched"
+    assert defect(hidden, '{"a": 1}').problem == f"it does not match the JSON schema: {told}"
 
 
 def test_a_schema_that_never_ends_is_refused() -> None:

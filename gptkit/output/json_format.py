@@ -80,15 +80,23 @@ def schema_problem(schema: Mapping[str, object]) -> str | None:
     from jsonschema.exceptions import best_match
     from jsonschema.validators import Draft202012Validator, validator_for
 
+    if not isinstance(schema.get("$schema", ""), str):
+        return "$['$schema']: must be a text"
     try:
         json.dumps(schema)
         draft = validator_for(schema, default=Draft202012Validator)
-        worst = best_match(draft(draft.META_SCHEMA).iter_errors(cast("Any", schema)))
+        checker = draft(draft.META_SCHEMA, format_checker=draft.FORMAT_CHECKER)  # is a pattern one?
+        worst = best_match(checker.iter_errors(cast("Any", schema)))
     except (TypeError, ValueError) as error:
         return f"cannot be written as JSON: {error}"
     except RecursionError:
         return "nested too deeply"
-    return _told(worst.json_path, worst.message) if worst is not None else _unknown_reference(schema)
+    if worst is not None:
+        return _told(worst.json_path, worst.message)
+    try:
+        return _unknown_reference(schema)
+    except ValueError as error:  # an '$id' that is no address
+        return f"cannot be resolved: {one_line(str(error), 100)}"
 
 
 def _unknown_reference(schema: Mapping[str, object]) -> str | None:
@@ -97,17 +105,20 @@ def _unknown_reference(schema: Mapping[str, object]) -> str | None:
 
     def walk(resource: Resource[Schema], resolver: Resolver[Schema]) -> Iterator[str]:
         contents = resource.contents
-        if isinstance(contents, Mapping) and isinstance(reference := contents.get("$ref"), str):
+        keywords = contents if isinstance(contents, Mapping) else {}
+        for key in ("$ref", "$dynamicRef"):
+            if not isinstance(reference := keywords.get(key), str):
+                continue
             try:
                 resolver.lookup(reference)
             except Unresolvable:
-                yield reference
+                yield f"'{key}' names '{one_line(reference, 100)}'"
         for part in resource.subresources():
             yield from walk(part, resolver.in_subresource(part))
 
     root: Resource[Schema] = DRAFT202012.create_resource(schema)
     for reference in walk(root, EMPTY_REGISTRY.resolver_with_root(root)):
-        return f"'$ref' names '{one_line(reference, 100)}', which is not in the schema; nothing is fetched"
+        return f"{reference}, which is not in the schema; nothing is fetched"
     return None
 
 
@@ -115,6 +126,7 @@ def _mismatch(value: object, schema: Mapping[str, object]) -> str | None:
     """Path and reason of up to three violations."""
     from jsonschema.exceptions import relevance
     from jsonschema.validators import Draft202012Validator, validator_for
+    from referencing.exceptions import Unresolvable
     from referencing.jsonschema import EMPTY_REGISTRY
 
     draft: type[Validator] = validator_for(schema, default=Draft202012Validator)
@@ -123,6 +135,8 @@ def _mismatch(value: object, schema: Mapping[str, object]) -> str | None:
         errors = sorted(validator.iter_errors(cast("Any", value)), key=relevance, reverse=True)
     except RecursionError:
         return "nested too deeply"
+    except Unresolvable as error:  # in a place where only this draft looks for references
+        return f"it names '{one_line(str(error.ref), 100)}', which is not in the schema; nothing is fetched"
     return "; ".join(_told(error.json_path, error.message) for error in errors[:3]) or None
 
 
