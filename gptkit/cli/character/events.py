@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple, cast
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Never, cast
 
 from gptkit.errors import CannotRead, DataFault
+from gptkit.sanitize import one_line
 
 if TYPE_CHECKING:
     from gptkit.terminal import Terminal
 
 LINE_CAP = 1 << 20
+DEPTH_CAP = 64
 KEYS = ("player", "state", "session")
 PATIENCE = 0.1
 """Seconds after which a silent game is left if there is nothing more to answer it with."""
@@ -73,7 +76,13 @@ def _object(line: bytes) -> Mapping[str, object]:
     if len(line) > LINE_CAP:
         raise DataFault(f"longer than {LINE_CAP >> 20} MiB")
     try:
-        found = json.loads(line.decode("utf-8-sig"))
+        found = json.loads(
+            line.decode("utf-8-sig"),
+            object_pairs_hook=_pairs,
+            parse_float=_finite,
+            parse_constant=_refused,
+        )
+        _check(found, 0)
     except UnicodeDecodeError:
         raise DataFault("not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -83,6 +92,47 @@ def _object(line: bytes) -> Mapping[str, object]:
     if not isinstance(found, dict):
         raise DataFault('must be a JSON object such as {"player": "...", "session": "..."}')
     return found
+
+
+def _pairs(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """Of two values for one key none is sure to be the one that was meant."""
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise DataFault(f"the key '{one_line(name, 64)}' is given twice")
+        found[name] = value
+    return found
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise DataFault(f"not JSON: the number {digits[:20]} is too large")
+    return number
+
+
+def _refused(constant: str) -> Never:
+    raise DataFault(f"not JSON: {constant} is not a number")
+
+
+def _check(value: object, depth: int) -> None:
+    """What comes back with an answer must be JSON again, and text that can be written as UTF-8."""
+    if isinstance(value, str) and not _is_whole(value):
+        raise DataFault("half a character (a lone surrogate) in a text")
+    if not isinstance(value, dict | list):
+        return
+    if depth == DEPTH_CAP:
+        raise DataFault(f"nested deeper than {DEPTH_CAP} levels")
+    for part in (*value, *value.values()) if isinstance(value, dict) else value:
+        _check(part, depth + 1)
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _player(found: Mapping[str, object]) -> str:

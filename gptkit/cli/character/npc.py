@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +14,7 @@ from gptkit.cli.character.replies import Held, Replies, begun
 from gptkit.engine.character import npc
 from gptkit.engine.character.role import OWN, Role, role
 from gptkit.errors import DataFault, GptkitError, Incomplete, NoPermission, UsageFault
+from gptkit.sanitize import one_line
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Action
@@ -45,6 +46,17 @@ def run(
     who = role(template, values, cards(services, template).card)
     game = _Game(services, Replies(services, template, values, flags, _form(services, who, values)))
     return game.run(_workers(values))
+
+
+# fmt: off
+PLAIN = frozenset({
+    "type", "title", "description", "default", "properties", "required", "additionalProperties", "items",
+    "anyOf", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+    "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"
+})
+# fmt: on
+"""Keywords that a stranger's schema may have: checking them takes no longer than reading the reply. A pattern
+or schemas that name each other can take years."""
 
 
 class _Game:
@@ -140,7 +152,26 @@ def _actions(values: Mapping[str, Value]) -> tuple[Action, ...]:
 def _own_schema(who: Role) -> Mapping[str, object] | None:
     own = who.card.extensions.get(OWN) if who.card else None
     schema = own.get("schema") if isinstance(own, Mapping) else None
-    return None if schema is None else _checked(schema, f"'{who.name}': extensions.{OWN}.schema")
+    if schema is None:
+        return None
+    source = f"'{who.name}': extensions.{OWN}.schema"
+    for strange in _not_plain(schema):
+        hint = "a schema of your own, given with --schema, may have it"
+        raise DataFault(f"{source}: '{one_line(strange, 64)}' is not allowed in a card", hint=hint)
+    return _checked(schema, source)
+
+
+def _not_plain(schema: object) -> Iterator[str]:
+    """Keywords of a schema, and of those within it, that are none of the plain ones."""
+    if not isinstance(schema, Mapping):
+        return
+    yield from (str(key) for key in schema if key not in PLAIN)
+    named, choices = schema.get("properties"), schema.get("anyOf")
+    within = [schema.get("items"), schema.get("additionalProperties")]
+    within += named.values() if isinstance(named, Mapping) else ()
+    within += choices if isinstance(choices, list | tuple) else ()
+    for part in within:
+        yield from _not_plain(part)
 
 
 def _schema(services: Services, values: Mapping[str, Value]) -> Mapping[str, object]:

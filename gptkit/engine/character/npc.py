@@ -107,14 +107,13 @@ def _fault(found: object, wanted: Form) -> str:
     """What a schema of the user's may let through, and what the bounds of the world forbid."""
     if not isinstance(found, dict):
         return "it is no JSON object"
-    allowed = {action.name for action in wanted.actions}
+    allowed = sorted({action.name for action in wanted.actions})
     actions = found.get("actions")
-    for one in actions if isinstance(actions, list) and allowed else ():
+    given = [] if actions is None else actions if isinstance(actions, list) else [actions]
+    for one in given if allowed else ():
         name = one.get("name") if isinstance(one, dict) else one
         if name not in allowed:
-            return (
-                f"the action {json.dumps(name, ensure_ascii=False)} is not among {', '.join(sorted(allowed))}"
-            )
+            return f"the action {json.dumps(name, ensure_ascii=False)} is not among {', '.join(allowed)}"
     state = found.get("state")
     return fault(state, wanted.variables) if isinstance(state, dict) else ""
 
