@@ -11,7 +11,7 @@ from gptkit.documents.chunk import HEADING, HELD, INSIDE, Block, weight
 
 HASHED = 32
 """Characters at the start of a block that say how good a border in front of it is."""
-NEVER = 3.0
+ALWAYS, NEVER = -1.0, 3.0
 
 
 class Rival(NamedTuple):
@@ -40,7 +40,7 @@ class _Grouping:
         self._held: list[Block] = []
         self._first = 0  # number of the first block that is held
         self._start = self._place = 0
-        self._rivals: deque[Rival] = deque()
+        self._rivals = deque([Rival(0, ALWAYS, 0, alive=False)])
         self._behind_heading = False
 
     def groups(self, blocks: Iterable[Block]) -> Iterator[list[Block]]:
@@ -55,6 +55,7 @@ class _Grouping:
             self._place += cost(new)
             if silent > HELD:
                 yield from self._rest()
+                self._rivals = deque([Rival(self._place, ALWAYS, self._first, alive=False)])
                 silent = 0
             else:
                 yield from self._settled(self._place - self._reach)
@@ -83,7 +84,7 @@ class _Grouping:
                 return
 
     def _rest(self) -> Iterator[list[Block]]:
-        yield from self._settled(self._place)
+        yield from self._settled(self._place - self._reach)
         while self._place - self._start > self._most and len(self._held) > 1:
             yield from self._cut(self._best())
         yield from self._cut(len(self._held))

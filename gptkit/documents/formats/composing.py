@@ -29,7 +29,7 @@ class Place(NamedTuple):
 def pieces_of(blocks: Iterable[Block], most: int, name: str) -> Iterator[Piece]:
     line, above = 1, Headings()
     for group in grouped(blocks, most):
-        piece = composed(group, name)._replace(line=line, path=above.path)
+        piece = composed(group, name)._replace(line=line, path=above.path(group[0]))
         above.follow(group)
         line += line_ends(piece.source)
         yield piece
@@ -41,9 +41,8 @@ class Headings:
     def __init__(self) -> None:
         self._open: list[tuple[int, str]] = []
 
-    @property
-    def path(self) -> tuple[str, ...]:
-        return tuple(title for _, title in self._open)
+    def path(self, first: Block) -> tuple[str, ...]:
+        return tuple(title for level, title in self._open if not first.level or level < first.level)
 
     def follow(self, blocks: Iterable[Block]) -> None:
         for block in blocks:
@@ -92,7 +91,7 @@ def halved(blocks: Sequence[Block], piece: Piece) -> tuple[Piece, Piece] | None:
     line = piece.line + line_ends(first.source)
     return (
         first._replace(path=piece.path, line=piece.line),
-        second._replace(path=_joined(piece.path, above.path), line=line),
+        second._replace(path=_joined(piece.path, above.path(blocks[cut])), line=line),
     )
 
 

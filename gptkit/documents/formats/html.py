@@ -20,11 +20,9 @@ UNTOUCHED = frozenset(
     ["script", "style", "pre", "textarea", "template", "svg", "math", "object", "iframe", "xmp"]
 )
 TEXT, START, CLOSE, OTHER = range(4)
-MALFORMED = re.compile("<[A-Za-z!?/]")
+UNCLOSED = re.compile("<[A-Za-z!?/]")
 UNFINISHED = HELD * 4
 """Characters of a comment or tag that the parser is given; what is longer is passed on up to its end."""
-UNFINISHED_AT_END = 4096
-"""The parser looks for the end of each tag that is not closed: that takes the square of their length."""
 ATOM = re.compile(
     r"<(code|kbd|samp|tt)\b[^<>]*>.*?</\1\s*>|<[^<>]*>|&[#\w]+;|\s+|[^\s<&]+?(?:[。！？，；]|(?=[\s<&]|\Z))|.",
     re.DOTALL | re.IGNORECASE,
@@ -45,22 +43,30 @@ class Html(UnitFormat):
         return _Segments().of(_tokens(lines))
 
     def written(self, literal: str, text: str, how: str) -> str:
-        return text
+        return text.replace("\n", how) if how else text
 
     def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
-        atoms = [found[0] for found in ATOM.finditer(segment.text)]
+        literal = segment.source[segment.start : segment.end]
+        atoms = [found[0] for found in ATOM.finditer(literal)]
         if len(atoms) < 2:
-            atoms = [] if HOLE in masked(segment.text, PLAIN)[0] else list(segment.text)
+            atoms = [] if HOLE in masked(literal, PLAIN)[0] else list(literal)
         if len(atoms) < 2:
             return None
         length = len("".join(atoms[: middle(atoms)]))
+        if not literal[:length].strip() or not literal[length:].strip():
+            return None
         cut = segment.start + length
+        first, rest = literal[:length], literal[length:]
         return (
-            segment._replace(source=segment.source[:cut], text=segment.text[:length], end=cut),
+            segment._replace(source=segment.source[:cut], text=_unified(first, segment.how), end=cut),
             segment._replace(
-                source=segment.source[cut:], text=segment.text[length:], start=0, end=segment.end - cut
+                source=segment.source[cut:], text=_unified(rest, segment.how), start=0, end=segment.end - cut
             ),
         )
+
+
+def _unified(text: str, end: str) -> str:
+    return text.replace(end, "\n") if end else text
 
 
 class Token(NamedTuple):
@@ -101,18 +107,13 @@ class _Segments:
     def _is_inline(self, token: Token) -> bool:
         if self._untouched:
             return False
-        if (
-            token.kind == TEXT
-        ):  # what the parser could make no tag or comment of is none of the model's business
-            return not MALFORMED.match(token.source)
+        if token.kind == TEXT:
+            return not UNCLOSED.match(token.source)
         return INLINE.fullmatch(token.name) is not None
 
     def _note(self, token: Token) -> None:
-        if (
-            token.kind == START
-            and token.name in UNTOUCHED
-            and (token.name in self._untouched[:1] or not self._untouched)
-        ):
+        opens = token.name in (self._untouched[:1] or UNTOUCHED)
+        if token.kind == START and opens:
             self._untouched.append(token.name)
         elif token.kind == CLOSE and self._untouched and token.name == self._untouched[-1]:
             self._untouched.pop()
@@ -128,7 +129,9 @@ class _Segments:
             return
         path = tuple(title for level, title in self._above if not self._heading or level < self._heading)
         start = len(self._silent)
-        yield Segment(self._silent + text, text, start, start + len(text), path=path)
+        end = "\r\n" if text.count("\r\n") == text.count("\n") == text.count("\r") > 0 else ""
+        whole = self._silent + text
+        yield Segment(whole, _unified(text, end), start, len(whole), end, path=path)
         self._silent = ""
         if self._heading:
             title = " ".join(holes.replace(HOLE, "").split())
@@ -157,7 +160,7 @@ def _tokens(lines: Iterable[str]) -> Iterator[Token]:
         if len(held) > UNFINISHED:
             parser.rawdata = ""
             awaited = "-->" if held.startswith("<!--") else ">"
-    if len(held) <= UNFINISHED_AT_END:
+    if not UNCLOSED.match(held):
         parser.close()
         tokens, held = parser.taken(held)
         yield from tokens

@@ -11,7 +11,7 @@ from gptkit.documents.formats.markdown_blocks import CODE, HEADING, HTML, Leaf, 
 
 
 def leaves(lines: Iterable[str], carried: int = 0) -> Iterator[Leaf]:
-    """Join to the input. Only lines that may belong together are held, seldom more than 64 Ki characters.
+    """Join to the input. Only lines that may belong together are held, seldom more than 16 Ki characters.
 
     `carried` is by how much the first lines are indented because of containers opened before them.
     """
@@ -36,6 +36,8 @@ def with_front_matter(lines: Iterable[str]) -> Iterator[Leaf]:
     yield from leaves(chain(held, rest))
 
 
+REGION = HELD // 4
+"""Characters that are parsed at once; the parser takes some five hundred times as many bytes."""
 FRONT_MATTER = {"---": ("---", "..."), "+++": ("+++",)}
 FRONT_LINE = re.compile(r"\s*(?:[\w\"'.-]+\s*[:=]|[#\[]|---|\+\+\+)")
 ATX = re.compile(r"#{1,6}(?:[ \t\r\n]|$)")
@@ -67,7 +69,7 @@ class _Reader:
                 yield from self._leaves()
                 self._forget()
             self._add(line)
-            if self._size > HELD:
+            if self._size > REGION:
                 yield from self._spilled()
         yield from self._leaves()
 
@@ -111,7 +113,7 @@ class _Reader:
         """All that is sure; what goes on belongs to the last block, as far as can be told so early."""
         found = self._leaves()
         last = found[-1]
-        if len(found) > 1 and len(last.source) < HELD // 2:
+        if len(found) > 1 and len(last.source) < REGION // 2:
             self._lines = list(lines_of(last.source))
             first = self._lines[0]
             self._carried = 0 if last.kind == CODE else len(first) - len(first.lstrip(" \t"))

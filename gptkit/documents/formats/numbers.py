@@ -53,7 +53,7 @@ def differences(before: str, after: str) -> tuple[list[Number], list[Number]]:
     """Numbers that are missing in the second text, and those that only it has."""
     if _runs(before) == _runs(after):
         return [], []
-    missing, added = list(_numbers(before)), list(_numbers(after))
+    missing, added = list(_numbers(before)), sorted(_numbers(after), key=lambda one: one.loose)
     missing, added = _unlike(missing, added, lambda one, two: one.digits == two.digits)
     missing, added = _unlike(missing, added, lambda one, two: bool(one.values & two.values))
     if _joined(missing) == _joined(added):

@@ -33,16 +33,22 @@ def differences(before: str, after: str, first_line: int, carried: int) -> Itera
     old, new = list(_outline(before, carried)), list(_outline(after, carried))
     if [entry.likeness for entry in old] == [entry.likeness for entry in new]:
         return
-    from difflib import SequenceMatcher
-
-    matcher = SequenceMatcher(
-        None, [entry.likeness for entry in old], [entry.likeness for entry in new], autojunk=False
-    )
-    changes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
-    for _, start, end, new_start, new_end in changes[:MOST]:
+    for start, end, new_start, new_end in _changes(old, new)[:MOST]:
         line = old[min(start, len(old) - 1)].line + first_line if old else first_line
         kind = KINDS[(old[start] if start < end else new[new_start]).kind]
         yield Finding(line, kind, _message(old[start:end], new[new_start:new_end]))
+
+
+def _changes(old: Sequence[Entry], new: Sequence[Entry]) -> list[tuple[int, int, int, int]]:
+    """From where to where the first are other than the second."""
+    if len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        return [(at, at + 1, at, at + 1) for at, (one, two) in pairs if one.likeness != two.likeness]
+    from difflib import SequenceMatcher
+
+    before, after = ([entry.likeness for entry in entries] for entries in (old, new))
+    codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [code[1:] for code in codes if code[0] != "equal"]
 
 
 def _message(old: Sequence[Entry], new: Sequence[Entry]) -> str:
