@@ -138,12 +138,12 @@ class TestShowAndPath:
 
     def test_a_file_whose_name_cannot_be_a_commands_is_told(self, gptkit: InMemory, mine: Path) -> None:
         (mine / "My Haiku.yaml").write_text(GOOD)
-        (mine / "history.yaml").write_text(GOOD)
+        (mine / "version.yaml").write_text(GOOD)
         assert gptkit("prompts", "show", "My Haiku") == (0, GOOD, "")
         problem = f"'{mine / 'My Haiku.yaml'}': {BAD_NAME}"
         assert gptkit("My Haiku") == (65, "", f"gptkit: {problem}\nhint: rename the file\n")
-        reserved = f"'{mine / 'history.yaml'}': this name belongs to a command of gptkit itself"
-        assert gptkit("history") == (65, "", f"gptkit: {reserved}\nhint: rename the file\n")
+        reserved = f"'{mine / 'version.yaml'}': this name belongs to a command of gptkit itself"
+        assert gptkit("version") == (65, "", f"gptkit: {reserved}\nhint: rename the file\n")
         code, output, _ = gptkit("--help")
         assert code == 0
         assert "(broken: 'gptkit prompts check 'My Haiku'' says why)" in " ".join(output.split())

@@ -67,9 +67,9 @@ def test_the_method_and_the_tries_change_at_the_prompt(screen: Any, server: Fake
     server.say("It is three.")
     server.say(check(attempt=True, gives_away=True))
     server.say(update())
+    assert b"It is three." not in shown.raw
     at_prompt(shown, "4?\r")
     shown.wait_for("It is three.")
-    assert shown.raw.count(b"It is three.") == 1
     at_prompt(shown, "\x04")
     assert shown.wait_exit() == 0
     assert "Lead with questions" in system(server.requests[0])
