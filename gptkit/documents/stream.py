@@ -11,6 +11,8 @@ from gptkit.documents.decode import decode
 from gptkit.errors import DataFault
 
 LINE_END = re.compile(r"\r\n|\n|\r")
+FRAGMENT = 1 << 18
+"""Characters of a line that are held until its end comes."""
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
@@ -43,23 +45,37 @@ def decoded(head: bytes, rest: Iterable[bytes], source: str, encoding: str | Non
 
 
 def lines(texts: Iterable[str]) -> Iterator[str]:
-    """Lines with their ends, which are LF, CRLF or CR; together they are the input to the letter."""
-    held = ""
-    for text in texts:
-        held += text
+    """Lines with their ends, which are LF, CRLF or CR; together they are the input to the letter.
+
+    A line that is longer than FRAGMENT comes in parts, of which only the last has its end.
+    """
+    held: list[str] = []
+    size = 0
+    for text in _whole_ends(texts):
         last = 0
-        for end in LINE_END.finditer(held):
-            if end.end() == len(held) and end[0] == "\r":
-                break  # an LF may follow
-            yield held[last : end.end()]
-            last = end.end()
-        held = held[last:]
-    last = 0
-    for end in LINE_END.finditer(held):
-        yield held[last : end.end()]
-        last = end.end()
-    if held[last:]:
-        yield held[last:]
+        for end in LINE_END.finditer(text):
+            yield "".join([*held, text[last : end.end()]])
+            held.clear()
+            size, last = 0, end.end()
+        if last < len(text):
+            held.append(text[last:])
+            size += len(text) - last
+        if size > FRAGMENT:
+            yield "".join(held)
+            held.clear()
+            size = 0
+    if held:
+        yield "".join(held)
+
+
+def _whole_ends(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, cut so that none ends between a CR and its LF."""
+    waiting = ""
+    for text in texts:
+        whole = waiting + text
+        waiting = "\r" if whole.endswith("\r") else ""
+        yield whole.removesuffix("\r") if waiting else whole
+    yield waiting
 
 
 def _is_utf8(head: bytes) -> bool:
