@@ -68,6 +68,7 @@ def test_a_message_is_answered_and_ctrl_d_leaves(talking: Talking) -> None:
         ("你好，世界\r", "你好，世界"),
         ("cafe\u0301 \U0001f44d\r", "caf\u00e9 \U0001f44d"),  # the emulator composes
         ("abc\x01x\x05y\r", "xabcy"),
+        ("a \x1b[31mred\x1b[0m word\r", "a red word"),  # copied with its colour
     ],
 )
 def test_what_is_typed_is_one_message(talking: Talking, typed: str, sent: str) -> None:

@@ -148,8 +148,10 @@ class LineEditor:
                 event.current_buffer.complete_next()
 
         @bindings.add("c-@")
+        @bindings.add("<vt100-mouse-event>")
         def nothing(_event: KeyPressEvent) -> None:
-            """What Linux makes of a Ctrl-D that was typed before the line was edited here."""
+            """What Linux makes of a Ctrl-D that was typed before the line was edited here, and a colour
+            in a text that is pasted, which is taken for a click with half of its numbers."""
 
         @bindings.add("c-c", filter=has_focus(DEFAULT_BUFFER))
         @bindings.add("<sigint>")
