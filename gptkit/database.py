@@ -93,6 +93,12 @@ def close_untouched(connection: sqlite3.Connection, path: Path | None) -> None:
         connection.close()
 
 
+def refuse_special(path: Path) -> None:
+    """A pipe or a device would be waited for; raises CannotRead. A folder says so itself."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise CannotRead(f"'{path}': not a regular file")
+
+
 def _create(path: Path, application_id: int) -> None:
     """A new file appears with its whole header: no file in this place is ever half made."""
     if path.exists():
@@ -127,6 +133,7 @@ def _write_empty(path: Path, application_id: int) -> None:
 
 def _check_header(path: Path, version: int, application_id: int, hint: str) -> None:
     """Before SQLite opens the file: it writes to one that it closes, if only to tidy up."""
+    refuse_special(path)
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER)

@@ -209,3 +209,11 @@ def test_a_folder_that_cannot_be_made_is_a_failure_to_write(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotWrite):
         opened(tmp_path / "file" / "a.db")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    os.mkfifo(path)
+    with pytest.raises(CannotRead, match="not a regular file"):
+        opened(path)

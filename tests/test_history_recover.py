@@ -140,8 +140,18 @@ def test_nothing_to_recover_is_no_reason_to_touch_anything(tmp_path: Path) -> No
         recover(kept)
     file(kept).parent.mkdir()
     file(kept).write_bytes(b"a letter to my aunt" * 1000)
-    with pytest.raises(CannotRead, match="nothing in it is gptkit's"):
+    with pytest.raises(CannotRead, match="nothing in it is gptkit's") as fault:
         recover(kept)
+    assert fault.value.hint == "move it away; the next command makes a new one"
     with pytest.raises(GptkitError):
         kept.sessions(1)
     assert [path.name for path in file(kept).parent.iterdir()] == ["history.db"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    file(kept).parent.mkdir()
+    os.mkfifo(file(kept))
+    with pytest.raises(CannotRead, match="not a regular file"):
+        recover(kept)

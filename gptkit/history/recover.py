@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.database import refuse_special
 from gptkit.errors import CannotRead, CannotWrite, NoInput
 from gptkit.history.pages import Pages
 from gptkit.history.rescue import Rescue
@@ -37,6 +38,7 @@ def recover(store: Store) -> Recovered:
     path = store.path
     if path is None or not path.exists():
         raise NoInput(f"'{path}': there is no store")
+    refuse_special(path)
     store.close()
     folder = path.with_name(f".gptkit-{os.urandom(8).hex()}")  # a new store locks the folder it is made in
     made = Store(folder / path.name, folder / "journal")
@@ -73,7 +75,9 @@ def _read(path: Path) -> Rescue:
         raise CannotRead(f"'{path}': {(error.strerror or str(error)).lower()}") from error
     is_ours = head[_APPLICATION] == APPLICATION_ID.to_bytes(4, "big")
     if not is_ours and not rescue.turns:
-        raise CannotRead(f"'{path}': nothing in it is gptkit's")
+        raise CannotRead(
+            f"'{path}': nothing in it is gptkit's", hint="move it away; the next command makes a new one"
+        )
     return rescue
 
 
