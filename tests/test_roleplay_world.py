@@ -311,17 +311,19 @@ def test_a_throw_at_the_prompt_is_told_with_the_next_message(
 
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")
 def test_another_greeting_begins_again(screen: OnTerminal, server: FakeServer, folder: Path) -> None:
-    (folder / "b.yaml").write_text("name: B\ndescription: x\ngreetings: [First words., Second words.]\n")
+    (folder / "b.yaml").write_text(
+        "name: B\ndescription: x\ngreetings: [First words., 'Second words, {{user}}.']\n"
+    )
     server.say("yes")
     server.say("no")
     running = screen("roleplay", "b.yaml", columns=100, rows=40)
     running.wait_for("First words.")
     typed(running, "one", "yes")
-    typed(running, "/greeting", "2: Second words.")
-    typed(running, "/greeting 2", "Second words.", 2)
+    typed(running, "/greeting", "2: Second words, User.")
+    typed(running, "/greeting 2", "Second words, User.", 2)
     typed(running, "/greeting 3", "has greetings 1 to 2")
     typed(running, "two", "no")
     said = [one["content"] for one in server.requests[1].json["messages"][1:]]
-    assert said == ["Second words.", "two\n"]
+    assert said == ["Second words, User.", "two\n"]
     running.send("\x04")
     assert running.wait_exit() == 0

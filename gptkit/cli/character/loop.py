@@ -69,8 +69,9 @@ def _greeting(desk: Desk, number: str) -> None:
     if who.card is None:
         raise NoInput("a character that is described in words has no greetings")
     if not number:
-        for place, text in enumerate(who.card.greetings, 1):
-            desk.show(f"{place}: {one_line(text, SHOWN)}")
+        for place in range(1, len(who.card.greetings) + 1):
+            one = found(talk.services, talk.template, {**talk.values, "greeting": place})
+            desk.show(f"{place}: {one_line(one.shown if one is not None else '', SHOWN)}")
         return
     if not number.isdecimal() or len(number) > 6:
         raise UsageFault(f"'/greeting': '{number}' is not the number of a greeting")
