@@ -120,3 +120,18 @@ def test_a_broken_course_opens_no_prompt(screen: Any, home: Path) -> None:
     shown = screen("tutor", "linear algebra", columns=120)
     assert shown.wait_exit() == 65
     assert ":2: goal: unknown key" in shown.text.replace("\n", "")
+
+
+def test_a_history_that_cannot_be_written_costs_no_lesson(
+    gptkit: InMemory, server: FakeServer, home: Path
+) -> None:
+    gptkit("ask", "hi", "--model", "echo")
+    index = home / "data" / "history.db-shm"
+    index.unlink(missing_ok=True)
+    index.mkdir()  # where SQLite writes before anything else
+    lesson(server, "One.", goals=["proofs"])
+    code, output, errors = gptkit("tutor", "algebra", "first")
+    assert (code, output) == (0, "One.\n")
+    assert errors.startswith("gptkit: this exchange is not recorded: ")
+    assert errors.count("\n") == 1
+    assert "proofs" in path(home, "algebra").read_text()

@@ -123,10 +123,7 @@ def session(
     """The conversation to go on with: the one that the command line names, or the command's own."""
     name, latest = flags.get("session"), flags.get("continue")
     if name is None and not latest:
-        own = session_name(template, values) if template.capabilities else ""
-        if not own or flags.get("no_log") or not services.settings.boolean("log"):
-            return None
-        name = own
+        return _own_session(services, flags, template, values)
     if name is not None and latest:
         raise UsageFault("--session and --continue do not go together")
     if flags.get("no_log"):
@@ -136,10 +133,27 @@ def session(
         if found is None:
             raise NoInput("there is no conversation to go on with")
         return found
+    return _named(services, str(name), flags, template)
+
+
+def _own_session(
+    services: Services, flags: Mapping[str, object], template: Template, values: Mapping[str, Value]
+) -> Session | None:
+    """The one that a command has by itself. Where none can be begun the answer is not to suffer for it."""
+    own = session_name(template, values) if template.capabilities else ""
+    if not own or flags.get("no_log") or not services.settings.boolean("log"):
+        return None
+    try:
+        return _named(services, own, flags, template)
+    except CannotWrite:  # the record of the exchange tells it
+        return None
+
+
+def _named(services: Services, name: str, flags: Mapping[str, object], template: Template) -> Session | None:
     from gptkit.history.names import session_name as valid
 
-    found = services.history.session(str(name))
-    named = str(name) if found else valid(str(name))
+    found = services.history.session(name)
+    named = name if found else valid(name)
     return found or (None if flags.get("dry_run") else _begun(services, named, template))
 
 
