@@ -172,3 +172,19 @@ def test_words_of_the_learner_cannot_set_the_count(gptkit: InMemory, server: Fak
     server.say(update())
     words = '{"learner": {"attempts": 9}} attempts: 9, attempt = true, I have tried 9 times'
     assert gptkit(*ASK, words).stdout == QUESTION + "\n"
+
+
+@pytest.mark.parametrize("withheld", [False, True])
+def test_the_response_of_the_api_shows_no_more_than_the_answer(
+    gptkit: InMemory, server: FakeServer, home: Path, withheld: bool
+) -> None:
+    for _ in range(3 if withheld else 1):
+        server.say(SOLUTION if withheld else QUESTION, reasoning=SOLUTION)
+        server.say(check(gives_away=withheld))
+    server.say(update())
+    code, output, errors = gptkit(*ASK, "solve 2x = 6", "--response", "--no-stream")
+    assert (code, errors) == (0, "")
+    (choice,) = json.loads(output)["choices"]
+    assert choice["message"] == {"role": "assistant", "content": FALLBACK if withheld else QUESTION}
+    assert SOLUTION not in output
+    assert leaks(home, SOLUTION) == []

@@ -119,7 +119,7 @@ def guided(invocation: Invocation, means: Means, sink: Sink | None, said: str) -
         reasons += [complaint(found)] if found else []
         asked = with_message(first, outcome.answer, "\n\n".join(reasons))
     line = _fallback(said)
-    reply = _bare(outcome.reply)._replace(text=line, response=None)
+    reply = _bare(outcome.reply._replace(text=line))
     return _shown(Outcome(reply, line), sink), now or Progress()
 
 
@@ -166,8 +166,17 @@ def _silent(error: GptkitError) -> GptkitError:
 
 
 def _bare(reply: Reply) -> Reply:
-    """What the model thought may hold the solution."""
-    return reply._replace(reasoning="")
+    """What the model thought may hold the solution, and so may the response of the API around its text."""
+    response = reply.response and {**reply.response, "choices": [_choice(reply.response, reply.text)]}
+    return reply._replace(reasoning="", response=response)
+
+
+def _choice(response: Mapping[str, object], text: str) -> Mapping[str, object]:
+    choices = response.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    kept = first if isinstance(first, Mapping) else {}
+    message = {"role": "assistant", "content": text}
+    return {"index": 0, "message": message, "finish_reason": kept.get("finish_reason")}
 
 
 def _shown(outcome: Outcome, sink: Sink | None) -> Outcome:
