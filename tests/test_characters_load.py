@@ -91,6 +91,10 @@ def test_gptkits_own_format_is_read() -> None:
             Problem(3, "state.g.type", "must be one of text, integer, number, boolean, choice"),
         ),
         ("name: a\nstate:\n  g: {default: 5, max: 3}", Problem(3, "state.g.default", "must be at most 3")),
+        (
+            "name: a\nstate:\n  g: {type: integer, min: 5, max: 3}",
+            Problem(3, "state.g.max", "less than min, 5: no value is allowed"),
+        ),
         ("name: a\nstate:\n  1g: 2", Problem(3, "state.1g", "a name consists of letters, digits, _ and -")),
         ("name: a\nstate: [g]", Problem(2, "state", "must be a mapping of names")),
         ("name: a\nactions: {b: [c]}", Problem(2, "actions.b", "must be text")),

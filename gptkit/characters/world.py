@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import get_args
@@ -110,6 +111,8 @@ def _variable(name: str, data: object, path: str, report: Report) -> Variable:
     if found == "choice" and not choices:
         report(Finding(f"{path}.choices", "missing"))
     bounds = [_bound(data.get(key), f"{path}.{key}", report) for key in ("min", "max")]
+    if bounds[0] is not None and bounds[1] is not None and bounds[0] > bounds[1]:
+        report(Finding(f"{path}.max", f"less than min, {bounds[0]:g}: no value is allowed"))
     words = data.get("help")
     told = words if isinstance(words, str) else ""
     variable = Variable(name, found, "", bounds[0], bounds[1], choices, told)
@@ -122,7 +125,7 @@ def _with_default(variable: Variable, default: object, path: str, report: Report
         number = low if variable.maximum is None else min(low, variable.maximum)
         usual: Mapping[Kind, Scalar] = {
             "text": "",
-            "integer": int(number),
+            "integer": math.ceil(number),
             "number": number,
             "boolean": False,
             "choice": variable.choices[0] if variable.choices else "",
