@@ -171,7 +171,7 @@ def test_a_redirect_sends_nothing_to_the_other_host(
     assert f"'http://127.0.0.1' redirects to 'http://localhost' ({status})" in result.stderr.splitlines()[0]
 
 
-@every_command
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one[0] != "translate"], ids=" ".join)
 def test_a_large_request_that_is_refused_early(
     server: FakeServer, around: Surroundings, command: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -126,7 +126,7 @@ def test_an_edit_costs_its_part_and_the_merges_above_it(changed: int) -> None:
     model = Model(numbers)
     answer, _ = reduced("\n\n".join(paragraphs), model, job(memory))
     assert "m7777m" in answer
-    assert len(model.asked) == found.levels + 1, "its part and the merges above it"
+    assert len(model.asked) - found.levels in (1, 2), "its part, perhaps one beside it, and the merges above"
 
 
 def test_a_refused_part_is_missing_and_the_rest_goes_on() -> None:
