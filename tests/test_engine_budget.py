@@ -151,3 +151,15 @@ def test_what_was_spent_before_counts_and_is_told() -> None:
         one.reserve(question())
     assert (cap.left, Cap(1.0, "x", 0.25).left) == (0.0, 0.75)
     assert Budget(None, (cap._replace(before=0.5),), dear).reserve(question()) > 0
+
+
+def test_the_answers_of_a_job_have_a_length_together() -> None:
+    one = Budget()
+    one.tokens = 30
+    request = question()._replace(text="ten words of text that an answer would have too")
+    for _ in range(2):
+        paid(one, request, Reply("because", "stop", usage=Usage(10, 10)))
+    one.reserve(request)  # twenty were answered, about ten are expected
+    with pytest.raises(OverBudget) as caught:
+        one.reserve(request)
+    assert caught.value.message == "the budget of 30 tokens is used up"

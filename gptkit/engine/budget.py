@@ -46,6 +46,9 @@ class Budget:
         clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.requests = requests
+        self.tokens: int | None = None
+        """The most tokens of all answers together, for a job of many; each is expected to be as long as
+        the text that it is about."""
         self.caps = caps
         self.used = 0
         self.charges: list[Charge] = []
@@ -54,6 +57,8 @@ class Budget:
         self.clock = clock
         self._reserved = 0.0
         self._spent = 0.0
+        self._answered = 0
+        self._expected = 0
         self._lock = allocate_lock()
 
     @property
@@ -67,7 +72,10 @@ class Budget:
         Returns what `charge` takes back.
         """
         cost = self._estimated(request) if self.caps else 0.0
+        expected = self._length(request)
         with self._lock:
+            if self.tokens is not None and self._answered + self._expected + expected > self.tokens:
+                raise OverBudget(f"the budget of {self.tokens} tokens is used up")
             if self.requests is not None and self.used + count > self.requests:
                 plural = "" if self.requests == 1 else "s"
                 raise OverBudget(f"the budget of {self.requests} request{plural} is used up")
@@ -80,6 +88,7 @@ class Budget:
                     )
             self.used += count
             self._reserved += cost
+            self._expected += expected
         return cost
 
     def charge(
@@ -95,6 +104,8 @@ class Budget:
         usage = reply.usage or _guess(request, reply, doubtful)
         with self._lock:
             self._reserved = max(0.0, self._reserved - reserved)
+            self._expected -= self._length(request)
+            self._answered += usage.completion_tokens if usage else 0
         if usage is None:
             return None
         cost = self._price(request.model, *usage) if self.caps else None
@@ -113,6 +124,9 @@ class Budget:
             self._spent += cost or 0.0
             self.charges.append(charge)
         return charge
+
+    def _length(self, request: Request) -> int:
+        return 0 if self.tokens is None else estimate(request.text)
 
     def _estimated(self, request: Request) -> float:
         limits = [request.parameters.get(name) for name in LIMIT_NAMES]

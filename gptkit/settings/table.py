@@ -73,7 +73,9 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting("stdin_wait", "number", "seconds to wait for an idle standard input", 3.0, least=0),
         Setting("jobs", "integer", "pieces of a long input to work on at once", 4, least=1),
-        Setting("ask_above", "number", "US dollars above which a long job asks before it begins", 1.0, least=0),
+        Setting(
+            "ask_above", "number", "US dollars above which a long job asks before it begins", 1.0, least=0
+        ),
         Setting("monthly_limit", "number", "most US dollars to spend in a calendar month", above=0),
         Setting(
             "finish", "choice", "whether an answer must say why it ended", "strict", (), ("strict", "lenient")

@@ -45,6 +45,8 @@ def run(
     inputs = _inputs(flags)
     found = plan(inputs, Path(str(values["output_dir"])), any_format=bool(values.get("as")))
     conversation = Conversation(services, template, flags)
+    tokens = flags.get("max_tokens")
+    conversation.budget.tokens = tokens if isinstance(tokens, int) else None
     given = beside(services.terminal, template, values, flags)
     if long_mode(template) == "reduce":
         from gptkit.cli.long.each import run as run_each

@@ -40,6 +40,8 @@ def run(
     gc.freeze()
     gc.enable()  # a run over a single exchange leaves less than it costs to collect
     conversation = Conversation(services, template, flags)
+    tokens = flags.get("max_tokens")
+    conversation.budget.tokens = tokens if isinstance(tokens, int) else None
     if long_mode(template) == "reduce":
         from gptkit.cli.long import reduce
 
