@@ -78,7 +78,7 @@ def test_a_session_remembers_and_its_world_goes_on(gptkit: Gptkit, server: FakeS
     server.say(reply(state={"bribe": 3}))
     server.say(reply(say="Pass."))
     server.say(reply())
-    events = [
+    events: list[dict[str, object]] = [
         {"player": "three coins", "session": 1},
         {"player": "and now?", "session": 1},
         {"player": "who?", "session": "1"},
