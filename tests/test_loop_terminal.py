@@ -220,7 +220,7 @@ def test_editing_the_last_message(talking: Talking) -> None:
     running.send("\x15first\r")
     running.wait_for("['first']")
     running.send("/edit\r")
-    running.wait_for("edit> first")
+    running.wait_until(lambda screen: screen.text.count("edit> first") == 2)
     running.send("\x03new\r")
     running.wait_for("['new']")
     running.send("/history\r")
