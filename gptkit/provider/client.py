@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from gptkit.chat import Endpoint, Event, Provider, Request, Text
-from gptkit.errors import GptkitError, ProtocolFault
+from gptkit.errors import GptkitError, ProtocolFault, Stopped
 from gptkit.provider.early import early
 from gptkit.provider.exchange import Answer, Exchange
 
@@ -75,8 +75,11 @@ def _events(exchange: Exchange, request: Request) -> Iterator[Event]:
 
 
 def _failure(error: Exception, exchange: Exchange) -> GptkitError:
-    from gptkit.provider.faults import fault
+    from gptkit.provider.faults import causes, fault
 
+    for cause in (*causes(error), error.__context__):
+        if isinstance(cause, Stopped):  # what was at work took the signal for a failure of its own
+            raise cause
     return fault(error, exchange)
 
 

@@ -43,7 +43,7 @@ def fault(error: Exception, exchange: Exchange) -> GptkitError:
 
 def is_cut(error: Exception) -> bool:
     """The connection ended or fell silent, as opposed to bringing something wrong."""
-    root = _chain(error)[-1]
+    root = causes(error)[-1]
     return isinstance(root, OSError) or type(root).__name__ == "RemoteProtocolError"
 
 
@@ -63,10 +63,10 @@ def _fault(error: Exception, exchange: Exchange) -> GptkitError:
         found = _of_status(status, complaint(getattr(error, "body", None)), exchange)
         found.wait = wait(getattr(getattr(error, "response", None), "headers", {}))
         return found
-    chain = _chain(error)
-    names = [kind.__name__ for kind in type(chain[-1]).__mro__]
+    links = causes(error)
+    names = [kind.__name__ for kind in type(links[-1]).__mro__]
     row = next((ROWS[name] for name in names if name in ROWS), _internal)
-    return row(chain[-1], exchange)
+    return row(links[-1], exchange)
 
 
 def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
@@ -266,7 +266,7 @@ ROWS: Mapping[str, Callable[[BaseException, Exchange], GptkitError]] = {
 """By the name of a class, the nearest of its bases first: naming one must not load what defines it."""
 
 
-def _chain(error: BaseException) -> list[BaseException]:
+def causes(error: BaseException) -> list[BaseException]:
     """From the SDK's exception to the first cause; its own text is often just 'Connection error.'."""
     chain = [error]
     while (inner := _inner(chain[-1])) is not None and inner not in chain:
