@@ -1,7 +1,5 @@
 """A connected socket to an API address: name look-up, TCP, TLS, all within one deadline."""
 
-from __future__ import annotations
-
 import os
 import selectors
 import socket
@@ -94,7 +92,7 @@ def connected(found: list[Address], due: float) -> socket.socket:
 
 def secured(
     connect: Callable[[], socket.socket], place: Target, believed: Trust, due: float
-) -> ssl.SSLSocket:
+) -> "ssl.SSLSocket":
     """TLS with a verified certificate.
 
     A certificate that the quick store does not know is shown once more to the complete one, over a
@@ -118,7 +116,7 @@ def secured(
     raise ssl.SSLError("no certificate store")
 
 
-def contexts(believed: Trust) -> Iterator[ssl.SSLContext]:
+def contexts(believed: Trust) -> "Iterator[ssl.SSLContext]":
     """The store that costs nothing first: a hashed folder is read certificate by certificate on
     demand (0.02 ms), a bundle file whole (50 ms).
     """
@@ -130,7 +128,7 @@ def contexts(believed: Trust) -> Iterator[ssl.SSLContext]:
         yield _context(believed)
 
 
-def context(endpoint: Endpoint) -> ssl.SSLContext:
+def context(endpoint: Endpoint) -> "ssl.SSLContext":
     """The complete store in one, for connections that are opened elsewhere."""
     return _context(trust(endpoint))
 
@@ -161,7 +159,7 @@ _BUNDLES = (  # as in truststore, for a Python that was built elsewhere
 
 
 @lru_cache(maxsize=8)
-def _context(believed: Trust) -> ssl.SSLContext:
+def _context(believed: Trust) -> "ssl.SSLContext":
     import ssl
 
     if believed.file or believed.folder or sys.platform not in ("win32", "darwin"):
