@@ -115,13 +115,13 @@ class Workshop(Generic[Item, Result]):
                     self._changed.notify_all()
 
     def _try_later(self, task: _Task[Item, Result], error: TryAgain) -> None:
-        """What had no luck waits for its turn again, as long as other things have some."""
+        """What had no luck is the next to be tried again, as long as other things have some."""
         task.failures += 1
         with self._changed:
             heard = self._gate.heard
             hopeful = task.failures < UNHEARD if heard is None else self._means.now() - heard < PATIENCE
             if hopeful and not self._closed:
-                self._waiting.append(task)
+                self._waiting.appendleft(task)
                 self._changed.notify()
                 return
         self._fail(error)
