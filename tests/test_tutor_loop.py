@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fake.program import InMemory
+from fake.program import AsProcess, InMemory
 from fake.server import FakeServer
 from tutoring import check, course, lesson, path, system, told, update
 
@@ -123,9 +123,9 @@ def test_a_broken_course_opens_no_prompt(screen: Any, home: Path) -> None:
 
 
 def test_a_history_that_cannot_be_written_costs_no_lesson(
-    gptkit: InMemory, server: FakeServer, home: Path
+    gptkit: InMemory, run: AsProcess, server: FakeServer, home: Path
 ) -> None:
-    gptkit("ask", "hi", "--model", "echo")
+    run("ask", "hi", "--model", "echo")  # another process: no connection of this one stays open
     index = home / "data" / "history.db-shm"
     index.unlink(missing_ok=True)
     index.mkdir()  # where SQLite writes before anything else
