@@ -104,7 +104,13 @@ def test_out_and_in_again(gptkit: InMemory, keep: Keep, folder: Path, home: Path
 
 def test_tmx(gptkit: InMemory, folder: Path, found: Callable[[str], Held | None]) -> None:
     (folder / "a.tmx").write_text(TMX)
-    assert gptkit("memory", "import", "a.tmx") == (0, "imported 1 entry\n", "")
+    assert gptkit("memory", "import", "a.tmx") == (
+        2,
+        "",
+        "gptkit: the TMX does not say which prompt its texts are for\nhint: name it with --prompt\n",
+    )
+    assert found("Hello") is None
+    assert gptkit("memory", "import", "a.tmx", "--prompt", "translate") == (0, "imported 1 entry\n", "")
     assert found(" Hello\n") == Held(" Bonjour\n", foreign=True)
     written = gptkit("memory", "export", "--format", "tmx")
     assert (written.code, written.stdout.count("<tu ")) == (0, 1)

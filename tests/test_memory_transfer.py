@@ -54,7 +54,7 @@ def document(*units: str, srclang: str = "en") -> bytes:
     return f'{head}<header srclang="{srclang}"/><body>{"".join(units)}</body></tmx>'.encode()
 
 
-def taken(kept: Memory, data: bytes, prompt: str | None = None) -> Taken:
+def taken(kept: Memory, data: bytes, prompt: str | None = "translate") -> Taken:
     return take_tmx(kept, io.BytesIO(data), prompt, STARTED)
 
 
@@ -199,7 +199,7 @@ def test_they_belong_to_the_prompt_they_were_imported_for(kept: Memory) -> None:
     taken(kept, whole, "legal")
     assert (answer(kept, "Hello"), answer(kept, "Hello", prompt="legal")) == (None, "Bonjour")
     named = whole.replace(b"<tu >", b'<tu ><prop type="x-prompt">own</prop>')
-    taken(kept, named)
+    taken(kept, named, None)
     assert (answer(kept, "Hello"), answer(kept, "Hello", prompt="own")) == (None, "Bonjour")
 
 

@@ -95,7 +95,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="JSON Lines or TMX; - is standard input.", metavar="FILE")],
     prompt: Annotated[
         str | None,
-        typer.Option(help="The command that is to use a TMX.  [default: translate]", metavar="NAME"),
+        typer.Option(help="The prompt that is to use a TMX which does not name one.", metavar="NAME"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

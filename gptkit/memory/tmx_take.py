@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import MARK
+from gptkit.errors import UsageFault
 from gptkit.memory import rows
 from gptkit.memory.foreign import aligned, foreign_key
 from gptkit.memory.json_lines import Taken
@@ -20,20 +21,23 @@ if TYPE_CHECKING:
     from gptkit.memory.store import Memory
 
 
-TRANSLATE = "translate"
-
-
 def take_tmx(memory: Memory, file: BinaryIO, prompt: str | None, now: float) -> Taken:
-    """Into the memory of a prompt, else of those that gptkit wrote down, else of the one that translates.
+    """Into the memory of a prompt, else of those that the file names, as gptkit's own do.
 
-    A text that is there already gets the new translation. Raises DataFault with the line."""
+    A text that is there already gets the new translation. Raises DataFault with the line, UsageFault
+    for a file that leaves open which prompt is meant; then nothing is taken."""
     added = known = left_out = 0
     with memory.writing() as connection:
         for unit in units(file):
+            meant = prompt or unit.prompt
+            if not meant:
+                raise UsageFault(
+                    "the TMX does not say which prompt its texts are for", hint="name it with --prompt"
+                )
             pairs = list(_pairs(unit))
             left_out += not pairs
             for source, target in pairs:
-                if _take(connection, source, target, prompt or unit.prompt or TRANSLATE, now):
+                if _take(connection, source, target, meant, now):
                     added += 1
                 else:
                     known += 1
