@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from threading import RLock
 from typing import TYPE_CHECKING
 
-from gptkit import database
+from gptkit.access import Access
 from gptkit.chat import Charge
-from gptkit.errors import CannotRead, CannotWrite, GptkitError, NoInput, TryAgain, UsageFault
+from gptkit.errors import CannotWrite, GptkitError, NoInput, TryAgain, UsageFault
 from gptkit.history import reading, writing
 from gptkit.history.journal import Journal, orphans
 from gptkit.history.model import (
@@ -40,24 +39,18 @@ _SHORTEST = 4
 """Characters of a session's id that name it, if no other's begins so."""
 
 
-class Store:
-    """One database file, opened when it is first used; without a path one in memory.
-
-    Every failure is a GptkitError.
-    """
+class Store(Access):
+    """Without a path it is in memory. Every failure is a GptkitError."""
 
     def __init__(self, path: Path | None, journal_folder: Path, now: Callable[[], float] = time.time) -> None:
-        self.path = path
+        super().__init__(path, MIGRATIONS, APPLICATION_ID, HINT)
         self.journal_folder = journal_folder
         self._now = now
-        self._lock = RLock()
-        self._connection: sqlite3.Connection | None = None
 
-    def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                connection, self._connection = self._connection, None
-                connection.close()
+    def begin(self) -> None:
+        """A journal that cannot be stored now waits for the next time."""
+        with suppress(GptkitError):
+            self.adopt()
 
     def finish(self, exchange: Journal | Opening, ending: Ending) -> int:
         """Store a turn and move its session's head there; returns the turn's id."""
@@ -230,47 +223,12 @@ class Store:
         self._wipe()
         return count
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._kept_when_damaged():
-            connection = self._opened()
-            with database.faults(self.path, HINT):
-                yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction."""
-        with self._lock, self._kept_when_damaged():
-            connection = self._opened()
-            with database.transaction(connection, self.path, HINT):
-                yield connection
-
     def _wipe(self) -> None:
         """The log must not keep what was removed. Raises TryAgain while another process reads it."""
         with self.reading() as connection:
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise TryAgain(f"'{self.path}': removed, but another process keeps its log open")
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = database.connect(self.path, MIGRATIONS, APPLICATION_ID, HINT)
-            with suppress(GptkitError):  # a journal that cannot be stored now waits for the next time
-                self.adopt()
-        if self._connection is None:
-            raise CannotRead(f"'{self.path}': it is damaged", hint=HINT)
-        return self._connection
-
-    @contextmanager
-    def _kept_when_damaged(self) -> Iterator[None]:
-        """A damaged file is not written to again, not even to tidy up."""
-        try:
-            yield
-        except CannotRead:
-            if self._connection is not None:
-                connection, self._connection = self._connection, None
-                database.close_untouched(connection, self.path)
-            raise
 
     def _create(self, connection: sqlite3.Connection, name: str, prompt: str) -> Session:
         made = Session(

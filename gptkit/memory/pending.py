@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gptkit import database
+from gptkit.access import Access
 from gptkit.errors import CannotWrite, TryAgain
 from gptkit.files import make_private_folder
 from gptkit.lock import held_file
@@ -86,7 +86,8 @@ class Pending:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection: sqlite3.Connection | None = None
+        self._access = Access(path, MIGRATIONS, APPLICATION_ID, HINT)
+        self.close = self._access.close
 
     def exists(self) -> bool:
         """Asking does not make one."""
@@ -111,7 +112,7 @@ class Pending:
     def begin(self, host: str, about: str, now: float) -> str:
         """A new shard, without pieces yet; returns its id."""
         identity = os.urandom(12).hex()
-        with self._writing() as connection:
+        with self._access.writing() as connection:
             connection.execute(
                 "INSERT INTO shards VALUES (?, ?, 'planned', ?, ?, '', '')", (identity, host, now, about)
             )
@@ -119,7 +120,7 @@ class Pending:
 
     def add(self, shard: str, rows: Iterable[Row]) -> None:
         """A piece that is in a shard already stays there."""
-        with self._writing() as connection:
+        with self._access.writing() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO pieces (key, shard, line, piece) VALUES (?, ?, ?, ?)",
                 [(key, shard, line, piece) for key, line, piece in rows],
@@ -127,7 +128,7 @@ class Pending:
 
     def note(self, shard: str, state: State, *, file: str = "", batch: str = "") -> None:
         """How far a shard has come; what was known of it before stays known."""
-        with self._writing() as connection:
+        with self._access.writing() as connection:
             connection.execute(
                 "UPDATE shards SET state = ?, file = coalesce(nullif(?, ''), file),"
                 " batch = coalesce(nullif(?, ''), batch) WHERE id = ?",
@@ -138,12 +139,12 @@ class Pending:
 
     def drop(self, shard: str) -> None:
         """Forget a shard: its pieces are missing again."""
-        with self._writing() as connection:
+        with self._access.writing() as connection:
             connection.execute("DELETE FROM shards WHERE id = ?", (shard,))
 
     def settle(self, keys: Iterable[bytes], defective: Iterable[bytes], now: float) -> None:
         """What came is no longer awaited; the defective ones are not to be submitted again."""
-        with self._writing() as connection:
+        with self._access.writing() as connection:
             connection.executemany("DELETE FROM pieces WHERE key = ?", [(key,) for key in keys])
             connection.executemany(
                 "INSERT OR REPLACE INTO defective VALUES (?, ?)", [(key, now) for key in defective]
@@ -154,14 +155,14 @@ class Pending:
         """Of one host or of all, oldest first."""
         if not self.exists():
             return []
-        with self._reading() as connection:
+        with self._access.reading() as connection:
             return [Shard(*row) for row in connection.execute(_SHARDS, (host,))]
 
     def lines(self, shard: str) -> Iterator[bytes]:
         """The request lines in the order in which they were added, some at a time."""
         last = 0
         while True:
-            with self._reading() as connection:
+            with self._access.reading() as connection:
                 rows = connection.execute(
                     "SELECT rowid, line FROM pieces WHERE shard = ? AND rowid > ? AND line IS NOT NULL"
                     " ORDER BY rowid LIMIT ?",
@@ -174,7 +175,7 @@ class Pending:
 
     def piece(self, shard: str, key: bytes) -> str | None:
         """The piece that a shard awaits an answer to."""
-        with self._reading() as connection:
+        with self._access.reading() as connection:
             row = connection.execute(
                 "SELECT piece FROM pieces WHERE key = ? AND shard = ?", (key, shard)
             ).fetchone()
@@ -182,34 +183,11 @@ class Pending:
 
     def standing(self, key: bytes) -> Literal["under way", "defective", ""]:
         """What is known of a piece."""
-        with self._reading() as connection:
+        with self._access.reading() as connection:
             if connection.execute("SELECT 1 FROM pieces WHERE key = ?", (key,)).fetchone():
                 return "under way"
             found = connection.execute("SELECT 1 FROM defective WHERE key = ?", (key,)).fetchone()
         return "defective" if found else ""
-
-    def close(self) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            connection.close()
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        connection = self._opened()
-        with database.faults(self.path, HINT):
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction."""
-        connection = self._opened()
-        with database.transaction(connection, self.path, HINT):
-            yield connection
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = database.connect(self.path, MIGRATIONS, APPLICATION_ID, HINT)
-        return self._connection
 
 
 def _give_up() -> None:

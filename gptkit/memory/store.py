@@ -10,11 +10,12 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from gptkit import database
+from gptkit.access import Access
 from gptkit.documents.held import Held
 from gptkit.errors import CannotRead, CannotWrite, GptkitError, TryAgain
 from gptkit.memory import foreign, rows
-from gptkit.memory.access import Access
 from gptkit.memory.claims import Claims
+from gptkit.memory.schema import APPLICATION_ID, HINT, MIGRATIONS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -45,7 +46,7 @@ class Memory:
         self.path = path
         self._now = now
         self._notice = notice
-        self._reader, self._writer = Access(path), Access(path)
+        self._reader, self._writer = (Access(path, MIGRATIONS, APPLICATION_ID, HINT) for _ in range(2))
         self._claims = Claims(path.with_name("claims"))
         self._lock = Lock()
         self._uses: dict[int, int] = {}

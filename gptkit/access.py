@@ -1,34 +1,42 @@
-"""One connection to the memory, for all threads of a process one after the other."""
+"""One database file, opened when it is first used, for all threads of a process one after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING
 
 from gptkit import database
 from gptkit.errors import CannotRead
-from gptkit.memory.schema import APPLICATION_ID, HINT, MIGRATIONS
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from gptkit.database import Migration
+
 
 class Access:
-    """Opened when it is first used. Every failure is a GptkitError."""
+    """The arguments are those of `database.connect`. Every failure is a GptkitError.
 
-    def __init__(self, path: Path) -> None:
+    A damaged file is not written to again, not even to tidy up.
+    """
+
+    def __init__(
+        self, path: Path | None, migrations: Sequence[Migration], application_id: int, hint: str
+    ) -> None:
         self.path = path
         self.lock = RLock()
+        self._how = (migrations, application_id, hint)
+        self._hint = hint
         self._connection: sqlite3.Connection | None = None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         with self.lock, self._kept_when_damaged():
             connection = self._opened()
-            with database.faults(self.path, HINT):
+            with database.faults(self.path, self._hint):
                 yield connection
 
     @contextmanager
@@ -36,7 +44,7 @@ class Access:
         """One transaction."""
         with self.lock, self._kept_when_damaged():
             connection = self._opened()
-            with database.transaction(connection, self.path, HINT):
+            with database.transaction(connection, self.path, self._hint):
                 yield connection
 
     def open(self) -> None:
@@ -62,14 +70,19 @@ class Access:
                 connection, self._connection = self._connection, None
                 database.close_untouched(connection, self.path)
 
+    def begin(self) -> None:
+        """What is due once the file is open."""
+
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = database.connect(self.path, MIGRATIONS, APPLICATION_ID, HINT)
+            self._connection = database.connect(self.path, *self._how)
+            self.begin()
+        if self._connection is None:  # what was begun has met damage
+            raise CannotRead(f"'{self.path}': it is damaged", hint=self._hint)
         return self._connection
 
     @contextmanager
     def _kept_when_damaged(self) -> Iterator[None]:
-        """A damaged file is not written to again, not even to tidy up."""
         try:
             yield
         except CannotRead:
