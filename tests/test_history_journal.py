@@ -236,3 +236,19 @@ def test_a_store_in_memory_takes_nothing_over(tmp_path: Path) -> None:
     kept = store(tmp_path)
     assert [turn.answer for one in kept.sessions(9) for turn in kept.chain(one.head)] == ["partly"]
     kept.close()
+
+
+@pytest.mark.parametrize(("lost", "cause"), [(0, "second"), (1, "first"), (9, "first")])
+def test_of_several_endings_the_last_whole_one_counts(
+    kept: Store, tmp_path: Path, lost: int, cause: str
+) -> None:
+    long = "long " * 100_000
+    journal = begin(tmp_path / "data" / "journal", opening("words"))
+    journal.end(ending(long)._replace(cause="first"))
+    journal.end(ending(long)._replace(cause="second"))
+    journal.leave()
+    (path,) = (tmp_path / "data" / "journal").iterdir()
+    os.truncate(path, path.stat().st_size - lost)
+    (session,) = kept.sessions(9)
+    (turn,) = kept.chain(session.head)
+    assert (turn.state, turn.cause, turn.answer == long) == ("ok", cause, True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake.program import OnTerminal
+from fake.program import AsProcess, OnTerminal
 from fake.received import Received
 from fake.replies import failed
 from fake.screen import Screen
@@ -129,6 +129,28 @@ def test_an_update_that_fails_costs_a_note_and_a_turn_that_fails_keeps_the_world
     assert gptkit("roleplay", marta, "c", "-s", "n")[0] == 69
     assert gptkit("roleplay", marta, "d", "-s", "n")[0] == 0
     assert world(server.requests[-2]) == {"gold": 1, "mood": "angry"}
+
+
+def test_a_death_before_the_world_is_known_keeps_the_answer_and_the_world(
+    run: AsProcess, server: FakeServer, marta: str
+) -> None:
+    server.say("One.")
+    server.say('{"gold": 1, "mood": "angry"}')
+    assert run("roleplay", marta, "a", "-s", "n").code == 0
+    server.say("Two.")
+    server.say('{"gold": 0, "mood": "angry"}', delay=60.0)
+    process = run.start("roleplay", marta, "b", "-s", "n")
+    server.wait_requests(4)
+    process.kill()
+    process.communicate(timeout=20)
+    turns = json.loads(run("history", "show", "n", "--json").stdout)["turns"]
+    assert [(turn["state"], turn["answer"]) for turn in turns][-1] == ("ok", "Two.")
+    server.say("Three.")
+    server.say('{"gold": 0, "mood": "angry"}')
+    assert run("roleplay", marta, "c", "-s", "n").code == 0
+    said = [one["content"].strip() for one in server.requests[4].json["messages"][1:]]
+    assert said[-4:] == ["a", "One.", "b", "Two.", "c"][-4:]
+    assert world(server.requests[4]) == {"gold": 1, "mood": "angry"}
 
 
 def test_a_text_of_the_world_neither_ends_its_block_nor_grows_without_end(

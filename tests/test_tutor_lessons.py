@@ -139,6 +139,23 @@ def test_ctrl_c_during_the_record_leaves_the_answer(run: AsProcess, server: Fake
     assert json.loads(run("history", "show", "tutor: linear-algebra", "--json").stdout)
 
 
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGTERM])
+def test_a_death_during_the_record_leaves_a_whole_answer_in_the_history(
+    run: AsProcess, server: FakeServer, way: signal.Signals
+) -> None:
+    server.say("Well.")
+    server.say(update(), delay=60.0)
+    process = run.start("tutor", "linear algebra", "go on")
+    server.wait_requests(2)
+    process.send_signal(way)
+    process.communicate(timeout=20)
+    (turn,) = json.loads(run("history", "show", "tutor: linear-algebra", "--json").stdout)["turns"]
+    assert (turn["state"], turn["answer"]) == ("ok", "Well.")
+    lesson(server, "Next.")
+    assert run("tutor", "linear algebra", "on").code == 0
+    assert [one["content"] for one in server.requests[2].json["messages"][1:]] == ["go on\n", "Well.", "on\n"]
+
+
 def test_words_without_a_number_go_on_as_they_come() -> None:
     shown: list[str] = []
 

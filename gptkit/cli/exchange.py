@@ -259,7 +259,8 @@ class Conversation:
         try:
             with record:
                 try:
-                    outcome = run(invocation, means, record.listening(sink))
+                    settling = means._replace(settled=record.settle)
+                    outcome = run(invocation, settling, record.listening(sink))
                 finally:
                     if sink is not None:
                         sink.close()

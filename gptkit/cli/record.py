@@ -58,6 +58,7 @@ class Record:
         self._journal: Journal | None = None
         self._charged = len(keeper.budget.charges)
         self._text: list[str] = []
+        self._settled: Outcome | None = None
         self._started = self._terminal.now()
 
     def __enter__(self) -> Record:
@@ -71,11 +72,17 @@ class Record:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
         if error is not None and self._opening is not None:
-            self._finish(self._cut_short(error))
+            self._finish(self._ended(self._settled) if self._settled else self._cut_short(error))
 
     def listening(self, sink: Sink | None) -> Sink | None:
         """The sink, and what it shows is kept second by second."""
         return sink if sink is None or self._opening is None else _Listening(sink, self._heard)
+
+    def settle(self, outcome: Outcome) -> None:
+        """The answer is whole, whatever becomes of the requests that follow it."""
+        self._settled = outcome
+        if self._journal is not None:
+            self._journal.end(self._ended(outcome))
 
     def finish(self, outcome: Outcome) -> None:
         """The exchange is over and its answer is where it belongs."""

@@ -65,6 +65,18 @@ class Policy(NamedTuple):
     wait: float = 60.0
 
 
+class Outcome(NamedTuple):
+    """What came of an invocation: `answer` is the finished text; with a `failure`, what there is of it."""
+
+    reply: Reply
+    answer: str
+    failure: GptkitError | None = None
+    notes: Mapping[str, object] = {}
+    """What a capability keeps with the turn, as JSON has it."""
+    facts: Mapping[str, object] = {}
+    """What `--json` says beside the answer."""
+
+
 class Means(NamedTuple):
     """The parts of the program that an engine works with."""
 
@@ -85,18 +97,8 @@ class Means(NamedTuple):
     """By the key of a capability: what it reads and keeps."""
     warn: Callable[[str], None] = lambda _: None
     """Tells the user what went wrong beside the answer."""
-
-
-class Outcome(NamedTuple):
-    """What came of an invocation: `answer` is the finished text; with a `failure`, what there is of it."""
-
-    reply: Reply
-    answer: str
-    failure: GptkitError | None = None
-    notes: Mapping[str, object] = {}
-    """What a capability keeps with the turn, as JSON has it."""
-    facts: Mapping[str, object] = {}
-    """What `--json` says beside the answer."""
+    settled: Callable[[Outcome], None] = lambda _: None
+    """Told of a whole answer that more requests follow: whatever becomes of them, it is recorded."""
 
 
 def request(invocation: Invocation, format_: OutputFormat) -> Request:

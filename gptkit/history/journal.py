@@ -1,10 +1,10 @@
 """Keeps an exchange that is under way in a small file, so that a killed process loses nothing.
 
 The first line is the opening, a line of text follows for every piece that was shown, and the ending
-comes last, before the store takes over. The ending leaves out an answer that the pieces hold, and a long
-one that they do not hold stands before it, in lists of one piece each: no second copy of an answer of
-64 MiB is ever made. The file is locked while its process lives: whose lock can be had is dead. No SQLite
-here: this stands between the user and the request.
+comes last, before the store takes over; of several the last counts. The ending leaves out an answer that
+the pieces hold, and a long one that they do not hold stands before it, in lists of one piece each: no
+second copy of an answer of 64 MiB is ever made. The file is locked while its process lives: whose lock
+can be had is dead. No SQLite here: this stands between the user and the request.
 """
 
 import json
@@ -50,7 +50,10 @@ class Journal:
             return ""
 
     def end(self, ending: Ending) -> None:
-        """Keep how it ended: from here on nobody has to guess, whatever becomes of the store."""
+        """Keep how it ended: from here on nobody has to guess, whatever becomes of the store.
+
+        A later call counts instead of this one.
+        """
         record, answer = _plain(ending), ending.answer
         if len(answer) > PIECE:
             record["answer"] = None
@@ -218,6 +221,7 @@ def _parsed(opening: Opening, lines: Iterable[bytes]) -> Kept:
     """What the whole lines say; after one that is damaged nothing is believed."""
     shown: list[str] = []
     told: list[str] = []
+    ended: Kept | None = None
     for line in lines:
         try:
             value: object = json.loads(line) if line.endswith(b"\n") else None
@@ -230,8 +234,9 @@ def _parsed(opening: Opening, lines: Iterable[bytes]) -> Kept:
         elif isinstance(value, dict):
             answer = value.get("answer")
             value["answer"] = text = "".join(told or shown) if answer is None else answer
-            return Kept(opening, text, _ending(value))
-    return Kept(opening, "".join(shown or told), None)
+            ended = Kept(opening, text, _ending(value))
+            told = []
+    return ended or Kept(opening, "".join(shown or told), None)
 
 
 def _ending(record: Mapping[str, object]) -> Ending | None:

@@ -33,6 +33,8 @@ def played(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
         outcome = ask(invocation, means, sink)
     kept = kept._replace(answers=kept.answers + 1, refused="")
     if who.variables and outcome.failure is None:
+        unchanged = kept._replace(refused="interrupted")
+        means.settled(outcome._replace(notes={**outcome.notes, **notes(unchanged)}))
         kept = _after(invocation, means, kept, who.variables, outcome.answer)
     facts = {**outcome.facts, **({"state": dict(kept.state)} if who.variables else {})}
     return outcome._replace(notes={**outcome.notes, **notes(kept)}, facts=facts)

@@ -70,11 +70,13 @@ def run(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
         outcome, now = guided(invocation, means, sink, words)
     else:
         outcome = reckoned(invocation, means, sink, words)
+    outcome = outcome._replace(notes=_notes(invocation, outcome, now))
     if outcome.failure is None:
+        means.settled(outcome)
         if sink is not None:
             sink.close()  # the answer is there to be read while the record is made
         keep(invocation, means, words, outcome.answer)
-    return outcome._replace(notes=_notes(invocation, outcome, now))
+    return outcome
 
 
 def said(invocation: Invocation) -> str:
