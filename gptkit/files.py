@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gptkit.errors import CannotWrite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 _TEMPORARY = ".gptkit-"
@@ -21,9 +22,10 @@ _NO_PROMISE = {errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.ENO
 """How file systems say that they do not sync folders."""
 
 
-def write_atomic(path: Path, data: bytes, mode: int | None = None) -> None:
+def write_atomic(path: Path, data: bytes | Iterable[bytes], mode: int | None = None) -> None:
     """Replace a file's content; on any failure the old file is as it was. Raises CannotWrite.
 
+    Pieces are written as they come; what goes wrong while they are made is a failure like any other.
     A symbolic link stays and the file it points at is replaced, unless another user put the link
     into a folder that everyone may write to. An existing file keeps its owner and its mode unless
     one is given; a read-only one is refused. What is no file (a device, a FIFO) is written to directly.
@@ -124,19 +126,22 @@ def _status(path: Path | int) -> os.stat_result | None:
         return None
 
 
-def _write_directly(path: Path, data: bytes) -> None:
+def _write_directly(path: Path, data: bytes | Iterable[bytes]) -> None:
     with path.open("wb") as file:
-        file.write(data)
+        file.writelines([data] if isinstance(data, bytes) else data)
 
 
-def _replace(target: Path, data: bytes, mode: int | None, existing: os.stat_result | None) -> None:
+def _replace(
+    target: Path, data: bytes | Iterable[bytes], mode: int | None, existing: os.stat_result | None
+) -> None:
     temporary = target.with_name(_TEMPORARY + os.urandom(8).hex())
     kept = mode if mode is not None else stat.S_IMODE(existing.st_mode) if existing else None
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
         descriptor = os.open(temporary, flags, 0o666 if kept is None else 0o600)
         try:
-            _write_all(descriptor, data)
+            for piece in [data] if isinstance(data, bytes) else data:
+                _write_all(descriptor, piece)
             if existing is not None:
                 _keep_owner(descriptor, existing)
             if kept is not None and hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on

@@ -18,8 +18,9 @@ WORKING = """
 import sys
 from pathlib import Path
 from history_parts import STARTED, ending, opening, store
+from gptkit.files import write_atomic
 from gptkit.history.journal import begin
-from gptkit.history.transfer import json_lines, write_file
+from gptkit.history.transfer import json_lines
 folder, number = Path(sys.argv[1]), sys.argv[2]
 kept = store(folder)
 session, parent = kept.create("", "chat"), None
@@ -35,7 +36,7 @@ for count in range(1000):
     if count % 5 == 4:
         session = kept.fork(session, f"fork {number} {count}")
     if count % 7 == 6:
-        write_file(folder / f"export{number}", json_lines(kept))
+        write_atomic(folder / f"export{number}", json_lines(kept))
 """
 
 

@@ -6,12 +6,13 @@ import os
 import stat
 import sys
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gptkit.errors import CannotWrite
+from gptkit.errors import CannotRead, CannotWrite
 from gptkit.files import same_file, write_atomic, write_private
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux devices and limits")
@@ -62,6 +63,40 @@ def test_keeps_the_owner_of_an_existing_file(tmp_path: Path) -> None:
     write_atomic(target, b"new")
     status = target.stat()
     assert (status.st_uid, status.st_gid, mode(target)) == (12345, 54321, 0o640)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+def test_pieces_are_one_file_with_the_mode_it_had(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    write_atomic(target, iter([b"one", b"", b"two"]), 0o640)
+    assert (target.read_bytes(), mode(target)) == (b"onetwo", 0o640)
+    write_atomic(target, [b"x" * 100_000, b"y"])
+    assert (target.read_bytes(), mode(target)) == (b"x" * 100_000 + b"y", 0o640)
+    write_atomic(target, ())
+    assert target.read_bytes() == b""
+
+
+def test_pieces_are_never_all_held(tmp_path: Path) -> None:
+    pieces = (bytes(1 << 20) for _ in range(64))
+    tracemalloc.start()
+    try:
+        write_atomic(tmp_path / "a", pieces)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "a").stat().st_size == 64 << 20
+    assert peak < 4 << 20
+
+
+def test_what_stops_the_pieces_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    def torn() -> Iterator[bytes]:
+        yield b"half"
+        raise CannotRead("the store is damaged")
+
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(CannotRead, match="the store is damaged"):
+        write_atomic(tmp_path / "a", torn())
+    assert ((tmp_path / "a").read_bytes(), names(tmp_path)) == (b"old", ["a"])
 
 
 def test_replaces_rather_than_overwrites(tmp_path: Path) -> None:
@@ -163,7 +198,7 @@ def test_a_fifo_is_written_to(tmp_path: Path) -> None:
     received: list[bytes] = []
     reader = threading.Thread(target=lambda: received.append(fifo.read_bytes()))
     reader.start()
-    write_atomic(fifo, b"new")
+    write_atomic(fifo, [b"n", b"ew"])
     reader.join()
     assert received == [b"new"]
     assert stat.S_ISFIFO(fifo.stat().st_mode)

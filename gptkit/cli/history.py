@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gptkit.cli import history_pages as pages
-from gptkit.errors import GptkitError, NoInput, NotApproved, UsageFault
+from gptkit.cli.removal import confirm
+from gptkit.errors import GptkitError, NoInput, UsageFault
 from gptkit.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write sessions out: all that 'gptkit history import' needs, or Markdown."""
-    from gptkit.cli.history_files import write
+    from gptkit.cli.transfer import write
     from gptkit.history.transfer import json_lines, markdown
 
     services = _services(ctx)
@@ -146,7 +147,7 @@ def export(
         pieces = markdown(store, chosen or _sessions(services, 1 << 62, None)[::-1])
     else:
         pieces = json_lines(store, chosen)
-    write(services.terminal, store, output, pieces)
+    write(services.terminal, store.path, output, pieces)
 
 
 @app.command("import")
@@ -156,10 +157,12 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Add what 'gptkit history export' wrote; what is there already is not added again."""
-    from gptkit.cli.history_files import taken_from
+    from gptkit.cli.transfer import opened
+    from gptkit.history.taking import take
 
     services = _services(ctx)
-    taken = taken_from(services.terminal, services.history, file)
+    with opened(services.terminal, file) as lines:
+        taken = take(services.history, lines)
     if as_json:
         _print(services, taken._asdict())
         return
@@ -227,7 +230,7 @@ def purge(
     limit = None if before is None else periods.period(before, None, services.terminal.clock())[0]
     what = "everything that was asked" if limit is None else f"what was asked before {periods.day(limit)}"
     if not yes:
-        _confirm(services, f"Remove {what}?")
+        confirm(services.terminal, f"Remove {what}?")
     count = services.history.purge(limit) if _exists(services.history) else 0
     if as_json:
         _print(services, {"turns": count})
@@ -263,16 +266,6 @@ def _latest(services: Services) -> Session:
 def _exists(store: Store) -> bool:
     """Asking does not make a store; what killed processes left is one."""
     return (store.path is not None and store.path.exists()) or store.journal_folder.is_dir()
-
-
-def _confirm(services: Services, question: str) -> None:
-    terminal = services.terminal
-    if not terminal.stdin_is_terminal or terminal.stdin is None:
-        raise NotApproved("nothing was removed: nobody can be asked", hint="--yes removes without asking")
-    terminal.write_error(f"{question} [y/N] ")
-    answer = terminal.stdin.readline().decode("utf-8", "replace").strip().lower()
-    if answer not in ("y", "yes"):
-        raise NotApproved("nothing was removed")
 
 
 def _count(number: int, noun: str) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.errors import CannotRead, DataFault, NoInput, NotApproved, UsageFault
+from gptkit.cli.removal import confirm
+from gptkit.errors import NoInput, UsageFault
 
 if TYPE_CHECKING:
     from gptkit.memory.statistics import Group
@@ -65,28 +63,18 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the memory out."""
+    from gptkit.cli.transfer import write
     from gptkit.memory.json_lines import json_lines
     from gptkit.memory.tmx_write import tmx
 
     services = _services(ctx)
     if as_json and form is Format.tmx:
         raise UsageFault("--json and --format tmx do not go together")
-    memory, terminal = services.memory, services.terminal
+    memory = services.memory
     if not memory.exists():
         raise NoInput("there is no memory yet")
     pieces = tmx(memory) if form is Format.tmx else json_lines(memory)
-    if output is not None and str(output) != "-":
-        from gptkit.cli.target import check
-        from gptkit.history.transfer import write_file
-
-        check(terminal, output, [memory.path])
-        write_file(output, pieces)
-        return
-    for piece in pieces:
-        if terminal.stdout_is_terminal:
-            terminal.show(piece.decode().removesuffix("\n"))
-        else:
-            terminal.write_bytes(piece)
+    write(services.terminal, memory.path, output, pieces)
 
 
 @app.command("import")
@@ -100,23 +88,19 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Add what 'gptkit memory export' or another tool wrote; all of it or nothing."""
+    from gptkit.cli.transfer import opened, shown
     from gptkit.memory.json_lines import take_json_lines
     from gptkit.memory.tmx_read import is_tmx
     from gptkit.memory.tmx_take import take_tmx
 
     services = _services(ctx)
-    shown = "standard input" if str(file) == "-" else f"'{file}'"
-    with _opened(services, file) as stream:
-        head = stream.peek(1024)[:1024]
-        try:
-            if is_tmx(head):
-                taken = take_tmx(services.memory, stream, prompt, services.terminal.clock())
-            elif prompt is not None:
-                raise UsageFault(f"--prompt is for TMX, which {shown} is not")
-            else:
-                taken = take_json_lines(services.memory, stream)
-        except DataFault as error:
-            raise DataFault(f"{shown}: {error.message}") from None
+    with opened(services.terminal, file) as stream:
+        if is_tmx(stream.peek(1024)[:1024]):
+            taken = take_tmx(services.memory, stream, prompt, services.terminal.clock())
+        elif prompt is not None:
+            raise UsageFault(f"--prompt is for TMX, which {shown(file)} is not")
+        else:
+            taken = take_json_lines(services.memory, stream)
     services.memory.close()
     if as_json:
         _print(services, taken._asdict())
@@ -151,7 +135,7 @@ def prune(
     wanted = [] if limit is None else [f"what was last used before {periods.day(limit)}"]
     wanted += [] if size is None else [f"the least recently used beyond {size:g} MB"]
     if not yes:
-        _confirm(services, f"Remove {', and '.join(wanted)}?")
+        confirm(services.terminal, f"Remove {', and '.join(wanted)}?")
     memory = services.memory
     bytes_left = None if size is None else int(size * 1_000_000)
     _report_removed(services, removal.prune(memory, limit, bytes_left) if memory.exists() else 0, as_json)
@@ -164,7 +148,7 @@ def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None
 
     services = _services(ctx)
     if not yes:
-        _confirm(services, "Remove the whole memory?")
+        confirm(services.terminal, "Remove the whole memory?")
     memory = services.memory
     _report_removed(services, removal.clear(memory) if memory.exists() else 0, as_json)
 
@@ -191,37 +175,12 @@ def _show(services: Services, found: list[Group], size: int) -> None:
     terminal.note(f"gptkit: {_count(entries)}, used {hits} times, {size / 1_000_000:.1f} MB")
 
 
-@contextmanager
-def _opened(services: Services, file: Path) -> Iterator[io.BufferedReader]:
-    if str(file) == "-":
-        yield io.BufferedReader(cast("io.RawIOBase", io.BytesIO(services.terminal.read())))
-        return
-    try:
-        stream = file.open("rb")
-    except FileNotFoundError:
-        raise NoInput(f"'{file}': no such file") from None
-    except OSError as error:
-        raise CannotRead(f"'{file}': {(error.strerror or str(error)).lower()}") from None
-    with stream:
-        yield stream
-
-
 def _report_removed(services: Services, count: int, as_json: bool) -> None:
     services.memory.close()
     if as_json:
         _print(services, {"entries": count})
     else:
         services.terminal.show(f"removed {_count(count)}")
-
-
-def _confirm(services: Services, question: str) -> None:
-    terminal = services.terminal
-    if not terminal.stdin_is_terminal or terminal.stdin is None:
-        raise NotApproved("nothing was removed: nobody can be asked", hint="--yes removes without asking")
-    terminal.write_error(f"{question} [y/N] ")
-    answer = terminal.stdin.readline().decode("utf-8", "replace").strip().lower()
-    if answer not in ("y", "yes"):
-        raise NotApproved("nothing was removed")
 
 
 def _count(number: int) -> str:

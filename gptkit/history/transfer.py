@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from time import localtime, strftime
 from typing import TYPE_CHECKING
 
 from gptkit.chat import Charge
-from gptkit.errors import CannotWrite
 from gptkit.history import reading
 from gptkit.history.model import Session, Turn
 from gptkit.history.writing import COLUMNS
@@ -104,32 +100,6 @@ def forward(store: Store, head: int | None) -> Iterator[Turn]:
         with store.reading() as connection:
             block = reading.turns(connection, ids[start : start + _BLOCK])
         yield from block
-
-
-def write_file(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a private file piece by piece; it is there whole or as it was. Raises CannotWrite."""
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".gptkit-{os.urandom(8).hex()}")
-    try:
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o600
-        if target.exists() and not target.is_file():
-            with target.open("wb") as device:
-                device.writelines(pieces)
-            return
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
-        )
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(pieces)
-            file.flush()
-            temporary.chmod(mode)
-            os.fsync(descriptor)
-        temporary.replace(target)
-    except OSError as error:
-        raise CannotWrite(f"cannot write '{path}': {(error.strerror or str(error)).lower()}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
