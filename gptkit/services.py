@@ -229,10 +229,14 @@ class Services:
             limits = limits._replace(idle=max(limits.idle, limits.first_content))
             endpoint = endpoint._replace(deadlines=limits)
 
-        def provider(request: Request) -> Iterator[Event]:
-            from gptkit.provider.client import provider as made
+        made: list[Provider] = []
 
-            return made(endpoint)(request)
+        def provider(request: Request) -> Iterator[Event]:
+            if not made:
+                from gptkit.provider import client
+
+                made.append(client.provider(endpoint))
+            return made[0](request)
 
         policy = Policy(self.settings.integer("attempts"), self.settings.number("wait_budget"))
         ask: Provider = provider

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from gptkit.chat import Endpoint, Event, Provider, Request, Text
 from gptkit.errors import GptkitError, ProtocolFault, Stopped
+from gptkit.provider.connection import Idle
 from gptkit.provider.early import early
 from gptkit.provider.exchange import Answer, Exchange
 
@@ -16,11 +17,14 @@ _HERE = "http://localhost/v1"
 def provider(endpoint: Endpoint) -> Provider:
     """Each call sends one HTTP request, once, and yields what comes back.
 
-    The models `echo` and `local:FILE` answer in this process, through the same SDK.
+    A connection that an answer leaves whole carries the next request, if that comes at once. The
+    models `echo` and `local:FILE` answer in this process, through the same SDK.
     """
+    idle = Idle()
 
     def send(request: Request) -> Iterator[Event]:
         exchange, request = _exchange(endpoint, request)
+        exchange.idle = idle
         try:
             for event in _events(exchange, request):
                 if type(event) is Text:

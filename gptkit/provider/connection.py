@@ -1,10 +1,12 @@
 """A connected socket to an API address: name look-up, TCP, TLS, all within one deadline."""
 
 import os
+import select
 import selectors
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 _HEAD_START = 0.25
 """Seconds before the next address is tried beside the one under way (RFC 8305, section 5)."""
+
+
+_IDLE = 2.0
+"""Seconds that a connection waits for its next request: no server is known to close one so early."""
 
 
 class Address(NamedTuple):
@@ -36,6 +42,43 @@ class Trust(NamedTuple):
 
     file: str | None
     folder: str | None
+
+
+class Idle:
+    """Connections to one endpoint that an answer has left whole, for all threads."""
+
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
+        self._wires: list[tuple[float, socket.socket]] = []
+        self._doubted = False
+
+    def take(self) -> socket.socket | None:
+        """The one that waited least, if nothing has come over it since: that would be its end."""
+        with suppress(IndexError):
+            while True:
+                since, wire = self._wires.pop()
+                if self._now() - since <= _IDLE and _is_quiet(wire):
+                    return wire
+                wire.close()
+        return None
+
+    def give(self, wire: socket.socket) -> None:
+        if self._doubted:
+            wire.close()
+        else:
+            self._wires.append((self._now(), wire))
+
+    def doubt(self) -> None:
+        """The server did not keep what it had promised to keep: from here on each request has its own."""
+        self._doubted = True
+        self.close()
+
+    def close(self) -> None:
+        with suppress(IndexError):  # another thread has taken the last one
+            while self._wires:
+                self._wires.pop()[1].close()
+
+    __del__ = close
 
 
 def connection(place: Target, endpoint: Endpoint) -> socket.socket:
@@ -190,6 +233,13 @@ def _hashed(folder: str) -> bool:
 
 def _names(folder: str) -> Iterator[str]:
     return (entry.name for entry in Path(folder).iterdir())
+
+
+def _is_quiet(wire: socket.socket) -> bool:
+    try:
+        return not select.select([wire], [], [], 0)[0]
+    except (OSError, ValueError):  # a descriptor beyond what select can watch
+        return False
 
 
 def _looked_up(place: Target, seconds: float) -> list[Address]:

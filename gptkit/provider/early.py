@@ -18,8 +18,9 @@ _HEAD_LIMIT = 256 * 1024
 
 def early(exchange: Exchange) -> Callable[[], Answer]:
     """Sends the request now, with the standard library only; the result reads the response."""
-    wire = connection(exchange.place, exchange.endpoint)
-    exchange.closers.append(wire.close)
+    kept = exchange.idle and exchange.idle.take()
+    wire = kept or connection(exchange.place, exchange.endpoint)
+    exchange.closers.append(lambda: _leave(wire, exchange))
     exchange.phase = "send"
     left = memoryview(exchange.message.head + exchange.message.body)
     try:
@@ -31,10 +32,17 @@ def early(exchange: Exchange) -> Callable[[], Answer]:
         unsent: OSError | None = error
     else:
         unsent = None
-    return lambda: _answer(wire, exchange, unsent)
+    return lambda: _answer(wire, exchange, unsent, bool(kept))
 
 
-def _answer(wire: socket.socket, exchange: Exchange, unsent: OSError | None) -> Answer:
+def _leave(wire: socket.socket, exchange: Exchange) -> None:
+    if exchange.idle is not None and exchange.reusable:
+        exchange.idle.give(wire)
+    else:
+        wire.close()
+
+
+def _answer(wire: socket.socket, exchange: Exchange, unsent: OSError | None, kept: bool) -> Answer:
     """A server that refuses early may stop reading the body: its status wins over the write error."""
     import h11
 
@@ -48,10 +56,13 @@ def _answer(wire: socket.socket, exchange: Exchange, unsent: OSError | None) -> 
     try:
         response = _head(wire, exchange, connection)
     except (OSError, h11.RemoteProtocolError):
+        if kept and exchange.idle is not None:
+            exchange.idle.doubt()
         if unsent is not None:
             raise unsent from None
         raise
-    return Answer(response.status_code, response.headers.raw_items(), _body(wire, exchange, connection))
+    body = _body(wire, exchange, connection, unsent is None and _is_kept(response))
+    return Answer(response.status_code, response.headers.raw_items(), body)
 
 
 def _head(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -> h11.Response:
@@ -66,7 +77,9 @@ def _head(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -
     raise h11.RemoteProtocolError("no response")
 
 
-def _body(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -> Iterator[bytes]:
+def _body(
+    wire: socket.socket, exchange: Exchange, connection: h11.Connection, lasts: bool
+) -> Iterator[bytes]:
     """What each read of the socket brings, at once and in one piece however many chunks it holds."""
     import h11
 
@@ -82,6 +95,8 @@ def _body(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -
         if type(event) is data:
             pieces.append(event.data)
             continue
+        if event is not need:
+            exchange.reusable = lasts and _is_between_requests(connection)
         if pieces:
             yield b"".join(pieces)
             pieces.clear()
@@ -89,6 +104,21 @@ def _body(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -
             return
         wire.settimeout(exchange.clock.seconds())
         receive(wire.recv(_BLOCK))
+
+
+def _is_kept(response: h11.Response) -> bool:
+    """The server says so: there are some that leave it open whether they do, and close."""
+    return any(
+        name == b"keep-alive" or (name == b"connection" and b"keep-alive" in value.lower())
+        for name, value in response.headers
+    )
+
+
+def _is_between_requests(connection: h11.Connection) -> bool:
+    import h11
+
+    done = connection.our_state is connection.their_state is h11.DONE
+    return done and not connection.trailing_data[0]
 
 
 def _event(wire: socket.socket, exchange: Exchange, connection: h11.Connection) -> object:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from gptkit.chat import Deadlines, Endpoint, Request
 from gptkit.provider import target as address
 from gptkit.provider.target import Outgoing, Target
 from gptkit.sanitize import one_line
+
+if TYPE_CHECKING:
+    from gptkit.provider.connection import Idle
 
 Phase = Literal["connect", "send", "wait", "read"]
 
@@ -25,7 +28,8 @@ class Exchange:
     """One request on its way.
 
     `partial` says that text of the answer was handed on, `done` that the protocol's own end came, `sealed`
-    that no compressed data is left whose checksum has not been seen to agree. `sought` is what a 404 says
+    that no compressed data is left whose checksum has not been seen to agree, `reusable` that its connection
+    can carry another request, for which `idle` keeps it. `sought` is what a 404 says
     is not there; a `file` may be empty and larger than an answer; only what is `billable` may be billed.
     """
 
@@ -42,6 +46,8 @@ class Exchange:
         self.billable = True
         self.phase: Phase = "connect"
         self.clock = Clock(endpoint.deadlines)
+        self.idle: Idle | None = None
+        self.reusable = False
         self.partial = False
         self.done = False
         self.sealed = True

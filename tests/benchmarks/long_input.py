@@ -129,10 +129,8 @@ async def _serve() -> None:
                     await asyncio.sleep(DELAY - (time.perf_counter() - began))
                     count += 1
                 kind = b"application/json"
-                writer.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
-                )
-                writer.write(body)
+                head = b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Type: %s\r\n" % kind
+                writer.write(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
