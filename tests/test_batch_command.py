@@ -16,6 +16,7 @@ from gptkit.cli.parts import parts
 from gptkit.documents.formats.plain import Plain
 from gptkit.engine.budget import Budget
 from gptkit.engine.long.batch import Submitted
+from gptkit.engine.long.lacking import lacking_pieces
 from gptkit.engine.long.values import Job
 from gptkit.engine.work import Invocation
 from gptkit.errors import NoPermission, UsageFault
@@ -41,7 +42,7 @@ class Submitting:
         means = services.means(services.format(PROMPT), "small", Budget(), verbose=False)
         pieces = form.pieces(text.splitlines(True), 8)
         try:
-            return submit_missing(services, pieces, job, means)
+            return submit_missing(services, lacking_pieces(pieces, job, means.format), job, means)
         finally:
             services.memory.close()
 

@@ -21,6 +21,7 @@ from gptkit.engine.long.asking import Surroundings
 from gptkit.engine.long.batch import Submitted
 from gptkit.engine.long.batch_answers import Taken, collected
 from gptkit.engine.long.desk import Desk
+from gptkit.engine.long.lacking import lacking_pieces
 from gptkit.engine.long.redo import done
 from gptkit.engine.long.values import Job
 from gptkit.engine.work import Invocation, Policy
@@ -61,7 +62,8 @@ class World:
         try:
             with desk.record.alone():
                 pieces = job.format.pieces(text.splitlines(True), 100)
-                return batching.submit_missing(pieces, job, self.parts.means, desk)
+                lacking = lacking_pieces(pieces, job, self.parts.format)
+                return batching.submit_missing(lacking, job, self.parts.means, desk)
         finally:
             desk.record.close()  # type: ignore[attr-defined]
 
@@ -378,7 +380,8 @@ def test_a_run_that_is_killed_anywhere(world: World, step: str, number: int) -> 
     job = world.job()
     pieces = job.format.pieces(TEXT.splitlines(True), 100)
     with pytest.raises(Killed), killing.record.alone():
-        batching.submit_missing(pieces, job, world.parts.means, killing)
+        lacking = lacking_pieces(pieces, job, world.parts.format)
+        batching.submit_missing(lacking, job, world.parts.means, killing)
     killing.record.close()  # type: ignore[attr-defined]
     world.submit()
     assert sorted(world.submitted) == LINES

@@ -220,8 +220,3 @@ def test_results_in_a_promised_form_keep_it_at_every_level(
     sent = len(server.requests)
     assert gptkit(digest, stdin=BOOK)[1] == output
     assert len(server.requests) == sent
-
-
-def test_a_batch_is_not_for_it(gptkit: InMemory, server: FakeServer, digest: str) -> None:
-    assert gptkit(digest, "--batch", stdin=BOOK).code == 2
-    assert server.requests == []

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gptkit.engine.long.batch import Submitted
 from gptkit.engine.long.batch import submit_missing as submitted
 from gptkit.engine.long.batch_answers import GONE, Taken, collected
 from gptkit.engine.long.desk import Desk
+from gptkit.engine.long.values import about
 from gptkit.engine.work import Means, Policy
 from gptkit.errors import UsageFault
 
 if TYPE_CHECKING:
     from gptkit.chat import Charge, OutputFormat
-    from gptkit.documents.pieces import Piece
+    from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job
-    from gptkit.memory.pending import Pending
+    from gptkit.memory.pending import Pending, Shard
     from gptkit.provider.batches import Batches
     from gptkit.services import Services
 
@@ -24,11 +26,18 @@ DISCOUNT = 0.5
 """What a request of a batch costs of its price: https://platform.openai.com/docs/guides/batch."""
 
 
-def submit_missing(services: Services, pieces: Iterable[Piece], job: Job, means: Means) -> Submitted:
+def submit_missing(
+    services: Services,
+    lacking: Iterable[Lacking],
+    job: Job,
+    means: Means,
+    waits: Callable[[int], object] = lambda _: None,
+) -> Submitted:
     """Fetch what is ready, then submit what is still missing. Raises UsageFault without a memory.
 
-    Once the result's `is_complete` holds, a run without batches finds every piece in the memory but
-    the defective ones, which it asks for by themselves.
+    `waits` is told of each document that has to wait for a batch. Once the result's `is_complete` holds, a
+    run without batches finds every piece in the memory but the defective ones, which it asks for by
+    themselves.
     """
     if job.memory is None:
         raise UsageFault("--batch needs the memory: its answers come later")
@@ -37,7 +46,7 @@ def submit_missing(services: Services, pieces: Iterable[Piece], job: Job, means:
         for taken in fetched(services, made):
             if taken.over or taken.status == GONE:
                 services.terminal.note(f"gptkit: {told(taken)}")
-        return submitted(pieces, job, means, made)
+        return submitted(lacking, job, means, made, waits)
 
 
 def fetched(services: Services, made: Desk, batch_id: str = "") -> Iterator[Taken]:
@@ -87,6 +96,21 @@ def record(services: Services) -> Pending:
     return Pending(services.paths.require(services.paths.data) / "batches.db")
 
 
+def under_way(services: Services, job: Job) -> frozenset[str]:
+    """The shards at this endpoint that may hold pieces of a job; what was only planned is nowhere yet."""
+    known = record(services)
+    try:
+        shards = known.shards(services.settings.address().url)
+    finally:
+        known.close()
+    own = about(job)
+    return frozenset(
+        shard.id
+        for shard in shards
+        if shard.state != "planned" and shard.pieces and _about(shard) == (own["prompt"], own["model"])
+    )
+
+
 def told(taken: Taken) -> str:
     """One line on what a batch brought."""
     if taken.status == GONE:
@@ -114,6 +138,11 @@ def _priced(services: Services, one: Charge) -> Charge:
     return one._replace(
         cost=None if cost is None else cost * DISCOUNT, host=services.settings.address().authority
     )
+
+
+def _about(shard: Shard) -> tuple[object, object]:
+    found = json.loads(shard.about).get("about", {})
+    return found.get("prompt"), found.get("model")
 
 
 def _output(name: str, schema: Mapping[str, object] | None) -> OutputFormat:

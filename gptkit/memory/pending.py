@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,8 +28,9 @@ _BLOCK = 200
 """Lines that are read at once: a line holds a whole request."""
 
 State = Literal["planned", "complete", "uploaded", "submitted"]
-Row = tuple[bytes, bytes, str]
-"""One piece: its key in the memory, its request line, and the piece itself (JSON)."""
+Row = tuple[bytes, bytes, str, str]
+"""One piece: its key in the memory, its request line, the piece itself (JSON), and how its answer is
+proved."""
 
 
 class Shard(NamedTuple):
@@ -73,7 +75,20 @@ _FIRST = (
         key BLOB NOT NULL PRIMARY KEY,
         noted REAL NOT NULL)""",
 )
-MIGRATIONS: Sequence[Migration] = (_first,)
+
+
+def _second(connection: sqlite3.Connection) -> None:
+    """Pieces of one shard may be in several formats; until then the shard said which."""
+    connection.execute("ALTER TABLE pieces ADD COLUMN proof TEXT NOT NULL DEFAULT ''")
+    for shard, about in connection.execute("SELECT id, about FROM shards").fetchall():
+        found = json.loads(about)
+        connection.execute(
+            "UPDATE pieces SET proof = ? WHERE shard = ?", (str(found.pop("format", "")), shard)
+        )
+        connection.execute("UPDATE shards SET about = ? WHERE id = ?", (json.dumps(found), shard))
+
+
+MIGRATIONS: Sequence[Migration] = (_first, _second)
 _SHARDS = """
     SELECT id, host, state, created, about, file, batch,
         (SELECT count(*) FROM pieces WHERE shard = shards.id)
@@ -122,8 +137,8 @@ class Pending:
         """A piece that is in a shard already stays there."""
         with self._access.writing() as connection:
             connection.executemany(
-                "INSERT OR IGNORE INTO pieces (key, shard, line, piece) VALUES (?, ?, ?, ?)",
-                [(key, shard, line, piece) for key, line, piece in rows],
+                "INSERT OR IGNORE INTO pieces (key, shard, line, piece, proof) VALUES (?, ?, ?, ?, ?)",
+                [(key, shard, line, piece, proof) for key, line, piece, proof in rows],
             )
 
     def note(self, shard: str, state: State, *, file: str = "", batch: str = "") -> None:
@@ -173,13 +188,19 @@ class Pending:
             for last, line in rows:  # noqa: B007 - the last one is where the next block begins
                 yield bytes(line)
 
-    def piece(self, shard: str, key: bytes) -> str | None:
-        """The piece that a shard awaits an answer to."""
+    def piece(self, shard: str, key: bytes) -> tuple[str, str] | None:
+        """The piece that a shard awaits an answer to, and how that is proved."""
         with self._access.reading() as connection:
             row = connection.execute(
-                "SELECT piece FROM pieces WHERE key = ? AND shard = ?", (key, shard)
+                "SELECT piece, proof FROM pieces WHERE key = ? AND shard = ?", (key, shard)
             ).fetchone()
-        return None if row is None else str(row[0])
+        return None if row is None else (str(row[0]), str(row[1]))
+
+    def shard_of(self, key: bytes) -> str:
+        """The id of the shard that a piece is in; empty if it is in none."""
+        with self._access.reading() as connection:
+            row = connection.execute("SELECT shard FROM pieces WHERE key = ?", (key,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def standing(self, key: bytes) -> Literal["under way", "defective", ""]:
         """What is known of a piece."""

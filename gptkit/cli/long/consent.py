@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gptkit.documents.pieces import Piece
@@ -10,11 +11,14 @@ from gptkit.errors import OverBudget
 
 if TYPE_CHECKING:
     from gptkit.services import Services
+    from gptkit.terminal import Terminal
 
 OVERHEAD = 600
 """Tokens that a prompt and its rules add to each piece, about."""
 ANSWERED = 1.2
 """Tokens of an answer for each of the text: what translations between most languages need."""
+
+YES = ("y", "yes", "j", "ja", "o", "oui", "是", "好")
 
 
 class Consent:
@@ -35,6 +39,12 @@ class Consent:
         self._cost = 0.0
         self._bytes = 0
 
+    def checked(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """The pieces as they come. Raises OverBudget where the user does not agree."""
+        for piece in pieces:
+            self.check(piece)
+            yield piece
+
     def check(self, piece: Piece) -> None:
         """Raises OverBudget where the user does not agree."""
         if self._given or not piece.text:
@@ -51,15 +61,22 @@ class Consent:
             self._ask(whole)
 
     def _ask(self, cost: float) -> None:
-        terminal = self._services.terminal
         about = f"this job costs about {cost:.2f} USD"
-        if not (terminal.stdin_is_terminal and terminal.stderr_is_terminal):
+        answer = agreed(self._services.terminal, f"{about}. Go ahead? [y/N] ")
+        if answer is None:
             raise OverBudget(
                 f"{about}, more than ask_above ({self._threshold:g} USD)",
                 hint="--yes goes ahead, --max-cost USD goes ahead that far, --dry-run tells more",
             )
-        terminal.write_error(f"gptkit: {about}. Go ahead? [y/N] ")
-        answer = terminal.read_line()
-        if answer is None or answer.strip().lower() not in ("y", "yes", "j", "ja", "o", "oui", "是", "好"):
+        if not answer:
             raise OverBudget(f"{about}; not begun")
         self._given = True
+
+
+def agreed(terminal: Terminal, question: str) -> bool | None:
+    """What the user says; None where nobody can be asked."""
+    if not (terminal.stdin_is_terminal and terminal.stderr_is_terminal):
+        return None
+    terminal.write_error(f"gptkit: {question}")
+    answer = terminal.read_line()
+    return answer is not None and answer.strip().lower() in YES

@@ -33,7 +33,7 @@ def forecast(services: Services, job: Job, pieces: Iterable[Piece], room: int, f
     held = text = 0
     for piece in parts(pieces, room):
         tokens.append(estimate(piece.source))
-        if steps.is_known(piece, form):
+        if not any(steps.lacking(piece, form)):
             held += 1
         else:
             text += tokens[-1]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,19 @@ from gptkit.cli import answer, invoking
 from gptkit.cli.gather import Given
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
+from gptkit.cli.long.once import Once
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import Source, job, patient_means
-from gptkit.documents.pieces import Piece
 from gptkit.engine.long.declared import LEAST_PIECE, piece_tokens
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.engine.work import Means, Outcome
-from gptkit.errors import GptkitError, Incomplete, UsageFault
+from gptkit.errors import GptkitError, Incomplete
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
     from gptkit.cli.record import Record
+    from gptkit.documents.pieces import Piece
+    from gptkit.engine.long.lacking import Lacking
     from gptkit.templates.model import Template
 
 ANSWERED = 0.2
@@ -32,8 +35,6 @@ LISTED = 1000
 
 def run(conversation: Conversation, given: Given, document: Source) -> int:
     """Work through a document part by part, and merge; returns the exit code."""
-    if given.values.get("batch"):
-        raise UsageFault(f"'{conversation.template.name}' merges results as they come: --batch is not for it")
     task = Task(conversation, given, document)
     if conversation.flags.get("dry_run"):
         conversation.services.terminal.show(task.forecast())
@@ -68,6 +69,7 @@ class Task:
             services, conversation.template, given._replace(text="", files=()), conversation.flags, how
         )
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
+        self._once = Once(services, self._job, self._invocation.values)
         self._room = room(conversation, conversation.template, self._invocation.model)
         self._progress = Progress(services.terminal, how.quiet)
         agreed = bool(self._invocation.values.get("yes")) or conversation.flags.get("max_cost") is not None
@@ -106,14 +108,21 @@ class Task:
         return forecast(self._services, self._job, pieces, self._room, form)
 
     def _gathered(self, means: Means) -> Gathered:
-        pieces = self._pieces()
+        lack = partial(self._lacking, means)
+        found = self._document.format.pieces(self._document.lines, self._room)
         try:
-            return gathered(pieces, self._job, means, self._room, self._watch)
+            with self._once.pieces(found, means, lack, self._consent) as pieces:
+                return gathered(pieces, self._job, means, self._room, self._watch)
         except GptkitError as error:
             error.hint = error.hint or "the same command goes on where this one stopped"
             raise
         finally:
             self._progress.clear()
+
+    def _lacking(self, means: Means, pieces: Iterable[Piece]) -> Iterator[Lacking]:
+        from gptkit.engine.long.lacking import lacking_parts
+
+        return lacking_parts(pieces, self._job, means.format, self._room)
 
     def _concluded(
         self, found: Gathered, means: Means, record: Record, started: float
@@ -148,11 +157,6 @@ class Task:
                 return
         facts = answer.Facts(*self._conversation.cost())
         answer.show(self._services.terminal, how, self._invocation, outcome, shown, facts)
-
-    def _pieces(self) -> Iterator[Piece]:
-        for piece in self._document.format.pieces(self._document.lines, self._room):
-            self._consent.check(piece)
-            yield piece
 
     def _watch(self, step: Step) -> None:
         self._parts = step.done if step.level == 1 else self._parts

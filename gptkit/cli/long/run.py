@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gptkit.chat import Message, Reply, Request
@@ -12,19 +13,21 @@ from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
+from gptkit.cli.long.once import Once
 from gptkit.cli.long.output import Collected, File, Output, Plain, Shown
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import Source, job, patient_means
-from gptkit.documents.pieces import Piece
 from gptkit.engine.budget import Budget
 from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done
 from gptkit.engine.work import Means, Outcome
-from gptkit.errors import GptkitError, TryAgain
+from gptkit.errors import GptkitError
 from gptkit.templates.model import Template
 
 if TYPE_CHECKING:
+    from gptkit.documents.pieces import Piece
+    from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
 
 KEPT = 2000
@@ -78,6 +81,7 @@ class _Task:
         self._progress = Progress(services.terminal, conversation.how.quiet)
         agreed = bool(self._invocation.values.get("yes")) or conversation.flags.get("max_cost") is not None
         self._consent = Consent(services, self._invocation.model, document.size, agreed)
+        self._once = Once(services, self._job, self._invocation.values)
         self._most = piece_tokens(template)
         self._tail = ""
         self._written = 0
@@ -111,10 +115,12 @@ class _Task:
         failure: GptkitError | None = None
         try:
             means = patient_means(self._services, self._conversation, self._invocation)
-            pieces: Iterable[Piece] = self._pieces()
-            if self._invocation.values.get("batch"):
-                pieces = self._submitted(pieces, means)
-            with closing(mapped(pieces, self._job, means)) as results:
+            lack = partial(self._lacking, means)
+            found = self._document.format.pieces(self._document.lines, self._most)
+            with (
+                self._once.pieces(found, means, lack, self._consent) as pieces,
+                closing(mapped(pieces, self._job, means)) as results,
+            ):
                 for done in results:
                     output.write(done.text)
                     self._count(done)
@@ -134,24 +140,10 @@ class _Task:
             output.leave(failure)
         return failure
 
-    def _submitted(self, pieces: Iterable[Piece], means: Means) -> list[Piece]:
-        """The pieces, once batches have brought what was missing; TryAgain while they have not."""
-        from gptkit.cli.batching import submit_missing
+    def _lacking(self, means: Means, pieces: Iterable[Piece]) -> Iterator[Lacking]:
+        from gptkit.engine.long.lacking import lacking_pieces
 
-        held = list(pieces)
-        found = submit_missing(self._services, held, self._job, means)
-        if found.is_complete:
-            return held
-        waiting = found.new + found.under_way
-        raise TryAgain(
-            f"{waiting} pieces are with the provider ({found.new} of them submitted now)",
-            hint="'gptkit batch status' tells of them; then the same command prints the whole",
-        )
-
-    def _pieces(self) -> Iterator[Piece]:
-        for piece in self._document.format.pieces(self._document.lines, self._most):
-            self._consent.check(piece)
-            yield piece
+        return lacking_pieces(pieces, self._job, means.format)
 
     def _count(self, done: Done) -> None:
         self._findings.add(done)

@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from gptkit.chat import Request
-from gptkit.documents.pieces import Piece
 from gptkit.engine.attempts import FIRST_PAUSE, LONGEST_PAUSE, without_rejected
-from gptkit.engine.long.asking import Surroundings, asked, key
 from gptkit.engine.long.desk import Batch, Desk, Row, Standing
-from gptkit.engine.long.map import BEFORE
-from gptkit.engine.long.redo import DEEPEST
-from gptkit.engine.long.values import GRAVE, Job, about
+from gptkit.engine.long.filed import filed
+from gptkit.engine.long.lacking import Lacking
+from gptkit.engine.long.values import Job, about
 from gptkit.engine.work import Means
 from gptkit.errors import DataFault, GptkitError, OverBudget, Unavailable
 
@@ -30,10 +28,9 @@ BLOCK = 100
 
 
 class Wanted(NamedTuple):
-    """A piece that the memory lacks, and the request for it."""
+    """What is to be submitted, and its request as it is sent."""
 
-    key: bytes
-    piece: Piece
+    lacking: Lacking
     request: Request
 
 
@@ -53,73 +50,64 @@ class Submitted(NamedTuple):
 
 
 class Plan:
-    """The pieces of a document that are to be submitted; what is left out is counted."""
+    """Of what the memory lacks, the part that is to be submitted; what is left out is counted.
 
-    def __init__(self, job: Job, means: Means, standing: Callable[[bytes], Standing]) -> None:
+    `waits` is told of the document of whatever is not there yet.
+    """
+
+    def __init__(
+        self, means: Means, standing: Callable[[bytes], Standing], waits: Callable[[int], object]
+    ) -> None:
         self.under_way = 0
         self.defective = 0
         self.over: OverBudget | None = None
-        self._job = job
         self._means = means
         self._standing = standing
-        self._seen: set[bytes] = set()
+        self._waits = waits
+        self._seen: dict[bytes, bool] = {}
+        """Whether it is waited for."""
 
-    def wanted(self, pieces: Iterable[Piece]) -> Iterator[Wanted]:
+    def wanted(self, lacking: Iterable[Lacking]) -> Iterator[Wanted]:
         """In order, each once; ends where the budget does."""
-        before = ""
-        for piece in pieces:
-            around = Surroundings(before)
-            before = (before + piece.text)[-BEFORE:] if piece.text else before
-            for one in self._missing(piece, around, 0):
-                try:
-                    self._means.budget.reserve(one.request)
-                except OverBudget as over:
-                    self.over = over
-                    return
-                yield one
-
-    def _missing(self, piece: Piece, around: Surroundings, depth: int) -> Iterator[Wanted]:
-        if not piece.text:
-            return
-        name = key(self._job, piece, self._means.format)
-        if name in self._seen:
-            return
-        self._seen.add(name)
-        memory = self._job.memory
-        held = None
-        if memory is not None and not self._job.fresh:
-            held = memory.get(name, piece.text, about(self._job))
-        if held is not None and held.in_halves:
-            halves = self._job.format.halves(piece) if depth < DEEPEST else None
-            for half in halves or ():
-                yield from self._missing(half, around, depth + 1)
-            return
-        if held is not None and not (held.foreign and self._is_grave(piece, held.answer)):
-            return
-        standing = self._standing(name)
-        if not standing:
-            sent = asked(self._job, piece, around, self._means.format)
-            yield Wanted(name, piece, without_rejected(sent, self._means))
-        elif standing == "under way":
-            self.under_way += 1
-        else:
-            self.defective += 1
-
-    def _is_grave(self, piece: Piece, answer: str) -> bool:
-        return any(finding.kind in GRAVE for finding in self._job.format.findings(piece, answer))
+        for one in lacking:
+            if one.key not in self._seen:
+                standing = self._standing(one.key)
+                self._seen[one.key] = standing != "defective"
+                self.under_way += standing == "under way"
+                self.defective += standing == "defective"
+                if not standing:
+                    sent = without_rejected(one.request(), self._means)
+                    try:
+                        self._means.budget.reserve(sent)
+                    except OverBudget as over:
+                        self.over = over
+                        return
+                    yield Wanted(one, sent)
+            if self._seen[one.key]:
+                self._waits(one.document)
 
 
-def submit_missing(pieces: Iterable[Piece], job: Job, means: Means, desk: Desk) -> Submitted:
+def submit_missing(
+    lacking: Iterable[Lacking],
+    job: Job,
+    means: Means,
+    desk: Desk,
+    waits: Callable[[int], object] = lambda _: None,
+) -> Submitted:
     """Submit what is neither in the memory nor under way. Call it within `desk.record.alone()`.
 
     What an earlier run did not bring to its end is finished first. A budget that is reached ends it
     with OverBudget after what it allows was submitted; whatever else ends it, the next call goes on.
+
+    Args:
+        job: what all documents have in common.
+        waits: is told of each document that has something under way.
     """
     resume(desk)
-    plan = Plan(job, means, desk.record.standing)
+    plan = Plan(means, desk.record.standing, waits)
     batches: list[str] = []
     new = 0
-    for shard, count in _recorded(plan.wanted(pieces), _common(job), desk):
+    for shard, count in _recorded(plan.wanted(lacking), _common(job), desk):
         batches.append(_submitted(desk, shard))
         new += count
     if plan.over is not None:
@@ -210,13 +198,14 @@ def _recorded(wanted: Iterable[Wanted], common: str, desk: Desk) -> Iterator[tup
     shard, count, size = "", 0, 0
     rows: list[Row] = []
     for one in wanted:
-        line = desk.office.line(one.key.hex(), one.request)
+        name, piece, proof, *_ = one.lacking
+        line = desk.office.line(name.hex(), one.request)
         if count and (count == desk.office.most_requests or size + len(line) > desk.office.most_bytes):
             _complete(desk, shard, rows)
             yield shard, count
             shard, count, size = "", 0, 0
         shard = shard or desk.record.begin(desk.host, common, desk.clock())
-        rows.append((one.key, line, json.dumps(one.piece)))
+        rows.append((name, line, filed(piece), proof))
         count, size = count + 1, size + len(line)
         if len(rows) >= BLOCK:
             desk.record.add(shard, rows)
@@ -233,11 +222,10 @@ def _complete(desk: Desk, shard: str, rows: list[Row]) -> None:
 
 
 def _common(job: Job) -> str:
-    """What the proof of an answer needs besides the piece."""
+    """What the proofs of all answers need besides the piece."""
     template = job.invocation.template
     return json.dumps(
         {
-            "format": job.format.name,
             "output": template.output,
             "schema": template.schema,
             "model": job.invocation.model,

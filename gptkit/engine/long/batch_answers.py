@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from gptkit.chat import Charge, Defect, OutputFormat, Reply
 from gptkit.documents.held import Held
-from gptkit.documents.pieces import Format, Piece, Slot
+from gptkit.documents.pieces import Format, Piece
 from gptkit.engine.long.batch import patiently
 from gptkit.engine.long.desk import Batch, Desk, Result, Shard
+from gptkit.engine.long.filed import unfiled
+from gptkit.engine.long.lacking import EXACT, PART, WHOLE
 from gptkit.engine.verdict import verdict
 from gptkit.errors import (
     CannotRead,
@@ -76,7 +78,6 @@ class _Course:
         common = _common(shard)
         self._about: Mapping[str, str] = {str(k): str(v) for k, v in common.get("about", {}).items()}
         self._model = str(common.get("model", ""))
-        self._format = desk.format_named(str(common.get("format", "")))
         self._output = desk.output(str(common.get("output", "")), common.get("schema"))
         self._accepted: dict[bytes, Charge | None] = {}
         self._defective: dict[bytes, Charge | None] = {}
@@ -85,8 +86,6 @@ class _Course:
         self._charges: list[Charge] = []
 
     def taken(self, batch: Batch) -> Taken:
-        if self._format is None:
-            raise CannotRead(f"batch '{batch.id}': its format is not known to this version of gptkit")
         self._failure = batch.problem
         try:
             for result in self._desk.office.results(batch.files):
@@ -116,17 +115,18 @@ class _Course:
     def _take(self, result: Result) -> None:
         """Results that nobody waits for, or no longer, are passed over."""
         name = _key(result.custom_id)
-        text = self._desk.record.piece(self._shard.id, name) if name else None
-        if text is None or name in self._accepted or name in self._defective:
+        awaited = self._desk.record.piece(self._shard.id, name) if name else None
+        if awaited is None or name in self._accepted or name in self._defective:
             if not name and result.failure:
                 self._note(result.failure)
             return
-        piece = _piece(text)
+        piece, proof = unfiled(awaited[0]), awaited[1]
+        form = self._form(proof)
         charge = self._charge(result.reply)
         try:
             if result.failure or result.reply is None:
                 raise result.failure or ProtocolFault("a result without an answer")
-            held = proved(piece, result.reply, self._output, self._known_format)
+            held = self._proved(piece, result.reply, proof, form)
         except GptkitError as error:
             self._note(error)
             if error.parameter:
@@ -137,10 +137,23 @@ class _Course:
         self._desk.memory.put(name, piece.text, held, self._about)
         self._accepted[name] = charge
 
-    @property
-    def _known_format(self) -> Format:
-        assert self._format is not None  # noqa: S101 - `taken` has looked
-        return self._format
+    def _form(self, proof: str) -> Format | None:
+        """Whose structure an answer keeps; None for one that keeps none."""
+        if proof in (PART, WHOLE, EXACT):
+            return None
+        form = self._desk.format_named(proof)
+        if form is None:
+            raise CannotRead(
+                f"batch '{self._shard.batch}': its format '{proof}' is not known to this version of gptkit"
+            )
+        return form
+
+    def _proved(self, piece: Piece, reply: Reply, proof: str, form: Format | None) -> Held:
+        """As the ordinary run accepts it and keeps it."""
+        if form is not None:
+            return proved(piece, reply, self._output, form)
+        answer = whole(reply, self._output if proof != EXACT else None)
+        return Held(answer if proof == PART else reply.text)
 
     def _note(self, error: GptkitError) -> None:
         self._failure = self._failure or error.message
@@ -182,15 +195,20 @@ class _Course:
 
 def proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> Held:
     """An answer that is whole, in its format, and holds the structure of its piece; else raises why not."""
-    if (failure := verdict(reply)) is not None:
-        raise failure
-    try:
-        answer = output.finish(reply.text)
-    except Defect as defect:
-        raise Incomplete(f"an answer that cannot be used: {defect.problem}") from None
+    answer = whole(reply, output)
     if findings := form.findings(piece, answer):
         raise Incomplete(str(findings[0]))
     return Held(answer)
+
+
+def whole(reply: Reply, output: OutputFormat | None) -> str:
+    """The answer in its format, or as it is; raises why it cannot be used."""
+    if (failure := verdict(reply)) is not None:
+        raise failure
+    try:
+        return output.finish(reply.text) if output is not None else reply.text
+    except Defect as defect:
+        raise Incomplete(f"an answer that cannot be used: {defect.problem}") from None
 
 
 def _common(shard: Shard) -> dict[str, dict[str, object]]:
@@ -203,17 +221,3 @@ def _key(custom_id: str) -> bytes:
         return bytes.fromhex(custom_id)
     except ValueError:
         return b""
-
-
-def _piece(text: str) -> Piece:
-    source, masked, masks, units, path, line, form, slots, *_ = json.loads(text)
-    return Piece(
-        source,
-        masked,
-        tuple(masks),
-        tuple(units),
-        tuple(path),
-        line,
-        form,
-        tuple(Slot(*one) for one in slots),
-    )

@@ -33,7 +33,7 @@ OPTIONS = (
     Parameter("memory", "boolean", default=True, help="Use and keep the answers to pieces."),
     Parameter("fresh", "boolean", plain=True, help="Ask again for what the memory holds."),
     Parameter("batch", "boolean", plain=True, help="Submit what is missing as a batch job of the provider."),
-    Parameter("yes", "boolean", plain=True, help="Do not ask about the cost of a large job."),
+    Parameter("yes", "boolean", plain=True, help="Do not ask: of the cost, of pieces in a batch."),
     Parameter("output-dir", "text", help="Folder for the results of the files in the folders given with -f."),
 )
 

@@ -14,8 +14,9 @@ from gptkit.errors import GptkitError
 
 Standing = Literal["under way", "defective", ""]
 State = Literal["planned", "complete", "uploaded", "submitted"]
-Row = tuple[bytes, bytes, str]
-"""One piece of a shard: its key in the memory, its request line, and the piece itself (JSON)."""
+Row = tuple[bytes, bytes, str, str]
+"""One piece of a shard: its key in the memory, its request line, the piece itself (JSON), and how its
+answer is proved."""
 
 
 class Batch(Protocol):
@@ -122,7 +123,7 @@ class Record(Protocol):
 
     def lines(self, shard: str) -> Iterator[bytes]: ...
 
-    def piece(self, shard: str, key: bytes) -> str | None: ...
+    def piece(self, shard: str, key: bytes) -> tuple[str, str] | None: ...
 
     def standing(self, key: bytes) -> Standing: ...
 

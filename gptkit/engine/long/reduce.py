@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from gptkit.chat import Finished, Reply, Sink, Text
+from gptkit.chat import Finished, OutputFormat, Reply, Sink, Text
 from gptkit.documents.chunk import lines_of
 from gptkit.documents.formats.plain import Plain
 from gptkit.documents.held import Held
@@ -91,7 +91,7 @@ def concluded(found: Gathered, job: Job, means: Means, sink: Sink | None) -> Out
     """The last merge, which is shown while it arrives; or the answer that the memory has."""
     text = found.whole or together(found.results)
     rules = "" if found.whole else last_rules(found.results)
-    name = key_of(job, in_one_piece(job, text, means.format), "whole" if found.whole else "last")
+    name = result_name(job, text, means.format, "whole" if found.whole else "last")
     memory = job.memory
     with memory.claim(name, means.sleep) if memory else nullcontext():
         held = memory.get(name) if memory and not job.fresh else None
@@ -103,6 +103,11 @@ def concluded(found: Gathered, job: Job, means: Means, sink: Sink | None) -> Out
         if memory and outcome.failure is None:
             memory.put(name, text, Held(outcome.reply.text), about(job))
         return outcome
+
+
+def result_name(job: Job, text: str, form: OutputFormat, step: Literal["whole", "last"]) -> bytes:
+    """What the result is found by: of a text that is one part, or of all results together."""
+    return key_of(job, in_one_piece(job, text, form), step)
 
 
 def parts(pieces: Iterable[Piece], most: int) -> Iterator[Piece]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.chat import OutputFormat
+from gptkit.chat import OutputFormat, Request
 from gptkit.documents.formats.composing import line_ends
 from gptkit.documents.formats.plain import Plain
 from gptkit.documents.held import Held
@@ -79,12 +79,24 @@ class Steps:
             return self._part(step[0], means, 0)
         return self._merged([one for one in step if isinstance(one, Result)], means)
 
-    def is_known(self, piece: Piece, form: OutputFormat) -> bool:
-        """Whether the memory has the result of a part."""
-        memory = self._job.memory
-        if memory is None or self._job.fresh:
-            return False
-        return memory.get(self._name(piece.source, "part", form)) is not None
+    def lacking(self, piece: Piece, form: OutputFormat) -> Iterator[Piece]:
+        """What the memory has no result of: the part, or what lacks of the halves that it needs."""
+        try:
+            known = self._known(self.name(piece, form))
+        except _InHalves:
+            for half in Plain().halves(piece) or ():
+                yield from self.lacking(half, form)
+        else:
+            if known is None:
+                yield piece
+
+    def name(self, piece: Piece, form: OutputFormat) -> bytes:
+        """What the result of a part is found by."""
+        return self._name(piece.source, "part", form)
+
+    def asked(self, piece: Piece, form: OutputFormat) -> Request:
+        """The request for a part."""
+        return self._request(piece.source, PART, form)
 
     def _part(self, piece: Piece, means: Means, depth: int) -> Result:
         try:
@@ -143,12 +155,15 @@ class Steps:
         return held.answer if held is not None else None
 
     def _sent(self, text: str, rules: str, means: Means) -> str:
-        form = BOUND if means.format.parameters else FREE
-        told = rules.format(form=form, words=self._words, characters=2 * self._words)
-        outcome = answered(with_rules(in_one_piece(self._job, text, means.format), told), means, None)
+        outcome = answered(self._request(text, rules, means.format), means, None)
         if outcome.failure is not None:
             raise outcome.failure
         return outcome.answer
+
+    def _request(self, text: str, rules: str, form: OutputFormat) -> Request:
+        bound = BOUND if form.parameters else FREE
+        told = rules.format(form=bound, words=self._words, characters=2 * self._words)
+        return with_rules(in_one_piece(self._job, text, form), told)
 
     def _keep(self, text: str, step: str, held: Held, form: OutputFormat) -> None:
         if self._job.memory is not None:

@@ -1,0 +1,84 @@
+"""What a job has to ask for: the pieces of a document, or its parts, whose answers the memory lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice
+from typing import NamedTuple
+
+from gptkit.chat import OutputFormat, Request
+from gptkit.documents.pieces import Piece
+from gptkit.engine.long.asking import Surroundings, asked, in_one_piece, key
+from gptkit.engine.long.map import placed
+from gptkit.engine.long.redo import DEEPEST
+from gptkit.engine.long.reduce import parts, result_name
+from gptkit.engine.long.reducing import Steps
+from gptkit.engine.long.values import GRAVE, Job, about
+
+PART, WHOLE, EXACT = "reduce/part", "reduce/whole", "reduce/exact"
+"""Proofs of answers that keep no structure: of one part of several, of a text that is one part, and of
+one whose answer is wanted as it is."""
+
+
+class Lacking(NamedTuple):
+    """One answer that the memory does not have under its `key`, and the request for it.
+
+    `proof` says how it is proved: the name of the format whose structure it keeps, or one of the above.
+    `document` counts the documents of a job of many.
+    """
+
+    key: bytes
+    piece: Piece
+    proof: str
+    request: Callable[[], Request]
+    document: int = 0
+
+
+def lacking_pieces(
+    pieces: Iterable[Piece], job: Job, form: OutputFormat, document: int = 0
+) -> Iterator[Lacking]:
+    """Of a document that is worked on piece by piece, in order; what stands there twice comes twice."""
+    for place in placed(pieces):
+        for name, piece in _missing(place.piece, job, form, 0):
+            sent = partial(asked, job, piece, Surroundings(place.before), form)
+            yield Lacking(name, piece, job.format.name, sent, document)
+
+
+def lacking_parts(
+    pieces: Iterable[Piece], job: Job, form: OutputFormat, room: int, document: int = 0
+) -> Iterator[Lacking]:
+    """Of a document that becomes one result: its first level, or the only request that it takes."""
+    found = parts(pieces, room)
+    first = list(islice(found, 2))
+    if len(first) < 2:
+        for piece in first:
+            name = result_name(job, piece.source, form, "whole")
+            if job.memory is None or job.fresh or job.memory.get(name) is None:
+                sent = partial(in_one_piece, job, piece.source, form)
+                yield Lacking(name, piece, EXACT if job.invocation.exact else WHOLE, sent, document)
+        return
+    steps = Steps(job, room)
+    for part in chain(first, found):
+        for piece in steps.lacking(part, form):
+            sent = partial(steps.asked, piece, form)
+            yield Lacking(steps.name(piece, form), piece, PART, sent, document)
+
+
+def _missing(piece: Piece, job: Job, form: OutputFormat, depth: int) -> Iterator[tuple[bytes, Piece]]:
+    if not piece.text:
+        return
+    name = key(job, piece, form)
+    held = None
+    if job.memory is not None and not job.fresh:
+        held = job.memory.get(name, piece.text, about(job))
+    if held is not None and held.in_halves:
+        halves = job.format.halves(piece) if depth < DEEPEST else None
+        for half in halves or ():
+            yield from _missing(half, job, form, depth + 1)
+    elif held is None or (held.foreign and _is_grave(piece, job, held.answer)):
+        yield name, piece
+
+
+def _is_grave(piece: Piece, job: Job, answer: str) -> bool:
+    return any(finding.kind in GRAVE for finding in job.format.findings(piece, answer))

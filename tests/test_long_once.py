@@ -1,0 +1,130 @@
+"""What a batch is to bring is not paid for a second time: asked, refused, agreed to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from batch_provider import Provider
+from fake.program import InMemory, OnTerminal
+from fake.server import FakeServer
+from test_long_program import book
+from test_long_reduce import book as marked
+from test_long_reduce import numbers
+
+HINT = "hint: --batch waits for them, as 'gptkit batch fetch' does; --yes asks, and pays, for them as well\n"
+
+
+@pytest.fixture
+def same(home: Path) -> str:
+    """A prompt whose user message is the piece and nothing else."""
+    folder = home / "config" / "prompts"
+    folder.mkdir(parents=True)
+    for name, mode, piece in (("same", "map", 60), ("other", "map", 60), ("digest", "reduce", 200)):
+        file = folder / f"{name}.yaml"
+        file.write_text(
+            f"description: Works.\nsystem: Work as {name}.\nlong: {{mode: {mode}, piece: {piece}}}\n"
+        )
+    return "same"
+
+
+@pytest.fixture
+def provider(server: FakeServer) -> Provider:
+    return Provider(server)
+
+
+def stopped(count: int) -> tuple[int, str, str]:
+    return 75, "", f"gptkit: {count} of the pieces are being worked on in a batch\n{HINT}"
+
+
+def test_a_run_stops_before_it_pays_twice(gptkit: InMemory, provider: Provider, same: str) -> None:
+    text = book(20)
+    gptkit(same, "--batch", stdin=text)
+    count = len(provider.submitted)
+    assert gptkit(same, stdin=text) == stopped(count)
+    assert gptkit(same, stdin=text.replace("m7m", "m7m indeed")) == stopped(count - 1)
+    assert provider.asked == []
+    provider.batches.finish()
+    assert gptkit(same, stdin=text) == stopped(count)
+    assert gptkit("batch", "fetch").code == 0
+    assert gptkit(same, stdin=text) == (0, text.upper(), "")
+    assert provider.asked == []
+
+
+@pytest.mark.parametrize("option", ["--yes", "--fresh", "--no-memory", "--no-log"])
+def test_who_says_so_asks_all_the_same(gptkit: InMemory, provider: Provider, same: str, option: str) -> None:
+    text = book(20)
+    gptkit(same, "--batch", stdin=text)
+    assert gptkit(same, option, stdin=text) == (0, text.upper(), "")
+    assert sorted(provider.asked) == sorted(provider.submitted)
+
+
+def test_another_prompt_model_or_endpoint_is_not_held_up(
+    gptkit: InMemory, provider: Provider, same: str, server: FakeServer
+) -> None:
+    text = book(20)
+    gptkit(same, "--batch", stdin=text)
+    assert gptkit("other", stdin=text).code == 0
+    assert gptkit(same, "--model", "gpt-1", stdin=text).code == 0
+    elsewhere = {"OPENAI_BASE_URL": server.url.replace("127.0.0.1", "localhost")}
+    assert gptkit(same, stdin=text, env=elsewhere).code == 0
+
+
+def test_what_was_only_planned_holds_nobody_up(
+    gptkit: InMemory, provider: Provider, same: str, home: Path
+) -> None:
+    """A run that was killed while it wrote its pieces down has sent nothing."""
+    import sqlite3
+    from contextlib import closing
+
+    text = book(20)
+    gptkit(same, "--batch", stdin=text)
+    with closing(sqlite3.connect(home / "data" / "batches.db")) as connection, connection:
+        connection.execute("UPDATE shards SET state = 'planned', batch = ''")
+    assert gptkit(same, stdin=text).code == 0
+
+
+def test_the_check_comes_before_the_question_of_cost(gptkit: InMemory, provider: Provider, same: str) -> None:
+    """Else --yes, which that one calls for, would agree to both."""
+    gptkit("config", "set", "prices.gpt-0", "[1000, 1000]")
+    text = book(40)
+    assert gptkit(same, "--model", "gpt-0", "--batch", "--yes", stdin=text).code == 75
+    assert gptkit(same, "--model", "gpt-0", stdin=text) == stopped(len(provider.submitted))
+
+
+def test_no_record_of_batches_is_made_or_opened(
+    gptkit: InMemory, provider: Provider, same: str, home: Path
+) -> None:
+    assert gptkit(same, stdin=book(9)).code == 0
+    assert not (home / "data" / "batches.db").exists()
+
+
+def test_a_reduction_stops_as_well(gptkit: InMemory, provider: Provider, same: str) -> None:
+    provider.said = numbers
+    text = marked(90)
+    gptkit("digest", "--batch", stdin=text)
+    count = len(provider.submitted)
+    assert gptkit("digest", stdin=text) == stopped(count)
+    assert provider.asked == []
+    assert gptkit("digest", "--yes", stdin=text) == (0, numbers(text) + "\n", "")
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("", 75), ("n", 75)])
+def test_on_a_terminal_the_user_decides(
+    gptkit: InMemory,
+    screen: OnTerminal,
+    provider: Provider,
+    same: str,
+    folder: Path,
+    answer: str,
+    code: int,
+) -> None:
+    (folder / "book.md").write_text(book(20))
+    gptkit(same, "--batch", "-f", "book.md")
+    shown = screen(same, "-f", "book.md", "-o", "out.md", columns=120)
+    shown.wait_for("Ask, and pay, for them as well? [y/N]")
+    shown.send(f"{answer}\r")
+    assert shown.wait_exit() == code
+    assert (folder / "out.md").exists() is (code == 0)
+    assert bool(provider.asked) is (code == 0)
+    assert ("--batch waits for them" in shown.text) is (code == 75)
