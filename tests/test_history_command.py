@@ -64,6 +64,12 @@ def test_show_on_a_terminal_is_rendered_and_obeys_nothing(gptkit: InMemory, kept
     assert "*partial: ␛[31m*" in output
 
 
+def test_show_on_a_dumb_terminal_is_markdown(gptkit: InMemory, kept: Store) -> None:
+    kept.finish(opening("x"), ending("**bold**\n\n- 世界\n"))
+    output = gptkit("history", "show", kept.sessions(3)[1].id, tty=True, env={"TERM": "dumb"}).stdout
+    assert output.endswith("Assistant, m\n**bold**\n\n- 世界\n")
+
+
 def test_a_missing_session(gptkit: InMemory, kept: Store) -> None:
     expected = (66, "", "gptkit: no session named 'plann'\nhint: did you mean 'plan'?\n")
     for command in (("show", "plann"), ("rm", "plann"), ("fork", "plann", "x"), ("export", "plann")):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.chat import OutputFormat, Reasoning, Reply, Request, Sink, Text
 from gptkit.cli import target
@@ -10,6 +10,9 @@ from gptkit.engine.work import Invocation, Outcome
 from gptkit.errors import ProtocolFault, UsageFault
 from gptkit.redact import Redaction
 from gptkit.terminal import Terminal, styled
+
+if TYPE_CHECKING:
+    from gptkit.output.markdown import MarkdownSink
 
 
 class Showing(NamedTuple):
@@ -73,17 +76,22 @@ def _answer_sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown:
         return None
     if how.raw or form.rendering == "plain" or not markdown or terminal.is_dumb:
         return sinks.PlainSink(terminal.write)
-    from gptkit.output.markdown import MarkdownSink
     from gptkit.output.punctual import Punctual
 
-    live = MarkdownSink(
+    return Punctual(markdown_sink(terminal))
+
+
+def markdown_sink(terminal: Terminal) -> "MarkdownSink":
+    """Renders as wide and as colourful as the terminal is; for a dumb one it is not."""
+    from gptkit.output.markdown import MarkdownSink
+
+    return MarkdownSink(
         write=terminal.write,
         width=lambda: terminal.width,
         height=lambda: terminal.height,
         now=terminal.now,
         colour=terminal.colour,
     )
-    return Punctual(live)
 
 
 class Facts(NamedTuple):

@@ -79,18 +79,12 @@ def _show_faint(terminal: Terminal, text: str) -> None:
 
 
 def _show_answer(terminal: Terminal, answer: str, raw: bool) -> None:
-    if raw:
+    if raw or terminal.is_dumb:
         terminal.write(visible(answer).rstrip("\n") + "\n")
         return
-    from gptkit.output.markdown import MarkdownSink
+    from gptkit.cli.answer import markdown_sink
 
-    sink = MarkdownSink(
-        write=terminal.write,
-        width=lambda: terminal.width,
-        height=lambda: terminal.height,
-        now=terminal.now,
-        colour=terminal.colour,
-    )
+    sink = markdown_sink(terminal)
     sink(Text(answer))
     sink.close()
 
