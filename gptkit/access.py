@@ -47,6 +47,17 @@ class Access:
             with database.transaction(connection, self.path, self._hint):
                 yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """One moment of the file: what others write meanwhile is not seen."""
+        with self.reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
     def open(self) -> None:
         if self._connection is None:
             with self.lock, self._kept_when_damaged():

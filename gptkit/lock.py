@@ -37,8 +37,7 @@ def locked(folder: Path) -> Iterator[None]:
 def held_file(path: Path, wait: Callable[[], object]) -> int:
     """Make the file and lock it. `wait` is called again and again while another one has it.
 
-    Who is done removes the file while it is held: who waits for it sees that and makes a new one.
-    Raises OSError.
+    Who is done lets go of it. Raises OSError.
     """
     while True:
         descriptor = os.open(path, PRIVATE | os.O_CREAT, 0o600)
@@ -51,6 +50,13 @@ def held_file(path: Path, wait: Callable[[], object]) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def let_go(descriptor: int, path: Path) -> None:
+    """Remove the file while it is held: who waits for it sees that and makes a new one."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+    os.close(descriptor)
 
 
 def hold(descriptor: int) -> bool:

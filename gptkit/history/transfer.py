@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from time import localtime, strftime
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,7 @@ _LINES = """
 
 def json_lines(store: Store, sessions: Sequence[Session] = ()) -> Iterator[bytes]:
     """All of the store, or some sessions with all the turns that lead to theirs; one moment of it."""
-    with _snapshot(store) as connection:
+    with store.snapshot() as connection:
         _choose(connection, sessions)
         yield _line(HEADER)
         named = {each.id for each in sessions}
@@ -100,18 +99,6 @@ def forward(store: Store, head: int | None) -> Iterator[Turn]:
         with store.reading() as connection:
             block = reading.turns(connection, ids[start : start + _BLOCK])
         yield from block
-
-
-@contextmanager
-def _snapshot(store: Store) -> Iterator[sqlite3.Connection]:
-    """What others write meanwhile is not seen."""
-    with store.reading() as connection:
-        connection.execute("BEGIN")
-        try:
-            yield connection
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
 
 
 def _choose(connection: sqlite3.Connection, sessions: Sequence[Session]) -> None:

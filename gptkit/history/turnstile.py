@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gptkit.errors import CannotWrite
 from gptkit.files import make_private_folder
-from gptkit.lock import held_file
+from gptkit.lock import held_file, let_go
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +29,4 @@ def session_lock(folder: Path, session_id: str, wait: Callable[[], object]) -> I
     try:
         yield
     finally:
-        with suppress(OSError):
-            path.unlink()  # while it is held: who waits for it sees that and makes a new one
-        os.close(descriptor)
+        let_go(descriptor, path)

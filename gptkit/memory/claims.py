@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from gptkit.files import make_private_folder
-from gptkit.lock import PRIVATE, held_file, hold, is_current
+from gptkit.lock import PRIVATE, held_file, hold, is_current, let_go
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,9 +63,7 @@ class Claims:
         try:
             yield
         finally:
-            with suppress(OSError):
-                path.unlink()  # while it is held: who waits for it sees that and makes a new one
-            os.close(descriptor)
+            let_go(descriptor, path)
 
     def _make_ready(self) -> None:
         if self._is_ready:

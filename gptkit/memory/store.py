@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -113,22 +113,13 @@ class Memory:
         """Asking does not make one."""
         return self.path.exists()
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """One moment of the store: what others write meanwhile is not seen."""
-        with self._reader.reading() as connection:
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+        return self._reader.snapshot()
 
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """One transaction."""
-        with self._writer.writing() as connection:
-            yield connection
+        return self._writer.writing()
 
     def shrink(self) -> None:
         """Give the room of what was removed back, and leave none of its text in the file or its log.
