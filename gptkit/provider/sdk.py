@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from _thread import allocate_lock
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
+from threading import local
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl
 
+from gptkit.chat import Deadlines
 from gptkit.provider.exchange import Exchange
 from gptkit.provider.guard import NO_KEY
 
@@ -25,43 +28,55 @@ _DEFERRED = {"openai.types", "openai.types.responses"}
 
 _loading, _loaded = allocate_lock(), list[bool]()
 """Several threads may send their first requests at once."""
+_under_way = local()
+"""`answer` is what the request that this thread is about to send gets."""
 
 
 def client(exchange: Exchange, answer: Callable[[httpx2.Request], httpx2.Response]) -> openai.OpenAI:
-    """The SDK's client whose requests are all handed to `answer`.
+    """The SDK's client; this thread's next request over it is handed to `answer`.
 
     Everything that the SDK would else take from the environment or decide by itself is given:
     key, headers, retries, redirects, proxies.
     """
     load()
+    _under_way.answer = answer
+    endpoint, place = exchange.endpoint, exchange.place
+    headers = {name.lower(): value for name, value in exchange.message.headers}
+    authorization = headers.get("authorization", f"Bearer {NO_KEY}")
+    about = (endpoint.organization or "", endpoint.project or "", place.url, place.query)
+    return _client(authorization, *about, endpoint.deadlines)
+
+
+@lru_cache(maxsize=8)
+def _client(
+    authorization: str, organization: str, project: str, url: str, query: str, deadlines: Deadlines
+) -> openai.OpenAI:
+    """One for each endpoint: to make it costs as much as the rest of a request."""
     import httpx2
     import openai
 
     class Transport(httpx2.BaseTransport):
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            answer: Callable[[httpx2.Request], httpx2.Response] = _under_way.answer
             return answer(request)
 
-    endpoint, place = exchange.endpoint, exchange.place
-    headers = {name.lower(): value for name, value in exchange.message.headers}
-    made = openai.OpenAI(
+    return openai.OpenAI(
         api_key=NO_KEY,
         admin_api_key="",
-        organization=endpoint.organization or "",
-        project=endpoint.project or "",
+        organization=organization,
+        project=project,
         webhook_secret="",
-        base_url=place.url,
+        base_url=url,
         max_retries=0,
-        default_headers={"Authorization": headers.get("authorization", f"Bearer {NO_KEY}")},
-        default_query=dict(parse_qsl(place.query, keep_blank_values=True)),
+        default_headers={"Authorization": authorization},
+        default_query=dict(parse_qsl(query, keep_blank_values=True)),
         http_client=httpx2.Client(
             transport=Transport(),
             follow_redirects=False,
             trust_env=False,
-            timeout=httpx2.Timeout(endpoint.deadlines.idle, connect=endpoint.deadlines.connect),
+            timeout=httpx2.Timeout(deadlines.idle, connect=deadlines.connect),
         ),
     )
-    exchange.closers.append(made.close)
-    return made
 
 
 def load() -> None:
