@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections import UserDict
+from collections.abc import KeysView
 from email.utils import formatdate
 from time import time
 from typing import Any
@@ -21,11 +23,12 @@ from gptkit.errors import (
     NoPermission,
     ProtocolFault,
     RateLimited,
+    Stopped,
     TooLong,
     TryAgain,
     Unavailable,
 )
-from gptkit.provider.client import model_names
+from gptkit.provider.client import model_names, provider
 from gptkit.provider.complaint import complaint
 
 FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
@@ -373,3 +376,28 @@ def _closed_port() -> int:
 def test_a_wrong_value_is_no_rejected_parameter(message: str, code: str | None, rejected: bool) -> None:
     said = complaint({"error": {"message": message, "code": code, "param": "temperature"}})
     assert said.rejected == ("temperature" if rejected else "")
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["as its cause", "as its context"])
+def test_a_signal_that_was_taken_for_a_failure_is_still_the_signal(server: FakeServer, told: bool) -> None:
+    """What runs when it comes may wrap it, as the SDK and httpcore2 do with what the network raises."""
+
+    class Parameters(UserDict[str, object]):
+        spelled = 0
+
+        def keys(self) -> KeysView[str]:
+            self.spelled += 1
+            if self.spelled > 1:  # the request is out, the SDK is about to be given it
+                try:
+                    raise Stopped(15)
+                except Stopped as stop:
+                    raise RuntimeError("connection error") from (stop if told else None)
+            return super().keys()
+
+    server.say("unread")
+    asked = request()._replace(parameters=Parameters(temperature=0))
+    with pytest.raises(Stopped) as raised:
+        list(provider(endpoint(server.url))(asked))
+    assert raised.value.number == 15
+    server.wait_requests()
+    assert server.connections[0].wait_closed()
