@@ -12,7 +12,6 @@ from gptkit.templates.model import BrokenPrompt, Parameter, Problem, Template, V
 from gptkit.templates.tree import Node, tree
 
 FILE = "/prompts/haiku.yaml"
-INPUT_IS = "{{ text }}"
 ALL_KEYS = (
     "allowed: description, system, user, examples, options, arguments, input, model, parameters, output, "
     "tests, extends"

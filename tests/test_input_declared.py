@@ -14,7 +14,6 @@ TWICE = failure("standard input can be read only once")
 LETTER = SAY + "options: {reply: {type: file}}\nuser: '{{ request }}|{{ text }}|{{ reply }}'\n"
 TOPIC = SAY + "arguments: {topic: {}, text: {}}\nuser: '{{ topic }}|{{ request }}|{{ text }}'\n"
 NUMBER = SAY + "arguments: {n: {type: integer}, text: {}}\nuser: '{{ n }} {{ text }}'\n"
-LISTED = SAY + "arguments: {all: {type: list}}\nuser: '{% for a in all %}<{{ a }}>{% endfor %}{{ text }}'\n"
 ASKED = SAY + "arguments: {request: {}}\n"
 
 

@@ -44,7 +44,7 @@ def run(
     """Answer until the input ends; 0 if every line was answered well."""
     _refuse(values, flags)
     who = role(template, values, cards(services, template).card)
-    game = _Game(services, Replies(services, template, values, flags, _form(services, who, values)))
+    game = _Game(services, Replies(services, template, values, flags, _form(who, values)))
     return game.run(_workers(values))
 
 
@@ -127,9 +127,9 @@ def _workers(values: Mapping[str, Value]) -> int:
     return workers
 
 
-def _form(services: Services, who: Role, values: Mapping[str, Value]) -> npc.Form:
+def _form(who: Role, values: Mapping[str, Value]) -> npc.Form:
     card = who.card
-    schema = _schema(services, values) if values.get("schema") else _own_schema(who)
+    schema = _schema(values) if values.get("schema") else _own_schema(who)
     actions = _actions(values) or (card.actions if card else ())
     return npc.form(who.variables, actions, card.moods if card else (), schema)
 
@@ -174,7 +174,7 @@ def _not_plain(schema: object) -> Iterator[str]:
         yield from _not_plain(part)
 
 
-def _schema(services: Services, values: Mapping[str, Value]) -> Mapping[str, object]:
+def _schema(values: Mapping[str, Value]) -> Mapping[str, object]:
     """A file of JSON or YAML."""
     from gptkit.cli.gather import content
     from gptkit.templates.tree import tree
