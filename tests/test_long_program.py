@@ -199,6 +199,17 @@ def test_a_cap_leaves_what_can_be_gone_on_with(gptkit: Gptkit, server: FakeServe
     assert len(set(texts)) == len(texts)
 
 
+@pytest.mark.parametrize("option", [("-s", "name"), ("--continue",)])
+def test_a_long_text_is_no_turn_of_a_conversation(
+    gptkit: Gptkit, server: FakeServer, same: str, option: tuple[str, ...]
+) -> None:
+    name = "session" if option[0] == "-s" else "continue"
+    found = gptkit(same, *option, stdin=book(40))
+    assert found == (2, "", f"gptkit: --{name} is for a single answer, and this text takes more than one\n")
+    server.say("A word.")
+    assert gptkit(same, *option, stdin="a word") == (0, "A word.\n", "")
+
+
 def test_a_killed_run_goes_on_without_paying_twice(run: AsProcess, server: FakeServer, same: str) -> None:
     text = book(60)
     server.answer(slowly(0.02))

@@ -82,7 +82,12 @@ def _long(services: Services, template: Template, given: Given, flags: Mapping[s
 
     model = str(flags.get("model") or template.model or services.settings.text("model"))
     document = source(services, template, given, model, is_file)
-    return None if document is None else run(services, template, given, document, flags)
+    if document is None:
+        return None
+    for name in ("session", "continue"):
+        if flags.get(name):
+            raise UsageFault(f"--{name} is for a single answer, and this text takes more than one")
+    return run(services, template, given, document, flags)
 
 
 def _is_talk(
