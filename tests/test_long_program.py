@@ -204,6 +204,8 @@ def test_a_long_text_is_no_turn_of_a_conversation(
     gptkit: Gptkit, server: FakeServer, same: str, option: tuple[str, ...]
 ) -> None:
     name = "session" if option[0] == "-s" else "continue"
+    server.say("First.")
+    assert gptkit(same, "-s", "name", stdin="first") == (0, "First.\n", "")
     found = gptkit(same, *option, stdin=book(40))
     assert found == (2, "", f"gptkit: --{name} is for a single answer, and this text takes more than one\n")
     server.say("A word.")
