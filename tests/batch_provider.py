@@ -20,7 +20,7 @@ class Provider:
         self.said = said
         self.batches = FakeBatches(server, self._in_batch)
         self._server = server
-        server.answer(self._answered)
+        server.answer(self.answered)
 
     @property
     def asked(self) -> list[str]:
@@ -35,7 +35,7 @@ class Provider:
     def bodies(self) -> list[dict[str, Any]]:
         return [line["body"] for batch in self.batches.made for line in self.batches.lines(batch)]
 
-    def _answered(self, request: Received) -> str | Reply:
+    def answered(self, request: Received) -> str | Reply:
         return self.said(text_of(request.json)) if _is_single(request) else self.batches._reply(request)
 
     def _in_batch(self, body: dict[str, Any]) -> str | int | None:

@@ -405,7 +405,7 @@ def test_the_account_as_json(gptkit: InMemory, server: FakeServer, same: str, fo
     assert (code, one["file"], one["output"], one["state"]) == (0, "docs/a.md", "out/a.md", "written")
 
 
-@pytest.mark.parametrize("args", [["-o", "x"], ["--stdin"], ["--batch"], []])
+@pytest.mark.parametrize("args", [["-o", "x"], ["--stdin"], []])
 def test_what_does_not_go_with_an_output_folder(
     gptkit: InMemory, same: str, folder: Path, args: list[str]
 ) -> None:

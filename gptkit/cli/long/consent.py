@@ -60,6 +60,10 @@ class Consent:
         if whole > self._threshold:
             self._ask(whole)
 
+    def settle(self) -> None:
+        """The same pieces come once more."""
+        self._given = True
+
     def _ask(self, cost: float) -> None:
         about = f"this job costs about {cost:.2f} USD"
         answer = agreed(self._services.terminal, f"{about}. Go ahead? [y/N] ")

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from gptkit.cli import invoking
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given, document
 from gptkit.cli.long.consent import Consent
-from gptkit.cli.long.mirror import Results
+from gptkit.cli.long.mirror import WAITS, Results
+from gptkit.cli.long.once import Once, Waiting
 from gptkit.cli.long.reduce import ANSWERED, Task
-from gptkit.cli.long.setup import READ_WHOLE, opened
+from gptkit.cli.long.setup import READ_WHOLE, job, opened, patient_means
 from gptkit.cli.long.walk import Plan, Work
-from gptkit.errors import CannotRead, CannotWrite, DataFault, GptkitError, Incomplete, NoInput, Refused
+from gptkit.documents.formats import FORMATS
+from gptkit.errors import (
+    CannotRead,
+    CannotWrite,
+    DataFault,
+    GptkitError,
+    Incomplete,
+    NoInput,
+    Refused,
+    TryAgain,
+)
+
+if TYPE_CHECKING:
+    from gptkit.engine.long.lacking import Lacking
+    from gptkit.engine.work import Means
+    from gptkit.templates.model import Value
 
 OF_ONE_FILE = (DataFault, NoInput, CannotRead, Incomplete, Refused)
 """What is wrong with a file or its result, and says nothing of the others."""
@@ -23,17 +43,21 @@ def run(conversation: Conversation, given: Given, found: Plan) -> int:
     results = Results(found)
     failure: GptkitError | None = None
     path = given.values.get("report")
-    rest = {name: value for name, value in given.values.items() if name != "report"}
-    work = _Work(conversation, given._replace(values=rest), found)
+    work = _Work(conversation, given, found)
     if conversation.flags.get("dry_run"):
         work.show_forecasts()
         return 0
     try:
+        waiting = work.waiting()
         for number, one in enumerate(found.work):
-            results.put(number, *work.done(one))
+            waits = number in waiting.documents
+            results.put(number, *(("not done", TryAgain(WAITS)) if waits else work.done(one)))
+        failure = waiting.failure
     except GptkitError as error:
         failure = error
         failure.hint = failure.hint or "the same command goes on where this one stopped"
+    finally:
+        work.close()
     failure = failure or results.failure()
     results.tell(conversation, path)
     if failure is None:
@@ -47,11 +71,30 @@ class _Work:
 
     def __init__(self, conversation: Conversation, given: Given, found: Plan) -> None:
         self._conversation = conversation
-        self._given = given
+        done_here: dict[str, Value] = {"report": "", "batch": False, "yes": True}
+        self._given = given._replace(values={**given.values, **done_here})
         self._found = found
+        services = conversation.services
         agreed = bool(given.values.get("yes")) or conversation.flags.get("max_cost") is not None
         size = sum(one.size for one in found.work)
-        self._consent = Consent(conversation.services, conversation.model, size, agreed, ANSWERED)
+        self._consent = Consent(services, conversation.model, size, agreed, ANSWERED)
+        self._invocation = invoking.invocation(
+            services, conversation.template, given, conversation.flags, conversation.how
+        )
+        self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
+        self._once = Once(services, self._job, self._invocation.values)
+
+    def waiting(self) -> Waiting:
+        """Which files wait for a batch; what all of them lack is submitted first."""
+        means = patient_means(self._conversation.services, self._conversation, self._invocation)
+        found = self._once.waiting(self._lacking(means), means, len(self._found.work))
+        if self._once.is_batch:
+            self._consent.settle()
+        return found
+
+    def close(self) -> None:
+        if self._job.memory is not None:
+            self._conversation.services.memory.close()
 
     def done(self, one: Work) -> tuple[str, GptkitError | None]:
         """What became of a file."""
@@ -78,6 +121,14 @@ class _Work:
                 files.append({"file": str(one.path), "why": error.message})
         text = json.dumps({"files": files}, ensure_ascii=False, indent=2)
         self._conversation.services.terminal.show(text)
+
+    def _lacking(self, means: Means) -> Iterator[Lacking]:
+        """What the memory lacks of all files; what a file is wrong with is met again when it is its turn."""
+        for number, one in enumerate(self._found.work):
+            with suppress(*OF_ONE_FILE):
+                task = self._task(one)
+                agreed = self._consent.checked(task.pieces) if self._once.is_batch else task.pieces
+                yield from task.lacking(agreed, means.format, number)
 
     def _task(self, one: Work) -> Task:
         general = self._conversation

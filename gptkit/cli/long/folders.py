@@ -13,7 +13,8 @@ from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import DASH, Given, beside, document
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
-from gptkit.cli.long.mirror import Results
+from gptkit.cli.long.mirror import WAITS, Results
+from gptkit.cli.long.once import Once, Waiting
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import READ_WHOLE, Source, job, opened, patient_means
 from gptkit.cli.long.walk import Plan, Work, plan
@@ -21,10 +22,11 @@ from gptkit.documents.formats import FORMATS
 from gptkit.documents.pieces import Piece
 from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.map import Share, mapped_all, placed
-from gptkit.engine.work import Outcome
-from gptkit.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
+from gptkit.engine.work import Means, Outcome
+from gptkit.errors import CannotRead, DataFault, GptkitError, NoInput, TryAgain, UsageFault
 
 if TYPE_CHECKING:
+    from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
     from gptkit.templates.model import Template, Value
 
@@ -40,8 +42,6 @@ def run(
 
     gc.freeze()
     gc.enable()  # as with one long input
-    if values.get("batch"):
-        raise UsageFault("--batch and --output-dir do not go together")
     inputs = _inputs(flags)
     found = plan(inputs, Path(str(values["output_dir"])), any_format=bool(values.get("as")))
     conversation = Conversation(services, template, flags)
@@ -91,6 +91,8 @@ class _Task:
         self._size = sum(one.size for one in found.work)
         agreed = bool(self._options.get("yes")) or conversation.flags.get("max_cost") is not None
         self._consent = Consent(services, self._invocation.model, self._size, agreed)
+        self._once = Once(services, self._job, self._options)
+        self._waiting = Waiting()
         self._progress = Progress(services.terminal, how.quiet)
         self._results = Results(found)
 
@@ -131,6 +133,9 @@ class _Task:
     def _worked(self) -> GptkitError | None:
         try:
             means = patient_means(self._services, self._conversation, self._invocation)
+            self._waiting = self._once.waiting(self._lacking(means), means, len(self._plan.work))
+            if self._once.is_batch:
+                self._consent.settle()
             with closing(mapped_all(self._shares(), self._job.workers, means)) as results:
                 for share, done in results:
                     if done is None:
@@ -145,22 +150,35 @@ class _Task:
         except BaseException:
             self._results.stop()
             raise
-        return None
+        return self._waiting.failure
+
+    def _lacking(self, means: Means) -> Iterator[Lacking]:
+        """What the memory lacks of all files; what a file is wrong with is met again when it is read."""
+        from gptkit.engine.long.lacking import lacking_pieces
+
+        for number, (source, pieces) in enumerate(self._by_file()):
+            own = self._job if source is None else self._job._replace(format=source.format)
+            agreed = self._consent.checked(pieces) if self._once.is_batch else pieces
+            with suppress(*OF_ONE_FILE):
+                yield from lacking_pieces(agreed, own, means.format, number)
 
     def _shares(self) -> Iterator[Share]:
         for number, (source, pieces) in enumerate(self._by_file()):
             own = self._job if source is None else self._job._replace(format=source.format)
             try:
-                for one in placed(pieces):
-                    self._consent.check(one.piece)
+                for one in placed(self._consent.checked(pieces)):
                     yield Share(number, own, one)
             except OF_ONE_FILE as error:
                 self._results.fail(number, error)
             yield Share(number, own)
 
     def _by_file(self) -> Iterator[tuple[Source | None, Iterable[Piece]]]:
-        """Each file is opened when its turn comes; one that cannot be has no pieces."""
+        """Each file is opened when its turn comes; one that cannot be, or that waits, has no pieces."""
         for number, one in enumerate(self._plan.work):
+            if number in self._waiting.documents:
+                self._results.fail(number, TryAgain(WAITS))
+                yield None, ()
+                continue
             try:
                 source = self._opened(one)
             except OF_ONE_FILE as error:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.cli.long.consent import agreed
 from gptkit.documents.pieces import Piece
 from gptkit.engine.work import Means
-from gptkit.errors import TryAgain
+from gptkit.errors import GptkitError, TryAgain
 
 if TYPE_CHECKING:
     from gptkit.cli.long.consent import Consent
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     Lack = Callable[[Iterable[Piece]], Iterator[Lacking]]
 
 HINT = "--batch waits for them, as 'gptkit batch fetch' does; --yes asks, and pays, for them as well"
+
+
+class Waiting(NamedTuple):
+    """The documents that are not there yet, by number, and what the run ends with for that."""
+
+    documents: Collection[int] = ()
+    failure: GptkitError | None = None
 
 
 class Once:
@@ -46,30 +54,36 @@ class Once:
 
         if self.is_batch:
             with Spool() as spool:
-                submitted = self.submitted(lack(spool.through(consent.checked(found))), means)
+                submitted = self._submitted(lack(spool.through(consent.checked(found))), means)
                 if not submitted.is_complete:
-                    raise waiting(submitted)
+                    raise _under_way(submitted)
                 yield spool.again()
-        elif self.is_needed:
+        elif self._shards:
             with Spool() as spool:
-                self.check(lack(spool.through(found)))
+                self._check(lack(spool.through(found)))
                 yield consent.checked(spool.again())
         else:
             yield consent.checked(found)
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether a batch under way may hold pieces of this job. Where there never was one this is a look
-        at a name."""
-        return bool(self._shards())
+    def waiting(self, lacking: Iterable[Lacking], means: Means, files: int) -> Waiting:
+        """Which of so many documents wait for a batch, together: what all of them lack is submitted in one
+        go. Raises TryAgain where the ordinary run would pay twice."""
+        documents: set[int] = set()
+        if self.is_batch:
+            submitted = self._submitted(lacking, means, documents.add)
+            if not submitted.is_complete:
+                return Waiting(documents, _under_way(submitted, f"; {len(documents)} of {files} files wait"))
+        elif self._shards:
+            self._check(lacking)
+        return Waiting(documents)
 
-    def check(self, lacking: Iterable[Lacking]) -> None:
+    def _check(self, lacking: Iterable[Lacking]) -> None:
         """Ask the user where a batch is to bring some of them. Raises TryAgain unless they agree."""
         from gptkit.cli import batching
 
-        shards, record = self._shards(), batching.record(self._services)
+        record = batching.record(self._services)
         try:
-            count = sum(record.shard_of(one.key) in shards for one in lacking)
+            count = sum(record.shard_of(one.key) in self._shards for one in lacking)
         finally:
             record.close()
         if not count:
@@ -78,21 +92,18 @@ class Once:
         if not agreed(self._services.terminal, f"{about}. Ask, and pay, for them as well? [y/N] "):
             raise TryAgain(about, hint=HINT)
 
-    def submitted(
-        self,
-        lacking: Iterable[Lacking],
-        means: Means,
-        waits: Callable[[int], object] = lambda _: None,
+    def _submitted(
+        self, lacking: Iterable[Lacking], means: Means, waits: Callable[[int], object] = lambda _: None
     ) -> Submitted:
-        """Fetch what batches have brought, and submit what is still lacking. Raises UsageFault without a
-        memory. `waits` is told of the documents that are not there yet."""
         from gptkit.cli.batching import submit_missing
 
         return submit_missing(self._services, lacking, self._job, means, waits)
 
+    @cached_property
     def _shards(self) -> frozenset[str]:
         """Those under way for the same prompt and model; without a memory nobody wants what they bring,
-        and --fresh asks again whatever they may bring."""
+        and --fresh asks again whatever they may bring. Where there never was a batch this is a look at a
+        name."""
         job = self._job
         if self._may_pay_twice or job.memory is None or job.fresh:
             return frozenset()
@@ -103,11 +114,11 @@ class Once:
         return batching.under_way(self._services, job)
 
 
-def waiting(submitted: Submitted) -> TryAgain:
+def _under_way(submitted: Submitted, more: str = "") -> TryAgain:
     """What ends a run whose pieces are not all there."""
     count = submitted.new + submitted.under_way
     return TryAgain(
         f"{count} {'piece is' if count == 1 else 'pieces are'} with the provider"
-        f" ({submitted.new} of them submitted now)",
+        f" ({submitted.new} of them submitted now){more}",
         hint="'gptkit batch status' tells of them; then the same command prints the whole",
     )

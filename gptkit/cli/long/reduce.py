@@ -21,6 +21,7 @@ from gptkit.engine.work import Means, Outcome
 from gptkit.errors import GptkitError, Incomplete
 
 if TYPE_CHECKING:
+    from gptkit.chat import OutputFormat
     from gptkit.cli.exchange import Conversation
     from gptkit.cli.record import Record
     from gptkit.documents.pieces import Piece
@@ -103,26 +104,30 @@ class Task:
         """What `--dry-run` prints."""
         from gptkit.cli.long.dry_reduce import forecast
 
-        pieces = self._document.format.pieces(self._document.lines, self._room)
         form = self._services.format(self._invocation.template)
-        return forecast(self._services, self._job, pieces, self._room, form)
+        return forecast(self._services, self._job, self.pieces, self._room, form)
+
+    @property
+    def pieces(self) -> Iterator[Piece]:
+        """Of the document, which is read but once."""
+        return self._document.format.pieces(self._document.lines, self._room)
+
+    def lacking(self, pieces: Iterable[Piece], form: OutputFormat, document: int = 0) -> Iterator[Lacking]:
+        """What the memory lacks of them."""
+        from gptkit.engine.long.lacking import lacking_parts
+
+        return lacking_parts(pieces, self._job, form, self._room, document)
 
     def _gathered(self, means: Means) -> Gathered:
-        lack = partial(self._lacking, means)
-        found = self._document.format.pieces(self._document.lines, self._room)
+        lack = partial(self.lacking, form=means.format)
         try:
-            with self._once.pieces(found, means, lack, self._consent) as pieces:
+            with self._once.pieces(self.pieces, means, lack, self._consent) as pieces:
                 return gathered(pieces, self._job, means, self._room, self._watch)
         except GptkitError as error:
             error.hint = error.hint or "the same command goes on where this one stopped"
             raise
         finally:
             self._progress.clear()
-
-    def _lacking(self, means: Means, pieces: Iterable[Piece]) -> Iterator[Lacking]:
-        from gptkit.engine.long.lacking import lacking_parts
-
-        return lacking_parts(pieces, self._job, means.format, self._room)
 
     def _concluded(
         self, found: Gathered, means: Means, record: Record, started: float
