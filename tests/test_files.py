@@ -6,15 +6,17 @@ import os
 import stat
 import sys
 import threading
+import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gptkit.errors import CannotRead, CannotWrite
-from gptkit.files import same_file, write_atomic, write_private
+from gptkit.files import is_planted, replace_name, same_file, write_atomic, write_private
 
+ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root is many users")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux devices and limits")
 
 
@@ -54,7 +56,7 @@ def test_keeps_the_mode_of_an_existing_file_unless_one_is_given(tmp_path: Path) 
     assert (target.read_bytes(), mode(target)) == (b"newer", 0o600)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+@ROOT
 def test_keeps_the_owner_of_an_existing_file(tmp_path: Path) -> None:
     target = tmp_path / "a"
     target.write_bytes(b"old")
@@ -76,16 +78,106 @@ def test_pieces_are_one_file_with_the_mode_it_had(tmp_path: Path) -> None:
     assert target.read_bytes() == b""
 
 
-def test_pieces_are_never_all_held(tmp_path: Path) -> None:
-    pieces = (bytes(1 << 20) for _ in range(64))
+@LINUX
+@pytest.mark.parametrize("name", ["a", "/dev/null"])
+def test_pieces_are_never_all_held(tmp_path: Path, name: str) -> None:
+    pieces = (bytes(1 << 20) for _ in range(16))
     tracemalloc.start()
     try:
-        write_atomic(tmp_path / "a", pieces)
+        write_atomic(tmp_path / name, pieces)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert (tmp_path / "a").stat().st_size == 64 << 20
+    assert (tmp_path / name).stat().st_size == (16 << 20 if name == "a" else 0)
     assert peak < 4 << 20
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_what_is_private_is_so_from_its_first_byte(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield b"one"
+        seen.extend(mode(path) for path in tmp_path.iterdir())
+        yield b"two"
+
+    write_atomic(tmp_path / "a", pieces(), 0o600)
+    assert seen == [0o600]
+
+
+@LINUX
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    before = names(Path("/proc/self/fd"))
+    for data in (b"one", b"two"):
+        write_atomic(tmp_path / "a", data)
+    with pytest.raises(CannotWrite):
+        write_atomic(tmp_path, b"three")
+    assert names(Path("/proc/self/fd")) == before
+
+
+def test_what_killed_runs_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    names_of_old = [".gptkit-1", ".gptkit-2", "mine", ".gptkit-theirs"]
+    for name in [*names_of_old, ".gptkit-young"]:
+        (tmp_path / name).touch()
+    (tmp_path / ".gptkit-link").symlink_to("mine")
+    yesterday = time.time() - 25 * 3600
+    for name in [*names_of_old, ".gptkit-link"]:
+        os.utime(tmp_path / name, (yesterday, yesterday), follow_symlinks=False)
+    if os.geteuid() == 0:
+        os.chown(tmp_path / ".gptkit-theirs", 12345, 12345)
+    else:
+        (tmp_path / ".gptkit-theirs").touch()
+    write_atomic(tmp_path / "a", b"new")
+    assert names(tmp_path) == [".gptkit-link", ".gptkit-theirs", ".gptkit-young", "a", "mine"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+def test_a_name_is_taken_whatever_has_it(tmp_path: Path) -> None:
+    like, target = tmp_path / "like", tmp_path / "a"
+    like.write_bytes(b"old")
+    like.chmod(0o640)
+    stands: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: target.symlink_to(like),
+        lambda: os.mkfifo(target, 0o604),
+    ]
+    for stand in stands:
+        target.unlink(missing_ok=True)
+        stand()
+        replace_name(target, b"new", like)
+        assert (target.read_bytes(), mode(target), target.is_symlink()) == (b"new", 0o640, False)
+    target.chmod(0o600)
+    replace_name(target, b"newer", like)
+    assert (target.read_bytes(), mode(target), like.read_bytes()) == (b"newer", 0o600, b"old")
+
+
+@ROOT
+@pytest.mark.parametrize(
+    ("folder_mode", "folder_owner", "link_owner", "planted"),
+    [
+        (0o1777, 0, 12345, True),
+        (0o777, 0, 12345, True),
+        (0o775, 0, 12345, False),
+        (0o1777, 12345, 12345, False),
+        (0o1777, 12345, 0, False),
+    ],
+)
+def test_a_link_that_another_user_planted_is_not_followed(
+    tmp_path: Path, folder_mode: int, folder_owner: int, link_owner: int, planted: bool
+) -> None:
+    (tmp_path / "victim").write_bytes(b"old")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.chmod(folder_mode)
+    (folder / "link").symlink_to("../victim")
+    os.chown(folder / "link", link_owner, 0, follow_symlinks=False)
+    os.chown(folder, folder_owner, 0)
+    assert is_planted(folder / "link") is planted
+    assert not is_planted(tmp_path / "victim")
+    if planted:
+        with pytest.raises(CannotWrite, match="it is another user's symbolic link"):
+            write_atomic(folder / "link", b"new")
+    assert ((tmp_path / "victim").read_bytes(), names(folder)) == (b"old", ["link"])
 
 
 def test_what_stops_the_pieces_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -290,6 +382,8 @@ def test_a_file_that_does_not_exist_yet_has_many_spellings_too(tmp_path: Path) -
     for spelling in ("folder/./new", "door/new", "link", "folder/../folder/new"):
         assert same_file(new, tmp_path / spelling), spelling
     assert not same_file(new, tmp_path / "new")
+    assert not same_file(new, tmp_path / "folder" / "other")
+    assert same_file(tmp_path / "no" / "new", tmp_path / "no" / "new")
     assert not same_file(tmp_path / "no" / "new", tmp_path / "nope" / "new")
 
 

@@ -12,6 +12,7 @@ from history_parts import STARTED, conversation, ending, integrity, opening, sto
 from gptkit.chat import Charge
 from gptkit.errors import NoInput, UsageFault
 from gptkit.history.store import Store
+from gptkit.history.transfer import forward
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def test_a_chain_is_walked_to_its_root(kept: Store) -> None:
     session = kept.create("long", "chat")
     ids = conversation(kept, session, *(f"number {number}" for number in range(400)))
     assert [turn.id for turn in kept.chain(ids[-1])] == ids[::-1]
+    assert [turn.id for turn in forward(kept, ids[-1])] == ids
     assert kept.required("long").turns == 400
 
 
@@ -90,6 +92,37 @@ def test_a_fork_shares_turns_and_outlives_its_origin(kept: Store) -> None:
     assert (kept.turn(third), kept.session("a")) == (None, None)
     assert kept.remove("b") == 3
     assert (kept.sessions(9), integrity(kept)) == ([], "ok")
+
+
+def test_a_fork_without_turns_of_its_own_outlives_its_origin(kept: Store) -> None:
+    ids = conversation(kept, kept.create("a", "chat"), "one", "two")
+    kept.fork("a", "b")
+    assert kept.remove("a") == 0
+    assert [turn.id for turn in kept.chain(kept.required("b").head)] == ids[::-1]
+    assert (kept.session("a"), integrity(kept)) == (None, "ok")
+
+
+def test_what_is_removed_is_gone_from_the_files(kept: Store, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        conversation(
+            kept, kept.create(name, "chat"), *(f"secret{name}{number}x " * 99 for number in range(9))
+        )
+    assert kept.remove("a") == 9
+    data = b"".join(path.read_bytes() for path in (tmp_path / "data").glob("history*"))
+    assert (b"secreta" in data, b"secretb" in data, b"reta3x" in data) == (False, True, False)
+    assert (len(kept.search("secreta3x", 9)), len(kept.search("secretb3x", 9))) == (0, 1)
+
+
+def test_a_purge_leaves_sessions_that_still_lead_to_a_turn(kept: Store) -> None:
+    """They are older than what is purged: one was taken back to its beginning, one is a mere fork."""
+    undone = kept.create("undone", "chat")
+    conversation(kept, undone, "one", "two")
+    kept.fork("undone", "fork")
+    kept.set_head(undone, None)
+    kept.create("empty", "chat")
+    assert kept.purge(STARTED + 1) == 1
+    assert {(one.name, one.turns) for one in kept.sessions(9)} == {("undone", 0), ("fork", 1)}
+    assert integrity(kept) == "ok"
 
 
 def test_the_nearest_summary_on_the_chain_counts(kept: Store) -> None:

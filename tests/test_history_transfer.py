@@ -12,7 +12,7 @@ from history_parts import conversation, ending, integrity, opening, store
 from gptkit.errors import DataFault
 from gptkit.history.store import Store
 from gptkit.history.taking import Taken, take
-from gptkit.history.transfer import json_lines, markdown
+from gptkit.history.transfer import json_lines, markdown, pieces_of
 
 
 @pytest.fixture
@@ -70,6 +70,7 @@ def test_an_import_into_a_used_store_adds_what_is_new(kept: Store, empty: Store)
 
 
 def test_one_session_is_taken_out_with_all_that_leads_to_it(kept: Store, empty: Store) -> None:
+    assert len(exported(kept)) > 9
     copy = kept.required("copy")
     assert take(empty, list(json_lines(kept, [copy]))) == Taken(1, 2, 0)
     assert [turn.user for turn in empty.chain(empty.required("copy").head)] == [
@@ -77,10 +78,19 @@ def test_one_session_is_taken_out_with_all_that_leads_to_it(kept: Store, empty: 
     ]
 
 
+def test_a_session_is_taken_out_with_what_was_undone_in_it(kept: Store, empty: Store) -> None:
+    session = kept.required("计划")
+    assert take(empty, list(json_lines(kept, [session]))) == Taken(1, 3, 0)
+    users = {turn.user for number in range(1, 4) if (turn := empty.turn(number))}
+    assert users == {"one\u2028\x85\r\n\0", "two", "other"}
+
+
 def test_markdown_is_to_read(kept: Store) -> None:
     text = b"".join(markdown(kept, [kept.required("计划")])).decode()
     assert text.startswith("# 计划\n\n## User, 2026-")
     assert text.endswith("\n\nother\n\n## Assistant, m\n\n*partial: a \ufffd b*\n")
+    greeting = next(kept.chain(kept.required("计划").head))._replace(user="", answer="Hello.", state="ok")
+    assert "".join(pieces_of(greeting)) == "## Assistant, m\n\nHello.\n"
 
 
 HEADER = b'{"gptkit":"history","version":1}\n'
