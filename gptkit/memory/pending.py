@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptkit.access import Access
 from gptkit.errors import CannotWrite, TryAgain
 from gptkit.files import make_private_folder
-from gptkit.lock import held_file
+from gptkit.lock import held_file, let_go
 
 if TYPE_CHECKING:
     import sqlite3
@@ -120,9 +120,7 @@ class Pending:
         try:
             yield
         finally:
-            with suppress(OSError):
-                path.unlink()  # while it is held: who waits for it sees that and makes a new one
-            os.close(descriptor)
+            let_go(descriptor, path)
 
     def begin(self, host: str, about: str, now: float) -> str:
         """A new shard, without pieces yet; returns its id."""

@@ -14,6 +14,7 @@ from gptkit.cli.gather import Given, document
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.mirror import WAITS, Results
 from gptkit.cli.long.once import Once, Waiting
+from gptkit.cli.long.output import BeingWritten
 from gptkit.cli.long.reduce import ANSWERED, Task
 from gptkit.cli.long.setup import READ_WHOLE, job, opened, patient_means
 from gptkit.cli.long.walk import Plan, Work
@@ -102,12 +103,12 @@ class _Work:
         try:
             one.target.parent.mkdir(parents=True, exist_ok=True)
             failure = self._task(one).failure()
-        except OF_ONE_FILE as error:
+        except (*OF_ONE_FILE, BeingWritten) as error:
             failure = error
         except OSError as error:
             failure = CannotWrite(f"cannot write '{one.target}': {(error.strerror or str(error)).lower()}")
         if failure is not None:
-            if not isinstance(failure, OF_ONE_FILE):
+            if not isinstance(failure, (*OF_ONE_FILE, BeingWritten)):
                 raise failure
             return "not done", failure
         return "unchanged" if before is not None and _status(one.target) == before else "written", None

@@ -7,15 +7,22 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from gptkit.chat import Finished, Sink, Text
 from gptkit.cli.target import partial_of
 from gptkit.errors import CannotWrite, GptkitError, TryAgain
 from gptkit.files import is_planted
-from gptkit.lock import PRIVATE, hold
+from gptkit.lock import PRIVATE, held_file, hold, is_current
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 CLOSED = -1
+
+
+class BeingWritten(TryAgain):
+    """Another process works on the same file."""
 
 
 class Output(Protocol):
@@ -79,7 +86,7 @@ class Collected:
 class File:
     """A file. What there is of it stands beside it as FILE.partial, which takes its place when whole.
 
-    Only one process at a time writes it: another raises TryAgain.
+    Only one process at a time writes it: another raises BeingWritten.
     """
 
     def __init__(self, path: Path) -> None:
@@ -129,15 +136,18 @@ class File:
         self._close()
 
     def _opened(self) -> int:
-        descriptor = os.open(self._partial, PRIVATE | os.O_CREAT, 0o666)
-        try:
-            if not hold(descriptor):
-                raise TryAgain(f"'{self._path}' is being written by another gptkit")
-            os.ftruncate(descriptor, 0)
-        except BaseException:
+        while True:
+            descriptor = os.open(self._partial, PRIVATE | os.O_CREAT, 0o666)
+            try:
+                if not hold(descriptor):
+                    raise _taken(self._path)
+                if is_current(descriptor, self._partial):  # else it is the result of who had it before
+                    os.ftruncate(descriptor, 0)
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
             os.close(descriptor)
-            raise
-        return descriptor
 
     def _copy(self, target: Path) -> None:
         """A device or a FIFO takes the text; it is not replaced."""
@@ -153,6 +163,43 @@ class File:
 
     def _fault(self, error: OSError) -> CannotWrite:
         return CannotWrite(f"cannot write '{self._path}': {(error.strerror or str(error)).lower()}")
+
+
+class Place:
+    """Where a file will be that is written in one go: who enters has it alone, another one's entry raises
+    BeingWritten. FILE.partial is there meanwhile, and afterwards only with what came of an answer."""
+
+    def __init__(self, path: Path | None) -> None:
+        is_file = path is not None and (path.is_file() or not path.exists())
+        self._path = path if is_file else None
+        self._descriptor = CLOSED
+        self.is_written = False
+        """The file is there, so that what came of it before is of no use."""
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            path = self._path
+
+            def give_up() -> None:
+                raise _taken(path)
+
+            with suppress(OSError):  # where no lock can be had, everybody may come in
+                self._descriptor = held_file(partial_of(path), give_up)
+        return self
+
+    def __exit__(self, _kind: object, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        if self._path is None or self._descriptor == CLOSED:
+            return
+        partial, descriptor = partial_of(self._path), self._descriptor
+        with suppress(OSError):
+            is_empty = os.fstat(descriptor).st_size == 0
+            if (is_empty or self.is_written) and is_current(descriptor, partial):
+                partial.unlink()
+        os.close(descriptor)
+
+
+def _taken(path: Path) -> BeingWritten:
+    return BeingWritten(f"'{path}' is being written by another gptkit")
 
 
 class Mirrored(File):

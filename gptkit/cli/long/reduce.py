@@ -13,6 +13,7 @@ from gptkit.cli.gather import Given
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.once import Once
+from gptkit.cli.long.output import Place
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import Source, job, patient_means
 from gptkit.engine.long.declared import LEAST_PIECE, piece_tokens
@@ -81,6 +82,12 @@ class Task:
 
     def failure(self) -> GptkitError | None:
         """Do it all and show it; what ends it early, with nothing to show, is raised."""
+        with Place(self._conversation.how.output) as place:
+            failure = self._done()
+            place.is_written = failure is None
+        return failure
+
+    def _done(self) -> GptkitError | None:
         started = self._services.terminal.now()
         sent = Request(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
         record = self._conversation.recording(self._invocation, sent, None, {"long": True})
