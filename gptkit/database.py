@@ -108,7 +108,9 @@ def _create(path: Path, application_id: int) -> None:
         if path.exists():
             return
         log = path.with_name(path.name + "-wal")
-        if path.is_symlink() or (log.exists() and log.stat().st_size):
+        if path.is_symlink():
+            raise CannotRead(f"'{path}': it is a link that leads nowhere", hint="restore the file")
+        if log.exists() and log.stat().st_size:
             raise CannotRead(
                 f"'{path}': it is gone, but '{log.name}' beside it is not", hint="restore the file"
             )

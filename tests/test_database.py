@@ -10,12 +10,14 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from fake.signals import unblocked
 
-from gptkit.database import connect, transaction
+from gptkit.database import close_untouched, connect, transaction
 from gptkit.errors import BadConfiguration, CannotRead, CannotWrite, GptkitError, TryAgain
+from gptkit.lock import locked
 
 HERE = Path(__file__).parent
 APPLICATION = 0x74657374
@@ -133,6 +135,21 @@ def test_many_first_runs_migrate_once(tmp_path: Path, old: bool) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+def test_one_at_a_time_makes_the_file(tmp_path: Path) -> None:
+    """Who comes second finds it made; to make it again would lose what the first one has stored."""
+    opened(tmp_path / "other" / "a.db").close()
+    made = (tmp_path / "other" / "a.db").read_bytes()
+    path = tmp_path / "home" / "a.db"
+    second = Thread(target=lambda: opened(path).close())
+    with locked(path.parent):
+        second.start()
+        second.join(0.2)
+        assert list(path.parent.iterdir()) == []
+        path.write_bytes(made)
+    second.join()
+    assert path.read_bytes() == made
+
+
 def foreign(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -186,6 +203,17 @@ def test_a_log_without_its_file_is_not_taken_for_a_new_ones(tmp_path: Path) -> N
     assert files(path) == {"a.db-wal": b"something"}
 
 
+def test_an_empty_log_and_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    """The one is of a first run that was killed; the other of a disk, perhaps, that is not mounted."""
+    path, link = tmp_path / "a.db", tmp_path / "link.db"
+    (tmp_path / "a.db-wal").touch()
+    opened(path).close()
+    link.symlink_to(tmp_path / "missing" / "b.db")
+    with pytest.raises(CannotRead, match="it is a link that leads nowhere"):
+        opened(link)
+    assert link.is_symlink()
+
+
 def test_without_space_nothing_is_half_written(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with closing(opened(path)) as connection:
@@ -195,6 +223,31 @@ def test_without_space_nothing_is_half_written(tmp_path: Path) -> None:
             connection.execute("INSERT INTO words (text) VALUES ('small')")
             connection.execute("INSERT INTO words (text) VALUES (?)", ("large" * 10_000,))
         assert connection.execute("SELECT count(*) FROM words").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("fault", [ZeroDivisionError, KeyboardInterrupt, sqlite3.Error("nonsense")])
+def test_what_fails_is_undone_and_the_next_one_works(
+    tmp_path: Path, fault: BaseException | type[BaseException]
+) -> None:
+    path = tmp_path / "a.db"
+    with closing(opened(path)) as connection:
+        with pytest.raises((ZeroDivisionError, KeyboardInterrupt, CannotRead)), transaction(connection, path):
+            connection.execute("INSERT INTO words (text) VALUES ('half')")
+            raise fault
+        with transaction(connection, path):
+            connection.execute("INSERT INTO words (text) VALUES ('whole')")
+        assert [row[0] for row in connection.execute("SELECT text FROM words")] == ["kept", "whole"]
+
+
+def test_a_file_that_is_gone_is_closed_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    connection = opened(path)
+    for each in tmp_path.iterdir():
+        each.unlink()
+    close_untouched(connection, path)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_who_waits_in_vain_is_told_to_try_again(tmp_path: Path) -> None:

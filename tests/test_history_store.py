@@ -113,6 +113,13 @@ def test_what_is_removed_is_gone_from_the_files(kept: Store, tmp_path: Path) -> 
     assert (len(kept.search("secreta3x", 9)), len(kept.search("secretb3x", 9))) == (0, 1)
 
 
+def test_what_is_left_of_a_session_is_counted_after_each_purge(kept: Store) -> None:
+    conversation(kept, kept.create("s", "chat"), "one", "two", "three", "four")
+    for number in (1, 2, 3):
+        assert kept.purge(STARTED + number) == 1
+        assert kept.required("s").turns == 4 - number
+
+
 def test_a_purge_leaves_sessions_that_still_lead_to_a_turn(kept: Store) -> None:
     """They are older than what is purged: one was taken back to its beginning, one is a mere fork."""
     undone = kept.create("undone", "chat")

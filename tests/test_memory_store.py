@@ -14,7 +14,7 @@ from memory_parts import ABOUT, STARTED, integrity, key, memory, put
 
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding
-from gptkit.errors import BadConfiguration
+from gptkit.errors import BadConfiguration, TryAgain
 from gptkit.memory import removal
 from gptkit.memory.schema import APPLICATION_ID
 from gptkit.memory.statistics import groups
@@ -58,6 +58,8 @@ def test_a_second_answer_replaces_the_first(kept: Memory) -> None:
     put(kept, "a", "two")
     assert kept.get(key("a")) == Held("two")
     assert [(group.entries, group.size) for group in groups(kept)] == [(1, 4)]
+    put(kept, "世", "界")
+    assert [(group.entries, group.size) for group in groups(kept)] == [(2, 10)]
 
 
 def test_files_are_private(kept: Memory, tmp_path: Path) -> None:
@@ -80,6 +82,34 @@ def test_uses_are_counted_for_all_that_was_found(kept: Memory, tmp_path: Path) -
         ("translate", "m", "fr", 1, 0, 2, STARTED + 100),
         ("translate", "n", "de", 1, 0, 1, STARTED + 100),
     ]
+
+
+def test_a_use_is_never_older_than_one_before(kept: Memory, tmp_path: Path) -> None:
+    put(kept, "a")
+    kept.close()
+    for now in (STARTED + 100, STARTED + 50):
+        again = memory(tmp_path, now=now)
+        assert again.get(key("a"))
+        again.close()
+    assert [(group.hits, group.used) for group in groups(again)] == [(2, STARTED + 100)]
+
+
+def test_once_it_is_closed_there_is_one_file(kept: Memory, tmp_path: Path) -> None:
+    put(kept, "a")
+    assert kept.get(key("a"))
+    kept.close()
+    assert list(files(tmp_path)) == ["memory.db"]
+
+
+def test_what_another_process_still_reads_is_told(kept: Memory) -> None:
+    put(kept, f"a {SECRET}")
+    kept._writer.be_patient(0)
+    with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM entries").fetchone()
+        with pytest.raises(TryAgain, match="removed, but another process keeps its log open"):
+            removal.clear(kept)
+    assert groups(kept) == []
 
 
 def test_clear_leaves_no_text_in_any_file(kept: Memory, tmp_path: Path) -> None:
@@ -143,7 +173,8 @@ def test_a_damaged_store_is_kept_and_the_job_goes_on(tmp_path: Path) -> None:
         (tmp_path / "data" / name).write_bytes(data)
     notices: list[str] = []
     damaged = memory(tmp_path, notices)
-    assert [damaged.get(key(text)) for text in ("late", "20")] == [Held("answer to late"), None]
+    with damaged.claim(key("1")):  # so that it is open to be written to
+        assert [damaged.get(key(text)) for text in ("late", "20")] == [Held("answer to late"), None]
     put(damaged, "new")
     with damaged.claim(key("2")):
         assert damaged.get(key("new")) is None
@@ -197,6 +228,55 @@ def test_answers_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
     put(kept, "four")
     assert ([group.entries for group in groups(kept)], len(notices)) == ([6], 1)
     kept.close()
+
+
+def test_a_store_that_was_locked_is_waited_for_a_second_until_it_is_free(tmp_path: Path) -> None:
+    clock = [STARTED]
+    kept = Memory(tmp_path / "data" / "memory.db", lambda: clock[0])
+
+    def patience() -> int:
+        with kept._writer.reading() as connection:
+            return int(connection.execute("PRAGMA busy_timeout").fetchone()[0])
+
+    put(kept, "before")
+    assert (kept.get(key("before")), patience()) == (Held("answer to before"), 60_000)
+    kept._writer.be_patient(0)
+    with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        put(kept, "one")
+        clock[0] += 60
+        put(kept, "two")
+        assert patience() == 1000
+        other.execute("ROLLBACK")
+    clock[0] += 60
+    put(kept, "three")
+    assert patience() == 60_000
+    kept.close()
+    assert [(group.entries, group.hits) for group in groups(kept)] == [(4, 1)]
+
+
+def test_of_what_waits_the_oldest_are_given_up(tmp_path: Path) -> None:
+    kept = memory(tmp_path)
+    put(kept, "before")
+    kept._writer.be_patient(0)
+    with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for number in range(2001):
+            put(kept, str(number))
+        assert [kept.get(key(str(number))) is not None for number in (0, 1, 2000)] == [False, True, True]
+        other.execute("ROLLBACK")
+    kept.close()
+    assert [group.entries for group in groups(kept)] == [2001]
+
+
+def test_nobody_adds_to_what_waits_while_it_is_written(kept: Memory) -> None:
+    second = Thread(target=put, args=(kept, "a"))
+    with kept._writer.lock:
+        second.start()
+        second.join(0.2)
+        assert kept._unwritten == {}
+    second.join()
+    assert kept.get(key("a")) == Held("answer to a")
 
 
 def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
