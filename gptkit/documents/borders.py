@@ -38,6 +38,7 @@ class _Grouping:
         self._most = most
         self._reach = max(1, most // 4)
         self._held: list[Block] = []
+        self._costs: list[int] = []
         self._first = 0  # number of the first block that is held
         self._start = self._place = 0
         self._rivals = deque([Rival(0, ALWAYS, 0, alive=False)])
@@ -52,7 +53,8 @@ class _Grouping:
                 self._contest(new)
                 silent = 0
             self._held.append(new)
-            self._place += cost(new)
+            self._costs.append(cost(new))
+            self._place += self._costs[-1]
             if silent > HELD:
                 yield from self._rest()
                 self._rivals = deque([Rival(self._place, ALWAYS, self._first, alive=False)])
@@ -91,17 +93,19 @@ class _Grouping:
 
     def _cut(self, count: int) -> Iterator[list[Block]]:
         group, self._held = self._held[:count], self._held[count:]
+        costs, self._costs = self._costs[:count], self._costs[count:]
         self._first += count
-        self._start += sum(map(cost, group))
+        self._start += sum(costs)
         return _trimmed(group)
 
     def _best(self) -> int:
         """Of the borders in what is held the best one, and no more than the most before it."""
         reached, place, best = 0, 0, NEVER + 1
-        for number, (before, after) in enumerate(zip(self._held, self._held[1:], strict=False), 1):
-            reached += cost(before)
+        for number, cost_before in enumerate(self._costs[:-1], 1):
+            reached += cost_before
             if reached > self._most:
                 return place or max(1, number - 1)
+            before, after = self._held[number - 1], self._held[number]
             value = NEVER if before.level or after.silent else _value(after)
             if value < best and (reached * 3 >= self._most or not place):
                 place = number

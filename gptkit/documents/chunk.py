@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import combining
 
@@ -52,11 +53,20 @@ def spoken(text: str) -> bool:
 
 
 LETTER = re.compile(r"[^\W\d_]")
+SHORT = 32
+"""Characters of a word, or of a block without any, whose weight is remembered: there are few of them."""
 
 
 def weight(text: str) -> int:
     """Tokens of a text once its holes are numbered, and of what joins it to the next."""
+    return _weight_of_word(text) if len(text) <= SHORT else _weight(text)
+
+
+def _weight(text: str) -> int:
     return estimate(text) + 2 * text.count("⟦") + 1
+
+
+_weight_of_word = lru_cache(maxsize=4096)(_weight)
 
 
 def filled(text: str, masks: Iterable[str]) -> str:

@@ -52,8 +52,8 @@ PAIRS = ((b"aA", 1.59), (b"AA", 0.28), (b"\n ", 0.71))
 
 def estimate(text: str) -> int:
     """About how many tokens a current OpenAI model counts for `text`."""
-    if not text:
-        return 0
+    if len(text) <= _SLICE:
+        return max(1, round(_tokens(text))) if text else 0
     slices = (text[start : start + _SLICE] for start in range(0, len(text), _SLICE))
     return max(1, round(sum(map(_tokens, slices))))
 
@@ -61,7 +61,9 @@ def estimate(text: str) -> int:
 def _tokens(text: str) -> float:
     data = text.encode("utf-8", "replace")
     classes = data.translate(_BY_FIRST_BYTE, _LATER_BYTES)
-    total = sum(weight * classes.count(pair) for pair, weight in PAIRS)
+    total = 0.0
+    for pair, weight in PAIRS:
+        total += weight * classes.count(pair)
     latin = classes.translate(_LATIN)
     total += WORD * _runs(latin) + LONG * latin.count(b"aaaaaaa")
     total += PUNCTUATION_RUN * _runs(classes.translate(_PUNCTUATION))
@@ -73,10 +75,12 @@ def _tokens(text: str) -> float:
 
 
 def _beyond_ascii(data: bytes, classes: bytes) -> float:
-    total = sum(weight * classes.count(letter) for letter, _, weight in CLASSES if weight)
-    total += sum(weight * data.count(start) for start, weight in CORRECTIONS)
+    """Of the classes that are there; most short texts have one or two of them."""
+    there = set(classes.translate(None, _ASCII))
+    total = sum(weight * classes.count(letter) for letter, weight in _WEIGHTS if letter in there)
+    total += sum(weight * data.count(start) for letter, start, weight in _CORRECTIONS if letter in there)
     for letter, table, weight in _WORDS:
-        if letter in classes:
+        if letter in there:
             total += weight * _runs(classes.translate(table))
     return total
 
@@ -107,7 +111,10 @@ def _only(letters: bytes) -> bytes:
 _LATER_BYTES = bytes(range(0x80, 0xC0))
 _BY_FIRST_BYTE = _table(tuple((letter, spans) for letter, spans, _ in CLASSES), b"p")
 _LATIN, _PUNCTUATION, _LINE_END = _only(b"aAe"), _only(b"p"), _only(b"\n")
+_ASCII = b"aA0 \np"
+_WEIGHTS = tuple((letter[0], weight) for letter, _, weight in CLASSES if weight)
+_CORRECTIONS = tuple((_BY_FIRST_BYTE[start[0]], start, weight) for start, weight in CORRECTIONS)
 _WORDS = tuple(
-    (letter, _only(letter), weight)
+    (letter[0], _only(letter), weight)
     for letter, weight in ((b"c", CYRILLIC_WORD), (b"r", GREEK_WORD), (b"y", ARABIC_WORD))
 )
