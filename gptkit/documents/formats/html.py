@@ -11,15 +11,27 @@ from gptkit.documents.chunk import HELD, HOLE, spoken
 from gptkit.documents.formats.masking import PLAIN, masked
 from gptkit.documents.formats.units import Segment, UnitFormat, middle
 
-INLINE = re.compile(
-    "a|abbr|acronym|b|bdi|bdo|big|br|cite|code|data|del|dfn|em|font|i|img|ins|kbd|mark|nobr|q|rp|rt|ruby|s|samp"
-    "|small|span|strike|strong|sub|sup|time|tt|u|var|wbr"
+INLINE = frozenset(
+    {
+        *("a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del", "dfn", "em"),
+        *("font", "i", "img", "ins", "kbd", "mark", "nobr", "q", "rp", "rt", "ruby", "s", "samp", "small"),
+        *("span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr"),
+    }
 )
 """Elements that stand in the middle of a sentence; any other begins a text of its own."""
+HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 UNTOUCHED = frozenset(
     ["script", "style", "pre", "textarea", "template", "svg", "math", "object", "iframe", "xmp"]
 )
 TEXT, START, CLOSE, OTHER = range(4)
+BARE = re.compile("<([A-Za-z][A-Za-z0-9]*)>")
+BARE_END = re.compile("</([A-Za-z][A-Za-z0-9]*)>")
+SPECIAL = frozenset(
+    {
+        *("script", "style", "textarea", "title", "iframe", "noembed", "noframes", "noscript", "plaintext"),
+        "xmp",
+    }
+)  # behind which the parser may read otherwise
 UNCLOSED = re.compile("<[A-Za-z!?/]")
 UNFINISHED = HELD * 4
 """Characters of a comment or tag that the parser is given; what is longer is passed on up to its end."""
@@ -109,21 +121,24 @@ class _Segments:
             return False
         if token.kind == TEXT:
             return not UNCLOSED.match(token.source)
-        return INLINE.fullmatch(token.name) is not None
+        return token.name in INLINE
 
     def _note(self, token: Token) -> None:
-        opens = token.name in (self._untouched[:1] or UNTOUCHED)
+        name = token.name
+        opens = name == self._untouched[0] if self._untouched else name in UNTOUCHED
         if token.kind == START and opens:
-            self._untouched.append(token.name)
-        elif token.kind == CLOSE and self._untouched and token.name == self._untouched[-1]:
+            self._untouched.append(name)
+        elif token.kind == CLOSE and self._untouched and name == self._untouched[-1]:
             self._untouched.pop()
-        elif not self._untouched and re.fullmatch("h[1-6]", token.name):
-            self._heading = int(token.name[1]) if token.kind == START else 0
+        elif name in HEADINGS and not self._untouched:
+            self._heading = int(name[1]) if token.kind == START else 0
 
     def _text(self) -> Iterator[Segment]:
+        if not self._run:
+            return
         text = "".join(self._run)
         self._run, self._size = [], 0
-        holes, _ = masked(text, PLAIN)
+        holes = masked(text, PLAIN)[0] if spoken(text) else ""
         if not spoken(holes):
             self._silent += text
             return
@@ -194,6 +209,21 @@ class _Parser(HTMLParser):
     def updatepos(self, i: int, j: int) -> int:
         self.place += max(0, j - i)
         return j
+
+    def parse_starttag(self, i: int) -> int:
+        """Of most tags the parser has nothing to find out: they are a name alone."""
+        found = None if self.cdata_elem else BARE.match(self.rawdata, i)
+        if found is None or found[1].lower() in SPECIAL:
+            return super().parse_starttag(i)
+        self.handle_starttag(found[1].lower(), [])
+        return found.end()
+
+    def parse_endtag(self, i: int) -> int:
+        found = None if self.cdata_elem else BARE_END.match(self.rawdata, i)
+        if found is None:
+            return super().parse_endtag(i)
+        self.handle_endtag(found[1].lower())
+        return found.end()
 
     def taken(self, held: str) -> tuple[list[Token], str]:
         done = self.place - self.begin

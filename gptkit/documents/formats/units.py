@@ -21,6 +21,8 @@ BORDERS = 2  # texts that ask to begin a piece, to be expected in what may still
 SOURCE_MOST = 1 << 16  # characters of a piece, however few of them are for the model
 UNSEEN = re.compile(f"{HOLE}|[\r\ud800-\udfff]")  # what a request cannot carry, or an answer would not keep
 SENTENCE_END, SPACE = 2, 1
+NEAR = 2000  # characters from the middle of a text in which the end of a sentence is looked for
+SURELY_LONG = 8  # characters for each token of a request: what has more is cut without being counted
 
 
 class Segment(NamedTuple):
@@ -126,14 +128,18 @@ class UnitFormat(ABC):
         if not segment.text.strip():
             yield segment._replace(text=""), 0
             return
-        tokens = estimate(f"⟦#999⟧\n{_numbered(segment.text, self.rules, [])}\n") + 1  # of any rounding
-        if tokens <= most:
-            yield segment, tokens
-        elif parts := self.parted(segment):
-            for part in parts:
-                yield from self._fitting(part, most)
-        else:
+        parts = self.parted(segment) if len(segment.text) > most * SURELY_LONG else None
+        if parts is None:
+            tokens = estimate(f"⟦#999⟧\n{_numbered(segment.text, self.rules, [])}\n") + 1  # of any rounding
+            if tokens <= most:
+                yield segment, tokens
+                return
+            parts = self.parted(segment)
+        if parts is None:
             yield segment._replace(text=""), 0
+            return
+        for part in parts:
+            yield from self._fitting(part, most)
 
     def _piece(self, segments: Sequence[Segment], line: int) -> Piece:
         units: list[str] = []
@@ -202,13 +208,17 @@ def _chance(segment: Segment) -> float:
 
 def middle(atoms: Sequence[str]) -> int:
     """Where to cut a text into two: near its middle, at a sentence's end, else a space, else anywhere."""
-    half = len(atoms) // 2
-    best, place = (-1, 0), half
-    for index in range(max(2, len(atoms) // 4), len(atoms) - len(atoms) // 4):
-        rank = _rank(atoms[index - 2 : index])
-        if (rank, -abs(index - half)) > best:
-            best, place = (rank, -abs(index - half)), index
-    return place
+    half, count = len(atoms) // 2, len(atoms)
+    space = 0
+    for away in range(min(NEAR, count)):
+        for index in (half - away, half + away) if away else (half,):
+            if not max(2, count // 4) <= index < count - count // 4:
+                continue
+            rank = _rank(atoms[index - 2 : index])
+            if rank == SENTENCE_END:
+                return index
+            space = space or index * rank
+    return space or half
 
 
 def _rank(before: Sequence[str]) -> int:

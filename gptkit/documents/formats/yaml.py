@@ -23,6 +23,7 @@ KEY_LINE = re.compile(
     r"(?:[ \t]*(?:#[^\n]*)?\r?\n[ \t]+[\w'\".-]+:|[ \t]+\S)"
 )
 TRIMMED = 1 << 16
+AT_ONCE = 1 << 12  # characters that the parser is given, or more if a line has them
 LONG = 4096
 
 
@@ -138,13 +139,20 @@ class _Source:
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
         self._held = ""
+        self._new: list[str] = []  # what was read since `_held` was put together
         self._begin = 0  # in `_held`
         self.done = 0  # in the characters that the parser counts
         self._first = True
 
     def read(self, size: int = -1, /) -> str:
-        chunk = next((line for line in self._lines if line), "")
-        self._held += chunk
+        parts, length = [], 0
+        for line in self._lines:
+            parts.append(line)
+            length += len(line)
+            if length >= AT_ONCE:
+                break
+        chunk = "".join(parts)
+        self._new.append(chunk)
         if self._first and chunk:
             self._first = False
             if chunk[0] == "\ufeff":  # which the parser would not count
@@ -153,11 +161,14 @@ class _Source:
 
     def peek(self, start: int, end: int) -> str:
         shift = self._begin - self.done
+        if end + shift > len(self._held):
+            self._held = "".join([self._held, *self._new])
+            self._new.clear()
         return self._held[start + shift : end + shift]
 
     def until(self, end: int | None) -> str:
         if end is None:
-            return self._held[self._begin :] + "".join(self._lines)
+            return "".join([self._held[self._begin :], *self._new, *self._lines])
         text = self.peek(self.done, end)
         self._begin += len(text)
         self.done = end
@@ -181,7 +192,12 @@ class _Place:
     """Where in the document the parser is."""
 
     def __init__(self) -> None:
+        import yaml
+
         self._levels: list[_Level] = []
+        self._ends = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+        self._starts = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
+        self._scalar, self._alias = yaml.ScalarEvent, yaml.AliasEvent
 
     def path(self) -> list[str | int]:
         return [level.at for level in self._levels]
@@ -195,17 +211,22 @@ class _Place:
 
     def is_value(self, event: Event) -> bool:
         """Takes the next event in; whether it is no key, nor within one."""
-        from yaml import CollectionEndEvent, CollectionStartEvent, MappingStartEvent, NodeEvent, ScalarEvent
-
-        if isinstance(event, CollectionEndEvent):
+        starts = False
+        if isinstance(event, self._scalar):
+            name = str(getattr(event, "value", ""))
+        elif isinstance(event, self._ends):
             self._levels.pop()
-        if not isinstance(event, NodeEvent):
             return False
-        is_key = self._is_key(str(event.value) if isinstance(event, ScalarEvent) else "?")
+        else:
+            name, starts = "?", isinstance(event, self._starts)
+            if not starts and not isinstance(event, self._alias):
+                return False
+        is_key = self._is_key(name)
         silent = is_key or bool(self._levels and self._levels[-1].silent)
-        if isinstance(event, CollectionStartEvent):
-            mapping = isinstance(event, MappingStartEvent)
-            self._levels.append(_Level(mapping=mapping, flow=bool(event.flow_style), silent=silent))
+        if starts:
+            mapping = isinstance(event, self._starts[0])
+            flow = bool(getattr(event, "flow_style", False))
+            self._levels.append(_Level(mapping=mapping, flow=flow, silent=silent))
         return not silent
 
     def _is_key(self, name: str) -> bool:

@@ -24,11 +24,13 @@ SHORT = {
 }
 UNICODE_ESCAPE = re.compile(r"\\(?:x[89a-fA-F][0-9a-fA-F]|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})")
 END = re.compile(r"\r\n|\n|\r")
-FOLDED_END = r"[ \t]*(?:\r\n|[\r\n])[ \t\r\n]*"
-FOLD = re.compile(FOLDED_END)
-DOUBLE_ATOM = re.compile(rf"\\(?:x..|u.{{4}}|U.{{8}}|(?:\r\n|[\r\n])[ \t]*|.)|{FOLDED_END}|.", re.DOTALL)
-SINGLE_ATOM = re.compile(rf"''|{FOLDED_END}|.", re.DOTALL)
-PLAIN_ATOM = re.compile(rf"{FOLDED_END}|.", re.DOTALL)
+FOLDED_END = r"[ \t]*+(?:\r\n|[\r\n])[ \t\r\n]*"
+FOLD = re.compile(rf"(?<![ \t]){FOLDED_END}")
+DOUBLE_ATOM = re.compile(
+    rf"\\(?:x..|u.{{4}}|U.{{8}}|(?:\r\n|[\r\n])[ \t]*|.)|{FOLDED_END}|[ \t]++|.", re.DOTALL
+)
+SINGLE_ATOM = re.compile(rf"''|{FOLDED_END}|[ \t]++|.", re.DOTALL)
+PLAIN_ATOM = re.compile(rf"{FOLDED_END}|[ \t]++|.", re.DOTALL)
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 UNSAFE_PLAIN = re.compile(r":(?:\s|$)|(?:^|\s)#|[\[\]{},]|^[-?:,\[\]{}#&*!|>'\"%@`]|\n")
 

@@ -1,0 +1,119 @@
+"""Taking documents apart costs work in proportion to their length, however they are made."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import pytest
+
+from gptkit.documents.borders import grouped
+from gptkit.documents.chunk import block
+from gptkit.documents.formats import format_named
+from gptkit.documents.formats.units import middle
+from gptkit.documents.stream import lines
+from gptkit.documents.tokens import estimate
+
+
+def seconds(name: str, text: str) -> float:
+    """CPU time of splitting a document, the lesser of two tries."""
+    known = format_named(name)
+    assert known
+    tries = []
+    for _ in range(2):
+        began = time.process_time()
+        assert sum(len(piece.source) for piece in known.pieces(lines([text]), 500)) == len(text)
+        tries.append(time.process_time() - began)
+    return min(tries)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "part", "end"),
+    [
+        ("yaml", "", "# a comment of some words\n" * 5, "a: b\n"),
+        ("yaml", "", "#\n" * 60, "a: b\n"),
+        ("yaml", "a: |\n", "  a line of some words\n", ""),
+        ("yaml", 'a: "' + "some words " * 1000, " " * 8, 'c"\n'),
+        ("yaml", "a: " + "some words " * 1000, " " * 8, "c\n"),
+        ("json", '["', "some words. ", '"]'),
+        ("srt", "1\n00:00:01,000 --> 00:00:02,000\n", "some words. ", "\n"),
+        ("html", "<p>", "some words. ", "</p>"),
+        ("html", "<p>", '<img src="a.png">', "</p>"),
+        ("markdown", "", "***\n", ""),
+        ("markdown", "", "`a` {x}\n\n", ""),
+        ("text", "", "some words ", ""),
+    ],
+)
+def test_four_times_the_document_takes_little_more_than_four_times_the_work(
+    name: str, start: str, part: str, end: str
+) -> None:
+    count = 60_000 // min(len(part), 24)
+    little, much = (seconds(name, start + part * n + end) for n in (count, 4 * count))
+    assert much < 9 * little + 0.05
+
+
+def calls(of: Callable[..., object], work: Callable[[], object]) -> int:
+    """How often one function is called in the course of another."""
+    count = 0
+
+    def seen(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        count += event == "call" and frame.f_code is of.__code__
+
+    before = sys.getprofile()
+    sys.setprofile(seen)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_the_tokens_of_a_block_are_counted_once() -> None:
+    blocks = [block(f"{number:040}\n\n", ()) for number in range(3000)]
+    assert calls(estimate, lambda: list(grouped(blocks, 500))) <= len(blocks)
+
+
+def test_the_tokens_of_a_word_are_counted_once() -> None:
+    text = "all the words of a text that come over and over again, seventeen in all, as these here do " * 500
+    known = format_named("text")
+    assert known
+    assert calls(estimate, lambda: list(known.pieces([text], 60))) < len(text.split()) / 4
+
+
+class Counted(Sequence[str]):
+    """Atoms of a text without any place to cut it; counts how many are looked at."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self.looks = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: object) -> list[str]:  # type: ignore[override]
+        self.looks += 1
+        return ["a", "b"]
+
+
+def test_the_middle_of_a_text_is_looked_for_near_it_alone() -> None:
+    atoms = Counted(1_000_000)
+    assert middle(atoms) == 500_000
+    assert atoms.looks < 10_000
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("One two. Three four five.", 9),
+        ("one two three four five si", 14),
+        ("abcdefghij", 5),
+        ("天地玄黄。宇宙洪荒，日月", 5),
+        ("aaaaaa. bbb ccc ddd eee fff gggggg", 8),
+        ("aaa. bbb ccc ddd eee fff ggg hhhhh", 17),
+    ],
+)
+def test_the_cut_next_to_the_middle_is_taken(text: str, cut: int) -> None:
+    assert middle(text) == cut
