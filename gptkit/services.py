@@ -12,6 +12,7 @@ from gptkit.chat import Endpoint, Event, OutputFormat, Provider, Request
 from gptkit.engine.budget import Budget, Cap
 from gptkit.engine.capabilities import CAPABILITIES
 from gptkit.engine.work import Means, Policy
+from gptkit.errors import UsageFault
 from gptkit.paths import Paths, paths
 from gptkit.settings.resolve import Settings, load
 from gptkit.templates.model import Template, Vocabulary
@@ -198,6 +199,8 @@ class Services:
 
     def budget(self, requests: int | None = None, dollars: float | None = None) -> Budget:
         """What the run may spend: what its command line says, and what is left of the month's limit."""
+        if dollars is not None and not 0 <= dollars < float("inf"):
+            raise UsageFault("--max-cost: must be a number, and at least 0")
         caps = [] if dollars is None else [Cap(dollars, "--max-cost")]
         if (limit := self.settings.value("monthly_limit")) is not None:
             used = self._spent(_month(self.terminal.clock()))

@@ -226,6 +226,17 @@ def test_money_is_counted_before_each_request(gptkit: Gptkit, server: FakeServer
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("cap", ["nan", "inf", "-1"])
+def test_a_cap_that_caps_nothing_is_refused(gptkit: Gptkit, server: FakeServer, chat: str, cap: str) -> None:
+    gptkit("config", "set", "prices.gpt-0", "[1000, 1000]")
+    assert gptkit(chat, "one", "--model", "gpt-0", "--max-cost", cap) == (
+        2,
+        "",
+        "gptkit: --max-cost: must be a number, and at least 0\n",
+    )
+    assert server.requests == []
+
+
 def test_a_month_has_its_limit(gptkit: Gptkit, server: FakeServer, chat: str) -> None:
     gptkit("config", "set", "prices.gpt-0", "[1000, 1000]")
     server.say("yes", usage=(100, 50))
