@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake.program import InMemory
+from fake.program import AsProcess, InMemory
 from fake.server import FakeServer
 from tutoring import COURSE, course, path, told
 
@@ -86,6 +86,12 @@ def test_reviews_that_are_due_of_one_course_and_of_all(gptkit: InMemory, home: P
     assert json.loads(gptkit("tutor", "线性代数", "--due", "--json").stdout) == [
         {"subject": "线性代数", "front": "什么是秩？", "topic": "", "due": "2026-01-02T00:00:00+00:00"}
     ]
+
+
+def test_the_day_of_a_review_is_that_of_the_learner(run: AsProcess, home: Path) -> None:
+    course(home, "subject: linear algebra\nreviews:\n  - {front: a, back: b, due: 2026-01-02 20:30:00}\n")
+    found = run("tutor", "--due", env={"TZ": "CST-8"})  # eight hours ahead: half past four of the third
+    assert found == (0, "2026-01-03\tlinear algebra\ta\n", "")
 
 
 def test_nothing_due_is_said_on_standard_error(gptkit: InMemory, home: Path) -> None:

@@ -30,7 +30,8 @@ def run(
         ]
         terminal.show(json.dumps(records, ensure_ascii=False, indent=2))
     elif found:
-        rows = [(str(card.due.date()), one.subject, card.front) for one, card in found]
+        zone = store.now().tzinfo
+        rows = [(str(card.due.astimezone(zone).date()), one.subject, card.front) for one, card in found]
         terminal.show(columns(rows, aligned=terminal.stdout_is_terminal))
     elif not flags.get("quiet"):
         terminal.note(f"gptkit: {nothing(store, courses)}")
