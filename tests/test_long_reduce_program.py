@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from asking import settings
 from fake.program import AsProcess, InMemory, OnTerminal
 from fake.received import Received
 from fake.replies import Reply, failed, said
@@ -130,6 +131,20 @@ def test_a_last_merge_that_breaks_off_is_no_whole_answer(
     assert gptkit(digest, stdin=BOOK)[:2] == (80, "m0m and then")
     assert gptkit(digest, "-o", "short.txt", stdin=BOOK)[0] == 80
     assert [path.name for path in folder.iterdir()] == ["short.txt.partial"]
+
+
+def test_a_last_merge_that_fails_costs_that_one_alone(
+    gptkit: InMemory, server: FakeServer, digest: str, home: Path
+) -> None:
+    settings(home, "attempts: 1\n")
+    server.answer(lambda request: failed(500) if request.json.get("stream") else answer(request))
+    code, output, errors = gptkit(digest, stdin=BOOK)
+    assert (code, output) == (75, "")
+    assert errors.splitlines()[-1] == "hint: the same command goes on where this one stopped"
+    sent = len(server.requests)
+    server.answer(answer)
+    assert gptkit(digest, stdin=BOOK) == (0, numbers(BOOK) + "\n", "")
+    assert len(server.requests) == sent + 1
 
 
 def test_a_kill_costs_no_part_twice(run: AsProcess, server: FakeServer, digest: str) -> None:

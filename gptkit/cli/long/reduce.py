@@ -33,6 +33,7 @@ ANSWERED = 0.2
 """Tokens of all results, for each of the text, about."""
 LISTED = 1000
 """Missing parts that are listed."""
+GO_ON = "the same command goes on where this one stopped"
 
 
 def run(conversation: Conversation, given: Given, document: Source) -> int:
@@ -131,7 +132,7 @@ class Task:
             with self._once.pieces(self.pieces, means, lack, self._consent) as pieces:
                 return gathered(pieces, self._job, means, self._room, self._watch)
         except GptkitError as error:
-            error.hint = error.hint or "the same command goes on where this one stopped"
+            error.hint = error.hint or GO_ON
             raise
         finally:
             self._progress.clear()
@@ -144,6 +145,9 @@ class Task:
         sink = answer.sink(services.terminal, how, means.format, services.settings.boolean("markdown"))
         try:
             outcome = concluded(found, self._job, means, record.listening(sink))
+        except GptkitError as error:
+            error.hint = error.hint or ("" if found.whole else GO_ON)
+            raise
         finally:
             if sink is not None:
                 sink.close()
