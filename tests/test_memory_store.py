@@ -112,6 +112,20 @@ def test_what_another_process_still_reads_is_told(kept: Memory) -> None:
     assert groups(kept) == []
 
 
+def test_jobs_are_told_apart_by_prompt_model_and_language(kept: Memory) -> None:
+    put(kept, "a", prompt="ab", model="c", to="Klingon")
+    put(kept, "b", prompt="a", model="bc", to="German")
+    found = {(group.prompt, group.model, group.language) for group in groups(kept)}
+    assert found == {("ab", "c", "Klingon"), ("a", "bc", "de")}
+
+
+def test_findings_that_cannot_be_read_are_damage(kept: Memory, notices: list[str]) -> None:
+    put(kept, "a")
+    with kept.writing() as connection:
+        connection.execute("UPDATE texts SET findings = 'nonsense'")
+    assert (kept.get(key("a")), len(notices)) == (None, 1)
+
+
 def test_clear_leaves_no_text_in_any_file(kept: Memory, tmp_path: Path) -> None:
     for number in range(50):
         put(kept, f"{number} {SECRET}", f"{SECRET} " * 500, tone=SECRET)

@@ -16,7 +16,7 @@ from memory_parts import ABOUT, STARTED, key, memory, put
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding
 from gptkit.errors import DataFault, UsageFault
-from gptkit.memory.foreign import renumbered
+from gptkit.memory.foreign import foreign_key, renumbered
 from gptkit.memory.json_lines import Taken, json_lines, take_json_lines
 from gptkit.memory.languages import tag
 from gptkit.memory.statistics import groups
@@ -79,6 +79,16 @@ def test_json_lines_lose_nothing(kept: Memory, other: Memory) -> None:
     assert answer(other, "Hello") == "Bonjour"
     assert take_json_lines(other, io.BytesIO(whole)) == (0, 4, 0)
     assert whole.startswith(HEAD)
+    assert whole.count(b'"foreign":true') == 1
+
+
+def test_an_export_does_not_tell_the_order_in_which_answers_came(kept: Memory, tmp_path: Path) -> None:
+    other = memory(tmp_path / "other")
+    for number in range(20):
+        put(kept, str(number))
+        put(other, str(19 - number))
+    assert b"".join(json_lines(kept)) == b"".join(json_lines(other))
+    other.close()
 
 
 @pytest.mark.parametrize(
@@ -247,6 +257,24 @@ def test_a_piece_of_several_texts_is_found_when_each_of_them_is(kept: Memory) ->
     taken(kept, document(unit("One", "Un"), unit('Two <ph x="1"/>', 'Deux <ph x="1"/>')))
     assert answer(kept, "⟦#1⟧\nOne\n⟦#2⟧\nTwo ⟦6⟧") == "⟦#1⟧\nUn\n⟦#2⟧\nDeux ⟦6⟧"
     assert answer(kept, "⟦#1⟧\nOne\n⟦#2⟧\nThree") is None
+    assert answer(kept, "⟦#1⟧\nOne\n⟦#2⟧\n \n⟦#3⟧\nOne") == "⟦#1⟧\nUn\n⟦#2⟧\n\n⟦#3⟧\nUn"
+    assert (answer(kept, " \n"), answer(kept, "⟦#1⟧\n \n⟦#2⟧\n ")) == (None, None)
+
+
+def test_codes_are_counted_as_they_come_in_the_original(kept: Memory) -> None:
+    taken(kept, document(unit('<ph x="1"/> a <ph x="2"/>', 'B <ph x="2"/> <ph x="1"/>'), srclang="fr"))
+    assert answer(kept, "B ⟦4⟧ ⟦9⟧", to="English") == "⟦9⟧ a ⟦4⟧"
+
+
+def test_marks_that_are_not_in_the_text_stay(kept: Memory) -> None:
+    kept.put(foreign_key("Hi", "translate", "fr"), "Hi", Held("Salut ⟦0⟧ ⟦7⟧", foreign=True), ABOUT)
+    assert answer(kept, "Hi") == "Salut ⟦0⟧ ⟦7⟧"
+
+
+def test_the_key_of_a_text_never_changes() -> None:
+    """What is in the memories of those who use gptkit would not be found any more."""
+    digest = "48ede1edff2b61cdfddfe0d1dc5f4226103aa28c8e076b05298803effb76a065"
+    assert foreign_key(" Hi ⟦3⟧, ⟦1⟧ ⟦3⟧世\n", "translate", "fr").hex() == digest
 
 
 def test_a_piece_of_several_texts_becomes_as_many_units(kept: Memory, other: Memory) -> None:
