@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from batch_provider import Provider
-from fake.program import InMemory, OnTerminal
+from fake.program import AsProcess, InMemory, OnTerminal
 from fake.server import FakeServer
 from test_long_program import book
 from test_long_reduce import book as marked
 from test_long_reduce import numbers
+from test_startup_imports import Watch
 
 HINT = "hint: --batch waits for them, as 'gptkit batch fetch' does; --yes asks, and pays, for them as well\n"
 
@@ -92,11 +94,72 @@ def test_the_check_comes_before_the_question_of_cost(gptkit: InMemory, provider:
     assert gptkit(same, "--model", "gpt-0", stdin=text) == stopped(len(provider.submitted))
 
 
-def test_no_record_of_batches_is_made_or_opened(
-    gptkit: InMemory, provider: Provider, same: str, home: Path
+@pytest.mark.parametrize("prompt", ["same", "digest"])
+def test_where_there_never_was_a_batch_the_check_costs_nothing(
+    run: AsProcess, provider: Provider, same: str, folder: Path, home: Path, prompt: str
 ) -> None:
-    assert gptkit(same, stdin=book(9)).code == 0
+    (folder / "book.md").write_text(book(40))
+    code, modules, _ = Watch(run, folder / "report.json")(prompt, "-f", "book.md")
+    assert code == 0
     assert not (home / "data" / "batches.db").exists()
+    seldom = ("cli.batching", "cli.long.spool", "engine.long.batch", "engine.long.lacking", "memory.pending")
+    assert modules.isdisjoint(f"gptkit.{name}" for name in seldom)
+
+
+def test_the_forecast_knows_what_a_batch_brings(
+    gptkit: InMemory, provider: Provider, same: str, folder: Path
+) -> None:
+    text = book(20)
+    gptkit(same, "--batch", stdin=text)
+    count = len(provider.submitted)
+    edited = text.replace("m7m", "m7m indeed")
+
+    def told(*args: str, stdin: str | None = None) -> tuple[int, int, int]:
+        found = json.loads(gptkit(*args, "--dry-run", stdin=stdin).stdout)
+        return found["in_memory"], found["in_batch"], found["requests"]
+
+    assert told(same, stdin=edited) == (0, count - 1, 1)
+    assert told(same, "--yes", stdin=edited) == (0, 0, count)
+    assert told("other", stdin=edited) == (0, 0, count)
+    (folder / "docs").mkdir()
+    (folder / "docs" / "a.txt").write_text(edited)
+    assert told(same, "-f", "docs", "--output-dir", "out") == (0, count - 1, 1)
+    provider.batches.finish()
+    gptkit("batch", "fetch")
+    assert told(same, stdin=edited) == (count - 1, 0, 1)
+
+
+def test_the_forecast_of_one_result_knows_it_as_well(
+    gptkit: InMemory, provider: Provider, same: str, folder: Path
+) -> None:
+    provider.said = numbers
+    (folder / "docs").mkdir()
+    (folder / "docs" / "a.md").write_text(marked(90))
+    (folder / "docs" / "b.md").write_text("m1m\n")
+
+    def told() -> list[tuple[int, ...]]:
+        arguments = ("digest", "-f", "docs", "--output-dir", "out", "--dry-run")
+        files = json.loads(gptkit(*arguments).stdout)["files"]
+        names = ("parts", "in_memory", "in_batch", "requests")
+        return [tuple(one[name] for name in names) for one in files]
+
+    (parts, *_, requests), short = told()
+    assert short == (1, 0, 0, 1)
+    gptkit("digest", "-f", "docs", "--output-dir", "out", "--batch")
+    assert told() == [(parts, 0, parts, requests - parts), (1, 0, 1, 0)]
+    provider.batches.finish()
+    gptkit("batch", "fetch")
+    assert told() == [(parts, parts, 0, requests - parts), (1, 1, 0, 0)]
+
+
+def test_with_fresh_the_hint_is_no_circle(gptkit: InMemory, provider: Provider, same: str) -> None:
+    """The same command would submit everything once more."""
+    text = book(9)
+    code, _, errors = gptkit(same, "--batch", "--fresh", stdin=text)
+    assert code == 75
+    assert errors.endswith("then the same command without --fresh prints the whole\n")
+    provider.batches.finish()
+    assert gptkit(same, "--batch", stdin=text)[:2] == (0, text.upper())
 
 
 def test_a_reduction_stops_as_well(gptkit: InMemory, provider: Provider, same: str) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from gptkit.cli.long.once import RECORD
 from gptkit.engine.long.batch import Submitted
 from gptkit.engine.long.batch import submit_missing as submitted
 from gptkit.engine.long.batch_answers import GONE, Taken, collected
@@ -93,7 +94,7 @@ def batches(services: Services) -> Batches:
 def record(services: Services) -> Pending:
     from gptkit.memory.pending import Pending
 
-    return Pending(services.paths.require(services.paths.data) / "batches.db")
+    return Pending(services.paths.require(services.paths.data) / RECORD)
 
 
 def under_way(services: Services, job: Job) -> frozenset[str]:

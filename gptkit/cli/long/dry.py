@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.chat import OutputFormat, Request
@@ -22,20 +22,24 @@ with one piece in ten asked for twice."""
 
 
 class Forecast(NamedTuple):
-    """`requests` are the pieces that the memory does not hold; `first` is one of them."""
+    """`in_batch` are the pieces that a batch under way is to bring, `requests` those that the memory does
+    not hold either; `first` is one of them."""
 
     pieces: int
     through: int
     in_memory: int
+    in_batch: int
     requests: int
     prompt_tokens: int
     text_tokens: int
     first: Request | None
 
 
-def forecast(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Forecast:
-    """Reads all of the input; sends nothing."""
-    through = held = missing = prompt = text = 0
+def forecast(
+    pieces: Iterable[Piece], job: Job, form: OutputFormat, awaited: Callable[[bytes], bool]
+) -> Forecast:
+    """Reads all of the input; sends nothing. `awaited` knows what a batch is to bring."""
+    through = held = waiting = missing = prompt = text = 0
     first: Request | None = None
     around = 0
     for piece in pieces:
@@ -47,6 +51,8 @@ def forecast(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Forecast:
             and job.memory.get(key(job, piece, form), piece.text, about(job))
         ):
             held += 1
+        elif awaited(key(job, piece, form)):
+            waiting += 1
         else:
             tokens = estimate(piece.text)
             if first is None:
@@ -55,7 +61,8 @@ def forecast(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Forecast:
             missing += 1
             prompt += tokens + around
             text += tokens
-    return Forecast(through + held + missing, through, held, missing, prompt, text, first)
+    count = through + held + waiting + missing
+    return Forecast(count, through, held, waiting, missing, prompt, text, first)
 
 
 def total(forecasts: Sequence[Forecast]) -> Forecast:
@@ -64,6 +71,7 @@ def total(forecasts: Sequence[Forecast]) -> Forecast:
         sum(one.pieces for one in forecasts),
         sum(one.through for one in forecasts),
         sum(one.in_memory for one in forecasts),
+        sum(one.in_batch for one in forecasts),
         sum(one.requests for one in forecasts),
         sum(one.prompt_tokens for one in forecasts),
         sum(one.text_tokens for one in forecasts),
@@ -85,6 +93,7 @@ def record(
             "pieces": found.pieces,
             "unchanged": found.through,
             "in_memory": found.in_memory,
+            "in_batch": found.in_batch,
             "requests": found.requests,
             "estimate": {
                 "prompt_tokens": found.prompt_tokens,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gptkit.chat import OutputFormat
@@ -12,8 +12,7 @@ from gptkit.documents.pieces import Piece
 from gptkit.documents.tokens import estimate
 from gptkit.engine.budget import prompt_tokens
 from gptkit.engine.long.asking import in_one_piece
-from gptkit.engine.long.reduce import parts
-from gptkit.engine.long.reducing import Steps
+from gptkit.engine.long.lacking import Lacking, by_part
 from gptkit.engine.long.tree import RESULT, plan
 from gptkit.engine.long.values import Job
 
@@ -26,22 +25,22 @@ LEAST, MOST = RESULT * 2, RESULT // 2
 """A result has between the one and the other part of the room of a request."""
 
 
-def forecast(services: Services, job: Job, pieces: Iterable[Piece], room: int, form: OutputFormat) -> str:
-    """Reads all of the input; sends nothing. Merges count as requests, whatever the memory has of them."""
-    steps = Steps(job, room)
-    tokens: list[int] = []
-    held = text = 0
-    for piece in parts(pieces, room):
-        tokens.append(estimate(piece.source))
-        if not any(steps.lacking(piece, form)):
-            held += 1
-        else:
-            text += tokens[-1]
+def forecast(
+    services: Services,
+    job: Job,
+    pieces: Iterable[Piece],
+    room: int,
+    form: OutputFormat,
+    awaited: Callable[[bytes], bool],
+) -> str:
+    """Reads all of the input; sends nothing. Merges count as requests, whatever the memory has of them.
+    `awaited` knows what a batch under way is to bring."""
+    tokens, asked, waiting = _counted(by_part(pieces, job, form, room), awaited)
     levels = plan(tokens, room)
     merges = sum(levels[1:])
-    requests = len(tokens) - held + merges
+    requests = len(asked) + merges
     around = prompt_tokens(in_one_piece(job, "x", form)) + RULES
-    prompt = text + requests * around + (len(tokens) + merges) * (room // RESULT) * bool(merges)
+    prompt = sum(asked) + requests * around + (len(tokens) + merges) * (room // RESULT) * bool(merges)
     answers = requests * (room // LEAST), requests * (room // MOST)
     return json.dumps(
         {
@@ -50,7 +49,8 @@ def forecast(services: Services, job: Job, pieces: Iterable[Piece], room: int, f
             "format": job.format.name,
             "parts": len(tokens),
             "levels": list(levels),
-            "in_memory": held,
+            "in_memory": len(tokens) - len(asked) - waiting,
+            "in_batch": waiting,
             "requests": requests,
             "estimate": {
                 "prompt_tokens": prompt,
@@ -61,3 +61,19 @@ def forecast(services: Services, job: Job, pieces: Iterable[Piece], room: int, f
         ensure_ascii=False,
         indent=2,
     )
+
+
+def _counted(
+    found: Iterable[tuple[Piece, Sequence[Lacking]]], awaited: Callable[[bytes], bool]
+) -> tuple[list[int], list[int], int]:
+    """The tokens of all parts, those of the parts that are asked for, and how many a batch is to bring."""
+    tokens: list[int] = []
+    asked: list[int] = []
+    waiting = 0
+    for piece, lacking in found:
+        tokens.append(estimate(piece.source))
+        if lacking and all(awaited(one.key) for one in lacking):
+            waiting += 1
+        elif lacking:
+            asked.append(tokens[-1])
+    return tokens, asked, waiting

@@ -115,11 +115,13 @@ class _Work:
 
     def show_forecasts(self) -> None:
         files: list[object] = []
-        for one in self._found.work:
-            try:
-                files.append({"file": str(one.path), **json.loads(self._task(one).forecast())})
-            except OF_ONE_FILE as error:
-                files.append({"file": str(one.path), "why": error.message})
+        with self._once.awaited() as awaited:
+            for one in self._found.work:
+                try:
+                    found = json.loads(self._task(one).forecast(awaited))
+                except OF_ONE_FILE as error:
+                    found = {"why": error.message}
+                files.append({"file": str(one.path), **found})
         text = json.dumps({"files": files}, ensure_ascii=False, indent=2)
         self._conversation.services.terminal.show(text)
 

@@ -120,11 +120,13 @@ class _Task:
         form = self._services.format(self._invocation.template)
         formats: set[str] = set()
         found = []
-        for source, pieces in self._by_file():
-            if source is not None:
-                formats.add(source.format.name)
-                with suppress(*OF_ONE_FILE):
-                    found.append(forecast(pieces, self._job._replace(format=source.format), form))
+        with self._once.awaited() as awaited:
+            for source, pieces in self._by_file():
+                if source is not None:
+                    formats.add(source.format.name)
+                    own = self._job._replace(format=source.format)
+                    with suppress(*OF_ONE_FILE):
+                        found.append(forecast(pieces, own, form, awaited))
         plan = self._plan
         more = {"format": sorted(formats), "files": len(plan.work), "skipped": len(plan.skipped)}
         text = record(self._services, self._job, total(found), self._services.url, more)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Lack = Callable[[Iterable[Piece]], Iterator[Lacking]]
 
+RECORD = "batches.db"
 HINT = "--batch waits for them, as 'gptkit batch fetch' does; --yes asks, and pays, for them as well"
 
 
@@ -50,20 +51,20 @@ class Once:
         Args:
             lack: what the memory lacks of pieces.
         """
+        if not (self.is_batch or self._shards):
+            yield consent.checked(found)
+            return
         from gptkit.cli.long.spool import Spool
 
-        if self.is_batch:
-            with Spool() as spool:
+        with Spool() as spool:
+            if self.is_batch:
                 submitted = self._submitted(lack(spool.through(consent.checked(found))), means)
                 if not submitted.is_complete:
-                    raise _under_way(submitted)
+                    raise self._under_way(submitted)
                 yield spool.again()
-        elif self._shards:
-            with Spool() as spool:
+            else:
                 self._check(lack(spool.through(found)))
                 yield consent.checked(spool.again())
-        else:
-            yield consent.checked(found)
 
     def waiting(self, lacking: Iterable[Lacking], means: Means, files: int) -> Waiting:
         """Which of so many documents wait for a batch, together: what all of them lack is submitted in one
@@ -72,20 +73,31 @@ class Once:
         if self.is_batch:
             submitted = self._submitted(lacking, means, documents.add)
             if not submitted.is_complete:
-                return Waiting(documents, _under_way(submitted, f"; {len(documents)} of {files} files wait"))
+                return Waiting(
+                    documents, self._under_way(submitted, f"; {len(documents)} of {files} files wait")
+                )
         elif self._shards:
             self._check(lacking)
         return Waiting(documents)
 
-    def _check(self, lacking: Iterable[Lacking]) -> None:
-        """Ask the user where a batch is to bring some of them. Raises TryAgain unless they agree."""
+    @contextmanager
+    def awaited(self) -> Iterator[Callable[[bytes], bool]]:
+        """Says of a key whether a batch under way is to bring it."""
+        if not self._shards:
+            yield lambda _: False
+            return
         from gptkit.cli import batching
 
         record = batching.record(self._services)
         try:
-            count = sum(record.shard_of(one.key) in self._shards for one in lacking)
+            yield lambda key: record.shard_of(key) in self._shards
         finally:
             record.close()
+
+    def _check(self, lacking: Iterable[Lacking]) -> None:
+        """Ask the user where a batch is to bring some of them. Raises TryAgain unless they agree."""
+        with self.awaited() as awaited:
+            count = sum(awaited(one.key) for one in lacking)
         if not count:
             return
         about = f"{count} of the pieces {'is' if count == 1 else 'are'} being worked on in a batch"
@@ -107,18 +119,18 @@ class Once:
         job = self._job
         if self._may_pay_twice or job.memory is None or job.fresh:
             return frozenset()
-        if not (self._services.paths.data / "batches.db").exists():
+        if not (self._services.paths.data / RECORD).exists():
             return frozenset()
         from gptkit.cli import batching
 
         return batching.under_way(self._services, job)
 
-
-def _under_way(submitted: Submitted, more: str = "") -> TryAgain:
-    """What ends a run whose pieces are not all there."""
-    count = submitted.new + submitted.under_way
-    return TryAgain(
-        f"{count} {'piece is' if count == 1 else 'pieces are'} with the provider"
-        f" ({submitted.new} of them submitted now){more}",
-        hint="'gptkit batch status' tells of them; then the same command prints the whole",
-    )
+    def _under_way(self, submitted: Submitted, more: str = "") -> TryAgain:
+        """What ends a run whose pieces are not all there."""
+        count = submitted.new + submitted.under_way
+        then = "the same command without --fresh" if self._job.fresh else "the same command"
+        return TryAgain(
+            f"{count} {'piece is' if count == 1 else 'pieces are'} with the provider"
+            f" ({submitted.new} of them submitted now){more}",
+            hint=f"'gptkit batch status' tells of them; then {then} prints the whole",
+        )

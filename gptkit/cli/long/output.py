@@ -159,7 +159,8 @@ class File:
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, CLOSED
-        os.close(descriptor)
+        with suppress(OSError):  # what a file has to hold was synced before
+            os.close(descriptor)
 
     def _fault(self, error: OSError) -> CannotWrite:
         return CannotWrite(f"cannot write '{self._path}': {(error.strerror or str(error)).lower()}")

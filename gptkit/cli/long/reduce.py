@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +40,8 @@ def run(conversation: Conversation, given: Given, document: Source) -> int:
     """Work through a document part by part, and merge; returns the exit code."""
     task = Task(conversation, given, document)
     if conversation.flags.get("dry_run"):
-        conversation.services.terminal.show(task.forecast())
+        with task.once.awaited() as awaited:
+            conversation.services.terminal.show(task.forecast(awaited))
         return 0
     failure = task.failure()
     if failure is None:
@@ -72,7 +73,7 @@ class Task:
             services, conversation.template, given._replace(text="", files=()), conversation.flags, how
         )
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
-        self._once = Once(services, self._job, self._invocation.values)
+        self.once = Once(services, self._job, self._invocation.values)
         self._room = room(conversation, conversation.template, self._invocation.model)
         self._progress = Progress(services.terminal, how.quiet)
         agreed = bool(self._invocation.values.get("yes")) or conversation.flags.get("max_cost") is not None
@@ -108,12 +109,12 @@ class Task:
         self._show(outcome, missing, shown)
         return failure
 
-    def forecast(self) -> str:
-        """What `--dry-run` prints."""
+    def forecast(self, awaited: Callable[[bytes], bool]) -> str:
+        """What `--dry-run` prints. `awaited` knows what a batch under way is to bring."""
         from gptkit.cli.long.dry_reduce import forecast
 
         form = self._services.format(self._invocation.template)
-        return forecast(self._services, self._job, self.pieces, self._room, form)
+        return forecast(self._services, self._job, self.pieces, self._room, form, awaited)
 
     @property
     def pieces(self) -> Iterator[Piece]:
@@ -129,7 +130,7 @@ class Task:
     def _gathered(self, means: Means) -> Gathered:
         lack = partial(self.lacking, form=means.format)
         try:
-            with self._once.pieces(self.pieces, means, lack, self._consent) as pieces:
+            with self.once.pieces(self.pieces, means, lack, self._consent) as pieces:
                 return gathered(pieces, self._job, means, self._room, self._watch)
         except GptkitError as error:
             error.hint = error.hint or GO_ON

@@ -107,7 +107,9 @@ class _Task:
         from gptkit.cli.long.dry import forecast, record
 
         pieces = self._document.format.pieces(self._document.lines, self._most)
-        found = forecast(pieces, self._job, self._services.format(self._invocation.template))
+        form = self._services.format(self._invocation.template)
+        with self._once.awaited() as awaited:
+            found = forecast(pieces, self._job, form, awaited)
         self._services.terminal.show(record(self._services, self._job, found, self._services.url))
 
     def _failure(self, output: Output) -> GptkitError | None:

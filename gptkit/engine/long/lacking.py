@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
@@ -49,20 +49,37 @@ def lacking_parts(
     pieces: Iterable[Piece], job: Job, form: OutputFormat, room: int, document: int = 0
 ) -> Iterator[Lacking]:
     """Of a document that becomes one result: its first level, or the only request that it takes."""
+    for _, lacking in by_part(pieces, job, form, room):
+        yield from (one._replace(document=document) for one in lacking)
+
+
+def by_part(
+    pieces: Iterable[Piece], job: Job, form: OutputFormat, room: int
+) -> Iterator[tuple[Piece, Sequence[Lacking]]]:
+    """Every part with what lacks of it: nothing, or itself, or some of its halves."""
     found = parts(pieces, room)
     first = list(islice(found, 2))
     if len(first) < 2:
-        for piece in first:
-            name = result_name(job, piece.source, form, "whole")
-            if job.memory is None or job.fresh or job.memory.get(name) is None:
-                sent = partial(in_one_piece, job, piece.source, form)
-                yield Lacking(name, piece, EXACT if job.invocation.exact else WHOLE, sent, document)
+        yield from ((piece, _whole(piece, job, form)) for piece in first)
         return
     steps = Steps(job, room)
     for part in chain(first, found):
-        for piece in steps.lacking(part, form):
-            sent = partial(steps.asked, piece, form)
-            yield Lacking(steps.name(piece, form), piece, PART, sent, document)
+        yield (
+            part,
+            [
+                Lacking(steps.name(piece, form), piece, PART, partial(steps.asked, piece, form))
+                for piece in steps.lacking(part, form)
+            ],
+        )
+
+
+def _whole(piece: Piece, job: Job, form: OutputFormat) -> Sequence[Lacking]:
+    """Of a text that is one part: its one request is for the result."""
+    name = result_name(job, piece.source, form, "whole")
+    if job.memory is not None and not job.fresh and job.memory.get(name) is not None:
+        return ()
+    sent = partial(in_one_piece, job, piece.source, form)
+    return (Lacking(name, piece, EXACT if job.invocation.exact else WHOLE, sent),)
 
 
 def _missing(piece: Piece, job: Job, form: OutputFormat, depth: int) -> Iterator[tuple[bytes, Piece]]:
