@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from learning_parts import MEMORIES
 
 from gptkit.errors import BadConfiguration
 from gptkit.learning import export
-from gptkit.learning.model import STAGES, Card, Learner, Memory
+from gptkit.learning.model import Card, Learner, Memory
 from gptkit.learning.parse import learner
 from gptkit.learning.schedule import RATINGS, Rating, due, review
 from gptkit.learning.write import text
@@ -71,18 +72,6 @@ def test_without_chance_a_review_is_repeatable_and_in_any_zone() -> None:
     old = NEW._replace(memory=Memory("review", None, 100.0, 5.0, NOON - timedelta(days=100)))
     assert len({review(old, "good", NOON, fuzzy=False).due for _ in range(20)}) == 1
     assert len({review(old, "good", NOON).due for _ in range(50)}) > 1
-
-
-MEMORIES = st.builds(
-    Memory,
-    st.sampled_from(STAGES),
-    st.integers(0, 10),
-    st.floats(0.001, 36500),
-    st.floats(1, 10),
-    st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1)).map(
-        lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
-    ),
-).map(lambda memory: memory._replace(step=None) if memory.stage == "review" else memory)
 
 
 @given(MEMORIES, st.lists(st.sampled_from(RATINGS), min_size=1, max_size=4))

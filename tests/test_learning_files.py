@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from learning_parts import MEMORIES, TIMES
 
 from gptkit.errors import CannotRead, CannotWrite, DataFault, UsageFault
 from gptkit.learning import files, write
 from gptkit.learning.model import (
     LINE,
-    STAGES,
     TEXT,
     WORD,
     Card,
@@ -120,17 +120,6 @@ def texts(cap: int, least: int = 1) -> st.SearchStrategy[str]:
     return mixed.filter(lambda text: least <= len(text) <= cap and bool(text.strip() or not least))
 
 
-TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1)).map(
-    lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
-)
-MEMORIES = st.builds(
-    Memory,
-    st.sampled_from(STAGES),
-    st.integers(0, 10),
-    st.floats(0.001, 36500),
-    st.floats(1, 10),
-    TIMES,
-).map(lambda memory: memory._replace(step=None) if memory.stage == "review" else memory)
 CARDS = st.builds(Card, texts(TEXT), texts(TEXT), TIMES, texts(WORD, 0), st.none() | MEMORIES)
 LEARNERS = st.builds(
     Learner,

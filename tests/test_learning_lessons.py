@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -10,6 +9,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from learning_parts import NOTHING
 
 from gptkit.learning import grading, update, write
 from gptkit.learning.grading import Criterion, Grade, Mark, Rubric, graded
@@ -23,15 +23,6 @@ from gptkit.templates.model import BrokenPrompt
 SHANGHAI = timezone(timedelta(hours=8))
 NOW = datetime(2026, 11, 30, 1, 2, 3, 4, tzinfo=SHANGHAI)
 TODAY, DUE = date(2026, 11, 30), datetime(2026, 11, 29, 17, 2, 3, tzinfo=UTC)
-EMPTY: Mapping[str, object] = {
-    "level": None,
-    "language": None,
-    "goals": [],
-    "reached": [],
-    "topics": [],
-    "mistakes": [],
-    "cards": [],
-}
 
 QUOTES = [
     ("2x = 4, so x = 3", "I think 2x = 4, so x = 3!", True),
@@ -93,12 +84,12 @@ def test_a_turn_changes_the_course() -> None:
         mistakes=(Mistake(TODAY, "Linear equations", "x=3", "It is 2."),),
         cards=(COURSE.cards[0], Card("Solve 2x = 4", "x = 2\nby dividing", DUE, "Linear equations")),
     )
-    assert applied(after, {**EMPTY, "mistakes": report["mistakes"]}, "x=3", NOW)[0] == after
+    assert applied(after, {**NOTHING, "mistakes": report["mistakes"]}, "x=3", NOW)[0] == after
 
 
 def test_nothing_reported_changes_nothing() -> None:
-    jsonschema.validate(EMPTY, SCHEMA)
-    assert applied(COURSE, EMPTY, "", NOW) == (COURSE, ())
+    jsonschema.validate(NOTHING, SCHEMA)
+    assert applied(COURSE, NOTHING, "", NOW) == (COURSE, ())
 
 
 REFUSED: list[tuple[object, str]] = [
@@ -176,13 +167,13 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*EMPTY, "name", "mastery", "front", "back", "quote"]), inner)
+        | st.dictionaries(st.sampled_from([*NOTHING, "name", "mastery", "front", "back", "quote"]), inner)
     ),
     max_leaves=12,
 )
 
 
-@given(st.dictionaries(st.sampled_from(list(EMPTY)), JSON))
+@given(st.dictionaries(st.sampled_from(list(NOTHING)), JSON))
 def test_any_object_is_safe_and_the_course_can_be_kept(report: dict[str, object]) -> None:
     after, _ = applied(COURSE, report, "abc", NOW)
     assert learner(write.text(after), "file") == after

@@ -8,16 +8,8 @@ from typing import Any
 
 from fake.received import Received
 from fake.server import FakeServer
+from learning_parts import NOTHING
 
-NOTHING: dict[str, Any] = {
-    "level": None,
-    "language": None,
-    "goals": [],
-    "reached": [],
-    "topics": [],
-    "mistakes": [],
-    "cards": [],
-}
 COURSE = """\
 subject: linear algebra
 level: second year
