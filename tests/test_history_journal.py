@@ -162,6 +162,17 @@ def test_a_torn_last_line_costs_that_line(kept: Store, tmp_path: Path, cut: int)
     assert turn.answer == "abcdef"[: -((cut + 3) // 4)]
 
 
+def test_one_that_somebody_removed_is_let_go(kept: Store, tmp_path: Path) -> None:
+    """As when a home is wiped while a model answers: the answer is shown and stored all the same."""
+    journal = begin(tmp_path / "data" / "journal", opening("one"))
+    (file,) = (tmp_path / "data" / "journal").iterdir()
+    file.unlink()
+    journal.add("hello")
+    assert journal.shown() == ""
+    kept.finish(journal, ending())
+    assert [turn.answer for turn in kept.chain(kept.sessions(1)[0].head)] == ["hello"]
+
+
 def test_it_is_private_and_no_link_is_followed(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "journal"
     old = os.umask(0)
@@ -175,6 +186,18 @@ def test_it_is_private_and_no_link_is_followed(tmp_path: Path) -> None:
     with pytest.raises(CannotWrite):
         begin(folder, opening(id="b"))
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_id_is_no_path_and_is_used_once(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "journal"
+    with pytest.raises(ValueError, match="not an id"):
+        begin(folder, opening(id="../x"))
+    begin(folder, opening("first", id="x")).leave()
+    before = (folder / "x.jsonl").read_bytes()
+    with pytest.raises(CannotWrite, match="file exists"):
+        begin(folder, opening("second", id="x"))
+    assert (folder / "x.jsonl").read_bytes() == before
+    assert [path.name for path in tmp_path.rglob("*.jsonl")] == ["x.jsonl"]
 
 
 def test_a_store_that_cannot_be_written_leaves_the_answer_in_the_journal(tmp_path: Path) -> None:
@@ -193,7 +216,9 @@ LONG = "".join(f"line {number} 世界\n" for number in range(40_000))
 
 
 @pytest.mark.parametrize(
-    "shown", [LONG, LONG[:-9], LONG[:-1] + "X", ""], ids=["same", "less", "other", "none"]
+    "shown",
+    [LONG, LONG[:-9], LONG[:-1] + "X", "X" + LONG[1:], ""],
+    ids=["same", "less", "other end", "other begin", "none"],
 )
 def test_a_long_answer_is_kept_whole_and_not_twice(tmp_path: Path, shown: str) -> None:
     """What is shown may differ from the answer: a format may take only a part of the text."""
