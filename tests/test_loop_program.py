@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import sys
 import threading
@@ -48,6 +49,27 @@ def test_a_conversation_that_is_left_and_gone_on_with(screen: OnTerminal, server
         [("user", "good day")],
         [("user", "good day"), ("assistant", "Hello **you**."), ("user", "and now?")],
     ]
+
+
+def test_the_status_weighs_the_conversation_as_it_is_now(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("one two three " * 300, usage=(400, 200))
+    first = screen("chat", "--json", "hello", "-s", "long")
+    assert first.wait_exit() == 0
+    second = screen("chat", "-s", "long")
+    second.wait_for("600 tokens")
+    server.say("Yes, " * 300)
+    second.send("and?\r")
+    second.wait_until(lambda s: weight(s) > 600, "no more than before")
+    second.send("/undo\r")
+    second.wait_until(lambda s: weight(s) == 600, "not what it was before the turn")
+    second.send("/undo\r")
+    second.wait_until(lambda s: weight(s) == 0, "not empty")
+
+
+def weight(running: Screen) -> int:
+    """The tokens of the status line; -1 where there is none."""
+    found = re.findall(r"([\d,]+) tokens", running.text)
+    return int(found[-1].replace(",", "")) if found else -1
 
 
 def test_stopped_taken_back_changed_and_asked_again(screen: OnTerminal, server: FakeServer) -> None:

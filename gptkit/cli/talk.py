@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.cli.exchange import NEWEST, Conversation
+from gptkit.cli.exchange import NEWEST, NOTED, Conversation
 from gptkit.cli.gather import Given, content
 from gptkit.errors import GptkitError, NoInput, Stopped
 from gptkit.templates import render
@@ -33,6 +33,14 @@ class Status(NamedTuple):
     estimated: bool
 
 
+class _Weight(NamedTuple):
+    """The tokens of a conversation up to a turn, and how many requests had been paid for by then."""
+
+    turn: int | None
+    tokens: int
+    charges: int
+
+
 class Talk:
     """A conversation at a prompt loop. Failures are told on standard error, not raised."""
 
@@ -50,6 +58,7 @@ class Talk:
         self._conversation = Conversation(services, template, flags, session, lasting=True)
         self._attached: list[tuple[str, str]] = []
         self._asides: list[str] = []
+        self._weight = _Weight(None, 0, 0)
 
     @property
     def session(self) -> Session | None:
@@ -169,8 +178,29 @@ class Talk:
         conversation = self._conversation
         cost, estimated = conversation.cost()
         limit = min((cap.left for cap in conversation.budget.caps), default=None)
-        tokens, window = conversation.tokens(), self.services.window(self.model)
-        return Status(self.model, tokens, window, cost, limit, estimated)
+        return Status(self.model, self._tokens(), self.services.window(self.model), cost, limit, estimated)
+
+    def _tokens(self) -> int:
+        """Of the latest request and answer that the conversation still has."""
+        conversation, before = self._conversation, self._weight
+        charges = len(conversation.budget.charges)
+        try:
+            last = self.last
+            turn = last.id if last else None
+            if charges != before.charges:
+                self._weight = _Weight(turn, conversation.tokens(), charges)
+            elif turn != before.turn:
+                self._weight = _Weight(turn, self._recorded_tokens(), charges)
+        except GptkitError:  # whoever needs what cannot be read says so
+            return conversation.tokens()
+        return self._weight.tokens
+
+    def _recorded_tokens(self) -> int:
+        from gptkit.history.charges import weight
+
+        store = self._conversation.store
+        found = (weight(store, turn.id) for turn in islice(self._conversation.chain(), NOTED))
+        return next((tokens for tokens in found if tokens is not None), 0)
 
     def _exchanged(self, text: str, files: list[tuple[str, str]], after: int | None) -> int:
         terminal = self.services.terminal

@@ -36,3 +36,14 @@ def charges(
         for key, *values in rows:
             charge = Charge._make(values)
             yield str(key or ""), charge._replace(estimated=bool(charge.estimated))
+
+
+def weight(store: Store, turn: int) -> int | None:
+    """Tokens of the latest request for the answer of a turn, and of that answer; None where none was made."""
+    with store.reading() as connection:
+        row = connection.execute(
+            "SELECT prompt_tokens + completion_tokens FROM charges"
+            " WHERE turn = ? AND purpose = 'answer' ORDER BY number DESC LIMIT 1",
+            (turn,),
+        ).fetchone()
+    return None if row is None else int(row[0])
