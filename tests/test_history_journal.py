@@ -152,6 +152,30 @@ def test_what_is_no_journal_is_never_believed(
     assert [path.name for path in folder.iterdir()] == left
 
 
+def test_what_cannot_be_opened_is_passed_over(kept: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "journal"
+    begin(folder, opening("words")).leave()
+    (folder / "0.jsonl").symlink_to(tmp_path / "elsewhere")
+    (folder / "1.jsonl").mkdir()
+    assert under_way(folder) == []
+    assert [session.turns for session in kept.sessions(9)] == [1]
+    assert sorted(path.name for path in folder.iterdir()) == ["0.jsonl", "1.jsonl"]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_no_descriptor_stays_open(kept: Store, tmp_path: Path) -> None:
+    """An open one would be a lock that nobody else can have."""
+    folder, descriptors = tmp_path / "data" / "journal", Path("/proc/self/fd")
+    assert kept.sessions(1) == []
+    before = sorted(path.name for path in descriptors.iterdir())
+    begin(folder, opening("dead")).leave()
+    living = begin(folder, opening("alive"))
+    assert ([one.user for one in under_way(folder)], kept.adopt()) == (["alive"], 1)
+    living.discard()
+    assert sorted(path.name for path in descriptors.iterdir()) == before
+
+
 @pytest.mark.parametrize("cut", [1, 3, 8])
 def test_a_torn_last_line_costs_that_line(kept: Store, tmp_path: Path, cut: int) -> None:
     killed(tmp_path, "abcdef")
