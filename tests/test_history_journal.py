@@ -197,9 +197,10 @@ def test_one_that_somebody_removed_is_let_go(kept: Store, tmp_path: Path) -> Non
     assert [turn.answer for turn in kept.chain(kept.sessions(1)[0].head)] == ["hello"]
 
 
-def test_it_is_private_and_no_link_is_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_it_is_private_and_no_link_is_followed(tmp_path: Path, umask: int) -> None:
     folder = tmp_path / "deep" / "journal"
-    old = os.umask(0)
+    old = os.umask(umask)
     try:
         begin(folder, opening(id="a")).leave()
     finally:
