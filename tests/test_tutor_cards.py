@@ -48,6 +48,17 @@ def test_a_broken_course_hides_no_other(gptkit: InMemory, home: Path) -> None:
     assert f"gptkit: {path(home, 'broken')}:2: levels: unknown key\n" in errors
 
 
+def test_a_course_under_the_name_of_another_is_told_and_not_listed(gptkit: InMemory, home: Path) -> None:
+    file = course(home, COURSE.replace("linear algebra", "线性代数"))
+    for mode in ("--show", "--due"):
+        code, output, errors = gptkit("tutor", mode)
+        assert (code, output) == (65, "")
+        assert errors.startswith(
+            f"gptkit: {file}: this is the course '线性代数'\n"
+            "hint: rename the file to '线性代数.yaml' or correct its subject\n"
+        )
+
+
 def test_a_course_is_shown_with_the_place_of_its_file(gptkit: InMemory, home: Path) -> None:
     file = course(home, COURSE.replace("topics:", "goals: [pass the exam]\ntopics:"))
     expected = (

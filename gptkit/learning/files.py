@@ -83,7 +83,13 @@ def courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]
         raise CannotRead(f"cannot read '{folder}': {(error.strerror or str(error)).lower()}") from error
     for file in files:
         try:
-            found.append(parse.learner(_content(file) or "", str(file)))
+            learner = parse.learner(_content(file) or "", str(file))
+            if (wanted := path(folder, learner.subject)) != file:
+                raise DataFault(
+                    f"{file}: this is the course '{learner.subject}'",
+                    hint=f"rename the file to '{wanted.name}' or correct its subject",
+                )
+            found.append(learner)
         except GptkitError as error:
             broken.append(error)
     return tuple(found), tuple(broken)
