@@ -185,6 +185,23 @@ def test_caps_hold_before_anything_is_submitted(
 
 
 @pytest.mark.parametrize("prompt", ["same", "digest"])
+def test_the_cost_is_added_up_once(
+    gptkit: InMemory, provider: Provider, same: str, folder: Path, prompt: str
+) -> None:
+    """It is a little below what is asked about; the files are read twice."""
+    tree(folder / "docs", {f"{number}.md": f"text {number}\n" for number in range(9)})
+    gptkit("config", "set", "prices.gpt-0", "[150, 150]")
+    arguments = (prompt, *ARGUMENTS, "--batch", "--model", "gpt-0")
+    assert gptkit(*arguments).code == 75
+    gptkit("config", "set", "prices.gpt-0", "[200, 200]")
+    assert gptkit(*arguments).code == 82
+    gptkit("config", "set", "prices.gpt-0", "[150, 150]")
+    provider.batches.finish()
+    assert gptkit(*arguments).code == 0
+    assert len(texts(folder / "out")) == 9
+
+
+@pytest.mark.parametrize("prompt", ["same", "digest"])
 def test_a_run_without_batches_stops_before_it_pays_twice(
     gptkit: InMemory, provider: Provider, same: str, folder: Path, prompt: str
 ) -> None:

@@ -106,6 +106,16 @@ def test_where_there_never_was_a_batch_the_check_costs_nothing(
     assert modules.isdisjoint(f"gptkit.{name}" for name in seldom)
 
 
+def test_a_batch_of_another_prompt_costs_nothing_but_a_look(
+    gptkit: InMemory, run: AsProcess, provider: Provider, same: str, folder: Path
+) -> None:
+    gptkit(same, "--batch", stdin=book(9))
+    (folder / "book.md").write_text(book(9))
+    code, modules, _ = Watch(run, folder / "report.json")("other", "-f", "book.md")
+    assert code == 0
+    assert "gptkit.cli.long.spool" not in modules
+
+
 def test_the_forecast_knows_what_a_batch_brings(
     gptkit: InMemory, provider: Provider, same: str, folder: Path
 ) -> None:
