@@ -189,6 +189,21 @@ def test_findings() -> None:
     assert found(Po(), source, ["⟦1⟧ von ⟦0⟧"]) == ["line 3: placeholders '%s %d' are in another order"]
     assert found(Po(), source, ["⟦0⟧ von"]) == ["line 3: placeholder '%d' missing"]
     assert found(Po(), source.replace("c-format", "python-brace-format"), ["⟦1⟧ von ⟦0⟧"]) == []
+    python = source.replace("c-format", "python-format")
+    assert found(Po(), python, ["⟦1⟧ von ⟦0⟧"]) == ["line 3: placeholders '%s %d' are in another order"]
+    named = python.replace("%s", "%(one)s").replace("%d", "%(two)d")
+    assert found(Po(), named, ["⟦1⟧ von ⟦0⟧"]) == []
+
+
+def test_a_percent_sign_that_is_written_twice_stays_so() -> None:
+    source = '#, c-format\nmsgid "%d%% done"\nmsgstr ""\n'
+    assert found(Po(), source, ["fertig zu ⟦0⟧%%"]) == []
+    assert found(Po(), source, ["⟦0⟧% fertig"]) == ["line 3: placeholder '%%' missing"]
+    assert found(Po(), source.replace("%%", ""), ["⟦0⟧ zu 100%%"]) == [
+        "line 3: number '100' added",
+        "line 3: placeholder '%%' added",
+    ]
+    assert found(Po(), source.replace("#, c-format\n", ""), ["⟦0⟧% fertig"]) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from gptkit.documents.formats.plurals import Forms, germanic, plural_forms
 from gptkit.documents.formats.units import Segment, UnitFormat, middle
 from gptkit.documents.pieces import Finding, Piece, unmasked
 
-DIRECTIVE = re.compile(r"%(?!%)(?:[0-9]+\$)?[-+#0 ]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?[a-zA-Z]*?[a-zA-Z@]")
+DIRECTIVE = re.compile(r"%%|%(?:[0-9]+\$)?[-+#0 ]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?[a-zA-Z]*?[a-zA-Z@]")
 NOTE_MOST = 300
 
 
@@ -66,6 +66,11 @@ class Po(UnitFormat):
             return
         before = DIRECTIVE.findall(unmasked(unit.text, unit.masks))
         after = DIRECTIVE.findall(unmasked(answer, unit.masks))
+        was, became = before.count("%%"), after.count("%%")
+        if was != became:
+            how = "missing" if became < was else "added"
+            yield Finding(unit.line, "placeholder", f"placeholder '%%' {how}")
+        before, after = ([one for one in some if one != "%%"] for some in (before, after))
         if before != after and sorted(before) == sorted(after) and not any("$" in one for one in after):
             yield Finding(unit.line, "placeholder", f"placeholders '{' '.join(before)}' are in another order")
 
@@ -82,7 +87,7 @@ def _segments(entry: Entry, forms: Forms | None, wraps: bool) -> Iterator[Segmen
         number for number, text in enumerate(texts) if text[0] and (doubtful or not _filled(entry, number))
     ]
     common = [word for word, there in (("crlf", "\r\n" in entry.source), ("long", not wraps)) if there]
-    common += ["c"] if "c-format" in entry.flags else []
+    common += ["c"] if {"c-format", "python-format"} & set(entry.flags) else []
     done = 0
     for number in missing:
         text, note = texts[number]
