@@ -50,6 +50,7 @@ def test_code_addresses_and_placeholders_are_never_sent(most: int, end: str) -> 
         ("[t][ref] and [c][]", "[t][⟦0⟧] and [c]⟦1⟧"),
         ("![alt *x*](a b)", "![alt *x*](a b)"),
         ("It costs $5 and $10 but $x+y$ is free", "It costs $5 and $10 but ⟦0⟧ is free"),
+        ("5$或10$，$x$ 3$\\times$ 4", "5$或10$，⟦0⟧ 3⟦1⟧ 4"),
         ("\\(x+y\\) \\(some more words\\)", "⟦0⟧ \\(some more words\\)"),
         ("hard  \nbreak\\\nhere  ", "hard⟦0⟧\nbreak⟦1⟧\nhere"),
         ("<b>bold</b> a < b <code>a b</code> &amp; <x/>", "⟦0⟧bold⟦1⟧ a < b ⟦2⟧ ⟦3⟧ ⟦4⟧"),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gptkit.documents.chunk import HELD, HOLE, spoken
 from gptkit.documents.formats.masking import PLAIN, masked
 from gptkit.documents.formats.units import Segment, UnitFormat, middle
+from gptkit.documents.pieces import Finding, Piece
 
 INLINE = frozenset(
     {
@@ -56,6 +57,12 @@ class Html(UnitFormat):
 
     def written(self, literal: str, text: str, how: str) -> str:
         return text.replace("\n", how) if how else text
+
+    def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
+        yield from super().unit_findings(unit, answer)
+        opened = UNCLOSED.search(masked(answer, PLAIN)[0])
+        if opened and not UNCLOSED.search(masked(unit.text, PLAIN)[0]):
+            yield Finding(unit.line, "tag", f"'{opened[0]}' opens a tag that nothing closes")
 
     def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
         literal = segment.source[segment.start : segment.end]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from gptkit.documents.chunk import BLOCK, HEADING, HOLE, INSIDE, Block, block, divided, lines_of
@@ -14,7 +14,7 @@ from gptkit.documents.formats.markdown_inline import RULES, label, masked
 from gptkit.documents.formats.markdown_reader import leaves, with_front_matter
 from gptkit.documents.formats.masking import PLAIN, merged
 from gptkit.documents.formats.masking import masked as masked_by
-from gptkit.documents.formats.proof import LineOf, general, line_finder, shown, unified, unproved
+from gptkit.documents.formats.proof import LineOf, general, kind_of, line_finder, shown, unified, unproved
 from gptkit.documents.formats.structure import differences
 from gptkit.documents.pieces import MARK, Finding, Piece, unmasked
 
@@ -45,6 +45,7 @@ class Markdown:
         found = list(general(piece._replace(text=_unordered(piece.text)), _unordered(body), RULES, line_of))
         if body:
             found += _broken_links(piece, body, line_of)
+            found += _new_links(piece, body, line_of)
             rebuilt = self.rebuilt(piece, answer)
             found += differences(piece.source, rebuilt, piece.line, _carried(piece))
         return tuple(found)
@@ -73,6 +74,7 @@ DEFINITION = re.compile(r"^ {0,3}\[((?:[^\[\]\\]|\\.)+)\]:", re.MULTILINE)
 TITLE = re.compile(r"^[ \t>]*(?:#{1,6}[ \t]+)?(.*?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
 ORDINAL = re.compile(r"^([ \t>]*(?:[-*+][ \t]+)*)(\d{1,9})(?=[.)][ \t])", re.MULTILINE)
 NAME = re.compile(r"\[([^\[\]]*)\]⟦([0-9]+)⟧")
+NEW_LINK = re.compile(r"(?<!\\)\]\(\s*([^\s()⟦]+)[^()]{0,200}\)|(\[\^[^\]\s⟦]+\])")
 LINK = re.compile(
     r"(!?)\[(?=((?:[^\[\]]|\[[^\[\]]*\]){0,2000})\]"
     r"""(?:\(\s*⟦(\d+)⟧(?:\s+(?:"[^⟦"]*"|'[^⟦']*'|\([^⟦()]*\)))?\s*\)|\[⟦(\d+)⟧\]|⟦(\d+)⟧))"""
@@ -173,15 +175,30 @@ def _broken_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Findin
     """Links whose address is there, but not behind a text in brackets."""
     if "]" not in piece.text:
         return
-    kept = {_link(found) for found in LINK.finditer(answer)}
+    kept, named = set(), set()
+    for found in LINK.finditer(answer):
+        kept.add(_link(found))
+        if found[1] or found[2].strip():
+            named.add(_link(found))
     there = set(MARK.findall(answer))
     for found in LINK.finditer(piece.text):
         sign, number = link = _link(found)
-        if number in there and link not in kept:
+        if number in there and link not in (named if found[2].strip() else kept):
             what = "image" if sign else "link"
             mask = piece.masks[int(number)]
             target = mask if mask not in UNNAMED else found[2]
             yield Finding(line_of(found.start()), "link", f"{what} {shown(target)} broken")
+
+
+def _new_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
+    """Links and footnotes of the answer's own; what looks like an address anywhere is found elsewhere."""
+    if "](" not in answer and "[^" not in answer:
+        return
+    there = Counter(found[1] or found[2] for found in NEW_LINK.finditer(piece.text))
+    new = Counter(found[1] or found[2] for found in NEW_LINK.finditer(answer))
+    for target in new - there:
+        if target[0] == "[" or kind_of(target) == "mark":
+            yield Finding(line_of(0), "link", f"link {shown(target)} added")
 
 
 def _link(found: re.Match[str]) -> tuple[str, str]:

@@ -94,6 +94,7 @@ _TARGET = matched(
     r"\](?P<it>\[\])",
 )
 _FORMULA = matched(r"\\\((?=\S).{1,400}?\\\)", r"\\\[(?=\S).{1,1000}?\\\]")
+NOT_A_PRICE = r"(?!(?<=\d\$)(?:[-–—/]|[^\x00-\x7f]))"  # that stands behind its number, as in `5$–10$`
 _LINE_BREAK = matched(rf"\\(?={END}[ \t>]*[^\s>])")
 RULES: Rules = {
     **PLAIN,
@@ -105,7 +106,7 @@ RULES: Rules = {
     " ": matched(rf"  +(?={END}[ \t>]*[^\s>])"),
     "$": matched(
         r"\$\$.+?\$\$",
-        r"""\$(?![\s$])(?:[^$\\\n]|\\.|\n(?!\s*\n)){1,400}?(?<![\s\-+=,/(:"'\\])\$(?!\d)""",
+        rf"""\$(?![\s$,.;:!?)]){NOT_A_PRICE}(?:[^$\\\n]|\\.|\n(?!\s*\n)){{1,400}}?(?<![\s\-+=,/(:"'\\])\$(?!\d)""",
         *VARIABLES,
     ),
 }

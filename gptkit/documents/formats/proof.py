@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gptkit.documents.formats.composing import END, line_ends, placed
 from gptkit.documents.formats.masking import OWN_MARK, Rules, masked
+from gptkit.documents.formats.nesting import unnested
 from gptkit.documents.formats.numbers import differences
-from gptkit.documents.pieces import MARK, Finding, Piece
+from gptkit.documents.pieces import MARK, Finding, Piece, mark
 
 SHOWN = 60
+ENTITY = re.compile(r"&#?\w+;")
+STRUCTURAL = frozenset("<>{}[]()|`*_#%$\\~")
 LineOf = Callable[[int], int]
 """From a place in a piece's text to the line of the input."""
 KINDS = (
@@ -46,6 +49,9 @@ def general(piece: Piece, answer: str, rules: Rules, line_of: LineOf) -> Iterato
         yield Finding(line_of(0), "empty", "answer is empty")
         return
     yield from marks(piece, answer, line_of)
+    for number in unnested(piece.text, answer, piece.masks):
+        at = piece.text.find(mark(number))
+        yield Finding(line_of(at), "tag", f"tag {shown(piece.masks[number])} closes nothing there")
     yield from _invented(piece, answer, rules, line_of)
     yield from numbers(piece.text, answer, line_of)
 
@@ -61,10 +67,21 @@ def marks(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
         if (times := got[number]) != wanted[number]:
             how = "missing" if times < wanted[number] else "doubled"
             mask = piece.masks[int(number)]
+            if not times and _may_go(mask):
+                continue
             kind = "link" if piece.text[: found.start()].endswith(("](", "][", "]")) else kind_of(mask)
             yield Finding(line_of(found.start()), kind, f"{kind} {shown(mask)} {how}")
     for number in got.keys() - wanted.keys():
         yield Finding(line_of(0), "mark", f"mark ⟦{number}⟧ invented")
+
+
+def _may_go(mask: str) -> bool:
+    """Whether it is a mere character, as an apostrophe or a letter with an accent, which need not stay."""
+    if not ENTITY.fullmatch(mask):
+        return False
+    from html import unescape
+
+    return unescape(mask) not in STRUCTURAL
 
 
 def numbers(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ from gptkit.documents.pieces import Finding
 
 KINDS = {TEXT: "blocks", HEADING: "heading", ITEM: "list", TABLE: "table", HTML: "tag", CODE: "blocks"}
 TASK = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[([ xX])\][ \t]")
+EMPTY_CELL = re.compile(r"(?<!\\)\|[ \t]*(?=\|)")
+WORD = re.compile(r"[^\W_]")
 MOST = 8
 """Findings of this kind that are told of one piece."""
 
@@ -77,16 +79,19 @@ def _outline(text: str, carried: int) -> Iterator[Entry]:
 
 
 def _shown(leaf: Leaf) -> str:
+    rows = [row for row in leaf.source.splitlines() if row.strip()]
+    if leaf.kind == TABLE or (leaf.kind == TEXT and all(row.lstrip().startswith("|") for row in rows)):
+        empty = sum(len(EMPTY_CELL.findall(row.strip())) for row in rows)
+        cells = f" with {empty} empty" if empty else ""
+        return f"table of {len(rows)} rows by {'/'.join(_shape(rows))} columns{cells}"
+    bare = "" if leaf.kind == CODE or WORD.search(leaf.source) else " without words"
     if leaf.kind == HEADING:
-        return f"heading of level {leaf.level}"
+        return f"heading of level {leaf.level}{bare}"
     if leaf.kind == ITEM:
         task = TASK.match(leaf.source)
         state = (" [ ]" if task[1] == " " else " [x]") if task else ""
-        return f"list item of level {leaf.level}{state}"
-    rows = [row for row in leaf.source.splitlines() if row.strip()]
-    if leaf.kind == TABLE or (leaf.kind == TEXT and all(row.lstrip().startswith("|") for row in rows)):
-        return f"table of {len(rows)} rows by {'/'.join(_shape(rows))} columns"
-    return leaf.kind
+        return f"list item of level {leaf.level}{state}{bare}"
+    return leaf.kind + bare
 
 
 def _shape(rows: Sequence[str]) -> list[str]:
