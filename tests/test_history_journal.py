@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,42 @@ def test_what_cannot_be_opened_is_passed_over(kept: Store, tmp_path: Path) -> No
     assert [session.turns for session in kept.sessions(9)] == [1]
     assert sorted(path.name for path in folder.iterdir()) == ["0.jsonl", "1.jsonl"]
     assert not (tmp_path / "elsewhere").exists()
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """A write that goes beyond stops there, and the next one fails, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("room", [0, 10])
+def test_a_full_disk_ends_the_record_and_nothing_else(kept: Store, tmp_path: Path, room: int) -> None:
+    """What comes later would stand behind half a line, and answer another question."""
+    journal = begin(tmp_path / "data" / "journal", opening("words"))
+    journal.add("whole")
+    (file,) = (tmp_path / "data" / "journal").iterdir()
+    size = file.stat().st_size
+    with files_of_at_most(size + room):
+        journal.add("a piece that is too long")
+    journal.add("later")
+    journal.end(ending("never"))
+    assert file.stat().st_size == size + room
+    assert [turn.answer for one in kept.sessions(9) for turn in kept.chain(one.head)] == ["whole"]
+
+
+@pytest.mark.parametrize("room", [0, 10])
+def test_an_exchange_that_cannot_be_noted_leaves_nothing(tmp_path: Path, room: int) -> None:
+    with files_of_at_most(room), pytest.raises(CannotWrite):
+        begin(tmp_path, opening("words"))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")

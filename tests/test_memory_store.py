@@ -114,9 +114,10 @@ def test_what_another_process_still_reads_is_told(kept: Memory) -> None:
 
 def test_jobs_are_told_apart_by_prompt_model_and_language(kept: Memory) -> None:
     put(kept, "a", prompt="ab", model="c", to="Klingon")
-    put(kept, "b", prompt="a", model="bc", to="German")
+    put(kept, "b", prompt="a", model="bc", to="Klingon")
+    put(kept, "c", prompt="a", model="bc", to="German")
     found = {(group.prompt, group.model, group.language) for group in groups(kept)}
-    assert found == {("ab", "c", "Klingon"), ("a", "bc", "de")}
+    assert found == {("ab", "c", "Klingon"), ("a", "bc", "Klingon"), ("a", "bc", "de")}
 
 
 def test_findings_that_cannot_be_read_are_damage(kept: Memory, notices: list[str]) -> None:
