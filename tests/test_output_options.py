@@ -70,6 +70,18 @@ def test_a_file_gets_what_a_pipe_would(
 
 
 @on_posix
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1"])
+def test_standard_output_by_its_name_takes_nothing_from_a_file(
+    run: AsProcess, server: FakeServer, folder: Path, name: str
+) -> None:
+    server.say("new")
+    (folder / "log").write_text("before\n")
+    shell = ("/bin/sh", "-c", 'exec "$@" >> log', "sh", *COMMAND)
+    assert run("say", "x", "-o", name, command=shell) == (0, "", "")
+    assert (folder / "log").read_text() == "before\nnew\n"
+
+
+@on_posix
 def test_an_existing_file_keeps_its_mode_and_a_link_stays(
     gptkit: InMemory, server: FakeServer, folder: Path
 ) -> None:

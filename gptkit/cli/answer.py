@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from gptkit.output.markdown import MarkdownSink
 
 
+STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+"""As a file it would be put in place of what a shell's `>>` adds to."""
+
+
 class Showing(NamedTuple):
     """How the user wants the answer."""
 
@@ -39,7 +43,7 @@ def showing(flags: Mapping[str, object]) -> Showing:
             raise UsageFault(f"--{chosen[0]} and --{chosen[1]} do not go together")
     output = flags.get("output")
     return Showing(
-        output=output if isinstance(output, Path) and str(output) != "-" else None,
+        output=output if isinstance(output, Path) and str(output) not in STANDARD_OUTPUT else None,
         raw=bool(flags.get("raw")),
         as_json=bool(flags.get("json")),
         response=bool(flags.get("response")),
