@@ -106,6 +106,9 @@ def test_export_and_import(gptkit: InMemory, kept: Store, folder: Path, tmp_path
         whole,
         0o600,
     )
+    (folder / "all.jsonl").chmod(0o640)
+    assert gptkit("history", "export", "-o", "all.jsonl") == (0, "", "")
+    assert (folder / "all.jsonl").stat().st_mode & 0o777 == 0o640
     other = {"GPTKIT_HOME": str(tmp_path / "other")}
     imported = gptkit("history", "import", "all.jsonl", env=other)
     assert imported == (0, "imported 2 sessions, 3 turns\n", "")

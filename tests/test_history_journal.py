@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -141,6 +142,7 @@ def test_a_killed_turn_moves_its_session_on_unless_that_went_elsewhere(kept: Sto
         (b"rubbish\n", ["x.damaged"]),
         (b"[]\n", ["x.damaged"]),
         (b'{"id": "../x"}\n', ["x.damaged"]),
+        (json.dumps(opening(id="../x")._asdict()).encode() + b"\n", ["x.damaged"]),
     ],
 )
 def test_what_is_no_journal_is_never_believed(
@@ -189,7 +191,7 @@ def test_a_full_disk_ends_the_record_and_nothing_else(kept: Store, tmp_path: Pat
         journal.add("a piece that is too long")
     journal.add("later")
     journal.end(ending("never"))
-    assert file.stat().st_size == size + room
+    assert (file.stat().st_size, journal.shown()) == (size + room, "whole")
     assert [turn.answer for one in kept.sessions(9) for turn in kept.chain(one.head)] == ["whole"]
 
 

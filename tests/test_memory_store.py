@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -333,6 +334,17 @@ def test_a_folder_that_cannot_be_made_is_no_end(tmp_path: Path) -> None:
             pass
     kept.close()
     assert len(notices) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_claim_is_let_go_whole(kept: Memory) -> None:
+    """A long job makes thousands of them."""
+    open_files: set[int] = set()
+    for number in range(5):
+        with kept.claim(key(str(number))):
+            put(kept, str(number))
+        open_files.add(len(list(Path("/proc/self/fd").iterdir())))
+    assert len(open_files) == 1
 
 
 def test_many_threads(kept: Memory) -> None:
