@@ -56,7 +56,7 @@ def test_all_files_in_all_formats_go_together(
     assert (code, output) == (75, "")
     first, hint = errors.splitlines()
     assert first == "gptkit: 5 pieces are with the provider (5 of them submitted now); 5 of 6 files wait"
-    assert hint.startswith("hint: 'gptkit batch status' tells of them")
+    assert hint.startswith("hint: 'gptkit batch list' tells of them")
     assert len(provider.batches.lines(provider.batches.batch)) == 5
     assert texts(folder / "out") == {"empty.md": ""}
     assert set(states(folder).values()) == {"not done", "written"}

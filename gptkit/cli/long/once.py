@@ -132,5 +132,5 @@ class Once:
         return TryAgain(
             f"{count} {'piece is' if count == 1 else 'pieces are'} with the provider"
             f" ({submitted.new} of them submitted now){more}",
-            hint=f"'gptkit batch status' tells of them; then {then} prints the whole",
+            hint=f"'gptkit batch list' tells of them; then {then} prints the whole",
         )
