@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -86,12 +87,35 @@ def test_found_by_name_and_by_content(name: str | None, head: str, expected: str
     assert format_of(name, head).name == expected
 
 
+MARKED = "a " + '<a href="x y SECRET">' * 40 + " {{ SECRET name }} %(SECRET name)s" * 40
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("json", json.dumps([MARKED])),
+        ("yaml", f"a: |\n  {MARKED}\n"),
+        ("yaml", f"a: '{MARKED}'\n"),
+        ("yaml", f"a: {json.dumps(MARKED)}\n"),
+        ("po", f'msgid {json.dumps(MARKED)}\nmsgstr ""\n'),
+        ("srt", f"1\n00:00:01,000 --> 00:00:02,000\n{MARKED}\n"),
+        ("html", f"<p>{MARKED}</p>"),
+    ],
+)
+def test_a_long_text_is_not_cut_within_a_tag_or_a_placeholder(name: str, document: str) -> None:
+    known = format_named(name)
+    assert isinstance(known, UnitFormat)
+    pieces = pieces_of(known, document, 100)
+    assert len(pieces) > 5
+    assert not [piece.text for piece in pieces if "SECRET" in piece.text]
+
+
 def test_only_named_values_have_keys() -> None:
     with pytest.raises(UsageFault, match="--keys: 'a' chooses nothing in srt"):
         SubRip().with_keys(["a"])
-    json = format_named("json")
-    assert isinstance(json, Json)
-    assert isinstance(json.with_keys(["a"]), Json)
+    known = format_named("json")
+    assert isinstance(known, Json)
+    assert isinstance(known.with_keys(["a"]), Json)
 
 
 def test_an_answer_with_more_or_other_texts_is_found_out() -> None:

@@ -145,3 +145,9 @@ def test_a_list_that_is_cut_inside_is_still_a_list() -> None:
     found = pieces(text, 300)
     assert "".join(piece.source for piece in found) == text
     assert all(f"item {n} of" in " ".join(piece.text for piece in found) for n in range(600))
+
+
+def test_the_rows_of_a_long_table_stay_whole() -> None:
+    """Also of one that is longer than what is read at once, of which the later rows have no head."""
+    text = "| a | b |\n|---|---|\n" + "| some words and more | Other `x` words. And more |\n" * 1000
+    assert all(piece.source.startswith("|") and piece.source.endswith("|\n") for piece in pieces(text, 200))

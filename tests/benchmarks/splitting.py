@@ -3,7 +3,7 @@
     python tests/benchmarks/splitting.py [MEGABYTES ...] [--only NAME]
 
 Every case runs in a process of its own and is given its document in blocks of 64 KiB as it reads it, so that
-the memory is that of the splitting alone. A case that takes more than 60 s is given up.
+the memory is that of the splitting alone. A case that takes more than 60 s of CPU is given up.
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ def run(name: str, start: str, part: Part, end: str, megabytes: float) -> str:
         pass
     body = "".join(part(number) for number in range(max(1, BLOCK // len(part(1)))))
     size = int(megabytes * 1e6)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(PATIENCE)
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
     given = 0

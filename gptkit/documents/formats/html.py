@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 
 from gptkit.documents.chunk import HELD, HOLE, spoken
-from gptkit.documents.formats.masking import PLAIN, masked
+from gptkit.documents.formats.masking import PLAIN, WHOLE, masked
 from gptkit.documents.formats.units import Segment, UnitFormat, middle
 from gptkit.documents.pieces import Finding, Piece
 
@@ -37,7 +37,8 @@ UNCLOSED = re.compile("<[A-Za-z!?/]")
 UNFINISHED = HELD * 4
 """Characters of a comment or tag that the parser is given; what is longer is passed on up to its end."""
 ATOM = re.compile(
-    r"<(code|kbd|samp|tt)\b[^<>]*>.*?</\1\s*>|<[^<>]*>|&[#\w]+;|\s+|[^\s<&]+?(?:[。！？，；]|(?=[\s<&]|\Z))|.",
+    rf"<(code|kbd|samp|tt)\b[^<>]*>.*?</\1\s*>|{WHOLE}|"
+    r"<[^<>]*>|&[#\w]+;|\s+|[^\s<&]+?(?:[。！？，；]|(?=[\s<&]|\Z))|.",
     re.DOTALL | re.IGNORECASE,
 )
 HEAD = re.compile(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gptkit.documents.formats.keyed import KeyedFormat
+from gptkit.documents.formats.masking import WHOLE
 from gptkit.documents.formats.units import Segment, middle
 from gptkit.errors import DataFault
 
@@ -23,7 +24,9 @@ OPEN_STRING = re.compile(
     r'"(?:[^"\\\r\n]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+(?:\\(?:u[0-9A-Fa-f]{0,3})?)?'
 )
 ATOM = re.compile(
-    r"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.|.", re.DOTALL
+    rf"{WHOLE}|"
+    r"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.|.",
+    re.DOTALL,
 )
 STARTS = re.compile(
     r'\ufeff?\s*(?:\{\s*"(?:[^"\\\n]|\\.)*"\s*:|\[\s*\{\s*"(?:[^"\\\n]|\\.)*"\s*:'

@@ -74,6 +74,7 @@ DEFINITION = re.compile(r"^ {0,3}\[((?:[^\[\]\\]|\\.)+)\]:", re.MULTILINE)
 TITLE = re.compile(r"^[ \t>]*(?:#{1,6}[ \t]+)?(.*?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
 ORDINAL = re.compile(r"^([ \t>]*(?:[-*+][ \t]+)*)(\d{1,9})(?=[.)][ \t])", re.MULTILINE)
 NAME = re.compile(r"\[([^\[\]]*)\]⟦([0-9]+)⟧")
+ROWS = re.compile(r"(?:[ \t>]*+\|[^\r\n]*+[\r\n]*+)++")  # of a table that began further up
 NEW_LINK = re.compile(r"(?<!\\)\]\(\s*([^\s()⟦]+)[^()]{0,200}\)|(\[\^[^\]\s⟦]+\])")
 LINK = re.compile(
     r"(!?)\[(?=((?:[^\[\]]|\[[^\[\]]*\]){0,2000})\]"
@@ -102,7 +103,8 @@ def _blocks(found: Iterable[Leaf], most: int, known: Collection[str]) -> Iterato
         if whole.weight <= most:
             yield whole
         else:
-            yield from divided(whole, most, by_line=leaf.kind in {kinds.TABLE, kinds.HTML})
+            rows = leaf.kind in {kinds.TABLE, kinds.HTML} or ROWS.fullmatch(leaf.source)
+            yield from divided(whole, most, by_line=bool(rows))
 
 
 def _block(leaf: Leaf, known: Collection[str]) -> Block:

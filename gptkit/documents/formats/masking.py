@@ -134,6 +134,9 @@ def _without_punctuation(text: str, least: int, end: int) -> int:
     return found.start() if found else end
 
 
+WHOLE = r"\{\{[^{}\n]{1,80}\}\}|[$%]?\{[^{}\n]{1,80}\}|<[A-Za-z/!][^<>\n]{0,400}>|%\([^()\n]{1,60}\)[A-Za-z]"
+"""Tags and placeholders, which the cut of a long text must not part."""
+ATOM = re.compile(rf"{WHOLE}|.", re.DOTALL)
 BACKTICKS = re.compile("`+")
 TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]")
 MORE_TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]|www\.|  (?= *[\n\r])")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gptkit.documents.formats.catalog import Entry, encoded, entries
+from gptkit.documents.formats.masking import ATOM
 from gptkit.documents.formats.plurals import Forms, germanic, plural_forms
 from gptkit.documents.formats.units import Segment, UnitFormat, middle
 from gptkit.documents.pieces import Finding, Piece, unmasked
@@ -49,9 +50,10 @@ class Po(UnitFormat):
 
     def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
         """The second part goes on with the string that the first begins."""
-        if len(segment.text) < 2:
+        atoms = ATOM.findall(segment.text)
+        if len(atoms) < 2:
             return None
-        cut = middle(segment.text)
+        cut = len("".join(atoms[: middle(atoms)]))
         source, rest = segment.source[: segment.end], segment.source[segment.end :]
         words = [word for word in segment.how.split(" ")[2:] if not source or word != "bare"]
         how = " ".join(["more", "0", *words, *([] if source.endswith("\n") or not source else ["bare"])])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from gptkit.documents.formats.masking import PLAIN, Context, Rules, Span
+from gptkit.documents.formats.masking import ATOM, PLAIN, Context, Rules, Span
 from gptkit.documents.formats.units import Segment, UnitFormat, middle
 
 TIME = r"(?:[0-9]+:)?[0-9]{1,2}:[0-9]{1,2}[,.][0-9]{1,3}"
@@ -69,7 +69,8 @@ class _Subtitles(UnitFormat):
 
     def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
         literal = segment.source[segment.start : segment.end]
-        cut = segment.start + middle(literal) if len(literal) > 1 else segment.start
+        atoms = ATOM.findall(literal)
+        cut = segment.start + len("".join(atoms[: middle(atoms)])) if len(atoms) > 1 else segment.start
         if cut == segment.start or segment.source[cut - 1] == "\r":
             return None
         first, rest = segment.source[:cut], segment.source[cut:]

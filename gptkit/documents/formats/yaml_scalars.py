@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gptkit.documents.formats.masking import WHOLE
 from gptkit.documents.formats.units import Segment, middle
 
 WIDTH = 80
@@ -27,10 +28,10 @@ END = re.compile(r"\r\n|\n|\r")
 FOLDED_END = r"[ \t]*+(?:\r\n|[\r\n])[ \t\r\n]*"
 FOLD = re.compile(rf"(?<![ \t]){FOLDED_END}")
 DOUBLE_ATOM = re.compile(
-    rf"\\(?:x..|u.{{4}}|U.{{8}}|(?:\r\n|[\r\n])[ \t]*|.)|{FOLDED_END}|[ \t]++|.", re.DOTALL
+    rf"{WHOLE}|\\(?:x..|u.{{4}}|U.{{8}}|(?:\r\n|[\r\n])[ \t]*|.)|{FOLDED_END}|[ \t]++|.", re.DOTALL
 )
-SINGLE_ATOM = re.compile(rf"''|{FOLDED_END}|[ \t]++|.", re.DOTALL)
-PLAIN_ATOM = re.compile(rf"{FOLDED_END}|[ \t]++|.", re.DOTALL)
+SINGLE_ATOM = re.compile(rf"{WHOLE}|''|{FOLDED_END}|[ \t]++|.", re.DOTALL)
+PLAIN_ATOM = re.compile(rf"{WHOLE}|{FOLDED_END}|[ \t]++|.", re.DOTALL)
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 UNSAFE_PLAIN = re.compile(r":(?:\s|$)|(?:^|\s)#|[\[\]{},]|^[-?:,\[\]{}#&*!|>'\"%@`]|\n")
 
@@ -163,7 +164,7 @@ def _escape(found: re.Match[str]) -> str:
 
 def _atoms(raw: str, style: str, indent: int) -> list[str]:
     if style in {"literal", "folded"}:
-        return re.findall(rf"(?:\r\n|\n|\r) {{0,{indent}}}|.", raw, re.DOTALL)
+        return re.findall(rf"{WHOLE}|(?:\r\n|\n|\r) {{0,{indent}}}|.", raw, re.DOTALL)
     atoms = DOUBLE_ATOM if style == "double" else SINGLE_ATOM if style == "single" else PLAIN_ATOM
     return atoms.findall(raw)
 
