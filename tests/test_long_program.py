@@ -212,6 +212,27 @@ def test_a_long_text_is_no_turn_of_a_conversation(
     assert gptkit(same, *option, stdin="a word") == (0, "A word.\n", "")
 
 
+def test_a_cap_on_tokens_is_one_of_all_answers_together(
+    gptkit: Gptkit, server: FakeServer, same: str
+) -> None:
+    def answer(request: Received) -> Reply:
+        return said(text_of(request), usage=(50, 50))
+
+    server.answer(answer)
+    text = book(40)
+    code, output, errors = gptkit(same, "--max-tokens", "500", "--jobs", "4", stdin=text)
+    assert code == 82
+    assert text.startswith(output) and output
+    assert errors == (
+        "gptkit: the budget of 500 tokens is used up\nhint: the same command goes on where this one stopped\n"
+    )
+    assert 5 <= len(server.requests) <= 10
+    assert not any("max_completion_tokens" in request.json for request in server.requests)
+    assert gptkit(same, stdin=text) == (0, text, "")
+    texts = [text_of(request) for request in server.requests]
+    assert len(set(texts)) == len(texts)
+
+
 def test_a_killed_run_goes_on_without_paying_twice(run: AsProcess, server: FakeServer, same: str) -> None:
     text = book(60)
     server.answer(slowly(0.02))

@@ -40,7 +40,7 @@ def prompt(
 ) -> int:
     """Run a prompt with what the command line gave; returns the exit code."""
     how = answer.showing(flags)
-    services.override(flags)
+    services.override({**flags, "max_tokens": None})  # of one answer, or of all of a job: who asks says it
     if template.capabilities and (found := mode(template, values)):
         return found.run(services, template, values, flags)
     if _is_talk(services, template, values, flags):

@@ -31,7 +31,7 @@ FLAGS = (
     Flag("response", "flag", "Print the API's whole response object."),
     Flag("dry-run", "flag", "Show the request that would be sent; send nothing."),
     Flag("model", "text", "The model to ask ('echo' repeats the input, offline).", "m", "MODEL"),
-    Flag("max-tokens", "integer", "The longest answer, in tokens.", metavar="N"),
+    Flag("max-tokens", "integer", "Most tokens of an answer; in a long job, of all.", metavar="N"),
     Flag("max-cost", "number", "The most to spend, in US dollars.", metavar="USD"),
     Flag("max-requests", "integer", "The most requests to send, retries counted.", metavar="N"),
     Flag("temperature", "number", "The sampling temperature.", metavar="T"),

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from gptkit.chat import Message, Reply, Request
 from gptkit.cli import invoking
-from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import DASH, Given, beside, document
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.mirror import WAITS, Results
 from gptkit.cli.long.once import Once, Waiting
 from gptkit.cli.long.progress import Progress, Tally
-from gptkit.cli.long.setup import READ_WHOLE, Source, job, opened, patient_means
+from gptkit.cli.long.setup import READ_WHOLE, Source, job, opened, patient_means, working
 from gptkit.cli.long.walk import Plan, Work, plan
 from gptkit.documents.formats import FORMATS
 from gptkit.documents.pieces import Piece
@@ -26,6 +25,7 @@ from gptkit.engine.work import Means, Outcome
 from gptkit.errors import CannotRead, DataFault, GptkitError, NoInput, TryAgain, UsageFault
 
 if TYPE_CHECKING:
+    from gptkit.cli.exchange import Conversation
     from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
     from gptkit.templates.model import Template, Value
@@ -44,9 +44,7 @@ def run(
     gc.enable()  # as with one long input
     inputs = _inputs(flags)
     found = plan(inputs, Path(str(values["output_dir"])), any_format=bool(values.get("as")))
-    conversation = Conversation(services, template, flags)
-    tokens = flags.get("max_tokens")
-    conversation.budget.tokens = tokens if isinstance(tokens, int) else None
+    conversation = working(services, template, flags)
     given = beside(services.terminal, template, values, flags)
     if long_mode(template) == "reduce":
         from gptkit.cli.long.each import run as run_each

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from gptkit.chat import Message, Reply, Request
 from gptkit.cli import answer, invoking
-from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.once import Once
 from gptkit.cli.long.output import Collected, File, Output, Plain, Shown
 from gptkit.cli.long.progress import Progress, Tally
-from gptkit.cli.long.setup import Source, job, patient_means
+from gptkit.cli.long.setup import Source, job, patient_means, working
 from gptkit.engine.budget import Budget
 from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.map import mapped
@@ -26,6 +25,7 @@ from gptkit.errors import GptkitError
 from gptkit.templates.model import Template
 
 if TYPE_CHECKING:
+    from gptkit.cli.exchange import Conversation
     from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
@@ -42,9 +42,7 @@ def run(
 
     gc.freeze()
     gc.enable()  # a run over a single exchange leaves less than it costs to collect
-    conversation = Conversation(services, template, flags)
-    tokens = flags.get("max_tokens")
-    conversation.budget.tokens = tokens if isinstance(tokens, int) else None
+    conversation = working(services, template, flags)
     if long_mode(template) == "reduce":
         from gptkit.cli.long import reduce
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given, LongText, content
 from gptkit.cli.prompting import PIECEWISE
 from gptkit.documents.formats import FORMATS, format_named, format_of
@@ -22,7 +23,6 @@ from gptkit.templates.model import Template, Value
 from gptkit.templates.reader import nearest
 
 if TYPE_CHECKING:
-    from gptkit.cli.exchange import Conversation
     from gptkit.services import Services
 
 AT_ONCE = 5 / 3
@@ -97,6 +97,15 @@ def job(services: Services, invocation: Invocation, document: Format, keeping: b
         workers=workers if isinstance(workers, int) else services.settings.integer("jobs"),
         fresh=bool(options.get("fresh")),
     )
+
+
+def working(services: Services, template: Template, flags: Mapping[str, object]) -> Conversation:
+    """What a job of many requests is done with. Its --max-tokens is a cap on all answers together: with
+    each request it would be a part of what pieces are found again by."""
+    made = Conversation(services, template, {**flags, "max_tokens": None})
+    tokens = flags.get("max_tokens")
+    made.budget.tokens = tokens if isinstance(tokens, int) else None
+    return made
 
 
 def patient_means(services: Services, conversation: Conversation, invocation: Invocation) -> Means:
