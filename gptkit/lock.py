@@ -31,7 +31,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         if descriptor is not None:
-            os.close(descriptor)
+            release(descriptor)
 
 
 def held_file(path: Path, wait: Callable[[], object]) -> int:
@@ -47,16 +47,22 @@ def held_file(path: Path, wait: Callable[[], object]) -> int:
             if is_current(descriptor, path):
                 return descriptor
         except BaseException:
-            os.close(descriptor)
+            release(descriptor)
             raise
-        os.close(descriptor)
+        release(descriptor)
 
 
 def let_go(descriptor: int, path: Path) -> None:
     """Remove the file while it is held: who waits for it sees that and makes a new one."""
     with contextlib.suppress(OSError):
         path.unlink()
-    os.close(descriptor)
+    release(descriptor)
+
+
+def release(descriptor: int) -> None:
+    """Let go of a file of which nothing more is wanted: that its close can fail is of no concern."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 def hold(descriptor: int) -> bool:

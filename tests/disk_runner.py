@@ -17,6 +17,7 @@ import pkgutil
 import signal
 import stat
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,7 +46,7 @@ class Disk:
 
     def __init__(self, fault: str, at: int, log: str) -> None:
         self.fault, self.at, self.count = fault, at, 0
-        self.inside = False
+        self._thread = threading.local()
         self.files: set[int] = set()
         self.folders: set[int] = set()
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -77,16 +78,22 @@ class Disk:
         return errno.EROFS if self.fault == "frozen" and number >= self.at and name in GROWING else 0
 
     def _real(self, real: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        self.inside = True
+        self._thread.inside = True
         try:
             return real(*args, **options)
         finally:
-            self.inside = False
+            self._thread.inside = False
+
+    @property
+    def inside(self) -> bool:
+        """Whether this thread is in one of the calls that are counted."""
+        return getattr(self._thread, "inside", False)
 
 
 def install(disk: Disk) -> None:
     """Put the disk between gptkit and `os`."""
-    real = {name: getattr(os, name) for name in ("open", "write", "fsync", "fchmod", "fchown", "close")}
+    names = ("open", "write", "fsync", "fchmod", "fchown", "ftruncate", "close")
+    real = {name: getattr(os, name) for name in names}
 
     def opened(path: Any, flags: int, *args: Any, **options: Any) -> int:
         if flags & CHANGING and path != os.devnull:
@@ -120,6 +127,7 @@ def install(disk: Disk) -> None:
     os.fsync = on_descriptor("fsync", lambda: disk.files | disk.folders)
     os.fchmod = on_descriptor("fchmod", lambda: disk.files)
     os.fchown = on_descriptor("fchown", lambda: disk.files)
+    os.ftruncate = on_descriptor("ftruncate", lambda: disk.files)
     for name in ("mkdir", "chmod", "rename", "replace", "unlink", "remove", "rmdir", "symlink", "link"):
         _wrap(disk, name)
     sys.addaudithook(_watching(disk))

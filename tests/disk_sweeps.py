@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -199,6 +199,12 @@ class Runner:
         assert code != UNSEEN, errors
         return Ran(code, output, errors, tree_of(self.root), tuple(calls.splitlines()))
 
+    def age(self, names: Iterable[str]) -> None:
+        """As if they had been left behind long ago."""
+        long_ago = time.time() - 48 * 3600
+        for name in names:
+            os.utime(self.root / name, (long_ago, long_ago))
+
     def _environ(self, changes: Mapping[str, str]) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
@@ -313,9 +319,7 @@ def _check_failure(place: str, fault: str, writing: Writing, ran: Ran, new: bool
 
 def _check_next(place: str, runner: Runner, writing: Writing, whole: Ran, new: bool) -> None:
     """After a kill the next run works, and takes away what the killed one left, once that is old."""
-    long_ago = time.time() - 48 * 3600
-    for name in strays(tree_of(runner.root)):
-        os.utime(runner.root / name, (long_ago, long_ago))
+    runner.age(strays(tree_of(runner.root)))
     ran = runner.run(writing)
     assert ran.code == writing.code or new, f"{place}: then {ran}"
     assert dict(ran.after) == dict(whole.after), f"{place}: then {ran.after.keys() ^ whole.after.keys()}"

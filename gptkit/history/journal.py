@@ -18,7 +18,7 @@ from gptkit.chat import Charge
 from gptkit.errors import CannotWrite
 from gptkit.files import make_private_folder
 from gptkit.history.model import OPENING_ID, STATES, Ending, Opening
-from gptkit.lock import PRIVATE, hold, is_current
+from gptkit.lock import PRIVATE, hold, is_current, release
 
 ENDING = ".jsonl"
 DAMAGED = ".damaged"
@@ -73,7 +73,7 @@ class Journal:
         """Let go of the file; the next process that opens the store puts its turn there."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
-            os.close(descriptor)
+            release(descriptor)
 
     def _holds(self, answer: str) -> bool:
         """Whether the pieces in the file are the answer."""
@@ -124,9 +124,9 @@ def begin(folder: Path, opening: Opening) -> Journal:
                     _begin(path, descriptor, line)
                     return Journal(path, descriptor, opening)
             except BaseException:
-                os.close(descriptor)
+                release(descriptor)
                 raise
-            os.close(descriptor)
+            release(descriptor)
             path.unlink(missing_ok=True)
     except OSError as error:
         raise CannotWrite(f"'{path}': {(error.strerror or str(error)).lower()}") from error
@@ -153,7 +153,7 @@ def orphans(folder: Path) -> Iterator[tuple[Path, Kept]]:
                 if kept is not None:
                     yield path, kept
         finally:
-            os.close(descriptor)
+            release(descriptor)
 
 
 def under_way(folder: Path) -> list[Opening]:
@@ -168,7 +168,7 @@ def under_way(folder: Path) -> list[Opening]:
             if not hold(descriptor) and (opening := _opening(next(_lines(descriptor), b""))):
                 found.append(opening)
         finally:
-            os.close(descriptor)
+            release(descriptor)
     return found
 
 

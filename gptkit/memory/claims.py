@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from gptkit.files import make_private_folder
-from gptkit.lock import PRIVATE, held_file, hold, is_current, let_go
+from gptkit.lock import PRIVATE, held_file, hold, is_current, let_go, release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,4 +83,4 @@ class Claims:
                         if hold(descriptor) and is_current(descriptor, path):
                             path.unlink()
                     finally:
-                        os.close(descriptor)
+                        release(descriptor)

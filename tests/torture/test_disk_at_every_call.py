@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from disk_sweeps import WRITINGS, Runner, swept
+from disk_sweeps import FAULTS, WRITINGS, Runner, swept
 from fake.server import FakeServer
+from long_disk_sweeps import swept_long
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks and kills")
 
@@ -23,3 +24,23 @@ def test_at_every_call(tmp_path: Path, server: FakeServer, capsys: pytest.Captur
     with capsys.disabled():
         print(f"\n{total} runs")
     assert total > 700
+
+
+@pytest.mark.parametrize(
+    ("faults", "options", "least"),
+    [(FAULTS, ("--no-log",), 70), (("full", "broken", "dead", "kill"), (), 230)],
+    ids=["alone", "with memory and history"],
+)
+def test_at_every_call_of_a_long_job(
+    tmp_path: Path,
+    server: FakeServer,
+    faults: tuple[str, ...],
+    options: tuple[str, ...],
+    least: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Runner(tmp_path, server) as runner:
+        seen = swept_long(runner, server, faults, options)
+    with capsys.disabled():
+        print(f"\na long job: {', '.join(f'{what} {count}' for what, count in sorted(seen.items()))}")
+    assert seen.total() > least

@@ -13,7 +13,7 @@ from gptkit.chat import Finished, Sink, Text
 from gptkit.cli.target import partial_of
 from gptkit.errors import CannotWrite, GptkitError, TryAgain
 from gptkit.files import is_planted
-from gptkit.lock import PRIVATE, held_file, hold, is_current
+from gptkit.lock import PRIVATE, held_file, hold, is_current, release
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -145,9 +145,9 @@ class File:
                     os.ftruncate(descriptor, 0)
                     return descriptor
             except BaseException:
-                os.close(descriptor)
+                release(descriptor)
                 raise
-            os.close(descriptor)
+            release(descriptor)
 
     def _copy(self, target: Path) -> None:
         """A device or a FIFO takes the text; it is not replaced."""
@@ -159,8 +159,7 @@ class File:
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, CLOSED
-        with suppress(OSError):  # what a file has to hold was synced before
-            os.close(descriptor)
+        release(descriptor)  # what a file has to hold was synced before
 
     def _fault(self, error: OSError) -> CannotWrite:
         return CannotWrite(f"cannot write '{self._path}': {(error.strerror or str(error)).lower()}")
@@ -196,7 +195,7 @@ class Place:
             is_empty = os.fstat(descriptor).st_size == 0
             if (is_empty or self.is_written) and is_current(descriptor, partial):
                 partial.unlink()
-        os.close(descriptor)
+        release(descriptor)
 
 
 def _taken(path: Path) -> BeingWritten:
