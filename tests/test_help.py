@@ -204,6 +204,8 @@ def test_without_a_command_a_person_sees_the_help(screen: OnTerminal, gptkit: In
     [
         (("translat", "hi"), "no command or prompt named 'translat'", "did you mean 'translate'?"),
         (("kyes",), "no command or prompt named 'kyes'", "did you mean 'keys'?"),
+        (("help",), "no command or prompt named 'help'", "did you mean '--help'?"),
+        (("version",), "no command or prompt named 'version'", "did you mean '--version'?"),
         (("xyzzy",), "no command or prompt named 'xyzzy'", "'gptkit --help' shows all"),
         (("../ask",), "no command or prompt named '../ask'", "did you mean 'ask'?"),
         (("",), "no command or prompt named ''", "'gptkit --help' shows all"),

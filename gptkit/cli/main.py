@@ -160,7 +160,9 @@ def _unknown(services: Services, name: str, names: list[str]) -> GptkitError:
     if fault := missing(services, name):
         return fault
     hint = nearest(name, names)
-    if hint.startswith("allowed"):
+    if name in ("help", "version"):
+        hint = f"did you mean '--{name}'?"  # and not `shell`
+    elif hint.startswith("allowed"):
         hint = "'gptkit --help' shows all"
     return UsageFault(f"no command or prompt named '{one_line(name, 100)}'", hint=hint)
 
