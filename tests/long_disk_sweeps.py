@@ -35,6 +35,7 @@ def swept_long(
     Threads change files as well, so that the order of the calls is not always the same.
     """
     writing = Writing((*SHOUT, *options), "folder/out")
+    _ran(runner, server, writing)  # loads the program: runs that take long also keep the prompt as parsed
     whole = _ran(runner, server, writing)
     assert (whole.code, whole.errors, whole.after["folder/out"][1]) == (0, "", BOOK.upper().encode()), whole
     seen: Counter[str] = Counter()
