@@ -231,7 +231,6 @@ class Services:
             limits = endpoint.deadlines
             limits = limits._replace(idle=max(limits.idle, limits.first_content))
             endpoint = endpoint._replace(deadlines=limits)
-
         made: list[Provider] = []
 
         def provider(request: Request) -> Iterator[Event]:
@@ -241,10 +240,16 @@ class Services:
                 made.append(client.provider(endpoint))
             return made[0](request)
 
+        return self._means(form, budget, verbose, provider)
+
+    def rehearsal(self, form: OutputFormat) -> Means:
+        """Means with which nothing can be sent, so that they need no key."""
+        return self._means(form, Budget(), False, lambda request: iter(()))
+
+    def _means(self, form: OutputFormat, budget: Budget, verbose: bool, provider: Provider) -> Means:
         policy = Policy(self.settings.integer("attempts"), self.settings.number("wait_budget"))
-        ask: Provider = provider
         return Means(
-            provider=ask,
+            provider=provider,
             format=form,
             rejections=self.rejections,
             budget=budget,

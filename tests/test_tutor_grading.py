@@ -51,6 +51,18 @@ def test_a_grade_is_a_table_with_the_learners_words(
     assert "name: equations" in path(home, "algebra").read_text()
 
 
+def test_a_dry_run_shows_what_the_grade_is_asked_for_with(
+    gptkit: InMemory, server: FakeServer, rubric: Path
+) -> None:
+    command = ("tutor", "algebra", "solve 2x = 6", "--rubric", "r.yaml")
+    shown = json.loads(gptkit(*command, "--dry-run", stdin=ANSWER).stdout)["body"]
+    server.say(GOOD)
+    server.say(update())
+    assert gptkit(*command, stdin=ANSWER).code == 0
+    assert shown == server.requests[0].json
+    assert shown["response_format"]["type"] == "json_schema"
+
+
 def test_as_json_the_grade_is_data(gptkit: InMemory, server: FakeServer, rubric: Path) -> None:
     server.say(GOOD)
     server.say(update())

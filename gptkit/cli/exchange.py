@@ -12,7 +12,7 @@ from gptkit.chat import Message, Reply
 from gptkit.cli import answer, invoking
 from gptkit.cli.record import Record, opening
 from gptkit.engine.budget import answer_room, prompt_tokens
-from gptkit.engine.capabilities import prepared, run
+from gptkit.engine.capabilities import first_request, prepared, run
 from gptkit.engine.work import Invocation, Means, Outcome, request
 from gptkit.errors import GptkitError, TooLong, TryAgain
 from gptkit.templates.model import Template
@@ -117,7 +117,8 @@ class Conversation:
         base = self._invocation(given)
         parent = self._newest()
         invocation = self._with_past(base, None, parent)
-        return invocation, request(invocation, self.services.format(self.template))
+        means = self.services.rehearsal(self.services.format(self.template))
+        return invocation, first_request(invocation, means._replace(stores=self.stores))
 
     def chain(self) -> Iterator[Turn]:
         """The turns of the conversation, the newest first."""
@@ -259,8 +260,7 @@ class Conversation:
         try:
             with record:
                 try:
-                    settling = means._replace(settled=record.settle)
-                    outcome = run(invocation, settling, record.listening(sink))
+                    outcome = run(invocation, means._replace(settled=record.settle), record.listening(sink))
                 finally:
                     if sink is not None:
                         sink.close()

@@ -1,15 +1,16 @@
 """What prompt files can declare beyond one exchange: the one list of capabilities."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.chat import Sink
+from gptkit.chat import Event, Request, Sink
 from gptkit.engine.ask import ask
 from gptkit.engine.character import casting as character
 from gptkit.engine.conversation import declared
 from gptkit.engine.learner import setting as course
 from gptkit.engine.long.declared import OPTIONS, long
 from gptkit.engine.work import Invocation, Means, Outcome
+from gptkit.errors import InternalFault
 from gptkit.templates.model import Parameter, Problem
 
 if TYPE_CHECKING:
@@ -81,3 +82,24 @@ def run(
         if capability.run is not None and capability.key in invocation.template.capabilities:
             return capability.run(invocation, means, sink)
     return ask(invocation, means, sink)
+
+
+def first_request(invocation: Invocation, means: Means) -> Request:
+    """What `run` would send first. Nothing is sent: the means need no provider of their own."""
+
+    def stop(request: Request) -> Iterator[Event]:
+        raise _Asked(request)
+
+    try:
+        run(invocation, means._replace(provider=stop), None)
+    except _Asked as asked:
+        return asked.request
+    raise InternalFault("dry run: nothing was asked")
+
+
+class _Asked(BaseException):
+    """Ends a rehearsal; nobody on the way takes it for a failure."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__()
+        self.request = request
