@@ -135,6 +135,8 @@ def test_purge_asks(gptkit: InMemory, kept: Store, screen: OnTerminal) -> None:
     assert gptkit("history", "purge", "--all") == (83, "", unasked)
     neither = "gptkit: either --before or --all must be given\n"
     assert gptkit("history", "purge", "--yes") == (2, "", neither)
+    no_day = "gptkit: --before: 'soon' is not a day\nhint: such as 2026-11-20, or 7d\n"
+    assert gptkit("history", "purge", "--before", "soon", "--yes") == (2, "", no_day)
     kept.close()
     for answer, code in (("n", 83), ("y", 0)):
         shown = screen("history", "purge", "--before", "2025-01-01")

@@ -132,6 +132,7 @@ def test_tmx(gptkit: InMemory, folder: Path, found: Callable[[str], Held | None]
         (("export", "--format", "tmx", "--json"), 2, "--json and --format tmx do not go together"),
         (("export", "-o", "."), 2, "'.': the output is a folder"),
         (("prune",), 2, "either --before or --size must be given"),
+        (("prune", "--before", "soon", "--yes"), 2, "--before: 'soon' is not a day"),
         (("prune", "--size", "1"), 83, "nothing was removed: nobody can be asked"),
         (("clear",), 83, "nothing was removed: nobody can be asked"),
     ],

@@ -227,7 +227,7 @@ def purge(
     services = _services(ctx)
     if (before is None) != everything:
         raise UsageFault("either --before or --all must be given")
-    limit = None if before is None else periods.period(before, None, services.terminal.clock())[0]
+    limit = None if before is None else periods.beginning("--before", before, services.terminal.clock())
     what = "everything that was asked" if limit is None else f"what was asked before {periods.day(limit)}"
     if not yes:
         confirm(services.terminal, f"Remove {what}?")

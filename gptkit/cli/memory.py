@@ -131,7 +131,7 @@ def prune(
     services = _services(ctx)
     if before is None and size is None:
         raise UsageFault("either --before or --size must be given")
-    limit = None if before is None else periods.period(before, None, services.terminal.clock())[0]
+    limit = None if before is None else periods.beginning("--before", before, services.terminal.clock())
     wanted = [] if limit is None else [f"what was last used before {periods.day(limit)}"]
     wanted += [] if size is None else [f"the least recently used beyond {size:g} MB"]
     if not yes:

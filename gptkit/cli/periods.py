@@ -23,6 +23,11 @@ def period(since: str, until: str | None, now: float) -> tuple[float, float | No
     return _midnight(first), _midnight(last + timedelta(days=1))
 
 
+def beginning(option: str, text: str, now: float) -> float:
+    """When a day began that an option names; raises UsageFault."""
+    return _midnight(_day(option, text, datetime.fromtimestamp(now).date()))
+
+
 def month(now: float) -> float:
     """When the month began."""
     return _midnight(datetime.fromtimestamp(now).date().replace(day=1))
