@@ -313,6 +313,15 @@ def test_a_proxy_that_wants_a_login(server: FakeServer) -> None:
     assert server.requests == []
 
 
+def test_a_proxy_that_nobody_named_wants_a_login(server: FakeServer) -> None:
+    server.fail(407, "")
+    _, error = failure(endpoint(server.url), NoPermission)
+    assert (error.message, error.hint) == (
+        "a proxy on the way wants a login (407)",
+        "write user and password into its URL",
+    )
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 304, 300])
 @pytest.mark.parametrize(
     "location", ["/v1/elsewhere", "{}/v1", "https://127.0.0.1:9/", "file:///etc/passwd", "http://[", ""]
@@ -336,8 +345,9 @@ def test_a_redirect_names_both_hosts(server: FakeServer) -> None:
 
 def test_a_list_of_models_that_fails(server: FakeServer) -> None:
     server.fail(401)
-    with pytest.raises(NoPermission):
+    with pytest.raises(NoPermission) as refused:
         model_names(endpoint(server.url))
+    assert refused.value.record()["attempts"] == 1
     server.fail(404)
     with pytest.raises(Unavailable) as raised:
         model_names(endpoint(server.url))

@@ -48,6 +48,7 @@ def model_names(endpoint: Endpoint) -> list[str]:
         return _names(exchange)
     except Exception as error:
         failure = _failure(error, exchange)
+        failure.attempts = 1
     finally:
         exchange.close()
     raise failure

@@ -83,7 +83,8 @@ def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
         row = STATUS[405]
     if status == 401 and not exchange.endpoint.key:
         row = row._replace(what="the server wants an API key")
-    names = {"model": exchange.model, "sought": exchange.sought, "proxy": exchange.proxy}
+    proxy = f"the proxy {exchange.proxy}" if exchange.proxy else "a proxy on the way"
+    names = {"model": exchange.model, "sought": exchange.sought, "proxy": proxy}
     what = row.what.format(url=exchange.place.url, **names)
     message = f"{what} ({status})" + _shown(said, exchange)
     found = row.kind(message, hint=row.hint, tries=row.tries, billed=row.billed)
@@ -112,7 +113,7 @@ STATUS: Mapping[int, _Row] = {
     403: _Row(NoPermission, 1, "not allowed"),
     404: _Row(Unavailable, 1, "no model '{model}' at '{url}'", "'gptkit models' lists what is there"),
     405: _Row(Unavailable, 1, "no {sought} at '{url}'", "the base URL often ends in /v1"),
-    407: _Row(NoPermission, 1, "the proxy {proxy} wants a login", "write user and password into its URL"),
+    407: _Row(NoPermission, 1, "{proxy} wants a login", "write user and password into its URL"),
     408: _Row(TryAgain, 2, "the server gave up waiting", billed=True),
     409: _Row(TryAgain, 2, "conflict at the server", billed=True),
     413: _Row(TooLong, 1, "input too long"),
@@ -219,7 +220,7 @@ def _proxy(error: BaseException, exchange: Exchange) -> GptkitError:
     text = str(error)
     if text.startswith("407") or "auth" in text.lower():
         row = STATUS[407]
-        return NoPermission(row.what.format(proxy=exchange.proxy) + " (407)", hint=row.hint)
+        return NoPermission(row.what.format(proxy=f"the proxy {exchange.proxy}") + " (407)", hint=row.hint)
     return TryAgain(f"proxy {exchange.proxy}: {one_line(text)}", tries=4)
 
 
