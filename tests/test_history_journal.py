@@ -71,9 +71,10 @@ def test_a_killed_exchange_is_stored_as_far_as_it_was_shown(kept: Store, tmp_pat
     killed(tmp_path, 'an "answer"\n世界')
     (session,) = kept.sessions(9)
     (turn,) = kept.chain(session.head)
-    assert (turn.state, turn.cause, turn.user, turn.answer) == (
+    assert (turn.state, turn.cause, turn.code, turn.user, turn.answer) == (
         "cancelled",
         "killed",
+        137,
         "words 世界",
         'an "answer"\n世界',
     )

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _BLOCKS = (8, 64, 256)
 """Turns of a chain that are read at once: few where perhaps only the last is wanted."""
+KILLED = 137
+"""What a shell says of a process that was killed."""
 _SHORTEST = 4
 """Characters of a session's id that name it, if no other's begins so."""
 
@@ -73,7 +75,7 @@ class Store(Access):
         if self.path is None:
             return count
         for path, kept in orphans(self.journal_folder):
-            ending = kept.ending or Ending("cancelled", kept.text, cause="killed")
+            ending = kept.ending or Ending("cancelled", kept.text, cause="killed", code=KILLED)
             with self.writing() as connection:
                 writing.store(connection, kept.opening, ending, moves_on=False)
             with suppress(OSError):
