@@ -163,3 +163,15 @@ def test_the_answers_of_a_job_have_a_length_together() -> None:
     with pytest.raises(OverBudget) as caught:
         one.reserve(request)
     assert caught.value.message == "the budget of 30 tokens is used up"
+
+
+def test_a_share_of_the_price_leaves_room_for_more() -> None:
+    one = Budget(3, (Cap(1.0, "--max-cost"),), dear, "api.example", lambda: 7.0)
+    cost = one.reserve(question())
+    half = one.at(0.5)
+    assert half.reserve(question()) == cost / 2
+    assert half.used == 1
+    half.reserve(question())
+    half.reserve(question())
+    with pytest.raises(OverBudget):
+        half.reserve(question())

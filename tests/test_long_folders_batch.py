@@ -188,14 +188,18 @@ def test_caps_hold_before_anything_is_submitted(
 def test_the_cost_is_added_up_once(
     gptkit: InMemory, provider: Provider, same: str, folder: Path, prompt: str
 ) -> None:
-    """It is a little below what is asked about; the files are read twice."""
+    """At half the price it is a little below what is asked about; the files are read several times."""
     tree(folder / "docs", {f"{number}.md": f"text {number}\n" for number in range(9)})
-    gptkit("config", "set", "prices.gpt-0", "[150, 150]")
     arguments = (prompt, *ARGUMENTS, "--batch", "--model", "gpt-0")
-    assert gptkit(*arguments).code == 75
-    gptkit("config", "set", "prices.gpt-0", "[200, 200]")
+    gptkit("config", "set", "prices.gpt-0", "[400, 400]")
     assert gptkit(*arguments).code == 82
-    gptkit("config", "set", "prices.gpt-0", "[150, 150]")
+    assert provider.submitted == []
+    gptkit("config", "set", "prices.gpt-0", "[300, 300]")
+    assert gptkit(*arguments[:-3], "--model", "gpt-0").code == 82
+    assert gptkit(*arguments).code == 75
+    gptkit("config", "set", "prices.gpt-0", "[400, 400]")
+    assert gptkit(*arguments).code == 75  # what is under way is paid for
+    assert len(provider.submitted) == 9
     provider.batches.finish()
     assert gptkit(*arguments).code == 0
     assert len(texts(folder / "out")) == 9

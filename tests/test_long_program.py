@@ -226,7 +226,7 @@ def test_a_cap_on_tokens_is_one_of_all_answers_together(
     assert errors == (
         "gptkit: the budget of 500 tokens is used up\nhint: the same command goes on where this one stopped\n"
     )
-    assert 5 <= len(server.requests) <= 10
+    assert 5 <= len(server.requests) <= 500 // 40
     assert not any("max_completion_tokens" in request.json for request in server.requests)
     assert gptkit(same, stdin=text) == (0, text, "")
     texts = [text_of(request) for request in server.requests]
@@ -264,6 +264,16 @@ def test_a_dry_run_tells_what_it_takes(gptkit: Gptkit, server: FakeServer, same:
     assert (told["requests"], told["in_memory"]) == (0, told["pieces"] - told["unchanged"])
 
 
+def test_a_batch_is_told_at_half_the_price(gptkit: Gptkit, same: str) -> None:
+    gptkit("config", "set", "prices.gpt-0", "[1, 1]")
+    command = (same, "--dry-run", "--model", "gpt-0")
+    whole, half = (
+        json.loads(gptkit(*command, *options, stdin=book(40))[1])["estimate"]["cost"]["usd"]
+        for options in ((), ("--batch",))
+    )
+    assert half == pytest.approx([cost / 2 for cost in whole], rel=1e-3)
+
+
 def test_a_dear_job_needs_a_word(gptkit: Gptkit, server: FakeServer, same: str) -> None:
     server.answer(identity)
     gptkit("config", "set", "prices.gpt-0", "[1000, 1000]")
@@ -273,6 +283,30 @@ def test_a_dear_job_needs_a_word(gptkit: Gptkit, server: FakeServer, same: str) 
     assert "more than ask_above (1 USD)" in errors
     assert server.requests == []
     assert gptkit(same, "--model", "gpt-0", "--yes", stdin=text)[0] == 0
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_what_the_memory_holds_is_not_dear(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path, piped: bool
+) -> None:
+    server.answer(identity)
+    gptkit("config", "set", "prices.gpt-0", "[100, 100]")
+    text, path = book(400), folder / "book.md"
+
+    def run(text: str, *options: str) -> tuple[int, str, str]:
+        path.write_text(text)
+        given = ("--model", "gpt-0", *options)
+        return gptkit(same, *given, stdin=text) if piped else gptkit(same, *given, "-f", "book.md")
+
+    assert run(text, "--yes") == (0, text, "")
+    assert run(text) == (0, text, "")
+    edited = text.replace("m200m", "another word")
+    asked = len(server.requests)
+    assert run(edited) == (0, edited, "")
+    assert len(server.requests) == asked + 1
+    code, output, errors = run(text.replace("alpha", "omega"))
+    assert (code, output) == (82, "")
+    assert errors.startswith("gptkit: this job costs about ")
 
 
 def test_an_encoding_is_recognised_and_the_answer_is_utf8(

@@ -47,7 +47,7 @@ def submit_missing(
         for taken in fetched(services, made):
             if taken.over or taken.status == GONE:
                 services.terminal.note(f"gptkit: {told(taken)}")
-        return submitted(lacking, job, means, made, waits)
+        return submitted(lacking, job, means._replace(budget=means.budget.at(DISCOUNT)), made, waits)
 
 
 def fetched(services: Services, made: Desk, batch_id: str = "") -> Iterator[Taken]:

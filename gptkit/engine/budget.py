@@ -61,6 +61,17 @@ class Budget:
         self._expected = 0
         self._lock = allocate_lock()
 
+    def at(self, share: float) -> "Budget":
+        """The same caps, where requests cost that share of their price."""
+
+        def price(model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
+            cost = self._price(model, prompt_tokens, completion_tokens)
+            return None if cost is None else cost * share
+
+        found = Budget(self.requests, self.caps, price, self._host, self.clock)
+        found.tokens = self.tokens
+        return found
+
     @property
     def spent(self) -> float:
         """US dollars that were charged, as far as prices are known."""

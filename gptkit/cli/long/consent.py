@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from gptkit.documents.pieces import Piece
@@ -10,63 +11,99 @@ from gptkit.documents.tokens import estimate
 from gptkit.errors import OverBudget
 
 if TYPE_CHECKING:
-    from gptkit.services import Services
+    from gptkit.cli.exchange import Conversation
+    from gptkit.engine.long.lacking import Lacking
+    from gptkit.templates.model import Value
     from gptkit.terminal import Terminal
+
+    Lack = Callable[[Iterable[Piece]], Iterator[Lacking]]
 
 OVERHEAD = 600
 """Tokens that a prompt and its rules add to each piece, about."""
 ANSWERED = 1.2
 """Tokens of an answer for each of the text: what translations between most languages need."""
-
+BYTES = 2
+"""Of each token, at least, in a long text."""
+SMALLEST = 1000
+"""Tokens of a piece, at least, in a long text."""
 YES = ("y", "yes", "j", "ja", "o", "oui", "是", "好")
 
 
 class Consent:
-    """Adds up what the pieces will cost at least, and stops at the threshold unless the user agreed.
+    """The user's word for a job above the threshold. What the memory holds costs nothing.
 
-    What is read before is judged by the size of the file at once; a pipe as its pieces come.
+    `options` are those of the command, `size` the bytes of all that is to be worked on, `answered` the
+    tokens of all answers for each of the text.
     """
 
     def __init__(
-        self, services: Services, model: str, size: int | None, given: bool, answered: float = ANSWERED
+        self,
+        conversation: Conversation,
+        model: str,
+        options: Mapping[str, Value],
+        size: int | None,
+        answered: float = ANSWERED,
     ) -> None:
-        self._services = services
+        self.is_given = bool(options.get("yes")) or conversation.flags.get("max_cost") is not None
+        self._conversation = conversation
         self._model = model
-        self._threshold = services.settings.number("ask_above")
-        self._given = given
-        self._answered = answered
+        self._threshold = conversation.services.settings.number("ask_above")
         self._size = size
-        self._cost = 0.0
-        self._bytes = 0
+        self._answered = answered
+        self._share = share_of_price(options)
 
-    def checked(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """The pieces as they come. Raises OverBudget where the user does not agree."""
-        for piece in pieces:
-            self.check(piece)
+    def checked(self, pieces: Iterable[Piece], lack: Lack) -> Iterator[Piece]:
+        """The pieces of a document. Raises OverBudget where the user does not agree.
+
+        They are handed on as they come as long as they would cost less even if the memory held none, by
+        the size of the file where that is known; else all are read before the next is handed on.
+        """
+        found = iter(pieces)
+        cost, read = 0.0, 0
+        for piece in found:
+            if not self.is_given and piece.text:
+                cost += self._cost(estimate(piece.text)) or 0.0
+                read += len(piece.source.encode("utf-8", "replace"))
+                if cost * max(1.0, (self._size or 0) / max(1, read)) > self._threshold:
+                    yield from self._surveyed(chain((piece,), found), lack)
+                    return
             yield piece
 
-    def check(self, piece: Piece) -> None:
-        """Raises OverBudget where the user does not agree."""
-        if self._given or not piece.text:
-            return
-        tokens = estimate(piece.text)
-        cost = self._services.prices.cost(self._model, tokens + OVERHEAD, int(tokens * self._answered))
-        if cost is None:
-            self._given = True  # nobody knows the price: there is nothing to compare
-            return
-        self._bytes += len(piece.source.encode("utf-8", "replace"))
-        self._cost += cost
-        whole = self._cost * max(1.0, (self._size or 0) / max(1, self._bytes))
-        if whole > self._threshold:
-            self._ask(whole)
+    def is_wanted(self, requests: int) -> bool:
+        """All of it, of which at least so many requests are made, may cost more than the threshold."""
+        tokens = (self._size or 0) // BYTES
+        pieces = max(requests, tokens // SMALLEST)
+        return not self.is_given and (self._cost(tokens, pieces) or 0.0) > self._threshold
 
-    def settle(self) -> None:
-        """The same pieces come once more."""
-        self._given = True
+    def survey(self, lacking: Iterable[Lacking]) -> None:
+        """Read all that has to be asked for. Raises OverBudget where the user does not agree to it."""
+        whole = self._conversation.cost()[0] or 0.0
+        for one in lacking:
+            if not self.is_given:
+                whole += self._cost(estimate(one.piece.text)) or 0.0
+        if not self.is_given and whole > self._threshold:
+            self._ask(whole)
+        self.is_given = True
+
+    def _surveyed(self, pieces: Iterable[Piece], lack: Lack) -> Iterator[Piece]:
+        from gptkit.cli.long.spool import Spool
+
+        with Spool() as spool:
+            self.survey(lack(spool.through(pieces)))
+            yield from spool.again()
+
+    def _cost(self, tokens: int, requests: int = 1) -> float | None:
+        """US dollars; where nobody knows the price there is nothing to compare, and nothing to ask."""
+        prices = self._conversation.services.prices
+        cost = prices.cost(self._model, tokens + OVERHEAD * requests, int(tokens * self._answered))
+        if cost is None:
+            self.is_given = True
+            return None
+        return cost * self._share
 
     def _ask(self, cost: float) -> None:
         about = f"this job costs about {cost:.2f} USD"
-        answer = agreed(self._services.terminal, f"{about}. Go ahead? [y/N] ")
+        answer = agreed(self._conversation.services.terminal, f"{about}. Go ahead? [y/N] ")
         if answer is None:
             raise OverBudget(
                 f"{about}, more than ask_above ({self._threshold:g} USD)",
@@ -74,7 +111,15 @@ class Consent:
             )
         if not answer:
             raise OverBudget(f"{about}; not begun")
-        self._given = True
+
+
+def share_of_price(options: Mapping[str, Value]) -> float:
+    """What a request costs of its price with these options of a command."""
+    if not options.get("batch"):
+        return 1.0
+    from gptkit.cli.batching import DISCOUNT
+
+    return DISCOUNT
 
 
 def agreed(terminal: Terminal, question: str) -> bool | None:

@@ -108,9 +108,10 @@ def record(
 
 
 def priced(
-    services: Services, job: Job, requests: int, tokens: int, answers: tuple[int, int]
+    services: Services, job: Job, requests: int, tokens: int, answers: tuple[int, int], merges: int = 0
 ) -> Mapping[str, object] | None:
-    """A range, with the day of the prices; None where no price is known."""
+    """A range, with the day of the prices; None where no price is known. `merges` are those of the
+    requests that never go through a batch."""
     model, prices = job.invocation.model, services.prices
     each = max(1, requests)
     costs = [prices.cost(model, tokens // each, answer // each) for answer in answers]
@@ -118,4 +119,5 @@ def priced(
         return None
     source = prices.source(model)
     dated = {} if source in ("settings", "offline") else {"prices": prices.version, "date": prices.date}
-    return {"usd": [round(cost * requests, 6) for cost in costs if cost is not None], **dated}
+    paid = merges + (requests - merges) * job.share
+    return {"usd": [round(cost * paid, 6) for cost in costs if cost is not None], **dated}

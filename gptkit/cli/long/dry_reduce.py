@@ -55,7 +55,7 @@ def forecast(
             "estimate": {
                 "prompt_tokens": prompt,
                 "completion_tokens": list(answers),
-                "cost": priced(services, job, requests, prompt, answers),
+                "cost": priced(services, job, requests, prompt, answers, merges),
             },
         },
         ensure_ascii=False,

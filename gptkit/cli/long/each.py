@@ -76,9 +76,8 @@ class _Work:
         self._given = given._replace(values={**given.values, **done_here})
         self._found = found
         services = conversation.services
-        agreed = bool(given.values.get("yes")) or conversation.flags.get("max_cost") is not None
         size = sum(one.size for one in found.work)
-        self._consent = Consent(services, conversation.model, size, agreed, ANSWERED)
+        self._consent = Consent(conversation, conversation.model, given.values, size, ANSWERED)
         self._invocation = invoking.invocation(
             services, conversation.template, given, conversation.flags, conversation.how
         )
@@ -88,10 +87,11 @@ class _Work:
     def waiting(self) -> Waiting:
         """Which files wait for a batch; what all of them lack is submitted first."""
         means = patient_means(self._conversation.services, self._conversation, self._invocation)
-        found = self._once.waiting(self._lacking(means), means, len(self._found.work))
-        if self._once.is_batch:
-            self._consent.settle()
-        return found
+        files = len(self._found.work)
+        if self._consent.is_wanted(files):
+            self._once.agree(self._lacking(means), self._consent)
+        self._consent.is_given = True
+        return self._once.waiting(self._lacking(means), means, files)
 
     def close(self) -> None:
         if self._job.memory is not None:
@@ -130,8 +130,7 @@ class _Work:
         for number, one in enumerate(self._found.work):
             with suppress(*OF_ONE_FILE):
                 task = self._task(one)
-                agreed = self._consent.checked(task.pieces) if self._once.is_batch else task.pieces
-                yield from task.lacking(agreed, means.format, number)
+                yield from task.lacking(task.pieces, means.format, number)
 
     def _task(self, one: Work) -> Task:
         general = self._conversation

@@ -87,8 +87,7 @@ class _Task:
         self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
         self._most = piece_tokens(conversation.template)
         self._size = sum(one.size for one in found.work)
-        agreed = bool(self._options.get("yes")) or conversation.flags.get("max_cost") is not None
-        self._consent = Consent(services, self._invocation.model, self._size, agreed)
+        self._consent = Consent(conversation, self._invocation.model, self._options, self._size)
         self._once = Once(services, self._job, self._options)
         self._waiting = Waiting()
         self._progress = Progress(services.terminal, how.quiet)
@@ -133,9 +132,10 @@ class _Task:
     def _worked(self) -> GptkitError | None:
         try:
             means = patient_means(self._services, self._conversation, self._invocation)
-            self._waiting = self._once.waiting(self._lacking(means), means, len(self._plan.work))
-            if self._once.is_batch:
-                self._consent.settle()
+            files = len(self._plan.work)
+            if self._consent.is_wanted(files):
+                self._once.agree(self._lacking(means), self._consent)
+            self._waiting = self._once.waiting(self._lacking(means), means, files)
             with closing(mapped_all(self._shares(), self._job.workers, means)) as results:
                 for share, done in results:
                     if done is None:
@@ -158,15 +158,14 @@ class _Task:
 
         for number, (source, pieces) in enumerate(self._by_file()):
             own = self._job if source is None else self._job._replace(format=source.format)
-            agreed = self._consent.checked(pieces) if self._once.is_batch else pieces
             with suppress(*OF_ONE_FILE):
-                yield from lacking_pieces(agreed, own, means.format, number)
+                yield from lacking_pieces(pieces, own, means.format, number)
 
     def _shares(self) -> Iterator[Share]:
         for number, (source, pieces) in enumerate(self._by_file()):
             own = self._job if source is None else self._job._replace(format=source.format)
             try:
-                for one in placed(self._consent.checked(pieces)):
+                for one in placed(pieces):
                     yield Share(number, own, one)
             except OF_ONE_FILE as error:
                 self._results.fail(number, error)

@@ -13,14 +13,12 @@ from gptkit.engine.work import Means
 from gptkit.errors import GptkitError, TryAgain
 
 if TYPE_CHECKING:
-    from gptkit.cli.long.consent import Consent
+    from gptkit.cli.long.consent import Consent, Lack
     from gptkit.engine.long.batch import Submitted
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job
     from gptkit.services import Services
     from gptkit.templates.model import Value
-
-    Lack = Callable[[Iterable[Piece]], Iterator[Lacking]]
 
 RECORD = "batches.db"
 HINT = "--batch waits for them, as 'gptkit batch fetch' does; --yes asks, and pays, for them as well"
@@ -52,19 +50,31 @@ class Once:
             lack: what the memory lacks of pieces.
         """
         if not (self.is_batch or self._shards):
-            yield consent.checked(found)
+            yield consent.checked(found, lack)
             return
         from gptkit.cli.long.spool import Spool
 
         with Spool() as spool:
             if self.is_batch:
-                submitted = self._submitted(lack(spool.through(consent.checked(found))), means)
+                lacking = lack(spool.through(found))
+                if not consent.is_given:
+                    self.agree(lacking, consent)
+                    lacking = lack(spool.again())
+                submitted = self._submitted(lacking, means)
                 if not submitted.is_complete:
                     raise self._under_way(submitted)
                 yield spool.again()
             else:
                 self._check(lack(spool.through(found)))
-                yield consent.checked(spool.again())
+                yield consent.checked(spool.again(), lack)
+
+    def agree(self, lacking: Iterable[Lacking], consent: Consent) -> None:
+        """Before anything is asked for: what batches are waited for to bring is paid for already."""
+        if not self.is_batch:
+            consent.survey(lacking)
+            return
+        with self.awaited() as awaited:
+            consent.survey(one for one in lacking if not awaited(one.key))
 
     def waiting(self, lacking: Iterable[Lacking], means: Means, files: int) -> Waiting:
         """Which of so many documents wait for a batch, together: what all of them lack is submitted in one

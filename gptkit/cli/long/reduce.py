@@ -76,9 +76,8 @@ class Task:
         self.once = Once(services, self._job, self._invocation.values)
         self._room = room(conversation, conversation.template, self._invocation.model)
         self._progress = Progress(services.terminal, how.quiet)
-        agreed = bool(self._invocation.values.get("yes")) or conversation.flags.get("max_cost") is not None
-        alone = Consent(services, self._invocation.model, document.size, agreed, ANSWERED)
-        self._consent = consent or alone
+        about = (self._invocation.model, self._invocation.values, document.size)
+        self._consent = consent or Consent(conversation, *about, ANSWERED)
         self._parts = 0
         self._is_one_of_many = consent is not None
 

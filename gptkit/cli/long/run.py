@@ -77,8 +77,8 @@ class _Task:
         )
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
         self._progress = Progress(services.terminal, conversation.how.quiet)
-        agreed = bool(self._invocation.values.get("yes")) or conversation.flags.get("max_cost") is not None
-        self._consent = Consent(services, self._invocation.model, document.size, agreed)
+        values = self._invocation.values
+        self._consent = Consent(conversation, self._invocation.model, values, document.size)
         self._once = Once(services, self._job, self._invocation.values)
         self._most = piece_tokens(template)
         self._tail = ""

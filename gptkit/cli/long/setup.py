@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given, LongText, content
+from gptkit.cli.long.consent import share_of_price
 from gptkit.cli.prompting import PIECEWISE
 from gptkit.documents.formats import FORMATS, format_named, format_of
 from gptkit.documents.glossary import Glossary
@@ -96,6 +97,7 @@ def job(services: Services, invocation: Invocation, document: Format, keeping: b
         glossary=_glossary(options),
         workers=workers if isinstance(workers, int) else services.settings.integer("jobs"),
         fresh=bool(options.get("fresh")),
+        share=share_of_price(options),
     )
 
 

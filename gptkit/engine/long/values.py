@@ -50,7 +50,8 @@ class Memory(Protocol):
 
 
 class Job(NamedTuple):
-    """`invocation` holds everything but the text. `fresh` asks again for what the memory has."""
+    """`invocation` holds everything but the text. `fresh` asks again for what the memory has. `share` is
+    what a request costs of its price."""
 
     invocation: Invocation
     format: Format
@@ -58,6 +59,7 @@ class Job(NamedTuple):
     glossary: Glossary | None = None
     workers: int = 4
     fresh: bool = False
+    share: float = 1.0
 
 
 def about(job: Job) -> Mapping[str, str]:
