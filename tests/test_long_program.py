@@ -184,6 +184,15 @@ def test_json_is_one_object(gptkit: Gptkit, server: FakeServer, same: str) -> No
     assert record["pieces"]["answer"] == len(server.requests)
 
 
+@pytest.mark.parametrize("jobs", ["0", "-1"])
+def test_at_least_one_piece_is_worked_on_at_once(gptkit: Gptkit, same: str, jobs: str) -> None:
+    told = (
+        f"gptkit: invalid value for '--jobs': {jobs} is not in the range x>=1\n"
+        f"hint: 'gptkit {same} --help' shows what it takes\n"
+    )
+    assert gptkit(same, "--jobs", jobs, stdin=book(2)) == (2, "", told)
+
+
 def test_a_cap_leaves_what_can_be_gone_on_with(gptkit: Gptkit, server: FakeServer, same: str) -> None:
     server.answer(identity)
     text = book(40)

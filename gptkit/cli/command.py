@@ -105,6 +105,8 @@ def _option(option: Parameter, page: Page) -> inspect.Parameter:
     settings = _about(option, page)
     if option.kind != "boolean":
         settings["metavar"] = METAVARS[option.kind]
+    if option.least is not None:
+        settings["min"] = option.least
     kind: Any = list[str] if option.kind == "list" else _type(option)
     return inspect.Parameter(
         OPTION + option.variable,

@@ -33,6 +33,8 @@ class Parameter(NamedTuple):
     line: int = 0
     plain: bool = False
     """A boolean that cannot be switched off: `--show` without a `--no-show`."""
+    least: int | None = None
+    """The smallest number that it takes."""
 
     @property
     def variable(self) -> str:

@@ -25,7 +25,7 @@ class Long(NamedTuple):
 
 
 OPTIONS = (
-    Parameter("jobs", "integer", help="Pieces of a long input to work on at once."),
+    Parameter("jobs", "integer", help="Pieces of a long input to work on at once.", least=1),
     Parameter("as", "text", help="Format of the input, where its name and content do not tell."),
     Parameter("keys", "list", help="Which values of a JSON or YAML input, such as 'items.*.title'."),
     Parameter("glossary", "text", help="File of terms and their translations: CSV or TBX."),
