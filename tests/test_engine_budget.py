@@ -79,6 +79,25 @@ def test_what_is_reserved_by_others_counts() -> None:
     one.reserve(question({"max_tokens": 60}))
 
 
+def test_what_is_reserved_by_others_is_told() -> None:
+    one = budget(0.001)
+    one.reserve(question({"max_tokens": 60}))
+    with pytest.raises(OverBudget, match=r": 0 is spent, 0[.]\d+ set aside for requests under way"):
+        one.reserve(question({"max_tokens": 60}))
+
+
+def test_answers_as_long_as_their_texts_are_reserved_with_that_length() -> None:
+    text = "word " * 100
+    one = question()._replace(messages=(Message("user", text),), text=text)
+    assert budget(0.0005).reserve(one) < 0.0002
+    echoing = budget(0.0005)
+    echoing.as_long = True
+    with pytest.raises(OverBudget):
+        echoing.reserve(one)
+    with pytest.raises(OverBudget):
+        echoing.at(0.9).reserve(one)
+
+
 def test_a_cap_in_money_needs_a_price() -> None:
     with pytest.raises(BadConfiguration) as caught:
         budget(1.0).reserve(Request("unknown", (Message("user", "x"),)))

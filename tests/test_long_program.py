@@ -16,6 +16,8 @@ from fake.received import Received
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
 
+from gptkit.documents.tokens import estimate
+
 Gptkit = Callable[..., tuple[int, str, str]]
 
 
@@ -206,6 +208,24 @@ def test_a_cap_leaves_what_can_be_gone_on_with(gptkit: Gptkit, server: FakeServe
     assert gptkit(same, stdin=text) == (0, text, "")
     texts = [text_of(request) for request in server.requests]
     assert len(set(texts)) == len(texts)
+
+
+def test_a_cap_in_money_holds_with_the_answers_of_many_workers(
+    gptkit: Gptkit, server: FakeServer, same: str
+) -> None:
+    def answer(request: Received) -> Reply:
+        sent = sum(estimate(message["content"]) for message in request.json["messages"])
+        return said(text_of(request), usage=(sent, estimate(text_of(request))), delay=0.05)
+
+    server.answer(answer)
+    assert gptkit("config", "set", "prices.small", "[1, 10]")[0] == 0
+    text = book(60)
+    options = ("--model", "small", "--jobs", "16", "--json")
+    code, output, errors = gptkit(same, *options, "--max-cost", "0.004", stdin=text)
+    assert (code, json.loads(errors.splitlines()[-1])["kind"]) == (82, "budget")
+    assert text.startswith(json.loads(output)["answer"])
+    assert 0.002 < json.loads(gptkit("usage", "--json")[1])["total"]["cost"] <= 0.004
+    assert gptkit(same, *options, stdin=text)[0] == 0
 
 
 @pytest.mark.parametrize("option", [("-s", "name"), ("--continue",)])

@@ -33,8 +33,8 @@ class Budget:
     """Caps on requests and money over all workers of a run, and the list of what was charged.
 
     `host` is where requests go. A request is reserved at its estimate before it is sent (its answer
-    counts with the limit that the request sets, else as nothing: its length is not known before) and
-    charged at what it came to. Safe for several threads.
+    counts with the limit that the request sets, else as nothing: its length is not known before, unless
+    the answers are `as_long` as their texts) and charged at what it came to. Safe for several threads.
     """
 
     def __init__(
@@ -49,6 +49,8 @@ class Budget:
         self.tokens: int | None = None
         """The most tokens of all answers together, for a job of many; each is expected to be as long as
         the text that it is about."""
+        self.as_long = False
+        """Each answer is as long as the text that it is about, and is reserved with that length."""
         self.caps = caps
         self.used = 0
         self.charges: list[Charge] = []
@@ -70,6 +72,7 @@ class Budget:
 
         found = Budget(self.requests, self.caps, price, self._host, self.clock)
         found.tokens = self.tokens
+        found.as_long = self.as_long
         return found
 
     @property
@@ -93,8 +96,10 @@ class Budget:
             for cap in self.caps:
                 spent = cap.before + self._spent
                 if spent + self._reserved + cost > cap.dollars:
+                    held = round(self._reserved, 9)
+                    aside = f", {held:.4g} set aside for requests under way" if held else ""
                     raise OverBudget(
-                        f"{cap.name} of {cap.dollars:.4g} USD is used up: {spent:.4g} is spent, and "
+                        f"{cap.name} of {cap.dollars:.4g} USD is used up: {spent:.4g} is spent{aside}, and "
                         f"the next request takes at least {cost:.4g}"
                     )
             self.used += count
@@ -141,7 +146,8 @@ class Budget:
 
     def _estimated(self, request: Request) -> float:
         limits = [request.parameters.get(name) for name in LIMIT_NAMES]
-        most = next((limit for limit in limits if isinstance(limit, int)), 0)
+        expected = estimate(request.text) if self.as_long else 0
+        most = next((limit for limit in limits if isinstance(limit, int)), expected)
         cost = self._price(request.model, prompt_tokens(request), most)
         if cost is None:
             raise BadConfiguration(

@@ -16,7 +16,7 @@ from gptkit.documents.glossary import Glossary
 from gptkit.documents.pieces import Format
 from gptkit.documents.stream import lines
 from gptkit.documents.tokens import estimate
-from gptkit.engine.long.declared import piece_tokens
+from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.values import Job, Memory
 from gptkit.engine.work import Invocation, Means, Policy
 from gptkit.errors import BadConfiguration, UsageFault
@@ -107,6 +107,7 @@ def working(services: Services, template: Template, flags: Mapping[str, object])
     made = Conversation(services, template, {**flags, "max_tokens": None})
     tokens = flags.get("max_tokens")
     made.budget.tokens = tokens if isinstance(tokens, int) else None
+    made.budget.as_long = long_mode(template) == "map"
     return made
 
 
