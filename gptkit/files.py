@@ -143,7 +143,7 @@ def _replace(
             for piece in [data] if isinstance(data, bytes) else data:
                 _write_all(descriptor, piece)
             if existing is not None:
-                _keep_owner(descriptor, existing)
+                keep_owner(descriptor, existing)
             if kept is not None and hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
                 os.fchmod(descriptor, kept)
             os.fsync(descriptor)
@@ -154,7 +154,7 @@ def _replace(
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    _settle_folder(target.parent)
+    settle_folder(target.parent)
     _remove_abandoned(target.parent)
 
 
@@ -164,14 +164,14 @@ def _write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _keep_owner(descriptor: int, existing: os.stat_result) -> None:
+def keep_owner(descriptor: int, existing: os.stat_result) -> None:
     """Only root can give a file away; for everyone else the file becomes theirs, as with an editor."""
     if hasattr(os, "fchown") and (existing.st_uid, existing.st_gid) != (os.geteuid(), os.getegid()):
         with suppress(PermissionError):
             os.fchown(descriptor, existing.st_uid, existing.st_gid)
 
 
-def _settle_folder(folder: Path) -> None:
+def settle_folder(folder: Path) -> None:
     """The new name survives a power cut; a file system that cannot promise that is not a failure."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)

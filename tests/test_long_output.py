@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,37 @@ def test_who_comes_while_a_file_is_being_finished_does_not_empty_it(
     second.write("the second\n")
     second.finish()
     assert texts(folder) == {"a.txt": "the second\n"}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_keeps_its_owner_and_mode(folder: Path) -> None:
+    path = folder / "a.txt"
+    path.write_text("old\n")
+    os.chown(path, 12345, 54321)
+    path.chmod(0o640)
+    file = File(path)
+    file.write("new\n")
+    file.finish()
+    found = path.stat()
+    assert (path.read_text(), found.st_uid, found.st_gid, found.st_mode & 0o777) == (
+        "new\n",
+        12345,
+        54321,
+        0o640,
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX folders")
+def test_a_name_is_on_the_disk_before_the_job_is_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled: list[tuple[bool, list[str]]] = []
+    real = os.fsync
+
+    def synced(descriptor: int) -> None:
+        settled.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), names(folder)))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    file = File(folder / "a.txt")
+    file.write("new\n")
+    file.finish()
+    assert settled == [(False, ["a.txt.partial"]), (True, ["a.txt"])]

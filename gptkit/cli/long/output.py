@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from gptkit.chat import Finished, Sink, Text
 from gptkit.cli.target import partial_of
 from gptkit.errors import CannotWrite, GptkitError, TryAgain
-from gptkit.files import is_planted
+from gptkit.files import is_planted, keep_owner, settle_folder
 from gptkit.lock import PRIVATE, held_file, hold, is_current, release
 
 if TYPE_CHECKING:
@@ -115,10 +115,12 @@ class File:
                 if not stat.S_ISREG(found.st_mode):
                     self._copy(target)
                     return
+                keep_owner(self._descriptor, found)
                 if hasattr(os, "fchmod"):
                     os.fchmod(self._descriptor, stat.S_IMODE(found.st_mode))
             os.fsync(self._descriptor)
             self._partial.replace(target)
+            settle_folder(target.parent)
         except OSError as error:
             raise self._fault(error) from error
         finally:
