@@ -75,6 +75,20 @@ def test_a_short_one_is_a_single_exchange(gptkit: Gptkit, server: FakeServer, sa
     assert server.request.json["stream"] is True
 
 
+def test_words_are_worked_on_in_pieces_where_an_option_asks_for_it(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path
+) -> None:
+    server.answer(identity)
+    (folder / "terms.csv").write_text("gate,portail\n")
+    options = ("--glossary", "terms.csv", "--report", "found.json")
+    assert gptkit(same, "the", "gate", *options)[:2] == (0, "the gate\n")
+    assert "gate = portail" in server.requests[0].json["messages"][0]["content"]
+    (finding,) = json.loads((folder / "found.json").read_text())["findings"]
+    assert (finding["line"], finding["message"]) == (1, "term 'gate' is not 'portail'")
+    missing = (66, "", "gptkit: 'none.csv': no such file\n")
+    assert gptkit(same, "the", "gate", "--glossary", "none.csv") == missing
+
+
 @pytest.mark.parametrize("ending", ["", "\n", "\n\n\n", " ", "\r\n"])
 def test_the_end_stays_as_it_is(gptkit: Gptkit, server: FakeServer, same: str, ending: str) -> None:
     server.answer(identity)

@@ -52,11 +52,11 @@ def source(services: Services, template: Template, given: Given, model: str, is_
     `is_file`: the input's name is that of a file, whose ending tells the format.
     """
     options = given.values
-    text = given.long or _held(given)
+    wanted = any(options.get(name) for name in PIECEWISE)
+    text = given.long or _held(given, wanted)
     if text is None:
         return None
     found = opened(text, options, is_file)
-    wanted = any(options.get(name) for name in PIECEWISE)
     if (
         given.long is None
         and not wanted
@@ -124,12 +124,14 @@ def own_values(invocation: Invocation) -> Mapping[str, Value]:
     return {name: value for name, value in invocation.values.items() if name in names}
 
 
-def _held(given: Given) -> LongText | None:
-    """A text that was read whole; words of the command line are none."""
-    if not given.text or given.files[:1] == (("words", given.text),):
+def _held(given: Given, wanted: bool) -> LongText | None:
+    """A text that was read whole; words of the command line are one only where that is `wanted`."""
+    words = given.files[:1] == (("words", given.text),)
+    if not given.text or (words and not wanted):
         return None
+    text = given.text + "\n" * words  # a line, as standard input would bring it
     name = given.files[0][0] if given.files else ""
-    return LongText(name, len(given.text.encode("utf-8", "replace")), iter([given.text]))
+    return LongText(name, len(text.encode("utf-8", "replace")), iter([text]))
 
 
 def _format(options: Mapping[str, Value], name: str | None, head: str) -> Format:
