@@ -121,6 +121,15 @@ def test_a_budget_that_is_used_up_leaves_what_can_be_gone_on_from(
     assert len(texts) == len(set(texts))
 
 
+@pytest.mark.parametrize("prompt", ["digest", "translate"])
+def test_without_a_memory_nothing_can_be_gone_on_from(
+    gptkit: InMemory, server: FakeServer, digest: str, prompt: str
+) -> None:
+    server.answer(answer)
+    errors = gptkit(prompt, "--max-requests", "1", "--no-memory", "--jobs", "1", stdin=BOOK * 9).stderr
+    assert errors == "gptkit: the budget of 1 request is used up\n"
+
+
 def test_a_last_merge_that_breaks_off_is_no_whole_answer(
     gptkit: InMemory, server: FakeServer, digest: str, folder: Path
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gptkit.cli import invoking
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given, document
+from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.mirror import WAITS, Results
 from gptkit.cli.long.once import Once, Waiting
@@ -32,6 +33,7 @@ from gptkit.errors import (
 
 if TYPE_CHECKING:
     from gptkit.engine.long.lacking import Lacking
+    from gptkit.engine.long.values import Memory
     from gptkit.engine.work import Means
     from gptkit.templates.model import Value
 
@@ -56,7 +58,7 @@ def run(conversation: Conversation, given: Given, found: Plan) -> int:
         failure = waiting.failure
     except GptkitError as error:
         failure = error
-        failure.hint = failure.hint or "the same command goes on where this one stopped"
+        report.tell_how_to_go_on(failure, work.memory)
     finally:
         work.close()
     failure = failure or results.failure()
@@ -93,8 +95,12 @@ class _Work:
         self._consent.is_given = True
         return self._once.waiting(self._lacking(means), means, files)
 
+    @property
+    def memory(self) -> Memory | None:
+        return self._job.memory
+
     def close(self) -> None:
-        if self._job.memory is not None:
+        if self.memory is not None:
             self._conversation.services.memory.close()
 
     def done(self, one: Work) -> tuple[str, GptkitError | None]:

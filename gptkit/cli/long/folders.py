@@ -144,7 +144,7 @@ class _Task:
                         self._results.add(share.document, done)
                         self._progress.show(self._tally)
         except GptkitError as error:
-            error.hint = error.hint or "the same command goes on where this one stopped"
+            report.tell_how_to_go_on(error, self._job.memory)
             self._results.stop()
             return error
         except BaseException:

@@ -33,7 +33,6 @@ ANSWERED = 0.2
 """Tokens of all results, for each of the text, about."""
 LISTED = 1000
 """Missing parts that are listed."""
-GO_ON = "the same command goes on where this one stopped"
 
 
 def run(conversation: Conversation, given: Given, document: Source) -> int:
@@ -132,7 +131,7 @@ class Task:
             with self.once.pieces(self.pieces, means, lack, self._consent) as pieces:
                 return gathered(pieces, self._job, means, self._room, self._watch)
         except GptkitError as error:
-            error.hint = error.hint or GO_ON
+            report.tell_how_to_go_on(error, self._job.memory)
             raise
         finally:
             self._progress.clear()
@@ -146,7 +145,7 @@ class Task:
         try:
             outcome = concluded(found, self._job, means, record.listening(sink))
         except GptkitError as error:
-            error.hint = error.hint or ("" if found.whole else GO_ON)
+            report.tell_how_to_go_on(error, None if found.whole else self._job.memory)
             raise
         finally:
             if sink is not None:

@@ -8,12 +8,18 @@ from pathlib import Path
 
 from gptkit.chat import Charge, Usage
 from gptkit.documents.pieces import Finding
-from gptkit.engine.long.values import Done, How
+from gptkit.engine.long.values import Done, How, Memory
 from gptkit.errors import GptkitError, Incomplete
 from gptkit.files import write_atomic
 
 LISTED = 1000
 """Findings that are kept; more of them say no more."""
+
+
+def tell_how_to_go_on(failure: GptkitError, memory: Memory | None) -> None:
+    """A hint, where there is none: what was accepted is remembered, if there is a memory."""
+    if memory is not None:
+        failure.hint = failure.hint or "the same command goes on where this one stopped"
 
 
 class Findings:

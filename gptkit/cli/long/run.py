@@ -126,7 +126,7 @@ class _Task:
                     self._count(done)
         except GptkitError as error:
             failure = error
-            failure.hint = failure.hint or "the same command goes on where this one stopped"
+            report.tell_how_to_go_on(failure, self._job.memory)
             failure.partial = self._written > 0
         except BaseException:
             output.leave(None)
