@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake.batches import FakeBatches
-from fake.program import AsProcess
+from fake.program import AsProcess, OnTerminal
 from fake.received import Received
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
@@ -326,6 +326,19 @@ def test_a_dear_job_needs_a_word(gptkit: Gptkit, server: FakeServer, same: str) 
     assert "more than ask_above (1 USD)" in errors
     assert server.requests == []
     assert gptkit(same, "--model", "gpt-0", "--yes", stdin=text)[0] == 0
+
+
+def test_the_question_stands_on_a_line_of_its_own(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path, screen: OnTerminal
+) -> None:
+    gptkit("config", "set", "prices.gpt-0", "[1000, 1000]")
+    (folder / "in.md").write_text("---\ntitle: A\n---\n\n```\n" + "code\n" * 400 + "```\n\n" + book(40))
+    shown = screen(same, "--model", "gpt-0", "-f", "in.md", "-o", "out.md", columns=120)
+    shown.wait_for("Go ahead? [y/N]")
+    assert next(line for line in shown.lines if "Go ahead" in line).startswith("gptkit: this job costs")
+    shown.send("n\r")
+    assert shown.wait_exit() == 82
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("piped", [True, False])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from gptkit.cli.long.progress import CLEAR, redraws
 from gptkit.documents.pieces import Piece
 from gptkit.documents.tokens import estimate
 from gptkit.errors import OverBudget
@@ -126,6 +127,7 @@ def agreed(terminal: Terminal, question: str) -> bool | None:
     """What the user says; None where nobody can be asked."""
     if not (terminal.stdin_is_terminal and terminal.stderr_is_terminal):
         return None
-    terminal.write_error(f"gptkit: {question}")
+    at_start = CLEAR if redraws(terminal) else ""  # the line of progress may stand there
+    terminal.write_error(f"{at_start}gptkit: {question}")
     answer = terminal.read_line()
     return answer is not None and answer.strip().lower() in YES

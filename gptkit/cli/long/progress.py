@@ -31,7 +31,7 @@ class Progress:
 
     def __init__(self, terminal: Terminal, quiet: bool) -> None:
         self._terminal = terminal
-        self._on = terminal.stderr_is_terminal and not quiet and terminal.environ.get("TERM") != "dumb"
+        self._on = redraws(terminal) and not quiet
         self._began = terminal.now()
         self._shown = float("-inf")
 
@@ -59,6 +59,11 @@ class Progress:
             parts.append(_clock(seconds))
         line = " · ".join(parts)
         return line if len(line) < self._terminal.width else parts[0]
+
+
+def redraws(terminal: Terminal) -> bool:
+    """Whether a line on standard error can be taken back."""
+    return terminal.stderr_is_terminal and terminal.environ.get("TERM") != "dumb"
 
 
 def _clock(seconds: float) -> str:
