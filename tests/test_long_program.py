@@ -317,6 +317,23 @@ def test_a_batch_is_told_at_half_the_price(gptkit: Gptkit, same: str) -> None:
     assert half == pytest.approx([cost / 2 for cost in whole], rel=1e-3)
 
 
+def test_a_wrong_number_is_told_with_what_asks_for_it_again(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path
+) -> None:
+    wrong = "# A\n\nIt has 4 parts.\n"
+    server.answer(lambda request: wrong)
+    (folder / "in.md").write_text("# A\n\nIt has 3 parts.\n")
+    told = (
+        "gptkit: 1 of 1 pieces not proved: line 3: number '3' missing\n"
+        "hint: --report FILE lists all; --fresh asks for all once more\n"
+    )
+    command = (same, "-f", "in.md", "--jobs", "2")
+    assert gptkit(*command) == gptkit(*command) == (80, wrong, told)
+    assert len(server.requests) == 2
+    wrong = "# A\n\nIt has 3 parts.\n"
+    assert gptkit(*command, "--fresh") == gptkit(*command) == (0, wrong, "")
+
+
 def test_a_dear_job_needs_a_word(gptkit: Gptkit, server: FakeServer, same: str) -> None:
     server.answer(identity)
     gptkit("config", "set", "prices.gpt-0", "[1000, 1000]")
