@@ -214,12 +214,20 @@ def test_then_it_is_kept_as_it_is_and_reported() -> None:
     assert [str(finding) for finding in done.findings] == ["line 1: placeholder '{x}' missing"]
 
 
-def test_a_wrong_number_is_reported_and_the_answer_kept() -> None:
+def test_a_wrong_number_is_asked_for_again_and_never_remembered() -> None:
     memory = Kept()
     (done,) = results(Model(lambda _: "eight"), ["7"], job(memory=memory))
-    assert (done.text, done.how, done.is_whole) == ("eight", "answer", False)
-    (again,) = results(Model(lambda _: "never asked"), ["7"], job(memory=memory))
-    assert (again.text, again.how, again.is_whole) == ("eight", "memory", False)
+    assert (done.text, done.how, done.is_whole) == ("7", "source", False)
+    model = Model(lambda _: "seven 7")
+    (again,) = results(model, ["7"], job(memory=memory))
+    assert (again.text, again.how, again.is_whole) == ("seven 7", "answer", True)
+
+
+def test_what_stays_for_a_number_is_short() -> None:
+    model = Model(lambda text: shout(text).replace("7", "8"))
+    (done,) = results(model, ["a b c d e f g 7"])
+    assert (done.text, done.how) == ("A B C D E F G 7", "source")
+    assert model.texts.count("7") == 2
 
 
 def test_an_answer_that_is_cut_is_asked_for_in_halves_until_it_fits() -> None:

@@ -57,17 +57,11 @@ class Findings:
         """None if every piece is as it should be; terms that were not applied are only reported."""
         if not self._flawed:
             return None
-        kept = self._count["source"]
         first = next((str(one) for accepted, one in self._found if not accepted), "")
-        what = f"left as {'they are' if kept != 1 else 'it is'}" if kept else "not proved"
-        if kept and kept < self._flawed:
-            what = "left as they are or not proved"
-        again = "the same command asks for these once more"
-        if not kept:  # their answers are in the memory
-            again = "--fresh asks for all once more"
+        left = "it is" if self._flawed == 1 else "they are"
         return Incomplete(
-            f"{self._flawed} of {self.pieces} pieces {what}: {first}",
-            hint=f"--report FILE lists all; {again}",
+            f"{self._flawed} of {self.pieces} pieces left as {left}: {first}",
+            hint="--report FILE lists all; the same command asks for these once more",
         )
 
     def write(self, path: object, document: str) -> None:

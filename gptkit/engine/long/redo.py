@@ -16,6 +16,9 @@ from gptkit.errors import Incomplete, ProtocolFault, Refused, TooLong
 
 DEEPEST = 6
 """How often a piece is halved at most where its answer does not fit; a defective one is halved once."""
+FOR_NUMBERS = 3
+"""How often where nothing but a number is wrong: languages write them in more ways than any proof knows,
+and what stays as it is should then be short."""
 
 
 def done(job: Job, piece: Piece, around: Surroundings, means: Means) -> Done:
@@ -50,8 +53,8 @@ class _Course:
         if held.in_halves:
             return self._halved(piece, depth, ())
         findings = self._findings(piece, held.answer)
-        if held.foreign and any(finding.kind in GRAVE for finding in findings):
-            return None
+        if any(finding.kind in GRAVE for finding in findings):
+            return None  # another tool's, or proved by the rules of an older version
         return Done(piece, self._job.format.rebuilt(piece, held.answer), "memory", findings)
 
     def _asked(self, piece: Piece, depth: int, name: bytes) -> Done:
@@ -69,8 +72,8 @@ class _Course:
             return self._redone(piece, name, depth, (finding,), DEEPEST)
         except (Refused, ProtocolFault) as error:
             return self._source(piece, (Finding(piece.line, "empty", error.message),))
-        if any(finding.kind in GRAVE for finding in findings):
-            return self._redone(piece, name, depth, findings, 1)
+        if grave := {finding.kind for finding in findings} & GRAVE:
+            return self._redone(piece, name, depth, findings, FOR_NUMBERS if grave == {"number"} else 1)
         self._keep(name, piece, Held(answer, findings))
         return Done(piece, self._job.format.rebuilt(piece, answer), "answer", findings)
 

@@ -28,9 +28,10 @@ GRAVE = frozenset(
         "unit",
         "form",
         "empty",
+        "number",
     }
 )
-"""Kinds of findings with which an answer is not accepted; the others are reported and kept."""
+"""Kinds of findings with which an answer is not accepted; terms that were not applied are only reported."""
 
 
 class Memory(Protocol):
@@ -79,4 +80,4 @@ class Done(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        return self.how != "source" and not any(finding.kind == "number" for finding in self.findings)
+        return self.how != "source"
