@@ -134,7 +134,8 @@ class File:
             with suppress(OSError):
                 self._partial.unlink()
         elif failure is not None:
-            failure.hint = f"'{self._path}' was not written; what there is of it is in '{self._partial}'"
+            left = f"'{self._path}' was not written; what there is of it is in '{self._partial}'"
+            failure.hint = f"{failure.hint}; {left}" if failure.hint else left
         self._close()
 
     def _opened(self) -> int:
