@@ -121,6 +121,7 @@ def test_ids_that_nobody_knows(gptkit: InMemory, submit: Submitting) -> None:
     code, output, errors = gptkit("batch", "status", "batch_9")
     assert (code, output) == (69, "")
     assert errors.startswith("gptkit: no batch 'batch_9' at '")
+    assert "hint" not in errors
     assert gptkit("batch", "fetch", "batch_9").code == 66
     assert gptkit("batch", "status", "").code == 66
     assert "--forget" in gptkit("batch", "cancel", "batch_9").stderr

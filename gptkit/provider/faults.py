@@ -80,7 +80,7 @@ def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
     if status in (400, 402, 403, 429) and said.no_credit:
         row = STATUS[402]
     if status == 404 and not exchange.model:
-        row = STATUS[405]
+        row = STATUS[405] if exchange.sought.endswith("API") else STATUS[405]._replace(hint="")
     if status == 401 and not exchange.endpoint.key:
         row = row._replace(what="the server wants an API key")
     proxy = f"the proxy {exchange.proxy}" if exchange.proxy else "a proxy on the way"

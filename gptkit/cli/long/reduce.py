@@ -15,7 +15,7 @@ from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.once import Once
 from gptkit.cli.long.output import Place
 from gptkit.cli.long.progress import Progress, Tally
-from gptkit.cli.long.setup import Source, job, patient_means
+from gptkit.cli.long.setup import Source, job, patient_means, pieces_of
 from gptkit.engine.long.declared import LEAST_PIECE, piece_tokens
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.engine.work import Means, Outcome
@@ -117,7 +117,9 @@ class Task:
     @property
     def pieces(self) -> Iterator[Piece]:
         """Of the document, which is read but once."""
-        return self._document.format.pieces(self._document.lines, self._room)
+        if self._is_one_of_many:
+            return self._document.format.pieces(self._document.lines, self._room)
+        return pieces_of(self._document, self._room)
 
     def lacking(self, pieces: Iterable[Piece], form: OutputFormat, document: int = 0) -> Iterator[Lacking]:
         """What the memory lacks of them."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from gptkit.chat import Charge, Usage
 from gptkit.documents.pieces import Finding
 from gptkit.engine.long.values import Done, How, Memory
-from gptkit.errors import GptkitError, Incomplete
+from gptkit.errors import DataFault, GptkitError, Incomplete, NoInput, UsageFault
 from gptkit.files import write_atomic
 
 LISTED = 1000
@@ -17,8 +17,9 @@ LISTED = 1000
 
 
 def tell_how_to_go_on(failure: GptkitError, memory: Memory | None) -> None:
-    """A hint, where there is none: what was accepted is remembered, if there is a memory."""
-    if memory is not None:
+    """A hint, where there is none: what was accepted is remembered, if there is a memory. The same
+    command does not help where its input is wrong."""
+    if memory is not None and not isinstance(failure, DataFault | NoInput | UsageFault):
         failure.hint = failure.hint or "the same command goes on where this one stopped"
 
 

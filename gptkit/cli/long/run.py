@@ -15,7 +15,7 @@ from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.once import Once
 from gptkit.cli.long.output import Collected, File, Output, Plain, Shown
 from gptkit.cli.long.progress import Progress, Tally
-from gptkit.cli.long.setup import Source, job, patient_means, working
+from gptkit.cli.long.setup import Source, job, patient_means, pieces_of, working
 from gptkit.engine.budget import Budget
 from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.map import mapped
@@ -104,7 +104,7 @@ class _Task:
         """What `--dry-run` prints."""
         from gptkit.cli.long.dry import forecast, record
 
-        pieces = self._document.format.pieces(self._document.lines, self._most)
+        pieces = pieces_of(self._document, self._most)
         form = self._services.format(self._invocation.template)
         with self._once.awaited() as awaited:
             found = forecast(pieces, self._job, form, awaited)
@@ -116,7 +116,7 @@ class _Task:
         try:
             means = patient_means(self._services, self._conversation, self._invocation)
             lack = partial(self._lacking, means)
-            found = self._document.format.pieces(self._document.lines, self._most)
+            found = pieces_of(self._document, self._most)
             with (
                 self._once.pieces(found, means, lack, self._consent) as pieces,
                 closing(mapped(pieces, self._job, means)) as results,
@@ -136,9 +136,17 @@ class _Task:
         failure = failure or self._findings.failure()
         if failure is None:
             output.finish()
+            self._doubt_keys()
         else:
             output.leave(failure)
         return failure
+
+    def _doubt_keys(self) -> None:
+        """A key that is misspelled looks like success."""
+        keys = self._invocation.values.get("keys")
+        if isinstance(keys, tuple) and keys and self._findings.counts["through"] == self._findings.pieces:
+            listed = ", ".join(f"'{key}'" for key in keys)
+            self._conversation.warn(f"--keys {listed}: no text there in '{self._document.name}'")
 
     def _lacking(self, means: Means, pieces: Iterable[Piece]) -> Iterator[Lacking]:
         from gptkit.engine.long.lacking import lacking_pieces

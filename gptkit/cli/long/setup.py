@@ -13,13 +13,13 @@ from gptkit.cli.long.consent import share_of_price
 from gptkit.cli.prompting import PIECEWISE
 from gptkit.documents.formats import FORMATS, format_named, format_of
 from gptkit.documents.glossary import Glossary
-from gptkit.documents.pieces import Format
+from gptkit.documents.pieces import Format, Piece
 from gptkit.documents.stream import lines
 from gptkit.documents.tokens import estimate
 from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.values import Job, Memory
 from gptkit.engine.work import Invocation, Means, Policy
-from gptkit.errors import BadConfiguration, UsageFault
+from gptkit.errors import BadConfiguration, DataFault, UsageFault
 from gptkit.templates.model import Template, Value
 from gptkit.templates.reader import nearest
 
@@ -99,6 +99,16 @@ def job(services: Services, invocation: Invocation, document: Format, keeping: b
         fresh=bool(options.get("fresh")),
         share=share_of_price(options),
     )
+
+
+def pieces_of(document: Source, most: int) -> Iterator[Piece]:
+    """Raises DataFault, with the name of the document, where it breaks the rules of its format."""
+    try:
+        yield from document.format.pieces(document.lines, most)
+    except DataFault as error:
+        if error.message.startswith(f"{document.format.name}, line"):
+            raise DataFault(f"'{document.name}': {error.message}", hint=error.hint) from None
+        raise
 
 
 def working(services: Services, template: Template, flags: Mapping[str, object]) -> Conversation:
