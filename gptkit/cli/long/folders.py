@@ -38,10 +38,6 @@ def run(
     services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
 ) -> int:
     """Work through all files that -f names; returns the exit code."""
-    import gc
-
-    gc.freeze()
-    gc.enable()  # as with one long input
     inputs = _inputs(flags)
     found = plan(inputs, Path(str(values["output_dir"])), any_format=bool(values.get("as")))
     conversation = working(services, template, flags)

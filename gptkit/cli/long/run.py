@@ -38,10 +38,6 @@ def run(
     services: Services, template: Template, given: Given, document: Source, flags: Mapping[str, object]
 ) -> int:
     """Work through a document piece by piece; returns the exit code."""
-    import gc
-
-    gc.freeze()
-    gc.enable()  # a run over a single exchange leaves less than it costs to collect
     conversation = working(services, template, flags)
     if long_mode(template) == "reduce":
         from gptkit.cli.long import reduce

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
@@ -31,6 +33,8 @@ AT_ONCE = 5 / 3
 HEAD = 4096
 READ_WHOLE = 64 << 10
 """Bytes of a file in a folder that are read at once."""
+SWITCH = 0.001
+"""Seconds after which a thread that takes a text apart lets others send and receive."""
 WAIT = 900.0
 """Seconds that a piece may wait for a server between its tries, all together."""
 PROSE = ("text", "markdown")
@@ -112,8 +116,14 @@ def pieces_of(document: Source, most: int) -> Iterator[Piece]:
 
 
 def working(services: Services, template: Template, flags: Mapping[str, object]) -> Conversation:
-    """What a job of many requests is done with. Its --max-tokens is a cap on all answers together: with
-    each request it would be a part of what pieces are found again by."""
+    """What a job of many requests is done with, in a process that is now ready for many threads.
+
+    Its --max-tokens is a cap on all answers together: with each request it would be a part of what
+    pieces are found again by.
+    """
+    gc.freeze()
+    gc.enable()  # a run over a single exchange leaves less than it costs to collect
+    sys.setswitchinterval(SWITCH)
     made = Conversation(services, template, {**flags, "max_tokens": None})
     tokens = flags.get("max_tokens")
     made.budget.tokens = tokens if isinstance(tokens, int) else None

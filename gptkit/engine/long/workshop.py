@@ -27,7 +27,8 @@ Result = TypeVar("Result")
 
 
 class Workshop(Generic[Item, Result]):
-    """`work` is done by `workers` threads; the caller's thread reads and hands on.
+    """`work` is done in threads, with requests of `workers` of them at once; the caller's thread reads and
+    hands on. Half as many threads more make requests ready and keep answers while others wait.
 
     The means that `work` gets send no more than the server can take, and end with the workshop.
     """
@@ -35,6 +36,7 @@ class Workshop(Generic[Item, Result]):
     def __init__(self, work: Callable[[Item, Means], Result], workers: int, means: Means) -> None:
         self._do = work
         self._workers = workers
+        self._most = workers + workers // 2
         self._gate = Gate(workers, means.now)
         provider = gated(means.provider, self._gate, means.now)
         self._means = means._replace(provider=provider, sleep=self._gate.sleep)
@@ -76,7 +78,7 @@ class Workshop(Generic[Item, Result]):
         with self._changed:
             self._waiting.append(task)
             self._changed.notify()
-        if len(self._threads) < self._workers and len(self._waiting) > 0:
+        if len(self._threads) < self._most and len(self._waiting) > 0:
             thread = Thread(target=self._work, daemon=True)
             self._threads.append(thread)
             thread.start()
