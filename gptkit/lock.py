@@ -34,6 +34,20 @@ def locked(folder: Path) -> Iterator[None]:
             release(descriptor)
 
 
+@contextlib.contextmanager
+def alone(path: Path, wait: Callable[[], object]) -> Iterator[None]:
+    """Hold the lock of a name, as `held_file` does; nothing stays behind. Raises CannotWrite."""
+    try:
+        make_private_folder(path.parent)
+        descriptor = held_file(path, wait)
+    except OSError as error:
+        raise CannotWrite(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+    try:
+        yield
+    finally:
+        let_go(descriptor, path)
+
+
 def held_file(path: Path, wait: Callable[[], object]) -> int:
     """Make the file and lock it. `wait` is called again and again while another one has it.
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptkit.access import Access
-from gptkit.errors import CannotWrite, TryAgain
-from gptkit.files import make_private_folder
-from gptkit.lock import held_file, let_go
+from gptkit.errors import TryAgain
+from gptkit.lock import alone
 
 if TYPE_CHECKING:
     import sqlite3
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from gptkit.database import Migration
@@ -108,19 +107,9 @@ class Pending:
         """Asking does not make one."""
         return self.path.exists()
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Nobody else submits or fetches meanwhile. Raises TryAgain where somebody already does."""
-        path = self.path.with_name(self.path.name + ".lock")
-        try:
-            make_private_folder(path.parent)
-            descriptor = held_file(path, _give_up)
-        except OSError as error:
-            raise CannotWrite(f"'{path}': {(error.strerror or str(error)).lower()}") from error
-        try:
-            yield
-        finally:
-            let_go(descriptor, path)
+        return alone(self.path.with_name(self.path.name + ".lock"), _give_up)
 
     def begin(self, host: str, about: str, now: float) -> str:
         """A new shard, without pieces yet; returns its id."""
