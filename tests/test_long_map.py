@@ -249,6 +249,16 @@ def test_a_refused_piece_is_kept_and_the_others_go_on() -> None:
     assert [done.how for done in found] == ["answer", "source", "answer"]
 
 
+def test_a_budget_is_spent_to_its_last_request() -> None:
+    """Who has room in it is sent, also while others have found that there is none left for them."""
+    for _ in range(20):
+        model = Model(shout, 0.002)
+        pieces = Words().pieces((f"{number}\n" for number in range(40)), 100)
+        with pytest.raises(OverBudget):
+            list(mapped(pieces, job(4), model.means(Budget(requests=10))))
+        assert (len(model.asked), model.most <= 4) == (10, True)
+
+
 @pytest.mark.parametrize("error", [NoPermission("the API key was not accepted"), OverBudget("used up")])
 def test_what_ends_the_job_ends_it_at_once(error: GptkitError) -> None:
     model = Model(lambda text: error if text == "9" else shout(text))

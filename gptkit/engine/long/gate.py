@@ -32,6 +32,7 @@ class Gate:
         self._until = 0.0
         self._slowed = float("-inf")
         self._closed = False
+        self._lets_through = False
         self._changed = Condition()
         self.heard: float | None = None
         """When a request last went well."""
@@ -41,19 +42,23 @@ class Gate:
         """How many may run now."""
         return max(1, int(self._limit))
 
-    def close(self) -> None:
-        """The job is over: who waits here is sent away."""
+    def close(self, lets_through: bool = False) -> None:
+        """The job is over: who waits here is sent away, but for those who only wait for a place if it is
+        the budget that ended it: room was made for their requests."""
         with self._changed:
             self._closed = True
+            self._lets_through = lets_through
             self._changed.notify_all()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for a place, and hold it."""
         with self._changed:
-            while self._running >= self.limit or self._now() < self._until:
-                self._wait(max(0.01, self._until - self._now()) if self._now() < self._until else None)
-            self._check()
+            while self._is_open() and (self._running >= self.limit or self._now() < self._until):
+                left = self._until - self._now()
+                self._changed.wait(max(0.01, left) if left > 0 else None)
+            if not self._is_open():
+                raise Abandoned
             self._running += 1
         try:
             yield
@@ -82,16 +87,12 @@ class Gate:
         until = self._now() + seconds
         with self._changed:
             while (left := until - self._now()) > 0:
-                self._wait(left)
+                if self._closed:
+                    raise Abandoned
+                self._changed.wait(left)
 
-    def _wait(self, seconds: float | None) -> None:
-        self._check()
-        self._changed.wait(seconds)
-        self._check()
-
-    def _check(self) -> None:
-        if self._closed:
-            raise Abandoned
+    def _is_open(self) -> bool:
+        return self._lets_through or not self._closed
 
 
 def gated(provider: Provider, gate: Gate, now: Callable[[], float]) -> Provider:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from gptkit.engine.attempts import LONGEST_PAUSE
 from gptkit.engine.long.gate import Abandoned, Gate, gated
 from gptkit.engine.work import Means
-from gptkit.errors import GptkitError, TryAgain
+from gptkit.errors import GptkitError, OverBudget, TryAgain
 
 AHEAD = 4
 """Things for each worker that are read ahead of the one that is awaited: memory does not grow with the
@@ -69,7 +69,7 @@ class Workshop(Generic[Item, Result]):
         with self._changed:
             self._closed = True
             self._waiting.clear()
-            self._gate.close()
+            self._gate.close(isinstance(self._failure, OverBudget))
             self._changed.notify_all()
             if isinstance(self._failure, GptkitError):
                 self._changed.wait_for(lambda: not self._working, LAST_CALL)
@@ -132,7 +132,7 @@ class Workshop(Generic[Item, Result]):
         with self._changed:
             self._failure = self._failure or error
             self._waiting.clear()
-            self._gate.close()
+            self._gate.close(isinstance(self._failure, OverBudget))
 
 
 class _Task(Generic[Item, Result]):
