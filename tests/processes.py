@@ -6,6 +6,8 @@ import fcntl
 import termios
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
 from fake.program import COMMAND, AsProcess, Surroundings
@@ -64,3 +66,12 @@ def first_bytes(process: Popen[bytes], count: int) -> bytes:
     """The first bytes of standard output, as soon as they are there."""
     assert process.stdout is not None
     return process.stdout.read(count)
+
+
+def open_below(folder: Path) -> list[str]:
+    """What this process has open there, by name; it needs /proc."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(descriptor.readlink()))
+    return sorted(name for name in found if name.startswith(f"{folder}/"))

@@ -12,6 +12,7 @@ from threading import Thread
 
 import pytest
 from memory_parts import ABOUT, STARTED, integrity, key, memory, put
+from processes import open_below
 
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding
@@ -339,12 +340,12 @@ def test_a_folder_that_cannot_be_made_is_no_end(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_claim_is_let_go_whole(kept: Memory) -> None:
     """A long job makes thousands of them."""
-    open_files: set[int] = set()
+    claims = kept.path.with_name("claims")
     for number in range(5):
         with kept.claim(key(str(number))):
             put(kept, str(number))
-        open_files.add(len(list(Path("/proc/self/fd").iterdir())))
-    assert len(open_files) == 1
+            assert len(open_below(claims)) == 1
+        assert open_below(claims) == []
 
 
 def test_many_threads(kept: Memory) -> None:
