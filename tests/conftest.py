@@ -90,3 +90,14 @@ def screen(around: Surroundings) -> Iterator[OnTerminal]:
     program = OnTerminal(around)
     yield program
     program.close()
+
+
+@pytest.fixture
+def digest(home: Path) -> str:
+    """A prompt that makes one result of parts; its user message is the text and nothing else."""
+    folder = home / "config" / "prompts"
+    folder.mkdir(parents=True)
+    (folder / "digest.yaml").write_text(
+        "description: Tells the numbers.\nsystem: Shorten.\nlong: {mode: reduce, piece: 200}\n"
+    )
+    return "digest"

@@ -20,16 +20,6 @@ BOOK = book(90)
 BUSY = "is being written by another gptkit"
 
 
-@pytest.fixture
-def digest(home: Path) -> str:
-    folder = home / "config" / "prompts"
-    folder.mkdir(parents=True)
-    (folder / "digest.yaml").write_text(
-        "description: Tells the numbers.\nsystem: Shorten.\nlong: {mode: reduce, piece: 200}\n"
-    )
-    return "digest"
-
-
 def answer(request: Received) -> str:
     return numbers(str(request.json["messages"][1]["content"]))
 

@@ -22,16 +22,6 @@ BOOK = book(90)
 
 
 @pytest.fixture
-def digest(home: Path) -> str:
-    folder = home / "config" / "prompts"
-    folder.mkdir(parents=True)
-    (folder / "digest.yaml").write_text(
-        "description: Tells the numbers.\nsystem: Shorten.\nlong: {mode: reduce, piece: 200}\n"
-    )
-    return "digest"
-
-
-@pytest.fixture
 def provider(server: FakeServer) -> Provider:
     return Provider(server, numbers)
 

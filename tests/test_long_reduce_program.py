@@ -20,17 +20,6 @@ from gptkit.documents.tokens import estimate
 BOOK = book(90)
 
 
-@pytest.fixture
-def digest(home: Path) -> str:
-    """A prompt whose user message is the text and nothing else."""
-    folder = home / "config" / "prompts"
-    folder.mkdir(parents=True)
-    (folder / "digest.yaml").write_text(
-        "description: Tells the numbers.\nsystem: Shorten.\nlong: {mode: reduce, piece: 200}\n"
-    )
-    return "digest"
-
-
 def text_of(request: Received) -> str:
     return str(request.json["messages"][1]["content"])
 
