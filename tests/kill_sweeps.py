@@ -22,8 +22,6 @@ from fake.server import FakeServer
 
 LINES = 20_000
 JOBS = 8
-THREADS = JOBS + JOBS // 2
-"""Each has at most one answer in its hands."""
 FAILURES = (429, 500, 502, 503, 529)
 MARK = r"[mM](\d+)[mM]"
 PATIENCE = 120.0
@@ -128,7 +126,7 @@ class Killing:
         assert before <= after, "an accepted answer is gone"
         given = {text for text, count in self._trouble.succeeded.items() if count > self.lost[text]}
         lost = given - after
-        assert len(lost) <= THREADS, f"{len(lost)} answers were given and not stored"
+        assert len(lost) <= JOBS, f"{len(lost)} answers were given and not stored"
         self.lost.update(lost)
         self._trouble.stored = after
 

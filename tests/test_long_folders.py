@@ -6,8 +6,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
+import threading
+import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -374,6 +378,39 @@ def test_the_same_command_goes_on_after_a_signal(
     assert texts(folder / "out") == whole
     asked = [text_of(request) for request in server.requests]
     assert len(asked) - len(set(asked)) <= 2, "those that were under way"
+
+
+@on_posix
+def test_a_kill_costs_at_most_as_many_answers_as_there_are_jobs(
+    run: AsProcess, server: FakeServer, same: str, folder: Path, home: Path
+) -> None:
+    """While answers cannot be kept, no other piece is paid for."""
+    tree(folder / "docs", {f"{name}.md": f"text {name}\n" for name in range(60)})
+    path = home / "data" / "memory.db"
+    with closing(sqlite3.connect(":memory:", check_same_thread=False)) as other:
+        locked = threading.Lock()
+
+        def lock(request: Received) -> str:
+            with locked:
+                if not other.in_transaction and len(server.requests) >= 20:
+                    other.execute("ATTACH ? AS memory", (str(path),))
+                    other.execute("BEGIN IMMEDIATE")
+            return shout(request)
+
+        server.answer(lock)
+        process = run.start(same, "-f", "docs", "--output-dir", "out", "--jobs", "4")
+        server.wait_requests(20)
+        while not other.in_transaction:
+            time.sleep(0.001)
+        known = len(other.execute("SELECT key FROM memory.entries").fetchall())
+        server.wait_requests(known + 4)
+        time.sleep(0.3)
+        process.kill()
+        process.communicate()
+        assert len(server.requests) == known + 4
+    server.answer(shout)
+    assert run(same, "-f", "docs", "--output-dir", "out") == (0, "", "")
+    assert len(server.requests) == 60 + 4
 
 
 def test_words_say_what_is_wanted_and_options_hold(

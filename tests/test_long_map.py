@@ -15,7 +15,7 @@ from gptkit.chat import Event, Finished, Message, Request, Text
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.budget import Budget
-from gptkit.engine.long.gate import Gate
+from gptkit.engine.long.gate import Gate, gated
 from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done, Job
 from gptkit.engine.long.workshop import AHEAD
@@ -328,6 +328,77 @@ def test_all_slow_down_together_and_speed_up_again() -> None:
     for _ in range(100):
         gate.went_well()
     assert gate.limit == 8
+
+
+def test_a_place_is_held_until_the_answer_is_kept() -> None:
+    gate = Gate(1, time.monotonic)
+    sent: list[str] = []
+
+    def other() -> None:
+        gate.enter()
+        sent.append("other")
+        gate.leave()
+
+    send = gated(lambda _: iter(()), gate, time.monotonic)
+    question = Request("m", ())
+    send(question)
+    thread = threading.Thread(target=other)
+    thread.start()
+    send(question)  # asked again: in its own place
+    time.sleep(0.05)
+    assert sent == []
+    gate.leave()
+    gate.leave()  # nothing is left twice
+    thread.join(5)
+    assert sent == ["other"]
+    gate.enter()
+    gate.leave()
+
+
+def test_who_pauses_or_fails_has_no_place() -> None:
+    gate = Gate(1, time.monotonic)
+
+    def other() -> None:
+        gate.enter()
+        gate.leave()
+
+    def refused(_: Request) -> Iterator[Event]:
+        raise TryAgain("500")
+
+    send = gated(refused, gate, time.monotonic)
+    with pytest.raises(TryAgain):
+        send(Request("m", ()))
+    for _ in range(2):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive()
+        gate.enter()
+        gate.sleep(0.001)
+
+
+def test_a_place_beyond_the_limit_is_given_up_before_the_next_request() -> None:
+    gate = Gate(2, time.monotonic)
+    entered = [threading.Event(), threading.Event()]
+    go_on = threading.Event()
+
+    def work(which: int) -> None:
+        gate.enter()
+        entered[which].set()
+        go_on.wait(5)
+        gate.enter()
+        gate.leave()
+
+    threads = [threading.Thread(target=work, args=(which,)) for which in range(2)]
+    for thread in threads:
+        thread.start()
+    assert all(event.wait(5) for event in entered)
+    gate.slow(0.01, sent=time.monotonic())
+    assert gate.limit == 1
+    go_on.set()
+    for thread in threads:
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 def test_a_rate_limit_is_waited_out_and_nothing_is_lost() -> None:

@@ -296,6 +296,23 @@ def test_nobody_adds_to_what_waits_while_it_is_written(kept: Memory) -> None:
     assert kept.get(key("a")) == Held("answer to a")
 
 
+def test_what_several_threads_wait_with_is_written_at_once(kept: Memory) -> None:
+    put(kept, "before")
+    statements: list[str] = []
+    threads = [Thread(target=put, args=(kept, str(number))) for number in range(8)]
+    with kept._writer.lock:
+        with kept._writer.reading() as connection:
+            connection.set_trace_callback(statements.append)
+        for thread in threads:
+            thread.start()
+            while thread.is_alive() and len(kept._coming) <= threads.index(thread):
+                thread.join(0.001)
+    for thread in threads:
+        thread.join()
+    assert statements.count("COMMIT") == 1
+    assert all(kept.get(key(str(number))) == Held(f"answer to {number}") for number in range(8))
+
+
 def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
     kept = memory(tmp_path)
     put(kept, "before")

@@ -99,6 +99,8 @@ class Means(NamedTuple):
     """Tells the user what went wrong beside the answer."""
     settled: Callable[[Outcome], None] = lambda _: None
     """Told of a whole answer that more requests follow: whatever becomes of them, it is recorded."""
+    kept: Callable[[], None] = lambda: None
+    """Told that an answer is in the memory, or given up: it is no longer lost if the process dies."""
 
 
 def request(invocation: Invocation, format_: OutputFormat) -> Request:

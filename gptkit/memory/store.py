@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -50,6 +51,7 @@ class Memory:
         self._claims = Claims(path.with_name("claims"))
         self._lock = Lock()
         self._uses: dict[int, int] = {}
+        self._coming: deque[rows.Entry] = deque()
         self._unwritten: dict[bytes, rows.Entry] = {}
         self._retry_at = 0.0
         self._is_damaged = self._has_noticed = False
@@ -75,13 +77,20 @@ class Memory:
         return known
 
     def put(self, key: bytes, text: str, held: Held, about: Mapping[str, str]) -> None:
-        """An answer that cannot be written now is written with a later one, or when the memory is closed."""
-        each = rows.entry(key, text, held, about, self._now())
+        """An answer that cannot be written now is written with a later one, or when the memory is closed.
+
+        Whoever writes, writes what all threads have come with by then.
+        """
+        self._coming.append(rows.entry(key, text, held, about, self._now()))
         with self._writer.lock:
             if self._is_damaged:
+                self._coming.clear()
+            if not self._coming:
                 return
-            self._unwritten[key] = each
-            if len(self._unwritten) > _WAITING:
+            while self._coming:
+                each = self._coming.popleft()
+                self._unwritten[each.key] = each
+            while len(self._unwritten) > _WAITING:
                 del self._unwritten[next(iter(self._unwritten))]
             if self._now() >= self._retry_at:
                 self._write_waiting()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Condition
+from threading import Condition, RLock, get_ident
 
 from gptkit.chat import Event, Provider, Request
 from gptkit.errors import GptkitError, RateLimited
@@ -20,6 +19,7 @@ class Abandoned(Exception):  # noqa: N818 - no error: the job is over
 class Gate:
     """At most `most` requests at once; fewer where the server calls for it.
 
+    A place is held by a thread, until its answer is kept: what a kill may cost is never more than that.
     Additive increase, multiplicative decrease, as TCP does (Chiu and Jain 1989): half as many after
     a 429, one more after every round of requests that went well.
     """
@@ -28,12 +28,15 @@ class Gate:
         self._most = most
         self._now = now
         self._limit = float(most)
-        self._running = 0
+        self._holders: set[int] = set()
         self._until = 0.0
         self._slowed = float("-inf")
         self._closed = False
         self._lets_through = False
-        self._changed = Condition()
+        lock = RLock()
+        self._changed = Condition(lock)
+        self._free = Condition(lock)
+        """Told once for each place that there is more: to wake all who wait takes longer than a request."""
         self.heard: float | None = None
         """When a request last went well."""
 
@@ -49,23 +52,25 @@ class Gate:
             self._closed = True
             self._lets_through = lets_through
             self._changed.notify_all()
+            self._free.notify_all()
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for a place, and hold it."""
+    def enter(self) -> None:
+        """Wait for a place, and hold it; whoever has one keeps it, unless there are too many by now."""
+        me = get_ident()
         with self._changed:
-            while self._is_open() and (self._running >= self.limit or self._now() < self._until):
+            if len(self._holders) > self.limit:
+                self._leave(me)
+            while self._is_open() and (not self._has_place(me) or self._now() < self._until):
                 left = self._until - self._now()
-                self._changed.wait(max(0.01, left) if left > 0 else None)
+                self._free.wait(max(0.01, left) if left > 0 else None)
             if not self._is_open():
                 raise Abandoned
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
+            self._holders.add(me)
+
+    def leave(self) -> None:
+        """The answer is kept, or there is none."""
+        with self._changed:
+            self._leave(get_ident())
 
     def slow(self, wait: float | None, sent: float) -> None:
         """The server called for fewer requests; those sent before it was last heard count once."""
@@ -74,18 +79,19 @@ class Gate:
             if sent > self._slowed:
                 self._slowed = self._now()
                 self._limit = max(1.0, self._limit / 2)
-            self._changed.notify_all()
 
     def went_well(self) -> None:
         with self._changed:
             self.heard = self._now()
+            before = self.limit
             self._limit = min(float(self._most), self._limit + 1 / self._limit)
-            self._changed.notify_all()
+            self._free.notify(self.limit - before)
 
     def sleep(self, seconds: float) -> None:
-        """Between two tries; ends early when the job does."""
+        """Between two tries, without a place; ends early when the job does."""
         until = self._now() + seconds
         with self._changed:
+            self._leave(get_ident())
             while (left := until - self._now()) > 0:
                 if self._closed:
                     raise Abandoned
@@ -94,19 +100,28 @@ class Gate:
     def _is_open(self) -> bool:
         return self._lets_through or not self._closed
 
+    def _has_place(self, thread: int) -> bool:
+        return thread in self._holders or len(self._holders) < self.limit
+
+    def _leave(self, thread: int) -> None:
+        if thread in self._holders:
+            self._holders.remove(thread)
+            self._free.notify()
+
 
 def gated(provider: Provider, gate: Gate, now: Callable[[], float]) -> Provider:
-    """The provider behind the gate: each request has its whole answer before the next takes its place."""
+    """The provider behind the gate; who sends leaves it when the answer is kept."""
 
     def send(request: Request) -> Iterator[Event]:
-        with gate.turn():
-            sent = now()
-            try:
-                events = list(provider(request))
-            except GptkitError as error:
-                if isinstance(error, RateLimited):
-                    gate.slow(error.wait, sent)
-                raise
+        gate.enter()
+        sent = now()
+        try:
+            events = list(provider(request))
+        except GptkitError as error:
+            if isinstance(error, RateLimited):
+                gate.slow(error.wait, sent)
+            gate.leave()
+            raise
         gate.went_well()
         return iter(events)
 

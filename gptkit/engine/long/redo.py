@@ -119,6 +119,7 @@ class _Course:
     def _keep(self, name: bytes, piece: Piece, held: Held) -> None:
         if self._job.memory is not None:
             self._job.memory.put(name, piece.text, held, about(self._job))
+        self._means.kept()
 
 
 def _weight(findings: tuple[Finding, ...]) -> int:

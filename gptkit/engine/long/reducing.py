@@ -145,6 +145,7 @@ class Steps:
                 return known
             answer = self._sent(text, rules, means)
             self._keep(text, step, Held(answer), means.format)
+            means.kept()
             return answer
 
     def _known(self, name: bytes) -> str | None:

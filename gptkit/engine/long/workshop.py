@@ -27,8 +27,8 @@ Result = TypeVar("Result")
 
 
 class Workshop(Generic[Item, Result]):
-    """`work` is done in threads, with requests of `workers` of them at once; the caller's thread reads and
-    hands on. Half as many threads more make requests ready and keep answers while others wait.
+    """`work` is done in threads; the caller's thread reads and hands on. `workers` of them at once have a
+    request under way, or an answer that is not yet kept; half as many more make the next ones ready.
 
     The means that `work` gets send no more than the server can take, and end with the workshop.
     """
@@ -39,7 +39,7 @@ class Workshop(Generic[Item, Result]):
         self._most = workers + workers // 2
         self._gate = Gate(workers, means.now)
         provider = gated(means.provider, self._gate, means.now)
-        self._means = means._replace(provider=provider, sleep=self._gate.sleep)
+        self._means = means._replace(provider=provider, sleep=self._gate.sleep, kept=self._gate.leave)
         self._waiting: deque[_Task[Item, Result]] = deque()
         self._changed = Condition()
         self._failure: BaseException | None = None
@@ -112,6 +112,7 @@ class Workshop(Generic[Item, Result]):
             except BaseException as error:
                 self._fail(error)
             finally:
+                self._gate.leave()
                 with self._changed:
                     self._working -= 1
                     self._changed.notify_all()
