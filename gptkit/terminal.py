@@ -40,11 +40,13 @@ class Terminal:
         *,
         kind: StdinKind,
         terminals: tuple[bool, bool],
+        into_file: bool = False,
     ) -> None:
         self.stdin = stdin
         self.environ = environ
         self.stdin_kind: StdinKind = kind
         self.stdout_is_terminal, self.stderr_is_terminal = terminals
+        self.stdout_is_file = into_file
         self._stdout = stdout
         self._stderr = stderr
         self.secrets = Redaction()
@@ -222,6 +224,7 @@ def process_terminal() -> Terminal:
         environ=os.environ,
         kind=kind_of(sys.stdin.fileno()) if sys.stdin else "closed",
         terminals=(bool(sys.stdout) and sys.stdout.isatty(), bool(sys.stderr) and sys.stderr.isatty()),
+        into_file=bool(sys.stdout) and kind_of(sys.stdout.fileno()) == "file",
     )
 
 

@@ -26,7 +26,7 @@ FILES = {
     "rubric.txt": "Names the rule (2 points)\nFinds x (3 points)\n",
     "answer.txt": "I divide both sides by 2, so x = 4.\n",
 }
-
+GERMAN = "# Freigabe\n\nSie ist jetzt am Montag.\n"
 COURSE = """\
 subject: algebra
 reviews:
@@ -56,7 +56,7 @@ def _reply(command: str, output: str) -> str:
     if "| python3 -c" in command:
         return output.removesuffix("\n")
     if " > " in command or " -o " in command:
-        return "```go\npackage main\n```" if "code" in command else "# Freigabe\n"
+        return "```go\npackage main\n```" if "code" in command else GERMAN
     if "gptkit shell" in command:
         return f"```sh\n{output}```"
     return output

@@ -29,6 +29,8 @@ LONG_OVER = 64 << 10
 """Bytes of an input that takes more than one exchange whatever it holds."""
 PIECEWISE = ("jobs", "as", "keys", "glossary", "report", "fresh", "batch", "output_dir")
 """Options of who wants even a short text to be worked on in pieces."""
+ONE_ANSWER = ("session", "continue", "response")
+"""Options that make no sense where there are several answers."""
 STRUCTURED = re.compile(r"\s*(?:[{\[<]|---\s|WEBVTT|1\r?\n\d\d:|#.*\n|msg)")
 """How a text may begin that is not prose; what it is, its format says."""
 PROSE = re.compile(r"(?:.*\.(?:txt|md|markdown|text)|[^.]*)\Z", re.IGNORECASE)
@@ -72,22 +74,33 @@ def prompt(
 def _long(services: Services, template: Template, given: Given, flags: Mapping[str, object]) -> int | None:
     """The exit code of a job over an input that takes more than one exchange; None for any other."""
     is_file = bool(flags.get("file"))
-    if given.long is None and not any(given.values.get(name) for name in PIECEWISE):
+    in_pieces = any(given.values.get(name) for name in PIECEWISE)
+    proved = in_pieces or _is_proved(services, template, given, flags)
+    if given.long is None and not proved:
         name = given.files[0][0] if given.files and is_file else ""
         is_prose = PROSE.match(name) and not STRUCTURED.match(given.text)
         if is_prose and len(given.text) < piece_tokens(template):
             return None
     from gptkit.cli.long.run import run
-    from gptkit.cli.long.setup import source
+    from gptkit.cli.long.setup import Wish, source
 
     model = str(flags.get("model") or template.model or services.settings.text("model"))
-    document = source(services, template, given, model, is_file)
+    document = source(services, template, given, model, Wish(in_pieces, proved, is_file))
     if document is None:
         return None
-    for name in ("session", "continue"):
+    for name in ONE_ANSWER:
         if flags.get(name):
             raise UsageFault(f"--{name} is for a single answer, and this text takes more than one")
     return run(services, template, given, document, flags)
+
+
+def _is_proved(services: Services, template: Template, given: Given, flags: Mapping[str, object]) -> bool:
+    """Where the answer goes to a file nobody waits for its first word: it is compared with its source."""
+    shown = not flags.get("dry_run") and services.terminal.stdout_is_file
+    into_file = flags.get("output") is not None or shown
+    is_document = given.files[:1] != (("words", given.text),) and bool(given.text)
+    alone = any(flags.get(name) for name in ONE_ANSWER)
+    return into_file and is_document and not alone and long_mode(template) == "map"
 
 
 def _is_talk(

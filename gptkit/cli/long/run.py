@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
 
-KEPT = 2000
-"""Characters of a long input and of its answer that the history keeps; the memory has all of it."""
+KEPT, KEPT_WHOLE = 2000, 1 << 20
+"""Characters that the history keeps of the answer to a text that is read as it is needed, and to one that
+is held; the memory has all of it."""
 
 
 def run(
@@ -68,6 +69,8 @@ class _Task:
         self._services = services
         self._conversation = conversation
         self._document = document
+        self._text = given.text
+        self._kept = KEPT_WHOLE if given.text else KEPT
         self._invocation = invoking.invocation(
             services, template, given._replace(text="", files=()), conversation.flags, conversation.how
         )
@@ -152,8 +155,8 @@ class _Task:
     def _count(self, done: Done) -> None:
         self._findings.add(done)
         self._written += len(done.text)
-        if len(self._tail) < KEPT:
-            self._tail += done.text[: KEPT - len(self._tail)]
+        if len(self._tail) < self._kept:
+            self._tail += done.text[: self._kept - len(self._tail)]
         self._progress.show(self._tally)
 
     def _tally(self) -> Tally:
@@ -187,7 +190,8 @@ class _Task:
 
     def _request(self) -> Request:
         """What the history keeps of the input."""
-        return Request(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
+        said = self._text or f"[{self._document.name}]"
+        return Request(self._invocation.model, (Message("user", said),))
 
     def _reply(self, started: float, failure: GptkitError | None) -> Reply:
         budget: Budget = self._conversation.budget

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given, LongText, content
 from gptkit.cli.long.consent import share_of_price
-from gptkit.cli.prompting import PIECEWISE
 from gptkit.documents.formats import FORMATS, format_named, format_of
 from gptkit.documents.glossary import Glossary
 from gptkit.documents.pieces import Format, Piece
@@ -50,20 +49,29 @@ class Source(NamedTuple):
     size: int | None
 
 
-def source(services: Services, template: Template, given: Given, model: str, is_file: bool) -> Source | None:
-    """The document in an input that takes more than one exchange; None for one that does not.
+class Wish(NamedTuple):
+    """What is to be done with a text that one exchange could hold.
 
-    `is_file`: the input's name is that of a file, whose ending tells the format.
+    Attributes:
+        in_pieces: options say that even words of the command line are worked on in pieces.
+        proved: the answer is to be compared with the text.
+        is_file: the text's name is that of a file, whose ending tells the format.
     """
-    options = given.values
-    wanted = any(options.get(name) for name in PIECEWISE)
-    text = given.long or _held(given, wanted)
+
+    in_pieces: bool
+    proved: bool
+    is_file: bool
+
+
+def source(services: Services, template: Template, given: Given, model: str, wish: Wish) -> Source | None:
+    """The document in an input that takes more than one exchange; None for one that does not."""
+    text = given.long or _held(given, wish.in_pieces)
     if text is None:
         return None
-    found = opened(text, options, is_file)
+    found = opened(text, given.values, wish.is_file)
     if (
         given.long is None
-        and not wanted
+        and not wish.proved
         and found.format.name in PROSE
         and (tokens := estimate(given.text)) <= AT_ONCE * piece_tokens(template)
         and _fits(services, model, tokens)

@@ -28,7 +28,7 @@ class Markdown:
 
     def recognises(self, head: str) -> bool:
         signs = {found.lastgroup for found in SIGNS.finditer(head)}
-        return bool(signs & {"fence", "table", "definition"}) or len(signs) > 1
+        return bool(signs & {"title", "fence", "table", "definition"}) or len(signs) > 1
 
     def pieces(self, lines: Iterable[str], most: int) -> Iterator[Piece]:
         known: set[str] = set()
@@ -64,7 +64,8 @@ WHOLE = 1 << 60
 UNNAMED = {"", "[]"}
 """What stands behind the text of a link that is also its name."""
 SIGNS = re.compile(
-    r"^(?:(?P<heading>#{1,6}[ \t]+\S)|(?P<fence>```)|(?P<table>\|?[ \t]*:?-{3,}:?[ \t]*\|)"
+    r"(?P<title>\A\s*#{1,6}[ \t]+\S.*\n[ \t]*\r?\n)"
+    r"|^(?:(?P<heading>#{1,6}[ \t]+\S)|(?P<fence>```)|(?P<table>\|?[ \t]*:?-{3,}:?[ \t]*\|)"
     r"|(?P<quote>>[ \t]\S)|(?P<definition>\[[^\]\n]+\]:[ \t])|(?P<item>[-*+][ \t]+\S)"
     r"|(?P<setext>(?:={3,}|-{3,})[ \t]*$))"
     r"|(?P<link>\[[^\]\n]+\]\([^)\s]+\))|(?P<strong>\*\*\w[^*\n]*\*\*)|(?P<code>`[^`\n]+`)",
