@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,7 @@ def test_the_forecast_knows_what_a_batch_brings(
     assert told(same, "--yes", stdin=edited) == (0, 0, count)
     assert told("other", stdin=edited) == (0, 0, count)
     (folder / "docs").mkdir()
-    (folder / "docs" / "a.txt").write_text(edited)
+    (folder / "docs" / "a.md").write_text(edited)
     assert told(same, "-f", "docs", "--output-dir", "out") == (0, count - 1, 1)
     provider.batches.finish()
     gptkit("batch", "fetch")
@@ -201,3 +202,46 @@ def test_on_a_terminal_the_user_decides(
     assert (folder / "out.md").exists() is (code == 0)
     assert bool(provider.asked) is (code == 0)
     assert ("--batch waits for them" in shown.text) is (code == 75)
+
+
+REPEATED = ["A notice that stands on every page of it, word for word. " * 5, "And a text of its own. " * 9]
+
+
+@pytest.mark.parametrize("name", ["same", "digest"])
+@pytest.mark.parametrize("more", [[], ["--no-memory"]], ids=["kept", "forgotten"])
+def test_the_forecast_counts_what_stands_there_twice_once(
+    gptkit: InMemory, server: FakeServer, same: str, name: str, more: list[str]
+) -> None:
+    server.answer(lambda request: "m0m" if name == "digest" else request.json["messages"][1]["content"])
+    pages = [REPEATED[0], REPEATED[1]] * 6 if name == "same" else [REPEATED[0] * 3] * 6
+    text = "\n\n".join(pages) + "\n"
+    told = json.loads(gptkit(name, "--jobs", "2", *more, "--dry-run", stdin=text).stdout)
+    assert gptkit(name, "--jobs", "2", *more, stdin=text).code == 0
+    assert told["requests"] == len(server.requests)
+    assert bool(told["repeated"]) is not bool(more)
+    again = json.loads(gptkit(name, "--jobs", "2", *more, "--dry-run", stdin=text).stdout)
+    assert again["repeated"] == 0
+
+
+def test_what_stands_there_twice_is_paid_for_once(
+    gptkit: InMemory, server: FakeServer, same: str, folder: Path
+) -> None:
+    """Two files with the same words cost what one of them does, and so does the question."""
+    assert gptkit("config", "set", "prices", "{m: [10, 40]}").code == 0
+    server.answer(lambda request: request.json["messages"][1]["content"])
+    (folder / "docs").mkdir()
+    for name in ("a", "b"):
+        (folder / "docs" / f"{name}.md").write_text(book(60))
+    arguments = (same, "--model", "m", "-f", "docs", "--output-dir", "out")
+    one, two = (json.loads(gptkit(*arguments, *which, "--dry-run").stdout) for which in ([], ["--fresh"]))
+    assert (one["requests"], one["repeated"]) == (two["requests"] // 2, two["requests"] // 2)
+    assert gptkit("config", "set", "ask_above", "0.0001").code == 0
+    costs = [
+        float(re.findall(r"about ([\d.]+) USD", gptkit(*arguments, *which).stderr)[0])
+        for which in ([], ["--fresh"])
+    ]
+    assert costs[0] == pytest.approx(costs[1] / 2, abs=0.011)
+    assert gptkit("config", "set", "ask_above", str(costs[1] * 0.75)).code == 0
+    assert gptkit(*arguments, "--fresh").code == 82
+    assert gptkit(*arguments) == (0, "", "")
+    assert len(server.requests) == one["requests"]

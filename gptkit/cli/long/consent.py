@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gptkit.cli.long.progress import CLEAR, redraws
 from gptkit.documents.pieces import Piece
 from gptkit.documents.tokens import estimate
+from gptkit.engine.long.declared import piece_tokens
 from gptkit.errors import OverBudget
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ ANSWERED = 1.2
 BYTES = 2
 """Of each token, at least, in a long text."""
 SMALLEST = 1000
-"""Tokens of a piece, at least, in a long text."""
+"""Tokens of a piece, at least, in a long text, where the prompt file wants no smaller ones."""
 YES = ("y", "yes", "j", "ja", "o", "oui", "是", "好")
 
 
@@ -52,6 +53,8 @@ class Consent:
         self._size = size
         self._answered = answered
         self._share = share_of_price(options)
+        is_found = options.get("memory") is not False and not options.get("fresh")
+        self._keeps = conversation.is_recorded and is_found
 
     def checked(self, pieces: Iterable[Piece], lack: Lack) -> Iterator[Piece]:
         """The pieces of a document. Raises OverBudget where the user does not agree.
@@ -73,14 +76,18 @@ class Consent:
     def is_wanted(self, requests: int) -> bool:
         """All of it, of which at least so many requests are made, may cost more than the threshold."""
         tokens = (self._size or 0) // BYTES
-        pieces = max(requests, tokens // SMALLEST)
+        smallest = min(SMALLEST, piece_tokens(self._conversation.template))
+        pieces = max(requests, tokens // smallest)
         return not self.is_given and (self._cost(tokens, pieces) or 0.0) > self._threshold
 
     def survey(self, lacking: Iterable[Lacking]) -> None:
         """Read all that has to be asked for. Raises OverBudget where the user does not agree to it."""
         whole = self._conversation.cost()[0] or 0.0
+        seen: set[bytes] = set()
         for one in lacking:
-            if not self.is_given:
+            repeated = self._keeps and one.key in seen
+            seen.add(one.key)
+            if not (self.is_given or repeated):
                 whole += self._cost(estimate(one.piece.text)) or 0.0
         if not self.is_given and whole > self._threshold:
             self._ask(whole)

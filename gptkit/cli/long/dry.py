@@ -10,8 +10,9 @@ from gptkit.chat import OutputFormat, Request
 from gptkit.documents.pieces import Piece
 from gptkit.documents.tokens import estimate
 from gptkit.engine.budget import prompt_tokens
-from gptkit.engine.long.asking import Surroundings, asked, key
-from gptkit.engine.long.values import Job, about
+from gptkit.engine.long.asking import Surroundings, asked
+from gptkit.engine.long.lacking import by_piece
+from gptkit.engine.long.values import Job
 
 if TYPE_CHECKING:
     from gptkit.services import Services
@@ -22,13 +23,14 @@ with one piece in ten asked for twice."""
 
 
 class Forecast(NamedTuple):
-    """`in_batch` are the pieces that a batch under way is to bring, `requests` those that the memory does
-    not hold either; `first` is one of them."""
+    """`in_batch` are the pieces that a batch under way is to bring, `repeated` those that wait for another
+    with the same text; `first` is the first of the `requests`."""
 
     pieces: int
     through: int
     in_memory: int
     in_batch: int
+    repeated: int
     requests: int
     prompt_tokens: int
     text_tokens: int
@@ -36,33 +38,33 @@ class Forecast(NamedTuple):
 
 
 def forecast(
-    pieces: Iterable[Piece], job: Job, form: OutputFormat, awaited: Callable[[bytes], bool]
+    pieces: Iterable[Piece],
+    job: Job,
+    form: OutputFormat,
+    awaited: Callable[[bytes], bool],
+    is_new: Callable[[bytes], bool],
 ) -> Forecast:
-    """Reads all of the input; sends nothing. `awaited` knows what a batch is to bring."""
-    through = held = waiting = missing = prompt = text = 0
+    """Reads all of the input; sends nothing. `awaited` knows what a batch is to bring, `is_new` what is
+    asked for already."""
+    count = through = held = waiting = repeated = requests = prompt = text = around = 0
     first: Request | None = None
-    around = 0
-    for piece in pieces:
-        if not piece.text:
-            through += 1
-        elif (
-            job.memory is not None
-            and not job.fresh
-            and job.memory.get(key(job, piece, form), piece.text, about(job))
-        ):
-            held += 1
-        elif awaited(key(job, piece, form)):
-            waiting += 1
-        else:
-            tokens = estimate(piece.text)
+    for piece, lacking in by_piece(pieces, job, form):
+        count += 1
+        through += not piece.text
+        held += bool(piece.text) and not lacking
+        missing = [one for one in lacking if not awaited(one.key)]
+        waiting += bool(lacking) and not missing
+        new = [one for one in missing if is_new(one.key)]
+        repeated += bool(missing) and not new
+        for one in new:
+            tokens = estimate(one.piece.text)
             if first is None:
-                first = asked(job, piece, Surroundings(), form)
+                first = asked(job, one.piece, Surroundings(), form)
                 around = prompt_tokens(first) - tokens
-            missing += 1
+            requests += 1
             prompt += tokens + around
             text += tokens
-    count = through + held + waiting + missing
-    return Forecast(count, through, held, waiting, missing, prompt, text, first)
+    return Forecast(count, through, held, waiting, repeated, requests, prompt, text, first)
 
 
 def total(forecasts: Sequence[Forecast]) -> Forecast:
@@ -72,6 +74,7 @@ def total(forecasts: Sequence[Forecast]) -> Forecast:
         sum(one.through for one in forecasts),
         sum(one.in_memory for one in forecasts),
         sum(one.in_batch for one in forecasts),
+        sum(one.repeated for one in forecasts),
         sum(one.requests for one in forecasts),
         sum(one.prompt_tokens for one in forecasts),
         sum(one.text_tokens for one in forecasts),
@@ -94,6 +97,7 @@ def record(
             "unchanged": found.through,
             "in_memory": found.in_memory,
             "in_batch": found.in_batch,
+            "repeated": found.repeated,
             "requests": found.requests,
             "estimate": {
                 "prompt_tokens": found.prompt_tokens,

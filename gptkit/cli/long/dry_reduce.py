@@ -12,7 +12,7 @@ from gptkit.documents.pieces import Piece
 from gptkit.documents.tokens import estimate
 from gptkit.engine.budget import prompt_tokens
 from gptkit.engine.long.asking import in_one_piece
-from gptkit.engine.long.lacking import Lacking, by_part
+from gptkit.engine.long.lacking import Lacking, by_part, newly
 from gptkit.engine.long.tree import RESULT, plan
 from gptkit.engine.long.values import Job
 
@@ -35,7 +35,7 @@ def forecast(
 ) -> str:
     """Reads all of the input; sends nothing. Merges count as requests, whatever the memory has of them.
     `awaited` knows what a batch under way is to bring."""
-    tokens, asked, waiting = _counted(by_part(pieces, job, form, room), awaited)
+    tokens, asked, waiting, repeated = _counted(by_part(pieces, job, form, room), awaited, newly(job))
     levels = plan(tokens, room)
     merges = sum(levels[1:])
     requests = len(asked) + merges
@@ -49,8 +49,9 @@ def forecast(
             "format": job.format.name,
             "parts": len(tokens),
             "levels": list(levels),
-            "in_memory": len(tokens) - len(asked) - waiting,
+            "in_memory": len(tokens) - len(asked) - waiting - repeated,
             "in_batch": waiting,
+            "repeated": repeated,
             "requests": requests,
             "estimate": {
                 "prompt_tokens": prompt,
@@ -64,16 +65,23 @@ def forecast(
 
 
 def _counted(
-    found: Iterable[tuple[Piece, Sequence[Lacking]]], awaited: Callable[[bytes], bool]
-) -> tuple[list[int], list[int], int]:
-    """The tokens of all parts, those of the parts that are asked for, and how many a batch is to bring."""
+    found: Iterable[tuple[Piece, Sequence[Lacking]]],
+    awaited: Callable[[bytes], bool],
+    is_new: Callable[[bytes], bool],
+) -> tuple[list[int], list[int], int, int]:
+    """The tokens of all parts, those of the parts that are asked for, how many a batch is to bring, and how
+    many wait for another with the same text."""
     tokens: list[int] = []
     asked: list[int] = []
-    waiting = 0
+    waiting = repeated = 0
     for piece, lacking in found:
         tokens.append(estimate(piece.source))
-        if lacking and all(awaited(one.key) for one in lacking):
-            waiting += 1
-        elif lacking:
+        if not lacking:
+            continue
+        missing = [one for one in lacking if not awaited(one.key)]
+        new = [one for one in missing if is_new(one.key)]
+        waiting += not missing
+        repeated += bool(missing) and not new
+        if new:
             asked.append(tokens[-1])
-    return tokens, asked, waiting
+    return tokens, asked, waiting, repeated

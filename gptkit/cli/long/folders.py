@@ -109,17 +109,19 @@ class _Task:
     def show_forecast(self) -> None:
         """What `--dry-run` prints."""
         from gptkit.cli.long.dry import forecast, record, total
+        from gptkit.engine.long.lacking import newly
 
         form = self._services.format(self._invocation.template)
         formats: set[str] = set()
         found = []
+        is_new = newly(self._job)
         with self._once.awaited() as awaited:
             for source, pieces in self._by_file():
                 if source is not None:
                     formats.add(source.format.name)
                     own = self._job._replace(format=source.format)
                     with suppress(*OF_ONE_FILE):
-                        found.append(forecast(pieces, own, form, awaited))
+                        found.append(forecast(pieces, own, form, awaited, is_new))
         plan = self._plan
         more = {"format": sorted(formats), "files": len(plan.work), "skipped": len(plan.skipped)}
         text = record(self._services, self._job, total(found), self._services.url, more)

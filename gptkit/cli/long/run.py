@@ -102,11 +102,12 @@ class _Task:
     def show_forecast(self) -> None:
         """What `--dry-run` prints."""
         from gptkit.cli.long.dry import forecast, record
+        from gptkit.engine.long.lacking import newly
 
         pieces = pieces_of(self._document, self._most)
         form = self._services.format(self._invocation.template)
         with self._once.awaited() as awaited:
-            found = forecast(pieces, self._job, form, awaited)
+            found = forecast(pieces, self._job, form, awaited, newly(self._job))
         self._services.terminal.show(record(self._services, self._job, found, self._services.url))
 
     def _failure(self, output: Output) -> GptkitError | None:

@@ -39,10 +39,23 @@ def lacking_pieces(
     pieces: Iterable[Piece], job: Job, form: OutputFormat, document: int = 0
 ) -> Iterator[Lacking]:
     """Of a document that is worked on piece by piece, in order; what stands there twice comes twice."""
+    for _, lacking in by_piece(pieces, job, form, document):
+        yield from lacking
+
+
+def by_piece(
+    pieces: Iterable[Piece], job: Job, form: OutputFormat, document: int = 0
+) -> Iterator[tuple[Piece, Sequence[Lacking]]]:
+    """Every piece with what lacks of it: nothing, or itself, or some of its halves."""
     for place in placed(pieces):
-        for name, piece in _missing(place.piece, job, form, 0):
-            sent = partial(asked, job, piece, Surroundings(place.before), form)
-            yield Lacking(name, piece, job.format.name, sent, document)
+        around = Surroundings(place.before)
+        yield (
+            place.piece,
+            [
+                Lacking(name, piece, job.format.name, partial(asked, job, piece, around, form), document)
+                for name, piece in _missing(place.piece, job, form, 0)
+            ],
+        )
 
 
 def lacking_parts(
@@ -71,6 +84,18 @@ def by_part(
                 for piece in steps.lacking(part, form)
             ],
         )
+
+
+def newly(job: Job) -> Callable[[bytes], bool]:
+    """Says of a key whether it is asked for: not where the job itself has kept the answer by then."""
+    seen: set[bytes] = set()
+
+    def is_new(name: bytes) -> bool:
+        known = len(seen)
+        seen.add(name)
+        return len(seen) > known
+
+    return is_new if job.memory is not None and not job.fresh else lambda _: True
 
 
 def _whole(piece: Piece, job: Job, form: OutputFormat) -> Sequence[Lacking]:
