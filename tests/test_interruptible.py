@@ -130,12 +130,16 @@ def test_an_interruption_that_python_drops_comes_again() -> None:
 
 
 def test_impatience_counts_once() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    with interruptible():
-        with pytest.raises(Stopped):
+    """Also where the tests run in the background of a shell, which has them ignore INT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with interruptible():
+            with pytest.raises(Stopped):
+                signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("within", [interruptible, uninterrupted])
