@@ -69,6 +69,8 @@ def source(services: Services, template: Template, given: Given, model: str, wis
     if text is None:
         return None
     found = opened(text, given.values, wish.is_file)
+    if wish.is_file and len(given.files) > 1:
+        found = found._replace(format=_joined(found.format, template, given))
     if (
         given.long is None
         and not wish.proved
@@ -78,6 +80,20 @@ def source(services: Services, template: Template, given: Given, model: str, wis
     ):
         return None
     return found
+
+
+def _joined(format_: Format, template: Template, given: Given) -> Format:
+    """Of several files as one text. Prose goes on in the next file; what keeps the structure of any other
+    format has to have them one by one."""
+    if format_.name in PROSE:
+        return format_
+    if long_mode(template) == "reduce":
+        return FORMATS[-1]
+    first, second = (name for name, _ in given.files[:2])
+    raise UsageFault(
+        f"'{first}' and '{second}' cannot be joined: {format_.name}",
+        hint="--output-dir works on several files one by one",
+    )
 
 
 def _fits(services: Services, model: str, tokens: int) -> bool:
