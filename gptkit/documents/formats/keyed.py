@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
-from gptkit.documents.formats.messages import RULES
+from gptkit.documents.formats.messages import RULES, lost_signs
 from gptkit.documents.formats.prose import is_prose
 from gptkit.documents.formats.units import UnitFormat
+from gptkit.documents.pieces import Finding, Piece
 from gptkit.errors import UsageFault
 
 
@@ -25,6 +26,11 @@ class KeyedFormat(UnitFormat):
 
     def with_keys(self, patterns: Sequence[str]) -> Self:
         return type(self)(patterns)
+
+    def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
+        yield from super().unit_findings(unit, answer)
+        for sign in lost_signs(unit, answer):
+            yield Finding(unit.line, "placeholder", f"placeholder '{sign}' missing")
 
     def takes(self, text: str, path: Sequence[str | int]) -> bool:
         """Whether the value at a path is translated."""

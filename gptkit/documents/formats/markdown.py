@@ -46,6 +46,7 @@ class Markdown:
         if body:
             found += _broken_links(piece, body, line_of)
             found += _new_links(piece, body, line_of)
+            found += _swapped_links(piece, body, line_of)
             rebuilt = self.rebuilt(piece, answer)
             found += differences(piece.source, rebuilt, piece.line, _carried(piece))
         return tuple(found)
@@ -61,6 +62,7 @@ class Markdown:
 
 
 WHOLE = 1 << 60
+TELLING = re.compile(r"⟦[0-9]+⟧|\d+(?:[.,]\d+)*")
 UNNAMED = {"", "[]"}
 """What stands behind the text of a link that is also its name."""
 SIGNS = re.compile(
@@ -191,6 +193,31 @@ def _broken_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Findin
             mask = piece.masks[int(number)]
             target = mask if mask not in UNNAMED else found[2]
             yield Finding(line_of(found.start()), "link", f"{what} {shown(target)} broken")
+
+
+def _swapped_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
+    """Links whose texts, as far as they are the same in both languages, have changed places."""
+    if piece.text.count("](") + piece.text.count("][") < 2:
+        return
+    was = {_link(found)[1]: found for found in LINK.finditer(piece.text)}
+    got = {_link(found)[1]: found[2] for found in LINK.finditer(answer)}
+    by_text: dict[str, set[str]] = {}
+    for number, found in was.items():
+        by_text.setdefault(found[2], set()).add(piece.masks[int(number)])
+    for number, found in was.items():
+        text, target = got.get(number, found[2]), piece.masks[int(number)]
+        if text == found[2] or target in by_text.get(text, {target}):
+            others = [one for one in was if one != number and _telling(was[one][2]) == _telling(text)]
+            if _telling(text) == _telling(found[2]) or not any(
+                _telling(got.get(one, "")) == _telling(found[2]) for one in others
+            ):
+                continue
+        yield Finding(line_of(found.start()), "link", f"link {shown(target)} has another's text")
+
+
+def _telling(text: str) -> tuple[str, ...]:
+    """What of the text of a link is the same in every language."""
+    return tuple(sorted(TELLING.findall(text)))
 
 
 def _new_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:

@@ -172,7 +172,7 @@ PLAIN: dict[str, Rule] = {
     "%": matched(
         r"%\([\w. -]+\)[-#0+ ]*[0-9]*(?:\.[0-9]+)?[A-Za-z]",
         r"%(?:[0-9]+\$)?[-+#0]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?(?:hh?|ll?|[Lzjtq])?"
-        r"[sdiufFeEgGxXoc@](?![A-Za-z])",
+        r"[sdiufFeEgGxXoc@](?![A-Za-z])(?!(?<=[0-9]%.)['’][^\W\d_])",  # as in `50%d'eau`
         r"%\{[\w.]+\}",
     ),
     "$": matched(*VARIABLES),

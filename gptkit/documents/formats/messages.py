@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from gptkit.documents.formats.masking import PLAIN, Context, Rule, Rules, Span
+from gptkit.documents.formats.numerals import in_signs, in_words
+from gptkit.documents.pieces import MARK, Piece
 
 ICU_OPEN = re.compile(
     r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,\s*(?:offset:[0-9]+\s*)?(?:=[0-9]+|\w+)\s*\{"
@@ -33,3 +36,40 @@ def _call(sign: str) -> Rule:
 
 
 RULES: Rules = {**PLAIN, "{": _brace, "}": _closing, "$": _call("$"), "@": _call("@")}
+PLURAL = re.compile(r"\{\s*\w+\s*,\s*(?:plural|selectordinal)\s*,")
+BRANCH = re.compile(r"(?:=([0-9]+)|(\w+))\s*\{$")
+NUMBER_OF = {"zero": 0, "one": 1, "two": 2}
+"""Branches that are for one number alone, which may be said in words."""
+
+
+def lost_signs(unit: Piece, answer: str) -> Iterator[str]:
+    """What is not there of percent signs in formats, and of what stands for the number in plurals."""
+    masks = [unit.masks[int(found)] for found in MARK.findall(unit.text)]
+    if any(mask[:1] == "%" for mask in masks) and answer.count("%%") < unit.text.count("%%"):
+        yield "%%"
+    if "#" not in unit.text or not any(PLURAL.match(mask) for mask in masks):
+        return
+    after = dict(_branches(answer, unit.masks))
+    for number, branch in _branches(unit.text, unit.masks):
+        there = after.get(number)
+        if there is None or there.count("#") >= branch.count("#"):
+            continue
+        found = BRANCH.search(unit.masks[number])
+        value = None if found is None else int(found[1]) if found[1] else NUMBER_OF.get(found[2])
+        if value is None or not (str(value) in there or value in {*in_words(there), *in_signs(there)}):
+            yield "#"
+
+
+def _branches(text: str, masks: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """By the mark that opens it, what is said in each branch."""
+    number, said = None, ""
+    parts = MARK.split(text)
+    for mark, behind in zip(map(int, parts[1::2]), parts[2::2], strict=True):
+        mask = masks[mark] if mark < len(masks) else ""
+        if BRANCH.search(mask) or mask[:1] == "}":
+            if number is not None:
+                yield number, said
+            number, said = (mark if BRANCH.search(mask) else None), ""
+        said += behind
+    if number is not None:
+        yield number, said

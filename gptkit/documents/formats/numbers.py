@@ -5,81 +5,84 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from functools import lru_cache
 
-from gptkit.documents.formats.numerals import spelled
-
-RUN = re.compile(r"\d+")
-NUMBER = re.compile(r"\d+(?:(?:[.,'’٬٫·]|[ \u00a0\u2009\u202f](?=\d{3}(?!\d)))\d+)*")
-MAGNITUDES = (
-    (1e2, r"hundred|百|백"),
-    (1e3, r"thousand|k\b|千|천|mil(?:le)?\b|tausend|тыс"),
-    (1e4, r"[万萬만]"),
-    (1e5, r"lakh|hundred thousand|十万|十萬"),
-    (1e6, r"兆|million|millón|milhão|milhões|millones|milioni?|Mio|миллион|млн|百万|百萬|백만|M\b"),
-    (1e7, r"crore|千万|千萬|천만"),
-    (1e8, r"[亿億억]|hundred million"),
-    (1e9, r"billion|milliard|miliard|Mrd|mil millones|bilh|миллиард|млрд|十亿|十億|십억|bn\b|B\b"),
-    (1e11, r"hundred billion|千亿|千億|천억"),
-    (1e12, r"trillion|billones|Billion|billion\b|万亿|兆|조|трлн|триллион"),
+from gptkit.documents.formats import number_words as named
+from gptkit.documents.formats.numerals import in_signs, in_words
+from gptkit.documents.formats.readings import (
+    CLOCK,
+    DECADE,
+    LENIENT_SIGN,
+    MINUTE,
+    MONTH,
+    NUMBER,
+    PLAIN,
+    Number,
+    read,
 )
-GAP = r"[\s\u00a0-]{0,2}"
-SCALES = tuple((scale, re.compile(GAP + rf"(?:{names})", re.IGNORECASE)) for scale, names in MAGNITUDES)
-SCALED = re.compile(rf"\d{GAP}(?:{'|'.join(names for _, names in MAGNITUDES)})", re.IGNORECASE)
-PLAIN, CLOCK, ORDER, OTHER = range(4)
-BEHIND = (
-    (CLOCK, re.compile(r"\s?[ap]\.?m\b|[:h]\d|\s?[時时시点點]|\s?(?:Uhr|h\b|o'clock)", re.IGNORECASE)),
-    (ORDER, re.compile(r"(?:st|nd|rd|th|er|re|ème|e|º|ª)\b|\s?世|세기", re.IGNORECASE)),
-    (OTHER, re.compile(r"\s?(?:[월月]|年?代|년대)")),
-)
-"""What tells, behind a number, that languages write it differently: as hours, ordinals, months, decades."""
-BEFORE = ((CLOCK, re.compile("[:h]$")), (ORDER, re.compile("[第제]$")))
 
-
-class Number(NamedTuple):
-    written: str
-    start: int
-    values: frozenset[float]
-    scaled: bool
-    kind: int
-
-    @property
-    def digits(self) -> str:
-        return digits(self.written)
-
-
+HAS_NUMBER = re.compile(r"[\d¼-¾⅐-⅞]")
+SHARE_WORDS = ((named.HALF, (0.5,)), (named.QUARTER, (0.25, 0.75)), (named.AND_A_HALF, (1.5,)))
+ALWAYS = re.compile(r"24/7")
+"""An idiom of English that other languages have other words for."""
+TENTHS = re.compile(r"(\d+(?:\.\d+)?)\s?折|([一二三四五六七八九])折")
+SHARES = {0.5: 30.0, 0.25: 15.0, 0.75: 45.0}
+MINUTES = {minutes: share for share, minutes in SHARES.items()}
+"""Of an hour, in minutes."""
+PHONE = 7
 Same = Callable[[Number, Number], bool]
-
-
-def digits(written: str) -> str:
-    """Of any script, as ASCII."""
-    return "".join(str(int(sign)) for sign in written if sign.isdecimal())
 
 
 def differences(before: str, after: str) -> tuple[list[Number], list[Number]]:
     """Numbers that are missing in the second text, and those that only it has."""
-    if _runs(before) == _runs(after) and not SCALED.search(before):
+    if not HAS_NUMBER.search(before) and not HAS_NUMBER.search(after):
         return [], []
-    old, new = list(_numbers(before)), sorted(_numbers(after), key=lambda one: one.kind)
+    old, new = read(before), read(after)
+    missing, added = _signless(old, after), _signless(new, before)
+    if missing or added:
+        return missing, added
     missing, added = old, new
-    for same in (_alike, lambda one, two: bool(one.values & two.values), _same_hour, _same_decade):
+    of_kind = map(_of_kind, (_alike, _equal, _same_hour))
+    for same in (*of_kind, _alike, _equal, _unnamed(old, new), _same_hour, _same_decade, _same_share):
         missing, added = _unlike(missing, added, same)
-    missing, added = _unsaid(missing, after), _unsaid(added, before)
-    if _joined(missing) == _joined(added) and not any(one.scaled for one in missing):
+    missing, added = _taken_apart(missing, added)
+    if missing and added and _one_row(missing, added):
         return [], []
-    sure = {PLAIN, *(kind for kind in (CLOCK, ORDER) if _comparable(kind, old, new, missing, added))}
-    return [one for one in missing if one.kind in sure], [one for one in added if one.kind in sure]
+    missing, added = _unsaid(missing, before, after), _unsaid(added, after, before)
+    missing, added = (
+        [one for one in missing if not _is_full_hour(one)],
+        [one for one in added if not _may_come(one)],
+    )
+    return missing or _without_percent(old, before, after), added
+
+
+def _of_kind(same: Same) -> Same:
+    """Hours are sought among hours first."""
+    return lambda one, two: one.kind == two.kind and same(one, two)
 
 
 def _alike(one: Number, two: Number) -> bool:
     """The same digits, and not a million where there was a billion."""
-    return one.digits == two.digits and not (one.scaled and two.scaled and one.values.isdisjoint(two.values))
+    return one.digits == two.digits and (bool(one.values & two.values) or one.values == two.values)
+
+
+def _equal(one: Number, two: Number) -> bool:
+    if one.values or two.values:
+        return bool(one.values & two.values)
+    return sorted(one.parts) == sorted(two.parts) and len(one.parts) > 2  # a date in another order
+
+
+def _unnamed(old: Iterable[Number], new: Iterable[Number]) -> Same:
+    """A million in a language of which the words for it are not known."""
+    if any(one.scaled for one in old) == any(one.scaled for one in new):
+        return lambda one, two: False
+    return lambda one, two: one.scaled != two.scaled and one.digits == two.digits
 
 
 def _same_hour(one: Number, two: Number) -> bool:
     """Of twelve or of twenty-four."""
-    return one.kind == two.kind == CLOCK and any(
-        hour % 12 == other % 12 and max(hour, other) <= 24 for hour in one.values for other in two.values
+    return CLOCK in (one.kind, two.kind) and any(
+        abs(hour - other) == 12 and max(hour, other) <= 24 for hour in one.values for other in two.values
     )
 
 
@@ -88,45 +91,175 @@ def _same_decade(one: Number, two: Number) -> bool:
     return any(
         year % 10 == 0 and year % 100 == other and 1000 <= year < 2100
         for first, second in ((one, two), (two, one))
-        if OTHER in (first.kind, second.kind)
+        if DECADE in (first.kind, second.kind)
         for year in first.values
         for other in second.values
     )
 
 
-def _unsaid(numbers: list[Number], text: str) -> list[Number]:
+def _same_share(one: Number, two: Number) -> bool:
+    """Half an hour is 30 minutes."""
+    return any(
+        SHARES.get(share) == minutes
+        for first, second in ((one, two), (two, one))
+        for share in first.values
+        for minutes in second.values
+    )
+
+
+def _taken_apart(missing: list[Number], added: list[Number]) -> tuple[list[Number], list[Number]]:
+    """Dates, hours and fractions that one language writes in one and the other in parts."""
+    if not (missing and added) and not any(_is_date(one) for one in (*missing, *added)):
+        return missing, added
+    missing, added = _in_parts(missing, added), _in_parts(added, missing)
+    for same in (_equal, _same_hour, _same_share):
+        missing, added = _unlike(missing, added, same)
+    return missing, added
+
+
+def _in_parts(numbers: list[Number], others: list[Number]) -> list[Number]:
+    values = {value for other in others if not other.parts for value in other.values}
+    values |= {(value + 12) % 24 for value in values}
+    done: list[Number] = []
+    for one in numbers:
+        twin = any(sorted(one.parts) == sorted(other.parts) for other in others)
+        if one.scaled or not one.parts or twin or not (_is_date(one) or values.intersection(one.parts)):
+            done.append(one)
+            continue
+        hour = len(one.parts) == 2 and one.parts[0] <= 24 and one.parts[1] < 60
+        for at, part in enumerate(one.parts):
+            month = _is_date(one) and part <= 12
+            kind = MONTH if month else (MINUTE if at else CLOCK) if hour else PLAIN
+            done.append(Number(one.written, one.start + at, frozenset({part}), kind=kind))
+    return done
+
+
+def _is_date(one: Number) -> bool:
+    return (
+        len(one.parts) == 3
+        and not one.values
+        and any(part > 31 for part in one.parts)
+        and min(one.parts) <= 12
+    )
+
+
+def _one_row(missing: list[Number], added: list[Number]) -> bool:
+    """Whether they are one long row of digits that is grouped in another way, as that of a telephone."""
+    rows = ["".join(one.digits for one in some) for some in (missing, added)]
+    return (
+        rows[0] == rows[1]
+        and len(rows[0]) >= PHONE
+        and not any("." in one.written or "," in one.written or one.scaled for one in (*missing, *added))
+    )
+
+
+def _unsaid(numbers: list[Number], own: str, text: str) -> list[Number]:
     """Those that the text does not spell out."""
     if not numbers:
         return numbers
-    words = Counter(float(value) for value in spelled(text))
+    words = _words(own, text)
+    known, month_of = _months()
+    months = {month_of[name.casefold()] for name in known.findall(text)}
+    next_hour = named.pattern(named.TOWARDS).search(text) is not None
+    always = ALWAYS.search(own)
     left = []
     for one in numbers:
-        word = next((value for value in one.values if words[value] > 0), None)
-        if word is None:
+        if always and one.start in (always.start(), always.start() + 3):
+            continue
+        if one.kind == MONTH and (not months or months & one.values):
+            continue
+        said = next(
+            (some for some in _sayings(one, next_hour) if all(words[value] > 0 for value in some)), None
+        )
+        if said is None:
             left.append(one)
         else:
-            words[word] -= 1
+            words.subtract(said)
     return left
 
 
-def _comparable(
-    kind: int, old: list[Number], new: list[Number], missing: list[Number], added: list[Number]
-) -> bool:
-    """Whether both languages write such numbers in digits: one that is another then is a mistake."""
-    lost, found = (any(one.kind == kind for one in some) for some in (missing, added))
-    counts = {sum(one.kind == kind for one in some) for some in (old, new)}
-    return lost and found and (kind == CLOCK or len(counts) == 1)
+@lru_cache(maxsize=1)
+def _months() -> tuple[re.Pattern[str], dict[str, float]]:
+    month_of = {name.casefold(): month for month, names in named.rows(named.MONTHS) for name in names}
+    behind = r"(?![a-zà-öø-ÿа-я])"
+    return re.compile(rf"(?<![a-zа-я])(?:{named.either(month_of)}){behind}", re.IGNORECASE), month_of
 
 
-def _runs(text: str) -> Counter[str]:
-    return Counter(digits(run) for run in RUN.findall(text))
+def _words(own: str, text: str) -> Counter[float]:
+    """The numbers that a text spells out, but for those that the other spells out as well."""
+    words = Counter(map(float, in_words(text)))
+    for value, count in Counter(map(float, in_words(own))).items():
+        if value > 1:
+            words[value] = max(0, words[value] - count)
+    words.update(map(float, in_signs(text)))
+    words[2.0] += len(named.pattern(named.DUAL).findall(text))
+    for words_of, values in SHARE_WORDS:
+        known = named.pattern(words_of)
+        if (count := len(known.findall(text)) - len(known.findall(own))) > 0:
+            words.update(dict.fromkeys(values, count))
+    for _ in named.pattern(named.NOON).finditer(text):
+        words.update((0.0, 12.0, 24.0))
+    for found in TENTHS.finditer(text):
+        of_ten = float(found[1] or "一二三四五六七八九".index(found[2]) + 1)
+        words.update((10 * of_ten, 100 - 10 * of_ten))
+    return words
 
 
-def _joined(numbers: Iterable[Number]) -> str:
-    return "".join(one.digits for one in numbers)
+def _sayings(one: Number, next_hour: bool) -> Iterable[tuple[float, ...]]:
+    """The words that may stand for it; half past six is half seven, a quarter to six is 5:45."""
+    yield from ((value,) for value in one.values)
+    if one.parts and max(one.values, default=1) < 1:
+        yield one.parts
+    for value in one.values:
+        if value % 1 == 0.5 and value > 1:
+            yield (value - 0.5, 0.5)
+        if value in MINUTES:
+            yield (MINUTES[value],)
+        if one.percent and value == 50:
+            yield (0.5,)
+        if one.kind == CLOCK and value <= 24:
+            yield (value % 12,)
+            if next_hour:
+                yield (value % 12 + 1,)
+        if one.kind == DECADE and value >= 1000:
+            yield (value % 100,)
+
+
+def _signless(numbers: list[Number], other: str) -> list[Number]:
+    """Those below zero, if the other text says of fewer that they are."""
+    below = [one for one in numbers if one.negative]
+    if not below:
+        return []
+    signs = sum(
+        LENIENT_SIGN.search(other, max(0, found.start() - 3), found.start()) is not None
+        for found in NUMBER.finditer(other)
+    )
+    short = len(below) - signs - len(named.pattern(named.MINUS).findall(other))
+    return [one._replace(written=f"-{one.written}") for one in below[:short]] if short > 0 else []
+
+
+def _is_full_hour(one: Number) -> bool:
+    """The minutes of three o'clock."""
+    return one.kind == MINUTE and one.values == {0.0}
+
+
+def _may_come(one: Number) -> bool:
+    """An article or a word for `each` is a number in some languages."""
+    return _is_full_hour(one) or (one.values == {1.0} and len(one.written) == 1 and one.kind != MINUTE)
+
+
+def _without_percent(numbers: list[Number], before: str, after: str) -> list[Number]:
+    """Those that were percentages, where nothing says so any more."""
+    shares = [one for one in numbers if one.percent]
+    if not shares or named.pattern(named.PERCENT).search(after):
+        return []
+    said = {value for number in read(after) for value in number.values}
+    return [one._replace(written=f"{one.written}%") for one in shares if one.values & said]
 
 
 def _unlike(missing: list[Number], added: list[Number], same: Same) -> tuple[list[Number], list[Number]]:
+    if not missing or not added:
+        return missing, added
     rest = list(added)
     unmatched = []
     for one in missing:
@@ -136,26 +269,3 @@ def _unlike(missing: list[Number], added: list[Number], same: Same) -> tuple[lis
         else:
             rest.remove(match)
     return unmatched, rest
-
-
-def _numbers(text: str) -> Iterable[Number]:
-    for found in NUMBER.finditer(text):
-        scales = [scale for scale, names in SCALES if names.match(text, found.end())]
-        values = frozenset(
-            round(value * scale, 6) for value in _readings(found[0]) for scale in scales or [1.0]
-        )
-        yield Number(found[0], found.start(), values, bool(scales), _kind(text, *found.span()))
-
-
-def _kind(text: str, start: int, end: int) -> int:
-    behind = (kind for kind, pattern in BEHIND if pattern.match(text, end))
-    before = (kind for kind, pattern in BEFORE if pattern.search(text, max(0, start - 1), start))
-    return next(behind, None) or next(before, PLAIN)
-
-
-def _readings(written: str) -> Iterable[float]:
-    """As a whole number, and with the last separator before a fraction."""
-    groups = [digits(run) for run in RUN.findall(written)]
-    yield float("".join(groups)[:300])
-    if len(groups) > 1:
-        yield float(f"{''.join(groups[:-1])[:300]}.{groups[-1]}")

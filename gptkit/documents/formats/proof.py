@@ -6,15 +6,20 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from gptkit.documents.formats.composing import END, line_ends, placed
+from gptkit.documents.formats.composing import END, GAP, line_ends, placed
 from gptkit.documents.formats.masking import OWN_MARK, Rules, masked
 from gptkit.documents.formats.nesting import unnested
-from gptkit.documents.formats.numbers import differences
+from gptkit.documents.formats.numbers import HAS_NUMBER, differences
 from gptkit.documents.pieces import MARK, Finding, Piece, mark
 
 SHOWN = 60
+FENCE = re.compile(r"```|~~~")
+COLON = re.compile("[:：]")
+ANNOUNCED = re.compile(r"[^\n]*[:：][ \t]*\n[ \t]*\S")
 ENTITY = re.compile(r"&#?\w+;")
 STRUCTURAL = frozenset("<>{}[]()|`*_#%$\\~")
+PART_END = re.compile(r"\n[ \t]*\n|\n(?=[ \t>]*(?:[-*+]|[\d•]{1,9}[.)])[ \t])|(?<!\\)\|")
+"""Between parts of a text whose numbers stay where they are."""
 LineOf = Callable[[int], int]
 """From a place in a piece's text to the line of the input."""
 KINDS = (
@@ -48,12 +53,22 @@ def general(piece: Piece, answer: str, rules: Rules, line_of: LineOf) -> Iterato
     if not answer.strip():
         yield Finding(line_of(0), "empty", "answer is empty")
         return
+    yield from _wrapping(piece.text, answer, line_of)
     yield from marks(piece, answer, line_of)
     for number in unnested(piece.text, answer, piece.masks):
         at = piece.text.find(mark(number))
         yield Finding(line_of(at), "tag", f"tag {shown(piece.masks[number])} closes nothing there")
     yield from _invented(piece, answer, rules, line_of)
     yield from numbers(piece.text, answer, line_of)
+
+
+def _wrapping(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
+    """What models put around an answer: a fence, a line that announces it."""
+    if FENCE.match(answer) and not FENCE.match(text):
+        yield Finding(line_of(0), "code", "code fence added")
+    first = GAP.split(text, maxsplit=1)[0]
+    if ANNOUNCED.match(answer) and not COLON.search(first):
+        yield Finding(line_of(0), "blocks", "line before the text added")
 
 
 def unified(answer: str) -> str:
@@ -85,12 +100,28 @@ def _may_go(mask: str) -> bool:
 
 
 def numbers(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
-    missing, added = differences(MARK.sub("⟦", text), MARK.sub("⟦", answer))
-    for one in missing:
-        yield Finding(line_of(_original(text, one.start)), "number", f"number {shown(one.written)} missing")
-    at = _original(text, missing[0].start) if missing else 0
-    for one in added:
-        yield Finding(line_of(at), "number", f"number {shown(one.written)} added")
+    bare, bare_answer = MARK.sub("⟦", text), MARK.sub("⟦", answer)
+    if not HAS_NUMBER.search(bare) and not HAS_NUMBER.search(bare_answer):
+        return
+    for start, part, other in _pairs(bare, bare_answer):
+        missing, added = differences(part, other)
+        for one in missing:
+            at = _original(text, start + one.start)
+            yield Finding(line_of(at), "number", f"number {shown(one.written)} missing")
+        at = _original(text, start + (missing[0].start if missing else 0))
+        for one in added:
+            yield Finding(line_of(at), "number", f"number {shown(one.written)} added")
+
+
+def _pairs(text: str, answer: str) -> Iterator[tuple[int, str, str]]:
+    """Paragraphs, list items and cells, each with its like in the answer; all in one if it has fewer."""
+    ends = [0, *(found.end() for found in PART_END.finditer(text)), len(text)]
+    other = [0, *(found.end() for found in PART_END.finditer(answer)), len(answer)]
+    if len(ends) != len(other):
+        yield 0, text, answer
+        return
+    for start, end, first, last in zip(ends, ends[1:], other, other[1:], strict=False):
+        yield start, text[start:end], answer[first:last]
 
 
 def kind_of(mask: str) -> str:

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple, Self
 from zlib import crc32
 
 from gptkit.documents.chunk import HOLE
-from gptkit.documents.formats.composing import line_ends
+from gptkit.documents.formats.composing import GAP, line_ends
 from gptkit.documents.formats.masking import PLAIN, Rules, masked
 from gptkit.documents.formats.proof import general
 from gptkit.documents.pieces import UNIT_LINE, Finding, Piece, Slot, joined_units, mark, units_of, unmasked
@@ -110,6 +110,9 @@ class UnitFormat(ABC):
     def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
         """The proof of one text; `unit` holds it alone, with the masks of its piece."""
         yield from general(unit, answer, self.rules, lambda _: unit.line)
+        was, became = len(GAP.split(unit.text)), len(GAP.split(answer))
+        if was != became:
+            yield Finding(unit.line, "blocks", f"{was} paragraphs became {became}")
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
         segments = list(_segments_of(piece)) if piece.slots else []
