@@ -18,7 +18,7 @@ ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和"
 SPELLED_ERA = re.compile(f"({'|'.join(ERAS)})(元|[{''.join(DIGITS)}十百]+)年")
 WORD = re.compile(r"[^\W\d_]+")
 ROMAN = re.compile(
-    r"(?<![A-Za-z])(?=[IVXLC])(C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})(?=(?:e|er|ème|º|ª|\.)?\b)"
+    r"(?<![A-Za-z])(?=[IVX]|[LC][IVXLC])(C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})(?=(?:e|er|ème|º|ª|\.)?\b)"
 )
 LETTERS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 TURNED = {"IV": 4, "IX": 9, "XL": 40, "XC": 90}
