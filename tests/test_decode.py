@@ -121,7 +121,7 @@ def zipped(name: str) -> bytes:
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG"),
         (b"%PDF-1.7\n%plain ASCII\n", "PDF"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF"),
-        (gzip.compress(b"text"), "gzip"),
+        (gzip.compress(b"text", mtime=0), "gzip"),
         (zipped("a.txt"), "ZIP"),
         (zipped("word/document.xml"), "Word"),
         (b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\0>\0", "executable"),

@@ -56,7 +56,7 @@ def test_a_damaged_encoding(server: FakeServer, damage: str) -> None:
 
 
 WHOLE = HELLO + STOP + done()
-PACKED = {"gzip": gzip.compress(WHOLE), "deflate": zlib.compress(WHOLE)}
+PACKED = {"gzip": gzip.compress(WHOLE, mtime=0), "deflate": zlib.compress(WHOLE)}
 TRAILER = {"gzip": 8, "deflate": 4}
 """Bytes of checksum (and length) behind the compressed data."""
 
