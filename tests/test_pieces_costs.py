@@ -12,6 +12,7 @@ import pytest
 from gptkit.documents.borders import grouped
 from gptkit.documents.chunk import block
 from gptkit.documents.formats import format_named
+from gptkit.documents.formats.numbers import differences
 from gptkit.documents.formats.units import middle
 from gptkit.documents.stream import lines
 from gptkit.documents.tokens import estimate
@@ -52,6 +53,33 @@ def test_four_times_the_document_takes_little_more_than_four_times_the_work(
     count = 60_000 // min(len(part), 24)
     little, much = (seconds(name, start + part * n + end) for n in (count, 4 * count))
     assert much < 9 * little + 0.05
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("a 5 ", "b 6 "),
+        ("at 10:30 ", "um 11.45 "),
+        ("3.5 million ", "5,3 Mio. "),
+        ("1.2.2024 ", "3. 4. 2025 "),
+        ("{} ", "{}1 "),
+        ("-5 °C ", "5 °C "),
+        ("half an hour ", "30 min "),
+    ],
+)
+def test_the_numbers_of_four_times_the_text_take_little_more_than_four_times_the_work(
+    source: str, answer: str
+) -> None:
+    def tried(count: int) -> float:
+        before, after = ("".join(one.format(at) for at in range(count)) for one in (source, answer))
+        tries = []
+        for _ in range(2):
+            began = time.process_time()
+            differences(before, after)
+            tries.append(time.process_time() - began)
+        return min(tries)
+
+    assert tried(1200) < 9 * tried(300) + 0.05
 
 
 def calls(of: Callable[..., object], work: Callable[[], object]) -> int:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from gptkit.documents.formats.masking import PLAIN, Context, Rule, Rules, Span
-from gptkit.documents.formats.numerals import in_signs, in_words
 from gptkit.documents.pieces import MARK, Piece
 
 ICU_OPEN = re.compile(
@@ -49,6 +48,8 @@ def lost_signs(unit: Piece, answer: str) -> Iterator[str]:
         yield "%%"
     if "#" not in unit.text or not any(PLURAL.match(mask) for mask in masks):
         return
+    from gptkit.documents.formats.numerals import in_signs, in_words
+
     after = dict(_branches(answer, unit.masks))
     for number, branch in _branches(unit.text, unit.masks):
         there = after.get(number)

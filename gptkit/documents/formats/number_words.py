@@ -1,6 +1,7 @@
 """What numbers, scales, months, halves, minus and percent are called in many languages.
 
-A line is a number and words for it; a word that ends in a hyphen may go on, `_` stands for a space.
+A line is a number and words for it; a word that ends in a hyphen may go on, `_` stands for a space, and what
+has `@` and a language behind it is meant so in that language alone.
 """
 
 from __future__ import annotations
@@ -12,74 +13,106 @@ from unicodedata import normalize
 
 WORDS = """
 0 no none nothing kein- aucun- ningún ninguna nessun- nenhum- geen ingen inga нет brak hiç zero zéro null
-0 cero nul noll ноль нуля zera sıfır không
+0 cero nul noll ноль нуля zera sıfır không žádn- ingen@da semmi ei nincs
 1 one a an once single first un une ein eine einen einem einer eines eins einmal erst- einzig- premier-
 1 première- uno una primer- solo sola solos um uma único única primeir- primo prima primi prime één een
 1 eerst- eenmaal en ett först- jeden jedna jedno jednej jednego jednym jedną pierwsz- один одна одно одного
-1 одной одну одним одном перв- bir biri birinci ilk một nhất đầu each every per ein- jede- chaque cada
-2 two second twice double doubled couple pair both deux deuxième- dos segundo segunda doble zwei- zweit-
-2 doppel- doppelt- beid- paar due secondo seconda doppi- dois duas dobro duplo twee- tweede- dubbel- två
+1 одной одну одним одном перв- bir biri birinci ilk một nhất đầu each every per ein- jede- chaque cada jedné
+1 et@da egy egyik yksi yhden перша satu pertama unu unul ένα ένας μία μια yek
+2 two second twice double doubled couple pair both deux deuxième- dos@es segundo segunda doble zwei- zweit-
+2 doppel- doppelt- beid- paar due@it secondo seconda doppi- dois duas dobro duplo twee- tweede- dubbel- två
 2 andra dubbel dwa dwie dwaj dwóch dwu dwoma dwoje drugi drugie drugiego druga drugą drugim drugiej podwój-
-2 два две двух двум двумя втор- дваж- двое вдвое iki- ikinci çift hai nhì gấp
+2 два две двух двум двумя втор- дваж- двое вдвое iki- ikinci çift hai@vi nhì@vi gấp other to@da anden andet
+2 dva dvě dvou dvěma druh- két kettő második kaksi kahden toinen дві двох друг- dua kedua doi două δύο δυο
+2 δεύτερ-
 3 three third- thrice triple trois troisième- drei- dritt- tres tercer- tercio tercios tre terzo terza terzi
 3 três terceir- terço terços drie- derd- tredje- tredjedel- trzy trzech trzem trzema troje trzeci- trzykrot-
-3 три трёх трех трём трем тремя трет- трое триж- втрое üç üçü üçte üçüncü- ba
+3 три трёх трех трём трем тремя трет- трое триж- втрое üç üçü üçte üçüncü- ba@vi tredje tři tří třem třet-
+3 három harmad- kolme kolmen трьох tiga ketiga trei τρία τρεις τριών τρίτ-
 4 four- fourth- quatre quatrième- vier- viert- cuatro cuarto cuarta quattro quarto quarta quarti quarte
 4 quatro vierd- fyra fjärd- cztery czterech czterem czterema czwart- четыре- четырёх четырех четырьмя
-4 четверт- четверо dört- dörd- bốn tư
+4 четверт- четверо dört- dörd- bốn tư fire@da fjerde čtyři čtyř- čtvrt- négy negyed- neljä neljän чотири
+4 чотирьох empat keempat patru τέσσερα τέσσερις τεσσάρων τέταρτ-
 5 five fifth- cinq cinquième- fünf- cinco quint- cinque quinto vijf- vijfd- fem femte- pięć pięciu pięcioma
-5 piąt- пять пяти пятью пят- beş- năm lăm
-6 six sixth- sixième- sechs- seis sext- sei sesto sesta zes zesde- sex sjätt- sześć sześciu szóst- шесть
-6 шести шест- altı altıncı- altıda sáu
+5 piąt- пять пяти пятью пят- beş- năm@vi lăm pět pěti pát- öt@hu ötöd- viisi viiden lima kelima cinci πέντε
+5 πέμπτ-
+6 six sixth- sixième- sechs- seis sext- sei@it sesto sesta zes zesde- sex@sv sjätt- sześć sześciu szóst-
+6 шесть шести шест- altı altıncı- altıda sáu seks sjette šest šesti šest- hat@hu hatod- kuusi kuuden шість
+6 enam keenam șase έξι έκτ-
 7 seven seventh- sept septième- sieben- siebt- siete séptim- sette settim- sete sétim- zeven- zevend- sju
-7 sjund- siedem siedmi- siódm- семь семи седьм- yedi- bảy
+7 sjund- siedem siedmi- siódm- семь семи седьм- yedi- bảy syv syvende sedm sedmi sedm- hét@hu heted-
+7 seitsemän сім сьом- tujuh ketujuh șapte επτά εφτά έβδομ-
 8 eight- eighth- huit huitième- acht- ocho octav- otto ottav- oito oitav- åtta åttond- osiem ośmi- ósm-
-8 восемь восьми восьм- sekiz- tám
+8 восемь восьми восьм- sekiz- tám otte ottende osm osmi osm- nyolc nyolcad- kahdeksan вісім delapan
+8 kedelapan opt οκτώ οχτώ όγδο-
 9 nine ninth- neuf neuvième- neun- nueve noven- nove nono nona negen- negend- nio nionde- dziewięć
-9 dziewięci- dziewiąt- девять девяти девят- dokuz- chín
-10 ten tenth- dix dixième- zehn- diez décim- dieci decim- dez tien tiend- tio tionde- dziesięć dziesięciu
-10 dziesiąt- десять десяти десят- onuncu mười
-11 eleven- onze onzième- elf elft- once undici undicesim- elfd- elva elfte- jedenast- одиннадцат- onbir-
+9 dziewięci- dziewiąt- девять девяти девят- dokuz- chín ni@da niende devět devíti devát- kilenc kilenced-
+9 yhdeksän sembilan kesembilan nouă εννέα εννιά ένατ-
+10 ten@en tenth- dix dixième- zehn- diez décim- dieci decim- dez tien tiend- tio tionde- dziesięć dziesięciu
+10 dziesiąt- десять десяти десят- onuncu mười ti@da tiende deset deseti desát- tíz@hu tized- kymmenen
+10 sepuluh kesepuluh zece δέκα δέκατ-
+11 eleven- onze onzième- elf@de elft- once@es undici undicesim- elfd- elva elfte- jedenast- одиннадцат-
+11 onbir- elleve jedenáct- tizenegy- yksitoista одинадцят- sebelas unsprezece έντεκα
 12 twelve twelfth- dozen- douze douzième- zwölf- zwölft- doce docena- dodici dodicesim- doze dúzia- twaalf-
-12 twaalfd- tolv tolft- dwanaś- dwunast- двенадцат-
+12 twaalfd- tolv tolft- dwanaś- dwunast- двенадцат- dvanáct- tizenkét- tizenkettő kaksitoista дванадцят-
+12 doisprezece δώδεκα
 13 thirteen- treize treizième- dreizehn- trece tredici- treze dertien- tretton- trzynaś- trzynast-
-13 тринадцат-
+13 тринадцат- tretten třináct- tizenhárom
 14 fourteen- quatorz- vierzehn- catorc- quattordic- catorze quatorze veertien- fjorton- czternaś- czternast-
-14 четырнадцат-
-15 fifteen- quinz- fünfzehn- quince quindic- quinze vijftien- femton- piętnaś- piętnast- пятнадцат-
+14 четырнадцат- fjorten čtrnáct- tizennégy
+15 fifteen- quinz- fünfzehn- quince quindic- quinze vijftien- femton- piętnaś- piętnast- пятнадцат- femten
+15 patnáct- tizenöt
 16 sixteen- seiz- sechzehn- dieciséis sedic- dezesseis dezasseis zestien- sexton- szesnaś- szesnast-
-16 шестнадцат-
+16 шестнадцат- seksten šestnáct- tizenhat
 17 seventeen- dix-sept siebzehn- diecisiete diciassett- dezessete zeventien- sjutton- siedemnaś- siedemnast-
-17 семнадцат-
-18 eighteen- achtzehn- dieciocho diciott- dezoito achttien- arton- osiemnaś- osiemnast- восемнадцат-
+17 семнадцат- sytten sedmnáct- tizenhét
+18 eighteen- achtzehn- dieciocho diciott- dezoito achttien- arton- osiemnaś- osiemnast- восемнадцат- atten
+18 osmnáct- tizennyolc
 19 nineteen- neunzehn- diecinueve diciannov- dezenove negentien- nitton- dziewiętnaś- dziewiętnast-
-19 девятнадцат-
+19 девятнадцат- nitten devatenáct- tizenkilenc
 20 twenty twent- vingt- zwanzig- veint- venti ventun- ventidue ventitr- ventiquattr- venticinq- ventisei
 20 ventisett- ventott- ventinov- ventesim- vigésim- vinte twintig- tjugo- dwadzieś- dwudziest- двадцат-
-20 yirmi-
-30 thirt- trent- dreißig- treint- trinta dertig- trettio- trzydzieś- trzydziest- тридцат- otuz-
+20 yirmi- tyve tyvende dvacet- dvacát- húsz huszad- huszon- kaksikymmentä двадцят- douăzeci είκοσι
+30 thirt- trent- dreißig- treint- trinta dertig- trettio- trzydzieś- trzydziest- тридцат- otuz- tredive
+30 třicet- harminc- kolmekymmentä тридцят- τριάντα
 40 forty forties fortieth- quarant- vierzig- cuarent- quarenta veertig- fyrtio- czterdzieś- czterdziest-
-40 сорок- kırk-
+40 сорок- kırk- fyrre čtyřicet- negyven- neljäkymmentä сорок σαράντα
 50 fift- cinquant- fünfzig- cincuent- cinquenta vijftig- femtio- pięćdziesiąt- пятьдесят- пятидесят- elli-
+50 halvtreds padesát- ötven- viisikymmentä п'ятдесят πενήντα
 60 sixt- soixant- sechzig- sesent- sessant- sessenta zestig- sextio- sześćdziesiąt- шестьдесят- шестидесят-
-60 altmış-
+60 altmış- tres@da šedesát- hatvan- kuusikymmentä шістдесят εξήντα
 70 sevent- septant- siebzig- setent- settant- zeventig- sjuttio- siedemdziesiąt- семьдесят- семидесят-
-70 yetmiş-
+70 yetmiş- halvfjerds sedmdesát- hetven- сімдесят εβδομήντα
 80 eighty eightie- huitant- quatre-vingt- achtzig- ochent- ottant- oitent- tachtig- åttio- osiemdziesiąt-
-80 восемьдесят- восьмидесят- seksen-
-90 ninet- nonant- neunzig- novent- negentig- nittio- dziewięćdziesiąt- девяност- doksan-
+80 восемьдесят- восьмидесят- seksen- firs@da osmdesát- nyolcvan- вісімдесят ογδόντα
+90 ninet- nonant- neunzig- novent- negentig- nittio- dziewięćdziesiąt- девяност- doksan- halvfems devadesát-
+90 kilencven- дев'яносто ενενήντα
 100 hundert- cent cents cento centaine- centinai- centes- cien hundred- honderd- hundra- sto сто сотн- yüz-
-100 trăm
+100 trăm hundrede- száz- sata sadan ratus seratus sută sute εκατό
 200 zweihundert- doscient- duecent- duzent- dwieście двести двухсот
 300 trescient- trecent- trezent- trzysta триста трёхсот
 500 quinient- quinhent- pięćset пятьсот пятисот
 700 setecient- setecent- siedemset семьсот семисот
-1000 tausend- thousand- mille mil mila duizend- tusen- tysiąc- тысяч- nghìn ngàn
+1000 tausend- thousand- mille mil mila duizend- tusen- tysiąc- тысяч- nghìn ngàn tusind- tisíc- ezer- tuhat
+1000 tuhannen тисяч- ribu seribu mie mii χίλια χιλιάδες
 1000000 million- millón millon- milhão milhões milione milioni miljoen- miljon- milion- миллион- milyon-
-1000000 triệu
-1000000000 billion- milliard- miliard- miljard- miljarder миллиард- milyar- tỷ
+1000000 triệu milió- miljoona- мільйон- juta milioane εκατομμύρι-
+1000000000 billion- milliard- miliard- miljard- miljarder миллиард- milyar- tỷ milliárd- miljardi- мільярд-
+1000000000 miliar δισεκατομμύρι-
 """
 """Of European languages, Turkish and Vietnamese: cardinals, ordinals, and what tells how often."""
+LANGUAGES = """
+es el los las que una por
+en the of and is was
+it il che di gli della sono
+sv och är att för som
+da og er på til det
+vi của là và có không
+de der die das und ist den
+tr ve için bir bu ile
+hu és az egy hogy nem
+"""
+"""Of which some words for numbers are everyday words elsewhere, and words that tell them by."""
 SIGNS = """
 0 没有 无 沒有 無 なし 없 ไม่มี ศูนย์ शून्य صفر אפס 영 공
 1 หนึ่ง แรก เดียว एक पहल واحد أول أحد אחת אחד ראשו 하나 한 첫 ひとつ 初 壹
@@ -124,12 +157,17 @@ SCALES = """
 1000000000 млрд. milyar tỷ tỉ พันล้าน अरब مليار مليارات מיליארד bn 十亿 十億 십억
 10000000000 百亿 百億 백억
 100000000000 千亿 千億 천억 खरब
-1000000000000 trillion trillions billón billones biljoen billion bilioni bilione Billionen trilhão trilhões
+1000000000000 trillion trillions billón billones biljoen bilioni bilione Billionen trilhão trilhões
 1000000000000 trilyon триллион триллиона триллионов трлн трлн. biljon bilion 兆 조 万亿 萬億 تريليون
 1000000000 mil_millones mil_milhões mille_millions thousand_million тысяч_миллионов
 100000 hundred_thousand cent_mille hunderttausend cien_mil
 100000000 hundred_million
 100000000000 hundred_billion
+1000 tusind tisíc tisíce ezer tuhat tuhatta тисяч тисячі тис. ribu mie mii χιλιάδες
+1000000 milión milióny miliony millió miljoona miljoonaa мільйон мільйони мільйонів juta milion milioane
+1000000 εκατομμύριο εκατομμύρια
+1000000000 miliarda miliardy miliard milliárd miljardi miljardia мільярд мільярди мільярдів miliar miliarde
+1000000000 δισεκατομμύριο δισεκατομμύρια δισ.
 """
 """What may stand behind a number."""
 MONTHS = """
@@ -162,7 +200,7 @@ DUAL = r"[\u0621-\u064a]{3,}(?:ان|ين)\b|[\u05d0-\u05ea]{2,}יים\b"
 HALF = (
     r"\bhal[bfv]|mitad|metade|metà|\bmei[ao]\b|\bmedi[oa]\b|\bmezz[oa]\b|\bdemie?s?\b|moitié|helft|hälft|połow|\bpół"
     r"|wpół|полов|\bпол(?:часа|года|дня|минуты|литра|кило)|yarım|yarıs|buçuk|nửa|rưỡi|आधा|आधे|आधी|साढ़े|نصف|חצי"
-    r"|ครึ่ง|半|반"
+    r"|ครึ่ง|半|반|půl|polovi|\bfél\b|felet?\b|puoli|puolet|половин|setengah|separuh|jumătate|μισ[όή]|ήμισι"
 )
 TOWARDS = (
     r"hal[bfv]|wpół|полови|пол[а-я]|viertel|kwart|kvart|quarter|quart|cuarto|без|menos|meno|moins|para as"
@@ -173,18 +211,25 @@ NOON = (
     r"|meia-noite|middag|middernacht|midnatt|południ|północ|полдень|полдня|полудн|полноч|полночь"
     r"|öğle|gece yarısı|trưa|nửa đêm|दोपहर|आधी रात|ظهر|منتصف|צהריים|חצות|เที่ยง|正午|中午|午夜|半夜|정오|자정"
 )
-QUARTER = r"quarter|quart|viert|cuarto|kwart|kvart|kwadrans|четверт|çeyrek|चौथाई|सवा|ربع|רבע|刻|四半|mười lăm"
-AND_A_HALF = r"anderthalb|eineinhalb|anderhalf|anderhalve|półtor|полтор|डेढ़"
+QUARTER = (
+    r"čtvrt|negyed|neljännes|чверт|seperempat|sfert|τέταρτο|quarter|quart|viert|cuarto|kwart|kvart|kwadrans"
+    r"|четверт|çeyrek|चौथाई|सवा|ربع|רבע|刻|四半|mười lăm"
+)
+AND_A_HALF = (
+    r"anderthalb|eineinhalb|anderhalf|anderhalve|półtor|полтор|डेढ़|δυόμισι|ενάμισι|másfél|puolitoista|halvanden"
+    r"|halvannan"
+)
 MINUS = (
     r"minus|moins|menos|meno\b|negativ|négativ|below|sub-?zero|under noll|unter|frost|kallgrad|sous"
     r"|au-dessous|bajo cero|sotto|abaixo|onder nul|минус|ниже|мороз|отрицат|eksi|sıfırın|poniżej|mróz"
     r"|mroz|ujemn|âm|dưới|ลบ|ต่ำกว่า|माइनस|ऋण|शून्य से नीचे|नीचे|सिफर|سالب|تحت|ناقص|מתחת|מינוס|零下|负|負"
-    r"|マイナス|氷点下|영하|마이너스|음의"
+    r"|mínusz?|miinus|мінус|нижче|alatt|μείον|κάτω|מתחת|マイナス|氷点下|영하|마이너스|음의"
 )
 BELOW_ZERO = r"(?:\bminus|\bминус|零下|氷点下|マイナス|영하|마이너스)\s*$"
 """What says before a number in no other sense that it is below zero."""
 PERCENT = (
-    r"[%％٪‰]|percent|per cent|prozent|pour ?cent|por ?cien|por ?cento|percento|per ?cento|procent"
+    r"[%％٪‰]|prosent|százalék|відсот|persen|sută|τοις εκατό"
+    r"|percent|per cent|prozent|pour ?cent|por ?cien|por ?cento|percento|per ?cento|procent"
     r"|процент|yüzde|phần trăm|प्रतिशत|फ़ीसदी|फीसदी|เปอร์เซ็น|ร้อยละ|المئة|المائة|بالمئة|אחוז"
     r"|百分|パーセント|퍼센트|프로|[割成折]"
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,6 +22,12 @@ ROMAN = re.compile(
 )
 LETTERS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 TURNED = {"IV": 4, "IX": 9, "XL": 40, "XC": 90}
+SINO_KOREAN = re.compile("[일이삼사오육칠팔구]?[십백천만억][일이삼사오육칠팔구십백천만억]*")
+TO_CHINESE = str.maketrans("일이삼사오육칠팔구십백천만억", "一二三四五六七八九十百千万亿")
+KOREAN_TENS = "열 스물 서른 마흔 쉰 예순 일흔 여든 아흔".split()  # noqa: SIM905
+KOREAN_UNITS = "하나 한 둘 두 셋 세 넷 네 다섯 여섯 일곱 여덟 아홉".split()  # noqa: SIM905
+NEXT = 5
+"""Letters that may stand between tens and units: an ending, a word for and."""
 BETWEEN = {"und", "and", "et", "y", "e", "och", "va", "ve", "en", "i"}
 """Words that join tens and units."""
 LEAST, MOST_BEHIND = 3, 6
@@ -30,6 +36,7 @@ LEAST, MOST_BEHIND = 3, 6
 
 class _Lexicon(NamedTuple):
     words: dict[str, tuple[float, ...]]
+    only: dict[str, tuple[float, str]]  # with the language in which they mean it
     stems: dict[str, float]
     signs: re.Pattern[str]
     of_sign: dict[str, float]
@@ -51,15 +58,31 @@ def in_signs(text: str) -> Iterator[float]:
             yield sum(TURNED.get(part) or sum(LETTERS[sign] for sign in part) for part in found.groups())
     lexicon = _lexicon()
     if not text.isascii():
-        for found in lexicon.signs.finditer(text):
-            yield lexicon.of_sign[found[0]]
+        yield from _in_a_row(
+            (found.span(), lexicon.of_sign[found[0]]) for found in lexicon.signs.finditer(text)
+        )
+        for found in SINO_KOREAN.finditer(text):
+            yield _chinese(found[0].translate(TO_CHINESE))
+
+
+def _in_a_row(signs: Iterable[tuple[tuple[int, int], float]]) -> Iterator[float]:
+    """Each by itself, and tens and units that stand next to one another together."""
+    last, end = 0.0, 0
+    for (start, stop), value in signs:
+        yield value
+        if start - end <= NEXT and (last >= 10 > value > 0 or 0 < last < 10 <= value <= 90) and last <= 90:
+            yield last + value
+        last, end = value, stop
 
 
 def _in_words(text: str, lexicon: _Lexicon) -> Iterator[float]:
     before = 0.0
-    for found in WORD.finditer(text):
-        word = found[0].casefold()
+    all_words = [found[0].casefold() for found in WORD.finditer(text)]
+    spoken = {language for language, telling in _languages().items() if not telling.isdisjoint(all_words)}
+    for word in all_words:
         values = lexicon.words.get(word) or tuple(_compound(word, lexicon))
+        if (only := lexicon.only.get(word)) and only[1] in spoken:
+            values = (only[0], *values)
         yield from values
         value = values[0] if values else 0
         joint = _together(before, value)
@@ -119,9 +142,14 @@ def _stem(word: str, lexicon: _Lexicon) -> float | None:
 @lru_cache(maxsize=1)
 def _lexicon() -> _Lexicon:
     words: dict[str, tuple[float, ...]] = {}
+    only: dict[str, tuple[float, str]] = {}
     stems: dict[str, float] = {}
     for value, names in named.rows(named.WORDS):
         for name in names:
+            if "@" in name:
+                word, _, language = name.partition("@")
+                only[word] = value, language
+                continue
             if name.endswith("-"):
                 stems.setdefault(name[:-1], value)
             whole = name.rstrip("-")
@@ -130,7 +158,15 @@ def _lexicon() -> _Lexicon:
     of_sign: dict[str, float] = {}
     for value, names in named.rows(named.SIGNS):
         of_sign.update(dict.fromkeys(names, value))
-    return _Lexicon(words, stems, _signs(of_sign), of_sign)
+    for tens in KOREAN_TENS:
+        of_sign.update({tens + unit: of_sign[tens] + of_sign[unit] for unit in KOREAN_UNITS})
+    return _Lexicon(words, only, stems, _signs(of_sign), of_sign)
+
+
+@lru_cache(maxsize=1)
+def _languages() -> dict[str, frozenset[str]]:
+    lines = (line.split(" ") for line in named.LANGUAGES.strip().split("\n"))
+    return {language: frozenset(telling) for language, *telling in lines}
 
 
 def _signs(of_sign: dict[str, float]) -> re.Pattern[str]:

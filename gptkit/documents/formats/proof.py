@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from gptkit.documents.formats.composing import END, GAP, line_ends, placed
 from gptkit.documents.formats.masking import OWN_MARK, Rules, masked
 from gptkit.documents.formats.nesting import unnested
-from gptkit.documents.formats.numbers import HAS_NUMBER, differences
 from gptkit.documents.pieces import MARK, Finding, Piece, mark
 
 SHOWN = 60
+HAS_NUMBER = re.compile(r"[\d¼-¾⅐-⅞]")
 FENCE = re.compile(r"```|~~~")
 COLON = re.compile("[:：]")
 ANNOUNCED = re.compile(r"[^\n]*[:：][ \t]*\n[ \t]*\S")
@@ -103,6 +103,8 @@ def numbers(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
     bare, bare_answer = MARK.sub("⟦", text), MARK.sub("⟦", answer)
     if not HAS_NUMBER.search(bare) and not HAS_NUMBER.search(bare_answer):
         return
+    from gptkit.documents.formats.numbers import differences  # and all its words, when there is need
+
     for start, part, other in _pairs(bare, bare_answer):
         missing, added = differences(part, other)
         for one in missing:

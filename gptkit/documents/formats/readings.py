@@ -25,7 +25,7 @@ WRITTEN = re.compile(
 GAP = r"[ \t\n\u00a0\u202f-]{0,2}"
 LETTER = re.compile(r"(?P<letter>[kKMB])\b")
 LETTERS = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
-SEVERAL = {"billion": (1e9, 1e12), "兆": (1e6, 1e12), "mil": (1e3, 1e6), "千": (1e3, 1.0), "cent": (1e2, 1.0)}
+SEVERAL = {"Billion": (1e9, 1e12), "兆": (1e6, 1e12), "mil": (1e3, 1e6), "千": (1e3, 1.0), "cent": (1e2, 1.0)}
 MEGA = re.compile(rf"{GAP}(?:mega|мега|메가|メガ|मेगा|ميغا|מגה)(?!byte|bit)", re.IGNORECASE)
 UNIT_OF = re.compile(rf"{GAP}[千兆百](?=[米克瓦赫卡字分])")
 """What looks like a scale, and is the beginning of kilometre, kilogram, megabyte."""
@@ -55,6 +55,8 @@ PERCENT = re.compile(r"\s?[%％٪]")
 THAI_ERA = 543
 """Years that are counted from the death of the Buddha."""
 MOST_DIGITS = 300
+SHARES = {0.5: 30.0, 0.25: 15.0, 0.75: 45.0}
+"""Of an hour, in minutes."""
 
 
 class Number(NamedTuple):
@@ -155,8 +157,8 @@ def _scaled(text: str, end: int, values: frozenset[float]) -> tuple[frozenset[fl
     found = known.match(text, end)
     if found is None:
         return values, False, end
-    name = found["scale"].casefold()
-    scales = SEVERAL.get(name) or (scale_of[name],)
+    name = found["scale"]
+    scales = SEVERAL.get(name) or (scale_of[name.casefold()],)
     return frozenset(round(value * scale, 6) for value in values for scale in scales), True, found.end()
 
 
