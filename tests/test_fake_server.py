@@ -210,7 +210,7 @@ def test_an_early_answer_comes_before_the_body(server: FakeServer) -> None:
 
 def test_a_connection_is_refused_a_word(server: FakeServer) -> None:
     server.raw([reset()], when="connected")
-    with _connected(server) as client, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), _connected(server) as client:  # or while it still connects
         client.recv(1)
     assert server.requests == []
     assert len(server.connections) == 1
