@@ -66,7 +66,7 @@ def composed(group: Sequence[Block], name: str) -> Piece:
 def _stripped(text: str, masks: list[str]) -> str:
     """Without the white space at its ends, masked or not."""
     text = text.strip()
-    while text.startswith(HOLE) and masks[0].isspace():
+    while text.startswith(HOLE) and not masks[0].strip():
         text, _ = text[len(HOLE) :].lstrip(), masks.pop(0)
     while text.endswith(HOLE) and masks[-1].isspace():
         text, _ = text[: -len(HOLE)].rstrip(), masks.pop()

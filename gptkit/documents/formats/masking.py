@@ -50,7 +50,8 @@ def masked(text: str, rules: Rules, known: Collection[str] = ()) -> tuple[str, l
         rule = rules.get(text[start])
         span = rule(text, start, context) if rule else None
         if span is None or span[0] < done:
-            place = start + (2 if text[start] == "\\" and "\\" in rules else 1)
+            escapes = text[start] == "\\" and "\\" in rules and text[start + 1 : start + 2] not in OWN_SIGNS
+            place = start + (2 if escapes else 1)
         else:
             literals.append(text[done : span[0]])
             masks.append(text[span[0] : span[1]])
@@ -140,6 +141,8 @@ ATOM = re.compile(rf"{WHOLE}|.", re.DOTALL)
 BACKTICKS = re.compile("`+")
 TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]")
 MORE_TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]|www\.|  (?= *[\n\r])")
+OWN_SIGNS = ("⟦", "⟧")
+"""Never left in a text, not even escaped: whatever takes it apart counts them as its own."""
 OWN_MARK = re.compile(r"⟦#?[0-9]*⟧|[⟦⟧]")
 NOT_IN_URL = r"\s<>()\[\]{}\"`|\\^⟦⟧，。！？；：、（）「」『』《》【】“”‘’"
 URL_REST = rf"(?:[^{NOT_IN_URL}]|\([^{NOT_IN_URL}]*\)|\{{[^{NOT_IN_URL}]*\}})++"

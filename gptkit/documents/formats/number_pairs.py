@@ -123,24 +123,26 @@ def _in_parts(numbers: list[Number], others: list[Number]) -> list[Number]:
     done: list[Number] = []
     for one in numbers:
         twin = tuple(sorted(one.parts)) in twins
-        if one.scaled or not one.parts or twin or not (_is_date(one) or values.intersection(one.parts)):
+        if one.scaled or not one.parts or twin or not (_is_date(one) or _are_there(one, values)):
             done.append(one)
             continue
         hour = len(one.parts) == 2 and one.parts[0] <= 24 and one.parts[1] < 60
         for at, part in enumerate(one.parts):
-            month = _is_date(one) and part <= 12
+            month = part <= 12 and _is_date(one)
             kind = MONTH if month else (MINUTE if at else CLOCK) if hour else PLAIN
             done.append(Number(one.written, one.start + at, frozenset({part}), kind=kind))
     return done
 
 
+def _are_there(one: Number, values: set[float]) -> bool:
+    """Whether each of its parts is; the minutes of a full hour and a half may be said otherwise."""
+    first, *others = one.parts
+    return first in values and all(part in values or part < 1 for part in others)
+
+
 def _is_date(one: Number) -> bool:
-    return (
-        len(one.parts) == 3
-        and not one.values
-        and any(part > 31 for part in one.parts)
-        and min(one.parts) <= 12
-    )
+    years = [part for part in one.parts if part >= 1000]
+    return len(one.parts) == 3 and len(years) == 1 and sum(part <= 31 for part in one.parts) == 2
 
 
 def _one_row(missing: list[Number], added: list[Number]) -> bool:

@@ -12,8 +12,20 @@ from functools import lru_cache
 from unicodedata import normalize
 
 WORDS = """
-0 no none nothing kein- aucun- ningún ninguna nessun- nenhum- geen ingen inga нет brak hiç zero zéro null
-0 cero nul noll ноль нуля zera sıfır không žádn- ingen@da semmi ei nincs
+0 nonzero- ненулев-
+2 двух- dwu-
+3 трех- трёх- trój-
+4 четырех- четырёх-
+16 hex hexa
+0 zero- null- nul- нул- нуль- sıfır- nolla- nulov- zerow- μηδέν
+2 binary binair- binär- binaire- binari- binär двоичн- двійков- ikili dvojkov- multiple several plusieurs
+8 octal- oktal- octaal octale ottal- восьмеричн- вісімков- ósemkow- osmičkov- sekizli
+10 decimal- dezimal- décimal- десятичн- десятков- dziesiętn-
+16 hexadecimal- hexadezimal- hexadécimal- esadecimal- hexadecimaal шестнадцатеричн- шістнадцятков-
+16 szesnastkow-
+16 hexadesimal- heksadesimal- onaltılı hexadecimál-
+0 zero zéro null
+0 cero nul noll ноль нуля zera sıfır
 1 one a an once single first un une ein eine einen einem einer eines eins einmal erst- einzig- premier-
 1 première- uno una primer- solo sola solos um uma único única primeir- primo prima primi prime één een
 1 eerst- eenmaal en ett först- jeden jedna jedno jednej jednego jednym jedną pierwsz- один одна одно одного
@@ -22,7 +34,7 @@ WORDS = """
 2 two second twice double doubled couple pair both deux deuxième- dos@es segundo segunda doble zwei- zweit-
 2 doppel- doppelt- beid- paar due@it secondo seconda doppi- dois duas dobro duplo twee- tweede- dubbel- två
 2 andra dubbel dwa dwie dwaj dwóch dwu dwoma dwoje drugi drugie drugiego druga drugą drugim drugiej podwój-
-2 два две двух двум двумя втор- дваж- двое вдвое iki- ikinci çift hai@vi nhì@vi gấp other to@da anden andet
+2 два две двух двум двумя втор- дваж- двое вдвое iki- ikinci çift hai@vi nhì gấp other to@da anden andet
 2 dva dvě dvou dvěma druh- két kettő második kaksi kahden toinen дві двох друг- dua kedua doi două δύο δυο
 2 δεύτερ-
 3 three third- thrice triple trois troisième- drei- dritt- tres tercer- tercio tercios tre terzo terza terzi
@@ -34,7 +46,7 @@ WORDS = """
 4 четверт- четверо dört- dörd- bốn tư fire@da fjerde čtyři čtyř- čtvrt- négy negyed- neljä neljän чотири
 4 чотирьох empat keempat patru τέσσερα τέσσερις τεσσάρων τέταρτ-
 5 five fifth- cinq cinquième- fünf- cinco quint- cinque quinto vijf- vijfd- fem femte- pięć pięciu pięcioma
-5 piąt- пять пяти пятью пят- beş- năm@vi lăm pět pěti pát- öt@hu ötöd- viisi viiden lima kelima cinci πέντε
+5 piąt- пять пяти пятью пят- beş- năm lăm pět pěti pát- öt@hu ötöd- viisi viiden lima kelima cinci πέντε
 5 πέμπτ-
 6 six sixth- sixième- sechs- seis sext- sei@it sesto sesta zes zesde- sex@sv sjätt- sześć sześciu szóst-
 6 шесть шести шест- altı altıncı- altıda sáu seks sjette šest šesti šest- hat@hu hatod- kuusi kuuden шість
@@ -114,10 +126,10 @@ hu és az egy hogy nem
 """
 """Of which some words for numbers are everyday words elsewhere, and words that tell them by."""
 SIGNS = """
-0 没有 无 沒有 無 なし 없 ไม่มี ศูนย์ शून्य صفر אפס 영 공
+0 ศูนย์ शून्य صفر אפס 영 공
 1 หนึ่ง แรก เดียว एक पहल واحد أول أحد אחת אחד ראשו 하나 한 첫 ひとつ 初 壹
 2 สอง ทั้งคู่ दो दू दोन اثن ثاني ثنان ضعف مرتين שני שתי שתיים כפול פעמיים 두 둘 ふたつ 双 雙 俩
-3 สาม तीन तीसर ثلاث ثالث ثلث שלוש שליש 세 셋 석 삼
+3 תלת สาม तीन तीसर ثلاث ثالث ثلث שלוש שליש 세 셋 석 삼
 4 สี่ चार चौथ أربع رابع ربع ארבע רביע רבע 네 넷 넉 사
 5 ห้า पाँच पांच पाच خمس خامس חמש חמיש 다섯 오
 6 หก छह छः छठ ستة سادس سدس שש ששה שיש 여섯 육
@@ -202,6 +214,10 @@ HALF = (
     r"|wpół|полов|\bпол(?:часа|года|дня|минуты|литра|кило)|yarım|yarıs|buçuk|nửa|rưỡi|आधा|आधे|आधी|साढ़े|نصف|חצי"
     r"|ครึ่ง|半|반|půl|polovi|\bfél\b|felet?\b|puoli|puolet|половин|setengah|separuh|jumătate|μισ[όή]|ήμισι"
 )
+MORE_THAN_ONE = (
+    r"\bmore than on(?:e|ce)\b|\bmehr als ein|\bplus d.une?\b|\bmás de una?\b|больше одно|более одно"
+)
+"""Two or more, as some languages put it."""
 TOWARDS = (
     r"hal[bfv]|wpół|полови|пол[а-я]|viertel|kwart|kvart|quarter|quart|cuarto|без|menos|meno|moins|para as"
 )

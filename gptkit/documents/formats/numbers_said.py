@@ -57,7 +57,8 @@ def _words(own: str, text: str) -> Counter[float]:
         if value > 1:
             words[value] = max(0, words[value] - count)
     words.update(map(float, in_signs(text)))
-    words[2.0] += len(named.pattern(named.DUAL).findall(text))
+    for words_for_two in (named.DUAL, named.MORE_THAN_ONE):
+        words[2.0] += len(named.pattern(words_for_two).findall(text))
     for words_of, values in SHARE_WORDS:
         known = named.pattern(words_of)
         if (count := len(known.findall(text)) - len(known.findall(own))) > 0:

@@ -176,7 +176,10 @@ def _signs(of_sign: dict[str, float]) -> re.Pattern[str]:
         if "\u0900" <= sign[0] <= "\u097f":
             parts.append(rf"(?<![\u0900-\u097f]){sign}")
         elif "\uac00" <= sign[0] <= "\ud7af":
-            parts.append(rf"(?<![\uac00-\ud7af]){sign}" + (r"(?=\s)" if len(sign) == 1 else ""))
+            parts.append(
+                rf"(?<![\uac00-\ud7af]){sign}"
+                + (r"(?=\s|[번째개명가시살달배층곳권마잔대차자분])" if len(sign) == 1 else "")
+            )
         else:
             parts.append(sign)
     return re.compile("|".join(parts))

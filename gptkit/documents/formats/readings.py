@@ -205,7 +205,7 @@ def _readings(written: str, runs: list[str]) -> Iterator[float]:
     if len(set(marks)) == 1 and grouped and len(runs[-1]) == 3 and int(runs[0]):
         yield float("".join(runs))
     single = marks.count(last) == 1 and (len(marks) == 1 or (grouped and len(set(marks)) == 2))
-    if single and last in ".,٫·" and runs[-1] != "000":
+    if single and last in ".,٫·'" and runs[-1] != "000":
         yield float(f"{''.join(runs[:-1])}.{runs[-1]}")
 
 
