@@ -23,6 +23,7 @@ from gptkit.errors import (
     NoPermission,
     ProtocolFault,
     RateLimited,
+    Refused,
     Stopped,
     TooLong,
     TryAgain,
@@ -33,6 +34,27 @@ from gptkit.provider.complaint import complaint
 
 FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
     (400, None, Unavailable, 1, "request not accepted (400): The fake server was told to say 400."),
+    (
+        400,
+        {"error": {"code": "content_filter", "message": "The response was filtered"}},
+        Refused,
+        1,
+        "the provider refused the request (400): The response was filtered",
+    ),
+    (
+        400,
+        {"error": {"code": "invalid_prompt", "message": "Invalid prompt"}},
+        Refused,
+        1,
+        "the provider refused the request (400): Invalid prompt",
+    ),
+    (
+        403,
+        {"error": {"code": 403, "message": "your input was flagged"}},
+        Refused,
+        1,
+        "the provider refused the request (403): your input was flagged",
+    ),
     (401, None, NoPermission, 1, "the API key was not accepted (401): The fake server was told to say 401."),
     (402, "", Unavailable, 1, "no credit (402)"),
     (403, {"error": "Country not supported"}, NoPermission, 1, "not allowed (403): Country not supported"),

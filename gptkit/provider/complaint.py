@@ -44,6 +44,11 @@ _NO_CREDIT = re.compile(
     re.IGNORECASE,
 )
 
+_REFUSED = re.compile(
+    r"content[_ ](?:filter|policy|management policy)|ResponsibleAIPolicyViolation|invalid_prompt"
+    r"|moderation[_ ]blocked|safety[_ ]system|input was flagged|flagged as potentially",
+    re.IGNORECASE,
+)
 _BAD_VALUE = re.compile(
     r"(?:above|below)[ _](?:the )?(?:max|min)|out[ _]of[ _]range|too (?:large|small|high|low)"
     r"|(?:less|greater|more) than(?: or equal)?|must be (?:between|at (?:least|most)|positive|a )"
@@ -65,6 +70,11 @@ class Complaint(NamedTuple):
     @property
     def no_credit(self) -> bool:
         return bool(_NO_CREDIT.search(f"{self.kind} {self.message}"))
+
+    @property
+    def refused(self) -> bool:
+        """For what the request says; another request may well be answered."""
+        return bool(_REFUSED.search(f"{self.kind} {self.message}"))
 
     @property
     def rejected(self) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import errno
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from gptkit.errors import (
@@ -14,12 +13,14 @@ from gptkit.errors import (
     NoPermission,
     ProtocolFault,
     RateLimited,
+    Refused,
     TooLong,
     TryAgain,
     Unavailable,
 )
 from gptkit.provider.complaint import Complaint, complaint, tokens, wait
 from gptkit.provider.exchange import Exchange
+from gptkit.provider.redaction import redacted
 from gptkit.sanitize import one_line
 
 _CA_HINT = "if your network has its own certificate authority, name its file in SSL_CERT_FILE"
@@ -35,7 +36,7 @@ def fault(error: Exception, exchange: Exchange) -> GptkitError:
         found.message += "; it may have been billed"
     found.partial = exchange.partial
     found.request_id = found.request_id or exchange.request_id
-    found.message = _redacted(found.message, exchange)
+    found.message = redacted(found.message, exchange)
     found.args = (found.message,)
     found.__cause__ = found.__context__ = None
     return found.with_traceback(error.__traceback__ if isinstance(found, InternalFault) else None)
@@ -79,22 +80,24 @@ def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
         return long
     if status in (400, 402, 403, 429) and said.no_credit:
         row = STATUS[402]
+    if status in (400, 403, 422) and said.refused:
+        row = STATUS[451]
     if status == 404 and not exchange.model:
         row = STATUS[405] if exchange.sought.endswith("API") else STATUS[405]._replace(hint="")
     if status == 401 and not exchange.endpoint.key:
         row = row._replace(what="the server wants an API key")
     proxy = f"the proxy {exchange.proxy}" if exchange.proxy else "a proxy on the way"
-    names = {"model": exchange.model, "sought": exchange.sought, "proxy": proxy}
-    what = row.what.format(url=exchange.place.url, **names)
-    message = f"{what} ({status})" + _shown(said, exchange)
-    found = row.kind(message, hint=row.hint, tries=row.tries, billed=row.billed)
+    what = row.what.format(url=exchange.place.url, model=exchange.model, sought=exchange.sought, proxy=proxy)
+    found = row.kind(
+        f"{what} ({status})" + _shown(said, exchange), hint=row.hint, tries=row.tries, billed=row.billed
+    )
     found.parameter = said.rejected if status in (400, 422) else ""
     return found
 
 
 def _shown(said: Complaint, exchange: Exchange) -> str:
     """Redacted before it is cut: half a key is too much as well."""
-    text = one_line(_redacted(said.message, exchange))
+    text = one_line(redacted(said.message, exchange))
     return f": {text}" if text else ""
 
 
@@ -119,6 +122,7 @@ STATUS: Mapping[int, _Row] = {
     413: _Row(TooLong, 1, "input too long"),
     422: _Row(Unavailable, 1, "request not accepted"),
     425: _Row(TryAgain, 4, "the server is not ready"),
+    451: _Row(Refused, 1, "the provider refused the request"),
     429: _Row(RateLimited, 4, "too many requests"),
     500: _Row(TryAgain, 4, "server trouble"),
 }
@@ -279,22 +283,3 @@ def _inner(error: BaseException) -> BaseException | None:
     """httpcore2's pool breaks the chain, but what it wraps stays its argument."""
     wrapped = error.args[0] if error.args else None
     return error.__cause__ or (wrapped if isinstance(wrapped, BaseException) else None)
-
-
-def _redacted(text: str, exchange: Exchange) -> str:
-    for secret in _secrets(exchange):
-        text = text.replace(secret, "***")
-    return text
-
-
-def _secrets(exchange: Exchange) -> Iterator[str]:
-    from base64 import b64encode
-    from urllib.parse import quote
-
-    values = [exchange.endpoint.key or "", exchange.place.login.partition(":")[2]]
-    secret = re.compile("auth|key|token|cookie", re.IGNORECASE)
-    values += [value for name, value in exchange.endpoint.headers.items() if secret.search(name)]
-    for value in values:
-        for plain in {value.strip(), value.strip().removeprefix("Bearer ")}:
-            if len(plain) >= 4:
-                yield from (plain, quote(plain, safe=""), b64encode(plain.encode()).decode().rstrip("="))
