@@ -9,7 +9,7 @@ from engine_parts import Parts, Shown, question, said
 
 from gptkit.chat import Charge, Finished, Message, Reply, Request, Text, Usage
 from gptkit.engine.attempts import exchange
-from gptkit.engine.budget import Budget, Cap, prompt_tokens
+from gptkit.engine.budget import Budget, Cap, Share, prompt_tokens
 from gptkit.errors import BadConfiguration, GptkitError, OverBudget, Stopped, TryAgain
 
 MILLION = 1_000_000
@@ -96,6 +96,36 @@ def test_answers_as_long_as_their_texts_are_reserved_with_that_length() -> None:
         echoing.reserve(one)
     with pytest.raises(OverBudget):
         echoing.at(0.9).reserve(one)
+
+
+def test_answers_are_expected_to_be_as_long_as_those_before() -> None:
+    text = "word " * 100
+    one = question()._replace(messages=(Message("user", text),), text=text)
+    echoing = budget(0.5)
+    echoing.as_long = True
+    first = echoing.reserve(one)
+    echoing.charge(one, first, Reply("x", "stop", usage=Usage(100, 1000)), False, 5.0, "answer")
+    assert echoing.reserve(one) == pytest.approx(1000 * 10 / MILLION, rel=0.1)
+    counted = Budget()
+    counted.tokens = 2500
+    counted.charge(one, counted.reserve(one), Reply("x", "stop", usage=Usage(9, 1000)), False, 5.0, "answer")
+    counted.reserve(one)
+    with pytest.raises(OverBudget, match="of 2500 tokens"):
+        counted.reserve(one)
+
+
+def test_what_was_set_aside_may_not_fit_any_more() -> None:
+    text = "word " * 100
+    one = question()._replace(messages=(Message("user", text),), text=text)
+    dear_one = budget(0.01)
+    dear_one.as_long = True
+    first, _ = dear_one.reserve(one), dear_one.reserve(one)
+    dear_one.confirm()
+    dear_one.charge(one, first, Reply("x", "stop", usage=Usage(100, 1000)), False, 5.0, "answer")
+    with pytest.raises(OverBudget, match=r"is used up: 0.0101 is spent, 0.00.* set aside"):
+        dear_one.confirm()
+    with pytest.raises(OverBudget):
+        Share(dear_one).confirm()
 
 
 def test_a_cap_in_money_needs_a_price() -> None:

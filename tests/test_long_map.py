@@ -339,7 +339,7 @@ def test_a_place_is_held_until_the_answer_is_kept() -> None:
         sent.append("other")
         gate.leave()
 
-    send = gated(lambda _: iter(()), gate, time.monotonic)
+    send = gated(lambda _: iter(()), gate, time.monotonic, lambda: None)
     question = Request("m", ())
     send(question)
     thread = threading.Thread(target=other)
@@ -365,7 +365,7 @@ def test_who_pauses_or_fails_has_no_place() -> None:
     def refused(_: Request) -> Iterator[Event]:
         raise TryAgain("500")
 
-    send = gated(refused, gate, time.monotonic)
+    send = gated(refused, gate, time.monotonic, lambda: None)
     with pytest.raises(TryAgain):
         send(Request("m", ()))
     for _ in range(2):

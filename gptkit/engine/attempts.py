@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 
 from gptkit.chat import Event, Finished, Reasoning, Refusal, Reply, Request, Sink, Text
+from gptkit.engine.budget import Room
 from gptkit.engine.verdict import verdict
 from gptkit.engine.work import TWINS, Means, Outcome
 from gptkit.errors import GptkitError, OverBudget
@@ -57,7 +58,7 @@ class _Course:
         self._best: Outcome | None = None
 
     def attempt(
-        self, request: Request, sink: Sink | None, reserved: float
+        self, request: Request, sink: Sink | None, reserved: Room
     ) -> tuple[Reply, GptkitError | None]:
         """Send it once. What it rejected before is remembered as soon as it works without it."""
         self._sent += 1

@@ -15,6 +15,12 @@ ANSWER = 4096
 """Tokens that are left free for an answer whose limit is not set."""
 
 
+class Room(float):
+    """What was set aside for a request: US dollars, and the `tokens` that its answer is expected to have."""
+
+    tokens = 0
+
+
 class Cap(NamedTuple):
     """The most that may be spent, in US dollars, the words by which the user knows it, and what of it
     was spent before this run."""
@@ -34,7 +40,8 @@ class Budget:
 
     `host` is where requests go. A request is reserved at its estimate before it is sent (its answer
     counts with the limit that the request sets, else as nothing: its length is not known before, unless
-    the answers are `as_long` as their texts) and charged at what it came to. Safe for several threads.
+    the answers are `as_long` as their texts, or as much longer as those before) and charged at what it
+    came to. Safe for several threads.
     """
 
     def __init__(
@@ -61,6 +68,8 @@ class Budget:
         self._spent = 0.0
         self._answered = 0
         self._expected = 0
+        self._texts = 0
+        """Tokens of the texts that the answers are about."""
         self._lock = allocate_lock()
 
     def at(self, share: float) -> "Budget":
@@ -80,37 +89,46 @@ class Budget:
         """US dollars that were charged, as far as prices are known."""
         return self._spent
 
-    def reserve(self, request: Request, count: int = 1) -> float:
+    def reserve(self, request: Request, count: int = 1) -> Room:
         """Room for a request, or OverBudget; `count` is two where the try before it may be billed too.
 
         Returns what `charge` takes back.
         """
-        cost = self._estimated(request) if self.caps else 0.0
-        expected = self._length(request)
+        length = self._length(request)
+        room = Room(self._estimated(request, length) if self.caps else 0.0)
+        room.tokens = length if self.tokens is not None else 0
         with self._lock:
-            if self.tokens is not None and self._answered + self._expected + expected > self.tokens:
-                raise OverBudget(f"the budget of {self.tokens} tokens is used up")
+            self._check(room)
             if self.requests is not None and self.used + count > self.requests:
                 plural = "" if self.requests == 1 else "s"
                 raise OverBudget(f"the budget of {self.requests} request{plural} is used up")
-            for cap in self.caps:
-                spent = cap.before + self._spent
-                if spent + self._reserved + cost > cap.dollars:
-                    held = round(self._reserved, 9)
-                    aside = f", {held:.4g} set aside for requests under way" if held else ""
-                    raise OverBudget(
-                        f"{cap.name} of {cap.dollars:.4g} USD is used up: {spent:.4g} is spent{aside}, and "
-                        f"the next request takes at least {cost:.4g}"
-                    )
             self.used += count
-            self._reserved += cost
-            self._expected += expected
-        return cost
+            self._reserved += room
+            self._expected += room.tokens
+        return room
+
+    def confirm(self) -> None:
+        """OverBudget where what was set aside no longer fits, because answers cost more than expected."""
+        with self._lock:
+            self._check(Room())
+
+    def _check(self, room: Room) -> None:
+        if self.tokens is not None and self._answered + self._expected + room.tokens > self.tokens:
+            raise OverBudget(f"the budget of {self.tokens} tokens is used up")
+        for cap in self.caps:
+            spent = cap.before + self._spent
+            if spent + self._reserved + room > cap.dollars:
+                held = round(self._reserved, 9)
+                aside = f", {held:.4g} set aside for requests under way" if held else ""
+                more = f", and the next request takes at least {room:.4g}" if room else ""
+                raise OverBudget(
+                    f"{cap.name} of {cap.dollars:.4g} USD is used up: {spent:.4g} is spent{aside}{more}"
+                )
 
     def charge(
         self,
         request: Request,
-        reserved: float,
+        reserved: Room,
         reply: Reply,
         doubtful: bool,
         started: float,
@@ -120,8 +138,10 @@ class Budget:
         usage = reply.usage or _guess(request, reply, doubtful)
         with self._lock:
             self._reserved = max(0.0, self._reserved - reserved)
-            self._expected -= self._length(request)
-            self._answered += usage.completion_tokens if usage else 0
+            self._expected -= reserved.tokens
+            if usage:
+                self._answered += usage.completion_tokens
+                self._texts += self._measured(request)
         if usage is None:
             return None
         cost = self._price(request.model, *usage) if self.caps else None
@@ -141,13 +161,18 @@ class Budget:
             self.charges.append(charge)
         return charge
 
-    def _length(self, request: Request) -> int:
-        return 0 if self.tokens is None else estimate(request.text)
+    def _measured(self, request: Request) -> int:
+        return estimate(request.text) if self.as_long or self.tokens is not None else 0
 
-    def _estimated(self, request: Request) -> float:
+    def _length(self, request: Request) -> int:
+        """Expected tokens of an answer."""
+        measured = self._measured(request)
+        with self._lock:
+            return measured * max(self._answered, self._texts) // self._texts if self._texts else measured
+
+    def _estimated(self, request: Request, expected: int) -> float:
         limits = [request.parameters.get(name) for name in LIMIT_NAMES]
-        expected = estimate(request.text) if self.as_long else 0
-        most = next((limit for limit in limits if isinstance(limit, int)), expected)
+        most = next((limit for limit in limits if isinstance(limit, int)), expected if self.as_long else 0)
         cost = self._price(request.model, prompt_tokens(request), most)
         if cost is None:
             raise BadConfiguration(
@@ -164,13 +189,16 @@ class Share(Budget):
         super().__init__(whole.requests, whole.caps, clock=whole.clock)
         self._whole = whole
 
-    def reserve(self, request: Request, count: int = 1) -> float:
+    def reserve(self, request: Request, count: int = 1) -> Room:
         return self._whole.reserve(request, count)
+
+    def confirm(self) -> None:
+        self._whole.confirm()
 
     def charge(
         self,
         request: Request,
-        reserved: float,
+        reserved: Room,
         reply: Reply,
         doubtful: bool,
         started: float,

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator
 from threading import Condition, RLock, get_ident
 
 from gptkit.chat import Event, Provider, Request
-from gptkit.errors import GptkitError, RateLimited
+from gptkit.errors import GptkitError, NoPermission, RateLimited, Unavailable
 
 PAUSE = 1.0
 """Seconds in which nothing is sent after the server called for less, if it does not say how long."""
+
+
+FINAL = (NoPermission, Unavailable)
+"""What ends the job, unless it is about a parameter that can be left out."""
 
 
 class Abandoned(Exception):  # noqa: N818 - no error: the job is over
@@ -109,17 +113,23 @@ class Gate:
             self._free.notify()
 
 
-def gated(provider: Provider, gate: Gate, now: Callable[[], float]) -> Provider:
-    """The provider behind the gate; who sends leaves it when the answer is kept."""
+def gated(provider: Provider, gate: Gate, now: Callable[[], float], confirm: Callable[[], None]) -> Provider:
+    """The provider behind the gate; who sends leaves it when the answer is kept.
+
+    While one waited others were answered: `confirm` raises what is now against sending.
+    """
 
     def send(request: Request) -> Iterator[Event]:
         gate.enter()
         sent = now()
         try:
+            confirm()
             events = list(provider(request))
         except GptkitError as error:
             if isinstance(error, RateLimited):
                 gate.slow(error.wait, sent)
+            if isinstance(error, FINAL) and not error.parameter:
+                gate.close()
             gate.leave()
             raise
         gate.went_well()

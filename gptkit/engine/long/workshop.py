@@ -38,7 +38,7 @@ class Workshop(Generic[Item, Result]):
         self._workers = workers
         self._most = workers + workers // 2
         self._gate = Gate(workers, means.now)
-        provider = gated(means.provider, self._gate, means.now)
+        provider = gated(means.provider, self._gate, means.now, means.budget.confirm)
         self._means = means._replace(provider=provider, sleep=self._gate.sleep, kept=self._gate.leave)
         self._waiting: deque[_Task[Item, Result]] = deque()
         self._changed = Condition()
