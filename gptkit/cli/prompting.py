@@ -194,12 +194,13 @@ def _check_output(
     template: Template,
 ) -> None:
     """An answer that could not be written is not paid for."""
-    if how.output is None:
-        if services.terminal.stdout_is_closed:
-            raise CannotWrite("standard output: it is closed")
-        return
     files = flags.get("file")
     inputs = [Path(path) for path in files] if isinstance(files, list) else []
-    kinds = {parameter.variable for parameter in template.declared if parameter.kind == "file"}
-    inputs += [Path(str(value)) for name, value in values.items() if name in kinds]
-    target.check(services.terminal, how.output, inputs)
+    kinds = {parameter.variable for parameter in template.declared if parameter.kind == "file"} | {"glossary"}
+    inputs += [Path(str(value)) for name, value in values.items() if name in kinds and value]
+    if report := values.get("report"):
+        target.check_report(services.terminal, Path(str(report)), inputs, [how.output] if how.output else [])
+    if how.output is not None:
+        target.check(services.terminal, how.output, inputs)
+    elif services.terminal.stdout_is_closed:
+        raise CannotWrite("standard output: it is closed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,14 @@ def check(terminal: Terminal, output: Path, inputs: Sequence[Path]) -> None:
     except (OSError, RuntimeError) as error:  # a RuntimeError is a link that leads to itself
         reason = getattr(error, "strerror", None) or "a symbolic link leads to itself"
         raise CannotWrite(f"'{output}': {reason.lower()}") from None
+
+
+def check_report(terminal: Terminal, report: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
+    """A second file that is written beside the output: as above, and it must not be an output either."""
+    check(terminal, report, ())
+    for what, paths in (("input", inputs), ("output", outputs)):
+        if any(same_file(report, each) for each in paths):
+            raise UsageFault(f"'{report}': the report would overwrite the {what}")
 
 
 def write(terminal: Terminal, output: Path, text: str) -> None:

@@ -137,4 +137,6 @@ def agreed(terminal: Terminal, question: str) -> bool | None:
     at_start = CLEAR if redraws(terminal) else ""  # the line of progress may stand there
     terminal.write_error(f"{at_start}gptkit: {question}")
     answer = terminal.read_line()
+    if answer is None:
+        terminal.write_error("\n")
     return answer is not None and answer.strip().lower() in YES

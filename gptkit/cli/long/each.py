@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from gptkit.errors import (
     GptkitError,
     Incomplete,
     NoInput,
+    ProtocolFault,
     Refused,
     TryAgain,
 )
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from gptkit.engine.work import Means
     from gptkit.templates.model import Value
 
-OF_ONE_FILE = (DataFault, NoInput, CannotRead, Incomplete, Refused)
+OF_ONE_FILE = (DataFault, NoInput, CannotRead, Incomplete, Refused, ProtocolFault)
 """What is wrong with a file or its result, and says nothing of the others."""
 
 
@@ -145,6 +147,10 @@ class _Work:
         own.budget = general.budget
         encoding = flags.get("encoding")
         text = document(str(one.path), READ_WHOLE, None if encoding is None else str(encoding))
+        head = next(text.texts, "")
+        if not head.strip() and (text.size or 0) <= READ_WHOLE:
+            raise NoInput(f"no input: nothing in '{one.path}'")
+        text = text._replace(texts=chain([head], text.texts))
         return Task(own, self._given, opened(text, self._given.values, is_file=True), self._consent)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.chat import Message, Reply, Request
-from gptkit.cli import invoking
+from gptkit.cli import invoking, target
 from gptkit.cli.gather import DASH, Given, beside, document
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
@@ -40,6 +40,10 @@ def run(
     """Work through all files that -f names; returns the exit code."""
     inputs = _inputs(flags)
     found = plan(inputs, Path(str(values["output_dir"])), any_format=bool(values.get("as")))
+    if told := values.get("report"):
+        sources, results = [one.path for one in found.work], [one.target for one in found.work]
+        glossary = [Path(str(values["glossary"]))] if values.get("glossary") else []
+        target.check_report(services.terminal, Path(str(told)), sources + glossary, results)
     conversation = working(services, template, flags)
     given = beside(services.terminal, template, values, flags)
     if long_mode(template) == "reduce":
