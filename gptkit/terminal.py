@@ -47,6 +47,8 @@ class Terminal:
         self.stdin_kind: StdinKind = kind
         self.stdout_is_terminal, self.stderr_is_terminal = terminals
         self.stdout_is_file = into_file
+        self.is_asking = False
+        """A question stands there: nothing is to be shown over it."""
         self._stdout = stdout
         self._stderr = stderr
         self.secrets = Redaction()

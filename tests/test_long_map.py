@@ -20,7 +20,16 @@ from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done, Job
 from gptkit.engine.long.workshop import AHEAD
 from gptkit.engine.work import Invocation, Means, Policy
-from gptkit.errors import GptkitError, NoPermission, OverBudget, RateLimited, Refused, TooLong, TryAgain
+from gptkit.errors import (
+    DataFault,
+    GptkitError,
+    NoPermission,
+    OverBudget,
+    RateLimited,
+    Refused,
+    TooLong,
+    TryAgain,
+)
 
 PROMPT = template("description: d\nsystem: Shout.\n")
 
@@ -165,6 +174,32 @@ def test_no_more_is_read_than_is_worked_on() -> None:
         next(found)
     assert read <= 3 + AHEAD * 2
     found.close()
+
+
+def test_what_is_done_is_handed_on_while_more_is_waited_for() -> None:
+    more = threading.Event()
+
+    def lines() -> Iterator[str]:
+        yield from ("a\n", "b\n", "c\n")
+        more.wait(10)
+        yield "d\n"
+
+    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).means())
+    assert [next(found).text for _ in range(3)] == ["A\n", "B\n", "C\n"]
+    assert not more.is_set()
+    more.set()
+    assert [one.text for one in found] == ["D\n"]
+
+
+def test_a_reading_that_fails_ends_the_job_after_what_was_read() -> None:
+    def lines() -> Iterator[str]:
+        yield from ("a\n", "b\n")
+        raise DataFault("line 3: broken")
+
+    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).means())
+    assert [next(found).text for _ in range(2)] == ["A\n", "B\n"]
+    with pytest.raises(DataFault, match="line 3: broken"):
+        next(found)
 
 
 def test_what_is_not_to_be_worked_on_goes_through() -> None:

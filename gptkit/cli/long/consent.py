@@ -135,8 +135,12 @@ def agreed(terminal: Terminal, question: str) -> bool | None:
     if not (terminal.stdin_is_terminal and terminal.stderr_is_terminal):
         return None
     at_start = CLEAR if redraws(terminal) else ""  # the line of progress may stand there
-    terminal.write_error(f"{at_start}gptkit: {question}")
-    answer = terminal.read_line()
+    terminal.is_asking = True  # results may still come in
+    try:
+        terminal.write_error(f"{at_start}gptkit: {question}")
+        answer = terminal.read_line()
+    finally:
+        terminal.is_asking = False
     if answer is None:
         terminal.write_error("\n")
     return answer is not None and answer.strip().lower() in YES

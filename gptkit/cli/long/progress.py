@@ -37,7 +37,7 @@ class Progress:
 
     def show(self, tally: Callable[[], Tally]) -> None:
         now = self._terminal.now()
-        if self._on and now - self._shown >= BETWEEN:
+        if self._on and not self._terminal.is_asking and now - self._shown >= BETWEEN:
             self._shown = now
             self._terminal.write_error(CLEAR + self._line(tally(), now - self._began))
 

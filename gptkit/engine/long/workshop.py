@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 class Workshop(Generic[Item, Result]):
-    """`work` is done in threads; the caller's thread reads and hands on. `workers` of them at once have a
+    """`work` is done in threads; the caller's thread hands on. `workers` of them at once have a
     request under way, or an answer that is not yet kept; half as many more make the next ones ready.
 
     The means that `work` gets send no more than the server can take, and end with the workshop.
@@ -50,19 +50,18 @@ class Workshop(Generic[Item, Result]):
     def run(self, items: Iterable[Item]) -> Iterator[Result]:
         """In order, each as soon as it and all before it are there. May be called again.
 
-        Raises the first failure, after what was done before that item was handed on.
+        A thread of its own reads the items: while it waits for more, what is done is handed on. Raises the
+        first failure, the reading's too, after what was done before that item was handed on.
         """
-        ahead: deque[_Task[Item, Result]] = deque()
-        for item in items:
-            task: _Task[Item, Result] = _Task(item)
-            ahead.append(task)
-            self._give(task)
-            if len(ahead) >= AHEAD * self._workers:
-                yield self._finished(ahead.popleft())
-            while ahead and ahead[0].results:
-                yield self._finished(ahead.popleft())
-        while ahead:
-            yield self._finished(ahead.popleft())
+        reading: _Reading[Item, Result] = _Reading()
+        Thread(target=self._read, args=(iter(items), reading), daemon=True).start()
+        while (task := self._next(reading)) is not None:
+            yield self._finished(task)
+            with self._changed:
+                reading.ahead.popleft()
+                self._changed.notify_all()
+        if reading.failure is not None:
+            raise reading.failure
 
     def close(self) -> None:
         """Nothing new is begun; what is under way is waited for if the job failed, so that it is kept."""
@@ -74,10 +73,37 @@ class Workshop(Generic[Item, Result]):
             if isinstance(self._failure, GptkitError):
                 self._changed.wait_for(lambda: not self._working, LAST_CALL)
 
-    def _give(self, task: _Task[Item, Result]) -> None:
+    def _read(self, items: Iterator[Item], reading: _Reading[Item, Result]) -> None:
+        try:
+            while self._has_room(reading):
+                task: _Task[Item, Result] = _Task(next(items))
+                with self._changed:
+                    reading.ahead.append(task)
+                    self._waiting.append(task)
+                    self._changed.notify_all()
+                self._hire()
+        except StopIteration:
+            pass
+        except BaseException as error:
+            reading.failure = error
+        finally:
+            with self._changed:
+                reading.is_over = True
+                self._changed.notify_all()
+
+    def _has_room(self, reading: _Reading[Item, Result]) -> bool:
+        """Waits for it; false when the job is over."""
+        most = AHEAD * self._workers
         with self._changed:
-            self._waiting.append(task)
-            self._changed.notify()
+            self._changed.wait_for(lambda: len(reading.ahead) < most or self._closed or self._failure)
+            return not (self._closed or self._failure)
+
+    def _next(self, reading: _Reading[Item, Result]) -> _Task[Item, Result] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: reading.ahead or reading.is_over)
+            return reading.ahead[0] if reading.ahead else None
+
+    def _hire(self) -> None:
         if len(self._threads) < self._most and len(self._waiting) > 0:
             thread = Thread(target=self._work, daemon=True)
             self._threads.append(thread)
@@ -144,3 +170,13 @@ class _Task(Generic[Item, Result]):
         self.failures = 0
         self.results: list[Result] = []
         """None yet, or the one."""
+
+
+class _Reading(Generic[Item, Result]):
+    __slots__ = ("ahead", "failure", "is_over")
+
+    def __init__(self) -> None:
+        self.ahead: deque[_Task[Item, Result]] = deque()
+        """What was read and is not handed on, in order."""
+        self.failure: BaseException | None = None
+        self.is_over = False
