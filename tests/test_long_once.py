@@ -15,6 +15,9 @@ from test_long_reduce import book as marked
 from test_long_reduce import numbers
 from test_startup_imports import Watch
 
+from gptkit.chat import Message, Request
+from gptkit.engine.budget import prompt_tokens
+
 HINT = "hint: --batch waits for them, as 'gptkit batch fetch' does; --yes asks, and pays, for them as well\n"
 
 
@@ -221,6 +224,19 @@ def test_the_forecast_counts_what_stands_there_twice_once(
     assert bool(told["repeated"]) is not bool(more)
     again = json.loads(gptkit(name, "--jobs", "2", *more, "--dry-run", stdin=text).stdout)
     assert again["repeated"] == 0
+
+
+def test_the_forecast_of_tokens_is_what_is_sent(gptkit: InMemory, server: FakeServer, same: str) -> None:
+    server.answer(lambda request: request.json["messages"][1]["content"])
+    told = json.loads(gptkit(same, "--dry-run", stdin=book(90)).stdout)
+    assert gptkit(same, stdin=book(90)).code == 0
+    sent = sum(
+        prompt_tokens(
+            Request("m", tuple(Message("user", one["content"]) for one in request.json["messages"]))
+        )
+        for request in server.requests
+    )
+    assert told["estimate"]["prompt_tokens"] == pytest.approx(sent, rel=0.02)
 
 
 def test_what_stands_there_twice_is_paid_for_once(

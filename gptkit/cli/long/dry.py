@@ -10,7 +10,6 @@ from gptkit.chat import OutputFormat, Request
 from gptkit.documents.pieces import Piece
 from gptkit.documents.tokens import estimate
 from gptkit.engine.budget import prompt_tokens
-from gptkit.engine.long.asking import Surroundings, asked
 from gptkit.engine.long.lacking import by_piece
 from gptkit.engine.long.values import Job
 
@@ -46,7 +45,7 @@ def forecast(
 ) -> Forecast:
     """Reads all of the input; sends nothing. `awaited` knows what a batch is to bring, `is_new` what is
     asked for already."""
-    count = through = held = waiting = repeated = requests = prompt = text = around = 0
+    count = through = held = waiting = repeated = requests = prompt = text = 0
     first: Request | None = None
     for piece, lacking in by_piece(pieces, job, form):
         count += 1
@@ -57,13 +56,11 @@ def forecast(
         new = [one for one in missing if is_new(one.key)]
         repeated += bool(missing) and not new
         for one in new:
-            tokens = estimate(one.piece.text)
-            if first is None:
-                first = asked(job, one.piece, Surroundings(), form)
-                around = prompt_tokens(first) - tokens
+            sent = one.request()
+            first = first or sent
             requests += 1
-            prompt += tokens + around
-            text += tokens
+            prompt += prompt_tokens(sent)
+            text += estimate(one.piece.text)
     return Forecast(count, through, held, waiting, repeated, requests, prompt, text, first)
 
 
