@@ -40,13 +40,12 @@ class Terminal:
         *,
         kind: StdinKind,
         terminals: tuple[bool, bool],
-        into_file: bool = False,
     ) -> None:
         self.stdin = stdin
         self.environ = environ
         self.stdin_kind: StdinKind = kind
         self.stdout_is_terminal, self.stderr_is_terminal = terminals
-        self.stdout_is_file = into_file
+        self.stdout_is_file = False
         self.is_asking = False
         """A question stands there: nothing is to be shown over it."""
         self._stdout = stdout
@@ -219,15 +218,16 @@ def styled(environ: Mapping[str, str]) -> bool:
 
 def process_terminal() -> Terminal:
     """The terminal of this process."""
-    return Terminal(
+    terminal = Terminal(
         stdin=unbuffered(sys.stdin) if sys.stdin else None,
         stdout=file_writer(sys.stdout.fileno()) if sys.stdout else None,
         stderr=file_writer(sys.stderr.fileno()) if sys.stderr else None,
         environ=os.environ,
         kind=kind_of(sys.stdin.fileno()) if sys.stdin else "closed",
         terminals=(bool(sys.stdout) and sys.stdout.isatty(), bool(sys.stderr) and sys.stderr.isatty()),
-        into_file=bool(sys.stdout) and kind_of(sys.stdout.fileno()) == "file",
     )
+    terminal.stdout_is_file = bool(sys.stdout) and kind_of(sys.stdout.fileno()) == "file"
+    return terminal
 
 
 class MemoryTerminal(Terminal):
