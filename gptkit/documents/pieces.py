@@ -63,7 +63,10 @@ class Format(Protocol):
         """Whether the first characters of a document (some 4 KiB) are this format beyond doubt."""
 
     def pieces(self, lines: Iterable[str], most: int) -> Iterator[Piece]:
-        """Pieces whose sources join to the input and whose texts hold at most `most` tokens each."""
+        """Pieces whose sources join to the input and whose texts hold at most `most` tokens each.
+
+        What must be another in every translation, as a catalog's plural rule, is so in the sources already.
+        """
 
     def rebuilt(self, piece: Piece, answer: str) -> str:
         """What is written in place of the piece's source."""

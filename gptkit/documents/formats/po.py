@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Self
 
 from gptkit.documents.formats.catalog import Entry, encoded, entries
+from gptkit.documents.formats.catalog_header import header_entry, new_header, translated_header, with_header
 from gptkit.documents.formats.masking import ATOM
 from gptkit.documents.formats.plurals import Forms, germanic, plural_forms
 from gptkit.documents.formats.units import Segment, UnitFormat, middle
@@ -22,6 +24,16 @@ class Po(UnitFormat):
     endings = (".po", ".pot")
     rewrites_equal = True
 
+    def __init__(self, language: str = "", source: str = "en") -> None:
+        self._language, self._source = language, source
+
+    def for_language(self, language: str, source: str = "en") -> Self:
+        """The format for a translation into a language, from a source in another, by their tags of BCP 47.
+
+        A catalog that does not say which plural forms it has then gets those of the language.
+        """
+        return type(self)(language, source)
+
     def recognises(self, head: str) -> bool:
         return (
             re.search(r'^msgid[ \t]+"', head, re.M) is not None
@@ -30,12 +42,24 @@ class Po(UnitFormat):
 
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
         forms: Forms | None = None
-        wraps = True
+        wraps, headed = True, False
         for entry in entries(lines):
             if entry.text("msgid") == "" and entry.text("msgctxt") is None:
-                forms = plural_forms(entry.text("msgstr") or "") or forms
+                header = entry.text("msgstr") or ""
+                new = translated_header(header, self._language, self._source)
+                forms = plural_forms(new) or forms
+                headed = True
+                if new != header:
+                    yield _changed(entry, new)
+                    continue
             elif wraps:
                 wraps = not any(map(_is_unwrapped, entry.source.split("\n")))
+            if not headed and entry.text("msgid_plural") is not None:
+                headed = True
+                if new := new_header(self._language, self._source):
+                    forms = plural_forms(new)
+                    source = header_entry(new, "\r\n" if "\r\n" in entry.source else "\n")
+                    yield Segment(source, added=source.count("\n"))
             yield from _segments(entry, forms, wraps)
 
     def written(self, literal: str, text: str, how: str) -> str:
@@ -75,6 +99,12 @@ class Po(UnitFormat):
         before, after = ([one for one in some if one != "%%"] for some in (before, after))
         if before != after and sorted(before) == sorted(after) and not any("$" in one for one in after):
             yield Finding(unit.line, "placeholder", f"placeholders '{' '.join(before)}' are in another order")
+
+
+def _changed(entry: Entry, header: str) -> Segment:
+    wraps = not any(map(_is_unwrapped, entry.source.split("\n")))
+    source = with_header(entry, header, wraps=wraps)
+    return Segment(source, added=source.count("\n") - entry.source.count("\n"))
 
 
 def _segments(entry: Entry, forms: Forms | None, wraps: bool) -> Iterator[Segment]:

@@ -35,6 +35,7 @@ class Segment(NamedTuple):
     how: str = ""
     note: str = ""
     path: tuple[str, ...] = ()
+    added: int = 0  # lines of `source` that the input does not have
 
 
 class UnitFormat(ABC):
@@ -70,8 +71,8 @@ class UnitFormat(ABC):
         line = 1
         fitting = (part for segment in self.segments(lines) for part in self._fitting(segment, most))
         for batch in batches(fitting, most):
-            piece = self._piece(batch, line)
-            line += line_ends(piece.source)
+            piece = self._piece(batch, line - sum(segment.added for segment in batch))
+            line = piece.line + line_ends(piece.source)
             yield piece
 
     def rebuilt(self, piece: Piece, answer: str) -> str:
