@@ -194,7 +194,19 @@ def _format(options: Mapping[str, Value], name: str | None, head: str) -> Format
         if with_keys is None:
             raise UsageFault(f"--keys is for JSON and YAML, and this is {found.name}")
         found = with_keys(keys)
-    return found
+    return _for_language(found, options)
+
+
+def _for_language(found: Format, options: Mapping[str, Value]) -> Format:
+    """The format, told of the languages where what it writes depends on them."""
+    for_language = getattr(found, "for_language", None)
+    if for_language is None:
+        return found
+    from gptkit.memory.languages import tag
+
+    language, source = (tag(str(options.get(name) or "")) for name in ("to", "from"))
+    told: Format = for_language(language, source or "en")
+    return told
 
 
 def _by_ending(word: str) -> Format | None:

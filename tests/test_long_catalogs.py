@@ -1,0 +1,68 @@
+"""Catalogs through the whole program: plural forms of the language that is asked for, and the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fake.received import Received
+from fake.server import FakeServer
+
+Gptkit = Callable[..., tuple[int, str, str]]
+
+TEMPLATE = """msgid ""
+msgstr ""
+"Language: \\n"
+"Content-Type: text/plain; charset=UTF-8\\n"
+"Plural-Forms: nplurals=INTEGER; plural=EXPRESSION;\\n"
+
+#, c-format
+msgid "One file"
+msgid_plural "%d files"
+msgstr[0] ""
+msgstr[1] ""
+"""
+
+
+def shouted(request: Received) -> str:
+    return text_of(request).upper()
+
+
+def text_of(request: Received) -> str:
+    said = str(request.json["messages"][-1]["content"])
+    return said.split("<text>\n", 1)[1].rsplit("\n</text>", 1)[0]
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "count"),
+    [
+        ("Russian", "ru", 3),
+        ("русский", "ru", 3),
+        ("ja", "ja", 1),
+        ("pt-BR", "pt_BR", 2),
+        ("繁體中文", "zh_TW", 1),
+    ],
+)
+def test_a_template_is_filled_for_the_language(
+    gptkit: Gptkit, server: FakeServer, folder: Path, language: str, name: str, count: int
+) -> None:
+    server.answer(shouted)
+    (folder / "a.pot").write_text(TEMPLATE, "utf-8")
+    code, answer, errors = gptkit("translate", "--to", language, "-f", "a.pot")
+    assert (code, errors) == (0, "")
+    assert (answer.count("\nmsgstr["), answer.count(" FILES")) == (count, count)
+    assert f'"Language: {name}\\n"' in answer
+    assert f'"Plural-Forms: nplurals={count}; ' in answer
+    asked = len(server.requests)
+    assert gptkit("translate", "--to", language, "-f", "a.pot") == (0, answer, "")
+    assert len(server.requests) == asked
+
+
+def test_an_unknown_language_has_the_forms_that_are_there(
+    gptkit: Gptkit, server: FakeServer, folder: Path
+) -> None:
+    server.answer(shouted)
+    (folder / "a.pot").write_text(TEMPLATE, "utf-8")
+    code, answer, _ = gptkit("translate", "--to", "Klingon", "-f", "a.pot")
+    assert (code, answer.count("\nmsgstr["), "nplurals=INTEGER" in answer) == (0, 2, True)
