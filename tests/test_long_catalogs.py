@@ -23,6 +23,10 @@ msgid_plural "%d files"
 msgstr[0] ""
 msgstr[1] ""
 """
+CONTEXT = """msgctxt "{}"
+msgid "Open"
+msgstr ""
+"""
 
 
 def shouted(request: Received) -> str:
@@ -66,3 +70,14 @@ def test_an_unknown_language_has_the_forms_that_are_there(
     (folder / "a.pot").write_text(TEMPLATE, "utf-8")
     code, answer, _ = gptkit("translate", "--to", "Klingon", "-f", "a.pot")
     assert (code, answer.count("\nmsgstr["), "nplurals=INTEGER" in answer) == (0, 2, True)
+
+
+def test_a_text_in_another_context_is_asked_anew(gptkit: Gptkit, server: FakeServer, folder: Path) -> None:
+    server.answer(shouted)
+    for number, context in enumerate(("menu", "shop sign", "menu")):
+        (folder / f"{number}.po").write_text(CONTEXT.format(context), "utf-8")
+        assert gptkit("translate", "--to", "German", "-f", f"{number}.po")[0] == 0
+    sent = [request.json["messages"][0]["content"] for request in server.requests]
+    assert len(sent) == 2
+    assert "context 'menu'" in sent[0]
+    assert "context 'shop sign'" in sent[1]

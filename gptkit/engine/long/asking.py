@@ -77,8 +77,12 @@ def again(first: Request, answer: str, findings: Sequence[Finding]) -> Request:
 
 
 def key(job: Job, piece: Piece, form: OutputFormat) -> bytes:
-    """What an accepted answer is found again by: everything that it depends on, but not its place."""
-    return key_of(job, in_one_piece(job, piece.text, form))
+    """What an accepted answer is found again by: everything that it depends on, but not its place.
+
+    Of one text of a catalog there is another translation for another plural form or context.
+    """
+    notes = [slot.note for slot in piece.slots]
+    return key_of(job, in_one_piece(job, piece.text, form), json.dumps(notes) if any(notes) else "")
 
 
 def key_of(job: Job, sent: Request, step: str = "") -> bytes:
