@@ -9,11 +9,15 @@ from gettext import c2py
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from unit_formats import lines_of, shout
 
+from gptkit.documents.formats.catalog import entries
 from gptkit.documents.formats.plural_rules import LANGUAGES, locale_of
 from gptkit.documents.formats.po import Po
 from gptkit.documents.pieces import joined_units
+from gptkit.errors import DataFault
 
 TEMPLATE = """# SOME DESCRIPTIVE TITLE.
 #, fuzzy
@@ -134,6 +138,39 @@ def test_what_a_header_says_of_its_own_stays(header: str, language: str) -> None
     known = Po().for_language(language)
     pieces = list(known.pieces(lines_of(source), 1000))
     assert "".join(known.rebuilt(piece, piece.text) for piece in pieces) == source
+
+
+PARTS = [
+    *(
+        'msgid ""\n',
+        'msgstr ""\n',
+        'msgstr[0] ""\n',
+        'msgstr[1] "x"',
+        'msgid_plural "many"\n',
+        'msgid "one"\r\n',
+    ),
+    *(
+        '"Language: \\n"\n',
+        '"Language: en\\n"\n',
+        '"Plural-Forms: nplurals=2; plural=n;\\n"\n',
+        '"x"',
+        "\n",
+        "#\n",
+    ),
+    *("#, fuzzy\n", 'msgctxt "c"\n', '#~ msgid ""\n'),
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(PARTS), max_size=20).map("".join), st.sampled_from([30, 1000]))
+def test_any_lines_are_a_catalog_again_or_refused(text: str, most: int) -> None:
+    try:
+        before = list(entries(lines_of(text)))
+    except DataFault:
+        return
+    after = list(entries(lines_of("".join(one.source for one in Po("ru").pieces(lines_of(text), most)))))
+    texts = [entry.text("msgid") for entry in before if entry.text("msgid")]
+    assert [entry.text("msgid") for entry in after if entry.text("msgid")] == texts
 
 
 def test_another_source_is_known_by_its_name() -> None:

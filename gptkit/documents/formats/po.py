@@ -49,7 +49,7 @@ class Po(UnitFormat):
                 new = translated_header(header, self._language, self._source)
                 forms = plural_forms(new) or forms
                 headed = True
-                if new != header:
+                if new != header and entry.text("msgstr") is not None:
                     yield _changed(entry, new)
                     continue
             elif wraps:
