@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from threading import Lock
 from typing import NamedTuple
 
 from gptkit.documents.pieces import Piece
@@ -14,10 +15,6 @@ from gptkit.engine.long.values import Done, Job
 from gptkit.engine.long.workshop import Workshop
 from gptkit.engine.work import Means
 
-PATIENCE = 900.0
-"""Seconds without a single answer after which a server that answered before is given up."""
-UNHEARD = 2
-"""How often a piece may have no luck at a server that never answered."""
 BEFORE = 300
 """Characters of the source before a piece that it is sent with."""
 SETTLED = 40
@@ -64,14 +61,13 @@ def mapped_all(
         if share.placed is None:
             return share, None
         around = Surroundings(share.placed.before, settled.phrases)
-        return share, done(share.job, share.placed.piece, around, means)
+        one = done(share.job, share.placed.piece, around, means)
+        settled.add(one)
+        return share, one
 
     workshop = Workshop(work, workers, means)
     try:
-        for share, one in workshop.run(shares):
-            if one is not None:
-                settled.add(one)
-            yield share, one
+        yield from workshop.run(shares)
     finally:
         workshop.close()
 
@@ -84,10 +80,11 @@ def placed(pieces: Iterable[Piece]) -> Iterator[Placed]:
 
 
 class Settled:
-    """Headings and bold words whose translations are accepted. Added to by one thread, read by all."""
+    """Headings and bold words whose translations are accepted, by whichever thread, as soon as they are."""
 
     def __init__(self) -> None:
         self.phrases: tuple[tuple[str, str], ...] = ()
+        self._lock = Lock()
 
     def add(self, one: Done) -> None:
         if one.how not in ("answer", "memory") or one.findings:
@@ -95,12 +92,13 @@ class Settled:
         sources, answers = (_phrases(text) for text in (one.piece.source, one.text))
         if len(sources) != len(answers):
             return
-        known = dict(self.phrases)
-        for source, answer in zip(sources, answers, strict=True):
-            if source != answer:
-                known.pop(source, None)
-                known[source] = answer
-        self.phrases = tuple(known.items())[-SETTLED:]
+        with self._lock:
+            known = dict(self.phrases)
+            for source, answer in zip(sources, answers, strict=True):
+                if source != answer:
+                    known.pop(source, None)
+                    known[source] = answer
+            self.phrases = tuple(known.items())[-SETTLED:]
 
 
 def _phrases(text: str) -> list[str]:
