@@ -28,10 +28,10 @@ for count in range(1000):
     words = f"{number}-{count}"
     journal = begin(folder / "data" / "journal", opening(words, session=session.id, parent=parent))
     journal.add("answer ")
-    print("begun", words, flush=True)
+    print(f"begun {words}\\n", end="", flush=True)  # in one piece, unbuffered or not
     journal.add(words)
     parent = kept.finish(journal, ending("answer " + words))
-    print("done", words, flush=True)
+    print(f"done {words}\\n", end="", flush=True)
     kept.rename(session, f"name {number} {count}")
     if count % 5 == 4:
         session = kept.fork(session, f"fork {number} {count}")
