@@ -78,6 +78,8 @@ class Workshop(Generic[Item, Result]):
             while self._has_room(reading):
                 task: _Task[Item, Result] = _Task(next(items))
                 with self._changed:
+                    if self._closed or self._failure:  # while it was read
+                        return
                     reading.ahead.append(task)
                     self._waiting.append(task)
                     self._changed.notify_all()
