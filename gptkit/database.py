@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     Migration = Callable[[sqlite3.Connection], None]
 
 BUSY_SECONDS = 60.0
-_MAGIC = b"SQLite format 3\0"
-_VERSION_AT, _APPLICATION_AT, _HEADER = 60, 68, 100
-"""Offsets in a database's header, https://www.sqlite.org/fileformat.html#the_database_header."""
+_HEADER = 100
+"""Bytes of a database's header, https://www.sqlite.org/fileformat.html#the_database_header."""
 _TIMES_TO_OPEN = 20
 
 
@@ -134,20 +133,36 @@ def _write_empty(path: Path, application_id: int) -> None:
 
 
 def _check_header(path: Path, version: int, application_id: int, hint: str) -> None:
-    """Before SQLite opens the file: it writes to one that it closes, if only to tidy up."""
-    refuse_special(path)
+    """Refuse what is not ours before a connection may write: one writes when it closes, if only to tidy up.
+
+    SQLite reads the header: POSIX locks belong to the process, so if this process opened and closed the file
+    itself, all its connections would lose theirs (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    _refuse_unreadable(path)
+    if (size := path.stat().st_size) < _HEADER:
+        raise CannotRead(f"'{path}': it is damaged: it ends after {size} bytes", hint=hint)
+    import sqlite3
+
     try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER)
-    except OSError as error:
-        raise CannotRead(f"'{path}': {(error.strerror or str(error)).lower()}") from error
-    if len(header) < _HEADER and _MAGIC.startswith(header[: len(_MAGIC)]):
-        raise CannotRead(f"'{path}': it is damaged: it ends after {len(header)} bytes", hint=hint)
-    if not header.startswith(_MAGIC) and header[_APPLICATION_AT:][:4] == application_id.to_bytes(4, "big"):
-        raise CannotRead(f"'{path}': it is damaged: its first bytes are wrong", hint=hint)
-    if not header.startswith(_MAGIC) or header[_APPLICATION_AT:][:4] != application_id.to_bytes(4, "big"):
+        # Immutable: without locks, and without the log, which is neither read nor made.
+        with closing(sqlite3.connect(f"{_uri(path, 'ro')}&immutable=1", uri=True)) as connection:
+            owner = connection.execute("PRAGMA application_id").fetchone()[0]
+            found = _version(connection)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise CannotRead(f"'{path}': it is not gptkit's, or damaged", hint=hint) from error
+        return  # another process moves its log into the file, or it is damaged: to open it tells which
+    if owner != application_id:
         raise CannotRead(f"'{path}': it is not gptkit's, or damaged", hint=hint)
-    _check_version(path, int.from_bytes(header[_VERSION_AT:][:4], "big"), version)
+    _check_version(path, found, version)
+
+
+def _refuse_unreadable(path: Path) -> None:
+    refuse_special(path)
+    if path.is_dir():
+        raise CannotRead(f"'{path}': is a directory")
+    if not os.access(path, os.R_OK):
+        raise CannotRead(f"'{path}': permission denied")
 
 
 def _check_version(path: Path | None, found: int, known: int) -> None:

@@ -8,17 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fake import databases
 from fake.certificates import Authority
 from fake.guard import Guard
 from fake.program import AsProcess, InMemory, OnTerminal, Surroundings
 from fake.server import FakeServer
+
+databases.watch()
 
 FOREIGN = ("_PROXY", "OPENAI_", "SSL_CERT_", "GPTKIT_", "AZURE_OPENAI_")
 
 
 @pytest.fixture(autouse=True)
 def fence(monkeypatch: pytest.MonkeyPatch) -> Iterator[Guard]:
-    """No socket of this process leaves loopback, and no setting of this machine reaches a library."""
+    """No socket of this process leaves loopback, no setting of this machine reaches a library, and the
+    program opens no database beside SQLite."""
     guard = Guard()
     for name in ("connect", "connect_ex"):
         monkeypatch.setattr(socket.socket, name, guard.connecting(getattr(socket.socket, name)))
@@ -29,6 +33,7 @@ def fence(monkeypatch: pytest.MonkeyPatch) -> Iterator[Guard]:
             monkeypatch.delenv(name)
     yield guard
     guard.verify()
+    databases.verify()
 
 
 @pytest.fixture

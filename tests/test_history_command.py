@@ -152,7 +152,7 @@ def test_recover(gptkit: InMemory, kept: Store, home: Path) -> None:
     path = home / "data" / "history.db"
     path.write_bytes(b"\xff" * 50 + path.read_bytes()[50:])
     code, output, errors = gptkit("history", "list")
-    damaged = f"gptkit: '{path}': it is damaged: its first bytes are wrong\n"
+    damaged = f"gptkit: '{path}': it is not gptkit's, or damaged\n"
     assert (code, output, errors) == (
         74,
         "",
