@@ -219,6 +219,8 @@ def test_without_a_command_a_person_sees_the_help(screen: OnTerminal, gptkit: In
             "option '--model' requires an argument",
             TAKES.format("ask"),
         ),
+        (("ask", "--json=yes", "x"), "option '--json' takes no value", TAKES.format("ask")),
+        (("models", "a\x1bb"), "unexpected argument 'a␛b'", TAKES.format("models")),
         (("prompts", "show"), "missing argument 'NAME'", TAKES.format("prompts show")),
     ],
 )

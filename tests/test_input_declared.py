@@ -126,7 +126,7 @@ def test_declared_arguments(
         (
             SAY + "input: none\nuser: hello\n",
             ["words"],
-            "gptkit: got unexpected extra argument(s) (words)\n" + HELP_HINT,
+            "gptkit: unexpected argument 'words'\n" + HELP_HINT,
         ),
         (
             SAY + "input: none\nuser: hello\n",

@@ -204,7 +204,7 @@ def test_json_is_one_object(gptkit: Gptkit, server: FakeServer, same: str) -> No
 @pytest.mark.parametrize("jobs", ["0", "-1"])
 def test_at_least_one_piece_is_worked_on_at_once(gptkit: Gptkit, same: str, jobs: str) -> None:
     told = (
-        f"gptkit: invalid value for '--jobs': {jobs} is not in the range x>=1\n"
+        f"gptkit: invalid value for '--jobs': it must be a whole number of at least 1\n"
         f"hint: 'gptkit {same} --help' shows what it takes\n"
     )
     assert gptkit(same, "--jobs", jobs, stdin=book(2)) == (2, "", told)

@@ -15,6 +15,7 @@ from fake.server import FakeServer
 from gptkit.settings.table import DEFAULT_MODEL
 
 OK = (0, "Hi\n", "")
+AT_LEAST_ONE = "it must be a whole number of at least 1"
 
 
 @pytest.fixture(autouse=True)
@@ -106,9 +107,12 @@ def test_what_is_no_parameter_is_refused(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--temperature", "warm"], "invalid value for '--temperature': 'warm' is not a valid float"),
-        (["--max-tokens", "0"], "invalid value for '--max-tokens': 0 is not in the range x>=1"),
-        (["--max-requests", "0"], "invalid value for '--max-requests': 0 is not in the range x>=1"),
+        (["--temperature", "warm"], "invalid value for '--temperature': it must be a number"),
+        (["--max-tokens", "0"], f"invalid value for '--max-tokens': {AT_LEAST_ONE}"),
+        (
+            ["--max-requests", "0"],
+            "invalid value for '--max-requests': it must be a whole number of at least 1",
+        ),
         (["-m"], "option '-m' requires an argument"),
     ],
 )

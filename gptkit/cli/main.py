@@ -12,6 +12,7 @@ from gptkit import __version__
 from gptkit.cli.command import command
 from gptkit.cli.housekeeping import HOUSEKEEPING
 from gptkit.cli.pages import CONTEXT, Command, Group, Page, adopt, page
+from gptkit.cli.usage_errors import usage_fault
 from gptkit.engine.capabilities import CAPABILITIES
 from gptkit.errors import GptkitError, UsageFault
 from gptkit.sanitize import one_line
@@ -57,7 +58,7 @@ def run(argv: list[str], services: Services) -> int:
     except Exception as error:
         if looks.completing:
             return 1  # a message would land in the middle of the line that is being typed
-        raise _fault(error) from None
+        raise usage_fault(error) from None
     if code == 1:  # Typer's own, when it is asked for the completion of a shell that it cannot tell
         raise UsageFault("this shell is not known", hint="completion exists for bash, zsh, fish, powershell")
     return code if isinstance(code, int) else 0
@@ -165,19 +166,3 @@ def _unknown(services: Services, name: str, names: list[str]) -> GptkitError:
     elif hint.startswith("allowed"):
         hint = "'gptkit --help' shows all"
     return UsageFault(f"no command or prompt named '{one_line(name, 100)}'", hint=hint)
-
-
-def _fault(error: Exception) -> Exception:
-    """An error of the command line parser as ours; any other exception as it is."""
-    message = getattr(error, "format_message", None)
-    if message is None:
-        return error
-    context: Any = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "gptkit"
-    hint = f"'{path} --help' shows what it takes"
-    if hasattr(error, "possibilities"):
-        possible: list[str] = error.possibilities or []
-        option = str(getattr(error, "option_name", ""))
-        return UsageFault(f"no such option '{option}'", hint=nearest(option, possible) if possible else hint)
-    text, _, meant = " ".join(str(message()).split()).rstrip(".").partition(". Did you mean ")
-    return UsageFault(text[:1].lower() + text[1:], hint=f"did you mean {meant}" if meant else hint)

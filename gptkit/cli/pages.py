@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import typer
 import typer.core
 
+from gptkit.cli.usage_errors import unexpected_argument, unknown_command
 from gptkit.errors import UsageFault
 from gptkit.sanitize import one_line
 
@@ -62,8 +63,12 @@ class Command(typer.core.TyperCommand):
     """A command with the help page of gptkit."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        ctx.allow_extra_args = True
         with _named(ctx):
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            raise unexpected_argument(ctx, rest[0])
+        return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
         return _usage(self, ctx)
@@ -80,6 +85,11 @@ class Group(typer.core.TyperGroup):
             _refuse_nothing(ctx)
         with _named(ctx):
             return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            raise unknown_command(ctx, args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
         return [*_usage(self, ctx), "COMMAND [ARGUMENT...]"]
