@@ -292,9 +292,9 @@ def test_no_connection_within_the_deadline() -> None:
 @pytest.mark.parametrize(
     ("certificate", "reason"),
     [
-        ("expired", "certificate has expired"),
-        ("self_signed", "self-signed certificate"),
-        ("server", "IP address mismatch"),
+        ("expired", "expired"),
+        ("self_signed", "self-signed"),
+        ("server", "made out to another host"),
     ],
 )
 def test_certificates_that_are_not_believed(
@@ -312,15 +312,14 @@ def test_certificates_that_are_not_believed(
         )
         _, error = failure(place, ProtocolFault)
         assert server.requests == []
-    assert error.message.startswith("TLS: certificate of '127.0.0.1': ")
-    assert reason in error.message
+    assert error.message == f"TLS: certificate of '127.0.0.1': {reason}"
     assert "SSL_CERT_FILE" in error.hint
     assert error.tries == 1
 
 
 def test_a_port_without_tls(server: FakeServer) -> None:
     _, error = failure(endpoint(server.url.replace("http:", "https:")), ProtocolFault)
-    assert error.message.startswith(f"TLS with 127.0.0.1:{server.port}: ")
+    assert error.message == f"TLS with 127.0.0.1:{server.port}: the server does not speak it"
     assert error.tries == 1
     assert server.requests == []
 

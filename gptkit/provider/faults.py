@@ -130,20 +130,34 @@ STATUS: Mapping[int, _Row] = {
 
 
 def _certificate(error: BaseException, exchange: Exchange) -> GptkitError:
-    reason = getattr(error, "verify_message", "") or "certificate not valid"
-    return ProtocolFault(f"TLS: certificate of '{exchange.place.host}': {one_line(reason)}", hint=_CA_HINT)
+    code = getattr(error, "verify_code", 0)
+    reason = _CERTIFICATE.get(code, f"not valid (OpenSSL's error {code})")
+    return ProtocolFault(f"TLS: certificate of '{exchange.place.host}': {reason}", hint=_CA_HINT)
+
+
+_CERTIFICATE = {
+    9: "not valid yet",
+    10: "expired",
+    18: "self-signed",
+    **dict.fromkeys((19, 20, 21), "its authority is not trusted"),
+    23: "revoked",
+    **dict.fromkeys((62, 64), "made out to another host"),
+}
+"""By X509_V_ERR_*, https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error."""
 
 
 def _tls(error: BaseException, exchange: Exchange) -> GptkitError:
-    reason = str(getattr(error, "reason", None) or "handshake failed").replace("_", " ").lower()
+    name = str(getattr(error, "reason", None) or "HANDSHAKE_FAILURE")
     if exchange.phase == "read":
-        return _cut(f"TLS: {one_line(reason)}", exchange)
-    plain = reason in _NOT_TLS
+        return _cut(f"TLS failed ({name})", exchange)
+    plain = name in _NOT_TLS
+    what = "the server does not speak it" if plain else f"it failed ({name})"
     hint = "a server without TLS has a base URL that starts with http://" if plain else _CA_HINT
-    return ProtocolFault(f"TLS with {exchange.place.place}: {one_line(reason)}", hint=hint)
+    return ProtocolFault(f"TLS with {exchange.place.place}: {what}", hint=hint)
 
 
-_NOT_TLS = {"wrong version number", "http request", "record layer failure", "packet length too long"}
+_NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
+"""Names of OpenSSL's reasons."""
 
 
 def _name(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -225,7 +239,8 @@ def _proxy(error: BaseException, exchange: Exchange) -> GptkitError:
     if text.startswith("407") or "auth" in text.lower():
         row = STATUS[407]
         return NoPermission(row.what.format(proxy=f"the proxy {exchange.proxy}") + " (407)", hint=row.hint)
-    return TryAgain(f"proxy {exchange.proxy}: {one_line(text)}", tries=4)
+    said = one_line(text) if text[:3].isdigit() else "it could not make the connection"  # its status line
+    return TryAgain(f"proxy {exchange.proxy}: {said}", tries=4)
 
 
 def _no_socks(error: BaseException, exchange: Exchange) -> GptkitError:
