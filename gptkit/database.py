@@ -229,15 +229,15 @@ def _fault(error: Exception, path: Path | None, hint: str) -> GptkitError:
     import sqlite3
 
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    cause = str(error)
+    name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
     if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return TryAgain(f"'{path}': it is locked by another process")
     if code & 0xFF == sqlite3.SQLITE_FULL:
         return CannotWrite(f"'{path}': no space left on device")
     if code in (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS):
-        return CannotRead(f"'{path}': {cause}", hint=hint)
+        return CannotRead(f"'{path}': it cannot be read ({name})", hint=hint)
     if code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-        return CannotWrite(f"'{path}': {cause}")
+        return CannotWrite(f"'{path}': it cannot be written ({name})")
     if code & 0xFF == sqlite3.SQLITE_TOOBIG:
         return CannotWrite(f"'{path}': a text is too long for it")
-    return CannotRead(f"'{path}': it is damaged: {cause}", hint=hint)
+    return CannotRead(f"'{path}': it is damaged ({name})", hint=hint)

@@ -45,7 +45,7 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], mode: int | None = N
             return
         _replace(target, data, mode, existing)
     except (OSError, ValueError) as error:
-        raise CannotWrite(f"cannot write '{path}': {_cause(error)}") from error
+        raise CannotWrite(f"cannot write '{path}': {cause(error)}") from error
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -66,7 +66,7 @@ def write_private(path: Path, data: bytes) -> None:
             raise CannotWrite(f"cannot write '{path}': it is not a regular file")
         _replace(path, data, 0o600, None)
     except (OSError, ValueError) as error:
-        raise CannotWrite(f"cannot write '{path}': {_cause(error)}") from error
+        raise CannotWrite(f"cannot write '{path}': {cause(error)}") from error
 
 
 def replace_name(path: Path, data: bytes, like: Path) -> None:
@@ -80,7 +80,7 @@ def replace_name(path: Path, data: bytes, like: Path) -> None:
             example = _status(like)
         _replace(path, data, stat.S_IMODE(example.st_mode) if example else None, None)
     except (OSError, ValueError) as error:
-        raise CannotWrite(f"cannot write '{path}': {_cause(error)}") from error
+        raise CannotWrite(f"cannot write '{path}': {cause(error)}") from error
 
 
 def same_file(first: Path | int, second: Path | int) -> bool:
@@ -208,7 +208,9 @@ def make_private_folder(folder: Path) -> None:
         each.chmod(0o700)
 
 
-def _cause(error: OSError | ValueError) -> str:
-    """A ValueError is how Python says that a name holds a NUL."""
-    reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+def cause(error: OSError | ValueError) -> str:
+    """The system's words for what is wrong with a file; a ValueError is how Python refuses its name."""
+    if isinstance(error, ValueError):
+        return "its name holds a character that no name can hold"
+    reason = error.strerror or type(error).__name__
     return reason[:1].lower() + reason[1:]

@@ -245,7 +245,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
         (".", "is a directory"),
         ("n" * 256, "file name too long"),
         ("loop", "too many levels of symbolic links"),
-        ("nul\0", "embedded null byte"),
+        ("nul\0", "its name holds a character that no name can hold"),
     ],
 )
 def test_says_why_it_cannot_write(tmp_path: Path, name: str, cause: str) -> None:

@@ -197,7 +197,7 @@ def test_a_damaged_store_is_kept_and_the_job_goes_on(tmp_path: Path) -> None:
         assert damaged.get(key("new")) is None
     damaged.close()
     assert len(notices) == 1
-    assert notices[0].startswith(f"'{damaged.path}': it is damaged: ")
+    assert notices[0].startswith(f"'{damaged.path}': it is damaged (SQLITE_")
     assert notices[0].endswith(": the job goes on without the memory")
     assert {name: data for name, data in files(tmp_path).items() if name != "memory.db-shm"} == before
 

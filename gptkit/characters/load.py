@@ -11,6 +11,7 @@ from typing import NamedTuple
 from gptkit.characters import read, sheet
 from gptkit.characters.card import Card, Finding
 from gptkit.errors import CannotRead, DataFault, NoInput
+from gptkit.files import cause
 from gptkit.templates.model import BrokenPrompt, Problem
 
 SUFFIXES = (".yaml", ".yml", ".json", ".png", ".apng", ".charx")
@@ -128,9 +129,8 @@ def _content(path: Path) -> bytes:
             data = file.read(read.FILE_CAP + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NoInput(f"'{path}': no such file") from error
-    except (OSError, ValueError) as error:  # a ValueError: the name holds a NUL
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise CannotRead(f"cannot read '{path}': {reason.lower()}") from error
+    except (OSError, ValueError) as error:
+        raise CannotRead(f"cannot read '{path}': {cause(error)}") from error
     if not data:
         raise NoInput(f"'{path}': empty")
     return data

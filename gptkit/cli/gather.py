@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gptkit.documents.decode import decode
 from gptkit.errors import CannotRead, NoInput, UsageFault
+from gptkit.files import cause
 from gptkit.templates import render
 from gptkit.templates.model import Template, Value
 from gptkit.terminal import Terminal
@@ -235,8 +236,7 @@ def _told(name: str) -> Iterator[None]:
     except IsADirectoryError:
         raise NoInput(f"{name}: it is a folder") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CannotRead(f"{name}: {reason.lower()}") from None
+        raise CannotRead(f"{name}: {cause(error)}") from None
 
 
 def _paths(value: object) -> list[Path]:

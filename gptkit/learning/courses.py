@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gptkit.documents.decode import decode
 from gptkit.errors import CannotRead, GptkitError, NoInput
+from gptkit.files import cause
 from gptkit.learning import files, rubrics
 from gptkit.learning.grading import Criterion, Rubric
 from gptkit.learning.model import Learner
@@ -63,5 +64,4 @@ def _content(path: Path) -> bytes:
     except IsADirectoryError:
         raise NoInput(f"'{path}': it is a folder") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CannotRead(f"'{path}': {reason.lower()}") from None
+        raise CannotRead(f"'{path}': {cause(error)}") from None

@@ -107,7 +107,8 @@ def _package(genanki: ModuleType, deck: Any, now: datetime) -> bytes:  # noqa: A
                 archive.writestr("collection.anki2", file.read_bytes())
                 archive.writestr("media", "{}")
     except (OSError, sqlite3.Error) as error:
-        raise CannotWrite(f"cannot write the package for Anki: {str(error).lower()}") from error
+        reason = ": " + error.strerror.lower() if isinstance(error, OSError) and error.strerror else ""
+        raise CannotWrite(f"cannot write the package for Anki{reason}") from error
     return packed.getvalue()
 
 
