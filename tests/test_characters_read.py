@@ -121,7 +121,7 @@ def _entries(*entries: object) -> bytes:
 DEEP = b'{"spec":"chara_card_v2","data":{"name":"a","extensions":{"a":' + b"[" * 70 + b"]" * 70 + b"}}}"
 REFUSED = [
     (b"", "empty"),
-    (b"hello", "not JSON: line 1: expecting value"),
+    (b"hello", "not JSON: line 1: unexpected 'hello'"),
     (b"\x80abc", "not a character card, or not UTF-8"),
     (b"[]", "not a character card: no JSON object"),
     (b"{}", "spec: not a character card: must be 'chara_card_v2' or 'chara_card_v3'"),

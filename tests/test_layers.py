@@ -12,7 +12,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "gptkit"
 SIDE_BY_SIDE = 2  # packages of this layer do not know each other
 LAYERS = {
-    **dict.fromkeys(["", "errors", "chat", "paths", "files", "lock", "database", "access", "streams"], 0),
+    **dict.fromkeys(
+        ["", "errors", "chat", "paths", "files", "lock", "database", "access", "streams", "excerpt"], 0
+    ),
     **dict.fromkeys(["sanitize", "redact", "templates", "documents"], 1),
     **dict.fromkeys(["settings", "terminal", "provider", "output", "prices"], 2),
     **dict.fromkeys(["templates.library", "templates.shelves", "templates.kept", "documents.load"], 2),

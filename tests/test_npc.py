@@ -145,7 +145,7 @@ def test_an_invalid_reply_is_asked_for_once_more_and_then_an_error(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("hello", "line 2: not JSON: expecting value at character 1"),
+        ("hello", "line 2: not JSON: unexpected 'hello' at character 1"),
         ("[1]", 'line 2: must be a JSON object such as {"player": "...", "session": "..."}'),
         ('{"session": "a"}', "line 2: 'player' must be a text: what the player says or does"),
         (

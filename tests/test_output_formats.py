@@ -94,15 +94,16 @@ def test_takes_the_json_value(answer: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ("", "it is not valid JSON: Expecting value: line 1 column 1 (char 0)"),
-        ("No idea.", "it is not valid JSON: Expecting value: line 1 column 1 (char 0)"),
-        ('{"a": 1', "it is not valid JSON: Expecting ',' delimiter: line 1 column 8 (char 7)"),
-        ('{"a": {"b": 1}, oops', "it is not valid JSON: Expecting property name enclosed in double quotes"),
+        ("", "it is not valid JSON: unexpected end at line 1, column 1"),
+        ("1" * 5000, f"it is not valid JSON: number too long: {'1' * 20}..."),
+        ("No idea.", "it is not valid JSON: unexpected 'No idea.' at line 1, column 1"),
+        ('{"a": 1', "it is not valid JSON: unexpected end at line 1, column 8"),
+        ('{"a": {"b": 1}, oops', "it is not valid JSON: unexpected 'oops' at line 1, column 17"),
         ('{"a": 1} {"a": 2}', "it is not valid JSON: it holds 2 JSON values where one was asked for"),
         ('{"a": NaN}', "it is not valid JSON: NaN is not JSON"),
         ('{"a": 1e999}', "it is not valid JSON: number out of range: 1e999"),
         ("[" * 100_000, "it is not valid JSON: nested too deeply"),
-        ('{"a": [1, 2}', "it is not valid JSON: Expecting ',' delimiter"),
+        ('{"a": [1, 2}', "it is not valid JSON: unexpected '}' at line 1, column 12"),
     ],
 )
 def test_says_why_it_is_not_json(answer: str, problem: str) -> None:
@@ -185,19 +186,29 @@ def test_takes_what_the_schema_allows() -> None:
 @pytest.mark.parametrize(
     ("schema", "answer", "problem"),
     [
-        (PERSON, '{"name": "x", "age": "3"}', "$.age: '3' is not of type 'integer'"),
-        (PERSON, '{"name": "x"}', "'age' is a required property"),
+        (PERSON, '{"name": "x", "age": "3"}', '$.age: must be integer, not "3"'),
+        (PERSON, '{"name": "x"}', "missing: 'age'"),
         (
             {"type": "array", "items": PERSON},
             '[{"name": 1, "age": 1}]',
-            "$[0].name: 1 is not of type 'string'",
+            "$[0].name: must be string, not 1",
         ),
         (
             {"type": "object", "properties": {"d": {"format": "date"}}},
             '{"d": "soon"}',
-            "$.d: 'soon' is not a 'date'",
+            '$.d: must fit format "date", unlike "soon"',
         ),
-        ({"$ref": "#/$defs/x", "$defs": {"x": {"type": "null"}}}, "1", "1 is not of type 'null'"),
+        ({"$ref": "#/$defs/x", "$defs": {"x": {"type": "null"}}}, "1", "must be null, not 1"),
+        ({"type": ["null", "string"]}, "1", "must be null or string, not 1"),
+        ({"enum": ["是", "否"]}, '"也许"', 'must be one of ["是", "否"], not "也许"'),
+        (PERSON, '{"name": "x", "b": 1, "c": 2}', "missing: 'age'; not allowed: 'b', 'c'"),
+        (
+            {"patternProperties": {"^x": {}}, "additionalProperties": False},
+            '{"xa": 1, "y": 2}',
+            "not allowed: 'y'",
+        ),
+        ({"properties": {"a": False}}, '{"a": 1}', "nothing may stand here, not 1"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "3", "must fit anyOf, unlike 3"),
     ],
 )
 def test_names_path_and_reason_of_a_mismatch(schema: dict[str, object], answer: str, problem: str) -> None:
@@ -227,12 +238,12 @@ def test_a_mismatch_is_told_briefly() -> None:
         ),
         ({"$defs": {"a": {"$id": "https://x.example/a"}}, "$ref": "https://x.example/a"}, None),
         ({"$ref": "#"}, None),
-        ({"type": "strnig"}, "$.type: 'strnig' is not valid under any of the given schemas"),
+        ({"type": "strnig"}, '$.type: must fit anyOf, unlike "strnig"'),
         (
             {"properties": {"a": {"type": 3}}},
-            "$.properties.a.type: 3 is not valid under any of the given schemas",
+            "$.properties.a.type: must fit anyOf, unlike 3",
         ),
-        ({"required": "name"}, "$.required: 'name' is not of type 'array'"),
+        ({"required": "name"}, '$.required: must be array, not "name"'),
         ({"$ref": "#/$defs/a"}, "'$ref' names '#/$defs/a', which is not in the schema; nothing is fetched"),
         (
             {"properties": {"a": {"$ref": "http://127.0.0.1:9/s.json"}}},
@@ -246,11 +257,14 @@ def test_a_mismatch_is_told_briefly() -> None:
             {"items": {"$dynamicRef": "http://127.0.0.1:9/s.json"}},
             "'$dynamicRef' names 'http://127.0.0.1:9/s.json', which is not in the schema; nothing is fetched",
         ),
-        ({"properties": {"a": {"pattern": "("}}}, "$.properties.a.pattern: '(' is not a 'regex'"),
-        ({"patternProperties": {"(": {}}}, "$.patternProperties: '(' is not a 'regex'"),
+        (
+            {"properties": {"a": {"pattern": "("}}},
+            '$.properties.a.pattern: must fit format "regex", unlike "("',
+        ),
+        ({"patternProperties": {"(": {}}}, '$.patternProperties: must fit format "regex", unlike "("'),
         ({"$schema": 5}, "$['$schema']: must be a text"),
-        ({"$id": "http://[", "$ref": "a"}, "cannot be resolved: Invalid IPv6 URL"),
-        ({"enum": [object()]}, "cannot be written as JSON: Object of type object is not JSON serializable"),
+        ({"$id": "http://[", "$ref": "a"}, "cannot be resolved: an '$id' in it is no address"),
+        ({"enum": [object()]}, "cannot be written as JSON"),
     ],
 )
 def test_a_schema_is_checked_before_anything_is_sent(schema: dict[str, object], problem: str | None) -> None:

@@ -452,7 +452,7 @@ def test_json_with_a_schema_is_asked_for_once_more(gptkit: InMemory, server: Fak
     assert set(first) == {"model", "messages", "stream", "response_format"}
     assert first["response_format"]["type"] == "json_schema"
     assert second["messages"][:-1] == [*first["messages"], {"role": "assistant", "content": '{"n": "one"}'}]
-    problem = "it does not match the JSON schema: $.n: 'one' is not of type 'integer'"
+    problem = 'it does not match the JSON schema: $.n: must be integer, not "one"'
     assert second["messages"][-1]["content"].startswith(f"That answer cannot be used: {problem}. ")
 
 
@@ -460,7 +460,7 @@ def test_json_that_stays_wrong_is_a_failure(
     gptkit: InMemory, server: FakeServer, home: Path, folder: Path
 ) -> None:
     prompt(home, SCHEMA)
-    message = "the answer does not match the schema: 'n' is a required property"
+    message = "the answer does not match the schema: missing: 'n'"
     server.say("{}", times=2)
     assert gptkit("say", "x") == (80, "", failure(message))
     server.say("{}", times=2)

@@ -42,7 +42,7 @@ def test_the_game_is_played_to_its_end(around: Surroundings, server: FakeServer)
     assert done.returncode == 0
     assert done.stdout.split("> ")[1:] == [
         "Holt (calm): Go home. You have 5 coins.\n",
-        "Holt is lost in thought. the answer is not JSON: Expecting value: line 1 column 1 (char 0)\n",
+        "Holt is lost in thought. the answer is not JSON: unexpected 'no JSON' at line 1, column 1\n",
         "Holt (ashamed): Quick, then. You have 2 coins.\nThe gate opens.\n",
     ]
     assert "a cart without lights" in server.requests[-1].json["messages"][0]["content"]

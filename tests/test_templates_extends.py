@@ -238,7 +238,7 @@ BROKEN = [
     ("description: x\nsystem: [a]\n", 2, "system", "must be text, this is a list"),
     ("description: x\n\nsystem: '{{ nothing }}'\n", 3, "system", "the variable 'nothing' is not declared"),
     ("description: x\noptions:\n  tone: {}\n", 3, "options.tone", "no template uses the variable 'tone'"),
-    ("description: x\na: [\n", 3, "", "not YAML: did not find expected node content"),
+    ("description: x\na: [\n", 3, "", "not YAML: unexpected end"),
     ("- a\n", 1, "", "a prompt file is a mapping of keys, this is a list"),
 ]
 

@@ -164,22 +164,22 @@ def test_an_undeclared_hyphen_is_explained_by_the_name_it_has() -> None:
     assert broken(text) == [(4, "user", "the variable 'oneline' is not declared", "did you mean 'one_line'?")]
 
 
+CLOSED = "not a valid template, or something in it is not closed"
 FAILING = [
-    ("{{ text.__class__ }}", "undefined value: `text.__class__` is undefined"),
-    ("{{ text['__class__'] }}", "undefined value: `text['__class__']` is undefined"),
-    ("{{ text | attr('__class__') }}", "undefined value"),
-    ("{{ files.__class__.__mro__ }}", "undefined value: `files.__class__` is undefined"),
-    ("{{ files[0].__init__.__globals__ }}", "undefined value: `files[0].__init__` is undefined"),
-    ("{{ files.append.__self__ }}", "undefined value: `files.append.__self__` is undefined"),
-    ("{{ files[1].text }}", "undefined value: `files[1]` is undefined"),
-    ("{{ text.nothing() }}", "unknown method: string has no method named nothing"),
-    ("{{ text + 1 }}", "invalid operation: tried to use + operator on unsupported types string and number"),
+    ("{{ text.__class__ }}", "nothing has this name: 'text.__class__'"),
+    ("{{ text['__class__'] }}", "nothing has this name: 'text['__class__']'"),
+    ("{{ text | attr('__class__') }}", "nothing has this name: 'text | attr('__class__')'"),
+    ("{{ files.__class__.__mro__ }}", "nothing has this name: 'files.__class__.__mro__'"),
+    ("{{ files[0].__init__.__globals__ }}", "nothing has this name: '.__init__.__globals__'"),
+    ("{{ files.append.__self__ }}", "nothing has this name: 'files.append.__self__'"),
+    ("{{ files[1].text }}", "nothing has this name: 'files[1].text'"),
+    ("{{ text.nothing() }}", "no such method: 'text.nothing()'"),
+    ("{{ text + 1 }}", "it cannot be computed: 'text + 1'"),
     ("{% for a in range(9999) %}{% for b in range(9999) %}{{ text }}{% endfor %}{% endfor %}",
      "the template does not come to an end"),
-    ("{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}", "invalid operation: recursion limit exceeded"),
-    ("{{ 'x' * 1000000000000 }}", "invalid operation: repeated string is too large"),
+    ("{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}", "it cannot be computed: 'a()'"),
     ("{% if text %}{% include 'other' %}{% endif %}",
-     "template not found: tried to include non-existing template 'other'"),
+     "a template loads no other one: 'include 'other''"),
 ]  # fmt: skip
 
 
@@ -192,11 +192,20 @@ def test_what_cannot_be_rendered_is_the_files_fault(source: str, reason: str) ->
     assert caught.value.message == f"{FILE}:5: user: {reason}"
 
 
+def test_a_text_that_would_fill_the_memory_is_not_made() -> None:
+    """Releases of the engine differ in what stops them."""
+    prompt = Template("haiku", FILE, "x", user="{{ 'x' * 1000000000000 }}", lines={"user": 3})
+    with pytest.raises(BrokenPrompt) as caught:
+        sent(prompt)
+    reasons = ("the template does not come to an end", "it cannot be computed: ''x' * 1000000000000'")
+    assert caught.value.message in [f"{FILE}:3: user: {reason}" for reason in reasons]
+
+
 def test_a_failure_outside_a_block_is_named_by_its_key() -> None:
     prompt = Template("haiku", FILE, "x", system="a\n{{ text.b }}", lines={"system": 3})
     with pytest.raises(BrokenPrompt) as caught:
         sent(prompt)
-    assert caught.value.message == f"{FILE}:3: system: undefined value: `text.b` is undefined"
+    assert caught.value.message == f"{FILE}:3: system: nothing has this name: 'text.b'"
 
 
 BLOCK = "description: x\nsystem: |\n  a\n"
@@ -245,10 +254,10 @@ WORDS = [
     ("  {%- import 'a' as b %}\n", 4, "'import' is not allowed: a template loads no other one"),
     ("  {% from 'a' import b %}\n", 4, "'from' is not allowed: a template loads no other one"),
     ("  {% extends 'a' %}\n", 4, "'extends' is not allowed: a template loads no other one"),
-    ("  {% if text }\n", 4, "syntax error: unexpected `}`, expected end of block"),
-    ("  {% if text %}\n", 4, "syntax error: unexpected end of input, expected end of block"),
-    ("  {{ text }\n  b\n", 4, "syntax error: unexpected `}`, expected end of variable block"),
-    ("  {% nothing %}\n", 4, "syntax error: unknown statement nothing"),
+    ("  {% if text }\n", 4, f"{CLOSED}: '}}'"),
+    ("  {% if text %}\n", 4, f"{CLOSED}: '%}}'"),
+    ("  {{ text }\n  b\n", 4, f"{CLOSED}: '}}'"),
+    ("  {% nothing %}\n", 4, f"{CLOSED}: 'nothing'"),
 ]
 
 

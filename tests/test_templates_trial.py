@@ -91,7 +91,7 @@ WRONG = [
         [
             (
                 "tests.1.expect.matches",
-                "not a regular expression: missing ), unterminated subpattern at position 0",
+                "not a regular expression: unexpected '(a'",
                 "",
             )
         ],
@@ -206,5 +206,5 @@ def test_an_example_is_not_the_user_message() -> None:
 def test_a_prompt_that_cannot_be_rendered_fails_its_test() -> None:
     found = template("description: x\nuser: '{{ text }}{{ files[0].text }}'\ntests: [{expect: {equals: a}}]")
     assert trial(found, found.cases[0], Shouted()).failures == (
-        "user: undefined value: `files[0]` is undefined",
+        "user: nothing has this name: 'files[0].text'",
     )

@@ -39,12 +39,14 @@ REFUSED = [
     ("a: \x1b[31m", 1, "", "not YAML: the character U+001B is not allowed"),
     ("a: 𠀀\r\n\r\nb: \uffff", 3, "", "not YAML: the character U+FFFF is not allowed"),
     ("a: 1\nb: \ud800", 2, "", "not Unicode text"),
-    ("a: 1\nb: [1, 2\nc: 3", 3, "", "not YAML: did not find expected ',' or ']'"),
-    ("a: 'x", 1, "", "not YAML: found unexpected end of stream"),
-    ("a: 1\n\tb: 2", 2, "", "not YAML: found a tab character that violates indentation"),
-    ("a: b: c", 1, "", "not YAML: mapping values are not allowed in this context"),
-    ("a: 1\nb: @x", 2, "", "not YAML: found character that cannot start any token"),
-    ("%YAML 3.0\n---\na: 1", 1, "", "not YAML: found incompatible YAML document"),
+    ("a: 1\nb: [1, 2\nc: 3", 3, "", "not YAML: unexpected ': 3'"),
+    ("a: 'x", 1, "", "not YAML: unexpected end"),
+    ("a: 1\n\tb: 2", 2, "", "not YAML: unexpected tab"),
+    ("a:\n  b: 'x\n", 3, "", "not YAML: unexpected end of what begins on line 2"),
+    ("中文: 你好: 再见", 1, "", "not YAML: unexpected ': 再见'"),
+    ("a: b: c", 1, "", "not YAML: unexpected ': c'"),
+    ("a: 1\nb: @x", 2, "", "not YAML: unexpected '@x'"),
+    ("%YAML 3.0\n---\na: 1", 1, "", "not YAML: unexpected '%YAML 3.0'"),
 ]
 
 
@@ -56,7 +58,9 @@ def test_what_yaml_could_hide_is_refused_by_line(text: str, line: int, key: str,
 def test_depth_has_a_cap() -> None:
     deepest = "[" * DEPTH_CAP + "]" * DEPTH_CAP
     assert tree(deepest, FILE).kind == "a list"
-    assert broken("\n" + "[" * 100_000) == [(2, "", f"nested deeper than {DEPTH_CAP} levels", "")]
+    assert broken(f"\n[{deepest}]") == [(2, "", f"nested deeper than {DEPTH_CAP} levels", "")]
+    ((line, _, message, _),) = broken("\n" + "[" * 100_000)  # the library may be the first to refuse it
+    assert (line, message.startswith(("nested deeper than", "not YAML: unexpected '[["))) == (2, True)
     block = "".join(f"{' ' * level}a:\n" for level in range(30))
     assert broken(block) == [(DEPTH_CAP, "", f"nested deeper than {DEPTH_CAP} levels", "")]
 

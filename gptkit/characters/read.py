@@ -8,6 +8,7 @@ import math
 from gptkit.characters import build, charx, png
 from gptkit.characters.card import Card, Finding, Report
 from gptkit.errors import DataFault
+from gptkit.excerpt import unexpected
 
 FILE_CAP = 128 << 20
 JSON_CAP = 8 << 20
@@ -62,7 +63,7 @@ def _parsed(data: bytes) -> object:
         parsed = json.loads(text, parse_constant=_refused, parse_float=_finite)
         return _cleaned(parsed, 0)
     except json.JSONDecodeError as error:
-        raise DataFault(f"not JSON: line {error.lineno}: {error.msg.lower()}") from None
+        raise DataFault(f"not JSON: line {error.lineno}: {unexpected(error.doc, error.pos)}") from None
     except ValueError:  # a number of more digits than Python reads
         raise DataFault("not JSON: a number is too long") from None
     except RecursionError:

@@ -46,8 +46,8 @@ def _of_csv(text: str, name: str) -> Iterable[Term]:
             if not (at_head and _is_head(cells)):
                 terms.append(_term(cells, f"{name}, line {reader.line_num}"))
             at_head = False
-    except csv.Error as fault:
-        raise DataFault(f"{name}, line {reader.line_num}: {fault}") from None
+    except csv.Error:
+        raise DataFault(f"{name}, line {reader.line_num}: not CSV, or a field is too long") from None
     return _merged(terms)
 
 
@@ -152,7 +152,7 @@ def _of_tbx(text: str, to: str, name: str) -> Iterable[Term]:
     try:
         parser.Parse(text.encode("utf-8", "replace"), True)
     except expat.ExpatError as fault:
-        raise DataFault(f"{name}, line {fault.lineno}: {expat.ErrorString(fault.code)}") from None
+        raise DataFault(f"{name}, line {fault.lineno}, column {fault.offset + 1}: not XML") from None
     if not document.entries:
         raise DataFault(f"{name}: no entries of TBX in it")
     source, target = _pair(document, to, name)

@@ -52,7 +52,7 @@ def units(file: BinaryIO) -> Iterator[Unit]:
         reading.parser.Parse(b"", True)
         yield from reading.taken()
     except expat.ExpatError as error:
-        raise DataFault(f"line {error.lineno}: {expat.ErrorString(error.code)}") from None
+        raise DataFault(f"line {error.lineno}, column {error.offset + 1}: not XML") from None
     if not reading.is_tmx:
         raise DataFault("it is empty")
 

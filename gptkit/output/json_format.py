@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Never, cast
 
 from gptkit.chat import Defect, Rendering
 from gptkit.errors import Incomplete
+from gptkit.excerpt import unexpected
 from gptkit.sanitize import one_line
 
 if TYPE_CHECKING:
+    from jsonschema.exceptions import SchemaError, ValidationError
     from jsonschema.protocols import Validator
     from referencing import Resource
     from referencing._core import Resolver
@@ -87,16 +89,16 @@ def schema_problem(schema: Mapping[str, object]) -> str | None:
         draft = validator_for(schema, default=Draft202012Validator)
         checker = draft(draft.META_SCHEMA, format_checker=draft.FORMAT_CHECKER)  # is a pattern one?
         worst = best_match(checker.iter_errors(cast("Any", schema)))
-    except (TypeError, ValueError) as error:
-        return f"cannot be written as JSON: {error}"
+    except (TypeError, ValueError):
+        return "cannot be written as JSON"
     except RecursionError:
         return "nested too deeply"
     if worst is not None:
-        return _told(worst.json_path, worst.message)
+        return _violation(worst)
     try:
         return _unknown_reference(schema)
-    except ValueError as error:  # an '$id' that is no address
-        return f"cannot be resolved: {one_line(str(error), 100)}"
+    except ValueError:
+        return "cannot be resolved: an '$id' in it is no address"
 
 
 def _unknown_reference(schema: Mapping[str, object]) -> str | None:
@@ -137,11 +139,44 @@ def _mismatch(value: object, schema: Mapping[str, object]) -> str | None:
         return "nested too deeply"
     except Unresolvable as error:  # in a place where only this draft looks for references
         return f"it names '{one_line(str(error.ref), 100)}', which is not in the schema; nothing is fetched"
-    return "; ".join(_told(error.json_path, error.message) for error in errors[:3]) or None
+    return "; ".join([*dict.fromkeys(map(_violation, errors))][:3]) or None
 
 
-def _told(path: str, message: str) -> str:
-    return one_line(message if path == "$" else f"{path}: {message}")
+def _violation(error: ValidationError | SchemaError) -> str:
+    """What the schema wants at a place and what stands there; the library's own words change."""
+    told = _told(error)
+    return one_line(told if error.json_path == "$" else f"{error.json_path}: {told}")
+
+
+def _told(error: ValidationError | SchemaError) -> str:
+    rule = str(error.validator)
+    wanted: Any = error.validator_value
+    found: Any = error.instance
+    match rule:
+        case "required":
+            return f"missing: {_names(name for name in wanted if name not in found)}"
+        case "additionalProperties" if wanted is False:
+            schema = cast("Mapping[str, Any]", error.schema)
+            rest = [name for name in found if name not in schema.get("properties", {})]
+            patterns = schema.get("patternProperties", {})
+            return f"not allowed: {_names(n for n in rest if not any(re.search(p, n) for p in patterns))}"
+        case "type":
+            kinds = wanted if isinstance(wanted, list) else [wanted]
+            return f"must be {' or '.join(map(str, kinds))}, not {_shown(found)}"
+        case "enum":
+            return f"must be one of {_shown(wanted)}, not {_shown(found)}"
+        case "None":  # the schema `false`
+            return f"nothing may stand here, not {_shown(found)}"
+    value = "" if isinstance(wanted, dict | list) else f" {_shown(wanted)}"  # not whole schemas
+    return f"must fit {rule}{value}, unlike {_shown(found)}"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"'{one_line(name, 60)}'" for name in names)
+
+
+def _shown(value: object) -> str:
+    return one_line(json.dumps(value, ensure_ascii=False), 100)
 
 
 def _name(schema: Mapping[str, object]) -> str:
@@ -223,9 +258,12 @@ def _distinct(values: list[object]) -> list[object]:
 def _parsed(text: str) -> object:
     """What `json.loads` gives, without its leniency; raises ValueError."""
     try:
-        return json.loads(text, parse_float=_finite, parse_constant=_refused)
+        return json.loads(text, parse_float=_finite, parse_int=_integer, parse_constant=_refused)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"{unexpected(text, error.pos)} at {place}") from None
 
 
 def _finite(text: str) -> float:
@@ -233,6 +271,13 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise ValueError(f"number out of range: {text[:20]}")
     return number
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # Python reads 4,300 digits
+        raise ValueError(f"number too long: {text[:20]}...") from None
 
 
 def _refused(name: str) -> Never:

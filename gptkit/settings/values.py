@@ -185,8 +185,8 @@ def _words(text: str) -> tuple[str, ...]:
 
     try:
         return tuple(shlex.split(text))
-    except ValueError as error:
-        raise ValueError(f"cannot be split into words: {str(error).lower()}") from None
+    except ValueError:
+        raise ValueError("cannot be split into words: a quotation is not closed") from None
 
 
 def _item(node: Node) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gptkit.excerpt import unexpected
 from gptkit.templates.declare import INPUT_ARGUMENTS, value
 from gptkit.templates.model import Case, Parameter, Problem, Value
 from gptkit.templates.reader import Report, listed, literal, mapping, nearest
@@ -87,5 +88,6 @@ def _expected(name: str, node: Node, key: str, report: Report) -> tuple[str, ...
             try:
                 re.compile(pattern)
             except re.error as error:
-                report(Problem(node.line, key, f"not a regular expression: {error}"))
+                what = "" if error.pos is None else f": {unexpected(pattern, error.pos)}"
+                report(Problem(node.line, key, f"not a regular expression{what}"))
     return found

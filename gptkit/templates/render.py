@@ -16,6 +16,22 @@ if TYPE_CHECKING:
 
 FUEL = 5_000_000
 """Instructions that one rendering may take: a loop that never ends must."""
+_ENDLESS = "the template does not come to an end"
+_REASONS = {
+    "OutOfFuel": _ENDLESS,
+    "SyntaxError": "not a valid template, or something in it is not closed",
+    "BadEscape": "a '\\' stands before a character that it does not go with",
+    "UndefinedError": "nothing has this name",
+    "UnknownFunction": "no such function",
+    "UnknownMethod": "no such method",
+    "UnknownFilter": "no such filter",
+    "UnknownTest": "no such test",
+    "InvalidOperation": "it cannot be computed",
+    "MissingArgument": "an argument is missing",
+    "TooManyArguments": "too many arguments",
+    "TemplateNotFound": "a template loads no other one",
+}
+"""By the kind of minijinja's error; its words change with its releases."""
 PARTS = ("system", "user")
 """The keys of a prompt file that are templates."""
 
@@ -146,13 +162,24 @@ def _rendered(
 
 
 def _problem(template: Template, key: str, error: Exception) -> Problem:
-    if getattr(error, "kind", "") == "OutOfFuel":
-        reason = "the template does not come to an end"
-    else:
-        reason = str(getattr(error, "message", error)).split("\n")[0]
-        reason = reason.rpartition(" (in ")[0] or reason
+    reason = _REASONS.get(getattr(error, "kind", ""), "it cannot be rendered")
     line = getattr(error, "line", None) or 1
+    if reason is not _ENDLESS and (place := _place(getattr(template, key), error)):
+        from gptkit.excerpt import shortened
+
+        reason += f": '{shortened(place, 80)}'"
     return Problem(_line(template, key, line - 1), key, reason)
+
+
+def _place(source: str, error: Exception) -> str:
+    """What the engine stumbled over; the name before a `.` or `[` is a part of it."""
+    start, end = getattr(error, "range", None) or (0, 0)
+    data = source.encode("utf-8", "replace")  # the range counts bytes
+    place = data[start:end].decode("utf-8", "replace").strip()
+    if place[:1] in (".", "["):
+        name = re.search(r"[\w.]*\Z", data[:start].decode("utf-8", "replace"))
+        return f"{name.group() if name else ''}{place}"
+    return place
 
 
 def _line(template: Template, key: str, lines_before: int) -> int:

@@ -87,13 +87,25 @@ def tree(text: str, source: str) -> Node:
     try:
         return _Builder(source).build(loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise _broken(source, mark.line if mark else 0, f"not YAML: {error.problem}") from None
+        raise _broken(source, *_misfit(text, error)) from None
     except yaml.reader.ReaderError as error:  # its position counts bytes
         what = f"not YAML: the character U+{ord(data[error.position :].decode()[0]):04X} is not allowed"
         raise _broken(source, data.count(b"\n", 0, error.position), what) from None
     finally:
         loader.dispose()
+
+
+def _misfit(text: str, error: yaml.MarkedYAMLError) -> tuple[int, str]:
+    """The lines before the place at which a text ceases to be YAML, and what stands there."""
+    from gptkit.excerpt import unexpected
+
+    mark, start = error.problem_mark or error.context_mark, error.context_mark
+    if mark is None:
+        return 0, "not YAML"
+    what = unexpected(text, mark.index)
+    if what == "unexpected end" and start and start.line < mark.line:
+        what += f" of what begins on line {start.line + 1}"
+    return mark.line, f"not YAML: {what}"
 
 
 def _broken(source: str, lines_before: int, message: str) -> BrokenPrompt:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Never, cast
 
 from gptkit.errors import CannotRead, DataFault
+from gptkit.excerpt import unexpected
 from gptkit.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def _object(line: bytes) -> Mapping[str, object]:
     except UnicodeDecodeError:
         raise DataFault("not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise DataFault(f"not JSON: {error.msg.lower()} at character {error.colno}") from None
+        what = unexpected(error.doc, error.pos)
+        raise DataFault(f"not JSON: {what} at character {error.colno}") from None
     except (ValueError, RecursionError):
         raise DataFault("not JSON: a number too long, or nested too deep") from None
     if not isinstance(found, dict):

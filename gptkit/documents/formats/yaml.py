@@ -49,9 +49,8 @@ class Yaml(KeyedFormat):
             yield from self._scalars(source)
         except YAMLError as fault:
             mark = getattr(fault, "problem_mark", None)
-            where = f", line {mark.line + 1}" if mark else ""
-            problem = getattr(fault, "problem", None) or getattr(fault, "reason", None) or "not valid"
-            raise DataFault(f"yaml{where}: {problem}") from None
+            where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+            raise DataFault(f"yaml{where}: not YAML") from None
         except UnicodeEncodeError:
             raise DataFault("yaml: half of a surrogate pair in the text") from None
         if rest := source.until(None):
