@@ -41,7 +41,7 @@ def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("aimock")
     options = ["--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"]
     done = subprocess.run(
-        ["npm", "install", *options, "@copilotkit/aimock@^1"], capture_output=True, check=False
+        ["npm", "install", *options, "@copilotkit/aimock@1.43.0"], capture_output=True, check=False
     )
     if done.returncode != 0:
         pytest.skip("npm could not install aimock: the independent server was not tried")
