@@ -28,7 +28,10 @@ def fetched(folder: Path, *command: str) -> Path:
     if not shutil.which(command[0]):
         pytest.skip(f"no {command[0]} here: this document was not tried")
     before = set(folder.iterdir())
-    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"{' '.join(command[:2])} did not come to an end: this document was not tried")
     new = [path for path in set(folder.iterdir()) - before if path.suffix in (".tgz", ".gz", ".whl")]
     if done.returncode != 0 or not new:
         pytest.skip(f"{' '.join(command[:2])} brought nothing: this document was not tried")
