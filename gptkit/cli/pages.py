@@ -63,10 +63,10 @@ class Command(typer.core.TyperCommand):
     """A command with the help page of gptkit."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
-        ctx.allow_extra_args = True
+        takes_more, ctx.allow_extra_args = ctx.allow_extra_args, True
         with _named(ctx):
             rest = super().parse_args(ctx, args)
-        if rest and not ctx.resilient_parsing:
+        if rest and not takes_more and not ctx.resilient_parsing:
             raise unexpected_argument(ctx, rest[0])
         return rest
 

@@ -27,6 +27,8 @@ _STRICT = frozenset({
 })
 # fmt: on
 """Keywords that OpenAI's strict structured output knows (its guide, "Supported schemas")."""
+_TOLD = 3
+"""Violations of a schema that a message tells at most."""
 _TRIES = 100
 """Places of an answer at which a JSON value is looked for."""
 
@@ -125,7 +127,7 @@ def _unknown_reference(schema: Mapping[str, object]) -> str | None:
 
 
 def _mismatch(value: object, schema: Mapping[str, object]) -> str | None:
-    """Path and reason of up to three violations."""
+    """Path and reason of the first violations."""
     from jsonschema.exceptions import relevance
     from jsonschema.validators import Draft202012Validator, validator_for
     from referencing.exceptions import Unresolvable
@@ -139,7 +141,12 @@ def _mismatch(value: object, schema: Mapping[str, object]) -> str | None:
         return "nested too deeply"
     except Unresolvable as error:  # in a place where only this draft looks for references
         return f"it names '{one_line(str(error.ref), 100)}', which is not in the schema; nothing is fetched"
-    return "; ".join([*dict.fromkeys(map(_violation, errors))][:3]) or None
+    told: dict[str, None] = {}
+    for each in errors:
+        if len(told) == _TOLD:
+            break
+        told[_violation(each)] = None
+    return "; ".join(told) or None
 
 
 def _violation(error: ValidationError | SchemaError) -> str:
