@@ -13,6 +13,10 @@ from fake.certificates import Authority
 from fake.guard import Guard
 from fake.program import AsProcess, InMemory, OnTerminal, Surroundings
 from fake.server import FakeServer
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("gptkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gptkit")  # neither says anything but how fast the machine is
 
 databases.watch()
 

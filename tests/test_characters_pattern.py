@@ -88,7 +88,7 @@ def test_a_pattern_is_written_between_slashes() -> None:
         pattern("/abc/q", None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.text("ab|*+?().^$[]", max_size=10), st.text("ab\n", max_size=8), st.sampled_from(["", "m", "s", "i"])
 )

@@ -289,7 +289,7 @@ DATA = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(DATA, st.sampled_from(["chara_card_v2", "chara_card_v3", None]))
 def test_any_json_is_a_card_or_a_fault(data: dict[str, object], spec: str | None) -> None:
     whole = data if spec is None else {"spec": spec, "spec_version": "3.0", "data": data}
@@ -299,7 +299,7 @@ def test_any_json_is_a_card_or_a_fault(data: dict[str, object], spec: str | None
         assert fault.message.startswith("'a': ")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2000), st.binary(min_size=1, max_size=4), st.booleans())
 def test_damaged_files_are_cards_or_faults(place: int, noise: bytes, archive: bool) -> None:
     data = charx({"card.json": json_bytes(V1)}) if archive else png({"chara": V1, "ccv3": V3}, "zTXt")

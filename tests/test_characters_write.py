@@ -140,7 +140,7 @@ CARDS = st.fixed_dictionaries(
 ).map(lambda fields: _made(Card, fields))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(CARDS)
 def test_any_card_survives(card: Card) -> None:
     assert read.card(write.v3(card), "a")._replace(form="YAML") == card

@@ -97,7 +97,7 @@ def _assert_sound(known: Format, piece: Piece, depth: int = 6) -> None:
 
 
 @pytest.mark.parametrize("name", [known.name for known in FORMATS])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(text=RICH, most=st.sampled_from([8, ROOM, 1000]))
 def test_own_signs_in_a_text_are_none_of_its_structure(name: str, text: str, most: int) -> None:
     assert_sound(named(name), as_document(name, text), most)

@@ -78,13 +78,13 @@ SPACES = ["\n", "\r\n", "\r", "\0", " ", "\u00a0"]
 MARKUP = st.sampled_from([*(part.replace("|", " ") for part in PARTS.split()), *SPACES])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(MARKUP, max_size=30).map("".join), st.sampled_from([30, 1000]))
 def test_any_markup_is_joined(text: str, most: int) -> None:
     pieces_of(Html(), text, most)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(MARKUP, max_size=20).map("".join))
 def test_nothing_behind_a_mark_is_sent(text: str) -> None:
     source = f"<body translate=no>{text.replace('yes', 'no')}"

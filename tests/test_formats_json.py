@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
@@ -229,7 +229,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 @given(VALUES, st.booleans(), st.sampled_from([None, 2]), st.sampled_from([30, 60, 1000]))
 def test_any_value_stays_itself_around_its_texts(
     value: Any, ascii_only: bool, indent: int | None, most: int

@@ -250,7 +250,7 @@ bad
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(LINES, max_size=20).map("".join), st.sampled_from([30, 1000]))
 def test_any_lines_join_or_are_refused(text: str, most: int) -> None:
     try:
@@ -259,7 +259,7 @@ def test_any_lines_join_or_are_refused(text: str, most: int) -> None:
         return
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=200), min_size=1, max_size=4))
 def test_any_text_is_read_back(texts: list[str]) -> None:
     source = "".join(encoded("msgid", text or "x", "\n", wraps=True) + 'msgstr "y"\n' for text in texts)

@@ -161,7 +161,7 @@ PARTS = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(PARTS), max_size=20).map("".join), st.sampled_from([30, 1000]))
 def test_any_lines_are_a_catalog_again_or_refused(text: str, most: int) -> None:
     try:

@@ -110,7 +110,7 @@ def test_an_edit_changes_the_piece_that_holds_it_and_no_other() -> None:
         assert len(after - before) <= 2
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(
         st.sampled_from(

@@ -36,7 +36,7 @@ def as_catalog(rows: Rows) -> str:
 ROWS = [f"Message number {number * number} says {'so ' * (number % 7)}much" for number in range(500)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.sampled_from([(Json(), as_json), (Yaml(), as_yaml), (Po(), as_catalog)]),
     st.integers(0, 499),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
@@ -181,7 +181,7 @@ STYLES = st.sampled_from([None, "'", '"', "|", ">"])
 MORE = st.sampled_from([" z: , #x", " zut\n\nalors", "no", '"', " x\ny' z \\é"])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200)
 @given(VALUES, st.booleans() | st.none(), STYLES, st.sampled_from([30, 60, 1000]), MORE)
 def test_any_value_stays_itself_around_its_texts(
     value: Any, flow: bool | None, style: str | None, most: int, more: str
@@ -208,7 +208,7 @@ def assert_extended(before: Any, after: Any, more: str) -> None:
         assert after.strip() == (before[: before.index(core)] + core + more).strip()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.sampled_from(list("ab :-[]{}\n\t'\"|>&*!%#,?é世⟦⟧\ufeff\u2028")), max_size=40).map("".join)
 )

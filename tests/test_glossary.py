@@ -173,7 +173,7 @@ def test_ten_thousand_terms_are_looked_at_by_their_first_letters_alone() -> None
     assert glossary.terms_in(" ".join(term.term for term in terms[:3000:100])) == tuple(terms[:3000:100])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.text("ab S.+-é世界𠀀İß", min_size=1, max_size=6), max_size=6),
     st.text("ab S.+-é世界𠀀İß\n", max_size=60),
@@ -187,7 +187,7 @@ def test_any_terms_and_any_text(terms: list[str], text: str) -> None:
 SIGNS = [*'a,;\t"\n\r#<>/&![ ', "<term>", "</term>", "<!ENTITY x 'y'>", "<!DOCTYPE a ["]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(SIGNS), max_size=30).map("".join))
 def test_any_file_is_read_or_refused(text: str) -> None:
     try:

@@ -171,7 +171,7 @@ def test_an_unnamed_language_is_undetermined(kept: Memory, other: Memory) -> Non
 TEXT = st.text(st.sampled_from("ab ⟦⟧01#<>&\"'\r\n\t\x00\x1b\x85\ufffe世😀]"), min_size=1, max_size=12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.dictionaries(TEXT.map(str.strip).filter(bool), TEXT, min_size=1, max_size=5))
 def test_any_text_survives_tmx(tmp_path_factory: pytest.TempPathFactory, pairs: dict[str, str]) -> None:
     """Of texts that differ in the numbers of their marks alone, one is found."""

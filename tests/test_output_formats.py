@@ -124,7 +124,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(JSON_VALUES)
 def test_every_value_survives(value: object) -> None:
     found = json.loads(JSON.finish(json.dumps(value)))

@@ -152,7 +152,7 @@ BLOCKS = ["| a | b |\n|---|---|\n", "[x](y)", "[x]: y\n", "* * *\n", "===\n", "`
 FRAGMENTS = st.sampled_from([*MARKS.split(" "), *WORDS, *BLOCKS])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(FRAGMENTS, max_size=40), st.lists(st.integers(0, 120)), st.sampled_from([0.0, 0.06]))
 def test_shows_the_same_for_any_text_in_any_pieces(text: list[str], cuts: list[int], seconds: float) -> None:
     whole = "".join(text)
@@ -327,7 +327,7 @@ MARKUP = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from([*CONTROLS, *ENTITIES, *MARKUP]), max_size=12))
 def test_nothing_in_an_answer_is_obeyed(pieces: list[str]) -> None:
     live = Screen(60, 10).show(pieces)

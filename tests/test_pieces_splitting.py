@@ -31,7 +31,7 @@ def split(how: Format, text: str, most: int) -> list[Piece]:
 
 @pytest.mark.parametrize("how", SPLITTING, ids=lambda how: how.name)
 @given(text=ANY, most=LIMITS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_pieces_join_to_the_input_and_fit(how: Format, text: str, most: int) -> None:
     pieces = split(how, text, most)
     assert "".join(piece.source for piece in pieces) == text
@@ -46,7 +46,7 @@ def test_pieces_join_to_the_input_and_fit(how: Format, text: str, most: int) -> 
 
 @pytest.mark.parametrize("how", SPLITTING, ids=lambda how: how.name)
 @given(text=ANY)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_halves_are_pieces_as_well(how: Format, text: str) -> None:
     for piece in split(how, text, 300):
         if piece.text and (halves := how.halves(piece)):
@@ -58,7 +58,7 @@ def test_halves_are_pieces_as_well(how: Format, text: str) -> None:
 
 @pytest.mark.parametrize("how", SPLITTING, ids=lambda how: how.name)
 @given(text=ANY)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_each_piece_knows_its_line(how: Format, text: str) -> None:
     line = 1
     for piece in split(how, text, 60):

@@ -112,7 +112,7 @@ def typer_reads(
     return got[0] if got else None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(TOKENS, max_size=6), st.sampled_from(TEMPLATES))
 def test_what_is_read_is_what_typer_reads(argv: list[str], template: Template) -> None:
     found = quick.given(argv, template, EXTRA)
