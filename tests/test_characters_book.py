@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from work import within
 
 from gptkit.characters import book as books
 from gptkit.characters.book import Scene, Selection
@@ -180,10 +179,9 @@ def test_a_large_book_is_no_hindrance() -> None:
         Entry((f"key{place}", "旅馆" if place % 1000 == 0 else "x火"), "text") for place in range(10_000)
     )
     scene = Scene((Message("user", "long talk 旅馆 " * 5000),))
-    began = time.process_time()
-    found = select(Book(entries, recursive_scanning=True), scene)
+    book = Book(entries, recursive_scanning=True)
+    found = within(200 * len(entries), select, book, scene)
     assert [one.place for one in found.active] == list(range(0, 10_000, 1000))
-    assert time.process_time() - began < 20
 
 
 def test_patterns_that_would_take_for_ever_end() -> None:

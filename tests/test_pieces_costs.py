@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Sequence
-from types import FrameType
+from collections.abc import Sequence
 
 import pytest
+from work import calls, grows_with
 
 from gptkit.documents.borders import grouped
 from gptkit.documents.chunk import block
@@ -16,18 +14,6 @@ from gptkit.documents.formats.numbers import differences
 from gptkit.documents.formats.units import middle
 from gptkit.documents.stream import lines
 from gptkit.documents.tokens import estimate
-
-
-def seconds(name: str, text: str) -> float:
-    """CPU time of splitting a document, the lesser of two tries."""
-    known = format_named(name)
-    assert known
-    tries = []
-    for _ in range(2):
-        began = time.process_time()
-        assert sum(len(piece.source) for piece in known.pieces(lines([text]), 500)) == len(text)
-        tries.append(time.process_time() - began)
-    return min(tries)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +36,14 @@ def seconds(name: str, text: str) -> float:
 def test_four_times_the_document_takes_little_more_than_four_times_the_work(
     name: str, start: str, part: str, end: str
 ) -> None:
-    count = 60_000 // min(len(part), 24)
-    little, much = (seconds(name, start + part * n + end) for n in (count, 4 * count))
-    assert much < 9 * little + 0.05
+    known = format_named(name)
+    assert known
+
+    def split(count: int) -> None:
+        text = start + part * count + end
+        assert sum(len(piece.source) for piece in known.pieces(lines([text]), 500)) == len(text)
+
+    grows_with(split, 60_000 // min(len(part), 24))
 
 
 @pytest.mark.parametrize(
@@ -70,33 +61,11 @@ def test_four_times_the_document_takes_little_more_than_four_times_the_work(
 def test_the_numbers_of_four_times_the_text_take_little_more_than_four_times_the_work(
     source: str, answer: str
 ) -> None:
-    def tried(count: int) -> float:
+    def compared(count: int) -> None:
         before, after = ("".join(one.format(at) for at in range(count)) for one in (source, answer))
-        tries = []
-        for _ in range(2):
-            began = time.process_time()
-            differences(before, after)
-            tries.append(time.process_time() - began)
-        return min(tries)
+        differences(before, after)
 
-    assert tried(1200) < 9 * tried(300) + 0.05
-
-
-def calls(of: Callable[..., object], work: Callable[[], object]) -> int:
-    """How often one function is called in the course of another."""
-    count = 0
-
-    def seen(frame: FrameType, event: str, _: object) -> None:
-        nonlocal count
-        count += event == "call" and frame.f_code is of.__code__
-
-    before = sys.getprofile()
-    sys.setprofile(seen)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
+    grows_with(compared, 300)
 
 
 def test_the_tokens_of_a_block_are_counted_once() -> None:
