@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from fake.signals import unblocked
+from fake.waiting import SOON
 from history_parts import integrity, store
 
 HERE = Path(__file__).parent
@@ -54,7 +55,7 @@ def killed_at_work(folder: Path, number: int, seconds: float) -> list[str]:
     process.send_signal(signal.SIGKILL)
     output = first + process.stdout.read()
     process.stdout.close()
-    assert process.wait(60) == -signal.SIGKILL
+    assert process.wait(SOON) == -signal.SIGKILL
     return output.decode().splitlines()
 
 

@@ -40,7 +40,7 @@ class Alone:
             if text == "slow":
                 answer = "begins"
                 self._terminal.write("begins")
-                time.sleep(60)
+                time.sleep(600)
             if text == "fail":
                 self._terminal.report(TryAgain("no answer"))
                 return 75

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import termios
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,8 +11,7 @@ from subprocess import DEVNULL, PIPE, Popen
 
 from fake.program import COMMAND, AsProcess, Surroundings
 from fake.signals import unblocked
-
-PATIENCE = 30.0
+from fake.waiting import SOON, wait_true
 
 
 def started(
@@ -37,7 +35,7 @@ def started(
         )
 
 
-def ended(process: Popen[bytes], seconds: float = PATIENCE) -> tuple[int, str, str]:
+def ended(process: Popen[bytes], seconds: float = SOON) -> tuple[int, str, str]:
     """Exit code and what came on those streams that are pipes to the test."""
     try:
         output, errors = process.communicate(timeout=seconds)
@@ -55,11 +53,8 @@ def redirected(run: AsProcess, redirection: str, *args: str) -> tuple[int, str, 
 
 def wait_taken(writing: int) -> None:
     """Until the program has read what was written to its standard input, and so reads on."""
-    deadline = time.monotonic() + PATIENCE
     waiting = bytearray(4)
-    while fcntl.ioctl(writing, termios.FIONREAD, waiting) == 0 and any(waiting):
-        assert time.monotonic() < deadline, "nobody reads"
-        time.sleep(0.005)
+    wait_true(lambda: fcntl.ioctl(writing, termios.FIONREAD, waiting) or not any(waiting), "nobody reads")
 
 
 def first_bytes(process: Popen[bytes], count: int) -> bytes:

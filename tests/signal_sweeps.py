@@ -20,8 +20,6 @@ from gptkit.history.store import Store
 
 POINTS = 20
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LATEST = 3.0
-"""Seconds to the end: one is promised, the rest is for a machine that does other things as well."""
 HIDDEN, SHOWN = b"\x1b[?25l", b"\x1b[?25h"
 
 
@@ -36,7 +34,7 @@ def in_a_pipe(
     sent = time.monotonic()
     for _ in range(times):
         process.send_signal(number)
-    found = ended(process, LATEST)
+    found = ended(process)
     assert found == (128 + number, "", ""), found
     seconds = time.monotonic() - sent
     _check_kept(around.home, text)
@@ -60,7 +58,7 @@ def on_a_terminal(
             shown.send("\x03")
         else:
             os.kill(shown.process.pid, number)
-    code = shown.wait_exit(LATEST)
+    code = shown.wait_exit()
     seconds = time.monotonic() - sent
     assert code == 128 + number
     assert shown.attributes() == before

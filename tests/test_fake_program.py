@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fake.program import NOWHERE, AsProcess, InMemory, OnTerminal, Result, Surroundings
+from fake.waiting import SOON
 
 if TYPE_CHECKING:
     from fake.server import FakeServer
@@ -66,7 +67,7 @@ def test_standard_input_and_code_are_passed(run: AsProcess) -> None:
 
 def test_what_still_runs_is_ended(around: Surroundings) -> None:
     program = AsProcess(around)
-    process = program.start("import time; time.sleep(60)", command=PYTHON)
+    process = program.start("import time; time.sleep(600)", command=PYTHON)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0)
     program.close()
@@ -106,8 +107,8 @@ def test_a_screen_scrolls_is_resized_and_interrupted(screen: OnTerminal) -> None
 def test_a_program_hears_signals_that_the_suite_ignores(screen: OnTerminal, run: AsProcess) -> None:
     usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        shown = screen("echo ready; exec sleep 60", command=("sh", "-c"))
-        process = run.start("60", command=("sleep",))
+        shown = screen("echo ready; exec sleep 600", command=("sh", "-c"))
+        process = run.start("600", command=("sleep",))
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, usual)
@@ -115,12 +116,12 @@ def test_a_program_hears_signals_that_the_suite_ignores(screen: OnTerminal, run:
     shown.send("\x03")
     assert shown.wait_exit() == -signal.SIGINT
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == -signal.SIGINT
+    assert process.wait(SOON) == -signal.SIGINT
 
 
 @on_posix
 def test_a_screen_says_what_it_waits_for(screen: OnTerminal) -> None:
-    shown = screen("echo there; sleep 60", command=("sh", "-c"))
+    shown = screen("echo there; sleep 600", command=("sh", "-c"))
     shown.wait_for("there")
     with pytest.raises(AssertionError, match=r"'here!' did not appear; the screen:\nthere"):
         shown.wait_for("here!", seconds=0.05)

@@ -19,6 +19,7 @@ from fake.proxy import HttpProxy, SocksProxy
 from fake.received import Received
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
+from fake.waiting import SILENCE, SOON
 from fake.wire import chunk, chunked, done, http_head, last_chunk, response, sse, stream, stream_head
 
 if TYPE_CHECKING:
@@ -226,15 +227,11 @@ def test_an_orderly_end_waits_for_the_client(server: FakeServer) -> None:
 
 
 def test_a_leaving_client_ends_a_pause(server: FakeServer) -> None:
-    server.raw([stream_head(), pause(20), b"never"])
-    started = time.monotonic()
+    server.raw([stream_head(), pause(SILENCE), b"never"])
     with _connected(server) as client:
         client.sendall(REQUEST)
         client.recv(1000)
-    assert server.connections[0].wait_closed()
-    closed = server.connections[0].closed
-    assert closed is not None
-    assert 0 <= closed - started < 10
+    assert server.connections[0].wait_closed(SOON)
     assert server.connections[0].sent == len(stream_head())
 
 
@@ -244,9 +241,8 @@ def test_a_hanging_server_is_closed_at_once() -> None:
         with _connected(server) as client:
             client.sendall(REQUEST)
             server.wait_requests()
-            started = time.monotonic()
             server.close()
-            assert time.monotonic() - started < 10
+            assert server.problems == [], "it was silent to the end"
             assert _until_end(client) == b""
 
 
@@ -411,7 +407,7 @@ def test_an_http_proxy_says_no(server: FakeServer) -> None:
 def test_a_socks_proxy_says_no(dialogue: list[tuple[bytes, bytes]], kinds: list[str]) -> None:
     # By hand: the SDK's HTTP library leaves its socket open when a SOCKS proxy refuses.
     with SocksProxy("me", "right") as proxy:
-        with socket.create_connection(proxy.address, timeout=10) as client:
+        with socket.create_connection(proxy.address, timeout=SOON) as client:
             for said_by_client, said_by_proxy in dialogue:
                 client.sendall(said_by_client)
                 assert client.recv(100) == said_by_proxy
@@ -464,7 +460,7 @@ def _through(
 
 
 def _connected(server: FakeServer) -> socket.socket:
-    return socket.create_connection(server.address, timeout=10)
+    return socket.create_connection(server.address, timeout=SOON)
 
 
 def _exchange(server: FakeServer, request: bytes) -> bytes:

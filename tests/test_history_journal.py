@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from fake.signals import unblocked
+from fake.waiting import SOON
 from history_parts import conversation, ending, integrity, opening, store
 from processes import open_below
 
@@ -65,7 +66,7 @@ def program(source: str, *args: str) -> subprocess.Popen[bytes]:
 
 def killed(folder: Path, text: str = "", ends: str = "", session: str = "", parent: str = "") -> None:
     with program(DYING, str(folder), text, ends, session, parent) as process:
-        assert process.wait(60) == -signal.SIGKILL
+        assert process.wait(SOON) == -signal.SIGKILL
 
 
 def test_a_killed_exchange_is_stored_as_far_as_it_was_shown(kept: Store, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_many_that_open_together_store_each_journal_once(kept: Store, tmp_path: 
         killed(tmp_path, "text")
     adopting = [program(ADOPTING, str(tmp_path)) for _ in range(16)]
     for process in adopting:
-        process.communicate(b"\n", timeout=120)
+        process.communicate(b"\n", timeout=SOON)
     assert [process.returncode for process in adopting] == [0] * 16
     assert [session.turns for session in kept.sessions(99)] == [1] * 5
     assert integrity(kept) == "ok"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fake.program import COMMAND, InMemory, Surroundings
 from fake.signals import unblocked
+from fake.waiting import SOON
 from history_deaths import survive
 from history_parts import ending, integrity, opening, store
 from together import together
@@ -58,7 +59,7 @@ def test_who_appends_to_one_session_waits_for_the_others(tmp_path: Path) -> None
             )
             for number in range(MANY)
         ]
-    assert [process.wait(120) for process in running] == [0] * MANY
+    assert [process.wait(SOON) for process in running] == [0] * MANY
     turns = list(kept.chain(kept.required("s").head))
     assert sorted(turn.user for turn in turns) == sorted(map(str, range(MANY)))
     assert [turn.answer for turn in turns] == [f"to {turn.user}" for turn in turns]
@@ -104,7 +105,7 @@ def test_a_full_disk_costs_the_record_and_nothing_else(
             env=around.process_environ(None, "sk-test"),
             cwd=around.folder,
             preexec_fn=limited,
-            timeout=60,
+            timeout=SOON,
         )
     assert done.stdout.decode() == words + "\n"
     assert done.stderr.count(b"\n") <= 2, done.stderr
@@ -129,7 +130,7 @@ def test_without_space_the_journal_is_refused_or_given_up(tmp_path: Path) -> Non
             [sys.executable, "-c", source, str(tmp_path / "journal")],
             capture_output=True,
             env={**os.environ, "PYTHONPATH": str(HERE)},
-            timeout=60,
+            timeout=SOON,
         )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"refused\n", b"")
     assert begin(tmp_path / "journal", opening()).opening.user == "hi"

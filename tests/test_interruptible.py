@@ -9,6 +9,7 @@ from subprocess import PIPE, Popen
 
 import pytest
 from fake.signals import unblocked
+from fake.waiting import SOON
 
 from gptkit.cli.signals import interruptible, uninterrupted
 from gptkit.errors import Stopped
@@ -84,7 +85,7 @@ class Running:
         self.process.send_signal(number)
 
     def end(self) -> tuple[int, str, str]:
-        output, errors = self.process.communicate(timeout=20)
+        output, errors = self.process.communicate(timeout=SOON)
         return self.process.returncode, output.decode(), errors.decode()
 
 

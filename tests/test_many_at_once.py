@@ -11,6 +11,7 @@ from fake.received import Received
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
 from fake.signals import unblocked
+from fake.waiting import SOON
 from together import together
 
 MANY = 8
@@ -96,5 +97,5 @@ def test_trust_that_is_given_together_is_kept(around: Surroundings, home: Path, 
             )
             for folder in folders
         ]
-    assert [process.wait(120) for process in processes] == [0] * len(folders)
+    assert [process.wait(SOON) for process in processes] == [0] * len(folders)
     assert len(json.loads((home / "data" / "trusted.json").read_text())) == len(folders)

@@ -78,7 +78,7 @@ def test_an_abandoned_answer_closes_the_connection(server: FakeServer) -> None:
     events = provider(endpoint(server.url))(request())
     assert next(events) == Text("a")
     events.close()  # type: ignore[attr-defined]
-    assert server.connections[0].wait_closed(2)
+    assert server.connections[0].wait_closed()
 
 
 def test_headers_organization_and_project_go_out(server: FakeServer) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake.waiting import SOON
 from provider_calls import answers, end, endpoint, failure, text
 from provider_gguf import write_model
 
@@ -90,6 +91,6 @@ gc.freeze()
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=SOON,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

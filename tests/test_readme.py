@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fake.program import Surroundings
 from fake.server import FakeServer
+from fake.waiting import SOON
 from tutoring import check, course, grade, mark, update
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -99,7 +100,7 @@ def test_console_block(
         cwd=around.folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=SOON,
         check=False,
     )
     assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (0, output, "")

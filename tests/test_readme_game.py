@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fake.program import Surroundings
 from fake.server import FakeServer
+from fake.waiting import SOON
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 CARD = re.compile(r"```yaml\n(name: Holt.*?)```", re.DOTALL)
@@ -35,7 +36,7 @@ def test_the_game_is_played_to_its_end(around: Surroundings, server: FakeServer)
         input="Let me in.\nHm?\nThree coins, and no word of the smuggler.\n",
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=SOON,
         check=False,
     )
     assert done.stderr == ""

@@ -14,6 +14,7 @@ import pytest
 from document_samples import TAO_TE_CHING
 from fake.received import Received
 from fake.server import FakeServer
+from fake.waiting import SOON
 
 Gptkit = Callable[..., tuple[int, str, str]]
 
@@ -29,7 +30,7 @@ def fetched(folder: Path, *command: str) -> Path:
         pytest.skip(f"no {command[0]} here: this document was not tried")
     before = set(folder.iterdir())
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=SOON)
     except subprocess.TimeoutExpired:
         pytest.skip(f"{' '.join(command[:2])} did not come to an end: this document was not tried")
     new = [path for path in set(folder.iterdir()) - before if path.suffix in (".tgz", ".gz", ".whl")]

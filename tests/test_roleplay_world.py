@@ -17,6 +17,7 @@ from fake.received import Received
 from fake.replies import failed
 from fake.screen import Screen
 from fake.server import FakeServer
+from fake.waiting import SILENCE, SOON
 
 from gptkit.history.model import Turn
 from gptkit.history.store import Store
@@ -138,11 +139,11 @@ def test_a_death_before_the_world_is_known_keeps_the_answer_and_the_world(
     server.say('{"gold": 1, "mood": "angry"}')
     assert run("roleplay", marta, "a", "-s", "n").code == 0
     server.say("Two.")
-    server.say('{"gold": 0, "mood": "angry"}', delay=60.0)
+    server.say('{"gold": 0, "mood": "angry"}', delay=SILENCE)
     process = run.start("roleplay", marta, "b", "-s", "n")
     server.wait_requests(4)
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=SOON)
     turns = json.loads(run("history", "show", "n", "--json").stdout)["turns"]
     assert [(turn["state"], turn["answer"]) for turn in turns][-1] == ("ok", "Two.")
     server.say("Three.")

@@ -16,12 +16,11 @@ from fake.connection import hang, pause, until
 from fake.program import COMMAND, OnTerminal, Surroundings
 from fake.replies import failed, scripted
 from fake.server import FakeServer
+from fake.waiting import SILENCE, SOON, wait_true
 from fake.wire import chunk, chunked, done, http_head, last_chunk, sse, stream_head
 from processes import ended, first_bytes, started
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-SOON = 10.0
-"""Seconds; the server would wait three times as long."""
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 each = pytest.mark.parametrize("number", [INT, TERM, HUP])
 
@@ -48,7 +47,7 @@ def test_in_the_middle_of_an_answer(
     process = started(around, "say", "x", *args)
     assert first_bytes(process, 12) == b"first second"
     process.send_signal(number)
-    assert ended(process, SOON) == (128 + number, "", "")
+    assert ended(process) == (128 + number, "", "")
     assert server.connections[0].wait_closed()
 
 
@@ -65,7 +64,7 @@ def test_before_the_first_word(
     server.wait_requests()
     time.sleep(seconds)
     process.send_signal(number)
-    assert ended(process, SOON) == (128 + number, "", "")
+    assert ended(process) == (128 + number, "", "")
     assert server.connections[0].wait_closed()
 
 
@@ -82,7 +81,7 @@ def test_while_a_whole_answer_is_awaited(
     server.wait_requests()
     time.sleep(0.6)
     process.send_signal(number)
-    assert ended(process, SOON) == (128 + number, "", "")
+    assert ended(process) == (128 + number, "", "")
     assert [(path.name, path.read_text()) for path in around.folder.iterdir()] == [("out", "old")]
 
 
@@ -93,7 +92,7 @@ def test_while_an_answer_in_one_piece_is_awaited(around: Surroundings, server: F
     server.wait_requests()
     time.sleep(0.6)
     process.send_signal(INT)
-    assert ended(process, SOON) == (128 + INT, "", "")
+    assert ended(process) == (128 + INT, "", "")
 
 
 @pytest.mark.parametrize(("first", "second"), [(INT, INT), (TERM, TERM), (INT, TERM), (HUP, INT)])
@@ -106,13 +105,11 @@ def test_a_second_signal_changes_nothing(
     process = started(around, "say", "x")
     assert first_bytes(process, 5) == b"shown"
     process.send_signal(first)
-    deadline = time.monotonic() + SOON
-    while not at_once and not _leaves(process) and process.poll() is None:
-        assert time.monotonic() < deadline, "the signal is not handled"
-        time.sleep(0.001)
+    if not at_once:
+        wait_true(lambda: _leaves(process) or process.poll() is not None, "the signal is not handled")
     for _ in range(5):
         process.send_signal(second)
-    code, output, errors = ended(process, SOON)
+    code, output, errors = ended(process)
     assert code == 128 + first or (at_once and code == 128 + second)
     assert (output, errors) == ("", "")
 
@@ -147,7 +144,7 @@ def test_between_two_tries(around: Surroundings, server: FakeServer, number: sig
     server.wait_requests()
     time.sleep(1.0)
     process.send_signal(number)
-    assert ended(process, SOON) == (128 + number, "", "")
+    assert ended(process) == (128 + number, "", "")
     assert len(server.requests) == 1
 
 
@@ -176,15 +173,13 @@ def test_while_the_key_s_command_runs(
 ) -> None:
     started_mark = around.folder / "started"
     settings(
-        home, f"api_key_command: [sh, -c, 'touch {started_mark}; exec sleep 60']\nbase_url: {server.url}\n"
+        home,
+        f"api_key_command: [sh, -c, 'touch {started_mark}; exec sleep {SILENCE}']\nbase_url: {server.url}\n",
     )
     process = started(around, "say", "x", env={"OPENAI_BASE_URL": None}, key=None)
-    deadline = time.monotonic() + SOON
-    while not started_mark.exists():
-        assert time.monotonic() < deadline, "the command is not run"
-        time.sleep(0.01)
+    wait_true(started_mark.exists, "the command is not run")
     process.send_signal(number)
-    assert ended(process, SOON) == (128 + number, "", "")
+    assert ended(process) == (128 + number, "", "")
     assert server.requests == []
 
 
@@ -206,4 +201,4 @@ def test_what_is_shown_whole_only_shows_nothing(around: Surroundings, server: Fa
     server.wait_requests()
     time.sleep(0.8)
     process.send_signal(signal.SIGINT)
-    assert ended(process, SOON) == (130, "", "")
+    assert ended(process) == (130, "", "")

@@ -10,6 +10,7 @@ import pytest
 from asking import prompt
 from fake.program import AsProcess, InMemory
 from fake.server import FakeServer
+from fake.waiting import SILENCE, SOON
 from tutoring import course, last, lesson, path, system, told, update
 
 from gptkit.chat import Event, Finished, Text
@@ -128,11 +129,11 @@ def test_a_record_that_fails_costs_no_answer(
 
 def test_ctrl_c_during_the_record_leaves_the_answer(run: AsProcess, server: FakeServer) -> None:
     server.say("Well.")
-    server.say(update(), delay=60.0)
+    server.say(update(), delay=SILENCE)
     process = run.start("tutor", "linear algebra", "go on", "--level", "beginner")
     server.wait_requests(2)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=20)
+    output, errors = process.communicate(timeout=SOON)
     assert (process.returncode, output) == (0, b"Well.\n")
     assert errors == b"gptkit: the course 'linear algebra' is not up to date: interrupted\n"
     assert "(beginner)" in run("tutor", "linear algebra", "--show").stdout
@@ -144,11 +145,11 @@ def test_a_death_during_the_record_leaves_a_whole_answer_in_the_history(
     run: AsProcess, server: FakeServer, way: signal.Signals
 ) -> None:
     server.say("Well.")
-    server.say(update(), delay=60.0)
+    server.say(update(), delay=SILENCE)
     process = run.start("tutor", "linear algebra", "go on")
     server.wait_requests(2)
     process.send_signal(way)
-    process.communicate(timeout=20)
+    process.communicate(timeout=SOON)
     (turn,) = json.loads(run("history", "show", "tutor: linear-algebra", "--json").stdout)["turns"]
     assert (turn["state"], turn["answer"]) == ("ok", "Well.")
     lesson(server, "Next.")

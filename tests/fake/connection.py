@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 
 from fake.listener import READ_SIZE, Listener, abort
 from fake.received import Received
+from fake.waiting import SILENCE, SOON
 from fake.wire import response
 
-PATIENCE = 30.0
-"""Seconds after which a client that should have given up is a failure of the test."""
 TLS_RECORD = b"\x16\x03"
 
 
@@ -43,7 +42,7 @@ class Visit:
     def over(self) -> None:
         self._gone.set()
 
-    def wait_closed(self, seconds: float = 5.0) -> bool:
+    def wait_closed(self, seconds: float = SOON) -> bool:
         """Wait for the end of the connection; whether it was the client who closed it, and in time."""
         self._gone.wait(seconds)
         return self.closed is not None
@@ -117,13 +116,13 @@ class Connection:
         return body
 
     def wait(self, seconds: float | None) -> None:
-        """Let time pass; raises ClosedError as soon as the client closes. None: for ever (see PATIENCE)."""
-        deadline = time.monotonic() + (PATIENCE if seconds is None else seconds)
+        """Let time pass; raises ClosedError as soon as the client closes. None: for ever (see SILENCE)."""
+        deadline = time.monotonic() + (SILENCE if seconds is None else seconds)
         while (left := deadline - time.monotonic()) > 0:
             if self.owner.readable(self._socket, seconds=left) and not self.receive():
                 raise ClosedError
         if seconds is None:
-            self.owner.problems.append(f"the client still waits for an answer after {PATIENCE:.0f} s")
+            self.owner.problems.append(f"the client still waits for an answer after {SILENCE:.0f} s")
             self.close()
 
     def receive(self) -> bool:
@@ -154,7 +153,7 @@ class Connection:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ClosedError):
-            self.wait(PATIENCE)
+            self.wait(SILENCE)
         self.close()
 
     def _poll(self) -> None:
@@ -234,8 +233,8 @@ def until(event: threading.Event) -> Step:
     """Go on when the test sets the event."""
 
     def deed(connection: Connection) -> None:
-        if not connection.owner.wait(event, PATIENCE):
-            connection.owner.problems.append(f"the test did not set an event within {PATIENCE:.0f} s")
+        if not connection.owner.wait(event, SILENCE):
+            connection.owner.problems.append(f"the test did not set an event within {SILENCE:.0f} s")
             connection.close()
 
     return deed

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from fake.waiting import SOON
+
 READ_SIZE = 65_536
 LINGER_NONE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
@@ -62,7 +64,7 @@ class Listener:
 
     def connect(self, address: tuple[str, int]) -> socket.socket:
         """A connection onwards that ends with the listener."""
-        onwards = socket.create_connection(address, timeout=10)
+        onwards = socket.create_connection(address, timeout=SOON)
         onwards.settimeout(None)
         with self._lock:
             self._open.add(onwards)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fake.signals import unblocked
+from fake.waiting import SOON
 
 if TYPE_CHECKING:
     from fake.screen import Screen
@@ -111,7 +112,7 @@ class AsProcess:
         stdin: str | bytes | None = None,
         env: Mapping[str, str | None] | None = None,
         key: str | None = "sk-test",
-        timeout: float = 60.0,
+        timeout: float = SOON,
         command: tuple[str, ...] = COMMAND,
     ) -> Result:
         process = self.start(*args, piped=stdin is not None, env=env, key=key, command=command)

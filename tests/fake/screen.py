@@ -21,6 +21,7 @@ import pyte
 from wcwidth import wcwidth
 
 from fake.signals import unblocked
+from fake.waiting import SOON
 
 # A shell opens the terminal because a session leader gets its controlling terminal that way; forking
 # in Python with pty.fork is not safe beside the threads of the fake server.
@@ -92,13 +93,13 @@ class Screen:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._screen.resize(rows, columns)
 
-    def wait_for(self, text: str, seconds: float = 20.0) -> None:
+    def wait_for(self, text: str, seconds: float = SOON) -> None:
         """Wait until the text is to be seen or has scrolled away; spaces at its end do not count."""
         wanted = text.rstrip(" ")
         self.wait_until(lambda screen: wanted in screen.text, f"{text!r} did not appear", seconds)
 
     def wait_until(
-        self, condition: Callable[[Screen], bool], complaint: str = "it did not happen", seconds: float = 20.0
+        self, condition: Callable[[Screen], bool], complaint: str = "it did not happen", seconds: float = SOON
     ) -> None:
         """Wait until the condition holds for this screen."""
         deadline = time.monotonic() + seconds
@@ -106,7 +107,7 @@ class Screen:
             piece = self._read(deadline - time.monotonic())
             assert piece, f"{complaint}; the screen:\n{self.text}"
 
-    def wait_exit(self, seconds: float = 20.0) -> int:
+    def wait_exit(self, seconds: float = SOON) -> int:
         """The exit code (minus the signal's number if one killed it), once everything was read."""
         deadline = time.monotonic() + seconds
         while self._read(deadline - time.monotonic()):

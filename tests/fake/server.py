@@ -14,6 +14,7 @@ from fake.connection import ClosedError, Connection, Step, Visit
 from fake.listener import Listener
 from fake.received import Received, malformed, parsed
 from fake.replies import CHAT, Reply, When, failed, listed, said, scripted
+from fake.waiting import SOON
 from fake.wire import error_object, response
 
 
@@ -80,7 +81,7 @@ class FakeServer(Listener):
         with self._arrived:
             self._replies.extend(replies * times)
 
-    def wait_requests(self, count: int = 1, seconds: float = 10.0) -> None:
+    def wait_requests(self, count: int = 1, seconds: float = SOON) -> None:
         """Wait until so many requests have arrived."""
         with self._arrived:
             arrived = self._arrived.wait_for(lambda: len(self.requests) >= count, seconds)
