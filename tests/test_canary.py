@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -12,8 +13,9 @@ from urllib.parse import quote
 import pytest
 from fake.connection import reset
 from fake.program import AsProcess, InMemory, Surroundings
-from fake.replies import Reply, failed, scripted
+from fake.replies import Reply, failed, held, said, scripted
 from fake.server import FakeServer
+from fake.waiting import SOON
 from fake.wire import chunk, chunked, http_head, last_chunk, response, sse, stream_head
 
 KEY = "sk-canary/0123456789+ABCDEFGHIJ=wxyz?tail"
@@ -180,7 +182,8 @@ def test_a_crash_does_not_tell_the_key(run: AsProcess, home: Path, tmp_path: Pat
 
 
 def test_the_key_is_no_part_of_the_argument_list(run: AsProcess, server: FakeServer) -> None:
-    server.say("hello", delay=3.0)
+    looked = threading.Event()
+    server.queue(held(said("hello"), looked))
     process = run.start("ask", "hi", key=KEY)
     server.wait_requests()
     for name in ("cmdline", "comm"):
@@ -189,7 +192,8 @@ def test_the_key_is_no_part_of_the_argument_list(run: AsProcess, server: FakeSer
             assert told(place.read_text()) == []
     for status in Path("/proc").glob(f"{process.pid}/task/*/comm"):
         assert told(status.read_text()) == []
-    assert process.wait(30) == 0
+    looked.set()
+    assert process.wait(SOON) == 0
 
 
 CHILD = """

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 from fake.program import AsProcess, InMemory
 from fake.received import Received
-from fake.replies import Reply, failed, said
+from fake.replies import Reply, failed, held, said
 from fake.server import FakeServer
+from fake.waiting import SOON, wait_true
 
 from gptkit.cli.long.output import File
 from gptkit.cli.long.walk import plan
@@ -365,11 +366,18 @@ def test_the_same_command_goes_on_after_a_signal(
 ) -> None:
     files = {f"{name}.md": f"text {name}\n\nmore\n" for name in range(30)}
     tree(folder / "docs", files)
-    server.answer(lambda request: said(shout(request), delay=0.03))
+    sent = threading.Event()
+
+    def answer(request: Received) -> str | Reply:
+        return held(said(shout(request)), sent) if request.number > 10 else shout(request)
+
+    server.answer(answer)
     process = run.start(same, "-f", "docs", "--output-dir", "out", "--jobs", "2")
-    server.wait_requests(10)
+    server.wait_requests(12)
+    wait_true(lambda: any((folder / "out").glob("*.md")), "no file is written")
     process.send_signal(number)
-    assert process.wait(20) == code
+    assert process.wait(SOON) == code
+    sent.set()
     there = texts(folder / "out")
     assert 0 < len(there) < 30
     whole = {name: text.upper() for name, text in files.items()}

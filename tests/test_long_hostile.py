@@ -11,6 +11,7 @@ from fake.program import InMemory
 from fake.received import Received
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
+from fake.waiting import SOON
 from test_long_folders import texts, tree
 from test_long_program import book
 
@@ -58,7 +59,7 @@ def test_nothing_is_sent_once_a_cap_is_known_to_be_exceeded(
     together = threading.Barrier(2)
 
     def answer(request: Received) -> Reply:
-        together.wait(10)
+        together.wait(SOON)
         return said(text_of(request), usage=(3000, 9000))
 
     server.answer(answer)
@@ -73,7 +74,7 @@ def test_what_holds_for_every_request_stops_those_who_wait(
     together = threading.Barrier(4)
 
     def answer(_: Received) -> Reply:
-        together.wait(10)
+        together.wait(SOON)
         return failed(status)
 
     server.answer(answer)

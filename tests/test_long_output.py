@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 from fake.program import AsProcess, InMemory
 from fake.received import Received
-from fake.replies import Reply, said
+from fake.replies import Reply, held, said
 from fake.server import FakeServer
 from test_long_folders import texts, tree
 from test_long_reduce import book, numbers
@@ -29,7 +30,12 @@ def names(folder: Path) -> list[str]:
 
 
 def test_two_runs_that_make_one_result(run: AsProcess, server: FakeServer, digest: str, folder: Path) -> None:
-    server.answer(lambda request: said(answer(request), delay=0.1))
+    others = threading.Event()
+
+    def answered(request: Received) -> str | Reply:
+        return held(said(answer(request)), others) if request.number == 1 else answer(request)
+
+    server.answer(answered)
     (folder / "in.txt").write_text(BOOK)
     first = run.start(digest, "-f", "in.txt", "-o", "out.txt", "--jobs", "1")
     server.wait_requests(1)
@@ -37,6 +43,7 @@ def test_two_runs_that_make_one_result(run: AsProcess, server: FakeServer, diges
     assert run(digest, "-f", "in.txt", "-o", "out.txt") == (75, "", f"gptkit: 'out.txt' {BUSY}\n")
     assert run(digest, "-f", "in.txt", "-o", "other.txt", "--max-requests", str(sent + 9)).code == 82
     assert names(folder) == ["in.txt", "out.txt.partial"]
+    others.set()
     first.communicate()
     assert first.returncode == 0
     assert (folder / "out.txt").read_text() == numbers(BOOK) + "\n"

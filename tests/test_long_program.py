@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from fake.batches import FakeBatches
 from fake.program import AsProcess, OnTerminal
 from fake.received import Received
-from fake.replies import Reply, failed, said
+from fake.replies import Reply, failed, held, said
 from fake.server import FakeServer
 
 from gptkit.documents.tokens import estimate
@@ -396,7 +397,8 @@ def test_an_encoding_is_recognised_and_the_answer_is_utf8(
 
 
 def test_two_runs_on_one_output(run: AsProcess, server: FakeServer, same: str, folder: Path) -> None:
-    server.answer(slowly(0.2))
+    second = threading.Event()
+    server.answer(lambda request: held(said(text_of(request)), second))
     text = book(30)
     (folder / "in.md").write_text(text)
     process = run.start(same, "-f", "in.md", "-o", "out.md", "--jobs", "1")
@@ -404,6 +406,7 @@ def test_two_runs_on_one_output(run: AsProcess, server: FakeServer, same: str, f
     result = run(same, "-f", "in.md", "-o", "out.md")
     assert result.code == 75
     assert "is being written by another gptkit" in result.stderr
+    second.set()
     process.communicate()
     assert process.returncode == 0
     assert (folder / "out.md").read_text() == text

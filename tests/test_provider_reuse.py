@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from fake.certificates import Authority
-from fake.connection import keep, reset
+from fake.connection import hang, keep, reset
 from fake.received import Received
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
-from fake.wire import Completion, response
+from fake.waiting import SOON
+from fake.wire import Completion, chunk, chunked, response, sse, stream_head
 from provider_calls import endpoint, request, text
 
 from gptkit.chat import Provider
@@ -75,7 +76,7 @@ def test_a_refusal_leaves_the_connection_to_the_next_try(server: FakeServer) -> 
 
 
 def test_a_stream_that_was_left_before_its_end_is_closed(server: FakeServer) -> None:
-    server.say("a b c d", headers=KEPT, gap=0.01)
+    server.raw([stream_head(KEPT), chunked(sse(chunk({"content": "a "}))), hang()])
     server.say("next", headers=KEPT)
     send = provider(endpoint(server.url))
     events = send(request())
@@ -113,7 +114,7 @@ def test_requests_side_by_side_have_a_connection_each(server: FakeServer) -> Non
     together = threading.Barrier(4)
 
     def answer(_: Received) -> Reply:
-        together.wait(20)
+        together.wait(SOON)
         return said("word", headers=KEPT)
 
     server.answer(answer)

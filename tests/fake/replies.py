@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fake.connection import Step, keep, pause
+from fake.connection import Step, keep, pause, until
 from fake.received import Received
 from fake.wire import Completion, chunked, error_object, last_chunk, model_list, response, stream_head
 
@@ -86,6 +87,16 @@ def failed(
             yield from _kept(headers)
 
     return Reply(f"fail {status}", steps, when)
+
+
+def held(reply: Reply, event: threading.Event) -> Reply:
+    """The reply, but not before the test sets the event."""
+
+    def steps(request: Received) -> Iterator[Step]:
+        yield until(event)
+        yield from reply.steps(request)
+
+    return Reply(reply.name, steps, reply.when, reply.path)
 
 
 def scripted(steps: Iterable[Step], *, when: When = "request") -> Reply:
