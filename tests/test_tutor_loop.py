@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fake.program import AsProcess, InMemory
+from fake.screen import WIDE
 from fake.server import FakeServer
 from tutoring import check, course, lesson, path, system, told, update
 
@@ -117,9 +118,9 @@ def test_reviews_at_the_prompt(screen: Any, server: FakeServer, home: Path) -> N
 
 def test_a_broken_course_opens_no_prompt(screen: Any, home: Path) -> None:
     course(home, "subject: linear algebra\ngoal: x\n")
-    shown = screen("tutor", "linear algebra", columns=120)
+    shown = screen("tutor", "linear algebra", columns=WIDE)
     assert shown.wait_exit() == 65
-    assert ":2: goal: unknown key" in shown.text.replace("\n", "")
+    assert ":2: goal: unknown key" in shown.text
 
 
 def test_a_history_that_cannot_be_written_costs_no_lesson(

@@ -27,6 +27,8 @@ from fake.waiting import SOON
 # in Python with pty.fork is not safe beside the threads of the fake server.
 ON_TERMINAL = 'tty=$1; shift; exec "$@" <"$tty" >"$tty" 2>&1'
 END = b""
+WIDE = 4000
+"""Columns in which a line with a path fits, wherever the machine keeps its temporary files."""
 
 
 class Screen:
