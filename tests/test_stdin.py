@@ -13,6 +13,7 @@ import pytest
 from asking import NO_INPUT, SAY, body, failure, prompt, settings
 from fake.program import COMMAND, AsProcess, OnTerminal, Surroundings
 from fake.server import FakeServer
+from fake.waiting import SILENCE
 from processes import ended, redirected, started, wait_taken
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="descriptors of POSIX")
@@ -22,7 +23,13 @@ SILENT = "gptkit: standard input was silent for 0.05 s and is not read (--stdin 
 
 @pytest.fixture(autouse=True)
 def say(home: Path) -> None:
+    """What is written comes in time, however long the program and the test take to get there."""
     prompt(home)
+    settings(home, f"stdin_wait: {SILENCE}\n")
+
+
+@pytest.fixture
+def impatient(home: Path) -> None:
     settings(home, "stdin_wait: 0.05\n")
 
 
@@ -92,6 +99,7 @@ def test_a_slow_writer_is_waited_for(around: Surroundings, server: FakeServer, p
     assert server.request.json == body("早\n")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_idle_pipe_does_not_hold_up_who_has_words(
     around: Surroundings, server: FakeServer, pipe: tuple[int, int]
 ) -> None:
@@ -101,6 +109,7 @@ def test_an_idle_pipe_does_not_hold_up_who_has_words(
     assert [request.json for request in server.requests] == [body("words")] * 2
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_idle_pipe_does_not_hold_up_who_has_a_file(
     around: Surroundings, server: FakeServer, pipe: tuple[int, int]
 ) -> None:
@@ -111,6 +120,7 @@ def test_an_idle_pipe_does_not_hold_up_who_has_a_file(
     assert [request.json for request in server.requests] == [body("text"), body("words\n\ntext")]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_idle_pipe_does_not_hold_up_who_needs_no_input(
     around: Surroundings, server: FakeServer, home: Path, pipe: tuple[int, int]
 ) -> None:

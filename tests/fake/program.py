@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 COMMAND = (sys.executable, "-m", "gptkit")
 NOWHERE = "http://127.0.0.1:9/v1"
 """Where a process is sent that was given no server: a port that nobody listens on."""
+AT_ONCE = 16_384
+"""Bytes that any pipe holds: they are in it before the program starts, which may not wait long for them."""
 
 
 class Result(tuple[int, str, str]):
@@ -115,14 +118,21 @@ class AsProcess:
         timeout: float = SOON,
         command: tuple[str, ...] = COMMAND,
     ) -> Result:
-        process = self.start(*args, piped=stdin is not None, env=env, key=key, command=command)
-        output, errors = process.communicate(_bytes(stdin), timeout=timeout)
+        data = _bytes(stdin)
+        if data is None or len(data) > AT_ONCE:
+            process = self.start(*args, piped=data is not None, env=env, key=key, command=command)
+        else:
+            with _filled(data) as pipe:
+                process = self.start(*args, stdin=pipe, env=env, key=key, command=command)
+            data = None
+        output, errors = process.communicate(data, timeout=timeout)
         return Result(process.returncode, output, errors.decode("utf-8"))
 
     def start(
         self,
         *args: str,
         piped: bool = False,
+        stdin: int = subprocess.DEVNULL,
         env: Mapping[str, str | None] | None = None,
         key: str | None = "sk-test",
         command: tuple[str, ...] = COMMAND,
@@ -131,7 +141,7 @@ class AsProcess:
         with unblocked():
             process = subprocess.Popen(
                 [*command, *args],
-                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdin=subprocess.PIPE if piped else stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=self.around.process_environ(env, key),
@@ -175,6 +185,18 @@ class OnTerminal:
     def close(self) -> None:
         for screen in self.started:
             screen.close()
+
+
+@contextlib.contextmanager
+def _filled(data: bytes) -> Iterator[int]:
+    """The end to read from of a pipe that holds all of it."""
+    reading, writing = os.pipe()
+    try:
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(data)
+        yield reading
+    finally:
+        os.close(reading)
 
 
 def _bytes(stdin: str | bytes | None) -> bytes | None:
