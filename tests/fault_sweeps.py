@@ -72,7 +72,7 @@ def swept(
     server: FakeServer, around: Surroundings, plays: Iterable[Played], *options: str
 ) -> Counter[tuple[int, bool]]:
     """How often each exit code came, with and without the whole answer; every run is checked."""
-    settings(around.home, "attempts: 1\nidle_timeout: 5\nfirst_token_timeout: 5\n")
+    settings(around.home, "attempts: 1\n")
     now: list[Played] = []
 
     def play(_request: Received) -> Reply:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import zlib
 from collections.abc import Iterator
 from email.utils import formatdate
-from time import time
 from typing import Any, NamedTuple
 
 from fake.connection import Step, close, hang, keep, pause, read_body, reset
@@ -27,8 +27,9 @@ WHOLE = BEGUN + REST + STOP + done()
 OBJECT = json.dumps(Completion(ANSWER).whole_object()).encode()
 BENT = gzip.compress(WHOLE)[:-8] + bytes(8)
 CLOSING = {"Content-Type": "text/event-stream", "Connection": "close"}
-IDLE = "idle_timeout: 0.5\nattempts: 2\n"
-SLOW_START = "first_token_timeout: 0.4\nattempts: 2\n"
+NEVER = "idle_timeout: 0.5\nattempts: 2\n"
+STALL = "idle_timeout: 1.5\nattempts: 2\n"
+SLOW_START = "first_token_timeout: 1.5\nattempts: 2\n"
 SLOW = "token_timeout: 0.4\nattempts: 2\n"
 COMMENTS: list[Step] = [step for _ in range(200) for step in (chunked(b": ping\n\n"), pause(0.02))]
 
@@ -80,7 +81,9 @@ def dated(seconds: float) -> Reply:
     """Too many requests, with the time of day at which to come back."""
 
     def steps(request: Received) -> Iterator[Step]:
-        yield response(429, error_object(429), {"Retry-After": formatdate(time() + seconds, usegmt=True)})
+        yield response(
+            429, error_object(429), {"Retry-After": formatdate(time.time() + seconds, usegmt=True)}
+        )
         yield keep()
 
     return Reply("fail 429 until a date", steps)
@@ -92,7 +95,7 @@ def tool_call(finish: str) -> Reply:
 
 
 BEFORE = [
-    Fault("headers never come", scripted([hang()]), 75, 2, "no answer in 0.5 s; it may have", settings=IDLE),
+    Fault("headers never come", scripted([hang()]), 75, 2, "no answer in 0.5 s; it may have", settings=NEVER),
     Fault("closed before headers", scripted([close()]), 75, 2, "connection closed before an answer; it may"),
     Fault("reset before headers", scripted([reset()]), 75, 2, "connection reset before an answer; it may"),
     Fault("garbage status line", scripted([b"SSH-2.0-OpenSSH\r\n", close()]), 76, 2, "does not speak HTTP"),
@@ -121,8 +124,8 @@ BEFORE = [
 ]
 
 CUT = [
-    Fault("stall", in_chunks(BEGUN, hang()), 80, 1, "no bytes for 0.5 s", HALF, 2, IDLE),
-    Fault("stall at once", in_chunks(ROLE, hang()), 75, 2, "no bytes for 0.5 s", settings=IDLE),
+    Fault("stall", in_chunks(BEGUN, hang()), 80, 1, "no bytes for 1.5 s", HALF, 2, STALL),
+    Fault("stall at once", in_chunks(ROLE, hang()), 75, 2, "no bytes for 1.5 s", settings=STALL),
     Fault("comments for ever", in_chunks(*COMMENTS, hang()), 75, 2, "no content for", settings=SLOW_START),
     Fault(
         "comments after a start",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from fake.program import AsProcess, InMemory
+from fake.waiting import SOON
 
 from gptkit.chat import Endpoint, Message, Request
 from gptkit.provider.batches import Batches, request_line
@@ -63,12 +64,13 @@ def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def _listening(log: Path) -> str:
     """The address that the server says it listens on, once it answers there."""
-    for _ in range(200):
+    deadline = time.monotonic() + SOON
+    while time.monotonic() < deadline:
         _, found, address = log.read_text().partition("listening on ")
         if found and "\n" in address:
             origin = address.split()[0]
             try:
-                with urllib.request.urlopen(f"{origin}/v1/models", timeout=5):
+                with urllib.request.urlopen(f"{origin}/v1/models", timeout=SOON):
                     return origin
             except urllib.error.HTTPError:
                 return origin

@@ -221,7 +221,7 @@ def test_odd_fields_of_a_batch_are_no_fault(fake: FakeBatches, batches: Batches)
 def test_a_server_that_falls_silent(fake: FakeBatches) -> None:
     fake.server.raw([lambda connection: connection.wait(None)])
     error = failed(Batches(endpoint(fake.server.url, deadlines=HURRIED)), TryAgain)
-    assert error.message == "no answer in 0.6 s"
+    assert error.message == "no answer in 1.5 s"
 
 
 def results(fake: FakeBatches, batches: Batches, content: bytes) -> list[Result]:

@@ -9,6 +9,7 @@ import pytest
 from fake.connection import Step, close, hang, pause, reset
 from fake.proxy import HttpProxy
 from fake.server import FakeServer
+from fake.waiting import SOON
 from fake.wire import Completion, chunk, chunked, done, http_head, sse, stream_head
 from provider_bytes import HELLO, SAID, STOP, stream, whole
 from provider_calls import HURRIED, answers, end, endpoint, failure, refusal, request, text, thoughts
@@ -123,11 +124,11 @@ def test_a_stall(server: FakeServer, proxied: bool) -> None:
         place = endpoint(server.url, deadlines=HURRIED, proxy=proxy.url if proxied else None)
         server.raw([stream_head(), chunked(HELLO), hang()])
         got, error = failure(place, Incomplete)
-        assert (got, error.message, error.tries) == ("Hello", "answer cut short: no bytes for 0.6 s", 4)
+        assert (got, error.message, error.tries) == ("Hello", "answer cut short: no bytes for 1.5 s", 4)
         server.raw([stream_head(), hang()])
         got, error = failure(place, TryAgain)
         assert (error.message, error.billed) == (
-            "answer cut short before its first word: no bytes for 0.6 s; it may have been billed",
+            "answer cut short before its first word: no bytes for 1.5 s; it may have been billed",
             True,
         )
 
@@ -147,13 +148,13 @@ IDLE = [
 def test_what_only_keeps_the_connection_open(
     server: FakeServer, idle: bytes, partial: bool, proxied: bool
 ) -> None:
-    deadlines = Deadlines(idle=5.0, first_content=0.8, content=0.5)
+    deadlines = Deadlines(idle=SOON, first_content=SOON if partial else 1.5, content=0.5)
     keeping: list[Step] = [step for _ in range(200) for step in (chunked(idle), pause(0.02))]
     server.raw([stream_head(), *([chunked(HELLO)] if partial else []), *keeping, hang()])
     with HttpProxy() as proxy:
         place = endpoint(server.url, deadlines=deadlines, proxy=proxy.url if proxied else None)
         _, error = failure(place, Incomplete if partial else TryAgain)
-    after = "0.5 s" if partial else "0.8 s; it may have been billed"
+    after = "0.5 s" if partial else "1.5 s; it may have been billed"
     assert error.message.endswith(f"no content for {after}")
 
 
