@@ -171,13 +171,10 @@ def _end() -> list[bytes]:
 def test_while_the_key_s_command_runs(
     around: Surroundings, server: FakeServer, home: Path, number: signal.Signals
 ) -> None:
-    started_mark = around.folder / "started"
-    settings(
-        home,
-        f"api_key_command: [sh, -c, 'touch {started_mark}; exec sleep {SILENCE}']\nbase_url: {server.url}\n",
-    )
+    command = f"touch started; exec sleep {SILENCE:.0f}"
+    settings(home, f"api_key_command: [sh, -c, '{command}']\nbase_url: {server.url}\n")
     process = started(around, "say", "x", env={"OPENAI_BASE_URL": None}, key=None)
-    wait_true(started_mark.exists, "the command is not run")
+    wait_true((around.folder / "started").exists, "the command is not run")
     process.send_signal(number)
     assert ended(process) == (128 + number, "", "")
     assert server.requests == []
