@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from asking import settings
 from fake.certificates import Authority
+from fake.listener import closed_port
 from fake.program import Result, Surroundings
 from fake.proxy import HttpProxy
 from fake.server import FakeServer
@@ -52,10 +53,9 @@ def at(url: str, **environ: str | None) -> Callable[[Authority, Path], AbstractC
 
 
 @contextmanager
-def closed_port(_authority: Authority, _folder: Path) -> Iterator[Environment]:
-    with socket.create_server(("127.0.0.1", 0)) as used:
-        port = used.getsockname()[1]
-    yield {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"}
+def unheard(_authority: Authority, _folder: Path) -> Iterator[Environment]:
+    with closed_port() as port:
+        yield {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"}
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def behind(certificate: str) -> Callable[[Authority, Path], AbstractContextManag
 
 
 OBSTACLES = [
-    Obstacle("refused", closed_port, 75, 4, "nothing listens on 127.0.0.1:"),
+    Obstacle("refused", unheard, 75, 4, "nothing listens on 127.0.0.1:"),
     Obstacle("no such name", at("https://api.invalid/v1"), 75, 2, "no such host: 'api.invalid'"),
     Obstacle("no look-up", at("https://again.invalid/v1"), 75, 4, "name look-up for 'again.invalid'"),
     Obstacle("expired", behind("expired"), 76, 1, "certificate of '127.0.0.1': expired", "SSL_CERT_FILE"),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fake.certificates import Authority
 from fake.connection import Step, close, hang, reset
+from fake.listener import closed_port
 from fake.proxy import HttpProxy
 from fake.server import FakeServer
 from fake.wire import error_object, http_head, response
@@ -248,11 +249,11 @@ def test_headers_that_never_come(server: FakeServer, head: bytes, proxied: bool)
 
 
 def test_nothing_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as used:
-        port = used.getsockname()[1]
-    _, error = failure(endpoint(f"http://127.0.0.1:{port}/v1"), TryAgain)
-    assert (error.message, error.tries) == (f"nothing listens on 127.0.0.1:{port}", 4)
-    _, error = failure(endpoint("http://127.0.0.1:1/v1", proxy=f"http://ann:pw@127.0.0.1:{port}"), TryAgain)
+    with closed_port() as port:
+        _, error = failure(endpoint(f"http://127.0.0.1:{port}/v1"), TryAgain)
+        assert (error.message, error.tries) == (f"nothing listens on 127.0.0.1:{port}", 4)
+        proxy = f"http://ann:pw@127.0.0.1:{port}"
+        _, error = failure(endpoint("http://127.0.0.1:1/v1", proxy=proxy), TryAgain)
     assert error.message == f"nothing listens on 127.0.0.1:{port}"
 
 
@@ -268,7 +269,8 @@ def test_names_that_cannot_be_looked_up() -> None:
 def test_a_dead_address_does_not_take_the_whole_deadline(server: FakeServer) -> None:
     """`localhost` is ::1 first on most machines, and nothing listens there."""
     server.say("ok")
-    failure(endpoint(f"http://localhost:{_closed_port()}/v1"), TryAgain)
+    with closed_port() as port:
+        failure(endpoint(f"http://localhost:{port}/v1"), TryAgain)
     place = endpoint(server.url.replace("127.0.0.1", "localhost"))
     assert text(answers(place)) == "ok"
 
@@ -373,11 +375,6 @@ def test_a_list_of_models_that_fails(server: FakeServer) -> None:
     with pytest.raises(Unavailable) as raised:
         model_names(endpoint(server.url))
     assert raised.value.message.startswith(f"no chat API at '{server.url}' (404)")
-
-
-def _closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as used:
-        return int(used.getsockname()[1])
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
 from fake.certificates import Authority
 from fake.connection import hang
+from fake.listener import closed_port
 from fake.proxy import HttpProxy
 from fake.server import FakeServer
 from fake.wire import chunk, chunked, sse, stream_head
@@ -95,9 +95,8 @@ def test_through_a_proxy(server: FakeServer) -> None:
     ],
 )
 def test_the_step_that_fails_is_the_last(url: str, step: str, detail: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as used:
-        port = used.getsockname()[1]
-    last = walked(endpoint(url.format(port)))[-1]
+    with closed_port() as port:
+        last = walked(endpoint(url.format(port)))[-1]
     assert (last.name, last.ok, last.detail) == (step, False, detail.format(port))
 
 

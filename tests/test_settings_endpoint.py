@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fake.listener import closed_port
 
 from gptkit.chat import Deadlines, Endpoint
 from gptkit.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
@@ -280,13 +281,9 @@ def port() -> Iterator[int]:
         yield int(listener.getsockname()[1])
 
 
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def test_without_a_key_a_server_that_listens_is_offered_by_name(made: Made, port: int) -> None:
-    error = failure(made, servers=(Server("Closed", closed_port()), Server("Ollama", port)))
+    with closed_port() as closed:
+        error = failure(made, servers=(Server("Closed", closed), Server("Ollama", port)))
     assert isinstance(error, NoPermission)
     assert error.message == "no key for api.openai.com"
     assert error.hint == (
@@ -300,5 +297,6 @@ def test_a_port_that_others_use_too_is_not_called_by_a_name_that_may_be_wrong(ma
 
 
 def test_without_a_key_and_a_server_the_ways_are_named(made: Made) -> None:
-    error = failure(made, servers=(Server("Closed", closed_port()),))
+    with closed_port() as closed:
+        error = failure(made, servers=(Server("Closed", closed),))
     assert error.hint == "set OPENAI_API_KEY or run 'gptkit keys set'; '--model echo' needs no key"
