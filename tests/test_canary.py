@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -230,7 +231,7 @@ def test_the_editor_does_not_get_the_key(
     run: AsProcess, home: Path, child: list[str], around: Surroundings, args: tuple[str, ...]
 ) -> None:
     (home / "config" / "config.yaml").write_text("profiles: {q: {api_key_env: OTHER_KEY}}\n")
-    environ = {"EDITOR": " ".join(child), "OTHER_KEY": KEY}
+    environ = {"EDITOR": shlex.join(child), "OTHER_KEY": KEY}
     code, output, errors = run(*args, key=KEY, env=environ)
     assert code == 0, errors
     assert told(output, errors, (around.folder / "child.json").read_text()) == []
@@ -242,7 +243,7 @@ def test_an_editor_for_broken_settings_does_not_get_the_key(
     """The setting that would name the variable with the key cannot be read any more."""
     config = "profiles: {q: {api_key_env: OTHER_KEY}}\nattempts: none of them\n"
     (home / "config" / "config.yaml").write_text(config)
-    environ = {"EDITOR": " ".join(child), "OTHER_KEY": KEY}
+    environ = {"EDITOR": shlex.join(child), "OTHER_KEY": KEY}
     assert run("config", "edit", key=KEY, env=environ).code == 78
     assert told((around.folder / "child.json").read_text()) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -161,7 +162,7 @@ class TestInTheShell:
     def path(self, tmp_path: Path) -> str:
         program = tmp_path / "bin" / "gptkit"
         program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m gptkit "$@"\n')
+        program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m gptkit "$@"\n')
         program.chmod(0o700)
         return f"{program.parent}:/usr/local/bin:/usr/bin:/bin"
 
@@ -229,7 +230,7 @@ def test_installing_adds_one_line_and_harms_none(run: AsProcess, around_home: Pa
     if startup:
         around_home.mkdir(exist_ok=True)
         (around_home / startup).write_bytes(mine)
-    command = (str(path), "-c", f"{sys.executable} -m gptkit --install-completion && true")
+    command = (str(path), "-c", f"{shlex.quote(sys.executable)} -m gptkit --install-completion && true")
     for _ in range(2):
         code, output, errors = run(command=command)
         assert (code, errors) == (0, "")
@@ -246,11 +247,11 @@ def test_installing_says_why_not(run: AsProcess, around_home: Path) -> None:
         pytest.skip("there is no bash")
     around_home.mkdir(exist_ok=True)
     (around_home / ".bashrc").write_text("mine\n")
-    blocks = f'ulimit -f 0; {sys.executable} -m gptkit --install-completion; exit "$?"'
+    blocks = f'ulimit -f 0; {shlex.quote(sys.executable)} -m gptkit --install-completion; exit "$?"'
     code, output, errors = run(command=(shell, "-c", blocks))  # as a full disk: nothing can be written
     assert (code, output, errors.count("\n")) == (73, "", 1)
     assert (around_home / ".bashrc").read_text() == "mine\n"
-    command = (shell, "-c", f'{sys.executable} -m gptkit --install-completion; exit "$?"')
+    command = (shell, "-c", f'{shlex.quote(sys.executable)} -m gptkit --install-completion; exit "$?"')
     code, output, errors = run(command=command, env={"HOME": "/dev/null/home"})
     assert (code, output) == (73, "")
     assert errors == "gptkit: '/dev/null/home/.bash_completions': not a directory\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Callable
@@ -191,7 +192,7 @@ def test_without_a_home_a_change_is_refused_in_one_line(gptkit: InMemory) -> Non
 def editor(tmp_path: Path, program: str) -> str:
     script = tmp_path / "editor.py"
     script.write_text(f"import os, sys\npath = sys.argv[-1]\n{program}\n")
-    return f"'{sys.executable}' '{script}' --wait"
+    return shlex.join([sys.executable, str(script), "--wait"])
 
 
 def test_edit_opens_a_file_that_explains_itself(gptkit: InMemory, file: Path, tmp_path: Path) -> None:
@@ -230,7 +231,7 @@ def test_edit_says_what_is_wrong_afterwards_and_opens_a_broken_file(
 
 def test_the_editor_gets_no_key(gptkit: InMemory, write: Write, tmp_path: Path) -> None:
     write("api_key_env: MINE\n")
-    command = editor(tmp_path, f"open(r'{tmp_path}/seen', 'w').write(repr(dict(os.environ)))")
+    command = editor(tmp_path, f"open({str(tmp_path / 'seen')!r}, 'w').write(repr(dict(os.environ)))")
     environ = {"EDITOR": command, "MINE": "sk-canary", "KEPT": "kept"}
     assert gptkit("config", "edit", env=environ, key="sk-canary").code == 0
     seen = (tmp_path / "seen").read_text()

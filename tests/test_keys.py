@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import stat
 import sys
 import traceback
@@ -147,7 +149,8 @@ def test_a_command_gives_its_first_line_and_sees_neither_key_nor_input(
         "print('OPENAI_API_KEY' in os.environ, 'WORK_KEY' in os.environ, sys.stdin.read() == '', sep='-')\n"
         "print('second line')\n"
     )
-    user = f"api_key_env: WORK_KEY\napi_key_command: {sys.executable} {program}\n"
+    command = json.dumps(shlex.join([sys.executable, str(program)]))  # JSON is YAML
+    user = f"api_key_env: WORK_KEY\napi_key_command: {command}\n"
     assert key_of(loaded(user, {"OPENAI_API_KEY": KEY})) == ("False-False-True", "api_key_command")
 
 

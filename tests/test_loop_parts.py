@@ -177,11 +177,11 @@ def test_offers(tmp_path: Path) -> None:
     assert offers("/file /nowhere/x") == offers("text") == offers("/undo x") == offers("/e\nx") == []
 
 
-def test_paths_as_people_paste_them(tmp_path: Path) -> None:
-    (tmp_path / "a b").touch()
-    (tmp_path / "c\\d").touch()
-    assert expanded(f"'{tmp_path}/a b'", {}) == tmp_path / "a b"
-    assert expanded(f"{tmp_path}/a\\ b", {}) == tmp_path / "a b"
-    assert expanded(f"{tmp_path}/c\\d", {}) == tmp_path / "c\\d"
+def test_paths_as_people_paste_them(folder: Path) -> None:
+    (folder / "a b").touch()
+    (folder / "c\\d").touch()
+    assert expanded("'./a b'", {}) == Path("a b")
+    assert expanded("./a\\ b", {}) == Path("a b")
+    assert expanded("./c\\d", {}) == Path("c\\d")
     assert expanded("~/x", {"HOME": "/home/me"}) == Path("/home/me/x")
     assert expanded("it's", {}) == Path("it's")

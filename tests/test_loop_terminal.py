@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -234,7 +235,7 @@ def test_an_editor_writes_the_message(talking: Talking, tmp_path: Path) -> None:
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\ncat "$1" >&2; env | grep -c KEY >&2; printf "line 1\\nline 2\\n" > "$1"\n')
     editor.chmod(0o700)
-    running = talking(EDITOR=str(editor))
+    running = talking(EDITOR=shlex.quote(str(editor)))
     running.send("/editor begun\r")
     running.wait_for("begun0")
     running.wait_for("['line 1\\nline 2']")

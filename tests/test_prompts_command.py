@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -404,10 +405,11 @@ class TestTrust:
 @pytest.mark.skipif(os.name != "posix", reason="the editors are shell scripts")
 class TestEdit:
     def editor(self, folder: Path, script: str) -> dict[str, str | None]:
-        file = folder / "my editor"
-        file.write_text(f"#!{sys.executable}\nimport os, sys\nfile = sys.argv[-1]\n{script}\n")
+        file, program = folder / "my editor", folder / "editor.py"
+        program.write_text(f"import os, sys\nfile = sys.argv[-1]\n{script}\n")
+        file.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, str(program)])} "$@"\n')
         file.chmod(0o700)
-        return {"VISUAL": None, "EDITOR": f"'{file}' --wait"}
+        return {"VISUAL": None, "EDITOR": shlex.join([str(file), "--wait"])}
 
     def test_a_built_in_one_is_copied_first(self, gptkit: InMemory, home: Path, folder: Path) -> None:
         env = self.editor(folder, "assert sys.argv[1] == '--wait'; open(file, 'a').write('# mine\\n')")
