@@ -19,6 +19,7 @@ from fake.program import AsProcess
 from fake.received import Received
 from fake.server import FakeServer
 from fake.signals import unblocked
+from fake.waiting import SOON
 
 from gptkit.memory.pending import Pending
 
@@ -114,7 +115,7 @@ def test_a_running_job_keeps_what_it_paid_for(run: AsProcess, server: FakeServer
 
     def answer(request: Received) -> str:
         if "last" in request.user:
-            go_on.wait(60)
+            go_on.wait(SOON)
         return request.user
 
     server.answer(answer)
@@ -125,11 +126,11 @@ def test_a_running_job_keeps_what_it_paid_for(run: AsProcess, server: FakeServer
     assert job.stdin is not None
     job.stdin.write(text.encode())
     job.stdin.close()
-    server.wait_requests(3, seconds=60)
+    server.wait_requests(3)
     assert is_locked(home / "data" / "memory.db", job.pid)
     assert run("memory", "stats").code == 0
     go_on.set()
-    assert job.wait(60) == 0
+    assert job.wait(SOON) == 0
     asked = len(server.requests)
     assert run(*command, stdin=text).code == 0
     assert len(server.requests) == asked

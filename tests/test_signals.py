@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from itertools import product
@@ -167,13 +168,28 @@ def _end() -> list[bytes]:
     return [chunked(sse(chunk({}, finish="stop"))), chunked(done()), last_chunk()]
 
 
+SLOW_START = """
+import subprocess, time
+start = subprocess.Popen._execute_child
+def slowly(*args, **options):
+    start(*args, **options)
+    time.sleep(0.2)
+subprocess.Popen._execute_child = slowly
+from gptkit.__main__ import entry_point
+entry_point()
+"""
+"""The program on a machine that is busy just when it starts another one, whose number is not known yet."""
+
+
 @pytest.mark.parametrize("number", [INT, TERM])
+@pytest.mark.parametrize("program", [COMMAND, (sys.executable, "-c", SLOW_START)], ids=["", "slow start"])
 def test_while_the_key_s_command_runs(
-    around: Surroundings, server: FakeServer, home: Path, number: signal.Signals
+    around: Surroundings, server: FakeServer, home: Path, program: tuple[str, ...], number: signal.Signals
 ) -> None:
+    """It ends too: as long as it runs, it holds the program's standard error."""
     command = f"touch started; exec sleep {SILENCE:.0f}"
     settings(home, f"api_key_command: [sh, -c, '{command}']\nbase_url: {server.url}\n")
-    process = started(around, "say", "x", env={"OPENAI_BASE_URL": None}, key=None)
+    process = started(around, "say", "x", command=program, env={"OPENAI_BASE_URL": None}, key=None)
     wait_true((around.folder / "started").exists, "the command is not run")
     process.send_signal(number)
     assert ended(process) == (128 + number, "", "")

@@ -99,24 +99,44 @@ def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Key:
     import subprocess
 
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            env=environ,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
+        code, output = _ran(command, environ)
     except subprocess.TimeoutExpired:
         problem = f"gave no key within {COMMAND_SECONDS:g} s"
     except (OSError, ValueError) as error:
         problem = str(getattr(error, "strerror", None) or "cannot be run").lower()
     else:
-        first = done.stdout.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
-        if done.returncode == 0:
+        first = output.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
+        if code == 0:
             if key := checked_key(first, "api_key_command"):
                 return key
             problem = "printed no key"
         else:
-            problem = f"ended with exit code {done.returncode}"
+            problem = f"ended with exit code {code}"
     raise NoPermission(f"api_key_command '{command[0]}': {problem}")
+
+
+def _ran(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bytes]:
+    """Exit code and standard output. Whatever is raised meanwhile, the program does not go on.
+
+    A thread starts it: a signal raises in the main thread alone, where it could come between the start of the
+    program and the moment at which its number is known.
+    """
+    import subprocess
+    from concurrent.futures import ThreadPoolExecutor
+
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+        started.append(subprocess.Popen(command, stdin=nothing, stdout=pipe, env=environ))
+
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(start).result()
+        output, _ = started[0].communicate(timeout=COMMAND_SECONDS)
+    except BaseException:
+        for process in started:
+            process.kill()
+            process.wait()
+        raise
+    return started[0].returncode, output
