@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 COMMAND_SECONDS = 30.0
+_STARTING = 0.5
+"""Seconds that a command which is being started is waited for, to be ended: a signal leaves no more."""
 
 
 class Key:
@@ -122,19 +124,28 @@ def _ran(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bytes
     program and the moment at which its number is known.
     """
     import subprocess
-    from concurrent.futures import ThreadPoolExecutor
+    from threading import Event, Thread
 
     started: list[subprocess.Popen[bytes]] = []
+    failed: list[Exception] = []
+    is_over = Event()
 
     def start() -> None:
         nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
-        started.append(subprocess.Popen(command, stdin=nothing, stdout=pipe, env=environ))
+        try:
+            started.append(subprocess.Popen(command, stdin=nothing, stdout=pipe, env=environ))
+        except Exception as error:
+            failed.append(error)
+        is_over.set()
 
     try:
-        with ThreadPoolExecutor(1) as threads:
-            threads.submit(start).result()
+        Thread(target=start).start()
+        is_over.wait()
+        if failed:
+            raise failed[0]
         output, _ = started[0].communicate(timeout=COMMAND_SECONDS)
     except BaseException:
+        is_over.wait(_STARTING)
         for process in started:
             process.kill()
             process.wait()
