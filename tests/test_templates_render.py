@@ -170,7 +170,7 @@ FAILING = [
     ("{{ text['__class__'] }}", "nothing has this name: 'text['__class__']'"),
     ("{{ text | attr('__class__') }}", "nothing has this name: 'text | attr('__class__')'"),
     ("{{ files.__class__.__mro__ }}", "nothing has this name: 'files.__class__.__mro__'"),
-    ("{{ files[0].__init__.__globals__ }}", "nothing has this name: '.__init__.__globals__'"),
+    ("{{ files[0].__init__.__globals__ }}", "nothing has this name: 'files[0].__init__.__globals__'"),
     ("{{ files.append.__self__ }}", "nothing has this name: 'files.append.__self__'"),
     ("{{ files[1].text }}", "nothing has this name: 'files[1].text'"),
     ("{{ text.nothing() }}", "no such method: 'text.nothing()'"),

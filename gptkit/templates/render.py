@@ -177,7 +177,8 @@ def _place(source: str, error: Exception) -> str:
     data = source.encode("utf-8", "replace")  # the range counts bytes
     place = data[start:end].decode("utf-8", "replace").strip()
     if place[:1] in (".", "["):
-        name = re.search(r"[\w.]*\Z", data[:start].decode("utf-8", "replace"))
+        before = data[max(0, start - 200) : start].decode("utf-8", "ignore")
+        name = re.search(r"[\w.\[\]'\"]*\Z", before)
         return f"{name.group() if name else ''}{place}"
     return place
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SIZE_CAP = 1 << 20
 DEPTH_CAP = 24
 NODE_CAP = 50_000
+_TOO_DEEP = f"nested deeper than {DEPTH_CAP} levels"
 
 
 class Node:
@@ -102,10 +103,19 @@ def _misfit(text: str, error: yaml.MarkedYAMLError) -> tuple[int, str]:
     mark, start = error.problem_mark or error.context_mark, error.context_mark
     if mark is None:
         return 0, "not YAML"
+    if _depth_before(text, mark.index) > DEPTH_CAP:  # libyaml reads ahead, and has a limit of its own
+        return mark.line, _TOO_DEEP
     what = unexpected(text, mark.index)
     if what == "unexpected end" and start and start.line < mark.line:
         what += f" of what begins on line {start.line + 1}"
     return mark.line, f"not YAML: {what}"
+
+
+def _depth_before(text: str, position: int) -> int:
+    """How many brackets are opened right before a place."""
+    before = text[:position]
+    opening = before[len(before.rstrip("[{ \t\r\n")) :]
+    return opening.count("[") + opening.count("{")
 
 
 def _broken(source: str, lines_before: int, message: str) -> BrokenPrompt:
@@ -165,7 +175,7 @@ class _Builder:
         self._add(node)
         self._open.append((node, None))
         if len(self._open) > DEPTH_CAP:
-            raise self._refused(node.line, f"nested deeper than {DEPTH_CAP} levels")
+            raise self._refused(node.line, _TOO_DEEP)
 
     def _add(self, node: Node) -> None:
         self._count += 1
