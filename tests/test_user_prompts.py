@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from asking import prompt
 from fake.program import InMemory
 from fake.server import FakeServer
 
@@ -83,6 +84,13 @@ def test_it_has_a_help_of_its_own(gptkit: InMemory, mine: Path) -> None:
         "\n"
         "Options of every prompt:\n"
     )
+
+
+def test_a_missing_value_names_the_choices(gptkit: InMemory, home: Path) -> None:
+    text = "description: x\ninput: none\nuser: '{{ a }}'\narguments: {a: {type: choice, choices: [是, 否]}}\n"
+    prompt(home, text, "pick")
+    told = "gptkit: missing argument 'A': one of '是', '否'\nhint: 'gptkit pick --help' shows what it takes\n"
+    assert gptkit("pick") == (2, "", told)
 
 
 def test_a_bad_value_names_the_choices(gptkit: InMemory, mine: Path) -> None:

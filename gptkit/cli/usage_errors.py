@@ -60,7 +60,6 @@ def _wanted(kind: Any) -> str:  # noqa: ANN401
     if choices := getattr(kind, "choices", None):
         return "one of " + ", ".join(f"'{choice}'" for choice in choices)
     name = type(kind).__name__
-    noun = "true or false" if name.startswith("Bool") else "a whole number" if name.startswith("Int") else ""
-    least, most = getattr(kind, "min", None), getattr(kind, "max", None)
-    limits = [f"at least {least}"] * (least is not None) + [f"at most {most}"] * (most is not None)
-    return (noun or "a number") + (f" of {' and '.join(limits)}" if limits else "")
+    noun = "a whole number" if name.startswith("Int") else "a number" if name.startswith("Float") else ""
+    least = getattr(kind, "min", None)
+    return (noun or "of another kind") + ("" if least is None else f" of at least {least}")
