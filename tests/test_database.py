@@ -195,6 +195,41 @@ def test_a_damaged_file_is_refused_and_kept(tmp_path: Path, where: int) -> None:
     assert path.read_bytes() == data
 
 
+def test_a_folder_in_its_place_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotRead, match=r"a\.db': is a directory"):
+        (tmp_path / "a.db").mkdir()
+        opened(tmp_path / "a.db")
+
+
+def test_a_file_that_ends_too_early_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with closing(opened(path)) as connection:
+        connection.execute("INSERT INTO words (text) VALUES (?)", ("large" * 10_000,))
+    path.write_bytes(path.read_bytes()[:4096])
+    before = files(path)
+    with pytest.raises(CannotRead, match="it is damaged"):
+        read(path)
+    assert files(path)["a.db"] == before["a.db"]
+
+
+def test_a_log_that_is_half_moved_into_the_file_is_whole(tmp_path: Path) -> None:
+    """A checkpoint begins with the first page, which says how many there will be; then it was killed."""
+    path, copy = tmp_path / "a.db", tmp_path / "copy" / "a.db"
+    copy.parent.mkdir()
+    with closing(opened(path)) as connection:
+        connection.execute("INSERT INTO words (text) VALUES (?)", ("large" * 10_000,))
+        for name, data in files(path).items():
+            (copy.parent / name).write_bytes(data)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        first_page = path.read_bytes()[:4096]
+    before = copy.read_bytes()
+    assert before[:4096] != first_page
+    copy.write_bytes(first_page + before[4096:])
+    with closing(opened(copy)) as connection:
+        assert connection.execute("SELECT length(text) FROM words").fetchall() == [(4,), (50_000,)]
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
 def test_a_log_without_its_file_is_not_taken_for_a_new_ones(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     (tmp_path / "a.db-wal").write_bytes(b"something")

@@ -144,10 +144,20 @@ def test_documents_bom_and_comments() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["a: [", 'a: "b', "a: b: c", "\ta: b", "a: \x07", "a: *b c\n- d", "@", "a\ud800: b"]
+    ("source", "message"),
+    [
+        ("a: [", "yaml, line 2, column 1: not YAML"),
+        ('a: "b', "yaml, line 1, column 6: not YAML"),
+        ("a: b: c", "yaml, line 1, column 5: not YAML"),
+        ("\ta: b", "yaml, line 1, column 1: not YAML"),
+        ("a: \x07", "yaml: not YAML"),
+        ("a: *b c\n- d", "yaml, line 1, column 7: not YAML"),
+        ("@", "yaml, line 1, column 1: not YAML"),
+        ("a\ud800: b", "yaml: half of a surrogate pair in the text"),
+    ],
 )
-def test_what_is_not_yaml_is_refused(source: str) -> None:
-    with pytest.raises(DataFault, match=r"^yaml"):
+def test_what_is_not_yaml_is_refused(source: str, message: str) -> None:
+    with pytest.raises(DataFault, match=f"^{message}$"):
         list(Yaml().pieces(lines_of(source), 100))
 
 

@@ -67,6 +67,7 @@ def test_tbx() -> None:
     [
         ("key\n", "", "glossary, line 1: 'key' is alone, a term and its translation were expected"),
         ("a,b\n,c\n", "", "glossary, line 2: 'c' is alone, a term and its translation were expected"),
+        (f"a,b\n{'c' * 200_000},d\n", "", "glossary, line 2: not CSV, or a field is too long"),
         ("<tbx>", "", "glossary, line 1, column 6: not XML"),
         ("<html></html>", "", "glossary: no entries of TBX in it"),
         (TBX_2, "Klingon", "glossary: 'Klingon' is not one language of it"),

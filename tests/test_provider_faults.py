@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import ssl
 from collections import UserDict
 from collections.abc import KeysView
 from email.utils import formatdate
@@ -317,6 +319,25 @@ def test_certificates_that_are_not_believed(
     assert error.message == f"TLS: certificate of '127.0.0.1': {reason}"
     assert "SSL_CERT_FILE" in error.hint
     assert error.tries == 1
+
+
+def test_an_authority_that_is_not_trusted(authority: Authority) -> None:
+    with FakeServer(tls=authority.server()) as server:
+        _, error = failure(endpoint(server.url), ProtocolFault)
+        assert server.requests == []
+    assert error.message == "TLS: certificate of '127.0.0.1': its authority is not trusted"
+    assert "SSL_CERT_FILE" in error.hint
+
+
+def test_a_handshake_that_fails(authority: Authority, tmp_path: Any) -> None:
+    """The server speaks no cipher that the client takes; the reason is told by its name."""
+    context = authority.server()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("NULL:@SECLEVEL=0")
+    with FakeServer(tls=context) as server:
+        file = str(authority.write(tmp_path / "ca.pem"))
+        _, error = failure(endpoint(server.url, ca_file=file), ProtocolFault)
+    assert re.fullmatch(rf"TLS with 127\.0\.0\.1:{server.port}: it failed \([A-Z0-9_]+\)", error.message)
 
 
 def test_a_port_without_tls(server: FakeServer) -> None:

@@ -137,6 +137,13 @@ ODD: list[tuple[str, tuple[bytes, ...], type[GptkitError], str, int]] = [
     ("socks5", (b"HTTP/1.1 400 Bad\r\n\r\n",), ProtocolFault, "proxy {} does not speak SOCKS5", 2),
     ("socks5", (b"\x05\x00", b"\x05\x77"), ProtocolFault, "proxy {} does not speak SOCKS5", 2),
     ("http", (b"HTTP/1.1 502 No\r\n\r\n",), TryAgain, "proxy {}: 502 No", 4),
+    (
+        "socks5",
+        (b"\x05\x00", b"\x05\x05\x00\x01" + bytes(6)),
+        TryAgain,
+        "proxy {}: it could not make the connection",
+        4,
+    ),
 ]
 
 
