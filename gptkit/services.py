@@ -238,6 +238,8 @@ class Services:
                 from gptkit.provider import client
 
                 made.append(client.provider(endpoint))
+                if verbose:
+                    self.terminal.note(f"gptkit: transport: {client.transport(endpoint, request.model)}")
             return made[0](request)
 
         return self._means(form, budget, verbose, provider)

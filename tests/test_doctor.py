@@ -24,6 +24,7 @@ def test_walks_to_the_first_token(gptkit: InMemory, server: FakeServer) -> None:
     assert steps(done) == [
         ("ok", "base URL"),
         ("ok", "model"),
+        ("ok", "transport"),
         ("ok", "name look-up"),
         ("ok", "TCP"),
         ("ok", "key"),
@@ -79,7 +80,7 @@ def test_tries_a_model_that_is_not_listed(gptkit: InMemory, server: FakeServer) 
 
 def test_needs_no_network_for_echo(gptkit: InMemory) -> None:
     done = gptkit("doctor", "-m", "echo", key=None)
-    assert (done.code, steps(done)) == (0, [("ok", "model"), ("ok", "first token")])
+    assert (done.code, steps(done)) == (0, [("ok", "model"), ("ok", "transport"), ("ok", "first token")])
 
 
 def test_a_wrong_setting_is_told_before_the_walk(gptkit: InMemory) -> None:

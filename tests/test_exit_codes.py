@@ -167,8 +167,10 @@ def test_trouble_is_told_to_who_asks(patient: Patient, server: FakeServer) -> No
     server.say("Hi")
     result, _ = patient("say", "x", "-v")
     assert result.stdout == "Hi\n"
-    assert result.stderr.startswith("gptkit: too many requests (429): slow down; next try in 7.0 s\ngptkit: ")
-    assert result.stderr.count("\n") == 2
+    transport, trouble, summary = result.stderr.splitlines()
+    assert transport == "gptkit: transport: direct"
+    assert trouble == "gptkit: too many requests (429): slow down; next try in 7.0 s"
+    assert "tokens in" in summary
 
 
 def test_who_has_no_time_to_wait_is_told_how_long(patient: Patient, server: FakeServer, home: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from fake.program import AsProcess, OnTerminal
+from fake.proxy import HttpProxy
+from fake.server import FakeServer
 
 COSTLY = {"openai", "httpx2", "pydantic", "rich.markdown", "asyncio"}
 """Modules that take longer to load than all else that gptkit does before it sends a request."""
@@ -85,8 +87,20 @@ def test_nothing_costly_is_loaded(watch: Watch, name: str) -> None:
         assert not any(module.startswith("rich.") for module in modules)
 
 
-def test_what_is_costly_would_be_seen(watch: Watch) -> None:
-    code, modules, _ = watch("ask", "hello", "--model", "echo")
+@pytest.mark.parametrize("words", [("ask", "hello"), ("ask", "hello", "--model", "echo")])
+def test_an_answer_over_the_direct_road_loads_nothing_costly(
+    watch: Watch, server: FakeServer, words: tuple[str, ...]
+) -> None:
+    server.answer(lambda _: "ok")
+    code, modules, _ = watch(*words)
+    assert code == 0
+    assert modules & (COSTLY | {"httpcore2", "typer"}) == set()
+
+
+def test_what_is_costly_would_be_seen(watch: Watch, server: FakeServer) -> None:
+    server.say("ok")
+    with HttpProxy() as proxy:
+        code, modules, _ = watch("ask", "hello", "--proxy", proxy.url)
     assert code == 0
     assert {"openai", "httpx2", "pydantic"} <= modules
 

@@ -28,6 +28,7 @@ def doctor(
     proxy: Annotated[str | None, typer.Option(help="Go through this proxy.", metavar="URL")] = None,
 ) -> int:
     """Check the way to the model step by step, up to the first token; it costs one short answer."""
+    from gptkit.provider.client import transport
     from gptkit.provider.probe import Step, steps
     from gptkit.settings.endpoint import without_key
 
@@ -41,6 +42,7 @@ def doctor(
         keyless, endpoint = error, without_key(services.settings)
     for name, detail in _settings(services, asked, endpoint.proxy is not None):
         _show(services, Step(name, 0.0, True, detail))
+    _show(services, Step("transport", 0.0, True, transport(endpoint, asked)))
     for step in steps(endpoint, asked, keyless):
         if step.name != "address" or not step.ok:  # what is right about it stands in the first row
             _show(services, step)

@@ -47,24 +47,16 @@ def text_of(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-class _LineError(Exception):
-    """An answer that is an HTTP failure, as the table of failures wants it."""
-
-    def __init__(self, status: int, body: object) -> None:
-        super().__init__(status)
-        self.status_code = status
-        self.body = body
-
-
 def _reply(record: Mapping[str, object], exchange: Exchange) -> Reply:
     from gptkit.provider.faults import reported
+    from gptkit.provider.response import StatusError
 
     response, error = record.get("response"), record.get("error")
     if isinstance(response, dict):
         exchange.request_id = one_line(text_of(response.get("request_id")), 100)
         status, body = response.get("status_code", 200), response.get("body")
         if isinstance(status, int) and status >= 400:
-            raise _LineError(status, body.get("error", body) if isinstance(body, dict) else body)
+            raise StatusError(status, body.get("error", body) if isinstance(body, dict) else body, {})
         if isinstance(body, dict) and body.get("error") and not body.get("choices"):
             raise reported(body["error"], exchange)
         return _completion(body, exchange)

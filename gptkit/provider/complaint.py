@@ -88,7 +88,7 @@ class Complaint(NamedTuple):
 
 
 def complaint(body: object) -> Complaint:
-    """From what the SDK made of the body: an object, or the text that was not JSON."""
+    """From an error body: an object, or the text that was not JSON."""
     if isinstance(body, Mapping):
         inner = body.get("error")
         if isinstance(inner, Mapping):

@@ -1,4 +1,4 @@
-"""The pieces of a chat completion, as the SDK read them, become gptkit's events."""
+"""The JSON values of a chat completion, in pieces or whole, become gptkit's events."""
 
 from __future__ import annotations
 

@@ -29,8 +29,10 @@ class Exchange:
 
     `partial` says that text of the answer was handed on, `done` that the protocol's own end came, `sealed`
     that no compressed data is left whose checksum has not been seen to agree, `reusable` that its connection
-    can carry another request, for which `idle` keeps it. `sought` is what a 404 says
-    is not there; a `file` may be empty and larger than an answer; only what is `billable` may be billed.
+    can carry another request, for which `idle` keeps it. `ended` says that the server has closed the
+    connection over which an answer came or could have come, `sized` that it had announced a number of
+    bytes. `sought` is what a 404 says is not there; a `file` may be empty and larger than an answer; only
+    what is `billable` may be billed.
     """
 
     def __init__(self, endpoint: Endpoint, path: str, request: Request | None = None) -> None:
@@ -51,6 +53,8 @@ class Exchange:
         self.partial = False
         self.done = False
         self.sealed = True
+        self.ended = False
+        self.sized = False
         self.request_id = ""
         self.closers: list[Callable[[], None]] = []
 
@@ -64,6 +68,7 @@ class Exchange:
 
     def answered(self, headers: Mapping[str, str]) -> None:
         self.phase = "read"
+        self.sized = "content-length" in headers and "transfer-encoding" not in headers
         names = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id")
         self.request_id = one_line(next((headers[name] for name in names if headers.get(name)), ""), 100)
 

@@ -21,6 +21,7 @@ from gptkit.errors import (
 from gptkit.provider.complaint import Complaint, complaint, tokens, wait
 from gptkit.provider.exchange import Exchange
 from gptkit.provider.redaction import redacted
+from gptkit.provider.response import StatusError
 from gptkit.sanitize import one_line
 
 _CA_HINT = "if your network has its own certificate authority, name its file in SSL_CERT_FILE"
@@ -60,9 +61,9 @@ def reported(body: object, exchange: Exchange) -> GptkitError:
 
 
 def _fault(error: Exception, exchange: Exchange) -> GptkitError:
-    if isinstance(status := getattr(error, "status_code", None), int):
-        found = _of_status(status, complaint(getattr(error, "body", None)), exchange)
-        found.wait = wait(getattr(getattr(error, "response", None), "headers", {}))
+    if isinstance(error, StatusError):
+        found = _of_status(error.status_code, complaint(error.body), exchange)
+        found.wait = wait(error.headers)
         return found
     links = causes(error)
     names = [kind.__name__ for kind in type(links[-1]).__mro__]
@@ -218,15 +219,14 @@ def _cut(what: str, exchange: Exchange) -> GptkitError:
 
 
 def _not_http(error: BaseException, exchange: Exchange) -> GptkitError:
-    """h11 and httpcore2 raise the same class for garbage, for a cut body and for a cut head."""
-    text = str(error)
-    if "without sending a response" in text:
+    """h11 raises one class for garbage, for a cut head and for a cut body."""
+    if exchange.ended and exchange.phase == "wait":
         return _closed(error, exchange)
-    if "received" in text and "expected" in text:
+    if exchange.ended and exchange.sized:
         if exchange.partial:
             return _cut("fewer bytes than announced", exchange)
         return ProtocolFault("the answer has fewer bytes than announced", tries=2, billed=True)
-    if "closed connection" in text or "chunked read" in text:
+    if exchange.ended:
         return _cut("connection closed", exchange)
     if exchange.phase == "read":
         return ProtocolFault("the answer's HTTP framing is broken", tries=2, billed=True)

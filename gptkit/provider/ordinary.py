@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     import httpcore2
     import httpx2
 
+_HTTP = b"HTTP/1."
+"""How an answer begins; h11 takes whatever it has no line of yet for the beginning of one."""
+
 
 def ordinary(exchange: Exchange, content: Iterable[bytes] | None = None) -> Answer:
-    """Sends the same request as the early path would, over httpcore2's own connections.
+    """Sends the message of the exchange over httpcore2's own connections.
 
     `content` is sent in place of the message's body, as it comes.
     """
@@ -108,7 +111,7 @@ class _Backend:
             host, port, self._patience.seconds(), local_address, socket_options
         )
         self._exchange.closers.append(opened.close)  # a SOCKS connection that fails half-way leaves it open
-        return _Wire(opened, self._patience)
+        return _Wire(opened, self._exchange, self._patience)
 
 
 class _Patience:
@@ -134,9 +137,11 @@ class _Patience:
 class _Wire:
     """A stream of httpcore2's, in its terms."""
 
-    def __init__(self, stream: httpcore2.NetworkStream, patience: _Patience) -> None:
+    def __init__(self, stream: httpcore2.NetworkStream, exchange: Exchange, patience: _Patience) -> None:
         self._stream = stream
+        self._exchange = exchange
         self._patience = patience
+        self._start = b""
         self.close = stream.close
         self.get_extra_info = stream.get_extra_info
 
@@ -144,6 +149,9 @@ class _Wire:
         data = self._stream.read(max_bytes, self._patience.seconds())
         if not data and self._patience.connecting:  # the SOCKS layer would take it for a malformed reply
             raise ConnectionAbortedError("closed by the proxy")
+        if self._exchange.phase == "wait":
+            self._start = (self._start + data)[: len(_HTTP)]
+        self._exchange.ended = not data and _HTTP.startswith(self._start)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -153,4 +161,4 @@ class _Wire:
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> _Wire:
         secured = self._stream.start_tls(ssl_context, server_hostname, self._patience.seconds())
-        return _Wire(secured, self._patience)
+        return _Wire(secured, self._exchange, self._patience)

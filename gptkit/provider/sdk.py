@@ -1,31 +1,22 @@
-"""The openai SDK: loaded late, without the parts that one chat completion never touches."""
+"""The openai SDK's client, told everything that it would else decide by itself."""
 
 from __future__ import annotations
 
-import sys
 from _thread import allocate_lock
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
-from importlib.machinery import ModuleSpec, PathFinder
 from threading import local
-from types import ModuleType
-from typing import TYPE_CHECKING, cast
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING
 
 from gptkit.chat import Deadlines
 from gptkit.provider.exchange import Exchange
-from gptkit.provider.guard import NO_KEY
 
 if TYPE_CHECKING:
-    from importlib.abc import Loader
-
     import httpx2
     import openai
 
-_DEFERRED = {"openai.types", "openai.types.responses"}
-"""Packages whose `__init__` imports some 350 modules of the SDK: more than half of its load time."""
-
-
+_NO_KEY = "none"
+"""The SDK insists on a key; where there is none this one is given to it and never sent."""
 _loading, _loaded = allocate_lock(), list[bool]()
 """Several threads may send their first requests at once."""
 _under_way = local()
@@ -35,22 +26,15 @@ _under_way = local()
 def client(exchange: Exchange, answer: Callable[[httpx2.Request], httpx2.Response]) -> openai.OpenAI:
     """The SDK's client; this thread's next request over it is handed to `answer`.
 
-    Everything that the SDK would else take from the environment or decide by itself is given:
-    key, headers, retries, redirects, proxies.
+    Key and headers are not given to it: `answer` sends gptkit's own.
     """
     load()
     _under_way.answer = answer
-    endpoint, place = exchange.endpoint, exchange.place
-    headers = {name.lower(): value for name, value in exchange.message.headers}
-    authorization = headers.get("authorization", f"Bearer {NO_KEY}")
-    about = (endpoint.organization or "", endpoint.project or "", place.url, place.query)
-    return _client(authorization, *about, endpoint.deadlines)
+    return _client(exchange.place.url, exchange.endpoint.deadlines)
 
 
 @lru_cache(maxsize=8)
-def _client(
-    authorization: str, organization: str, project: str, url: str, query: str, deadlines: Deadlines
-) -> openai.OpenAI:
+def _client(url: str, deadlines: Deadlines) -> openai.OpenAI:
     """One for each endpoint: to make it costs as much as the rest of a request."""
     import httpx2
     import openai
@@ -61,15 +45,14 @@ def _client(
             return answer(request)
 
     return openai.OpenAI(
-        api_key=NO_KEY,
+        api_key=_NO_KEY,
         admin_api_key="",
-        organization=organization,
-        project=project,
+        organization="",
+        project="",
         webhook_secret="",
         base_url=url,
         max_retries=0,
-        default_headers={"Authorization": authorization},
-        default_query=dict(parse_qsl(query, keep_blank_values=True)),
+        default_headers={"Authorization": f"Bearer {_NO_KEY}"},
         http_client=httpx2.Client(
             transport=Transport(),
             follow_redirects=False,
@@ -80,69 +63,15 @@ def _client(
 
 
 def load() -> None:
-    """Imports the SDK; its deferred packages run when something first needs a name of theirs.
-
-    They are the real packages at their real place, only executed later, as the import system's own
-    LazyLoader does and Python 3.15 does for `lazy import`; LazyLoader itself would run a package
-    for each of its submodules. Whatever the SDK comes to need of them it gets: the worst case is
-    the ordinary load time.
-    """
     with _loading:
         if _loaded:
             return
-        finder = _Finder()
-        sys.meta_path.insert(0, finder)
-        try:
-            import anyio
-            import openai  # noqa: F401
-        finally:
-            sys.meta_path.remove(finder)
-        _silence()
+        import logging
+
+        import anyio
+        import openai  # noqa: F401
+
+        # OPENAI_LOG has the SDK write its log, prompts included, among the two lines that a failure has.
+        logging.getLogger("openai").setLevel(logging.CRITICAL + 1)
         _ = anyio.EndOfStream  # needed to close an abandoned stream, when it may be too late to import
         _loaded.append(True)
-
-
-def _silence() -> None:
-    """OPENAI_LOG has the SDK write its log, prompts included, among the two lines that a failure has."""
-    import logging
-
-    logging.getLogger("openai").setLevel(logging.CRITICAL + 1)
-
-
-class _Finder:
-    @staticmethod
-    def find_spec(
-        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if name not in _DEFERRED:
-            return None
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = cast("Loader", _Loader(spec.loader))
-        return spec
-
-
-class _Loader:
-    def __init__(self, loader: Loader) -> None:
-        self.loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__dict__["__loader__"] = self.loader
-        module.__class__ = _DeferredModule
-
-
-class _DeferredModule(ModuleType):
-    """A package before its first use: it has a name and a place, and its submodules can be imported."""
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("__") and name != "__all__":
-            raise AttributeError(name)
-        loader = cast("Loader", self.__loader__)
-        if self.__spec__ is not None:
-            self.__spec__.loader = loader
-        self.__class__ = ModuleType  # type: ignore[assignment]
-        loader.exec_module(self)
-        return getattr(self, name)

@@ -1,4 +1,4 @@
-"""A server's event stream, in whatever spelling, as the plain one that the SDK reads without loss."""
+"""A server's event stream, in whatever spelling: the data of its events."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from gptkit.errors import ProtocolFault
 from gptkit.provider.exchange import Exchange
 
 EVENT_LIMIT = 8 * 1024 * 1024
-_DONE = b"data: [DONE]"
+_DONE = b"[DONE]"
 _FIELDS = {b"", b"id", b"retry"}
 _IDLE = {b"ping", b"keepalive", b"keep-alive", b"heartbeat"}
 """Events that only keep a connection open; their data need not be JSON."""
 
 
-def normalised(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
-    """One `data:` line an event, ended by an empty line; `[DONE]` ends the stream and is not passed on.
+def data(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[list[bytes]]:
+    """The data of each event, those of one piece together; `[DONE]` ends the stream and is not among them.
 
-    The SDK loses the first event behind a byte order mark and an event that the end of the stream
-    follows without an empty line; it takes events without data for broken JSON; behind `[DONE]` it
-    breaks its own loop off, which costs it an import. Comments, ids and retry hints go; so a
-    stream of nothing else yields nothing.
+    Nothing is lost behind a byte order mark or before an end without an empty line. Comments, ids,
+    retry hints and events without data go; so a stream of nothing else yields nothing.
     """
     event = _Event()
     for lines in _lines(pieces):
@@ -35,20 +33,21 @@ def normalised(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[bytes]:
                 event.field(line)
             elif event.data:
                 taken = event.taken()
-                if taken[:12] == _DONE:
+                if taken[:6] == _DONE:
                     exchange.done = True
                     break
                 ready.append(taken)
             else:
                 event.name = b""
-        if ready:
-            yield b"".join(ready)
+        if any(ready):
+            yield [one for one in ready if one]
         if exchange.done:
             return
     if event.data:
         last = event.taken()
-        exchange.done = last[:12] == _DONE
-        yield b"" if exchange.done else last
+        exchange.done = last[:6] == _DONE
+        if last and not exchange.done:
+            yield [last]
 
 
 class _Event:
@@ -81,9 +80,7 @@ class _Event:
             return b""
         if name == b"error" and not data.startswith(b'{"error"'):
             data = b'{"error":' + (data if data[:1] == b"{" else _quoted(data)) + b"}"
-        if b"\n" in data:  # between two JSON tokens, else the SDK finds the JSON broken all the same
-            data = data.replace(b"\n", b"\ndata: ")
-        return b"data: " + data + b"\n\n"
+        return data
 
 
 def _quoted(data: bytes) -> bytes:

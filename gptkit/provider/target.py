@@ -10,6 +10,7 @@ from gptkit import __version__
 from gptkit.chat import Endpoint
 from gptkit.errors import BadConfiguration, DataFault, NoPermission
 
+_JSON = "application/json"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _FRAMING = {"host", "content-length", "transfer-encoding", "accept-encoding", "connection", "expect"}
@@ -40,7 +41,7 @@ class Target(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """One HTTP request, complete: what is written early is also what the SDK's must equal."""
+    """One HTTP request, complete; `body` is empty where it is sent in pieces."""
 
     method: str
     target: str
@@ -86,25 +87,30 @@ def message(
 ) -> Outgoing:
     """The request for `path` below the base URL; raises NoPermission for a key that cannot be sent."""
     content = b"" if body is None else _json(body)
-    headers = {
+    about = {} if body is None else {"Content-Type": _JSON, "Content-Length": str(len(content))}
+    location = f"{place.path}{path}" + (f"?{place.query}" if place.query else "")
+    return Outgoing(method, location, headers(endpoint, place, about), content)
+
+
+def headers(endpoint: Endpoint, place: Target, about: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Those of a request; `about` describes its body, and what may come back where that is not JSON."""
+    made = {
         "Host": place.authority,
         "User-Agent": f"gptkit/{__version__}",
-        "Accept": "application/json",
+        "Accept": _JSON,
         "Accept-Encoding": "gzip, deflate",
         **_authorization(endpoint, place),
     }
     if endpoint.organization:
-        headers["OpenAI-Organization"] = endpoint.organization.strip()
+        made["OpenAI-Organization"] = endpoint.organization.strip()
     if endpoint.project:
-        headers["OpenAI-Project"] = endpoint.project.strip()
-    if body is not None:
-        headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
-    _customise(headers, endpoint.headers)
-    for name, value in headers.items():
+        made["OpenAI-Project"] = endpoint.project.strip()
+    made |= about
+    _customise(made, endpoint.headers)
+    for name, value in made.items():
         if not _VALUE.fullmatch(value):
             raise BadConfiguration(f"header '{name}': its value holds a character that HTTP does not allow")
-    location = f"{place.path}{path}" + (f"?{place.query}" if place.query else "")
-    return Outgoing(method, location, tuple(headers.items()), content)
+    return tuple(made.items())
 
 
 def key(endpoint: Endpoint) -> str:

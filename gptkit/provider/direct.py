@@ -1,4 +1,4 @@
-"""The request on the wire before the SDK is loaded, and its response handed to the SDK afterwards."""
+"""The direct road to a server: a socket of gptkit's own, and h11 for the response."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ _BLOCK = 65536
 _HEAD_LIMIT = 256 * 1024
 
 
-def early(exchange: Exchange) -> Callable[[], Answer]:
-    """Sends the request now, with the standard library only; the result reads the response."""
+def send(exchange: Exchange) -> Callable[[], Answer]:
+    """Sends the request now, with the standard library only; the result reads the response.
+
+    What reading takes is loaded in between, while the server is at work.
+    """
     kept = exchange.idle and exchange.idle.take()
     wire = kept or connection(exchange.place, exchange.endpoint)
     exchange.closers.append(lambda: _leave(wire, exchange))
@@ -102,8 +105,9 @@ def _body(
             pieces.clear()
         if event is not need:
             return
-        wire.settimeout(exchange.clock.seconds())
-        receive(wire.recv(_BLOCK))
+        received = _received(wire, exchange)
+        exchange.ended = not received
+        receive(received)
 
 
 def _is_kept(response: h11.Response) -> bool:
@@ -125,11 +129,15 @@ def _event(wire: socket.socket, exchange: Exchange, connection: h11.Connection) 
     import h11
 
     while (event := connection.next_event()) is h11.NEED_DATA:
-        wire.settimeout(exchange.clock.seconds())
-        received = wire.recv(_BLOCK)
+        received = _received(wire, exchange)
         if not received:
             if not b"HTTP/1.".startswith(connection.trailing_data[0][:7]):
                 raise h11.RemoteProtocolError("no response")
             raise ConnectionAbortedError("closed before an answer")
         connection.receive_data(received)
     return event
+
+
+def _received(wire: socket.socket, exchange: Exchange) -> bytes:
+    wire.settimeout(exchange.clock.seconds())
+    return wire.recv(_BLOCK)
