@@ -10,15 +10,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fake.program import AsProcess, InMemory
 from prompt_files import WORDS
 
+from gptkit import __version__
 from gptkit.paths import Paths, paths
 from gptkit.templates import shelves
-from gptkit.templates.kept import CAP, FORMAT, PRIME, Kept
+from gptkit.templates.kept import FORMAT, Kept
 from gptkit.templates.library import Library, Origin, Shelf
 from gptkit.templates.model import BrokenPrompt
 from gptkit.templates.tree import SIZE_CAP, Node, tree
@@ -135,7 +135,7 @@ def test_it_is_private_and_alone(warm: Cache) -> None:
     assert stat.S_IMODE(warm.file.stat().st_mode) == 0o600
     assert [stat.S_IMODE(each.stat().st_mode) for each in (warm.folder, warm.paths.cache)] == [0o700, 0o700]
     assert warm.file.name.startswith("haiku-")
-    json.loads(warm.file.read_bytes().partition(b"\n")[2])
+    json.loads(warm.file.read_bytes())
 
 
 def test_it_is_written_once(warm: Cache) -> None:
@@ -224,48 +224,25 @@ def test_a_tree_under_another_name_is_not_taken(warm: Cache, tmp_path: Path) -> 
     assert not warm.is_kept()
 
 
-def sealed(change: Callable[[Any], object], more: bytes = b"") -> Callable[[bytes], bytes]:
-    """Damage that the sum does not show."""
-
-    def changed(data: bytes) -> bytes:
-        body = json.dumps(change(json.loads(data.partition(b"\n")[2]))).encode() + more
-        return b"%x\n%b" % (int.from_bytes(body, "big") % PRIME, body)
-
-    return changed
-
-
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "cut": lambda data: data[:-20],
-    "one letter": lambda data: data.replace(b"zwei", b"zwej"),
-    "no sum": lambda data: data.partition(b"\n")[2],
-    "not JSON": lambda data: b"0\n",
     "binary": lambda data: bytes(range(256)) * 10,
-    "deep": sealed(lambda found: [found[0], json.loads("[" * 500 + "]" * 500)]),
-    "no list": sealed(lambda found: {"a": 1}),
-    "no stamp": sealed(lambda found: [None, found[1]]),
-    "another format": sealed(lambda found: [[FORMAT + 1, *found[0][1:]], found[1]]),
-    "another version": sealed(lambda found: [[FORMAT, "9.9.9", *found[0][2:]], found[1]]),
-    "no tree": sealed(lambda found: [found[0], None]),
-    "a number": sealed(lambda found: [found[0], [1, 1, 0, 0]]),
-    "no line": sealed(lambda found: [found[0], ["a", "1", 0, 0]]),
-    "no block": sealed(lambda found: [found[0], ["a", 1, 0, None]]),
-    "odd flag": sealed(lambda found: [found[0], ["a", 1, 2, 0]]),
-    "too short": sealed(lambda found: [found[0], ["a", 1]]),
-    "too long": sealed(lambda found: [found[0], [{}, 1, 0, 0]]),
-    "huge": sealed(lambda found: found, b" " * CAP),
+    "deep": lambda data: b"[" * 100_000,
+    "no list": lambda data: b"7",
+    "another format": lambda data: data.replace(b'[["%d ' % FORMAT, b'[["%d ' % (FORMAT + 1)),
+    "another version": lambda data: data.replace(__version__.encode(), b"9.9.9"),
+    "no tree": lambda data: data.partition(b', [{"')[0] + b", null]",
+    "half a node": lambda data: data.partition(b', [{"')[0] + b', ["a", 1]]',
 }
 
 
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damage_means_a_fresh_parse_that_mends_it(warm: Cache, name: str) -> None:
-    warm.file.write_bytes(DAMAGE[name](warm.file.read_bytes()))
+    before = warm.file.read_bytes()
+    warm.file.write_bytes(DAMAGE[name](before))
+    assert warm.file.read_bytes() != before
     assert [warm.is_kept(), warm.is_kept()] == [False, True]
-
-
-def test_the_seal_of_these_tests_is_right(warm: Cache) -> None:
-    warm.file.write_bytes(sealed(lambda found: found, b" ")(warm.file.read_bytes()))
-    assert warm.is_kept()
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602])
@@ -275,28 +252,14 @@ def test_what_others_may_touch_is_replaced(warm: Cache, mode: int) -> None:
     assert stat.S_IMODE(warm.file.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
-def test_a_folder_that_others_write_to_is_left_alone(warm: Cache, mode: int) -> None:
-    before = warm.file.stat()
-    warm.folder.chmod(mode)
-    assert [warm.is_kept(), warm.is_kept()] == [False, False]
-    assert warm.file.stat() == before
-
-
 def test_links_are_not_followed(warm: Cache, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.json"
     place = warm.file
     place.rename(elsewhere)
     place.symlink_to(elsewhere)
     before = elsewhere.read_bytes()
-    assert [warm.is_kept(), warm.is_kept()] == [False, False]
+    assert not warm.is_kept()
     assert elsewhere.read_bytes() == before
-
-
-def test_a_link_to_a_folder_is_left_alone(warm: Cache, tmp_path: Path) -> None:
-    warm.folder.rename(tmp_path / "elsewhere")
-    warm.folder.symlink_to(tmp_path / "elsewhere")
-    assert [warm.is_kept(), warm.is_kept()] == [False, False]
 
 
 @pytest.mark.parametrize("what", ["fifo", "folder"])
@@ -316,22 +279,6 @@ def test_another_users_tree_is_ignored(warm: Cache) -> None:
     os.chown(warm.file, 12345, 12345)
     assert [warm.is_kept(), warm.is_kept()] == [False, True]
     assert warm.file.stat().st_uid == 0
-
-
-@as_root
-def test_another_users_folder_is_left_alone(warm: Cache) -> None:
-    os.chown(warm.folder, 12345, 12345)
-    before = warm.file.stat()
-    assert [warm.is_kept(), warm.is_kept()] == [False, False]
-    assert warm.file.stat() == before
-
-
-@as_root
-def test_root_makes_no_folder_in_another_users_home(cache: Cache) -> None:
-    cache.paths.cache.parent.chmod(0o755)
-    os.chown(cache.paths.cache.parent, 12345, 12345)
-    assert [cache.is_kept(), cache.is_kept()] == [False, False]
-    assert not cache.paths.cache.exists()
 
 
 @not_root
