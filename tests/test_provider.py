@@ -254,7 +254,7 @@ from gptkit.provider.client import provider
 import socket
 sent = socket.socket.send
 def send(self, data):
-    assert not {"openai", "httpx2", "h11", "ssl", "http.client", "pydantic"} & set(sys.modules)
+    assert not {"openai", "h11", "ssl", "http.client", "dataclasses", "encodings.idna"} & set(sys.modules)
     print("sent", len(data) > 100)
     return sent(self, data)
 socket.socket.send = send

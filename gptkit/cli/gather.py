@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.documents.decode import decode
 from gptkit.errors import CannotRead, NoInput, UsageFault
 from gptkit.files import cause
 from gptkit.templates import render
@@ -81,7 +80,7 @@ def gather(
 
 def content(path: str, encoding: str | None = None) -> tuple[str, str]:
     """A file's name as the model may see it, and its text; raises what `-f` raises."""
-    return _shown(path), decode(_content(path), _names([path]), encoding)
+    return _shown(path), _decoded(_content(path), _names([path]), encoding)
 
 
 def beside(
@@ -109,7 +108,14 @@ def document(path: str, over: int, encoding: str | None = None) -> LongText:
         head += block
     if len(head) > over:
         return LongText(_shown(path), size, decoded(head, blocks, name, encoding))
-    return LongText(_shown(path), len(head), iter([decode(head, name, encoding)]))
+    return LongText(_shown(path), len(head), iter([_decoded(head, name, encoding)]))
+
+
+def _decoded(data: bytes, name: str, encoding: str | None) -> str:
+    """Loaded for files and standard input only: words need no decoding."""
+    from gptkit.documents.decode import decode
+
+    return decode(data, name, encoding)
 
 
 def _asked(words: str, flags: Mapping[str, object]) -> tuple[str, list[str]]:
@@ -130,26 +136,26 @@ class _Sources:
         self._read: dict[str, bytes] = {}
 
     def text(self, path: str) -> str:
-        return decode(self._bytes(path), _names([path]), self._encoding)
+        return _decoded(self._bytes(path), _names([path]), self._encoding)
 
     def clean(self, value: Value) -> Value:
         """Words as text: bytes that the locale could not decode are decoded as any other input."""
         if isinstance(value, tuple):
             return tuple(str(self.clean(item)) for item in value)
         if isinstance(value, str) and not _is_unicode(value):
-            return decode(os.fsencode(value), "an argument", self._encoding)
+            return _decoded(os.fsencode(value), "an argument", self._encoding)
         return value
 
     def long(self, path: str, over: int) -> LongText | None:
         """The text of a file or of standard input if it has more than so many bytes."""
         name = _names([path])
-        from gptkit.documents.stream import decoded
-
         blocks, size = self._terminal.pour() if path == DASH else _blocks(path, name)
         head = b""
         while len(head) <= over and (block := next(blocks, b"")):
             head += block
         if len(head) > over:
+            from gptkit.documents.stream import decoded
+
             return LongText(_shown(path), size, decoded(head, blocks, name, self._encoding))
         self._read[path] = head  # a pipe is not read twice
         return None

@@ -91,10 +91,13 @@ def connection(place: Target, endpoint: Endpoint) -> socket.socket:
 
 
 def addresses(place: Target, seconds: float) -> list[Address]:
-    """In the order in which they should be tried; a look-up that takes longer is a TimeoutError."""
+    """In the order in which they should be tried; a look-up that takes longer is a TimeoutError.
+
+    The name goes as bytes: for a text Python would load its tables of international names.
+    """
     try:
         found = socket.getaddrinfo(
-            place.host, place.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            place.host.encode(), place.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
     except OSError:
         return _looked_up(place, seconds)
@@ -251,10 +254,8 @@ def _looked_up(place: Target, seconds: float) -> list[Address]:
 
     def look_up() -> None:
         try:
-            rows = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+            rows = socket.getaddrinfo(place.host.encode(), place.port, type=socket.SOCK_STREAM)
             found.extend(Address(*row) for row in rows)
-        except UnicodeError:
-            failed.append(socket.gaierror(socket.EAI_NONAME, "not a host name"))
         except OSError as error:
             failed.append(error)
 

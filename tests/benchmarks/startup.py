@@ -1,6 +1,7 @@
 """How soon a request is on the wire, the first word on the screen, and the program gone.
 
-Takes turns between curl, a plain SDK script (the baseline) and gptkit against a loopback server:
+Takes turns between curl, a plain SDK script (the baseline) and gptkit against a loopback server that
+thinks before it answers, and one that does not:
 
     .venv-test/bin/python tests/benchmarks/startup.py [ROUNDS]
 """
@@ -25,28 +26,28 @@ NAMES = ("curl", "plain SDK", "gptkit")
 def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as home, FakeServer() as server:
         variables = environ(OPENAI_BASE_URL=server.url, GPTKIT_HOME=home)
-        commands = {"curl": _curl(server.url), "plain SDK": [sys.executable, str(HERE / "plain_sdk.py")]}
-        commands["gptkit"] = [PROGRAM, "translate", "Hello", "--to", "French"]
-        wire: dict[str, list[float]] = {name: [] for name in NAMES}
-        runs: dict[str, list[Run]] = {name: [] for name in NAMES}
-        for number in range(rounds + 1):
-            for name in NAMES:
-                server.say("Bonjour le monde", delay=THINKING)
-                done = run(commands[name], variables)
-                if number:  # the first round only warms the caches
-                    wire[name].append(server.requests[-1].time - done.start)
-                    runs[name].append(done)
-        print(_answering(wire, runs))
-        print()
+        for thinking in (THINKING, 0):
+            print(_answering(server, rounds, variables, thinking), end="\n\n")
+        print(_piped(server, rounds, variables), end="\n\n")
         print(_local(rounds, variables))
 
 
-def _answering(wire: dict[str, list[float]], runs: dict[str, list[Run]]) -> str:
+def _answering(server: FakeServer, rounds: int, variables: dict[str, str], thinking: float) -> str:
+    """One answer, of a server that takes so many seconds to its first token."""
+    commands = {"curl": _curl(server.url), "plain SDK": [sys.executable, str(HERE / "plain_sdk.py")]}
+    commands["gptkit"] = [PROGRAM, "translate", "Hello", "--to", "French"]
+    wire: dict[str, list[float]] = {name: [] for name in NAMES}
+    runs: dict[str, list[Run]] = {name: [] for name in NAMES}
+    for number in range(rounds + 1):
+        for name in NAMES:
+            server.say("Bonjour le monde", delay=thinking)
+            done = run(commands[name], variables)
+            if number:  # the first round only warms the caches
+                wire[name].append(server.requests[-1].time - done.start)
+                runs[name].append(done)
     measured = {
         "request on the wire": {name: median(wire[name]) for name in NAMES},
-        f"first byte (server thinks {THINKING} s)": {
-            name: median([done.first_byte for done in runs[name]]) for name in NAMES
-        },
+        "first byte": {name: median([done.first_byte for done in runs[name]]) for name in NAMES},
         "exit": {name: median([done.exit for done in runs[name]]) for name in NAMES},
         "CPU": {name: median([done.cpu for done in runs[name]]) for name in NAMES},
     }
@@ -55,7 +56,27 @@ def _answering(wire: dict[str, list[float]], runs: dict[str, list[Run]]) -> str:
         times = [f"{by_name[name] * 1000:.0f} ms" for name in NAMES]
         ratios = [f"{by_name['gptkit'] / by_name[name]:.2f}" for name in ("curl", "plain SDK")]
         rows.append([what, *times, *ratios])
-    return table(["median, from start to", *NAMES, "gptkit / curl", "gptkit / plain SDK"], rows)
+    server_does = f"server thinks {thinking} s" if thinking else "server answers at once"
+    return table([server_does, *NAMES, "gptkit / curl", "gptkit / plain SDK"], rows)
+
+
+def _piped(server: FakeServer, rounds: int, variables: dict[str, str]) -> str:
+    """A text that is worked on in a pipe takes the road of long input; a question does not."""
+    shown = ("gptkit ask Hello", "echo Hello | gptkit translate --to French | cat")
+    lines = {line: line.replace("gptkit", PROGRAM) for line in shown}
+    wire: dict[str, list[float]] = {name: [] for name in lines}
+    for number in range(rounds + 1):
+        for name, line in lines.items():
+            server.say("Bonjour")
+            done = run(["sh", "-c", line], variables)
+            if number:
+                wire[name].append(server.requests[-1].time - done.start)
+    baseline = median(wire["gptkit ask Hello"])
+    rows = [
+        [f"`{name}`", f"{median(values) * 1000:.0f} ms", f"{median(values) / baseline:.2f}"]
+        for name, values in wire.items()
+    ]
+    return table(["in a pipe", "request on the wire", "ratio"], rows)
 
 
 def _local(rounds: int, variables: dict[str, str]) -> str:
