@@ -115,7 +115,7 @@ def test_a_book_leaves_room_for_the_rest() -> None:
     entries = tuple(Entry(content=letter * 100, constant=True) for letter in "abcdef")
     card = PLAIN._replace(system="S", book=Book(entries))
     assert assembled(card, play(room=1000)).system.count("\n\n") == 3
-    assert assembled(card, play(room=1000)).left_out == ("4 entries of the character's book",)
+    assert assembled(card, play(room=1000)).left_out == ("no room for 4 entries of the character's book",)
     greedy = card._replace(book=Book(entries, token_budget=10**6))
     assert "f" * 100 in assembled(greedy, play(room=1000)).system
     assert "a" * 100 not in assembled(greedy, play(room=100)).system
@@ -155,7 +155,7 @@ def test_the_conversation_pushes_examples_out() -> None:
     assert len(assembled(card, play(room=used + 14)).examples) == 2
     found = assembled(card, play(room=used + 13))
     assert found.examples == (Message("assistant", "one"),)
-    assert found.left_out == ("1 of 2 example conversations",)
+    assert found.left_out == ("no room for 1 of 2 example conversations",)
     assert assembled(card, play(room=0)).examples == ()
 
 

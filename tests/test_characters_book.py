@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import thread_time
+
 import pytest
 from work import within
 
@@ -185,8 +187,46 @@ def test_a_large_book_is_no_hindrance() -> None:
 
 
 def test_patterns_that_would_take_for_ever_end() -> None:
-    evil = Entry(("/^(([a-z])+.)+[A-Z]([a-z])+$/", "/(a*)*(a|aa)+b.*a.*b.*c/"), "x", use_regex=True)
-    scene = Scene((Message("user", "a" * 90_000),))
-    found = select(Book((evil,) * 1000), scene)
+    evil = Entry(("/(a+)+$/", "/(a|aa)+$/"), "x", use_regex=True)
+    scene = Scene((Message("user", "a" * 90_000 + "!"),))
+    start = thread_time()
+    found = select(Book((evil,) * 1000 + (Entry(("a",), "x"),)), scene)
     assert found.active == ()
     assert not found.whole
+    assert thread_time() - start < 20
+
+
+def test_patterns_see_chinese_and_look_around() -> None:
+    entries = tuple(
+        Entry((key,), "x", use_regex=True)
+        for key in (
+            r"/旅馆(?!老板)/",
+            r"/旅馆(?!吧)/",
+            r"/(?<=我们)去/",
+            r"/\p{Han}{5}，/u",
+            r"/^(?=.*DRAGON)(?=.*north)/",
+            r"/(我).*\1/",
+        )
+    )
+    assert [one.place for one in select(Book(entries)).active] == [0, 2, 3, 4]
+
+
+def test_a_key_that_cannot_be_read_is_told_and_hinders_no_other() -> None:
+    keys = ("/(/", "/旅馆(/i", "/旅馆/", "dragon")
+    found = select(Book(tuple(Entry((key,), "x", use_regex=True) for key in keys)))
+    assert [one.place for one in found.active] == [2, 3]
+    assert found.unread == ("'/(/' is not a regular expression", "'/旅馆(/' is not a regular expression")
+    assert found.whole
+
+
+def test_a_key_that_takes_too_long_is_told_and_hinders_no_other() -> None:
+    scene = Scene((Message("user", "a" * 90_000 + "龙!"),))
+    keys = (("/(a+)+$/", "/龙/"), ("/(a|aa)+$/",), ("龙",))
+    found = select(
+        Book(tuple(Entry(key, "x", use_regex=True) for key in keys), recursive_scanning=True), scene
+    )
+    assert [one.place for one in found.active] == [0, 2]
+    assert found.unread == (
+        "'/(a+)+$/' takes too long to look for", "'/(a|aa)+$/' takes too long to look for",
+    )  # fmt: skip
+    assert found.whole

@@ -33,7 +33,7 @@ ALLOWED = {0: {0}, 1: {0, 1}, 2: {0, 1, 2}, 3: {0, 1, 3}, 4: {0, 1, 2, 3, 4}}
 COSTLY = """
     openai httpx2 httpcore2 h11 pydantic rich yaml minijinja jsonschema sqlite3 ssl xllamacpp keyring
     platformdirs markdown_it subprocess tempfile mcp tiktoken genai_prices pypdfium2 python_calamine
-    prompt_toolkit fsrs genanki
+    prompt_toolkit fsrs genanki regex
 """.split()  # noqa: SIM905 - forty quotation marks say no more
 SDK = {"openai", "httpx2", "httpcore2", "h11"}
 NEVER = ("click", "typer._click")

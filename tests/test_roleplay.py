@@ -258,6 +258,33 @@ def test_a_conversion_never_overwrites_the_card(gptkit: Gptkit, folder: Path) ->
     assert gptkit("roleplay", "a grumpy innkeeper", "--convert", "json")[0] == 66
 
 
+def test_keys_of_a_book_that_match_nothing_are_told(gptkit: Gptkit, server: FakeServer, folder: Path) -> None:
+    keys = ["/旅馆(?!老板)/", "/(/", "/(a+)+$/", "/a/q", "/[/", r"/\u{ffffff}/"]
+    entries = "".join(
+        f"    - {{keys: ['{key}'], use_regex: true, content: 'It is number {place}.'}}\n"
+        for place, key in enumerate(keys)
+    )
+    path = sheet(folder, f"greeting: 你好\nbook:\n  entries:\n{entries}")
+    server.say("Yes.")
+    code, output, errors = gptkit("roleplay", path, f"旅馆 {'a' * 90_000}!", "-v")
+    assert (code, output) == (0, "Yes.\n")
+    assert [line for line in errors.splitlines() if "book" in line] == [
+        "gptkit: a key of the character's book matches nothing: '/(/' is not a regular expression",
+        "gptkit: a key of the character's book matches nothing: '/a/q' has an unknown flag",
+        "gptkit: a key of the character's book matches nothing: '/[/' is not a regular expression",
+        "gptkit: keys of the character's book that match nothing, beside those: 2",
+    ]
+    assert [f"number {place}." in sent(server)[0][1] for place in range(6)] == [True] + 5 * [False]
+    code, output, _ = gptkit("prompts", "check", path)
+    assert code == 0
+    assert [line.partition(": book.")[2] for line in output.splitlines()] == [
+        "entries[1].keys: a pattern that never matches: '/(/' is not a regular expression",
+        "entries[3].keys: a pattern that never matches: '/a/q' has an unknown flag",
+        "entries[4].keys: a pattern that never matches: '/[/' is not a regular expression",
+        "entries[5].keys: a pattern that never matches: '/\\u{ffffff}/' is not a regular expression",
+    ]
+
+
 def test_check_says_what_is_wrong_with_a_card(gptkit: Gptkit, folder: Path, home: Path) -> None:
     card(folder, description="{{nonsense}} here")
     code, output, _ = gptkit("prompts", "check", "haruhi.png")

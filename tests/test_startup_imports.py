@@ -105,6 +105,17 @@ def test_what_is_costly_would_be_seen(watch: Watch, server: FakeServer) -> None:
     assert {"openai", "httpx2", "pydantic"} <= modules
 
 
+@pytest.mark.parametrize(("key", "is_loaded"), [("旅馆", False), ("/旅馆/", True)])
+def test_only_a_key_that_is_a_pattern_loads_an_engine(
+    watch: Watch, folder: Path, key: str, is_loaded: bool
+) -> None:
+    entry = f"{{keys: [{key}], use_regex: true, content: There is an inn.}}"
+    (folder / "marta.yaml").write_text(f"name: Marta\nbook:\n  entries: [{entry}]\n", "utf-8")
+    code, modules, _ = watch("roleplay", "marta.yaml", "去旅馆", "--dry-run")
+    assert code == 0
+    assert ("regex" in modules) is is_loaded
+
+
 @pytest.mark.parametrize(
     ("name", "opened"),
     [

@@ -22,6 +22,8 @@ EXAMPLES_SAID = (
     "They did not happen; the conversation itself begins after them."
 )
 _START = re.compile(r"<START>", re.IGNORECASE)
+_UNREAD = 3
+"""Keys that match nothing and are named; more help nobody."""
 _LIST = 4  # tokens that a message costs beside its text
 
 
@@ -45,7 +47,7 @@ class Assembly(NamedTuple):
     newest message of the user; the last of them are the post-history instructions, if there are any.
 
     `matched` belongs into the scene of the next turn. `tokens` is an estimate of all of this, without
-    the messages of the scene. `left_out` says in words what found no room.
+    the messages of the scene. `left_out` says in words what found no room, and which keys match nothing.
     """
 
     system: str
@@ -165,7 +167,7 @@ def _examples(
         messages = block if isinstance(block, tuple) else (Message("system", block),)
         room -= sum(estimate(message.content) + _LIST for message in messages)
         if room < 0:
-            left = (f"{len(blocks) - place} of {len(blocks)} example conversations",)
+            left = (f"no room for {len(blocks) - place} of {len(blocks)} example conversations",)
             break
         if isinstance(block, str):
             told.append(f"An example of how {words.char} speaks:\n{block}")
@@ -201,7 +203,14 @@ _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant"}
 
 
 def _dropped(chosen: Selection) -> tuple[str, ...]:
-    dropped = [f"{len(chosen.dropped)} entries of the character's book"] if chosen.dropped else []
+    dropped = [f"no room for {len(chosen.dropped)} entries of the character's book"] if chosen.dropped else []
     if not chosen.whole:
-        dropped.append("the rest of the character's book, whose keys take too long to look for")
+        dropped.append("the rest of the character's book is left out: its keys take too long to look for")
+    dropped += [
+        f"a key of the character's book matches nothing: {fault}" for fault in chosen.unread[:_UNREAD]
+    ]
+    if len(chosen.unread) > _UNREAD:
+        dropped.append(
+            f"keys of the character's book that match nothing, beside those: {len(chosen.unread) - _UNREAD}"
+        )
     return tuple(dropped)

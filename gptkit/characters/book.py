@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable
 from itertools import pairwise
+from time import thread_time
 from typing import NamedTuple
 
 from gptkit.characters import decorators, macros, pattern
@@ -23,7 +24,6 @@ Estimate = Callable[[str], int]
 SCAN_DEPTH = 4
 SCAN_CAP = 100_000
 ROUNDS = 8
-_CHARACTERS_A_STEP = 64  # looking for a plain key is that much faster than one step of a pattern
 
 
 class Scene(NamedTuple):
@@ -52,14 +52,15 @@ class Active(NamedTuple):
 class Selection(NamedTuple):
     """Entries in the order in which they are inserted, and those (by place) that found no room.
 
-    `matched` are to be the next scene's. `whole` is False when patterns took so long that the rest
-    of the book was not looked at.
+    `matched` are to be the next scene's. `whole` is False when keys took so long that the rest of the
+    book was not looked at. `unread` says which keys are patterns that match nothing, and why.
     """
 
     active: tuple[Active, ...] = ()
     dropped: tuple[int, ...] = ()
     matched: frozenset[int] = frozenset()
     whole: bool = True
+    unread: tuple[str, ...] = ()
 
 
 def selection(book: Book, scene: Scene, words: Words, estimate: Estimate, room: int) -> Selection:
@@ -78,7 +79,8 @@ def selection(book: Book, scene: Scene, words: Words, estimate: Estimate, room: 
         tuple(sorted(kept, key=lambda one: (one.entry.insertion_order, one.place))),
         tuple(one.place for one in active if one.place not in places),
         scene.matched | {place for place, _, _ in found},
-        effort.left >= 0,
+        effort.left > 0,
+        tuple(dict.fromkeys(effort.unread)),
     )
 
 
@@ -124,7 +126,12 @@ class _Text:
             self._pairs = set(pairwise(self.text))
         if not all(pair in self._pairs for pair in pairwise(key)):
             return False
-        return effort.spend(1 + len(self.text) // _CHARACTERS_A_STEP) and key in self.text
+        if effort.left <= 0:
+            return False
+        start = thread_time()
+        found = key in self.text
+        effort.spend_since(start)
+        return found
 
 
 class _Keys:
@@ -139,14 +146,20 @@ class _Keys:
         self._patterns: list[list[Pattern]] = []
         self._needed: list[list[str]] = []
         self._excluded: list[str] = []
+        if entry.use_regex and effort.left <= 0:
+            self.is_pattern = any(map(_is_written, entry.keys))
+            return
+        start = thread_time()
         try:
             self._patterns = [key_patterns(entry, keys) for keys in (entry.keys, *rules.additional)]
-        except PatternError:  # not a match, says V3
+        except PatternError as error:  # not a match, says V3
             self.is_pattern = True
+            effort.unread.append(str(error))
             return
+        finally:
+            effort.spend_since(start)
         self.is_pattern = any(self._patterns)
         if self.is_pattern:  # V3: secondary and excluded keys have no effect beside patterns
-            effort.spend(sum(20 * len(key) for key in entry.keys))
             self._needed = [self._plain(key for key in entry.keys if not _is_written(key)), []]
             self._needed[1:] = [self._plain(keys) for keys in rules.additional]
         else:

@@ -1,122 +1,95 @@
-"""Regular expressions of strangers, matched in time that grows only with the text.
+"""Regular expressions of strangers, as JavaScript writes them, run by `regex` within a limit of time.
 
-Python's own engine can be made to run for years by a pattern of ten characters. This one walks all
-alternatives at once, so it has no look-around and no back-references; a pattern that wants them is
-refused by name, and an entry with such a key does not match, as V3 says of invalid patterns.
+What both spell alike and mean differently is spelled out: words are ASCII, so that `\\bcat\\b` is found
+between Chinese characters; `$` is the very end; an escape that means nothing is the character itself.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from math import prod
+from time import thread_time
 
-from gptkit.characters.pattern_parse import AT, MATCH, SET, SPLIT, PatternError, Program, program
+from gptkit.excerpt import shortened
 
-__all__ = ["Effort", "Pattern", "PatternError", "pattern"]
+SECONDS_A_TURN = 1.0
+SECONDS_A_KEY = 0.25  # of computing; what goes wrong takes some 300 MB a second until it is stopped
+SIZE_CAP = 5_000  # characters with repetitions written out, as `regex` does it before any time is limited
 _WRITTEN = re.compile(r"/(?P<source>.+)/(?P<flags>[a-z]{0,8})", re.DOTALL)
 _FLAGS = "dgimsuvy"
-_UNCACHED = 20  # steps that one move costs more when it was not made before
-_START, _WORD, _LINE, _OTHER = range(4)
-_FOUND, _TABLE_CAP = -1, 50_000
+_COUNT = re.compile(r"\{([0-9]+)(?:,[0-9]*)?\}")
+_ESCAPE = (
+    r"\\(?P<kept>[nrtfv]|[1-9][0-9]*|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[pP]\{[^}]*\})"
+    r"|\\u\{(?P<code>[0-9A-Fa-f]+)\}|\\k<(?P<group>[^>]*)>|\\(?P<escaped>.)"
+)
+_TOKEN = re.compile(
+    rf"{_ESCAPE}|\[(?P<negated>\^?)(?P<set>(?:\\.|[^\]\\])*)\]"
+    r"|(?P<foreign>\((?:\?(?![:=!<])|\*))|(?P<brace>\{(?![0-9]+(?:,[0-9]*)?\}))|(?P<sign>[.^$])",
+    re.DOTALL,
+)
+_IN_SET = re.compile(rf"{_ESCAPE}|(?P<bracket>\[)", re.DOTALL)
+_LINE_ENDS = r"\n\r\u2028\u2029"
+_SETS = {
+    "d": "0-9",
+    "D": r"\x00-/:-\U0010ffff",
+    "w": "0-9A-Z_a-z",
+    # Not \u017f and \u212a, long s and the sign of the kelvin: in the other case they are s and k.
+    "W": r"\x00-/:-@\[-\^`{-\u017e\u0180-\u2129\u212b-\U0010ffff",
+    "s": r"\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff",
+    "S": r"\x00-\x08\x0e-\x1f!-\x9f\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u205e"
+    r"\u2060-\u2fff\u3001-\ufefe\uff00-\U0010ffff",
+}
+
+
+class PatternError(Exception):
+    """Why a pattern is not one, or not one that is matched here."""
 
 
 class Effort:
-    """How many steps are still granted, one a character of text; a second is some ten million."""
+    """The seconds of computing that a turn still grants to the keys of a book.
 
-    def __init__(self, steps: int = 10_000_000) -> None:
-        self.left = steps
+    `unread` says which keys are written as patterns and match nothing, and why.
+    """
 
-    def spend(self, steps: int) -> bool:
-        """Whether there was that much left."""
-        self.left -= steps
-        return self.left >= 0
+    def __init__(self, seconds: float = SECONDS_A_TURN) -> None:
+        self.left = seconds
+        self.unread: list[str] = []
+
+    def spend_since(self, start: float) -> None:
+        """Take what this thread has computed since then, by `time.thread_time`."""
+        self.left -= thread_time() - start
 
 
 class Pattern:
-    """A compiled pattern. Moves between sets of alternatives are remembered as they are made."""
+    """A compiled pattern; raises PatternError."""
 
     def __init__(self, source: str, flags: str = "") -> None:
-        self._program: Program = program(source, ignore_case="i" in flags, dot_all="s" in flags)
-        self._multiline = "m" in flags
-        self._forget()
+        import regex
+
+        self._shown = f"'{shortened(f'/{source}/', 60)}'"
+        self._is_slow = False
+        repeated = prod(max(1, int(count)) for count in _COUNT.findall(source[:SIZE_CAP]))
+        if len(source) * repeated > SIZE_CAP:
+            raise PatternError(f"{self._shown} stands for too long a pattern")
+        options = regex.VERSION0 | (regex.IGNORECASE if "i" in flags else 0)
+        try:
+            self._compiled = regex.compile(_translated(source, flags), options)
+        except (PatternError, regex.error, RecursionError):
+            raise PatternError(f"{self._shown} is not a regular expression") from None
 
     def found(self, text: str, effort: Effort) -> bool:
-        """Whether the text has it somewhere; False as well when the effort is spent."""
-        if not effort.spend(len(text) + 1):
+        """Whether the text has it somewhere; False as well when that takes too long to find out."""
+        if effort.left <= 0 or self._is_slow:
             return False
-        state = self._number((frozenset([0]), _START))
-        moves = self._moves
-        for character in text:
-            following = moves.get((state, character))
-            if following is None:
-                following = self._move(state, character, effort)
-                moves = self._moves
-            if following == _FOUND:
-                return True
-            state = following
-            if effort.left < 0:
-                return False
-        return self._move(state, "", effort) == _FOUND
-
-    def _forget(self) -> None:
-        self._moves: dict[tuple[int, str], int] = {}
-        self._numbers: dict[tuple[frozenset[int], int], int] = {}
-        self._states: list[tuple[frozenset[int], int]] = []
-
-    def _number(self, state: tuple[frozenset[int], int]) -> int:
-        if state not in self._numbers:
-            self._numbers[state] = len(self._states)
-            self._states.append(state)
-        return self._numbers[state]
-
-    def _move(self, number: int, character: str, effort: Effort) -> int:
-        places, before = self._states[number]
-        alternatives, matched = self._alternatives(places, before, _kind(character))
-        effort.spend(_UNCACHED + len(alternatives))
-        if matched:
-            following = _FOUND
-        else:
-            wanted = {place + 1 for place in alternatives if character and self._takes(place, character)}
-            if len(self._moves) >= _TABLE_CAP:
-                self._forget()
-                number = self._number((places, before))
-            following = self._number((frozenset(wanted | {0}), _kind(character)))
-        self._moves[number, character] = following
-        return following
-
-    def _takes(self, place: int, character: str) -> bool:
-        return self._program[place].takes(character)
-
-    def _alternatives(self, places: Iterable[int], before: int, after: int) -> tuple[list[int], bool]:
-        """Where a character is awaited, and whether the end was reached."""
-        waiting, seen, found = list(places), set(places), []
-        while waiting:
-            place = waiting.pop()
-            step = self._program[place]
-            if step.kind == MATCH:
-                return [], True
-            if step.kind == SET:
-                found.append(place)
-                continue
-            following: tuple[int, ...] = (place + 1,)
-            if step.kind == SPLIT:
-                following = step.targets
-            elif step.kind == AT and not self._holds(step.name, before, after):
-                following = ()
-            for other in following:
-                if other not in seen:
-                    seen.add(other)
-                    waiting.append(other)
-        return found, False
-
-    def _holds(self, name: str, before: int, after: int) -> bool:
-        match name:
-            case "^":
-                return before == _START or (self._multiline and before == _LINE)
-            case "$":
-                return after == _START or (self._multiline and after == _LINE)
-            case _:
-                return ((before == _WORD) != (after == _WORD)) == (name == "b")
+        start = thread_time()
+        try:
+            return self._compiled.search(text, timeout=min(SECONDS_A_KEY, effort.left)) is not None
+        except TimeoutError:
+            self._is_slow = True
+            effort.unread.append(f"{self._shown} takes too long to look for")
+            return False
+        finally:
+            effort.spend_since(start)
 
 
 def pattern(key: str, case_sensitive: bool | None) -> Pattern | None:
@@ -126,14 +99,44 @@ def pattern(key: str, case_sensitive: bool | None) -> Pattern | None:
         return None
     flags = written["flags"]
     if any(flag not in _FLAGS for flag in flags):
-        raise PatternError(f"unknown flag in '{flags}'")
+        raise PatternError(f"'{shortened(key, 60)}' has an unknown flag")
     return Pattern(written["source"], flags + ("i" if case_sensitive is False else ""))
 
 
-def _kind(character: str) -> int:
-    """JavaScript's word characters, which are ASCII; both ends of a text are as one."""
-    if not character:
-        return _START
-    if character in "\n\r\u2028\u2029":
-        return _LINE
-    return _WORD if character.isascii() and (character.isalnum() or character == "_") else _OTHER
+def _translated(source: str, flags: str) -> str:
+    """The pattern as `regex` spells it; raises PatternError with what JavaScript does not know."""
+    signs = {
+        ".": "(?s:.)" if "s" in flags else f"[^{_LINE_ENDS}]",
+        "^": f"(?<![^{_LINE_ENDS}])" if "m" in flags else "^",
+        "$": f"(?![^{_LINE_ENDS}])" if "m" in flags else r"\Z",
+    }
+
+    def spelled(token: re.Match[str]) -> str:
+        if token["set"] is not None:
+            inside = _IN_SET.sub(lambda part: _escaped(part) or r"\[", token["set"])
+            nothing = "(?s:.)" if token["negated"] else "(?!)"
+            return f"[{token['negated']}{inside}]" if inside else nothing
+        if token["foreign"]:
+            raise PatternError(token[0])
+        if token["escaped"] in ("b", "B"):
+            return rf"(?a:\{token['escaped']})"
+        if token["escaped"] in _SETS:
+            return f"[{_escaped(token)}]"
+        return _escaped(token) or signs.get(token[0]) or r"\{"
+
+    return _TOKEN.sub(spelled, source)
+
+
+def _escaped(token: re.Match[str]) -> str:
+    """An escape as it is spelled within a set; empty where the token is none."""
+    if token["kept"] or token["group"]:
+        return token[0] if token["kept"] else f"(?P={token['group']})"
+    if token["code"]:
+        code = int(token["code"], 16)
+        if code > 0x10FFFF:
+            raise PatternError(token[0])
+        return rf"\U{code:08x}"
+    character = token["escaped"] or ""
+    if character in _SETS:
+        return _SETS[character]
+    return {"0": r"\x00", "b": r"\x08"}.get(character, re.escape(character))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def played(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
     """The answer; its notes hold the world after it."""
     for left in cast("tuple[str, ...]", invocation.extras.get("left_out", ())):
-        means.notice(f"no room for {left}")
+        means.notice(left)
     who = role(invocation.template, invocation.values, cast("Cards", means.stores[KEY]).card)
     if who.is_plain:
         return ask(invocation, means, sink)
