@@ -13,9 +13,6 @@ from fake.server import FakeServer
 from fake.waiting import SILENCE, SOON
 from tutoring import course, last, lesson, path, system, told, update
 
-from gptkit.chat import Event, Finished, Text
-from gptkit.engine.learner.sums import Gate
-
 OWN = """\
 description: Learn Latin.
 system: "Teach Latin. {% if learner %}{{ learner.topics | length }} topics known.{% endif %}"
@@ -157,33 +154,15 @@ def test_a_death_during_the_record_leaves_a_whole_answer_in_the_history(
     assert [one["content"] for one in server.requests[2].json["messages"][1:]] == ["go on\n", "Well.", "on\n"]
 
 
-def test_words_without_a_number_go_on_as_they_come() -> None:
-    shown: list[str] = []
-
-    class Shown:
-        def __call__(self, event: Event) -> None:
-            shown.append(event.text if isinstance(event, Text) else "end")
-
-        def close(self) -> None:
-            shown.append("closed")
-
-    gate = Gate(Shown(), "")
-    for piece in ("So ", "it is: ", "2 + ", "2 = 4", ".\nAnd ", "then 3", " + 3 = 7", " or\n", "so"):
-        gate(Text(piece))
-    gate(Finished("stop"))
-    assert shown == ["So ", "it is: ", "2 + 2 = 4.\n", "And "]
-    gate.finish("So it is: 2 + 2 = 4.\nAnd then 3 + 3 = 6.")
-    assert shown[4:] == ["then 3 + 3 = 6.", "end"]
-
-
 @pytest.mark.parametrize("method", ["quiz", "exam"])
 def test_a_statement_that_is_to_be_judged_is_not_judged_for_the_learner(
     gptkit: InMemory, server: FakeServer, method: str
 ) -> None:
-    server.say("1. True or false: 12 * 7 = 94?", times=2)
-    server.say(update())
+    lesson(server, "1. Judge: 12 * 7 = 94.")
+    lesson(server, "1. Judge: 12 * 7 = 95.")
     found = gptkit("tutor", "sums", "test me", "--method", method)
-    assert found == (0, "1. True or false: 12 * 7 = 94?\n", "")
+    assert found == (0, "1. Judge: 12 * 7 = 94.\n", "")
+    assert "'12 * 7 = 95' comes to 84" in gptkit("tutor", "sums", "more", "--method", method, "-v").stderr
 
 
 def test_a_cap_on_requests_spares_the_answer(gptkit: InMemory, server: FakeServer) -> None:
@@ -200,49 +179,31 @@ def test_what_is_refused_of_a_report_is_told_with_v(gptkit: InMemory, server: Fa
     assert not path(home).exists() or "never said" not in path(home).read_text()
 
 
-def test_wrong_arithmetic_is_asked_for_again_from_there(gptkit: InMemory, server: FakeServer) -> None:
-    server.say("Look:\n12 * 7 = 94, so go on.\nDone.")
-    server.say("12 * 7 = 84, so go on.\nDone.")
-    server.say(update())
-    assert gptkit("tutor", "sums", "12 times 7?") == (0, "Look:\n12 * 7 = 84, so go on.\nDone.\n", "")
-    complaint = last(server.requests[1])
-    assert "- 12 * 7 = 94 (it comes to 84)" in complaint
-    assert "<read>\nLook:\n" in complaint
-    assert told(server.requests[2])["tutor"] == "Look:\n12 * 7 = 84, so go on.\nDone."
-
-
-def test_wrong_arithmetic_is_asked_for_again_whole_where_nothing_was_shown(
-    gptkit: InMemory, server: FakeServer, folder: Path
+def test_a_wrong_sum_is_told_after_the_answer_and_to_the_model_in_the_next_turn(
+    gptkit: InMemory, server: FakeServer
 ) -> None:
-    server.say("12 * 7 = 94")
-    server.say("12 * 7 = 84")
-    server.say(update())
-    assert gptkit("tutor", "sums", "12 times 7?", "-o", "a.md") == (0, "", "")
-    assert (folder / "a.md").read_text() == "12 * 7 = 84\n"
-    assert "Give the whole answer again" in last(server.requests[1])
+    answer = "12 × 3 = 36，40 − 36 = 5。"
+    for said in (answer, "对，是 4。", "好。"):
+        lesson(server, said)
+    note = "gptkit: worth checking: '40 − 36 = 5' comes to 4\n"
+    assert gptkit("tutor", "sums", "40 − 12 × 3?") == (0, answer + "\n", note)
+    assert gptkit("tutor", "sums", "好") == (0, "对，是 4。\n", "")
+    assert gptkit("tutor", "sums", "on") == (0, "好。\n", "")
+    told_of = ["- 40 − 36 = 5 (it comes to 4)\n" in system(server.requests[n]) for n in (0, 2, 4)]
+    assert told_of == [False, True, False]
 
 
-def test_arithmetic_that_stays_wrong_is_told_beside_the_answer(gptkit: InMemory, server: FakeServer) -> None:
-    server.say("12 * 7 = 94", times=2)
-    server.say(update())
-    note = "gptkit: worth checking: '12 * 7 = 94' comes to 84\n"
-    assert gptkit("tutor", "sums", "12 times 7?") == (0, "12 * 7 = 94\n", note)
-
-
-def test_a_correction_that_fails_leaves_the_answer(gptkit: InMemory, server: FakeServer) -> None:
-    server.say("Look:\n12 * 7 = 94\nDone.")
-    server.fail(400, message="no")
-    server.say(update())
-    code, output, errors = gptkit("tutor", "sums", "12 times 7?")
-    assert (code, output) == (0, "Look:\n12 * 7 = 94\nDone.\n")
-    assert "worth checking" in errors
+def test_right_sums_are_not_told(gptkit: InMemory, server: FakeServer) -> None:
+    lesson(server, "12 × 3 = 36，40 − 36 = 4，1/3 = 0.33。")
+    assert gptkit("tutor", "sums", "40 − 12 × 3?") == (0, "12 × 3 = 36，40 − 36 = 4，1/3 = 0.33。\n", "")
 
 
 def test_the_learners_own_mistake_may_be_quoted_and_is_computed_for_the_tutor(
     gptkit: InMemory, server: FakeServer
 ) -> None:
     lesson(server, "You wrote **12*7 = 94**. What is 10 * 7?")
-    assert gptkit("tutor", "sums", "is 12 * 7 = 94 right?").stdout.startswith("You wrote")
+    found = gptkit("tutor", "sums", "I get 12 * 7 = 94")
+    assert (found.code, found.stderr) == (0, "")
     assert "- 12 * 7 = 94 (it comes to 84)\n" in system(server.requests[0])
 
 

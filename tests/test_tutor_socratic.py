@@ -141,14 +141,16 @@ def test_the_number_of_tries_is_the_users(gptkit: InMemory, server: FakeServer) 
     assert gptkit(*ASK, "is it 4?", "--tries", "-1").code == 2
 
 
-def test_wrong_arithmetic_in_a_draft_is_asked_for_again(gptkit: InMemory, server: FakeServer) -> None:
-    server.say("If 2 * 4 = 9, what is x?")
-    server.say(check())
-    server.say("If 2 * 4 = 8, what is x?")
-    server.say(check())
-    server.say(update())
-    assert gptkit(*ASK, "is it 4?") == (0, "If 2 * 4 = 8, what is x?\n", "")
-    assert "- 2 * 4 = 9 (it comes to 8)" in last(server.requests[2])
+def test_a_wrong_sum_withholds_no_draft_and_is_told_to_the_model_next(
+    gptkit: InMemory, server: FakeServer
+) -> None:
+    for said in ("We have 2 * 4 = 9. What is x?", "I meant 8. And x?"):
+        server.say(said)
+        server.say(check())
+        server.say(update())
+    assert gptkit(*ASK, "is it 4?") == (0, "We have 2 * 4 = 9. What is x?\n", "")
+    assert gptkit(*ASK, "so?").code == 0
+    assert "- 2 * 4 = 9 (it comes to 8)\n" in system(server.requests[3])
 
 
 def test_on_a_terminal_nothing_of_a_draft_is_shown_either(screen: Any, server: FakeServer) -> None:

@@ -1,206 +1,239 @@
-"""Checks what a text says of numbers by computing it: `12 * 7 = 84` is right, `3/4 + 1/8 = 5/8` is not."""
+"""Finds sums in prose that are wrong: `12 * 7 = 85` is; what can be read in another way is left alone."""
 
 from __future__ import annotations
 
+import ast
+import operator
 import re
 from collections.abc import Iterator
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from typing import NamedTuple
 
-from gptkit.learning.expression import Style, Token, Unclear, Value, evaluated, narrow, tokens
-from gptkit.learning.surroundings import Ending, ending_of, is_start
-
-MOST_CLAIMS = 500
-_LINE = 2000
-"""Characters: a longer line is no sentence."""
-_OTHER_ARITHMETIC = re.compile(
-    r"""\b(?: base | binary | octal | hex\w* | mod | modul\w+ | boolean | float\w* | string | clock
-    | integer\ division | concat\w* | matri\w+ | vector\w* | roman ) \b
-    | 进制 | 進制 | 取模 | 模运算 | 浮点 | 字符串 | 整除 | 矩阵 | 向量 | \\(?:p?mod|bmod) (?![A-Za-z])""",
+MOST, LONGEST, LINE, BITS = 20, 200, 2000, 10_000
+"""Sums that are told; characters of a sum, and of a line that can be a sentence; size of a number."""
+_WIDE = "０１２３４５６７８９＋－＝（）［］｛｝＾．＊／×∗⋅·∙÷∕⁄−–﹣“”「」『』《》\u00a0\u2009\u202f\u3000"
+_FOLDED = str.maketrans(_WIDE, "0123456789+-=()[]{}^.*/*****///---⟦⟧⟦⟧⟦⟧⟦⟧    ")
+"""One character for one. `，` and `：` stay: they end a clause, and are no part of a number."""
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_SIGNS = {"^": "**", "{": "(", "}": ")", "x": "*", "X": "*", r"\times": "*", r"\cdot": "*", r"\div": "/"}
+_SIGNS |= dict.fromkeys([r"\left", r"\right", r"\boxed", r"\,", r"\;", r"\:", r"\!", "\\ "], " ")
+_WRITTEN = re.compile(r"\\(?:[a-z]+|[,;:! ])|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+|[xX^{}]")
+_FRACTION = re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}")
+_RUN = re.compile(
+    r"""(?: \d+(?:[.,]\d+)* | [-+*/^=(){}\ ⁰¹²³⁴⁵⁶⁷⁸⁹⁻]
+    | (?<=\d)[xX](?=\d) | (?<=[\d)]\ )[xX](?=\ [\d(])
+    | \\(?:times|cdot|div|[dt]?frac|left|right|boxed)(?![A-Za-z]) | \\[,;:!\ ] )++""",
+    re.VERBOSE | re.ASCII,
+)
+"""What sums consist of: as much of it as stands together is one sum, or none."""
+_MATH = {r"\(": "⟦ ", r"\[": "⟦ ", r"\)": " ⟧", r"\]": " ⟧", "$$": " $"}
+_QUOTED = re.compile(r"""([$`"])([^$`"]*)\1""")
+_POINT = re.compile(r"(?:[ >]|[-+*•] |\(?\w{1,3}[.)] )*")
+_START = re.compile(
+    r"""(?: ^ | [.!?;,—]\  | [。！？；，、—⟦] | (?<=[^\d\s)])(?::[*_]*\ |：) | (?<=[^\x00-\x7f]):
+    | [^\W\d]\ ?\d{1,3}(?::[*_]*\ |：) | (?<!\S)\| | (?<![A-Za-z\d])\(
+    | (?<!\w)(?:so|then|thus|hence|therefore|because|since|is|gets?|have|gives?|means|makes|first|now|next
+    |,\ and|also|dann|ist|denn|donc|alors|car)\ | (?:所以|因此|因[为為]|那[么麼]|[于於]是|得到?|即|[则則]|是
+    |[为為]|有|知|[计計]算|答案|[结結]果|然[后後])\ ? ) [ *_`"'‘(\[]*$""",
     re.VERBOSE | re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"[A-Za-z]+://\S+")
-_BULLET = re.compile(r"\s*(?:>\s*)*(?:(?:[-*+]|\d{1,3}[.)])\s+)*")
+_END = re.compile(
+    r"""(?:\ *[*_`"'’)\]⟧])* (?: \s*$ | [.;,](?![^\s*_`"'’)\]⟧]) | [。；、] | ，(?!\d{3}(?!\d))
+    | \s*[|—✅✓✔] | \\\\ | \ (?:so|which|then|but|because|since|thus|hence|therefore|and\ (?:so|then))\b )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Borders: nothing beyond them belongs to the sum."""
+_ELSEWHERE = re.compile(
+    r"""\b(?: binary | octal | hex(?:adecimal)? | bases?[ -]?\d+ | base[ -](?:two|ten|sixteen) | xor
+    | mod(?:ulo|ul[ai]r)? | bitwise | bool\w* | float(?:s|ing)? | integer\ division | floor | strings?
+    | concat\w* | clock | roman | bin[äa]r\w* | binaire | binario )\b | 进制|進制|取模|模运算|模運算|同余|同餘
+    | 浮点|浮點|字符串|字串|整除|时钟|時鐘|位运算|异或|≡|\\[pb]?mod""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Words of texts in which signs and digits mean something else."""
+_UNSURE = re.compile(
+    r"""\b(?: about | approx\w* | around | rough\w* | round\w* | nearly | almost | estimate\w* | not | never
+    | cannot | wrong\w* | mis\w+ | incorrect\w* | errors? | false\w* | instead | suppose | imagine | pretend
+    | claim\w* | remainder | leaves | rund | ungef\w+ | gerundet | nicht | falsch\w* | fehler\w* | rest
+    | environ | faux | fausse | erreur | pas | reste | aprox\w* | incorrecto )\b | n['’]t\b | ≈ | \\approx | ~
+    | [约約估错錯误誤余餘] | 近似|大概|差不多|四[舍捨]五入|不[对對是等]|并非|假[设設如]""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Words of lines that quote what is wrong, or mean it less exactly."""
+_BY_COMMA = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|\b(?:the|and|you|this|that)\b", re.I)
+"""Languages that group digits by commas; elsewhere `1,234` and `1.234` may be either number."""
+_EITHER = re.compile(r"\d,\d|\.\d{3}(?!\d)")
+_STRANGE = re.compile(r"(?<![\d.,])0[\dxX]|\d/\d+/\d|\d{4}-\d+-\d|\d-\d+-\d{4}")
+_PLAIN = re.compile(r"-?\d+(?:\.\d+|/\d+)?")
+_BINARY = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
-class Claim(NamedTuple):
-    """`text` stands in the checked text at `start`; `value` is what the computed side comes to."""
+class WrongSum(NamedTuple):
+    """`text` as it was written, and what its expression comes to."""
 
     text: str
-    start: int
-    right: bool
     value: str
 
+    def __str__(self) -> str:
+        return f"{self.text} (it comes to {self.value})"
 
-def claims(text: str) -> tuple[Claim, ...]:
-    """What the text claims of numbers, in order.
 
-    What is not plain arithmetic, or can be read as right, is never called wrong: equations with
-    variables, dates, units that were converted, remainders, other bases. A sentence that quotes a
-    wrong equation to correct it is still a claim.
+def wrong_sums(text: str, context: str = "") -> tuple[WrongSum, ...]:
+    """What a text says of numbers, as `expression = number` between clear borders, and computing denies.
+
+    What is not certain is not told: approximations, units, unknowns, chains, percentages, remainders,
+    other bases, mistakes that are spoken of. What stands in `context`, which the text answers, may be quoted.
     """
-    found: list[Claim] = []
-    start = 0
-    for line in text.splitlines(keepends=True):
-        folded = _ADDRESS.sub(lambda match: "_" * len(match[0]), narrow(line))
-        if "=" in folded or "≈" in folded or "\\approx" in folded:
-            if len(line) <= _LINE and not _OTHER_ARITHMETIC.search(folded):
-                found += (claim._replace(start=claim.start + start) for claim in _of_line(line, folded))
-            if len(found) >= MOST_CLAIMS:
-                return tuple(found[:MOST_CLAIMS])
-        start += len(line)
-    return tuple(found)
-
-
-def _of_line(line: str, folded: str) -> Iterator[Claim]:
-    bullet = _BULLET.match(folded)
-    begin = bullet.end() if bullet else 0
-    run: list[Token] = []
-    for token in [*tokens(folded[begin:]), Token("other", "", len(folded) - begin, len(folded) - begin)]:
-        if token.kind != "other":
-            run.append(token._replace(start=token.start + begin, end=token.end + begin))
+    if _ELSEWHERE.search(text) or _ELSEWHERE.search(context):
+        return ()
+    grouped = bool(_BY_COMMA.search(text) or _BY_COMMA.search(context))
+    quotable = _compact(context)
+    lines = text.splitlines()
+    folded = ["", *(line.translate(_FOLDED) for line in lines), ""]
+    found: list[WrongSum] = []
+    for at, line in enumerate(folded[1:-1]):
+        if "=" not in line or len(line) > LINE or _UNSURE.search(line) or _goes_on(*folded[at : at + 3]):
             continue
-        if any(one.kind in ("equals", "about") for one in run):
-            yield from _of_run(run, line, folded, begin)
-        run = []
+        found += (one for one in _of_line(line, lines[at], grouped) if _compact(one.text) not in quotable)
+        if len(found) >= MOST:
+            break
+    return tuple(found[:MOST])
 
 
-def _of_run(run: list[Token], line: str, folded: str, begin: int) -> Iterator[Claim]:
-    """Claims of a chain of equalities between words."""
-    sides: list[list[Token]] = [[]]
-    signs: list[Token] = []
-    for token in run:
-        if token.kind in ("equals", "about"):
-            signs.append(token)
-            sides.append([])
-        else:
-            sides[-1].append(token)
-    first, last = _opened(_trimmed(sides[0])), _closed(_trimmed(sides[-1]))
-    if len(sides[0]) and (stars := _stars(first)):
-        first, last = (first[stars:], last[:-stars]) if _stars(last[::-1]) == stars else ([], last)
-    trimmed = [first, *map(_trimmed, sides[1:-1]), last]
-    if first and not is_start(first, folded, begin):
-        trimmed[0] = []
-    ending = ending_of(last, folded)
-    for index, sign in enumerate(signs):
-        left, right = trimmed[index], trimmed[index + 1]
-        how: Ending = ending if index == len(signs) - 1 else ""
-        if left and right and how != "unclear":
-            judged = _judged(left, right, sign.kind == "about", how)
-            if judged:
-                start, end = left[0].start, right[-1].end
-                yield Claim(line[start:end], start, *judged)
+def _goes_on(before: str, line: str, after: str) -> bool:
+    """A sum stands on more than one line."""
+    is_open, is_signed = r"(?:[\w)]\s*[-+/^=(]|[\w)]\s+\*)\s*$", r"\s*[-+*/]\s*[\d(]"
+    if re.search(is_open, before) or re.search(is_open, line):
+        return True
+    if "=" not in before and re.search(r"[\d)]\s*$", before) and re.match(is_signed, line):
+        return True
+    return "=" not in after and bool(re.match(is_signed, after))
 
 
-def _judged(left: list[Token], right: list[Token], about: bool, ending: Ending) -> tuple[bool, str] | None:
-    """Right or wrong and the true value; nothing where neither is certain."""
-    wrong: tuple[bool, str] | None = None
-    styles: tuple[Style, Style] = ("english", "european")
-    for style in styles:
-        try:
-            one, other = evaluated(left, style), evaluated(right, style)
-        except Unclear:
+def _of_line(line: str, shown: str, grouped: bool) -> Iterator[WrongSum]:
+    line = re.sub(r"\\[()\[\]]|\$\$", lambda match: _MATH[match[0]], line)
+    point = _POINT.match(line)
+    begin = point.end() if point else 0
+    is_dashed = line[:begin].rstrip().endswith("-")
+    line, shown = _QUOTED.sub(r"⟦\2⟧", line[begin:]), shown[begin:]
+    for run in _RUN.finditer(line):
+        if run[0].count("=") != 1 or len(run[0]) > LONGEST:
             continue
-        computed, stated = (other, one) if other.counted and not one.counted else (one, other)
-        if not (computed.counted or one.percent or other.percent):
-            return None
-        in_fractions = stated.counted and not (computed.rounded or stated.rounded)
-        if _agree(computed, stated, about, ending):
-            return True, shown(computed.number, in_fractions)
-        certain = computed.counted and not (one.doubtful or other.doubtful or ending or about)
-        certain = certain and not _is_near(one, other) and not _is_range(computed, left, right)
-        if about and stated.step is not None and stated.step < 1 and not (one.doubtful or other.doubtful):
-            certain = not ending
-        if not certain:
-            return None
-        wrong = wrong or (False, shown(computed.number, in_fractions))
-    return wrong
+        claim = _bare(run[0], line[: run.start()][-1:])
+        start = line.index(claim, run.start())
+        end = start + len(claim)
+        is_clear = _START.search(line, max(start - 40, 0), start) and _END.match(line, end)
+        is_grouped = re.search(r"\d，\d{3}(?!\d)", line[max(start - 2, 0) : end + 5])
+        if is_clear and not is_grouped and (value := _denied(claim, grouped, is_dashed and not start)):
+            yield WrongSum(" ".join(shown[start:end].split()), value)
 
 
-def _agree(computed: Value, stated: Value, about: bool, ending: Ending) -> bool:
-    """Equal, or equal to the digits given: a lone number with decimals was rounded."""
-    if computed.number == stated.number:
-        return ending != "more"
-    if stated.step is None or (stated.step >= 1 and not about):
-        return False
-    difference = abs(computed.number - stated.number)
-    if ending == "more":  # 0.333...: cut, not rounded
-        return difference < stated.step and abs(computed.number) >= abs(stated.number)
-    return difference <= stated.step / 2
+def _bare(run: str, before: str) -> str:
+    """A sum without the brackets and the emphasis around it."""
+    claim = run.strip()
+    stars = claim[: len(claim) - len(claim.lstrip("*"))]
+    if stars and (claim.endswith(stars) or (run[0] == "*" and before in ":：.。!！?？,，")):
+        claim = claim.lstrip("* ")
+    claim = claim.rstrip("* ")
+    left, _, right = claim.partition("=")
+    if left.startswith("(") and left.count("(") > left.count(")"):
+        claim = claim[1:].lstrip()
+    if right.endswith(")") and right.count(")") > right.count("("):
+        claim = claim[:-1].rstrip("* ")
+    return claim
 
 
-def _is_near(one: Value, other: Value) -> bool:
-    """Between two expressions with decimals rounding adds up: `1/3 + 1/3 = 0.33 + 0.33`."""
-    if not (one.counted and other.counted and (one.rounded or other.rounded)):
-        return False
-    return abs(one.number - other.number) <= Fraction(1, 50) * max(abs(one.number), abs(other.number))
+def _denied(claim: str, grouped: bool, is_dashed: bool) -> str:
+    """What the expression of a sum comes to, if that is another number for certain.
+
+    The dash before it is the mark of a list, or a minus.
+    """
+    if _STRANGE.search(claim) or claim.startswith("- ") or (_EITHER.search(claim) and not grouped):
+        return ""
+    sides = [_read(side) for side in claim.split("=")]
+    left, right = sides if _PLAIN.fullmatch(re.sub(r"[() ]", "", sides[1])) else reversed(sides)
+    plain = re.sub(r"[() ]", "", right)
+    if not _PLAIN.fullmatch(plain) or not re.search(r"[\d)]\s*[-+*/]", left):
+        return ""
+    try:
+        computed, stated = _value(left), _value(right)
+        if _fits(computed, stated, left, plain) or (is_dashed and _value(f"-{left}") == stated):
+            return ""
+    except (_UnclearError, SyntaxError, ZeroDivisionError):
+        return ""
+    return shown(computed, "/" in plain)
 
 
-def _is_range(computed: Value, left: list[Token], right: list[Token]) -> bool:
-    """`10-15 = 6 pages`, `2024-05`: less than nothing out of two plain numbers."""
-    side = left if len(left) == 3 else right
-    close = len(side) == 3 and side[1].text == "-" and side[0].end == side[1].start
-    return close and computed.number < 0
+def _fits(computed: Fraction, stated: Fraction, left: str, plain: str) -> bool:
+    """Equal, or rounded: to the decimals that are given, to a whole number, or on the way to a product."""
+    difference, decimals = abs(computed - stated), plain.partition(".")[2]
+    if decimals and difference <= Fraction(1, 2 * 10 ** len(decimals)):
+        return True
+    if plain.lstrip("-").isdecimal() and computed.denominator > 1 and difference < 1:
+        return True
+    if "." in left and re.search(r"[*/]", left) and difference * 200 < abs(computed):
+        return True
+    is_range = computed < 0 and bool(re.fullmatch(r"\d+-\d+", left))
+    return difference == 0 or is_range
 
 
-def shown(number: Fraction, in_fractions: bool = False) -> str:
-    """As people write it: whole, with up to twelve decimals, or as a fraction and about how much that is."""
-    if number.denominator == 1:
-        whole = str(number.numerator)
-        return whole if len(whole) <= 60 else f"about {_scientific(number)}"
-    for places in range(1, 1 if in_fractions else 13):
-        if 10**places % number.denominator == 0:
-            scaled = abs(number.numerator) * 10**places // number.denominator
-            digits = str(scaled).rjust(places + 1, "0")
-            if len(digits) <= 60:
-                return f"{'-' if number < 0 else ''}{digits[:-places]}.{digits[-places:]}"
-    if len(str(number.denominator)) + len(str(number.numerator)) > 40:
-        return f"about {_scientific(number)}"
-    if in_fractions:
-        return f"{number.numerator}/{number.denominator}"
-    return f"{number.numerator}/{number.denominator} (about {_scientific(number)})"
+class _UnclearError(Exception):
+    """Not arithmetic, or more of it than is computed."""
 
 
-def _scientific(number: Fraction) -> str:
-    from decimal import Context, Decimal
-
-    context = Context(prec=7)
-    return f"{context.divide(Decimal(number.numerator), Decimal(number.denominator)).normalize(context):g}"
-
-
-def _trimmed(side: list[Token]) -> list[Token]:
-    while side and side[0].kind == "space":
-        side = side[1:]
-    while side and side[-1].kind == "space":
-        side = side[:-1]
-    return side
+def _read(side: str) -> str:
+    """One side as Python writes it."""
+    while (found := _FRACTION.sub(r"((\1)/(\2))", side)) != side:
+        side = found
+    side = _WRITTEN.sub(lambda match: _SIGNS.get(match[0]) or f"**({match[0].translate(_RAISED)})", side)
+    side = re.sub(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])", lambda match: match[0].replace(",", ""), side)
+    return side.strip() if "/" in side else re.sub(r"(?<=[\d)])\(", "*(", side).strip()  # 6/2(1+2) is unclear
 
 
-def _opened(side: list[Token]) -> list[Token]:
-    """Without the bracket that opens before the whole claim, or closes a name such as `a)`."""
-    if side and side[0].text == ")" and len(side) > 1 and side[1].kind == "space":
-        rest = _trimmed(side[1:])
-        return rest if rest and rest[0].kind == "number" else side
-    while side and side[0].text == "(" and _balance(side) > 0:
-        side = _trimmed(side[1:])
-    return side
+def _value(side: str) -> Fraction:
+    def value(node: ast.expr) -> Fraction:
+        match node:
+            case ast.Constant():
+                return Fraction(side[node.col_offset : node.end_col_offset])
+            case ast.UnaryOp(op=ast.USub(), operand=operand) if not _is_power(operand):  # -2^2 is unclear
+                return -value(operand)
+            case ast.BinOp(left=base, op=ast.Pow(), right=exponent) if not _is_power(exponent):
+                return _within(_power(value(base), value(exponent)))
+            case ast.BinOp(left=one, op=sign, right=other) if type(sign) in _BINARY:
+                return _within(_BINARY[type(sign)](value(one), value(other)))
+        raise _UnclearError
+
+    return value(ast.parse(side, mode="eval").body)
 
 
-def _closed(side: list[Token]) -> list[Token]:
-    while side and side[-1].text == ")" and _balance(side) < 0:
-        side = _trimmed(side[:-1])
-    while side and side[-1].text == "(" and len(side) > 1:
-        side = _trimmed(side[:-1])
-    return side
+def _is_power(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
 
 
-def _balance(side: list[Token]) -> int:
-    return sum((token.text == "(") - (token.text == ")") for token in side)
+def _power(base: Fraction, exponent: Fraction) -> Fraction:
+    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
+    if exponent.denominator != 1 or bits * abs(exponent) > BITS:
+        raise _UnclearError
+    return base**exponent.numerator
 
 
-def _stars(side: list[Token]) -> int:
-    """How many tokens of Markdown's emphasis stand in front of a number."""
-    count = 0
-    while count < len(side) and side[count].text in ("*", "^") and side[count].kind == "sign":
-        count += 1
-    return count
+def _within(number: Fraction) -> Fraction:
+    if max(number.numerator.bit_length(), number.denominator.bit_length()) > BITS:
+        raise _UnclearError
+    return number
+
+
+def shown(number: Fraction, as_fraction: bool = False) -> str:
+    """As people write it: with all its decimals, or as a fraction and about how much that is."""
+    context = Context(prec=40)
+    decimal = context.divide(Decimal(number.numerator), Decimal(number.denominator))
+    about = f"about {Context(prec=7).plus(decimal).normalize():g}"
+    exact, fraction = f"{decimal:f}", str(number)
+    if not context.flags[Inexact] and len(exact) <= 40 and not as_fraction:
+        return exact
+    return about if len(fraction) > 40 else fraction if as_fraction else f"{fraction} ({about})"
+
+
+def _compact(text: str) -> str:
+    return re.sub(r"[\s*`]", "", text.translate(_FOLDED))

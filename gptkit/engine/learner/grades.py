@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from gptkit.chat import Finished, Message, Request, Text
 from gptkit.engine.learner import setting
-from gptkit.engine.learner.sums import listed, wrong
 from gptkit.engine.structured import valued
 from gptkit.engine.work import Invocation, Means, Outcome
 from gptkit.errors import Incomplete
-from gptkit.learning.arithmetic import claims
+from gptkit.learning.arithmetic import wrong_sums
 from gptkit.learning.grading import Grade, Mark, graded, schema
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def _request(invocation: Invocation, rubric: Rubric, answer: str) -> Request:
         "key": rubric.key,
         "task": invocation.wanted,
         "answer": answer,
-        "computed": listed(claim for claim in claims(answer) if not claim.right),
+        "computed": list(map(str, wrong_sums(answer, f"{invocation.wanted}\n{rubric.key}"))),
     }
     nothing = [{"criterion": one.name, "evidence": "", "reason": "", "points": 0} for one in rubric.criteria]
     return Request(
@@ -108,8 +107,8 @@ def _accepted(rubric: Rubric, value: object, answer: str) -> tuple[Grade | None,
     if found is None:
         return None, problems
     words = "\n".join([*(mark.reason for mark in found.marks), found.feedback])
-    sums = wrong(words, f"{answer}\n{rubric.key}")
-    return (None, tuple(f"wrong arithmetic: {line}" for line in listed(sums))) if sums else (found, ())
+    problems = tuple(f"wrong arithmetic: {one}" for one in wrong_sums(words, f"{answer}\n{rubric.key}"))
+    return (None, problems) if problems else (found, ())
 
 
 def _shown(found: Grade, reply: Reply, sink: Sink | None) -> Outcome:

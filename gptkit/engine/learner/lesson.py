@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from gptkit.engine.ask import ask
 from gptkit.engine.learner import setting
 from gptkit.engine.learner.grades import grade, rubric_files
 from gptkit.engine.learner.keeping import courses, keep, record
-from gptkit.engine.learner.socratic import Progress, guided, progress
-from gptkit.engine.learner.sums import listed, reckoned
+from gptkit.engine.learner.socratic import guided, progress
+from gptkit.engine.work import request
 from gptkit.errors import NoInput, UsageFault
-from gptkit.learning.arithmetic import claims
+from gptkit.learning.arithmetic import wrong_sums
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
     from gptkit.chat import Sink
     from gptkit.engine.learner.keeping import Courses
     from gptkit.engine.work import Invocation, Means, Outcome
+    from gptkit.learning.arithmetic import WrongSum
     from gptkit.learning.grading import Rubric
     from gptkit.learning.model import Learner
 
-COMPUTED = 20
-"""Wrong sums of the learner that the tutor is told of."""
 DUE = 5
 """Reviews that the tutor is told of."""
 NOT_FILES = ("words", "standard input")
@@ -45,6 +45,7 @@ def prepare(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
         )
     known = record(learner)
     before = progress(invocation.notes)
+    earlier = "\n".join((learner.subject, *(message.content for message in invocation.turns)))
     about = {
         **known,
         "new": not (learner.goals or learner.topics or learner.mistakes or learner.cards),
@@ -54,7 +55,8 @@ def prepare(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
         "attempts": before.attempts,
         "tries": setting.tries(template, values),
         "material": any(name not in NOT_FILES for name, _ in invocation.files),
-        "computed": listed(claim for claim in claims(said(invocation)) if not claim.right)[:COMPUTED],
+        "computed": [str(one) for one in wrong_sums(said(invocation), earlier)],
+        "wrong": before.wrong,
     }
     return invocation._replace(extras={**invocation.extras, setting.KEY: about})
 
@@ -69,12 +71,15 @@ def run(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
     elif _is_guided(invocation):
         outcome, now = guided(invocation, means, sink, words)
     else:
-        outcome = reckoned(invocation, means, sink, words)
-    outcome = outcome._replace(notes=_notes(invocation, outcome, now))
+        outcome = ask(invocation, means, sink)
+    sums = _wrong_sums(invocation, means, outcome.answer) if outcome.failure is None and not rubric else ()
+    now = now._replace(wrong=tuple(map(str, sums)))
+    outcome = outcome._replace(notes={**invocation.notes, **outcome.notes, setting.KEY: now._asdict()})
     if outcome.failure is None:
         means.settled(outcome)
         if sink is not None:
             sink.close()  # the answer is there to be read while the record is made
+        _tell(invocation, means, sums)
         keep(invocation, means, words, outcome.answer)
     return outcome
 
@@ -101,5 +106,14 @@ def _due(learner: Learner, now: datetime) -> list[dict[str, str]]:
     return [{"front": card.front, "back": card.back, "topic": card.topic} for card in waiting[:DUE]]
 
 
-def _notes(invocation: Invocation, outcome: Outcome, now: Progress) -> Mapping[str, object]:
-    return {**invocation.notes, **outcome.notes, setting.KEY: now._asdict()}
+def _wrong_sums(invocation: Invocation, means: Means, answer: str) -> tuple[WrongSum, ...]:
+    """Those of an answer, but for what stands in its request: that may be quoted."""
+    asked = request(invocation, means.format)
+    return wrong_sums(answer, "\n".join(message.content for message in asked.messages))
+
+
+def _tell(invocation: Invocation, means: Means, sums: tuple[WrongSum, ...]) -> None:
+    """Only with -v where what a statement comes to may be what the learner is to find."""
+    asks = setting.method(invocation.template, invocation.values) in setting.ASKING
+    for one in sums:
+        (means.notice if asks else means.warn)(f"worth checking: '{one.text}' comes to {one.value}")

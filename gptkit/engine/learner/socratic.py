@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.chat import Defect, Finished, Message, Request, Text
 from gptkit.engine.ask import answered
 from gptkit.engine.learner import setting
-from gptkit.engine.learner.sums import complaint, tell, with_message, wrong
 from gptkit.engine.structured import structured
 from gptkit.engine.work import Invocation, Means, Outcome, request
 from gptkit.errors import GptkitError, Incomplete
@@ -72,10 +71,11 @@ _NOTHING = '{"other": false, "attempt": false, "gives_away": false, "reason": ""
 
 
 class Progress(NamedTuple):
-    """The problem that is open, and how often the learner has tried it."""
+    """The problem that is open, how often the learner has tried it, and wrong sums of the last answer."""
 
     question: str = ""
     attempts: int = 0
+    wrong: tuple[str, ...] = ()
 
 
 class _Verdict(NamedTuple):
@@ -89,9 +89,10 @@ def progress(notes: Mapping[str, object]) -> Progress:
     kept = notes.get(setting.KEY)
     if not isinstance(kept, Mapping):
         return Progress()
-    question, attempts = kept.get("question"), kept.get("attempts")
+    question, attempts, wrong = kept.get("question"), kept.get("attempts"), kept.get("wrong")
     counted = attempts if isinstance(attempts, int) and not isinstance(attempts, bool) else 0
-    return Progress(question if isinstance(question, str) else "", max(counted, 0))
+    sums = tuple(map(str, wrong)) if isinstance(wrong, list) else ()
+    return Progress(question if isinstance(question, str) else "", max(counted, 0), sums)
 
 
 def guided(invocation: Invocation, means: Means, sink: Sink | None, said: str) -> tuple[Outcome, Progress]:
@@ -108,16 +109,11 @@ def guided(invocation: Invocation, means: Means, sink: Sink | None, said: str) -
             raise _silent(outcome.failure)
         verdict = _checked(invocation, means, outcome.answer, said)
         now = now or verdict.progress
-        away = verdict.gives_away and now.attempts < tries
-        found = wrong(outcome.answer, said) if number == 0 or not away else ()
-        if not away and (not found or number):
-            tell(invocation, means, found)
+        if not verdict.gives_away or now.attempts >= tries:
             return _shown(_accepted(outcome, invocation, means), sink), now
-        why = "it gives the solution away" if away else "its arithmetic is wrong"
-        means.notice(f"draft {number + 1} is withheld: {why}")  # the reason itself may name the solution
-        reasons = [GIVEN_AWAY.format(verdict.reason)] if away else []
-        reasons += [complaint(found)] if found else []
-        asked = with_message(first, outcome.answer, "\n\n".join(reasons))
+        means.notice(f"draft {number + 1} is withheld: it gives the solution away")  # its reason may name it
+        complaint = Message("user", GIVEN_AWAY.format(verdict.reason))
+        asked = first._replace(messages=(*first.messages, Message("assistant", outcome.answer), complaint))
     line = _fallback(said)
     reply = _bare(outcome.reply._replace(text=line))
     return _shown(Outcome(reply, line), sink), now or Progress()
