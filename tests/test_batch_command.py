@@ -12,10 +12,10 @@ from fake.server import FakeServer
 from prompt_files import template
 
 from gptkit.cli.batching import submit_missing
+from gptkit.cli.long.submission import Submitted
 from gptkit.cli.parts import parts
 from gptkit.documents.formats.plain import Plain
 from gptkit.engine.budget import Budget
-from gptkit.engine.long.batch import Submitted
 from gptkit.engine.long.lacking import lacking_pieces
 from gptkit.engine.long.values import Job
 from gptkit.engine.work import Invocation
@@ -31,12 +31,15 @@ class Submitting:
 
     def __init__(self, server: FakeServer, home: Path) -> None:
         self.fake = FakeBatches(server)
-        self._url = server.url
+        self.url = server.url
+        self.told = ""
+        """On standard error, by the latest."""
         self._home = home
 
     def __call__(self, text: str = TEXT, memory: bool = True) -> Submitted:
-        environ = {"GPTKIT_HOME": str(self._home), "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": self._url}
-        services = parts(memory_terminal(stdin=None, environ=environ, terminal=False, width=80))
+        environ = {"GPTKIT_HOME": str(self._home), "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": self.url}
+        terminal = memory_terminal(stdin=None, environ=environ, terminal=False, width=80)
+        services = parts(terminal)
         form = Plain()
         job = Job(Invocation(PROMPT, "small"), form, services.memory if memory else None)
         means = services.means(services.format(PROMPT), "small", Budget(), verbose=False)
@@ -45,6 +48,7 @@ class Submitting:
             return submit_missing(services, lacking_pieces(pieces, job, means.format), job, means)
         finally:
             services.memory.close()
+            self.told = terminal.errors
 
 
 @pytest.fixture
@@ -53,53 +57,48 @@ def submit(server: FakeServer, home: Path) -> Submitting:
 
 
 def test_from_submission_to_the_memory(gptkit: InMemory, submit: Submitting) -> None:
-    submitted = submit()
-    count = submitted.new
-    assert submitted.batches == ("batch_0",)
+    count = submit().new
     code, output, errors = gptkit("batch", "list")
     assert (code, errors) == (0, "")
     assert output.split("\t")[:3] == ["batch_0", "in_progress", f"0/{count}"]
     assert output.endswith("\tto fetch\n")
-    assert gptkit("batch", "fetch") == (75, "", "gptkit: 1 batch is under way\n")
+    assert submit() == Submitted(0, count)
     submit.fake.finish()
-    told = f"batch 'batch_0' completed: {count} answers accepted\n"
-    assert gptkit("batch", "fetch", "batch_0") == (0, told, "")
-    assert gptkit("batch", "fetch") == (0, "", "gptkit: there is nothing to fetch\n")
     assert submit().is_complete
+    assert submit.told == f"gptkit: batch 'batch_0' completed: {count} answers accepted\n"
+    assert submit().is_complete
+    assert submit.told == ""
     assert len(submit.fake.made) == 1
+    assert gptkit("batch", "list").stdout.split("\t")[1:3] == ["completed", f"{count}/{count}"]
 
 
 def test_what_a_batch_cost_is_in_the_ledger(gptkit: InMemory, submit: Submitting) -> None:
     submit("One paragraph.\n")
     submit.fake.finish()
     assert gptkit("config", "set", "prices.small", "[2, 4]").code == 0
-    assert gptkit("batch", "fetch").code == 0
+    assert submit("One paragraph.\n").is_complete
     (row,) = json.loads(gptkit("usage", "--by", "model", "--json").stdout)["rows"]
     tokens = (row["prompt_tokens"], row["completion_tokens"])
     assert row["cost"] == pytest.approx((2 * tokens[0] + 4 * tokens[1]) / 1e6 / 2)
 
 
-def test_what_came_defective_is_told(gptkit: InMemory, submit: Submitting) -> None:
-    submit("Keep `code`.\n\nThe second, 第二段, with many words in it.\n")
+def test_what_came_without_an_answer_is_told(submit: Submitting) -> None:
+    text = "Keep `code`.\n\nThe second, 第二段, with many words in it.\n"
+    submit(text)
     submit.fake.answer = lambda body: None
     submit.fake.finish("expired")
-    code, output, errors = gptkit("batch", "fetch")
-    assert code == 80
-    assert output.startswith("batch 'batch_0' expired: 0 answers accepted, ")
-    assert "missing again (not answered before the batch ended" in output
-    assert errors.endswith("hint: the command that submitted them goes on\n")
+    assert submit(text).new > 0
+    assert submit.told.startswith("gptkit: batch 'batch_0' expired: 0 answers accepted, ")
+    assert "missing again (not answered before the batch ended" in submit.told
 
 
 def test_json(gptkit: InMemory, submit: Submitting) -> None:
     count = submit().new
     listed = json.loads(gptkit("batch", "list", "--json").stdout)
     assert listed["not_submitted"] == []
-    assert [(row["id"], row["to_fetch"]) for row in listed["batches"]] == [("batch_0", True)]
-    found = json.loads(gptkit("batch", "status", "batch_0", "--json").stdout)
-    assert (found["status"], found["total"], found["to_fetch"]) == ("in_progress", count, True)
-    submit.fake.finish()
-    fetched = json.loads(gptkit("batch", "fetch", "--json").stdout)
-    assert [(row["batch"], row["accepted"]) for row in fetched["batches"]] == [("batch_0", count)]
+    (row,) = listed["batches"]
+    told = {name: row[name] for name in ("id", "status", "total", "to_fetch")}
+    assert told == {"id": "batch_0", "status": "in_progress", "total": count, "to_fetch": True}
 
 
 def test_batches_of_others_are_not_listed(gptkit: InMemory, submit: Submitting) -> None:
@@ -118,25 +117,25 @@ def test_cancelling_and_forgetting(gptkit: InMemory, submit: Submitting) -> None
 
 
 def test_ids_that_nobody_knows(gptkit: InMemory, submit: Submitting) -> None:
-    code, output, errors = gptkit("batch", "status", "batch_9")
+    code, output, errors = gptkit("batch", "cancel", "batch_9")
     assert (code, output) == (69, "")
     assert errors.startswith("gptkit: no batch 'batch_9' at '")
-    assert "hint" not in errors
-    assert gptkit("batch", "fetch", "batch_9").code == 66
-    assert gptkit("batch", "status", "").code == 66
-    assert "--forget" in gptkit("batch", "cancel", "batch_9").stderr
+    assert "--forget" in errors
+    assert gptkit("batch", "cancel", "--forget", "batch_9").code == 66
+    assert gptkit("batch", "cancel", "").code == 66
 
 
-def test_a_batch_that_is_gone_keeps_nobody_from_the_others(gptkit: InMemory, submit: Submitting) -> None:
+def test_a_batch_that_is_gone_keeps_nobody_from_the_others(submit: Submitting) -> None:
     submit("One paragraph.\n")
     submit("Another paragraph.\n")
     submit.fake.finish()
     submit.fake.made[0]["id"] = "batch_of_another_account"
-    code, output, errors = gptkit("batch", "fetch")
-    assert (code, output) == (69, "batch 'batch_1' completed: 1 answers accepted\n")
-    assert errors.startswith("gptkit: no batch 'batch_0' at '")
-    assert "--forget batch_0" in errors
-    assert submit("One paragraph.\n") == Submitted(0, 1, 0, ())
+    assert submit("Another paragraph.\n").is_complete
+    gone, taken = submit.told.splitlines()
+    assert gone.startswith("gptkit: no batch 'batch_0' at '")
+    assert "--forget batch_0" in gone
+    assert taken == "gptkit: batch 'batch_1' completed: 1 answers accepted"
+    assert submit("One paragraph.\n") == Submitted(0, 1)
 
 
 def test_what_was_interrupted_is_listed_and_goes_on(gptkit: InMemory, submit: Submitting) -> None:
@@ -149,12 +148,13 @@ def test_what_was_interrupted_is_listed_and_goes_on(gptkit: InMemory, submit: Su
     assert len(submit.fake.made) == 1
 
 
-def test_a_batch_waits_at_the_endpoint_it_was_made_for(gptkit: InMemory, submit: Submitting) -> None:
-    submit()
+def test_a_batch_waits_at_the_endpoint_it_was_made_for(submit: Submitting) -> None:
+    count = submit().new
     submit.fake.finish()
-    elsewhere = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
-    assert gptkit("batch", "fetch", env=elsewhere) == (0, "", "gptkit: there is nothing to fetch\n")
-    assert gptkit("batch", "fetch").code == 0
+    here, submit.url = submit.url, submit.url.replace("127.0.0.1", "localhost")
+    assert (submit(), submit.told) == (Submitted(0, count), "")
+    submit.url = here
+    assert submit().is_complete
 
 
 def test_without_a_memory_nothing_is_submitted(submit: Submitting) -> None:

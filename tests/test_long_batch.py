@@ -15,19 +15,16 @@ from fake.server import FakeServer
 from provider_calls import endpoint
 from test_long_map import PROMPT, Kept, Words
 
+from gptkit.cli.long.collection import Taken, collected
+from gptkit.cli.long.submission import Desk, Submitted, submit_missing
 from gptkit.documents.held import Held
-from gptkit.engine.long import batch as batching
 from gptkit.engine.long.asking import Surroundings
-from gptkit.engine.long.batch import Submitted
-from gptkit.engine.long.batch_answers import Taken, collected
-from gptkit.engine.long.desk import Desk
 from gptkit.engine.long.lacking import lacking_pieces
 from gptkit.engine.long.redo import done
 from gptkit.engine.long.values import Job
 from gptkit.engine.work import Invocation, Policy
 from gptkit.errors import CannotWrite, GptkitError, Incomplete, OverBudget, TryAgain, Unavailable
 from gptkit.memory.pending import Pending
-from gptkit.output.formats import FORMATS
 from gptkit.provider.batches import Batches
 
 TEXT = "".join(f"line {number}\n" for number in range(1, 8))
@@ -63,20 +60,17 @@ class World:
             with desk.record.alone():
                 pieces = job.format.pieces(text.splitlines(True), 100)
                 lacking = lacking_pieces(pieces, job, self.parts.format)
-                return batching.submit_missing(lacking, job, self.parts.means, desk)
+                return submit_missing(lacking, job, self.parts.means, desk)
         finally:
-            desk.record.close()  # type: ignore[attr-defined]
+            desk.record.close()
 
     def fetch(self) -> list[Taken]:
         desk = self.desk()
-        found: list[Taken] = []
         try:
             with desk.record.alone():
-                for taken in collected(desk):
-                    found.append(taken)
+                return list(collected(desk))
         finally:
-            desk.record.close()  # type: ignore[attr-defined]
-        return found
+            desk.record.close()
 
     def job(self) -> Job:
         return Job(Invocation(PROMPT, "m"), Words(), self.memory, fresh=self.fresh)
@@ -90,7 +84,6 @@ class World:
             kept=lambda key: key in self.memory.held and key not in self.lost,
             rejections=self.parts,
             format_named=lambda name: Words() if name == "words" else None,
-            output=lambda name, schema: FORMATS[name](schema),
             policy=Policy(self.attempts),
             clock=lambda: self.clock,
             sleep=self.waits.append,
@@ -128,12 +121,12 @@ ANSWERS = sorted(line.upper() for line in LINES)
 
 def test_a_document_in_shards_there_and_back(world: World) -> None:
     found = world.submit()
-    assert found == Submitted(7, 0, 0, ("batch_0", "batch_1", "batch_2"))
+    assert found == Submitted(7, 0)
     assert not found.is_complete
     assert world.submitted == LINES
     assert [len(world.fake.lines(batch)) for batch in world.fake.made] == [3, 3, 1]
-    assert world.submit() == Submitted(0, 7, 0, ())
-    assert [taken.over for taken in world.fetch()] == [False, False, False]
+    assert world.submit() == Submitted(0, 7)
+    assert world.fetch() == []
     world.fake.reverse = True
     world.fake.finish()
     taken = world.fetch()
@@ -188,7 +181,7 @@ def test_fresh_asks_again_but_not_for_what_is_under_way(world: World) -> None:
     world.fetch()
     world.fresh = True
     assert world.submit().new == 7
-    assert world.submit() == Submitted(0, 7, 0, ())
+    assert world.submit() == Submitted(0, 7)
 
 
 def test_a_piece_that_needs_halves_is_submitted_in_halves(world: World) -> None:
@@ -217,7 +210,8 @@ def test_each_answer_is_proved(world: World) -> None:
     assert (taken.accepted, taken.defective, taken.missing) == (1, 1, 0)
     assert taken.failure == "line 2: placeholder '{x}' missing"
     assert world.known == ["good {x}"]
-    assert world.submit(text) == Submitted(0, 0, 1, ())
+    assert world.submit(text).is_complete
+    assert world.submitted == ["good {x}", "bad {x}"]
 
 
 def test_answers_that_a_batch_will_never_bring_are_left(world: World) -> None:
@@ -289,7 +283,7 @@ def test_an_upload_that_breaks_off_goes_on_with_the_next_run(world: World, end: 
     with pytest.raises(TryAgain):
         world.submit()
     assert world.states() == ["complete"]
-    assert world.submit() == Submitted(4, 3, 0, ("batch_1", "batch_2"))
+    assert world.submit() == Submitted(4, 3)
     assert world.submitted == LINES
 
 
@@ -330,15 +324,15 @@ def test_a_batch_whose_answer_was_lost_is_found_again(world: World) -> None:
     with pytest.raises(TryAgain):
         world.submit()
     assert (world.states(), len(world.fake.made)) == (["uploaded"], 1)
-    assert world.submit() == Submitted(4, 3, 0, ("batch_1", "batch_2"))
+    assert world.submit() == Submitted(4, 3)
     assert world.submitted == LINES
 
 
 def test_a_lost_answer_is_looked_for_before_the_next_try(world: World) -> None:
     world.attempts = 4
     _lose_answer(world, "/batches")
-    assert world.submit().batches == ("batch_0", "batch_1", "batch_2")
-    assert world.submitted == LINES
+    assert world.submit() == Submitted(7, 0)
+    assert (len(world.fake.made), world.submitted) == (3, LINES)
 
 
 def test_a_file_whose_answer_was_lost_starts_no_batch(world: World) -> None:
@@ -381,8 +375,8 @@ def test_a_run_that_is_killed_anywhere(world: World, step: str, number: int) -> 
     pieces = job.format.pieces(TEXT.splitlines(True), 100)
     with pytest.raises(Killed), killing.record.alone():
         lacking = lacking_pieces(pieces, job, world.parts.format)
-        batching.submit_missing(lacking, job, world.parts.means, killing)
-    killing.record.close()  # type: ignore[attr-defined]
+        submit_missing(lacking, job, world.parts.means, killing)
+    killing.record.close()
     world.submit()
     assert sorted(world.submitted) == LINES
     world.fake.finish()
@@ -439,7 +433,7 @@ def test_a_budget_ends_it_after_what_it_allows(world: World) -> None:
     assert world.submitted == LINES[:4]
     world.parts.requests = None
     world.parts.__post_init__()
-    assert world.submit() == Submitted(3, 4, 0, ("batch_2",))
+    assert world.submit() == Submitted(3, 4)
 
 
 def test_a_download_that_breaks_off_is_taken_up_again(world: World) -> None:
@@ -459,7 +453,7 @@ def test_a_download_that_breaks_off_is_taken_up_again(world: World) -> None:
     )
     with pytest.raises(Incomplete, match="answer cut short"), desk.record.alone():
         list(collected(desk))
-    desk.record.close()  # type: ignore[attr-defined]
+    desk.record.close()
     assert len(world.known) == 2
     world.server.answer(world.fake._reply)
     (taken,) = world.fetch()

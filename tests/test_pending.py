@@ -11,8 +11,8 @@ from fake.server import FakeServer
 from test_long_batch import ANSWERS, LINES, World
 
 from gptkit.access import Access
+from gptkit.cli.long.submission import Submitted
 from gptkit.database import connect
-from gptkit.engine.long.batch import Submitted
 from gptkit.memory.pending import APPLICATION_ID, MIGRATIONS, Pending
 
 
@@ -45,7 +45,7 @@ def as_version_1(path: Path) -> None:
 def test_batches_of_version_1_are_fetched(world: World) -> None:
     world.submit()
     as_version_1(world.folder / "batches.db")
-    assert world.submit() == Submitted(0, 7, 0, ())
+    assert world.submit() == Submitted(0, 7)
     world.fake.finish()
     assert [(one.accepted, one.missing, one.prompt) for one in world.fetch()] == [
         (3, 0, "haiku"),

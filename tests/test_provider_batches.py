@@ -28,7 +28,7 @@ from gptkit.errors import (
     Unavailable,
 )
 from gptkit.provider.batch_results import Result
-from gptkit.provider.batches import MOST_BYTES, Batch, Batches, request_line
+from gptkit.provider.batches import Batch, Batches, request_line
 
 
 @pytest.fixture
@@ -90,14 +90,6 @@ def test_a_large_file_is_sent_in_pieces(fake: FakeBatches, batches: Batches) -> 
     file_id = batches.upload("large.jsonl", iter(content))
     assert fake.uploads[file_id] == b"".join(content)
     assert "transfer-encoding" not in fake.server.request.headers
-
-
-def test_a_file_beyond_the_limits_is_not_sent(fake: FakeBatches, batches: Batches) -> None:
-    with pytest.raises(DataFault, match="at most 50000 requests and 200 MB"):
-        batches.upload("a.jsonl", (b"{}\n" for _ in range(50_001)))
-    with pytest.raises(DataFault):
-        batches.upload("a.jsonl", iter([b"x" * (MOST_BYTES // 2 + 1)] * 2))
-    assert fake.server.connections == []
 
 
 @pytest.mark.parametrize("proxied", [False, True])

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from gptkit.cli.long.collection import GONE, Taken, collected
 from gptkit.cli.long.once import RECORD
-from gptkit.engine.long.batch import Submitted
-from gptkit.engine.long.batch import submit_missing as submitted
-from gptkit.engine.long.batch_answers import GONE, Taken, collected
-from gptkit.engine.long.desk import Desk
+from gptkit.cli.long.submission import Desk, Submitted
+from gptkit.cli.long.submission import submit_missing as submitted
 from gptkit.engine.long.values import about
 from gptkit.engine.work import Means, Policy
 from gptkit.errors import UsageFault
 
 if TYPE_CHECKING:
-    from gptkit.chat import Charge, OutputFormat
+    from gptkit.chat import Charge
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job
     from gptkit.memory.pending import Pending, Shard
@@ -27,38 +26,55 @@ DISCOUNT = 0.5
 """What a request of a batch costs of its price: https://platform.openai.com/docs/guides/batch."""
 
 
-def submit_missing(
-    services: Services,
-    lacking: Iterable[Lacking],
-    job: Job,
-    means: Means,
-    waits: Callable[[int], object] = lambda _: None,
-) -> Submitted:
+def submit_missing(services: Services, lacking: Iterable[Lacking], job: Job, means: Means) -> Submitted:
     """Fetch what is ready, then submit what is still missing. Raises UsageFault without a memory.
 
-    `waits` is told of each document that has to wait for a batch. Once the result's `is_complete` holds, a
-    run without batches finds every piece in the memory but the defective ones, which it asks for by
-    themselves.
+    Once the result's `is_complete` holds, an ordinary run finds every piece in the memory but the
+    defective ones, which it asks for by themselves.
     """
     if job.memory is None:
         raise UsageFault("--batch needs the memory: its answers come later")
-    made = desk(services)
+    made = _desk(services)
     with made.record.alone():
-        for taken in fetched(services, made):
-            if taken.over or taken.status == GONE:
-                services.terminal.note(f"gptkit: {told(taken)}")
-        return submitted(lacking, job, means._replace(budget=means.budget.at(DISCOUNT)), made, waits)
+        _fetch(services, made)
+        return submitted(lacking, job, means._replace(budget=means.budget.at(DISCOUNT)), made)
 
 
-def fetched(services: Services, made: Desk, batch_id: str = "") -> Iterator[Taken]:
-    """What the batches brought; what they cost is noted. Call it within `record.alone()`."""
-    for taken in collected(made, batch_id):
-        if taken.charges:
-            _charge(services, taken)
-        yield taken
+def fetch(services: Services) -> None:
+    """Take the answers of the batches that are over into the memory."""
+    made = _desk(services)
+    with made.record.alone():
+        _fetch(services, made)
 
 
-def desk(services: Services) -> Desk:
+def batches(services: Services) -> Batches:
+    from gptkit.provider.batches import Batches
+
+    return Batches(services.endpoint(""))
+
+
+def record(services: Services) -> Pending:
+    from gptkit.memory.pending import Pending
+
+    return Pending(services.paths.require(services.paths.data) / RECORD)
+
+
+def under_way(services: Services, job: Job) -> Mapping[str, Shard]:
+    """The shards at this endpoint that may hold pieces of a job; what was only planned is nowhere yet."""
+    known = record(services)
+    try:
+        shards = known.shards(services.settings.address().url)
+    finally:
+        known.close()
+    own = about(job)
+    return {
+        shard.id: shard
+        for shard in shards
+        if shard.state != "planned" and shard.pieces and _about(shard) == (own["prompt"], own["model"])
+    }
+
+
+def _desk(services: Services) -> Desk:
     from gptkit.documents.formats import format_named
     from gptkit.memory import rows
 
@@ -77,7 +93,6 @@ def desk(services: Services) -> Desk:
         kept=kept,
         rejections=services.rejections,
         format_named=format_named,
-        output=_output,
         policy=Policy(settings.integer("attempts"), settings.number("wait_budget")),
         clock=terminal.clock,
         sleep=terminal.sleep,
@@ -85,40 +100,21 @@ def desk(services: Services) -> Desk:
     )
 
 
-def batches(services: Services) -> Batches:
-    from gptkit.provider.batches import Batches
-
-    return Batches(services.endpoint(""))
-
-
-def record(services: Services) -> Pending:
-    from gptkit.memory.pending import Pending
-
-    return Pending(services.paths.require(services.paths.data) / RECORD)
+def _fetch(services: Services, made: Desk) -> None:
+    """Of each batch it is told what it brought, and noted what that cost."""
+    for taken in collected(made):
+        if taken.charges:
+            _charge(services, taken)
+        services.terminal.note(f"gptkit: {_told(taken)}")
 
 
-def under_way(services: Services, job: Job) -> frozenset[str]:
-    """The shards at this endpoint that may hold pieces of a job; what was only planned is nowhere yet."""
-    known = record(services)
-    try:
-        shards = known.shards(services.settings.address().url)
-    finally:
-        known.close()
-    own = about(job)
-    return frozenset(
-        shard.id
-        for shard in shards
-        if shard.state != "planned" and shard.pieces and _about(shard) == (own["prompt"], own["model"])
-    )
-
-
-def told(taken: Taken) -> str:
-    """One line on what a batch brought."""
+def _told(taken: Taken) -> str:
     if taken.status == GONE:
-        return taken.failure
+        how = f"'gptkit batch cancel --forget {taken.batch}' has its pieces asked for again"
+        return f"{taken.failure}; {how}"
     counts = [f"{taken.accepted} answers accepted"]
     if taken.defective:
-        counts.append(f"{taken.defective} defective, left for a run without --batch")
+        counts.append(f"{taken.defective} defective, to be asked for by themselves")
     if taken.missing:
         counts.append(f"{taken.missing} missing again")
     why = f" ({taken.failure})" if taken.failure else ""
@@ -144,12 +140,6 @@ def _priced(services: Services, one: Charge) -> Charge:
 def _about(shard: Shard) -> tuple[object, object]:
     found = json.loads(shard.about).get("about", {})
     return found.get("prompt"), found.get("model")
-
-
-def _output(name: str, schema: Mapping[str, object] | None) -> OutputFormat:
-    from gptkit.output.formats import FORMATS
-
-    return FORMATS.get(name, FORMATS["text"])(schema)
 
 
 def _random() -> float:

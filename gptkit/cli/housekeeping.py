@@ -17,7 +17,7 @@ HOUSEKEEPING = {
     "usage": Housekeeping("gptkit.cli.usage", "Show the tokens and the cost of what was asked."),
     "history": Housekeeping("gptkit.cli.history", "List, show, search, move and remove what was asked."),
     "memory": Housekeeping("gptkit.cli.memory", "Show, move and prune what need not be asked twice."),
-    "batch": Housekeeping("gptkit.cli.batch", "List, fetch and cancel what was submitted with --batch."),
+    "batch": Housekeeping("gptkit.cli.batch", "List and cancel what was submitted with --batch."),
     "doctor": Housekeeping("gptkit.cli.doctor", "Check the way to the model, step by step."),
 }
 

@@ -47,6 +47,8 @@ def prompt(
         return found.run(services, template, values, flags)
     if _is_talk(services, template, values, flags):
         return _talk(services, template, values, flags)
+    if values.get("batch"):
+        _check_batch(template, values, flags)
     is_long = "long" in template.capabilities and long_mode(template) != "refuse"
     if is_long and values.get("output_dir"):
         from gptkit.cli.long import folders
@@ -92,6 +94,17 @@ def _long(services: Services, template: Template, given: Given, flags: Mapping[s
         if flags.get(name):
             raise UsageFault(f"--{name} is for a single answer, and this text takes more than one")
     return run(services, template, given, document, flags)
+
+
+def _check_batch(template: Template, values: Mapping[str, Value], flags: Mapping[str, object]) -> None:
+    name, files = template.name, flags.get("file")
+    if long_mode(template) != "map":
+        raise UsageFault(f"--batch is for prompts with `long: map`, and '{name}' is none: leave it out")
+    if values.get("output_dir") or (isinstance(files, list) and len(files) > 1):
+        raise UsageFault(
+            "--batch is for one input: run the command once for each file",
+            hint=f'for f in docs/*; do gptkit {name} --batch -f "$f" -o "out/${{f##*/}}"; done',
+        )
 
 
 def _is_proved(services: Services, template: Template, given: Given, flags: Mapping[str, object]) -> bool:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 PATH = "/v1/chat/completions"
 """What the requests of a batch ask for; the name is the API's own, whatever the base URL is."""
-MOST_REQUESTS = 50_000
-MOST_BYTES = 200 * 10**6
-"""Of one input file, https://platform.openai.com/docs/api-reference/batch/create (input_file_id)."""
 _PAGE = 100
 """Batches on one page of the list at most (the same reference, `limit`)."""
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -40,7 +37,6 @@ class Batch(NamedTuple):
     failed: int = 0
     output_file: str = ""
     error_file: str = ""
-    input_file: str = ""
     metadata: Mapping[str, str] = {}
     problem: str = ""
 
@@ -59,9 +55,10 @@ class Batches:
     """The batches of one endpoint. Each call sends one HTTP request, once, but for `listed` and `results`,
     which send one for each page and file. Every failure is a GptkitError."""
 
-    most_requests = MOST_REQUESTS
-    most_bytes = MOST_BYTES // 2
-    """Answers are about as long as their requests, and a file of answers has a cap as well; some servers
+    most_requests = 50_000
+    most_bytes = 100 * 10**6
+    """Of one input file: half of what https://platform.openai.com/docs/api-reference/batch/create allows.
+    Answers are about as long as their requests, and a file of answers has a cap as well; some servers
     still have the older limit of 100 MB."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -71,12 +68,13 @@ class Batches:
         return request_line(custom_id, request)
 
     def upload(self, name: str, lines: Iterable[bytes]) -> str:
-        """Send a file of request lines; returns its id. Raises DataFault where it is too large."""
+        """Send a file of request lines; returns its id."""
         import tempfile
 
         try:
             with tempfile.TemporaryFile() as file:
-                _write(file, lines)
+                file.writelines(lines)
+                file.seek(0)
                 return self._uploaded(name, file)
         except OSError as error:
             raise CannotWrite(f"temporary file: {(error.strerror or str(error)).lower()}") from error
@@ -172,17 +170,6 @@ def request_line(custom_id: str, request: Request) -> bytes:
         raise DataFault("request: a parameter's value cannot be written as JSON") from None
 
 
-def _write(file: IO[bytes], lines: Iterable[bytes]) -> None:
-    size = count = 0
-    for line in lines:
-        size, count = size + len(line), count + 1
-        if size > MOST_BYTES or count > MOST_REQUESTS:
-            raise DataFault(f"a batch holds at most {MOST_REQUESTS} requests and {MOST_BYTES // 10**6} MB")
-        file.write(line)
-    file.flush()
-    file.seek(0)
-
-
 def _batch(value: object) -> Batch:
     if not isinstance(value, dict) or not isinstance(value.get("id"), str) or not value["id"]:
         raise ProtocolFault("malformed answer: a batch without an id", tries=2)
@@ -200,7 +187,6 @@ def _batch(value: object) -> Batch:
         failed=int(_number(counts.get("failed"))),
         output_file=text_of(value.get("output_file_id")),
         error_file=text_of(value.get("error_file_id")),
-        input_file=text_of(value.get("input_file_id")),
         metadata={str(name): text_of(said) for name, said in metadata.items()},
         problem=_problem(value.get("errors")),
     )

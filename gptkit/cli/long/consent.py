@@ -97,7 +97,8 @@ class Consent:
         from gptkit.cli.long.spool import Spool
 
         with Spool() as spool:
-            self.survey(lack(spool.through(pieces)))
+            spool.keep(pieces)
+            self.survey(lack(spool.again()))
             yield from spool.again()
 
     def _cost(self, tokens: int, requests: int = 1) -> float | None:

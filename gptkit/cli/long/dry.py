@@ -40,7 +40,7 @@ def forecast(
     pieces: Iterable[Piece],
     job: Job,
     form: OutputFormat,
-    awaited: Callable[[bytes], bool],
+    awaited: Callable[[bytes], object],
     is_new: Callable[[bytes], bool],
 ) -> Forecast:
     """Reads all of the input; sends nothing. `awaited` knows what a batch is to bring, `is_new` what is
@@ -109,10 +109,9 @@ def record(
 
 
 def priced(
-    services: Services, job: Job, requests: int, tokens: int, answers: tuple[int, int], merges: int = 0
+    services: Services, job: Job, requests: int, tokens: int, answers: tuple[int, int]
 ) -> Mapping[str, object] | None:
-    """A range, with the day of the prices; None where no price is known. `merges` are those of the
-    requests that never go through a batch."""
+    """A range, with the day of the prices; None where no price is known."""
     model, prices = job.invocation.model, services.prices
     each = max(1, requests)
     costs = [prices.cost(model, tokens // each, answer // each) for answer in answers]
@@ -120,5 +119,5 @@ def priced(
         return None
     source = prices.source(model)
     dated = {} if source in ("settings", "offline") else {"prices": prices.version, "date": prices.date}
-    paid = merges + (requests - merges) * job.share
+    paid = requests * job.share
     return {"usd": [round(cost * paid, 6) for cost in costs if cost is not None], **dated}

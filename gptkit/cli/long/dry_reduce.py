@@ -31,11 +31,9 @@ def forecast(
     pieces: Iterable[Piece],
     room: int,
     form: OutputFormat,
-    awaited: Callable[[bytes], bool],
 ) -> str:
-    """Reads all of the input; sends nothing. Merges count as requests, whatever the memory has of them.
-    `awaited` knows what a batch under way is to bring."""
-    tokens, asked, waiting, repeated = _counted(by_part(pieces, job, form, room), awaited, newly(job))
+    """Reads all of the input; sends nothing. Merges count as requests, whatever the memory has of them."""
+    tokens, asked, repeated = _counted(by_part(pieces, job, form, room), newly(job))
     levels = plan(tokens, room)
     merges = sum(levels[1:])
     requests = len(asked) + merges
@@ -49,14 +47,13 @@ def forecast(
             "format": job.format.name,
             "parts": len(tokens),
             "levels": list(levels),
-            "in_memory": len(tokens) - len(asked) - waiting - repeated,
-            "in_batch": waiting,
+            "in_memory": len(tokens) - len(asked) - repeated,
             "repeated": repeated,
             "requests": requests,
             "estimate": {
                 "prompt_tokens": prompt,
                 "completion_tokens": list(answers),
-                "cost": priced(services, job, requests, prompt, answers, merges),
+                "cost": priced(services, job, requests, prompt, answers),
             },
         },
         ensure_ascii=False,
@@ -65,23 +62,17 @@ def forecast(
 
 
 def _counted(
-    found: Iterable[tuple[Piece, Sequence[Lacking]]],
-    awaited: Callable[[bytes], bool],
-    is_new: Callable[[bytes], bool],
-) -> tuple[list[int], list[int], int, int]:
-    """The tokens of all parts, those of the parts that are asked for, how many a batch is to bring, and how
-    many wait for another with the same text."""
+    found: Iterable[tuple[Piece, Sequence[Lacking]]], is_new: Callable[[bytes], bool]
+) -> tuple[list[int], list[int], int]:
+    """The tokens of all parts, those of the parts that are asked for, and how many wait for another with
+    the same text."""
     tokens: list[int] = []
     asked: list[int] = []
-    waiting = repeated = 0
+    repeated = 0
     for piece, lacking in found:
         tokens.append(estimate(piece.source))
-        if not lacking:
-            continue
-        missing = [one for one in lacking if not awaited(one.key)]
-        new = [one for one in missing if is_new(one.key)]
-        waiting += not missing
-        repeated += bool(missing) and not new
+        new = [one for one in lacking if is_new(one.key)]
+        repeated += bool(lacking) and not new
         if new:
             asked.append(tokens[-1])
-    return tokens, asked, waiting, repeated
+    return tokens, asked, repeated

@@ -14,8 +14,7 @@ from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given, document
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
-from gptkit.cli.long.mirror import WAITS, Results
-from gptkit.cli.long.once import Once, Waiting
+from gptkit.cli.long.mirror import Results
 from gptkit.cli.long.output import BeingWritten
 from gptkit.cli.long.reduce import ANSWERED, Task
 from gptkit.cli.long.setup import READ_WHOLE, job, opened, patient_means
@@ -30,7 +29,6 @@ from gptkit.errors import (
     NoInput,
     ProtocolFault,
     Refused,
-    TryAgain,
 )
 
 if TYPE_CHECKING:
@@ -53,11 +51,9 @@ def run(conversation: Conversation, given: Given, found: Plan) -> int:
         work.show_forecasts()
         return 0
     try:
-        waiting = work.waiting()
+        work.agree()
         for number, one in enumerate(found.work):
-            waits = number in waiting.documents
-            results.put(number, *(("not done", TryAgain(WAITS)) if waits else work.done(one)))
-        failure = waiting.failure
+            results.put(number, *work.done(one))
     except GptkitError as error:
         failure = error
         report.tell_how_to_go_on(failure, work.memory)
@@ -76,7 +72,7 @@ class _Work:
 
     def __init__(self, conversation: Conversation, given: Given, found: Plan) -> None:
         self._conversation = conversation
-        done_here: dict[str, Value] = {"report": "", "batch": False, "yes": True}
+        done_here: dict[str, Value] = {"report": "", "yes": True}
         self._given = given._replace(values={**given.values, **done_here})
         self._found = found
         services = conversation.services
@@ -86,16 +82,13 @@ class _Work:
             services, conversation.template, given, conversation.flags, conversation.how
         )
         self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
-        self._once = Once(services, self._job, self._invocation.values)
 
-    def waiting(self) -> Waiting:
-        """Which files wait for a batch; what all of them lack is submitted first."""
+    def agree(self) -> None:
+        """Raises OverBudget where the user does not agree to the cost of all files together."""
         means = patient_means(self._conversation.services, self._conversation, self._invocation)
-        files = len(self._found.work)
-        if self._consent.is_wanted(files):
-            self._once.agree(self._lacking(means), self._consent)
+        if self._consent.is_wanted(len(self._found.work)):
+            self._consent.survey(self._lacking(means))
         self._consent.is_given = True
-        return self._once.waiting(self._lacking(means), means, files)
 
     @property
     def memory(self) -> Memory | None:
@@ -123,22 +116,21 @@ class _Work:
 
     def show_forecasts(self) -> None:
         files: list[object] = []
-        with self._once.awaited() as awaited:
-            for one in self._found.work:
-                try:
-                    found = json.loads(self._task(one).forecast(awaited))
-                except OF_ONE_FILE as error:
-                    found = {"why": error.message}
-                files.append({"file": str(one.path), **found})
+        for one in self._found.work:
+            try:
+                found = json.loads(self._task(one).forecast())
+            except OF_ONE_FILE as error:
+                found = {"why": error.message}
+            files.append({"file": str(one.path), **found})
         text = json.dumps({"files": files}, ensure_ascii=False, indent=2)
         self._conversation.services.terminal.show(text)
 
     def _lacking(self, means: Means) -> Iterator[Lacking]:
         """What the memory lacks of all files; what a file is wrong with is met again when it is its turn."""
-        for number, one in enumerate(self._found.work):
+        for one in self._found.work:
             with suppress(*OF_ONE_FILE):
                 task = self._task(one)
-                yield from task.lacking(task.pieces, means.format, number)
+                yield from task.lacking(task.pieces, means.format)
 
     def _task(self, one: Work) -> Task:
         general = self._conversation

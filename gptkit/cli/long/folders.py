@@ -12,8 +12,8 @@ from gptkit.cli import invoking, target
 from gptkit.cli.gather import DASH, Given, beside, document
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
-from gptkit.cli.long.mirror import WAITS, Results
-from gptkit.cli.long.once import Once, Waiting
+from gptkit.cli.long.mirror import Results
+from gptkit.cli.long.once import Once
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import READ_WHOLE, Source, job, opened, patient_means, working
 from gptkit.cli.long.walk import Plan, Work, plan
@@ -22,7 +22,7 @@ from gptkit.documents.pieces import Piece
 from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.map import Share, mapped_all, placed
 from gptkit.engine.work import Means, Outcome
-from gptkit.errors import CannotRead, DataFault, GptkitError, NoInput, TryAgain, UsageFault
+from gptkit.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
@@ -88,8 +88,7 @@ class _Task:
         self._most = piece_tokens(conversation.template)
         self._size = sum(one.size for one in found.work)
         self._consent = Consent(conversation, self._invocation.model, self._options, self._size)
-        self._once = Once(services, self._job, self._options)
-        self._waiting = Waiting()
+        self._once = Once(services, self._job)
         self._progress = Progress(services.terminal, how.quiet)
         self._results = Results(found)
 
@@ -134,10 +133,9 @@ class _Task:
     def _worked(self) -> GptkitError | None:
         try:
             means = patient_means(self._services, self._conversation, self._invocation)
-            files = len(self._plan.work)
-            if self._consent.is_wanted(files):
-                self._once.agree(self._lacking(means), self._consent)
-            self._waiting = self._once.waiting(self._lacking(means), means, files)
+            self._once.check(lambda: self._lacking(means))
+            if self._consent.is_wanted(len(self._plan.work)):
+                self._consent.survey(self._lacking(means))
             with closing(mapped_all(self._shares(), self._job.workers, means)) as results:
                 for share, done in results:
                     if done is None:
@@ -152,16 +150,16 @@ class _Task:
         except BaseException:
             self._results.stop()
             raise
-        return self._waiting.failure
+        return None
 
     def _lacking(self, means: Means) -> Iterator[Lacking]:
         """What the memory lacks of all files; what a file is wrong with is met again when it is read."""
         from gptkit.engine.long.lacking import lacking_pieces
 
-        for number, (source, pieces) in enumerate(self._by_file()):
+        for source, pieces in self._by_file():
             own = self._job if source is None else self._job._replace(format=source.format)
             with suppress(*OF_ONE_FILE):
-                yield from lacking_pieces(pieces, own, means.format, number)
+                yield from lacking_pieces(pieces, own, means.format)
 
     def _shares(self) -> Iterator[Share]:
         for number, (source, pieces) in enumerate(self._by_file()):
@@ -174,12 +172,8 @@ class _Task:
             yield Share(number, own)
 
     def _by_file(self) -> Iterator[tuple[Source | None, Iterable[Piece]]]:
-        """Each file is opened when its turn comes; one that cannot be, or that waits, has no pieces."""
+        """Each file is opened when its turn comes; one that cannot be has no pieces."""
         for number, one in enumerate(self._plan.work):
-            if number in self._waiting.documents:
-                self._results.fail(number, TryAgain(WAITS))
-                yield None, ()
-                continue
             try:
                 source = self._opened(one)
             except OF_ONE_FILE as error:

@@ -15,8 +15,6 @@ from gptkit.errors import CannotWrite, GptkitError, Incomplete, TryAgain
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
 
-WAITS = "some of its pieces are with the provider"
-
 
 class Ended(NamedTuple):
     """What became of a file: written, unchanged, or not done for a reason."""

@@ -1,44 +1,33 @@
-"""What batches are to bring is not asked for a second time, unless the user says so."""
+"""What batches are to bring is not asked for a second time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from gptkit.cli.long.consent import agreed
-from gptkit.documents.pieces import Piece
-from gptkit.engine.work import Means
-from gptkit.errors import GptkitError, TryAgain
+from gptkit.errors import TryAgain
 
 if TYPE_CHECKING:
     from gptkit.cli.long.consent import Consent, Lack
-    from gptkit.engine.long.batch import Submitted
+    from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job
+    from gptkit.engine.work import Means
+    from gptkit.memory.pending import Shard
     from gptkit.services import Services
-    from gptkit.templates.model import Value
 
 RECORD = "batches.db"
-HINT = "--batch waits for them, as 'gptkit batch fetch' does; --yes asks, and pays, for them as well"
-
-
-class Waiting(NamedTuple):
-    """The documents that are not there yet, by number, and what the run ends with for that."""
-
-    documents: Collection[int] = ()
-    failure: GptkitError | None = None
 
 
 class Once:
-    """Stands between the pieces of a job and the requests for them. `options` are those of the command."""
+    """Stands between the pieces of a job and the requests for them. With `submits` they go into a batch."""
 
-    def __init__(self, services: Services, job: Job, options: Mapping[str, Value]) -> None:
+    def __init__(self, services: Services, job: Job, submits: bool = False) -> None:
         self._services = services
         self._job = job
-        self.is_batch = bool(options.get("batch"))
-        self._may_pay_twice = bool(options.get("yes"))
+        self._submits = submits
 
     @contextmanager
     def pieces(
@@ -49,98 +38,81 @@ class Once:
         Args:
             lack: what the memory lacks of pieces.
         """
-        if not (self.is_batch or self._shards):
+        if not (self._submits or self._shards):
             yield consent.checked(found, lack)
             return
         from gptkit.cli.long.spool import Spool
 
         with Spool() as spool:
-            if self.is_batch:
-                lacking = lack(spool.through(found))
-                if not consent.is_given:
-                    self.agree(lacking, consent)
-                    lacking = lack(spool.again())
-                submitted = self._submitted(lacking, means)
-                if not submitted.is_complete:
-                    raise self._under_way(submitted)
-                yield spool.again()
-            else:
-                self._check(lack(spool.through(found)))
+            spool.keep(found)
+            if not self._submits:
+                self.check(lambda: lack(spool.again()))
                 yield consent.checked(spool.again(), lack)
+                return
+            if not consent.is_given:
+                with self.awaited() as awaited:
+                    consent.survey(one for one in lack(spool.again()) if not awaited(one.key))
+            self._submit(lack(spool.again()), means)
+            yield spool.again()
 
-    def agree(self, lacking: Iterable[Lacking], consent: Consent) -> None:
-        """Before anything is asked for: what batches are waited for to bring is paid for already."""
-        if not self.is_batch:
-            consent.survey(lacking)
+    def check(self, lacking: Callable[[], Iterable[Lacking]]) -> None:
+        """Raises TryAgain where a batch is to bring some of them; what it has brought by now is taken."""
+        if self._first(lacking()) is None:
             return
-        with self.awaited() as awaited:
-            consent.survey(one for one in lacking if not awaited(one.key))
+        from gptkit.cli import batching
+        from gptkit.cli.history_pages import when
 
-    def waiting(self, lacking: Iterable[Lacking], means: Means, files: int) -> Waiting:
-        """Which of so many documents wait for a batch, together: what all of them lack is submitted in one
-        go. Raises TryAgain where the ordinary run would pay twice."""
-        documents: set[int] = set()
-        if self.is_batch:
-            submitted = self._submitted(lacking, means, documents.add)
-            if not submitted.is_complete:
-                return Waiting(
-                    documents, self._under_way(submitted, f"; {len(documents)} of {files} files wait")
-                )
-        elif self._shards:
-            self._check(lacking)
-        return Waiting(documents)
+        batching.fetch(self._services)
+        if shard := self._first(lacking()):
+            name = shard.batch or shard.id
+            raise TryAgain(
+                f"some of the pieces are in batch '{name}', under way since {when(shard.created)}",
+                hint=f"'gptkit batch list' shows how far it is, 'gptkit batch cancel {name}' stops it",
+            )
 
     @contextmanager
-    def awaited(self) -> Iterator[Callable[[bytes], bool]]:
-        """Says of a key whether a batch under way is to bring it."""
+    def awaited(self) -> Iterator[Callable[[bytes], Shard | None]]:
+        """Finds what is under way that is to bring the answer to a key."""
         if not self._shards:
-            yield lambda _: False
+            yield lambda _: None
             return
         from gptkit.cli import batching
 
         record = batching.record(self._services)
         try:
-            yield lambda key: record.shard_of(key) in self._shards
+            yield lambda key: self._shards.get(record.shard_of(key))
         finally:
             record.close()
 
-    def _check(self, lacking: Iterable[Lacking]) -> None:
-        """Ask the user where a batch is to bring some of them. Raises TryAgain unless they agree."""
+    def _first(self, lacking: Iterable[Lacking]) -> Shard | None:
+        if not self._shards:
+            return None
         with self.awaited() as awaited:
-            count = sum(awaited(one.key) for one in lacking)
-        if not count:
-            return
-        about = f"{count} of the pieces {'is' if count == 1 else 'are'} being worked on in a batch"
-        if not agreed(self._services.terminal, f"{about}. Ask, and pay, for them as well? [y/N] "):
-            raise TryAgain(about, hint=HINT)
+            return next((shard for one in lacking if (shard := awaited(one.key))), None)
 
-    def _submitted(
-        self, lacking: Iterable[Lacking], means: Means, waits: Callable[[int], object] = lambda _: None
-    ) -> Submitted:
+    def _submit(self, lacking: Iterable[Lacking], means: Means) -> None:
+        """Raises TryAgain unless all pieces are there."""
         from gptkit.cli.batching import submit_missing
 
-        return submit_missing(self._services, lacking, self._job, means, waits)
+        submitted = submit_missing(self._services, lacking, self._job, means)
+        if submitted.is_complete:
+            return
+        count = submitted.new + submitted.under_way
+        then = "the same command without --fresh" if self._job.fresh else "the same command"
+        raise TryAgain(
+            f"{count} {'piece is' if count == 1 else 'pieces are'} with the provider"
+            f" ({submitted.new} of them submitted now)",
+            hint=f"'gptkit batch list' tells of them; then {then} prints the whole",
+        )
 
     @cached_property
-    def _shards(self) -> frozenset[str]:
+    def _shards(self) -> Mapping[str, Shard]:
         """Those under way for the same prompt and model; without a memory nobody wants what they bring,
         and --fresh asks again whatever they may bring. Where there never was a batch this is a look at a
         name."""
         job = self._job
-        if self._may_pay_twice or job.memory is None or job.fresh:
-            return frozenset()
-        if not (self._services.paths.data / RECORD).exists():
-            return frozenset()
+        if job.memory is None or job.fresh or not (self._services.paths.data / RECORD).exists():
+            return {}
         from gptkit.cli import batching
 
         return batching.under_way(self._services, job)
-
-    def _under_way(self, submitted: Submitted, more: str = "") -> TryAgain:
-        """What ends a run whose pieces are not all there."""
-        count = submitted.new + submitted.under_way
-        then = "the same command without --fresh" if self._job.fresh else "the same command"
-        return TryAgain(
-            f"{count} {'piece is' if count == 1 else 'pieces are'} with the provider"
-            f" ({submitted.new} of them submitted now){more}",
-            hint=f"'gptkit batch list' tells of them; then {then} prints the whole",
-        )

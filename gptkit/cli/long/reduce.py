@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,6 @@ from gptkit.cli import answer, invoking
 from gptkit.cli.gather import Given
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
-from gptkit.cli.long.once import Once
 from gptkit.cli.long.output import Place
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import Source, job, patient_means, pieces_of
@@ -39,8 +38,7 @@ def run(conversation: Conversation, given: Given, document: Source) -> int:
     """Work through a document part by part, and merge; returns the exit code."""
     task = Task(conversation, given, document)
     if conversation.flags.get("dry_run"):
-        with task.once.awaited() as awaited:
-            conversation.services.terminal.show(task.forecast(awaited))
+        conversation.services.terminal.show(task.forecast())
         return 0
     failure = task.failure()
     if failure is None:
@@ -72,7 +70,6 @@ class Task:
             services, conversation.template, given._replace(text="", files=()), conversation.flags, how
         )
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
-        self.once = Once(services, self._job, self._invocation.values)
         self._room = room(conversation, conversation.template, self._invocation.model)
         self._progress = Progress(services.terminal, how.quiet)
         about = (self._invocation.model, self._invocation.values, document.size)
@@ -107,12 +104,12 @@ class Task:
         self._show(outcome, missing, shown)
         return failure
 
-    def forecast(self, awaited: Callable[[bytes], bool]) -> str:
-        """What `--dry-run` prints. `awaited` knows what a batch under way is to bring."""
+    def forecast(self) -> str:
+        """What `--dry-run` prints."""
         from gptkit.cli.long.dry_reduce import forecast
 
         form = self._services.format(self._invocation.template)
-        return forecast(self._services, self._job, self.pieces, self._room, form, awaited)
+        return forecast(self._services, self._job, self.pieces, self._room, form)
 
     @property
     def pieces(self) -> Iterator[Piece]:
@@ -121,17 +118,17 @@ class Task:
             return self._document.format.pieces(self._document.lines, self._room)
         return pieces_of(self._document, self._room)
 
-    def lacking(self, pieces: Iterable[Piece], form: OutputFormat, document: int = 0) -> Iterator[Lacking]:
+    def lacking(self, pieces: Iterable[Piece], form: OutputFormat) -> Iterator[Lacking]:
         """What the memory lacks of them."""
         from gptkit.engine.long.lacking import lacking_parts
 
-        return lacking_parts(pieces, self._job, form, self._room, document)
+        return lacking_parts(pieces, self._job, form, self._room)
 
     def _gathered(self, means: Means) -> Gathered:
         lack = partial(self.lacking, form=means.format)
         try:
-            with self.once.pieces(self.pieces, means, lack, self._consent) as pieces:
-                return gathered(pieces, self._job, means, self._room, self._watch)
+            pieces = self._consent.checked(self.pieces, lack)
+            return gathered(pieces, self._job, means, self._room, self._watch)
         except GptkitError as error:
             report.tell_how_to_go_on(error, self._job.memory)
             raise

@@ -78,7 +78,7 @@ class _Task:
         self._progress = Progress(services.terminal, conversation.how.quiet)
         values = self._invocation.values
         self._consent = Consent(conversation, self._invocation.model, values, document.size)
-        self._once = Once(services, self._job, self._invocation.values)
+        self._once = Once(services, self._job, submits=bool(values.get("batch")))
         self._most = piece_tokens(template)
         self._tail = ""
         self._written = 0

@@ -29,12 +29,10 @@ class Spool:
     def __exit__(self, _kind: object, _error: BaseException | None, _trace: TracebackType | None) -> None:
         self._file.close()
 
-    def through(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """The pieces as they come, each kept."""
+    def keep(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:
             with _faults():
                 self._file.write(filed(piece).encode("ascii") + b"\n")
-            yield piece
 
     def again(self) -> Iterator[Piece]:
         with _faults():

@@ -32,8 +32,8 @@ OPTIONS = (
     Parameter("report", "text", help="Write what could not be proved to this file, as JSON."),
     Parameter("memory", "boolean", default=True, help="Use and keep the answers to pieces."),
     Parameter("fresh", "boolean", plain=True, help="Ask again for what the memory holds."),
-    Parameter("batch", "boolean", plain=True, help="Submit what is missing as a batch job of the provider."),
-    Parameter("yes", "boolean", plain=True, help="Do not ask: of the cost, of pieces in a batch."),
+    Parameter("batch", "boolean", plain=True, help="Batch job of one input; only with `long: map`."),
+    Parameter("yes", "boolean", plain=True, help="Do not ask whether a costly job is to go ahead."),
     Parameter("output-dir", "text", help="Folder for the results of the files in the folders given with -f."),
 )
 

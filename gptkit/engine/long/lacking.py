@@ -16,35 +16,23 @@ from gptkit.engine.long.reduce import parts, result_name
 from gptkit.engine.long.reducing import Steps
 from gptkit.engine.long.values import GRAVE, Job, about
 
-PART, WHOLE, EXACT = "reduce/part", "reduce/whole", "reduce/exact"
-"""Proofs of answers that keep no structure: of one part of several, of a text that is one part, and of
-one whose answer is wanted as it is."""
-
 
 class Lacking(NamedTuple):
-    """One answer that the memory does not have under its `key`, and the request for it.
-
-    `proof` says how it is proved: the name of the format whose structure it keeps, or one of the above.
-    `document` counts the documents of a job of many.
-    """
+    """One answer that the memory does not have under its `key`, and the request for it."""
 
     key: bytes
     piece: Piece
-    proof: str
     request: Callable[[], Request]
-    document: int = 0
 
 
-def lacking_pieces(
-    pieces: Iterable[Piece], job: Job, form: OutputFormat, document: int = 0
-) -> Iterator[Lacking]:
+def lacking_pieces(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Iterator[Lacking]:
     """Of a document that is worked on piece by piece, in order; what stands there twice comes twice."""
-    for _, lacking in by_piece(pieces, job, form, document):
+    for _, lacking in by_piece(pieces, job, form):
         yield from lacking
 
 
 def by_piece(
-    pieces: Iterable[Piece], job: Job, form: OutputFormat, document: int = 0
+    pieces: Iterable[Piece], job: Job, form: OutputFormat
 ) -> Iterator[tuple[Piece, Sequence[Lacking]]]:
     """Every piece with what lacks of it: nothing, or itself, or some of its halves."""
     for place in placed(pieces):
@@ -52,18 +40,16 @@ def by_piece(
         yield (
             place.piece,
             [
-                Lacking(name, piece, job.format.name, partial(asked, job, piece, around, form), document)
+                Lacking(name, piece, partial(asked, job, piece, around, form))
                 for name, piece in _missing(place.piece, job, form, 0)
             ],
         )
 
 
-def lacking_parts(
-    pieces: Iterable[Piece], job: Job, form: OutputFormat, room: int, document: int = 0
-) -> Iterator[Lacking]:
+def lacking_parts(pieces: Iterable[Piece], job: Job, form: OutputFormat, room: int) -> Iterator[Lacking]:
     """Of a document that becomes one result: its first level, or the only request that it takes."""
     for _, lacking in by_part(pieces, job, form, room):
-        yield from (one._replace(document=document) for one in lacking)
+        yield from lacking
 
 
 def by_part(
@@ -80,7 +66,7 @@ def by_part(
         yield (
             part,
             [
-                Lacking(steps.name(piece, form), piece, PART, partial(steps.asked, piece, form))
+                Lacking(steps.name(piece, form), piece, partial(steps.asked, piece, form))
                 for piece in steps.lacking(part, form)
             ],
         )
@@ -103,8 +89,7 @@ def _whole(piece: Piece, job: Job, form: OutputFormat) -> Sequence[Lacking]:
     name = result_name(job, piece.source, form, "whole")
     if job.memory is not None and not job.fresh and job.memory.get(name) is not None:
         return ()
-    sent = partial(in_one_piece, job, piece.source, form)
-    return (Lacking(name, piece, EXACT if job.invocation.exact else WHOLE, sent),)
+    return (Lacking(name, piece, partial(in_one_piece, job, piece.source, form)),)
 
 
 def _missing(piece: Piece, job: Job, form: OutputFormat, depth: int) -> Iterator[tuple[bytes, Piece]]:

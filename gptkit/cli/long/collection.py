@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.chat import Charge, Defect, OutputFormat, Reply
+from gptkit.cli.long.submission import patiently
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Format, Piece
-from gptkit.engine.long.batch import patiently
-from gptkit.engine.long.desk import Batch, Desk, Result, Shard
 from gptkit.engine.long.filed import unfiled
-from gptkit.engine.long.lacking import EXACT, PART, WHOLE
 from gptkit.engine.verdict import verdict
 from gptkit.errors import (
     CannotRead,
@@ -24,9 +22,16 @@ from gptkit.errors import (
     Refused,
     Unavailable,
 )
+from gptkit.output.formats import FORMATS
+
+if TYPE_CHECKING:
+    from gptkit.cli.long.submission import Desk
+    from gptkit.memory.pending import Shard
+    from gptkit.provider.batch_results import Result
+    from gptkit.provider.batches import Batch
 
 ASKED_BY_ITSELF = (DataFault, Incomplete, ProtocolFault, Refused)
-"""Failures that the same request would meet again; a run without batches knows what to do about them."""
+"""Failures that the same request would meet again; an ordinary run knows what to do about them."""
 GONE = "gone"
 """The status of a batch that the provider does not know; the account may be another one."""
 BLOCK = 200
@@ -39,8 +44,7 @@ class Taken(NamedTuple):
 
     batch: str
     status: str
-    prompt: str
-    over: bool
+    prompt: str = ""
     accepted: int = 0
     defective: int = 0
     missing: int = 0
@@ -48,25 +52,24 @@ class Taken(NamedTuple):
     charges: tuple[Charge, ...] = ()
 
 
-def collected(desk: Desk, batch_id: str = "") -> Iterator[Taken]:
-    """What the batches that are over brought, each as soon as it is taken; one that is not brings nothing
-    but its status. Call it within `desk.record.alone()`.
+def collected(desk: Desk) -> Iterator[Taken]:
+    """What the batches that are over brought, each as soon as it is taken, and which are gone. Call it
+    within `desk.record.alone()`.
 
     A download that fails ends it after what came was kept; the next call goes on there.
     """
     for shard in desk.record.shards(desk.host):
-        if shard.state == "submitted" and batch_id in ("", shard.batch):
-            yield _taken(desk, shard)
+        if shard.state == "submitted" and (taken := _taken(desk, shard)) is not None:
+            yield taken
 
 
-def _taken(desk: Desk, shard: Shard) -> Taken:
+def _taken(desk: Desk, shard: Shard) -> Taken | None:
     """A batch that the provider does not know keeps nobody from the others."""
     try:
         batch = patiently(desk, lambda: desk.office.status(shard.batch))
     except Unavailable as error:
-        return Taken(shard.batch, GONE, "", over=False, failure=error.message)
-    course = _Course(desk, shard)
-    return course.taken(batch) if batch.is_over else course.summary(batch, 0)
+        return Taken(shard.batch, GONE, failure=error.message)
+    return _Course(desk, shard).taken(batch) if batch.is_over else None
 
 
 class _Course:
@@ -75,10 +78,10 @@ class _Course:
     def __init__(self, desk: Desk, shard: Shard) -> None:
         self._desk = desk
         self._shard = shard
-        common = _common(shard)
-        self._about: Mapping[str, str] = {str(k): str(v) for k, v in common.get("about", {}).items()}
-        self._model = str(common.get("model", ""))
-        self._output = desk.output(str(common.get("output", "")), common.get("schema"))
+        common = json.loads(shard.about)
+        self._about: Mapping[str, str] = {str(k): str(v) for k, v in common["about"].items()}
+        self._model = str(common["model"])
+        self._output = FORMATS.get(common["output"], FORMATS["text"])(common["schema"])
         self._accepted: dict[bytes, Charge | None] = {}
         self._defective: dict[bytes, Charge | None] = {}
         self._counts = [0, 0]
@@ -94,20 +97,15 @@ class _Course:
                     self._settle()
         finally:
             self._settle()
-        missing = self._shard.pieces - sum(self._counts)
         self._desk.record.drop(self._shard.id)
-        return self.summary(batch, missing)
-
-    def summary(self, batch: Batch, missing: int) -> Taken:
         accepted, defective = self._counts
         return Taken(
             batch=batch.id,
             status=batch.status,
             prompt=self._about.get("prompt", ""),
-            over=batch.is_over,
             accepted=accepted,
             defective=defective,
-            missing=missing,
+            missing=self._shard.pieces - accepted - defective,
             failure=self._failure,
             charges=tuple(self._charges),
         )
@@ -120,13 +118,12 @@ class _Course:
             if not name and result.failure:
                 self._note(result.failure)
             return
-        piece, proof = unfiled(awaited[0]), awaited[1]
-        form = self._form(proof)
+        piece, form = unfiled(awaited[0]), self._form(awaited[1])
         charge = self._charge(result.reply)
         try:
             if result.failure or result.reply is None:
                 raise result.failure or ProtocolFault("a result without an answer")
-            held = self._proved(piece, result.reply, proof, form)
+            held = _proved(piece, result.reply, self._output, form)
         except GptkitError as error:
             self._note(error)
             if error.parameter:
@@ -137,23 +134,14 @@ class _Course:
         self._desk.memory.put(name, piece.text, held, self._about)
         self._accepted[name] = charge
 
-    def _form(self, proof: str) -> Format | None:
-        """Whose structure an answer keeps; None for one that keeps none."""
-        if proof in (PART, WHOLE, EXACT):
-            return None
-        form = self._desk.format_named(proof)
+    def _form(self, name: str) -> Format:
+        """Whose structure an answer keeps."""
+        form = self._desk.format_named(name)
         if form is None:
             raise CannotRead(
-                f"batch '{self._shard.batch}': its format '{proof}' is not known to this version of gptkit"
+                f"batch '{self._shard.batch}': its format '{name}' is not known to this version of gptkit"
             )
         return form
-
-    def _proved(self, piece: Piece, reply: Reply, proof: str, form: Format | None) -> Held:
-        """As the ordinary run accepts it and keeps it."""
-        if form is not None:
-            return proved(piece, reply, self._output, form)
-        answer = whole(reply, self._output if proof != EXACT else None)
-        return Held(answer if proof == PART else reply.text)
 
     def _note(self, error: GptkitError) -> None:
         self._failure = self._failure or error.message
@@ -193,27 +181,17 @@ class _Course:
         )
 
 
-def proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> Held:
+def _proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> Held:
     """An answer that is whole, in its format, and holds the structure of its piece; else raises why not."""
-    answer = whole(reply, output)
-    if findings := form.findings(piece, answer):
-        raise Incomplete(str(findings[0]))
-    return Held(answer)
-
-
-def whole(reply: Reply, output: OutputFormat | None) -> str:
-    """The answer in its format, or as it is; raises why it cannot be used."""
     if (failure := verdict(reply)) is not None:
         raise failure
     try:
-        return output.finish(reply.text) if output is not None else reply.text
+        answer = output.finish(reply.text)
     except Defect as defect:
         raise Incomplete(f"an answer that cannot be used: {defect.problem}") from None
-
-
-def _common(shard: Shard) -> dict[str, dict[str, object]]:
-    found = json.loads(shard.about)
-    return found if isinstance(found, dict) else {}
+    if findings := form.findings(piece, answer):
+        raise Incomplete(str(findings[0]))
+    return Held(answer)
 
 
 def _key(custom_id: str) -> bytes:

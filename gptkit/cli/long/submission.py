@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from gptkit.chat import Request
 from gptkit.engine.attempts import FIRST_PAUSE, LONGEST_PAUSE, without_rejected
-from gptkit.engine.long.desk import Batch, Desk, Row, Standing
 from gptkit.engine.long.filed import filed
-from gptkit.engine.long.lacking import Lacking
-from gptkit.engine.long.values import Job, about
-from gptkit.engine.work import Means
+from gptkit.engine.long.values import about
 from gptkit.errors import DataFault, GptkitError, OverBudget, Unavailable
+
+if TYPE_CHECKING:
+    from gptkit.chat import Request
+    from gptkit.documents.pieces import Format
+    from gptkit.engine.long.lacking import Lacking
+    from gptkit.engine.long.values import Job, Memory
+    from gptkit.engine.work import Means, Policy, Rejections
+    from gptkit.memory.pending import Pending, Row
+    from gptkit.provider.batches import Batch, Batches
 
 Made = TypeVar("Made")
 MARK = "gptkit"
@@ -27,92 +32,54 @@ BLOCK = 100
 """Pieces that are recorded at once."""
 
 
-class Wanted(NamedTuple):
-    """What is to be submitted, and its request as it is sent."""
+class Desk(NamedTuple):
+    """What batches are made with: the provider's Batch API, the record of what is under way, the memory.
 
-    lacking: Lacking
-    request: Request
+    `host` is the endpoint whose batches these are. `kept` says whether the memory has written an answer, as
+    the next process will see it. `clock` gives Unix seconds.
+    """
+
+    office: Batches
+    record: Pending
+    host: str
+    memory: Memory
+    kept: Callable[[bytes], bool]
+    rejections: Rejections
+    format_named: Callable[[str], Format | None]
+    policy: Policy
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    random: Callable[[], float]
 
 
 class Submitted(NamedTuple):
-    """What a submission came to, in pieces: `new` ones, those `under_way` in earlier batches, `defective`
-    ones that came back so and are left for a run without batches. `batches` are the new ones."""
+    """What a submission came to, in pieces: `new` ones, and those `under_way` in earlier batches."""
 
     new: int
     under_way: int
-    defective: int
-    batches: tuple[str, ...]
 
     @property
     def is_complete(self) -> bool:
-        """A run without batches has no piece to wait for."""
+        """An ordinary run has no piece to wait for."""
         return not self.new and not self.under_way
 
 
-class Plan:
-    """Of what the memory lacks, the part that is to be submitted; what is left out is counted.
-
-    `waits` is told of the document of whatever is not there yet.
-    """
-
-    def __init__(
-        self, means: Means, standing: Callable[[bytes], Standing], waits: Callable[[int], object]
-    ) -> None:
-        self.under_way = 0
-        self.defective = 0
-        self.over: OverBudget | None = None
-        self._means = means
-        self._standing = standing
-        self._waits = waits
-        self._seen: dict[bytes, bool] = {}
-        """Whether it is waited for."""
-
-    def wanted(self, lacking: Iterable[Lacking]) -> Iterator[Wanted]:
-        """In order, each once; ends where the budget does."""
-        for one in lacking:
-            if one.key not in self._seen:
-                standing = self._standing(one.key)
-                self._seen[one.key] = standing != "defective"
-                self.under_way += standing == "under way"
-                self.defective += standing == "defective"
-                if not standing:
-                    sent = without_rejected(one.request(), self._means)
-                    try:
-                        self._means.budget.reserve(sent)
-                    except OverBudget as over:
-                        self.over = over
-                        return
-                    yield Wanted(one, sent)
-            if self._seen[one.key]:
-                self._waits(one.document)
-
-
-def submit_missing(
-    lacking: Iterable[Lacking],
-    job: Job,
-    means: Means,
-    desk: Desk,
-    waits: Callable[[int], object] = lambda _: None,
-) -> Submitted:
-    """Submit what is neither in the memory nor under way. Call it within `desk.record.alone()`.
+def submit_missing(lacking: Iterable[Lacking], job: Job, means: Means, desk: Desk) -> Submitted:
+    """Submit what is neither in the memory nor under way, nor came defective: that is left for an ordinary
+    run. Call it within `desk.record.alone()`.
 
     What an earlier run did not bring to its end is finished first. A budget that is reached ends it
     with OverBudget after what it allows was submitted; whatever else ends it, the next call goes on.
-
-    Args:
-        job: what all documents have in common.
-        waits: is told of each document that has something under way.
     """
     resume(desk)
-    plan = Plan(means, desk.record.standing, waits)
-    batches: list[str] = []
+    plan = _Plan(means, desk.record)
     new = 0
-    for shard, count in _recorded(plan.wanted(lacking), _common(job), desk):
-        batches.append(_submitted(desk, shard))
+    for shard, count in _recorded(plan.wanted(lacking), job, desk):
+        _submit(desk, shard)
         new += count
     if plan.over is not None:
         raise plan.over
-    return Submitted(new, plan.under_way, plan.defective, tuple(batches))
+    return Submitted(new, plan.under_way)
 
 
 def resume(desk: Desk) -> None:
@@ -121,7 +88,7 @@ def resume(desk: Desk) -> None:
         if shard.state == "planned":
             desk.record.drop(shard.id)
         elif shard.state != "submitted":
-            _submitted(desk, shard.id, shard.file, shard.created)
+            _submit(desk, shard.id, shard.file, shard.created)
 
 
 def patiently(desk: Desk, call: Callable[[], Made]) -> Made:
@@ -141,8 +108,37 @@ def patiently(desk: Desk, call: Callable[[], Made]) -> Made:
         waited += pause
 
 
-def _submitted(desk: Desk, shard: str, file: str = "", since: float = 0.0) -> str:
-    """The id of the shard's batch; a shard that has a file already may have one."""
+class _Plan:
+    """Of what the memory lacks, the part that is to be submitted."""
+
+    def __init__(self, means: Means, record: Pending) -> None:
+        self.under_way = 0
+        self.over: OverBudget | None = None
+        self._means = means
+        self._record = record
+        self._seen: set[bytes] = set()
+
+    def wanted(self, lacking: Iterable[Lacking]) -> Iterator[tuple[Lacking, Request]]:
+        """Each once, with its request as it is sent; ends where the budget does."""
+        for one in lacking:
+            if one.key in self._seen:
+                continue
+            self._seen.add(one.key)
+            standing = self._record.standing(one.key)
+            self.under_way += standing == "under way"
+            if standing:
+                continue
+            sent = without_rejected(one.request(), self._means)
+            try:
+                self._means.budget.reserve(sent)
+            except OverBudget as over:
+                self.over = over
+                return
+            yield one, sent
+
+
+def _submit(desk: Desk, shard: str, file: str = "", since: float = 0.0) -> None:
+    """A shard that has a file already may have a batch."""
     submission = _Submission(desk, shard, since)
     if file:
         submission.is_doubtful = True
@@ -151,7 +147,6 @@ def _submitted(desk: Desk, shard: str, file: str = "", since: float = 0.0) -> st
         desk.record.note(shard, "uploaded", file=file)
     batch = patiently(desk, lambda: submission.submit(file))
     desk.record.note(shard, "submitted", batch=batch.id)
-    return batch.id
 
 
 class _Submission:
@@ -193,19 +188,18 @@ class _Submission:
             raise
 
 
-def _recorded(wanted: Iterable[Wanted], common: str, desk: Desk) -> Iterator[tuple[str, int]]:
+def _recorded(wanted: Iterable[tuple[Lacking, Request]], job: Job, desk: Desk) -> Iterator[tuple[str, int]]:
     """Shards within the provider's limits, each with its number of pieces, when all of it is on disk."""
     shard, count, size = "", 0, 0
     rows: list[Row] = []
-    for one in wanted:
-        name, piece, proof, *_ = one.lacking
-        line = desk.office.line(name.hex(), one.request)
+    for one, request in wanted:
+        line = desk.office.line(one.key.hex(), request)
         if count and (count == desk.office.most_requests or size + len(line) > desk.office.most_bytes):
             _complete(desk, shard, rows)
             yield shard, count
             shard, count, size = "", 0, 0
-        shard = shard or desk.record.begin(desk.host, common, desk.clock())
-        rows.append((name, line, filed(piece), proof))
+        shard = shard or desk.record.begin(desk.host, _common(job), desk.clock())
+        rows.append((one.key, line, filed(one.piece), job.format.name))
         count, size = count + 1, size + len(line)
         if len(rows) >= BLOCK:
             desk.record.add(shard, rows)
