@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -227,35 +226,6 @@ def test_what_a_prompt_file_may_say(gptkit: Gptkit, home: Path, text: str, messa
     code, output, _ = gptkit("prompts", "check", "a")
     assert code == 65
     assert message in output
-
-
-@pytest.mark.parametrize("form", ["json", "yaml"])
-def test_a_card_is_converted_and_read_again(gptkit: Gptkit, folder: Path, form: str) -> None:
-    path = card(folder)
-    code, output, errors = gptkit("roleplay", path, "--convert", form)
-    assert (code, errors) == (0, "")
-    (folder / f"again.{form}").write_text(output, "utf-8")
-    again = json.loads(gptkit("roleplay", f"again.{form}", "--convert", "json")[1])["data"]
-    whole = V2["data"]
-    assert isinstance(whole, dict)
-    assert {key: again[key] for key in whole if key != "character_book"} == {
-        key: value for key, value in whole.items() if key != "character_book"
-    }
-    assert again["character_book"]["entries"][0]["keys"] == ["brigade", "社团"]
-    if form == "json":
-        assert json.loads(output)["spec"] == "chara_card_v3"
-    else:
-        assert output.startswith("name: Haruhi\n")
-    assert gptkit("roleplay", path, "--convert", form, "-o", "out.txt")[:2] == (0, "")
-    assert (folder / "out.txt").read_text("utf-8").startswith(output[:40])
-
-
-def test_a_conversion_never_overwrites_the_card(gptkit: Gptkit, folder: Path) -> None:
-    path = card(folder)
-    before = (folder / path).read_bytes()
-    assert gptkit("roleplay", path, "--convert", "json", "-o", path)[0] == 2
-    assert (folder / path).read_bytes() == before
-    assert gptkit("roleplay", "a grumpy innkeeper", "--convert", "json")[0] == 66
 
 
 def test_keys_of_a_book_that_match_nothing_are_told(gptkit: Gptkit, server: FakeServer, folder: Path) -> None:

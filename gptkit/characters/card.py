@@ -23,7 +23,7 @@ Report = Callable[[Finding], None]
 
 
 class Entry(NamedTuple):
-    """One entry of a character book. `unknown` are fields of no specification, kept for writing."""
+    """One entry of a character book. `unknown` are fields of no specification."""
 
     keys: tuple[str, ...] = ()
     content: str = ""

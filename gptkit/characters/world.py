@@ -65,18 +65,6 @@ def variables(data: object, path: str, report: Report) -> tuple[Variable, ...]:
     return tuple(_variable(str(name), value, f"{path}.{name}", report) for name, value in data.items())
 
 
-def declaration(variable: Variable) -> dict[str, object]:
-    """What `variables` reads back as the same."""
-    bounds = (("min", variable.minimum), ("max", variable.maximum))
-    return {
-        "type": variable.kind,
-        "default": variable.default,
-        **{key: bound for key, bound in bounds if bound is not None},
-        **({"choices": list(variable.choices)} if variable.choices else {}),
-        **({"help": variable.help} if variable.help else {}),
-    }
-
-
 def _schema(variable: Variable) -> dict[str, object]:
     """Bounds are told in words: not every server takes `minimum` in a strict schema."""
     bounds = (("at least", variable.minimum), ("at most", variable.maximum))

@@ -20,7 +20,7 @@ MODES: Mapping[str, Mapping[str, str]] = {
         "review": "gptkit.cli.course.review",
         "export": "gptkit.cli.course.export",
     },
-    "character": {"convert": "gptkit.cli.character.convert", "npc": "gptkit.cli.character.npc"},
+    "character": {"npc": "gptkit.cli.character.npc"},
 }
 """Of each capability: the option that asks for a mode, and the module whose `run` it is."""
 LOOPS: Mapping[str, str] = {

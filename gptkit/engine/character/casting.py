@@ -24,12 +24,6 @@ OPTIONS = (
     Parameter("schema", "file", help="With --npc: JSON Schema of the replies; the card's if left out."),
     Parameter("actions", "list", help="With --npc: what the character may do, such as 'wave,leave'."),
     Parameter("workers", "integer", help="With --npc: how many sessions are answered at once (8)."),
-    Parameter(
-        "convert",
-        "choice",
-        choices=("json", "yaml"),
-        help="Write the card as V3 JSON or as YAML; ask nothing.",
-    ),
 )
 
 
