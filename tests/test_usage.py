@@ -1,4 +1,4 @@
-"""`gptkit usage`: what was asked, what it took and cost, as a chart, as columns and as JSON."""
+"""`gptkit usage`: what was asked, what it took and cost, as columns and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 from fake.program import AsProcess, InMemory
 
 from gptkit.chat import Charge
-from gptkit.cli.columns import text_width
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.history.store import Store
 
@@ -111,7 +110,6 @@ def test_a_price_from_the_list_is_shown_with_its_date(gptkit: InMemory, asked: A
     found = json.loads(gptkit("usage", "--json").stdout)
     remark = f"prices: {found['prices']['list']}, {found['prices']['date']}"
     assert gptkit("usage").stderr == f"gptkit: {remark}\n"
-    assert gptkit("usage", tty=True).stdout.splitlines()[-2:] == [remark, "≈ tokens or prices are estimated"]
     assert found["total"]["estimated"]  # what a gateway takes is not known
 
 
@@ -167,48 +165,26 @@ def test_the_month_against_its_limit(gptkit: InMemory, asked: Ask, home: Path) -
     assert gptkit("usage").stderr.endswith(f"{day(0)[:7]}: at least 0.002 of 0.01 USD used (20%)\n")
 
 
-def test_a_chart_on_a_terminal(gptkit: InMemory, asked: Ask) -> None:
-    asked(charge(ago=1, tokens=(1_000_000, 0)), charge(tokens=(500_000, 0), estimated=True))
-    assert gptkit("usage", tty=True, width=60).stdout.splitlines() == [
-        "day         requests         in  out      USD  cost",
-        f"{day(1)}         1  1,000,000    0   1.0000  █████████████",
-        f"{day(0)}         1    500,000    0  ≈0.5000  ██████▌",
-        "total              2  1,500,000    0  ≈1.5000",
-        "≈ tokens or prices are estimated",
-    ]
+def test_aligned_columns_with_a_total_on_a_terminal(gptkit: InMemory, asked: Ask) -> None:
+    """Chinese takes two columns a character; a figure that nobody knows is left out."""
+    asked(charge("b", tokens=(1_000_000, 0), estimated=True), session="三月")
+    asked(charge("unheard", (300, 20)), session="b")
+    code, output, errors = gptkit("usage", "--by", "session", tty=True)
+    assert (code, output.splitlines()) == (
+        0,
+        [
+            "session  requests  in       out  USD",
+            "三月     1         1000000  0    10.000000  estimated",
+            "b        1         300      20              1 without a price",
+            "total    2         1000300  20   10.000000  estimated, 1 without a price",
+        ],
+    )
+    assert errors.startswith("gptkit: no price is known for 1 of 2 requests: unheard\n")
 
 
-@pytest.mark.parametrize(
-    "environ", [{"TERM": "dumb"}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX", "LANG": "zh_CN.UTF-8"}]
-)
-def test_a_chart_in_ascii(gptkit: InMemory, asked: Ask, environ: dict[str, str]) -> None:
-    asked(charge(ago=1, tokens=(1_000_000, 0)), charge(tokens=(1, 0), estimated=True))
-    output = gptkit("usage", tty=True, width=60, env=environ).stdout
-    assert output.isascii()
-    assert [line.count("#") for line in output.splitlines()] == [0, 12, 1, 0, 0]
-    assert "~<0.0001  #" in output
-
-
-def test_bars_are_of_tokens_where_a_price_is_missing(gptkit: InMemory, asked: Ask) -> None:
-    asked(charge("unheard", (300, 0)), charge("b", (150, 0)), charge("a", (75, 75)))
-    lines = gptkit("usage", "--by", "model", tty=True).stdout.splitlines()
-    assert lines[0].endswith("  tokens")
-    assert [line.count("█") for line in lines[1:4]] == [20, 20, 40]
-    assert lines[3].split()[4] == "?"
-    assert lines[4].split()[-1].endswith("+")
-    assert lines[5] == "? no price is known for 1 of 3 requests: unheard"
-
-
-@pytest.mark.parametrize("width", [20, 21, 30, 40, 46, 60, 80, 200])
-def test_no_width_breaks_a_chart(gptkit: InMemory, asked: Ask, width: int) -> None:
-    asked(charge("unheard"), session="一个很长很长很长很长的会话名字和更多的字")
-    asked(*[charge(tokens=(123_456_789, 98_765_432))] * 3, session="b")
-    code, output, errors = gptkit("usage", "--by", "session", tty=True, width=width)
-    assert (code, errors) == (0, "")
-    assert max(map(text_width, output.splitlines())) <= width
-    assert "962.9630" in output
-    assert "一" in output
-    assert ("█" in output) == (width not in (20, 21, 60))
+def test_a_single_row_needs_no_total(gptkit: InMemory, asked: Ask) -> None:
+    asked(charge())
+    assert len(gptkit("usage", tty=True).stdout.splitlines()) == 2
 
 
 def test_names_are_data(gptkit: InMemory, asked: Ask) -> None:

@@ -49,11 +49,9 @@ def usage(
         services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
     elif not found.rows:
         services.terminal.note(f"gptkit: nothing was asked since {periods.day(start)}")
-    elif services.terminal.stdout_is_terminal:
-        _show_chart(services, found, by.value, _remarks(found, month, chart=True))
     else:
-        services.terminal.show(columns([_cells(row) for row in found.rows], aligned=False))
-        for remark in _remarks(found, month, chart=False):
+        services.terminal.show(_table(found, by.value, services.terminal.stdout_is_terminal))
+        for remark in _remarks(found, month):
             services.terminal.note(f"gptkit: {remark}")
 
 
@@ -88,8 +86,17 @@ def _month(services: Services, start: float) -> Month | None:
     return Month(day(start)[:7], float(str(limit)), _spending(services, "day", start, None).total)
 
 
+def _table(found: Spending, by: str, aligned: bool) -> str:
+    """For people with a head and a total, for a program without."""
+    rows = [_cells(row) for row in found.rows]
+    if aligned:
+        total = [_cells(found.total)] if len(rows) > 1 else []
+        rows = [(by, "requests", "in", "out", "USD", ""), *rows, *total]
+    return columns(rows, aligned)
+
+
 def _cells(row: Sum) -> tuple[str, ...]:
-    """The row for a program: name, requests, tokens in and out, US dollars, what to know about those."""
+    """Name, requests, tokens in and out, US dollars, what to know about those."""
     doubts = ["estimated"] if row.estimated else []
     if row.unpriced:
         doubts.append(f"{row.unpriced} without a price")
@@ -98,32 +105,15 @@ def _cells(row: Sum) -> tuple[str, ...]:
     return (row.name, *map(str, counts), cost, ", ".join(doubts))
 
 
-def _show_chart(services: Services, found: Spending, by: str, remarks: list[str]) -> None:
-    import textwrap
-
-    from gptkit.cli.chart import chart, in_ascii, is_plain
-
-    terminal = services.terminal
-    plain = is_plain(terminal.environ)
-    for line in chart(found, by, terminal.width, plain):
-        terminal.show(line)
-    for remark in remarks:
-        text = in_ascii(remark) if plain else remark
-        for line in textwrap.wrap(text, max(terminal.width, 12), break_on_hyphens=False):
-            terminal.show(line)
-
-
-def _remarks(found: Spending, month: Month | None, chart: bool) -> list[str]:
+def _remarks(found: Spending, month: Month | None) -> list[str]:
     """What the figures rest on, and how much of the month's limit they use up."""
     remarks = []
     if found.listed:
         remarks.append(f"prices: {found.prices.version}, {found.prices.date}")
-    if chart and found.total.estimated:
-        remarks.append("≈ tokens or prices are estimated")
     if found.total.unpriced:
         shown = ", ".join(sorted(found.unpriced)[:5]) + (", …" if len(found.unpriced) > 5 else "")
         of = f"{found.total.unpriced} of {found.total.requests} requests"
-        remarks.append(f"{'? ' if chart else ''}no price is known for {of}: {shown}")
+        remarks.append(f"no price is known for {of}: {shown}")
         remarks.append("'gptkit config set prices.MODEL \"[INPUT, OUTPUT]\"' sets one (USD a million tokens)")
     if month is not None:
         spent, share = month.spent.cost or 0.0, (month.spent.cost or 0.0) / month.limit
