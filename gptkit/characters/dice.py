@@ -16,7 +16,6 @@ _TERM = re.compile(
     r"|(?P<number>\d{1,9}))",
     re.ASCII | re.IGNORECASE,
 )
-_MASK = (1 << 64) - 1
 
 
 class Roll(NamedTuple):
@@ -27,13 +26,10 @@ class Roll(NamedTuple):
 
 
 class Dice:
-    """SplitMix64, whose n-th number follows from the seed and n: an undone turn needs only its place.
-
-    Python's own generator promises the same numbers only within one version.
-    """
+    """The n-th number follows from the seed and n alone: an undone turn needs only its place."""
 
     def __init__(self, seed: int | None = None, place: int = 0) -> None:
-        self.seed = int.from_bytes(os.urandom(8)) if seed is None else seed & _MASK
+        self.seed = int.from_bytes(os.urandom(8)) if seed is None else seed
         self.place = place
 
     def roll(self, notation: str) -> Roll:
@@ -49,15 +45,14 @@ class Dice:
         return Roll(value, f"{wanted} = {' '.join(shown)} = {value}")
 
     def number(self, sides: int) -> int:
-        """From 1 to `sides`, each as likely as the others."""
-        limit = (1 << 64) - (1 << 64) % sides
-        while (found := self._next()) >= limit:
-            pass
-        return found % sides + 1
+        """From 1 to `sides`, each as likely as the others.
 
-    def _next(self) -> int:
+        Of all that Python's generator offers, `random` alone is promised to stay the same in every version.
+        """
+        from random import Random
+
         self.place += 1
-        return _mixed(self.seed + self.place * 0x9E3779B97F4A7C15)
+        return int(Random(f"{self.seed}:{self.place}").random() * sides) + 1  # noqa: S311 - guards nothing
 
     def _term(self, term: re.Match[str]) -> tuple[int, str]:
         if term["number"]:
@@ -75,17 +70,9 @@ class Dice:
 
 def seed_of(text: str) -> int:
     """A seed that any text stands for, the same on every machine."""
-    found = 0xCBF29CE484222325
-    for byte in text.encode("utf-8", "replace"):
-        found = (found ^ byte) * 0x100000001B3 & _MASK
-    return found
+    from hashlib import sha256
 
-
-def _mixed(value: int) -> int:
-    value &= _MASK
-    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 & _MASK
-    value = (value ^ value >> 27) * 0x94D049BB133111EB & _MASK
-    return value ^ value >> 31
+    return int.from_bytes(sha256(text.encode("utf-8", "replace")).digest()[:8])
 
 
 def _terms(wanted: str) -> list[re.Match[str]]:
