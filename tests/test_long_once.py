@@ -13,9 +13,6 @@ from fake.server import FakeServer
 from test_long_program import book
 from test_startup_imports import Watch
 
-from gptkit.chat import Message, Request
-from gptkit.engine.budget import prompt_tokens
-
 FOLDER = ("-f", "docs", "--output-dir", "out")
 SINCE = r"\d{4}-\d\d-\d\d \d\d:\d\d"
 STOPPED = rf"""gptkit: some of the pieces are in batch '(\w+)', under way since {SINCE}
@@ -278,59 +275,3 @@ def test_with_fresh_the_hint_is_no_circle(gptkit: InMemory, provider: Provider, 
     assert errors.endswith("then the same command without --fresh prints the whole\n")
     provider.batches.finish()
     assert gptkit(same, "--batch", stdin=text)[:2] == (0, text.upper())
-
-
-REPEATED = ["A notice that stands on every page of it, word for word. " * 5, "And a text of its own. " * 9]
-
-
-@pytest.mark.parametrize("name", ["same", "digest"])
-@pytest.mark.parametrize("more", [[], ["--no-memory"]], ids=["kept", "forgotten"])
-def test_the_forecast_counts_what_stands_there_twice_once(
-    gptkit: InMemory, server: FakeServer, same: str, name: str, more: list[str]
-) -> None:
-    server.answer(lambda request: "m0m" if name == "digest" else request.json["messages"][1]["content"])
-    pages = [REPEATED[0], REPEATED[1]] * 6 if name == "same" else [REPEATED[0] * 3] * 6
-    text = "\n\n".join(pages) + "\n"
-    told = json.loads(gptkit(name, "--jobs", "2", *more, "--dry-run", stdin=text).stdout)
-    assert gptkit(name, "--jobs", "2", *more, stdin=text).code == 0
-    assert told["requests"] == len(server.requests)
-    assert bool(told["repeated"]) is not bool(more)
-    again = json.loads(gptkit(name, "--jobs", "2", *more, "--dry-run", stdin=text).stdout)
-    assert again["repeated"] == 0
-
-
-def test_the_forecast_of_tokens_is_what_is_sent(gptkit: InMemory, server: FakeServer, same: str) -> None:
-    server.answer(lambda request: request.json["messages"][1]["content"])
-    told = json.loads(gptkit(same, "--dry-run", stdin=book(90)).stdout)
-    assert gptkit(same, stdin=book(90)).code == 0
-    sent = sum(
-        prompt_tokens(
-            Request("m", tuple(Message("user", one["content"]) for one in request.json["messages"]))
-        )
-        for request in server.requests
-    )
-    assert told["estimate"]["prompt_tokens"] == pytest.approx(sent, rel=0.02)
-
-
-def test_what_stands_there_twice_is_paid_for_once(
-    gptkit: InMemory, server: FakeServer, same: str, folder: Path
-) -> None:
-    """Two files with the same words cost what one of them does, and so does the question."""
-    assert gptkit("config", "set", "prices", "{m: [10, 40]}").code == 0
-    server.answer(lambda request: request.json["messages"][1]["content"])
-    (folder / "docs").mkdir()
-    for name in ("a", "b"):
-        (folder / "docs" / f"{name}.md").write_text(book(60))
-    arguments = (same, "--model", "m", "-f", "docs", "--output-dir", "out")
-    one, two = (json.loads(gptkit(*arguments, *which, "--dry-run").stdout) for which in ([], ["--fresh"]))
-    assert (one["requests"], one["repeated"]) == (two["requests"] // 2, two["requests"] // 2)
-    assert gptkit("config", "set", "ask_above", "0.0001").code == 0
-    costs = [
-        float(re.findall(r"about ([\d.]+) USD", gptkit(*arguments, *which).stderr)[0])
-        for which in ([], ["--fresh"])
-    ]
-    assert costs[0] == pytest.approx(costs[1] / 2, abs=0.011)
-    assert gptkit("config", "set", "ask_above", str(costs[1] * 0.75)).code == 0
-    assert gptkit(*arguments, "--fresh").code == 82
-    assert gptkit(*arguments) == (0, "", "")
-    assert len(server.requests) == one["requests"]

@@ -233,11 +233,11 @@ def test_a_changed_weight_leaves_the_other_groups_as_they_are() -> None:
     [([], 600, (0,)), ([500], 600, (1,)), ([500] * 3, 600, (3, 1)), ([500] * 12, 600, (12, 1))],
 )
 def test_the_plan_of_small_jobs(tokens: list[int], room: int, levels: tuple[int, ...]) -> None:
-    assert plan(tokens, room) == levels
+    assert plan(tokens, room, 50) == levels
 
 
 def test_the_plan_of_a_large_job_ends_in_one_request() -> None:
-    levels = plan([6000] * 5000, 6000)
+    levels = plan([6000] * 5000, 6000, 500)
     assert levels[0] == 5000
     assert levels[-1] == 1
     assert levels[1] < levels[0] / 4

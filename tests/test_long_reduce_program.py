@@ -168,12 +168,12 @@ def test_the_forecast_is_what_happens_then(gptkit: InMemory, server: FakeServer,
     server.answer(answer)
     gptkit(digest, stdin=BOOK)
     texts = [text_of(request) for request in server.requests]
-    assert found["parts"] == found["levels"][0] == sum("<part>" not in text for text in texts)
+    assert found["pieces"] == found["levels"][0] == sum("<part>" not in text for text in texts)
     assert abs(found["requests"] - len(texts)) <= len(texts) // 5
     assert found["requests"] == sum(found["levels"])
     assert found["levels"][-1] == 1
     again = json.loads(gptkit(digest, "--dry-run", stdin=BOOK).stdout)
-    assert again["in_memory"] == found["parts"]
+    assert again["in_memory"] == found["pieces"]
 
 
 def test_the_last_merge_is_shown_as_any_answer(screen: OnTerminal, server: FakeServer, folder: Path) -> None:

@@ -118,7 +118,7 @@ class _Work:
         files: list[object] = []
         for one in self._found.work:
             try:
-                found = json.loads(self._task(one).forecast())
+                found = self._task(one).forecast()
             except OF_ONE_FILE as error:
                 found = {"why": error.message}
             files.append({"file": str(one.path), **found})

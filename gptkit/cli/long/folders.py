@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,24 +112,27 @@ class _Task:
 
     def show_forecast(self) -> None:
         """What `--dry-run` prints."""
-        from gptkit.cli.long.dry import forecast, record, total
-        from gptkit.engine.long.lacking import newly
+        from gptkit.cli.long.dry import forecast
+        from gptkit.engine.long.lacking import by_piece
 
         form = self._services.format(self._invocation.template)
         formats: set[str] = set()
-        found = []
-        is_new = newly(self._job)
-        with self._once.awaited() as awaited:
+
+        def found() -> Iterator[tuple[Piece, Sequence[Lacking]]]:
             for source, pieces in self._by_file():
                 if source is not None:
                     formats.add(source.format.name)
-                    own = self._job._replace(format=source.format)
                     with suppress(*OF_ONE_FILE):
-                        found.append(forecast(pieces, own, form, awaited, is_new))
-        plan = self._plan
-        more = {"format": sorted(formats), "files": len(plan.work), "skipped": len(plan.skipped)}
-        text = record(self._services, self._job, total(found), self._services.url, more)
-        self._services.terminal.show(text)
+                        yield from by_piece(pieces, self._job._replace(format=source.format), form)
+
+        with self._once.awaited() as awaited:
+            told = forecast(self._services, self._job, form, found(), awaited)
+        told |= {
+            "format": sorted(formats),
+            "files": len(self._plan.work),
+            "skipped": len(self._plan.skipped),
+        }
+        self._services.terminal.show(json.dumps(told, ensure_ascii=False, indent=2))
 
     def _worked(self) -> GptkitError | None:
         try:

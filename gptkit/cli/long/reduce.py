@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,8 @@ def run(conversation: Conversation, given: Given, document: Source) -> int:
     """Work through a document part by part, and merge; returns the exit code."""
     task = Task(conversation, given, document)
     if conversation.flags.get("dry_run"):
-        conversation.services.terminal.show(task.forecast())
+        told = json.dumps(task.forecast(), ensure_ascii=False, indent=2)
+        conversation.services.terminal.show(told)
         return 0
     failure = task.failure()
     if failure is None:
@@ -104,12 +106,14 @@ class Task:
         self._show(outcome, missing, shown)
         return failure
 
-    def forecast(self) -> str:
+    def forecast(self) -> Mapping[str, object]:
         """What `--dry-run` prints."""
-        from gptkit.cli.long.dry_reduce import forecast
+        from gptkit.cli.long.dry import forecast
+        from gptkit.engine.long.lacking import by_part
 
         form = self._services.format(self._invocation.template)
-        return forecast(self._services, self._job, self.pieces, self._room, form)
+        found = by_part(self.pieces, self._job, form, self._room)
+        return forecast(self._services, self._job, form, found, room=self._room)
 
     @property
     def pieces(self) -> Iterator[Piece]:

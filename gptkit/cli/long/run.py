@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
@@ -101,14 +102,14 @@ class _Task:
 
     def show_forecast(self) -> None:
         """What `--dry-run` prints."""
-        from gptkit.cli.long.dry import forecast, record
-        from gptkit.engine.long.lacking import newly
+        from gptkit.cli.long.dry import forecast
+        from gptkit.engine.long.lacking import by_piece
 
-        pieces = pieces_of(self._document, self._most)
         form = self._services.format(self._invocation.template)
+        found = by_piece(pieces_of(self._document, self._most), self._job, form)
         with self._once.awaited() as awaited:
-            found = forecast(pieces, self._job, form, awaited, newly(self._job))
-        self._services.terminal.show(record(self._services, self._job, found, self._services.url))
+            told = forecast(self._services, self._job, form, found, awaited)
+        self._services.terminal.show(json.dumps(told, ensure_ascii=False, indent=2))
 
     def _failure(self, output: Output) -> GptkitError | None:
         """Do the work; what ends it early is returned, with a word on how to go on."""

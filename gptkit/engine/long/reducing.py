@@ -12,14 +12,13 @@ from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.ask import answered
 from gptkit.engine.long.asking import in_one_piece, key_of, with_rules
+from gptkit.engine.long.tree import words
 from gptkit.engine.long.values import Job, about
 from gptkit.engine.work import Means
 from gptkit.errors import Incomplete, ProtocolFault, Refused, TooLong
 
 DEEPEST = 6
 """How often a part that is too long for the window is halved; one whose result is cut, a third as often."""
-WORDS = 8
-"""A result may have a word for every so many tokens of a part: then several fit into the next request."""
 PART = """\
 The text is one part of a longer document. Nobody reads your result as it stands: it is merged with the \
 results of the other parts into one for the whole document.
@@ -71,7 +70,7 @@ class Steps:
 
     def __init__(self, job: Job, room: int) -> None:
         self._job = job
-        self._words = max(50, room // WORDS)
+        self._words = words(room)
 
     def done(self, step: tuple[Piece | Result, ...], means: Means) -> Result:
         """A step is one piece, or the results that are to be merged."""

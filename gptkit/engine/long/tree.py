@@ -9,8 +9,8 @@ LEAST = 3
 """Results that are merged together however long they are: a level must leave fewer than it found."""
 MIDDLE = 4
 """A border is looked for where at least one part in so many lies on either side of it."""
-RESULT = 12
-"""A result has about one part in so many of the room, if its piece is not shorter."""
+WORDS = 8
+"""A result may have a word for every so many tokens of a part: then several fit into the next request."""
 
 
 def groups(openings: Sequence[str], weights: Sequence[int], room: int) -> list[range]:
@@ -23,17 +23,28 @@ def groups(openings: Sequence[str], weights: Sequence[int], room: int) -> list[r
     return list(_parted(range(len(names)), names, weights, room))
 
 
-def plan(tokens: Sequence[int], room: int) -> tuple[int, ...]:
-    """About how many requests each level takes for pieces of so many tokens, the last merge included."""
+def words(room: int) -> int:
+    """How many a result may have."""
+    return max(50, room // WORDS)
+
+
+def longest(room: int) -> int:
+    """How many tokens such a result has, about."""
+    return words(room) * 4 // 3
+
+
+def plan(tokens: Sequence[int], room: int, result: int) -> tuple[int, ...]:
+    """How many requests each level takes for pieces of so many tokens, the last merge included, where a
+    result has at most `result` tokens."""
     if len(tokens) < 2:
         return (len(tokens),)
     levels = [len(tokens)]
-    weights = [_expected(count, room) for count in tokens]
+    weights = [_expected(count, result) for count in tokens]
     while not fits(weights, room):
         found = groups([str(number) for number in range(len(weights))], weights, room)
         levels.append(sum(len(group) > 1 for group in found))
         weights = [
-            _expected(sum(weights[group.start : group.stop]), room) if len(group) > 1 else weights[group[0]]
+            _expected(sum(weights[group.start : group.stop]), result) if len(group) > 1 else weights[group[0]]
             for group in found
         ]
     return (*levels, 1)
@@ -44,8 +55,8 @@ def fits(weights: Sequence[int], room: int) -> bool:
     return sum(weights) <= room or len(weights) <= LEAST
 
 
-def _expected(tokens: int, room: int) -> int:
-    return max(1, min(tokens, room // RESULT))
+def _expected(tokens: int, result: int) -> int:
+    return max(1, min(tokens, result))
 
 
 def _parted(run: range, names: Sequence[bytes], weights: Sequence[int], room: int) -> Iterator[range]:
