@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from fake.program import AsProcess, InMemory, Surroundings
@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptkit.cli import quick
+from gptkit.cli.character.npc import ONE_EXCHANGE
 from gptkit.cli.command import command
 from gptkit.cli.pages import page
 from gptkit.cli.parts import parts
+from gptkit.cli.prompting import GIVEN_OTHERWISE, ONE_ANSWER
+from gptkit.cli.shared import FLAGS, SharedOptions
 from gptkit.templates.model import Parameter, Template, Value
 from gptkit.terminal import memory_terminal
 
@@ -94,14 +97,12 @@ TOKENS = st.one_of(
 )
 
 
-def typer_reads(
-    argv: list[str], template: Template
-) -> tuple[Mapping[str, Value], Mapping[str, object]] | None:
+def typer_reads(argv: list[str], template: Template) -> tuple[Mapping[str, Value], SharedOptions] | None:
     """What the Typer command hands on; None when it refuses."""
-    got: list[tuple[Mapping[str, Value], Mapping[str, object]]] = []
+    got: list[tuple[Mapping[str, Value], SharedOptions]] = []
 
-    def call(values: Mapping[str, Value], flags: Mapping[str, object]) -> int:
-        got.append((values, flags))
+    def call(values: Mapping[str, Value], shared: SharedOptions) -> int:
+        got.append((values, shared))
         return 0
 
     built: Any = command(template, call, EXTRA, page(memory_terminal()))
@@ -117,11 +118,26 @@ def typer_reads(
 def test_what_is_read_is_what_typer_reads(argv: list[str], template: Template) -> None:
     found = quick.given(argv, template, EXTRA)
     if found is not None:
-        values, flags = found
-        assert (values, flags) == typer_reads(argv, template)
+        values, shared = found
+        assert (values, shared) == typer_reads(argv, template)
         assert {name: type(value) for name, value in values.items()} == {
             name: type(value) for name, value in (typer_reads(argv, template) or ({}, {}))[0].items()
         }
+
+
+def test_there_is_a_field_for_each_shared_option() -> None:
+    kinds = {"text": "str | None", "integer": "int | None", "number": "float | None", "flag": "bool"}
+    kinds |= {"list": "tuple[str, ...]", "path": "Path | None", "paths": "tuple[Path, ...]"}
+    fields = get_type_hints(SharedOptions)
+    assert list(fields) == [flag.variable for flag in FLAGS]
+    for flag in FLAGS:
+        shown = str(fields[flag.variable]).replace("pathlib.", "")
+        assert shown in (kinds[flag.kind], f"<class '{kinds[flag.kind]}'>"), flag.name
+
+
+@pytest.mark.parametrize("names", [GIVEN_OTHERWISE, ONE_ANSWER, ONE_EXCHANGE])
+def test_options_are_asked_for_by_names_that_there_are(names: tuple[str, ...]) -> None:
+    assert SharedOptions().first_given(names) == ""
 
 
 PLAIN = [

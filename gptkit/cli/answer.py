@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.chat import OutputFormat, Reasoning, Reply, Request, Sink, Text
 from gptkit.cli import target
+from gptkit.cli.shared import SharedOptions
 from gptkit.engine.work import Invocation, Outcome
 from gptkit.errors import ProtocolFault, UsageFault
 from gptkit.redact import Redaction
@@ -36,20 +37,20 @@ class Showing(NamedTuple):
         return self.as_json or self.response or self.output is not None
 
 
-def showing(flags: Mapping[str, object]) -> Showing:
+def showing(shared: SharedOptions) -> Showing:
     for group in (("raw", "json", "response"), ("quiet", "verbose")):
-        chosen = [name for name in group if flags.get(name)]
+        chosen = [name for name in group if shared.first_given([name])]
         if len(chosen) > 1:
             raise UsageFault(f"--{chosen[0]} and --{chosen[1]} do not go together")
-    output = flags.get("output")
+    output = shared.output
     return Showing(
-        output=output if isinstance(output, Path) and str(output) not in STANDARD_OUTPUT else None,
-        raw=bool(flags.get("raw")),
-        as_json=bool(flags.get("json")),
-        response=bool(flags.get("response")),
-        quiet=bool(flags.get("quiet")),
-        verbose=bool(flags.get("verbose")),
-        reasoning=bool(flags.get("reasoning")),
+        output=output if output is not None and str(output) not in STANDARD_OUTPUT else None,
+        raw=shared.raw,
+        as_json=shared.json,
+        response=shared.response,
+        quiet=shared.quiet,
+        verbose=shared.verbose,
+        reasoning=shared.reasoning,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from gptkit.cli.pages import CONTEXT, Command, Page
-from gptkit.cli.shared import FLAGS, Flag, is_required, positionals
+from gptkit.cli.shared import FLAGS, Flag, SharedOptions, is_required, positionals, shared_options
 from gptkit.errors import UsageFault
 from gptkit.templates.model import Parameter, Template, Value
 
@@ -28,7 +28,7 @@ METAVARS: Mapping[str, str] = {
     "number": "NUMBER",
 }
 
-Call = Callable[[Mapping[str, Value], Mapping[str, object]], int]
+Call = Callable[[Mapping[str, Value], SharedOptions], int]
 """Takes the given values of the template's parameters and those of the shared options."""
 
 
@@ -65,7 +65,7 @@ def _callback(template: Template, call: Call, extra: Sequence[Parameter], page: 
             if given.get(name) not in (None, [])
         }
         flags = {name.removeprefix(FLAG): value for name, value in given.items() if name.startswith(FLAG)}
-        return call(values, flags)
+        return call(values, shared_options(flags))
 
     cast(Any, callback).__signature__ = inspect.Signature(parameters)
     callback.__annotations__ = {p.name: p.annotation for p in parameters}

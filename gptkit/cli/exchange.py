@@ -20,6 +20,7 @@ from gptkit.templates.model import Template
 if TYPE_CHECKING:
     from gptkit.chat import Request
     from gptkit.cli.gather import Given
+    from gptkit.cli.shared import SharedOptions
     from gptkit.engine.character.greeting import Greeting
     from gptkit.engine.conversation import Past
     from gptkit.history.model import Opening, Session, Summary, Turn
@@ -49,29 +50,26 @@ class Conversation:
         self,
         services: Services,
         template: Template,
-        flags: Mapping[str, object],
+        shared: SharedOptions,
         session: Session | None = None,
         *,
         lasting: bool = False,
     ) -> None:
         self.services = services
         self.template = template
-        self.flags = dict(flags)
-        self.how = answer.showing(flags)
+        self.shared = shared
+        self.how = answer.showing(shared)
         self.session = session
         self.system: str | None = None
         self.greeting: Greeting | None = None
-        requests, dollars = flags.get("max_requests"), flags.get("max_cost")
-        self.budget = services.budget(
-            requests if isinstance(requests, int) else None, dollars if isinstance(dollars, float) else None
-        )
+        self.budget = services.budget(shared.max_requests, shared.max_cost)
         self._lasting = lasting
-        self.is_recorded = not flags.get("no_log") and services.settings.boolean("log")
+        self.is_recorded = not shared.no_log and services.settings.boolean("log")
         self._sent: Request | None = None
 
     @property
     def model(self) -> str:
-        return str(self.flags.get("model") or self.template.model or self.services.settings.text("model"))
+        return str(self.shared.model or self.template.model or self.services.settings.text("model"))
 
     @property
     def store(self) -> Store:
@@ -164,14 +162,14 @@ class Conversation:
 
     @cached_property
     def stores(self) -> Mapping[str, object]:
-        return self.services.stores(self.template, keeping=not self.flags.get("no_log"))
+        return self.services.stores(self.template, keeping=not self.shared.no_log)
 
     def warn(self, text: str) -> None:
         if not self.how.quiet:
             self.services.terminal.note(f"gptkit: {text}")
 
     def _invocation(self, given: Given) -> Invocation:
-        found = invoking.invocation(self.services, self.template, given, self.flags, self.how)
+        found = invoking.invocation(self.services, self.template, given, self.shared, self.how)
         return found._replace(system=self.system)
 
     @contextmanager

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from gptkit.cli.shared import SharedOptions
 from gptkit.errors import CannotRead, NoInput, UsageFault
 from gptkit.files import cause
 from gptkit.templates import render
@@ -43,7 +44,7 @@ def gather(
     terminal: Terminal,
     template: Template,
     values: Mapping[str, Value],
-    flags: Mapping[str, object],
+    shared: SharedOptions,
     wait: float,
     over: int | None = None,
 ) -> Given:
@@ -51,10 +52,9 @@ def gather(
 
     A single file or standard input of more than `over` bytes is handed on unread.
     """
-    encoding = flags.get("encoding")
-    sources = _Sources(terminal, None if encoding is None else str(encoding), bool(flags.get("quiet")))
+    sources = _Sources(terminal, shared.encoding, shared.quiet)
     values = {name: sources.clean(value) for name, value in values.items()}
-    words, paths = _asked(str(values.get("text", "")), flags)
+    words, paths = _asked(str(values.get("text", "")), shared)
     file_names = {one.variable: one.default for one in template.declared if one.kind == "file"}
     values = {name: value for name, value in file_names.items() if value is not None} | values
     borrowed = sum(values.get(name) == DASH for name in file_names)
@@ -84,11 +84,10 @@ def content(path: str, encoding: str | None = None) -> tuple[str, str]:
 
 
 def beside(
-    terminal: Terminal, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
+    terminal: Terminal, template: Template, values: Mapping[str, Value], shared: SharedOptions
 ) -> Given:
     """What comes with files that are read later, one by one: words say what is wanted of them."""
-    encoding = flags.get("encoding")
-    sources = _Sources(terminal, None if encoding is None else str(encoding), bool(flags.get("quiet")))
+    sources = _Sources(terminal, shared.encoding, shared.quiet)
     values = {name: sources.clean(value) for name, value in values.items()}
     file_names = {one.variable: one.default for one in template.declared if one.kind == "file"}
     values = {name: value for name, value in file_names.items() if value is not None} | values
@@ -118,10 +117,10 @@ def _decoded(data: bytes, name: str, encoding: str | None) -> str:
     return decode(data, name, encoding)
 
 
-def _asked(words: str, flags: Mapping[str, object]) -> tuple[str, list[str]]:
+def _asked(words: str, shared: SharedOptions) -> tuple[str, list[str]]:
     """The words, and where else to read: a dash as the words is standard input."""
-    paths = [str(path) for path in _paths(flags.get("file"))]
-    if (flags.get("stdin") or words == DASH) and DASH not in paths:
+    paths = [str(path) for path in shared.file]
+    if (shared.stdin or words == DASH) and DASH not in paths:
         paths.append(DASH)
     return "" if words == DASH else words, paths
 
@@ -243,10 +242,6 @@ def _told(name: str) -> Iterator[None]:
         raise NoInput(f"{name}: it is a folder") from None
     except (OSError, ValueError) as error:
         raise CannotRead(f"{name}: {cause(error)}") from None
-
-
-def _paths(value: object) -> list[Path]:
-    return list(value) if isinstance(value, list) else []
 
 
 def _names(paths: Sequence[str]) -> str:

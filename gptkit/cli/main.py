@@ -21,6 +21,7 @@ from gptkit.templates import parse
 from gptkit.templates.reader import nearest
 
 if TYPE_CHECKING:
+    from gptkit.cli.shared import SharedOptions
     from gptkit.templates.library import Entry
     from gptkit.templates.model import Template, Value
 
@@ -139,10 +140,10 @@ def _prompt(services: Services, name: str, looks: Page) -> Any:  # noqa: ANN401
     template: Template = services.template(name)
     extra = [option for one in CAPABILITIES if one.key in template.capabilities for option in one.options]
 
-    def call(values: Mapping[str, Value], flags: Mapping[str, object]) -> int:
+    def call(values: Mapping[str, Value], shared: SharedOptions) -> int:
         from gptkit.cli.prompting import prompt
 
-        return prompt(services, template, values, flags)
+        return prompt(services, template, values, shared)
 
     return command(template, call, extra, looks)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from gptkit.cli.loop.commands import Command
+    from gptkit.cli.shared import SharedOptions
     from gptkit.cli.talk import Talk
     from gptkit.engine.character.greeting import Greeting
     from gptkit.services import Services
@@ -40,7 +41,7 @@ class Mode(Protocol):
         services: Services,
         template: Template,
         values: Mapping[str, Value],
-        flags: Mapping[str, object],
+        shared: SharedOptions,
     ) -> int: ...
 
 

@@ -18,6 +18,7 @@ from gptkit.templates import parse, shelves
 from gptkit.templates.tree import SIZE_CAP
 
 if TYPE_CHECKING:
+    from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
     from gptkit.templates.model import Value
 
@@ -120,11 +121,11 @@ def render(services: Services, name: str, arguments: list[str]) -> int:
     """Print the messages of a prompt for a command line, without sending anything."""
     template = services.library.template(name)
 
-    def call(values: Mapping[str, Value], flags: Mapping[str, object]) -> int:
-        given = gather(services.terminal, template, values, flags, services.settings.number("stdin_wait"))
+    def call(values: Mapping[str, Value], shared: SharedOptions) -> int:
+        given = gather(services.terminal, template, values, shared, services.settings.number("stdin_wait"))
         invocation = Invocation(template, "", given.text, given.wanted, given.files, given.values)
         sent = request(invocation, services.format(template)).messages
-        if flags.get("json"):
+        if shared.json:
             record = [{"role": message.role, "content": message.content} for message in sent]
             services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
         else:

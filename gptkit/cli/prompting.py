@@ -17,11 +17,12 @@ from gptkit.templates.model import Template, Value
 
 if TYPE_CHECKING:
     from gptkit.cli.loop.commands import Command
+    from gptkit.cli.shared import SharedOptions
     from gptkit.history.model import Session
     from gptkit.services import Services
 
 
-GIVEN_OTHERWISE = ("file", "stdin", "output", "json", "response", "dry_run")
+GIVEN_OTHERWISE = ("file", "stdin", "output", "json", "response", "dry-run")
 """Shared options that mean one exchange: input from elsewhere, or an answer that is not for a reader."""
 
 
@@ -37,32 +38,31 @@ PROSE = re.compile(r"(?:.*\.(?:txt|md|markdown|text)|[^.]*)\Z", re.IGNORECASE)
 """Names of files that hold prose."""
 
 
-def prompt(
-    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
-) -> int:
+def prompt(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
     """Run a prompt with what the command line gave; returns the exit code."""
-    how = answer.showing(flags)
-    services.override({**flags, "max_tokens": None})  # of one answer, or of all of a job: who asks says it
+    how = answer.showing(shared)
+    # Without --max-tokens: whether it is of one answer or of all of a job, says who asks.
+    services.override(shared._replace(max_tokens=None)._asdict())
     if template.capabilities and (found := mode(template, values)):
-        return found.run(services, template, values, flags)
-    if _is_talk(services, template, values, flags):
-        return _talk(services, template, values, flags)
+        return found.run(services, template, values, shared)
+    if _is_talk(services, template, values, shared):
+        return _talk(services, template, values, shared)
     if values.get("batch"):
-        _check_batch(template, values, flags)
+        _check_batch(template, values, shared)
     is_long = "long" in template.capabilities and long_mode(template) != "refuse"
     if is_long and values.get("output_dir"):
         from gptkit.cli.long import folders
 
-        return folders.run(services, template, values, flags)
-    _check_output(services, how, flags, values, template)
+        return folders.run(services, template, values, shared)
+    _check_output(services, how, shared, values, template)
     wait = services.settings.number("stdin_wait")
-    given = gather(services.terminal, template, values, flags, wait, LONG_OVER if is_long else None)
-    if is_long and (code := _long(services, template, given, flags)) is not None:
+    given = gather(services.terminal, template, values, shared, wait, LONG_OVER if is_long else None)
+    if is_long and (code := _long(services, template, given, shared)) is not None:
         return code
-    conversation = Conversation(services, template, flags, session(services, flags, template, values))
+    conversation = Conversation(services, template, shared, session(services, shared, template, values))
     if template.capabilities:
         conversation.greeting = greeting(services, template, values)
-    if flags.get("dry_run"):
+    if shared.dry_run:
         invocation, sent = conversation.request(given)
         answer.show_request(services.terminal, how, sent, services.url, invocation)
         return 0
@@ -73,11 +73,11 @@ def prompt(
     return 0
 
 
-def _long(services: Services, template: Template, given: Given, flags: Mapping[str, object]) -> int | None:
+def _long(services: Services, template: Template, given: Given, shared: SharedOptions) -> int | None:
     """The exit code of a job over an input that takes more than one exchange; None for any other."""
-    is_file = bool(flags.get("file"))
+    is_file = bool(shared.file)
     in_pieces = any(given.values.get(name) for name in PIECEWISE)
-    proved = in_pieces or _is_proved(services, template, given, flags)
+    proved = in_pieces or _is_proved(services, template, given, shared)
     if given.long is None and not proved:
         name = given.files[0][0] if given.files and is_file else ""
         is_prose = PROSE.match(name) and not STRUCTURED.match(given.text)
@@ -86,53 +86,50 @@ def _long(services: Services, template: Template, given: Given, flags: Mapping[s
     from gptkit.cli.long.run import run
     from gptkit.cli.long.setup import Wish, source
 
-    model = str(flags.get("model") or template.model or services.settings.text("model"))
+    model = str(shared.model or template.model or services.settings.text("model"))
     document = source(services, template, given, model, Wish(in_pieces, proved, is_file))
     if document is None:
         return None
-    for name in ONE_ANSWER:
-        if flags.get(name):
-            raise UsageFault(f"--{name} is for a single answer, and this text takes more than one")
-    return run(services, template, given, document, flags)
+    if name := shared.first_given(ONE_ANSWER):
+        raise UsageFault(f"--{name} is for a single answer, and this text takes more than one")
+    return run(services, template, given, document, shared)
 
 
-def _check_batch(template: Template, values: Mapping[str, Value], flags: Mapping[str, object]) -> None:
-    name, files = template.name, flags.get("file")
+def _check_batch(template: Template, values: Mapping[str, Value], shared: SharedOptions) -> None:
+    name = template.name
     if long_mode(template) != "map":
         raise UsageFault(f"--batch is for prompts with `long: map`, and '{name}' is none: leave it out")
-    if values.get("output_dir") or (isinstance(files, list) and len(files) > 1):
+    if values.get("output_dir") or len(shared.file) > 1:
         raise UsageFault(
             "--batch is for one input: run the command once for each file",
             hint=f'for f in docs/*; do gptkit {name} --batch -f "$f" -o "out/${{f##*/}}"; done',
         )
 
 
-def _is_proved(services: Services, template: Template, given: Given, flags: Mapping[str, object]) -> bool:
+def _is_proved(services: Services, template: Template, given: Given, shared: SharedOptions) -> bool:
     """Where the answer goes to a file nobody waits for its first word: it is compared with its source."""
-    shown = not flags.get("dry_run") and services.terminal.stdout_is_file
-    into_file = flags.get("output") is not None or shown
+    shown = not shared.dry_run and services.terminal.stdout_is_file
+    into_file = shared.output is not None or shown
     is_document = given.files[:1] != (("words", given.text),) and bool(given.text)
-    alone = any(flags.get(name) for name in ONE_ANSWER)
+    alone = shared.first_given(ONE_ANSWER)
     return into_file and is_document and not alone and long_mode(template) == "map"
 
 
 def _is_talk(
-    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
+    services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions
 ) -> bool:
     """Someone sits at a terminal and has said nothing yet."""
     terminal = services.terminal
-    given = values.get("text") or any(flags.get(name) for name in GIVEN_OTHERWISE)
+    given = values.get("text") or shared.first_given(GIVEN_OTHERWISE)
     at_terminal = terminal.stdin_is_terminal and terminal.stdout_is_terminal
     return template.capabilities.get("conversation") is True and at_terminal and not given
 
 
-def _talk(
-    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
-) -> int:
+def _talk(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
     from gptkit.cli.loop.loop import run
     from gptkit.cli.talk import Talk
 
-    talk = Talk(services, template, values, flags, session(services, flags, template, values))
+    talk = Talk(services, template, values, shared, session(services, shared, template, values))
     talk.greeting = greeting(services, template, values)
     services.endpoint(talk.model)  # without a key there is nothing to talk to
 
@@ -149,43 +146,43 @@ def _talk(
 
 
 def session(
-    services: Services, flags: Mapping[str, object], template: Template, values: Mapping[str, Value]
+    services: Services, shared: SharedOptions, template: Template, values: Mapping[str, Value]
 ) -> Session | None:
     """The conversation to go on with: the one that the command line names, or the command's own."""
-    name, latest = flags.get("session"), flags.get("continue")
+    name, latest = shared.session, shared.continue_
     if name is None and not latest:
-        return _own_session(services, flags, template, values)
+        return _own_session(services, shared, template, values)
     if name is not None and latest:
         raise UsageFault("--session and --continue do not go together")
-    if flags.get("no_log"):
+    if shared.no_log:
         raise UsageFault(f"--no-log and {'--continue' if latest else '--session'} do not go together")
     if latest:
         found = services.history.latest()
         if found is None:
             raise NoInput("there is no conversation to go on with")
         return found
-    return _named(services, str(name), flags, template)
+    return _named(services, str(name), shared, template)
 
 
 def _own_session(
-    services: Services, flags: Mapping[str, object], template: Template, values: Mapping[str, Value]
+    services: Services, shared: SharedOptions, template: Template, values: Mapping[str, Value]
 ) -> Session | None:
     """The one that a command has by itself. Where none can be begun the answer is not to suffer for it."""
     own = session_name(template, values) if template.capabilities else ""
-    if not own or flags.get("no_log") or not services.settings.boolean("log"):
+    if not own or shared.no_log or not services.settings.boolean("log"):
         return None
     try:
-        return _named(services, own, flags, template)
+        return _named(services, own, shared, template)
     except CannotWrite:  # the record of the exchange tells it
         return None
 
 
-def _named(services: Services, name: str, flags: Mapping[str, object], template: Template) -> Session | None:
+def _named(services: Services, name: str, shared: SharedOptions, template: Template) -> Session | None:
     from gptkit.history.names import session_name as valid
 
     found = services.history.session(name)
     named = name if found else valid(name)
-    return found or (None if flags.get("dry_run") else _begun(services, named, template))
+    return found or (None if shared.dry_run else _begun(services, named, template))
 
 
 def _begun(services: Services, name: str, template: Template) -> Session:
@@ -202,13 +199,12 @@ def _begun(services: Services, name: str, template: Template) -> Session:
 def _check_output(
     services: Services,
     how: answer.Showing,
-    flags: Mapping[str, object],
+    shared: SharedOptions,
     values: Mapping[str, Value],
     template: Template,
 ) -> None:
     """An answer that could not be written is not paid for."""
-    files = flags.get("file")
-    inputs = [Path(path) for path in files] if isinstance(files, list) else []
+    inputs = list(shared.file)
     kinds = {parameter.variable for parameter in template.declared if parameter.kind == "file"} | {"glossary"}
     inputs += [Path(str(value)) for name, value in values.items() if name in kinds and value]
     if report := values.get("report"):

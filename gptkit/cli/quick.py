@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gptkit.cli.housekeeping import HOUSEKEEPING
-from gptkit.cli.shared import FLAGS, is_required, positionals
+from gptkit.cli.shared import FLAGS, SharedOptions, is_required, positionals, shared_options
 from gptkit.engine.capabilities import CAPABILITIES
 from gptkit.templates.model import Parameter, Template, Value
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gptkit.services import Services
 
 SEVERAL = ("list", "paths")
-Given = tuple[dict[str, Value], dict[str, object]]
+Given = tuple[dict[str, Value], SharedOptions]
 
 
 def run(argv: Sequence[str], services: Services) -> int | None:
@@ -124,12 +124,11 @@ def _handed_on(
         name = f"flag {flag.variable}"
         if found := read.get(name):
             flags[flag.variable] = found if name in several else found[0]
-        else:
-            flags[flag.variable] = False if flag.kind == "flag" else None
+    shared = shared_options(flags)
     arguments = positionals(template)
     if not words and not any(is_required(argument) for argument in arguments):
-        return values, flags
+        return values, shared
     if len(arguments) != 1 or arguments[0].kind != "text" or not words:
         return None
     values[arguments[0].variable] = " ".join(words)
-    return values, flags
+    return values, shared

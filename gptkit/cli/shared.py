@@ -1,6 +1,8 @@
 """The options that every prompt command has, as data, and the positionals that one takes."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
 
 from gptkit.templates.model import Parameter, Template
 
@@ -18,7 +20,8 @@ class Flag(NamedTuple):
 
     @property
     def variable(self) -> str:
-        return self.name.replace("-", "_")
+        """The field of `SharedOptions`."""
+        return _field(self.name)
 
 
 FLAGS = (
@@ -48,10 +51,59 @@ FLAGS = (
     Flag("verbose", "flag", "Say model, tokens and seconds on standard error.", "v"),
 )
 
+
+class SharedOptions(NamedTuple):
+    """What the command line says of the options that every prompt command has: a field for each of FLAGS."""
+
+    file: tuple[Path, ...] = ()
+    stdin: bool = False
+    encoding: str | None = None
+    output: Path | None = None
+    raw: bool = False
+    json: bool = False
+    response: bool = False
+    dry_run: bool = False
+    model: str | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    max_requests: int | None = None
+    temperature: float | None = None
+    param: tuple[str, ...] = ()
+    no_stream: bool = False
+    session: str | None = None
+    continue_: bool = False
+    no_log: bool = False
+    profile: str | None = None
+    base_url: str | None = None
+    proxy: str | None = None
+    reasoning: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    def first_given(self, names: Iterable[str]) -> str:
+        """The first of these options, by its name, that the command line has; empty if it has none."""
+        given = self._asdict()
+        return next((name for name in names if given[_field(name)]), "")
+
+
+def shared_options(given: Mapping[str, object]) -> SharedOptions:
+    """From typed values by the variables of FLAGS; None and what is missing are the defaults."""
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None
+    }
+    return SharedOptions(**cast("dict[str, Any]", fields))
+
+
 FUTURE_OPTIONS = ("jobs", "yes", "help", "version")
 FUTURE_SHORTS = ("h", "V")
 RESERVED_OPTIONS = frozenset(FUTURE_OPTIONS) | {flag.name for flag in FLAGS}
 RESERVED_SHORTS = frozenset(FUTURE_SHORTS) | {flag.short for flag in FLAGS if flag.short}
+
+
+def _field(name: str) -> str:
+    return "continue_" if name == "continue" else name.replace("-", "_")
 
 
 def positionals(template: Template) -> tuple[Parameter, ...]:

@@ -16,6 +16,7 @@ from gptkit.templates.model import Template, Value
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gptkit.cli.shared import SharedOptions
     from gptkit.engine.character.greeting import Greeting
     from gptkit.history.model import Session, Summary, Turn
     from gptkit.services import Services
@@ -49,13 +50,13 @@ class Talk:
         services: Services,
         template: Template,
         values: Mapping[str, Value],
-        flags: Mapping[str, object],
+        shared: SharedOptions,
         session: Session | None = None,
     ) -> None:
         self.services = services
         self.template = template
         self._values = dict(values)
-        self._conversation = Conversation(services, template, flags, session, lasting=True)
+        self._conversation = Conversation(services, template, shared, session, lasting=True)
         self._attached: list[tuple[str, str]] = []
         self._asides: list[str] = []
         self._weight = _Weight(None, 0, 0)
@@ -106,7 +107,7 @@ class Talk:
 
     @model.setter
     def model(self, name: str) -> None:
-        self._conversation.flags["model"] = name
+        self._conversation.shared = self._conversation.shared._replace(model=name)
 
     @property
     def reasoning(self) -> bool:
@@ -131,7 +132,7 @@ class Talk:
 
     def attach(self, path: Path) -> str:
         """Send a file's text along with the next message; returns its name. Raises as `-f` does."""
-        name, text = content(str(path), _text(self._conversation.flags.get("encoding")))
+        name, text = content(str(path), self._conversation.shared.encoding)
         self._attached.append((name, text))
         return name
 
@@ -243,7 +244,3 @@ def words(turn: Turn) -> tuple[str, list[tuple[str, str]]]:
     return typed, [
         (str(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, list) and len(pair) == 2
     ]
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -9,6 +9,7 @@ from gptkit.chat import Text
 from gptkit.cli import answer
 from gptkit.cli.character.greeting import cards, found
 from gptkit.cli.loop.commands import Command
+from gptkit.cli.shared import SharedOptions
 from gptkit.engine.character.memory import memory
 from gptkit.engine.character.role import role
 from gptkit.errors import NoInput, UsageFault
@@ -85,7 +86,9 @@ def _greeting(desk: Desk, number: str) -> None:
 def _show(talk: Talk, text: str) -> None:
     services = talk.services
     form = services.format(talk.template)
-    sink = answer.sink(services.terminal, answer.showing({}), form, services.settings.boolean("markdown"))
+    sink = answer.sink(
+        services.terminal, answer.showing(SharedOptions()), form, services.settings.boolean("markdown")
+    )
     if sink is None:
         services.terminal.show(text)
         return

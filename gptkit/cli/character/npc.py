@@ -18,6 +18,7 @@ from gptkit.sanitize import one_line
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Action
+    from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
     from gptkit.templates.model import Template, Value
 
@@ -31,20 +32,18 @@ ONE_EXCHANGE = (
     "raw",
     "json",
     "response",
-    "dry_run",
+    "dry-run",
     "session",
     "continue",
 )
 """Shared options that have no meaning for a process with many sessions."""
 
 
-def run(
-    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
-) -> int:
+def run(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
     """Answer until the input ends; 0 if every line was answered well."""
-    _refuse(values, flags)
+    _refuse(values, shared)
     who = role(template, values, cards(services, template).card)
-    game = _Game(services, Replies(services, template, values, flags, _form(who, values)))
+    game = _Game(services, Replies(services, template, values, shared, _form(who, values)))
     return game.run(_workers(values))
 
 
@@ -110,10 +109,10 @@ class _Game:
             self._terminal.show(line)
 
 
-def _refuse(values: Mapping[str, Value], flags: Mapping[str, object]) -> None:
-    given = next((name for name in ONE_EXCHANGE if flags.get(name)), None)
+def _refuse(values: Mapping[str, Value], shared: SharedOptions) -> None:
+    given = shared.first_given(ONE_EXCHANGE)
     if given:
-        raise UsageFault(f"--{given.replace('_', '-')} and --npc do not go together")
+        raise UsageFault(f"--{given} and --npc do not go together")
     if values.get("text"):
         raise UsageFault("with --npc the player's words come from standard input, one JSON object a line")
     if values.get("greeting"):

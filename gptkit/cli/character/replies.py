@@ -20,6 +20,7 @@ from gptkit.errors import DataFault, GptkitError, TooLong
 
 if TYPE_CHECKING:
     from gptkit.cli.character.events import Event
+    from gptkit.cli.shared import SharedOptions
     from gptkit.engine.budget import Budget
     from gptkit.engine.character.npc import Form, Replied
     from gptkit.history.store import Store
@@ -66,21 +67,18 @@ class Replies:
         services: Services,
         template: Template,
         values: Mapping[str, Value],
-        flags: Mapping[str, object],
+        shared: SharedOptions,
         form: Form,
     ) -> None:
         self._services = services
         self._template = template
         self._seed = values.get("seed")
         self._values = {name: value for name, value in values.items() if name != "seed"} | {"dice": False}
-        self._flags = {**flags, "no_stream": True}
+        self._shared = shared._replace(no_stream=True)
         self._form = form
-        self._how = answer.showing(flags)
-        requests, dollars = flags.get("max_requests"), flags.get("max_cost")
-        self._budget = services.budget(
-            requests if isinstance(requests, int) else None, dollars if isinstance(dollars, float) else None
-        )
-        self._is_recorded = not flags.get("no_log") and services.settings.boolean("log")
+        self._how = answer.showing(shared)
+        self._budget = services.budget(shared.max_requests, shared.max_cost)
+        self._is_recorded = not shared.no_log and services.settings.boolean("log")
         self._stores = services.stores(template)
         self._means = services.means(services.format(template), self._model, self._budget, self._how.verbose)
         _ = services.rejections, services.prices  # each is made once, before the workers
@@ -88,7 +86,7 @@ class Replies:
 
     @property
     def _model(self) -> str:
-        return str(self._flags.get("model") or self._template.model or self._services.settings.text("model"))
+        return str(self._shared.model or self._template.model or self._services.settings.text("model"))
 
     def reply(self, held: Held, asked: Event) -> Mapping[str, object]:
         """The reply, which the session remembers; raises GptkitError, and then it does not."""
@@ -123,7 +121,7 @@ class Replies:
 
     def _invocation(self, player: str) -> Invocation:
         given = Given(player, "", (("words", player),), self._values)
-        return invoking.invocation(self._services, self._template, given, self._flags, self._how)
+        return invoking.invocation(self._services, self._template, given, self._shared, self._how)
 
     def _trim(self, held: Held, invocation: Invocation) -> None:
         """Forget the oldest exchanges where there are too many, or more than the window has room for."""

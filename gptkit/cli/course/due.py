@@ -11,19 +11,18 @@ from gptkit.cli.course.asked import moment, wanted
 from gptkit.learning.schedule import due
 
 if TYPE_CHECKING:
+    from gptkit.cli.shared import SharedOptions
     from gptkit.learning.courses import Courses
     from gptkit.learning.model import Card, Learner
     from gptkit.services import Services
     from gptkit.templates.model import Template, Value
 
 
-def run(
-    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
-) -> int:
+def run(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
     store, terminal = services.courses(), services.terminal
     courses, code = wanted(services, template, values)
     found = waiting(store, courses)
-    if flags.get("json"):
+    if shared.json:
         records = [
             {"subject": one.subject, "front": card.front, "topic": card.topic, "due": card.due.isoformat()}
             for one, card in found
@@ -33,7 +32,7 @@ def run(
         zone = store.now().tzinfo
         rows = [(str(card.due.astimezone(zone).date()), one.subject, card.front) for one, card in found]
         terminal.show(columns(rows, aligned=terminal.stdout_is_terminal))
-    elif not flags.get("quiet"):
+    elif not shared.quiet:
         terminal.note(f"gptkit: {nothing(store, courses)}")
     return code
 

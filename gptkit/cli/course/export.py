@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.cli import target
@@ -13,16 +12,14 @@ from gptkit.files import write_atomic
 from gptkit.learning import export
 
 if TYPE_CHECKING:
+    from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
     from gptkit.templates.model import Template, Value
 
 
-def run(
-    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
-) -> int:
+def run(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
     """CSV goes to standard output without `-o`; a package is bytes that no terminal can show."""
-    output = flags.get("output")
-    path = output if isinstance(output, Path) and str(output) != "-" else None
+    path = shared.output if str(shared.output) != "-" else None
     if values["export"] == "anki" and path is None:
         raise UsageFault("a package for Anki goes into a file", hint="name it with -o, such as -o cards.apkg")
     learner = required_course(services, template, values)

@@ -8,6 +8,7 @@ from gptkit.cli.course import review
 from gptkit.cli.course.due import nothing, waiting
 from gptkit.cli.course.show import overview, reviews
 from gptkit.cli.loop.commands import Command
+from gptkit.cli.shared import SharedOptions
 from gptkit.engine.learner import setting
 from gptkit.errors import UsageFault
 from gptkit.templates.reader import nearest
@@ -61,7 +62,7 @@ def _review(desk: Desk, _argument: str) -> None:
 
     talk = desk.talk
     with interruptible():
-        review.run(talk.services, talk.template, talk.values, {"model": talk.model})
+        review.run(talk.services, talk.template, talk.values, SharedOptions(model=talk.model))
 
 
 def _tries(desk: Desk, count: str) -> None:

@@ -17,6 +17,7 @@ from gptkit.learning.schedule import RATINGS, review
 from gptkit.output.formats import FORMATS
 
 if TYPE_CHECKING:
+    from gptkit.cli.shared import SharedOptions
     from gptkit.learning.model import Card, Learner
     from gptkit.learning.schedule import Rating
     from gptkit.services import Services
@@ -28,9 +29,7 @@ CHOICES = ", ".join(f"{number} {rating}" for number, rating in enumerate(RATINGS
 HOW = "Type your answer; Enter alone shows it and lets you rate yourself; Ctrl-D leaves."
 
 
-def run(
-    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
-) -> int:
+def run(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
     """Every rating is kept at once: whoever leaves loses nothing. Raises UsageFault without a terminal."""
     terminal = services.terminal
     if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
@@ -42,18 +41,18 @@ def run(
     if not cards:
         terminal.note(f"gptkit: {nothing(store, courses)}")
         return code
-    return max(code, _Round(services, template, flags).go_through(cards))
+    return max(code, _Round(services, template, shared).go_through(cards))
 
 
 class _Round:
-    def __init__(self, services: Services, template: Template, flags: Mapping[str, object]) -> None:
+    def __init__(self, services: Services, template: Template, shared: SharedOptions) -> None:
         self._services = services
         self._terminal = services.terminal
         self._store = services.courses()
-        self._conversation = Conversation(services, template, flags, lasting=True)
+        self._conversation = Conversation(services, template, shared, lasting=True)
         self._template = template
         model = setting.of(template).check_model
-        self._model = str(flags.get("model") or model or self._conversation.model)
+        self._model = str(shared.model or model or self._conversation.model)
         self._rating_oneself = self._model == "echo"
 
     def go_through(self, cards: list[tuple[Learner, Card]]) -> int:

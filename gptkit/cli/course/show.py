@@ -11,6 +11,7 @@ from gptkit.cli.course.asked import course, moment, wanted
 from gptkit.learning.schedule import due
 
 if TYPE_CHECKING:
+    from gptkit.cli.shared import SharedOptions
     from gptkit.learning.courses import Courses
     from gptkit.learning.model import Learner
     from gptkit.services import Services
@@ -21,14 +22,12 @@ LATEST = 5
 BAR = 10
 
 
-def run(
-    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
-) -> int:
+def run(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
     found = course(services, template, values)
     if found is None:
-        return _list(services, template, values, bool(flags.get("json")))
+        return _list(services, template, values, bool(shared.json))
     store = services.courses()
-    if flags.get("json"):
+    if shared.json:
         services.terminal.show(json.dumps(as_record(store, found), ensure_ascii=False, indent=2))
     else:
         services.terminal.show("\n".join(overview(store, found)))

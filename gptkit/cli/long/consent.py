@@ -46,7 +46,7 @@ class Consent:
         size: int | None,
         answered: float = ANSWERED,
     ) -> None:
-        self.is_given = bool(options.get("yes")) or conversation.flags.get("max_cost") is not None
+        self.is_given = bool(options.get("yes")) or conversation.shared.max_cost is not None
         self._conversation = conversation
         self._model = model
         self._threshold = conversation.services.settings.number("ask_above")

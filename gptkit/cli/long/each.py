@@ -47,7 +47,7 @@ def run(conversation: Conversation, given: Given, found: Plan) -> int:
     failure: GptkitError | None = None
     path = given.values.get("report")
     work = _Work(conversation, given, found)
-    if conversation.flags.get("dry_run"):
+    if conversation.shared.dry_run:
         work.show_forecasts()
         return 0
     try:
@@ -79,7 +79,7 @@ class _Work:
         size = sum(one.size for one in found.work)
         self._consent = Consent(conversation, conversation.model, given.values, size, ANSWERED)
         self._invocation = invoking.invocation(
-            services, conversation.template, given, conversation.flags, conversation.how
+            services, conversation.template, given, conversation.shared, conversation.how
         )
         self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
 
@@ -134,11 +134,10 @@ class _Work:
 
     def _task(self, one: Work) -> Task:
         general = self._conversation
-        flags = {**general.flags, "output": one.target, "json": False}
-        own = Conversation(general.services, general.template, flags)
+        shared = general.shared._replace(output=one.target, json=False)
+        own = Conversation(general.services, general.template, shared)
         own.budget = general.budget
-        encoding = flags.get("encoding")
-        text = document(str(one.path), READ_WHOLE, None if encoding is None else str(encoding))
+        text = document(str(one.path), READ_WHOLE, shared.encoding)
         head = next(text.texts, "")
         if not head.strip() and (text.size or 0) <= READ_WHOLE:
             raise NoInput(f"no input: nothing in '{one.path}'")

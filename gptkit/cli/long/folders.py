@@ -27,6 +27,7 @@ from gptkit.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFaul
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
+    from gptkit.cli.shared import SharedOptions
     from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
     from gptkit.templates.model import Template, Value
@@ -35,24 +36,22 @@ OF_ONE_FILE = (DataFault, NoInput, CannotRead, UsageFault)
 """What is wrong with a file and says nothing of the others."""
 
 
-def run(
-    services: Services, template: Template, values: Mapping[str, Value], flags: Mapping[str, object]
-) -> int:
+def run(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
     """Work through all files that -f names; returns the exit code."""
-    inputs = _inputs(flags)
+    inputs = _inputs(shared)
     found = plan(inputs, Path(str(values["output_dir"])), any_format=bool(values.get("as")))
     if told := values.get("report"):
         sources, results = [one.path for one in found.work], [one.target for one in found.work]
         glossary = [Path(str(values["glossary"]))] if values.get("glossary") else []
         target.check_report(services.terminal, Path(str(told)), sources + glossary, results)
-    conversation = working(services, template, flags)
-    given = beside(services.terminal, template, values, flags)
+    conversation = working(services, template, shared)
+    given = beside(services.terminal, template, values, shared)
     if long_mode(template) == "reduce":
         from gptkit.cli.long.each import run as run_each
 
         return run_each(conversation, given, found)
     task = _Task(conversation, found, given)
-    if flags.get("dry_run"):
+    if shared.dry_run:
         task.show_forecast()
         return 0
     failure = task.failure()
@@ -62,15 +61,12 @@ def run(
     return failure.code
 
 
-def _inputs(flags: Mapping[str, object]) -> list[Path]:
-    for name in ("output", "stdin", "response", "session", "continue"):
-        if flags.get(name):
-            raise UsageFault(f"--{name} and --output-dir do not go together")
-    given = flags.get("file")
-    paths = [Path(str(path)) for path in given] if isinstance(given, list) else []
-    if not paths or Path(DASH) in paths:
+def _inputs(shared: SharedOptions) -> list[Path]:
+    if name := shared.first_given(("output", "stdin", "response", "session", "continue")):
+        raise UsageFault(f"--{name} and --output-dir do not go together")
+    if not shared.file or Path(DASH) in shared.file:
         raise UsageFault("--output-dir needs files or folders, named with -f")
-    return paths
+    return list(shared.file)
 
 
 class _Task:
@@ -82,7 +78,7 @@ class _Task:
         self._conversation = conversation
         self._plan = found
         self._invocation = invoking.invocation(
-            services, conversation.template, given, conversation.flags, how
+            services, conversation.template, given, conversation.shared, how
         )
         self._options = self._invocation.values
         self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
@@ -187,8 +183,7 @@ class _Task:
                 yield source, source.format.pieces(source.lines, self._most)
 
     def _opened(self, one: Work) -> Source:
-        encoding = self._conversation.flags.get("encoding")
-        text = document(str(one.path), READ_WHOLE, None if encoding is None else str(encoding))
+        text = document(str(one.path), READ_WHOLE, self._conversation.shared.encoding)
         return opened(text, self._options, is_file=True)
 
     def _tally(self) -> Tally:

@@ -38,7 +38,7 @@ LISTED = 1000
 def run(conversation: Conversation, given: Given, document: Source) -> int:
     """Work through a document part by part, and merge; returns the exit code."""
     task = Task(conversation, given, document)
-    if conversation.flags.get("dry_run"):
+    if conversation.shared.dry_run:
         told = json.dumps(task.forecast(), ensure_ascii=False, indent=2)
         conversation.services.terminal.show(told)
         return 0
@@ -69,7 +69,7 @@ class Task:
         self._conversation = conversation
         self._document = document
         self._invocation = invoking.invocation(
-            services, conversation.template, given._replace(text="", files=()), conversation.flags, how
+            services, conversation.template, given._replace(text="", files=()), conversation.shared, how
         )
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
         self._room = room(conversation, conversation.template, self._invocation.model)

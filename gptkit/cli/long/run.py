@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from gptkit.templates.model import Template
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
+    from gptkit.cli.shared import SharedOptions
     from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
@@ -36,17 +37,15 @@ KEPT, KEPT_WHOLE = 2000, 1 << 20
 is held; the memory has all of it."""
 
 
-def run(
-    services: Services, template: Template, given: Given, document: Source, flags: Mapping[str, object]
-) -> int:
+def run(services: Services, template: Template, given: Given, document: Source, shared: SharedOptions) -> int:
     """Work through a document piece by piece; returns the exit code."""
-    conversation = working(services, template, flags)
+    conversation = working(services, template, shared)
     if long_mode(template) == "reduce":
         from gptkit.cli.long import reduce
 
         return reduce.run(conversation, given, document)
     task = _Task(services, conversation, template, given, document)
-    if flags.get("dry_run"):
+    if shared.dry_run:
         task.show_forecast()
         return 0
     outcome = task.outcome()
@@ -73,7 +72,7 @@ class _Task:
         self._text = given.text
         self._kept = KEPT_WHOLE if given.text else KEPT
         self._invocation = invoking.invocation(
-            services, template, given._replace(text="", files=()), conversation.flags, conversation.how
+            services, template, given._replace(text="", files=()), conversation.shared, conversation.how
         )
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
         self._progress = Progress(services.terminal, conversation.how.quiet)

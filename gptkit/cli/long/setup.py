@@ -25,6 +25,7 @@ from gptkit.templates.model import Template, Value
 from gptkit.templates.reader import nearest
 
 if TYPE_CHECKING:
+    from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
 
 AT_ONCE = 5 / 3
@@ -139,7 +140,7 @@ def pieces_of(document: Source, most: int) -> Iterator[Piece]:
         raise
 
 
-def working(services: Services, template: Template, flags: Mapping[str, object]) -> Conversation:
+def working(services: Services, template: Template, shared: SharedOptions) -> Conversation:
     """What a job of many requests is done with, in a process that is now ready for many threads.
 
     Its --max-tokens is a cap on all answers together: with each request it would be a part of what
@@ -148,9 +149,8 @@ def working(services: Services, template: Template, flags: Mapping[str, object])
     gc.freeze()
     gc.enable()  # a run over a single exchange leaves less than it costs to collect
     sys.setswitchinterval(SWITCH)
-    made = Conversation(services, template, {**flags, "max_tokens": None})
-    tokens = flags.get("max_tokens")
-    made.budget.tokens = tokens if isinstance(tokens, int) else None
+    made = Conversation(services, template, shared._replace(max_tokens=None))
+    made.budget.tokens = shared.max_tokens
     made.budget.as_long = long_mode(template) == "map"
     return made
 
