@@ -173,7 +173,7 @@ def test_a_history_that_cannot_be_written_costs_no_memory(
     if when == "at once":
         data.mkdir(parents=True)
         (data / "journal").touch()
-    running = screen("chat")
+    running = screen("chat", env={"PYTHONDONTWRITEBYTECODE": "1"})  # half a module's would stay behind
     for number, (typed, answer) in enumerate((("one", "first"), ("two", "second"), ("three", "third"))):
         ready(running)
         if number == 1 and when == "later":
