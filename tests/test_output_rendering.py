@@ -22,8 +22,8 @@ def rows(text: str, width: int = 40) -> list[str]:
     return [row.plain for row in Rows(colour=False).settled(blocks.settled(final=True), width)]
 
 
-def wrapped(line: str, width: int) -> list[str]:
-    borders = [0, *breaks(line, width), len(line)]
+def wrapped(line: str, width: int, anywhere: bool = False) -> list[str]:
+    borders = [0, *breaks(line, width, anywhere), len(line)]
     return [line[start:end] for start, end in pairwise(borders)]
 
 
@@ -53,9 +53,11 @@ def test_lines_break_where_their_script_allows_it(line: str, width: int, parts: 
     assert wrapped(line, width) == parts
 
 
-@given(st.text(st.sampled_from("ab ，。（“”中文あー한👩\u200d\ufe0f❤e\u0301")), st.integers(2, 12))
-def test_no_row_is_too_wide_and_no_character_is_lost(line: str, width: int) -> None:
-    parts = wrapped(line, width)
+@given(
+    st.text(st.sampled_from("ab ，。（“”中文あー한👩\u200d\ufe0f❤e\u0301")), st.integers(2, 12), st.booleans()
+)
+def test_no_row_is_too_wide_and_no_character_is_lost(line: str, width: int, anywhere: bool) -> None:
+    parts = wrapped(line, width, anywhere)
     assert "".join(parts) == line
     clusters = ("\u200d", "\ufe0f", "\u0301")
     assert all(cell_len(part.rstrip()) <= width for part in parts if not any(c in part for c in clusters))

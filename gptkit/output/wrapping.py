@@ -38,16 +38,10 @@ def fold(line: Text, width: int) -> list[Text]:
     """The rows of a line of code, one at least: broken anywhere, all its spaces kept."""
     line = line.copy()
     line.expand_tabs(_TAB)
-    widths = _widths(line.plain)
-    offsets: list[int] = []
-    start = 0
-    while (end := _fitting(widths, start, width)) < len(line.plain):
-        start = _whole_character(line.plain, start, end)
-        offsets.append(start)
-    return list(line.divide(offset for offset in offsets if offset < len(line.plain)))
+    return list(line.divide(breaks(line.plain, width, anywhere=True)))
 
 
-def breaks(line: str, width: int) -> list[int]:
+def breaks(line: str, width: int, anywhere: bool = False) -> list[int]:
     """The offsets at which new rows begin, each row as long as the width allows.
 
     A row ends after spaces (which may reach beyond the width) or, as Chinese and Japanese are
@@ -55,47 +49,32 @@ def breaks(line: str, width: int) -> list[int]:
     mark or ends with an opening one. What is wider than a whole row is broken anywhere.
     """
     widths = _widths(line)
-    offsets: list[int] = []
-    start = 0
-    while (end := _fitting(widths, start, width)) < len(line):
-        start = _row_end(line, start, end)
-        if start < len(line):
-            offsets.append(start)
-    return offsets
+    offsets = [0]
+    while (end := _last(widths, widths[offsets[-1]] + width)) < len(line):
+        start = offsets[-1]
+        if not anywhere:
+            end = _row_end(line, widths, start, end)
+        offsets.append(end if end > start else _last(widths, widths[start + 1]))
+    return [offset for offset in offsets if 0 < offset < len(line)]
 
 
-def _fitting(widths: Sequence[int], start: int, width: int) -> int:
-    """The offset up to which a row that begins at `start` is not too wide."""
-    return bisect_right(widths, widths[start] + width, start) - 1
+def _last(widths: Sequence[int], limit: int) -> int:
+    """The last offset before which no more cells than these are taken."""
+    return bisect_right(widths, limit) - 1
 
 
-def _row_end(line: str, start: int, end: int) -> int:
+def _row_end(line: str, widths: Sequence[int], start: int, end: int) -> int:
     """Where the next row begins, when the characters up to `end` fit into this one."""
     if line[end].isspace():
-        while end < len(line) and line[end].isspace():
-            end += 1
-        return end
+        return next((offset for offset in range(end, len(line)) if not line[offset].isspace()), len(line))
     for offset in range(end, start, -1):
-        if _may_break(line[offset - 1], line[offset]):
+        if widths[offset] < widths[offset + 1] and _may_break(line[offset - 1], line[offset]):
             return offset
-    return _whole_character(line, start, end)
-
-
-def _whole_character(line: str, start: int, end: int) -> int:
-    """The offset, or the nearest that does not part what is seen as one character."""
-    before = end
-    while before > start and _joined(line[before - 1], line[before]):
-        before -= 1
-    if before > start:
-        return before
-    end = max(end, start + 1)
-    while end < len(line) and _joined(line[end - 1], line[end]):
-        end += 1
     return end
 
 
 def _may_break(before: str, after: str) -> bool:
-    if after.isspace() or _joined(before, after):
+    if after.isspace():
         return False
     if before.isspace():
         return True
@@ -106,20 +85,22 @@ def _may_break(before: str, after: str) -> bool:
     return _is_ideograph(after) and before not in "“‘"
 
 
-def _joined(before: str, after: str) -> bool:
-    """The two are parts of what is seen as one character."""
-    return before == "\u200d" or (not after.isascii() and _width(after) == 0)
-
-
 def _widths(line: str) -> Sequence[int]:
-    """At each offset the cells taken by what stands before it."""
+    """At each offset the cells taken by what stands before it, and by all that is seen as one
+    character with that."""
     if line.isascii():
         return range(len(line) + 1)
     sizes = [_width(character) for character in line]
-    if "\ufe0f" in line:  # makes an emoji of the character before it, which may then be wide
+    if "\ufe0f" in line or "\u200d" in line:
+        first = 0
         for number, character in enumerate(line):
-            if character == "\ufe0f" and number and sizes[number - 1] == 1:
-                sizes[number] = 1
+            if number and line[number - 1] == "\u200d":
+                sizes[first] += sizes[number]
+                sizes[number] = 0
+            elif character == "\ufe0f":  # makes an emoji of what is before it, which may then be wide
+                sizes[first] = max(2, sizes[first])
+            elif sizes[number]:
+                first = number
     return list(accumulate(sizes, initial=0))
 
 
