@@ -300,6 +300,23 @@ def test_colour_is_of_the_sixteen_that_the_terminal_defines() -> None:
     assert not parameters & {"38", "48"}
 
 
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("- **a** b\n  - c", "\x1b[33m• \x1b[0m\x1b[1ma\x1b[0m b\n  \x1b[33m• \x1b[0mc\n"),
+        ("7. d", "\x1b[33m7. \x1b[0md\n"),
+        ("> *e* f\n>\n> g", "\x1b[2m│ \x1b[0m\x1b[3me\x1b[0m f\n\x1b[2m│\x1b[0m\n\x1b[2m│ \x1b[0mg\n"),
+        ("|h|i|\n|-|-|\n|j|k|", "\x1b[1mh\x1b[0m  \x1b[1mi\x1b[0m\n\x1b[2m────\x1b[0m\nj  k\n"),
+        ("```\nx\n```", "\x1b[2m```\x1b[0m\n"),
+        ("[`a` b](/c)", "\x1b[1;4;36ma\x1b[0m\x1b[4;34m b\x1b[0m\x1b[34m (/c)\x1b[0m\n"),
+    ],
+)
+def test_only_what_a_style_is_for_has_it(text: str, rows: str) -> None:
+    live = Screen().show([text])
+    live.sink.close()
+    assert live.writes[-1].removeprefix("\r\x1b[J") == rows
+
+
 CONTROLS = [
     "\x1b]52;c;aGk=\x07",
     "\x1b[2J",

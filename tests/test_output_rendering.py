@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
-from gptkit.output.blocks import Blocks
+from gptkit.output.blocks import Blocks, CodeLines, FenceOpened
 from gptkit.output.highlight import Highlighter
 from gptkit.output.rows import Rows
 from gptkit.output.wrapping import breaks
@@ -173,9 +173,12 @@ def test_code_has_the_same_colours_line_by_line() -> None:
 
 
 def test_a_look_at_unfinished_code_is_not_remembered() -> None:
-    highlighter = Highlighter("python", colour=True)
-    highlighter.lines(['"""'], keep=False)
-    assert highlighter.lines(["x = 1"]) == Highlighter("python", colour=True).lines(["x = 1"])
+    looked, other = Rows(colour=True), Rows(colour=True)
+    for each in (looked, other):
+        each.settled([FenceOpened("```python", "python", gap=False)], 40)
+    looked.open([CodeLines(['"""'])], 40, 10)
+    code = [CodeLines(["x = 1"])]
+    assert looked.settled(code, 40) == other.settled(code, 40)
 
 
 @pytest.mark.parametrize("language", ["", "no-such-language", "../x", "python"])

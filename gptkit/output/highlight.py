@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
+
+from gptkit.output.inline import styled
 
 if TYPE_CHECKING:
     from rich.syntax import Syntax
@@ -22,24 +25,16 @@ class Highlighter:
         self._syntax = _syntax(language) if colour and language else None
         self._context: list[str] = []
 
-    def lines(self, lines: Sequence[str], keep: bool = True) -> list[Text]:
-        """The next lines; with `keep` false only for a look, they will come again."""
-        from rich.text import Text
-
+    def lines(self, lines: Sequence[str]) -> list[Text]:
         if self._syntax is None:
-            return [Text(line) for line in lines]
-        known = [line if len(line) <= _LONGEST else "" for line in lines]
-        code = "\n".join([*self._context, *known])
-        coloured = self._syntax.highlight(code).split("\n", allow_blank=True)
-        first = len(self._context)
-        shown = [
-            part if part.plain == line else Text(line)
-            for part, line in zip(coloured[first:], lines, strict=False)
+            return [styled(line) for line in lines]
+        known = [*self._context, *(line if len(line) <= _LONGEST else "" for line in lines)]
+        coloured = self._syntax.highlight("\n".join(known)).split("\n", allow_blank=True)
+        parts = chain(coloured[len(self._context) :], repeat(styled()))  # a lexer may lose lines
+        self._context = _recent(known)
+        return [
+            part if part.plain == line else styled(line) for part, line in zip(parts, lines, strict=False)
         ]
-        shown += [Text(line) for line in lines[len(shown) :]]
-        if keep:
-            self._context = _recent([*self._context, *known])
-        return shown
 
 
 def _recent(lines: list[str]) -> list[str]:

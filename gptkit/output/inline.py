@@ -11,32 +11,27 @@ from gptkit.sanitize import visible
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
-    from rich.style import Style
     from rich.text import Text
 
-_MARKS = {"strong": "bold", "em": "italic", "s": "strike", "link": "link"}
 _LONGEST = 10_000
 """Characters of a block whose marks are read; the parser's time grows with the square."""
-_STYLES = {
-    "bold": "bold",
-    "italic": "italic",
-    "strike": "strike",
+# Colours of the sixteen that the terminal defines, so that every theme keeps them readable.
+FAINT = "dim"
+_ADDRESS = "blue"
+_MARKS = {
+    "strong": "bold",
+    "em": "italic",
+    "s": "strike",
     "code": "bold cyan",
-    "link": "underline blue",
-    "address": "blue",
-    "faint": "dim",
-    "marker": "yellow",
-    "heading": "bold magenta",
-    "title": "bold underline magenta",
+    "a": "underline blue",
 }
 
 
-@cache
-def style(name: str) -> Style:
-    """One of the sixteen colours of the terminal, so that every theme keeps it readable."""
-    from rich.style import Style
+def styled(text: str = "", style: str = "") -> Text:
+    """A text to append to: what is added does not take on the style."""
+    from rich.text import Text
 
-    return Style.parse(_STYLES[name])
+    return Text().append(text, style)
 
 
 def inline(source: str, breaks: bool = False) -> Text:
@@ -45,35 +40,27 @@ def inline(source: str, breaks: bool = False) -> Text:
     What the parser makes of entities is sanitized here. `breaks`: `<br>` begins a new line, as in the
     cells of tables, which have no other way.
     """
-    from rich.style import Style
-    from rich.text import Text
-
     if len(source) > _LONGEST:
-        return Text("\n".join(map(_shown, source.split("\n"))))
-    text = Text()
-    styles = [Style.null()]
-    links: list[tuple[int, str]] = []
+        return styled("\n".join(map(_shown, source.split("\n"))))
+    text = styled()
+    opened: list[tuple[int, str]] = []
     for token in _tokens(source):
-        mark = _MARKS.get(token.type.removesuffix("_open").removesuffix("_close"))
-        if mark and token.nesting > 0:
-            styles.append(styles[-1] + style(mark))
-            links.append((len(text), str(token.attrs.get("href", ""))))
-        elif mark and token.nesting < 0:
-            styles.pop()
-            start, address = links.pop()
-            if mark == "link" and _shown(address).removeprefix("mailto:") != text.plain[start:]:
-                text.append(f" ({_shown(address)})", styles[-1] + style("address"))
-        elif token.type in ("softbreak", "hardbreak"):
+        if token.nesting > 0:
+            opened.append((len(text), _shown(str(token.attrs.get("href", "")))))
+        elif token.nesting < 0:
+            start, address = opened.pop()
+            text.stylize_before(_MARKS[token.tag], start)  # what is within has the last word
+            if token.tag == "a" and address.removeprefix("mailto:") != text.plain[start:]:
+                text.append(f" ({address})", _ADDRESS)
+        elif token.tag == "br":
             text.append("\n")
-        elif token.type == "code_inline":
-            text.append(_shown(token.content), styles[-1] + style("code"))
-        elif token.type == "image":
-            text.append(f"![{_shown(token.content)}]({_shown(str(token.attrs.get('src', '')))})", styles[-1])
+        elif token.tag == "code":
+            text.append(_shown(token.content), _MARKS["code"])
+        elif token.tag == "img":
+            text.append(f"![{_shown(token.content)}]({_shown(str(token.attrs.get('src', '')))})")
         else:
-            content = re.sub(r"<br\s*/?>", "\n", token.content) if breaks else token.content
-            text.append(
-                "\n".join(map(_shown, content.split("\n"))) if breaks else _shown(content), styles[-1]
-            )
+            lines = re.split(r"<br\s*/?>", token.content) if breaks else [token.content]
+            text.append("\n".join(map(_shown, lines)))
     return text
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING
 
 from gptkit.output.blocks import DEEPEST, Block, CodeLines, FenceClosed, FenceOpened, Node, Unit
 from gptkit.output.highlight import Highlighter
-from gptkit.output.inline import inline, style
+from gptkit.output.inline import FAINT, inline, styled
 from gptkit.output.tables import table
 from gptkit.output.wrapping import fold, wrap
 from gptkit.sanitize import visible
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _NARROWEST = 8
 """Cells that nested content keeps, even if that makes a row wider than the terminal."""
+_MARKER = "yellow"
+_TITLE, _HEADING = "bold underline magenta", "bold magenta"
 
 
 class Rows:
@@ -43,29 +46,23 @@ class Rows:
 
     def open(self, units: Iterable[Unit], width: int, height: int) -> list[Text]:
         """At most the last `height` rows of what is not settled, none wider than the width."""
-        begun, highlighter = self._begun, self._highlighter
+        look = copy(self)
+        look._highlighter = copy(self._highlighter)
         rows: list[Text] = []
         for unit in units:
             if isinstance(unit, CodeLines):
-                lines = [line[-width * height :] for line in unit.lines[-height:]]
-                for line in highlighter.lines(lines, keep=False):
-                    rows += fold(line, width)
-                continue
-            rows += self._rows(unit, width)
-            if isinstance(unit, FenceOpened):
-                highlighter = Highlighter(unit.language, self._colour)
-            self._begun = True
-        self._begun = begun
+                ends = [line[-width * height :] for line in unit.lines[-height:]]
+                rows += _folded(look.settled([CodeLines(ends)], width), width)
+            else:
+                rows += look.settled([unit], width)
         return rows[-height:]
 
     def _rows(self, unit: Block | FenceOpened | FenceClosed, width: int) -> list[Text]:
-        from rich.text import Text
-
-        gap = [Text()] if not isinstance(unit, FenceClosed) and unit.gap and self._begun else []
+        gap = [styled()] if not isinstance(unit, FenceClosed) and unit.gap and self._begun else []
         if not isinstance(unit, Block):
-            return [*gap, *fold(Text(unit.line, style("faint")), width)]
-        if _depth(unit.node) >= DEEPEST - 2:
-            return [*gap, *_source(unit, width)]
+            return gap + fold(styled(unit.line, FAINT), width)
+        if _depth(unit.node) >= DEEPEST - 2:  # as the model wrote it
+            return gap + _folded(map(styled, unit.lines[unit.node.start : unit.node.end]), width)
         return gap + _Layout(unit.lines, self._colour).rows(unit.node, width)
 
 
@@ -78,91 +75,67 @@ class _Layout:
 
     def rows(self, node: Node, width: int) -> list[Text]:
         layouts: Mapping[str, Callable[[Node, int], list[Text]]] = {
-            "paragraph_open": self._paragraph,
-            "heading_open": self._heading,
+            "paragraph_open": _text,
+            "heading_open": _text,
             "list_item_open": self._item,
             "blockquote_open": self._quote,
             "table_open": table,
-            "hr": self._rule,
+            "hr": lambda _, width: [styled("─" * width, FAINT)],
             "fence": self._fence,
-            "code_block": self._code,
+            "code_block": _code,
         }
         layout = layouts.get(node.token.type, self._children)
         return layout(node, max(width, _NARROWEST))
 
     def _children(self, node: Node, width: int) -> list[Text]:
         """Blank lines between blocks where the model wrote some."""
-        from rich.text import Text
-
         rows: list[Text] = []
         for child in node.children:
             if rows and not self._lines[child.start - 1].strip(" \t>"):
-                rows.append(Text())
+                rows.append(styled())
             rows += self.rows(child, width)
-        return rows
-
-    def _paragraph(self, node: Node, width: int) -> list[Text]:
-        return wrap(inline(_inline_source(node)), width)
-
-    def _heading(self, node: Node, width: int) -> list[Text]:
-        text = inline(_inline_source(node))
-        text.stylize(style("title" if node.token.tag == "h1" else "heading"))
-        return wrap(text, width)
+        return rows or [styled()]
 
     def _item(self, node: Node, width: int) -> list[Text]:
-        from rich.text import Text
-
         number, mark = node.token.info, node.token.markup
         marker = f"{number}{mark} " if number else "• "
-        rows = self._children(node, width - len(marker)) or [Text()]
-        first, rest = Text(marker, style("marker")), Text(" " * len(marker))
-        return [_joined(rest if index else first, row) for index, row in enumerate(rows)]
+        first, *rest = self._children(node, width - len(marker))
+        return [_joined(styled(marker, _MARKER), first), *_indented(rest, styled(" " * len(marker)))]
 
     def _quote(self, node: Node, width: int) -> list[Text]:
-        from rich.text import Text
-
-        rows = self._children(node, width - 2) or [Text()]
-        return [_joined(Text("│ ", style("faint")), row) for row in rows]
-
-    def _rule(self, _: Node, width: int) -> list[Text]:
-        from rich.text import Text
-
-        return [Text("─" * width, style("faint"))]
+        return _indented(self._children(node, width - 2), styled("│ ", FAINT))
 
     def _fence(self, node: Node, width: int) -> list[Text]:
-        from rich.text import Text
-
         info, mark = visible(node.token.info.strip()), node.token.markup
         lines = Highlighter(info.split(" ")[0], self._colour).lines(node.token.content.split("\n")[:-1])
-        lines = [Text(mark + info, style("faint")), *lines, Text(mark, style("faint"))]
-        return [row for line in lines for row in fold(line, width)]
-
-    def _code(self, node: Node, width: int) -> list[Text]:
-        from rich.text import Text
-
-        indent = Text(" " * 4)
-        lines = node.token.content.removesuffix("\n").split("\n")
-        return [_joined(indent, row) for line in lines for row in fold(Text(line), width - 4)]
+        return _folded([styled(mark + info, FAINT), *lines, styled(mark, FAINT)], width)
 
 
-def _inline_source(node: Node) -> str:
-    return "\n".join(child.token.content for child in node.children)
+def _text(node: Node, width: int) -> list[Text]:
+    text = inline("\n".join(child.token.content for child in node.children))
+    if node.token.type == "heading_open":
+        text.stylize(_TITLE if node.token.tag == "h1" else _HEADING)
+    return wrap(text, width)
+
+
+def _code(node: Node, width: int) -> list[Text]:
+    lines = node.token.content.removesuffix("\n").split("\n")
+    return _indented(_folded(map(styled, lines), width - 4), styled(" " * 4))
+
+
+def _folded(lines: Iterable[Text], width: int) -> list[Text]:
+    return [row for line in lines for row in fold(line, width)]
+
+
+def _indented(rows: Iterable[Text], prefix: Text) -> list[Text]:
+    return [_joined(prefix, row) for row in rows]
 
 
 def _joined(prefix: Text, row: Text) -> Text:
-    joined = prefix.copy()
-    joined.append_text(row)
+    joined = prefix.copy().append_text(row)
     joined.rstrip()
     return joined
 
 
 def _depth(node: Node) -> int:
     return max([node.token.level, *map(_depth, node.children)])
-
-
-def _source(unit: Block, width: int) -> list[Text]:
-    """The lines of a block as the model wrote them."""
-    from rich.text import Text
-
-    lines = unit.lines[unit.node.start : unit.node.end]
-    return [row for line in lines for row in fold(Text(line), width)]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from gptkit.output.blocks import Node
-from gptkit.output.inline import inline, style
+from gptkit.output.inline import FAINT, inline, styled
 from gptkit.output.wrapping import wrap
 
 if TYPE_CHECKING:
+    from rich.align import AlignMethod
     from rich.text import Text
 
 _GAP = "  "
+_SIDES: Mapping[object, AlignMethod] = {"text-align:right": "right", "text-align:center": "center"}
 _NARROWEST = 6
 """Cells below which a column is not folded; the table is then shown as records."""
 
@@ -21,12 +24,13 @@ def table(node: Node, width: int) -> list[Text]:
     """The rows of a table, none wider than the width."""
     rows = [row.children for part in node.children for row in part.children]
     cells = [[_cell(cell) for cell in row] for row in rows]
+    for name in cells[0]:
+        name.stylize("bold")
     natural = [max(_width(row[number]) for row in cells) for number in range(len(cells[0]))]
     widths = _fitting(natural, width - len(_GAP) * (len(natural) - 1))
     if widths is None:
         return _records(cells, width)
-    sides = [str(cell.token.attrs.get("style", "")).removeprefix("text-align:") for cell in rows[0]]
-    return _grid(cells, widths, sides)
+    return _grid(cells, widths, [_SIDES.get(cell.token.attrs.get("style"), "left") for cell in rows[0]])
 
 
 def _cell(node: Node) -> Text:
@@ -50,51 +54,33 @@ def _fitting(natural: Sequence[int], room: int) -> list[int] | None:
     return None
 
 
-def _grid(cells: Sequence[Sequence[Text]], widths: Sequence[int], sides: Sequence[str]) -> list[Text]:
-    from rich.text import Text
-
+def _grid(cells: Sequence[Sequence[Text]], widths: Sequence[int], sides: Sequence[AlignMethod]) -> list[Text]:
     folded = [[wrap(cell, width) for cell, width in zip(row, widths, strict=False)] for row in cells]
-    rule = Text("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)), style("faint"))
+    rule = styled("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)), FAINT)
     ruled = any(len(cell) > 1 for row in folded[1:] for cell in row)
     shown: list[Text] = []
     for number, row in enumerate(folded):
         if number == 1 or (ruled and number):
             shown.append(rule)
-        for line in range(max(map(len, row))):
-            parts = [
-                _aligned(cell[line] if line < len(cell) else Text(), width, side)
-                for cell, width, side in zip(row, widths, sides, strict=True)
-            ]
-            joined = Text(_GAP).join(parts)
-            if not number:
-                joined.stylize(style("bold"))
-            joined.rstrip()
-            shown.append(joined)
+        for parts in zip_longest(*row):
+            line = styled()
+            for part, width, side in zip(parts, widths, sides, strict=True):
+                aligned = part or styled()
+                aligned.align(side, width)
+                line.append_text(aligned).append(_GAP)
+            line.rstrip()
+            shown.append(line)
     return shown
 
 
-def _aligned(text: Text, width: int, side: str) -> Text:
-    from rich.cells import cell_len
-
-    room = max(0, width - cell_len(text.plain))
-    left = {"right": room, "center": room // 2}.get(side, 0)
-    aligned = text.copy()
-    aligned.pad_left(left)
-    aligned.pad_right(room - left)
-    return aligned
-
-
 def _records(cells: Sequence[Sequence[Text]], width: int) -> list[Text]:
-    from rich.text import Text
-
     shown: list[Text] = []
     for row in cells[1:] or cells:
         if shown:
-            shown.append(Text("─" * width, style("faint")))
+            shown.append(styled("─" * width, FAINT))
         for name, cell in zip(cells[0], row, strict=True):
-            if not cell and cells[1:]:
-                continue
-            head = name.copy()
-            head.stylize(style("bold"))
-            shown += wrap(Text(": ").join([head, cell]) if cells[1:] else head, width)
+            if not cells[1:]:
+                shown += wrap(name, width)
+            elif cell:
+                shown += wrap(styled(": ").join([name, cell]), width)
     return shown
