@@ -32,13 +32,14 @@ from gptkit.learning.parse import learner
 from gptkit.templates.model import BrokenPrompt
 
 NOON = datetime(2026, 11, 30, 12, 0, 5, tzinfo=UTC)
+DAY = date(2026, 11, 29)
 COURSE = Learner(
     subject="线性代数 𠀀",
     level="beginner",
     language="no",
     goals=("理解特征值", "pass: the exam"),
-    topics=(Topic("vectors", 0.6, date(2026, 11, 29)), Topic("null")),
-    mistakes=(Mistake(date(2026, 11, 29), "vectors", "det(A+B) = det(A) + det(B) 😀", "Not linear."),),
+    topics=(Topic("vectors", 0.6, DAY), Topic("null")),
+    mistakes=(Mistake(DAY, "vectors", "det(A+B) = det(A) + det(B) 😀", "Not linear."),),
     cards=(
         Card("What is\n  a basis?", "Independent.\n\nSpanning.", NOON, "vectors"),
         Card("2 + 2?", "4", NOON, memory=Memory("review", None, 2.5, 5.0, NOON)),
@@ -48,6 +49,46 @@ COURSE = Learner(
 FILE = (
     write.HEADER
     + """\
+subject: 线性代数 𠀀
+level: beginner
+language: 'no'
+goals:
+- 理解特征值
+- 'pass: the exam'
+topics:
+- name: vectors
+  mastery: 0.6
+  seen: 2026-11-29
+- name: 'null'
+  mastery: 0.0
+mistakes:
+- date: 2026-11-29
+  topic: vectors
+  said: det(A+B) = det(A) + det(B) 😀
+  wrong: Not linear.
+reviews:
+- front: |-
+    What is
+      a basis?
+  back: |-
+    Independent.
+
+    Spanning.
+  due: 2026-11-30 12:00:05
+  topic: vectors
+- front: 2 + 2?
+  back: '4'
+  due: 2026-11-30 12:00:05
+  stage: review
+  stability: 2.5
+  difficulty: 5.0
+  reviewed: 2026-11-30 12:00:05
+- front: '- x'
+  back: '#'
+  due: 2026-11-30 12:00:05
+"""
+)
+EARLIER = """\
 subject: 线性代数 𠀀
 level: beginner
 language: "no"
@@ -89,7 +130,7 @@ reviews:
     back: "#"
     due: 2026-11-30 12:00:05
 """
-)
+"""What an earlier version wrote."""
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 PIECES = st.sampled_from(
@@ -139,7 +180,7 @@ LEARNERS = st.builds(
 
 def test_a_course_is_written_for_people() -> None:
     assert write.text(COURSE) == FILE
-    assert learner(FILE, "file") == COURSE
+    assert learner(FILE, "file") == learner(EARLIER, "file") == COURSE
 
 
 @given(LEARNERS)

@@ -38,14 +38,14 @@ def test_a_lesson_begins_a_course_and_keeps_what_it_showed(
     for line in (
         "subject: Linear Algebra",
         "level: beginner",
-        "  - pass the exam",
-        "  - name: equations",
-        "    mastery: 0.4",
-        "    said: x = 4",
-        "  - front: Solve 2x = 6.",
+        "- pass the exam",
+        "- name: equations",
+        "  mastery: 0.4",
+        "  said: x = 4",
+        "- front: Solve 2x = 6.",
     ):
         assert line in kept.splitlines()
-    assert "    topic: equations" in kept
+    assert "  topic: equations" in kept
     assert path(home).stat().st_mode & 0o777 == 0o600
     assert "first lesson" in system(server.requests[0])
     assert told(server.requests[1])["learner"] == "I think 2x = 6, so x = 4"
@@ -225,7 +225,7 @@ def test_a_course_in_chinese(gptkit: InMemory, server: FakeServer, home: Path) -
         cards=[{"front": "解 2x = 6", "back": "x = 3", "topic": "方程"}],
     )
     assert gptkit("tutor", "线性代数", "我觉得，等于四") == (0, "再想想：三乘以二是多少？\n", "")
-    assert "    said: 等于四" in path(home, "线性代数").read_text().splitlines()
+    assert "  said: 等于四" in path(home, "线性代数").read_text().splitlines()
     assert "线性代数 (中文)\n" in gptkit("tutor", "线性代数", "--show").stdout
     assert gptkit("tutor", "--due").stdout.endswith("\t线性代数\t解 2x = 6\n")
 
