@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gptkit.chat import Endpoint, Event, OutputFormat, Provider, Request
 from gptkit.engine.budget import Budget, Cap
-from gptkit.engine.capabilities import CAPABILITIES
 from gptkit.engine.work import Means, Policy
 from gptkit.errors import UsageFault
 from gptkit.paths import Paths, paths
@@ -18,17 +17,17 @@ from gptkit.settings.resolve import Settings, load
 from gptkit.templates.model import Template, Vocabulary
 
 if TYPE_CHECKING:
-    from gptkit.characters.load import Shelf
+    from gptkit.engine.capabilities import Capability, HousekeepingCommand
     from gptkit.history.journal import Journal
     from gptkit.history.model import Opening
     from gptkit.history.store import Store
-    from gptkit.learning.courses import Courses
     from gptkit.memory.store import Memory
     from gptkit.prices import Prices
     from gptkit.settings.rejections import RejectionFile
     from gptkit.templates.library import Library
     from gptkit.terminal import Terminal
 
+Made = TypeVar("Made")
 OFFLINE = re.compile(r"echo\Z|local:")
 """Models that answer inside the process: they need neither endpoint nor key."""
 NEWER = re.compile(r"(?:openai/)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|chatgpt-)")
@@ -51,8 +50,13 @@ class Services:
         reserved_options: frozenset[str],
         reserved_shorts: frozenset[str],
         reserved_names: frozenset[str],
+        capabilities: Sequence[Capability],
+        housekeeping: Mapping[str, HousekeepingCommand],
     ) -> None:
         self.terminal = terminal
+        self.capabilities = tuple(capabilities)
+        self.housekeeping = housekeeping
+        self._made: dict[object, Any] = {}
         self._reserved = (reserved_options, reserved_shorts, reserved_names)
         self._templates: dict[str, Template] = {}
 
@@ -65,7 +69,7 @@ class Services:
         from gptkit.output.formats import FORMATS, check_schema
 
         options, shorts, names = self._reserved
-        return Vocabulary(tuple(FORMATS), CAPABILITIES, options, shorts, names, check_schema)
+        return Vocabulary(tuple(FORMATS), self.capabilities, options, shorts, names, check_schema)
 
     @cached_property
     def library(self) -> Library:
@@ -170,25 +174,19 @@ class Services:
 
         return Store(None, self.paths.data / "journal", self.terminal.clock)
 
+    def declared(self, template: Template) -> tuple[Capability, ...]:
+        """The capabilities of a template, in their order."""
+        return tuple(one for one in self.capabilities if one.key in template.capabilities)
+
     def stores(self, template: Template, keeping: bool = True) -> Mapping[str, object]:
         """What the capabilities of a template read and keep, by their keys; not `keeping`, they only read."""
-        found: dict[str, object] = {}
-        if "learner" in template.capabilities:
-            found["learner"] = self.courses(keeping)
-        if "character" in template.capabilities:
-            found["character"] = self.characters
-        return found
+        return {one.key: one.store(self, keeping) for one in self.declared(template) if one.store is not None}
 
-    @cached_property
-    def characters(self) -> Shelf:
-        from gptkit.characters.load import Shelf
-
-        return Shelf(self.paths.config / "characters", self.window)
-
-    def courses(self, keeping: bool = True) -> Courses:
-        from gptkit.learning.courses import Courses
-
-        return Courses(self.paths.data / "courses", self.terminal.clock, keeping)
+    def once(self, make: Callable[[Services], Made]) -> Made:
+        """What `make` makes of these services, the same each time."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast("Made", self._made[make])
 
     def window(self, model: str, wanted: int | None = None) -> int | None:
         """How many tokens a request and its answer may have; None where nobody knows, and where `wanted`

@@ -28,7 +28,7 @@ class Extension:
 
     key: str
     options: tuple[Parameter, ...] = ()
-    excludes: tuple[str, ...] = ()
+    is_exclusive: bool = False
     variables: tuple[str, ...] = ()
     check: Callable[[Node, Callable[[Problem], None]], object] = _checked
 

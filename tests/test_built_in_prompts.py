@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.cli.housekeeping import RESERVED_NAMES
-from gptkit.cli.shared import RESERVED_OPTIONS, RESERVED_SHORTS
+from gptkit.cli.parts import parts
 from gptkit.output.formats import FORMATS
-from gptkit.services import Services
 from gptkit.templates import shelves
 from gptkit.templates.library import Library, Shelf
 from gptkit.templates.model import Template, Value
@@ -31,13 +29,7 @@ CJK = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 
 def library() -> Library:
     """The built-in prompts with the vocabulary of the program itself."""
-    services = Services(
-        memory_terminal(),
-        reserved_options=RESERVED_OPTIONS,
-        reserved_shorts=RESERVED_SHORTS,
-        reserved_names=RESERVED_NAMES,
-    )
-    return Library([Shelf("built-in", shelves.built_in())], services.words)
+    return Library([Shelf("built-in", shelves.built_in())], parts(memory_terminal()).words)
 
 
 @pytest.fixture(params=NAMES)

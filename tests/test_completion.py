@@ -81,7 +81,7 @@ def mine(home: Path) -> Path:
 
 
 def test_commands(tab: Tab, mine: Path) -> None:
-    assert tab.bash("gptkit ") == [*sorted([*PROMPTS, "haiku"]), *HOUSEKEEPING]
+    assert tab.bash("gptkit ") == [*sorted([*PROMPTS, "haiku"]), *(one.name for one in HOUSEKEEPING)]
     assert tab.bash("gptkit tr") == ["translate"]
     assert tab.bash("gptkit xyzzy") == []
     assert tab.fish("gptkit ha") == {"haiku": "Write a haiku."}
@@ -127,7 +127,10 @@ def test_broken_and_hostile_files_are_silent(tab: Tab, mine: Path) -> None:
     (mine / "broken.yaml").write_text("description: [\n")
     for name in ("a b", "$(touch ran)", "x\ny", "prompts", "-x"):
         (mine / f"{name}.yaml").write_text("description: x\n")
-    assert tab.bash("gptkit ") == [*sorted([*PROMPTS, "haiku", "broken"]), *HOUSEKEEPING]
+    assert tab.bash("gptkit ") == [
+        *sorted([*PROMPTS, "haiku", "broken"]),
+        *(one.name for one in HOUSEKEEPING),
+    ]
     assert tab.bash("gptkit prompts show ") == sorted([*PROMPTS, "haiku", "broken"])
     for line in ("gptkit broken --", "gptkit broken ", "gptkit nosuch ", "gptkit nosuch --x "):
         assert tab.bash(line) == []

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 
+import pytest
 from engine_parts import Parts, Plain, said
 from prompt_files import WORDS, broken, template
 
+from gptkit.capabilities import CAPABILITIES
 from gptkit.chat import Reply, Sink, Text
+from gptkit.cli import main, quick
+from gptkit.cli.call import Call
+from gptkit.cli.parts import parts
 from gptkit.engine.ask import ask
-from gptkit.engine.capabilities import CAPABILITIES, Capability, run
+from gptkit.engine.capabilities import Capability, FileReport, HousekeepingCommand, run
 from gptkit.engine.work import Invocation, Means, Outcome
+from gptkit.services import Services
 from gptkit.templates.model import Parameter, Problem, Template, Vocabulary
 from gptkit.templates.tree import Node
+from gptkit.terminal import memory_terminal
 
 
 def times(node: Node, report: Callable[[Problem], None]) -> object:
@@ -35,8 +44,8 @@ def silent(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
     return Outcome(Reply("", "stop"), "")
 
 
-REPEAT = Capability("repeat", times, repeated, (Parameter("pace", "number", short="p"),))
-SILENCE = Capability("silence", lambda node, report: node.data(), silent, excludes=("loud",))
+REPEAT = Capability("repeat", times, (Parameter("pace", "number", short="p"),), run=repeated)
+SILENCE = Capability("silence", lambda node, report: node.data(), run=silent)
 KNOWN = (REPEAT, SILENCE)
 VOCABULARY = Vocabulary(WORDS.formats, KNOWN)
 
@@ -56,10 +65,10 @@ def test_a_file_that_declares_a_capability_has_what_it_runs() -> None:
     assert answer(template("description: x\nsilence: yes", VOCABULARY)) == " (0)"
 
 
-def test_the_first_of_the_list_takes_precedence() -> None:
-    prompt = template("description: x\nsilence: yes\nrepeat: 2", VOCABULARY)
-    assert answer(prompt) == "a b (2)"
-    assert answer(prompt, (SILENCE, REPEAT)) == " (0)"
+def test_a_file_cannot_declare_two_that_run() -> None:
+    assert broken("description: x\nsilence: yes\nrepeat: 2", VOCABULARY) == [
+        (2, "silence", "does not go together with 'repeat'", "")
+    ]
 
 
 def test_a_capability_that_is_not_known_runs_nothing() -> None:
@@ -97,4 +106,55 @@ def test_the_sink_reaches_what_runs() -> None:
 def test_the_program_knows_no_two_capabilities_of_one_key() -> None:
     keys = [capability.key for capability in CAPABILITIES]
     assert len(set(keys)) == len(keys)
-    assert all(other in keys for capability in CAPABILITIES for other in capability.excludes)
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES, ids=lambda one: one.key)
+def test_what_a_capability_loads_late_is_there_and_its_own(capability: Capability) -> None:
+    home = capability.check.__module__.rpartition(".")[0]
+    places = [hook.__name__ for hook in capability if callable(hook) and ":" in hook.__name__]
+    for place in places:
+        module, _, name = place.partition(":")
+        assert module.startswith(f"{home}.")
+        assert callable(getattr(import_module(module), name))
+
+
+def greeted(call: Call) -> int | None:
+    if not call.values.get("greet"):
+        return None
+    call.services.terminal.write(f"{call.template.capabilities['greeter']}, {call.given().text}!\n")
+    return 0
+
+
+def report(_services: Services, name: str) -> FileReport | None:
+    return FileReport("greeting", (f"{name}: ok",), False) if name.endswith(".hello") else None
+
+
+GREETER = Capability(
+    "greeter",
+    lambda node, report: node.data(),
+    (Parameter("greet", "boolean", plain=True, help="Greet."),),
+    take_over=greeted,
+    check_file=report,
+    commands=(HousekeepingCommand("greetings", "gptkit.cli.doctor", "List the greetings."),),
+)
+
+
+def test_a_capability_is_added_without_touching_another_file(tmp_path: Path) -> None:
+    """An option, a hook of `prompts check` and a command of its own, through the whole command line."""
+    prompts = tmp_path / "config" / "prompts"
+    prompts.mkdir(parents=True)
+    (prompts / "hi.yaml").write_text("description: Says hi.\ngreeter: Hallo\n")
+
+    def run_program(*words: str) -> tuple[int, str]:
+        terminal = memory_terminal(environ={"GPTKIT_HOME": str(tmp_path)})
+        with terminal.attached():
+            services = parts(terminal, (*CAPABILITIES, GREETER))
+            code = quick.run(words, services)
+            code = main.run(list(words), services) if code is None else code
+        return code, terminal.output.decode()
+
+    assert run_program("hi", "世界", "--greet") == (0, "Hallo, 世界!\n")
+    code, page = run_program("hi", "--help")
+    assert (code, "--greet" in page) == (0, True)
+    assert run_program("prompts", "check", "a.hello") == (0, "a.hello: ok\n")
+    assert "List the greetings." in run_program("--help")[1]

@@ -48,7 +48,7 @@ LITERAL = (
 def pages() -> list[tuple[str, ...]]:
     """The words before every `--help` that there is."""
     found: list[tuple[str, ...]] = [(), *((name,) for name in PROMPTS)]
-    for name in HOUSEKEEPING:
+    for name in (one.name for one in HOUSEKEEPING):
         _, _, commands = page((name,)).partition("\nCommands:\n")
         found += [(name,), *((name, word) for word in re.findall(r"^  (\S+)", commands, re.MULTILINE))]
     return found

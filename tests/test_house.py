@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "gptkit"
-FILE_LINES, FUNCTION_LINES, PARAMETERS = 300, 40, 7
+FILE_LINES, FUNCTION_LINES, PARAMETERS = 500, 40, 7
 
 
 def test_the_package_keeps_to_the_sizes() -> None:
@@ -20,8 +20,8 @@ def test_the_package_keeps_to_the_sizes() -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("x = 1\n" * 300, []),
-        ("x = 1\n" * 301, ["m.py: 301 lines"]),
+        ("x = 1\n" * 500, []),
+        ("x = 1\n" * 501, ["m.py: 501 lines"]),
         ("def f():\n" + "    x = 1\n" * 39, []),
         ("def f():\n" + "    x = 1\n" * 40, ["m.py:1: f has 41 lines"]),
         ("class A:\n    async def f(self):\n" + "        x = 1\n" * 40, ["m.py:2: f has 41 lines"]),

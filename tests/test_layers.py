@@ -26,7 +26,7 @@ LAYERS = {
     "learning.courses": 2,
     "engine": 3,
     "services": 4,
-    "cli": 5,
+    **dict.fromkeys(["cli", "capabilities"], 5),
     "__main__": 6,
 }
 ALLOWED = {0: {0}, 1: {0, 1}, 2: {0, 1, 2}, 3: {0, 1, 3}, 4: {0, 1, 2, 3, 4}}

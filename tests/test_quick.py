@@ -10,12 +10,13 @@ from fake.program import AsProcess, InMemory, Surroundings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gptkit.capabilities.character.npc_server import ONE_EXCHANGE
+from gptkit.capabilities.conversation.config import GIVEN_OTHERWISE
+from gptkit.capabilities.long.job import ONE_ANSWER
 from gptkit.cli import quick
-from gptkit.cli.character.npc import ONE_EXCHANGE
 from gptkit.cli.command import command
 from gptkit.cli.pages import page
 from gptkit.cli.parts import parts
-from gptkit.cli.prompting import GIVEN_OTHERWISE, ONE_ANSWER
 from gptkit.cli.shared import FLAGS, SharedOptions
 from gptkit.templates.model import Parameter, Template, Value
 from gptkit.terminal import memory_terminal

@@ -323,15 +323,15 @@ def test_the_key_of_a_capability_is_known_and_suggested() -> None:
     assert broken("description: x\ndocuments: y")[0][2] == "unknown key"
 
 
-def test_capabilities_that_exclude_each_other_are_refused() -> None:
+def test_at_most_one_capability_takes_the_place_of_the_exchange() -> None:
     words = with_capabilities(
-        Extension("long", excludes=("tools",)), Extension("tools"), Extension("documents")
+        Extension("course", is_exclusive=True), Extension("tools", is_exclusive=True), Extension("documents")
     )
-    assert broken("description: x\ntools: a\n\nlong: map", words) == [
-        (4, "long", "does not go together with 'tools'", "")
+    assert broken("description: x\ntools: a\n\ncourse: b", words) == [
+        (2, "tools", "does not go together with 'course'", "")
     ]
-    assert template("description: x\ndocuments: a\nlong: map", words).capabilities == {
-        "long": "map",
+    assert template("description: x\ndocuments: a\ncourse: b", words).capabilities == {
+        "course": "b",
         "documents": "a",
     }
 

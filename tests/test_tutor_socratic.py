@@ -12,7 +12,7 @@ from fake.program import InMemory
 from fake.server import FakeServer
 from tutoring import check, last, system, told, update
 
-from gptkit.engine.learner.socratic import FALLBACK, FALLBACK_IN_CHINESE, FALLBACK_IN_TRADITIONAL_CHINESE
+from gptkit.capabilities.course.socratic import FALLBACK, FALLBACK_IN_CHINESE, FALLBACK_IN_TRADITIONAL_CHINESE
 
 SOLUTION = "It is three: x = 3."
 QUESTION = "What is half of six?"

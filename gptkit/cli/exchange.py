@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gptkit.chat import Request
     from gptkit.cli.gather import Given
     from gptkit.cli.shared import SharedOptions
-    from gptkit.engine.character.greeting import Greeting
+    from gptkit.engine.capabilities import Greeting
     from gptkit.engine.conversation import Past
     from gptkit.history.model import Opening, Session, Summary, Turn
     from gptkit.history.store import Store
@@ -116,7 +116,9 @@ class Conversation:
         parent = self._newest()
         invocation = self._with_past(base, None, parent)
         means = self.services.rehearsal(self.services.format(self.template))
-        return invocation, first_request(invocation, means._replace(stores=self.stores))
+        return invocation, first_request(
+            invocation, means._replace(stores=self.stores), self.services.capabilities
+        )
 
     def chain(self) -> Iterator[Turn]:
         """The turns of the conversation, the newest first."""
@@ -229,7 +231,10 @@ class Conversation:
             def room(wanted: int) -> int | None:
                 most = limit or self.services.window(base.model, wanted)
                 alone = prompt_tokens(
-                    request(prepared(base, self.stores), self.services.format(self.template))
+                    request(
+                        prepared(base, self.stores, self.services.capabilities),
+                        self.services.format(self.template),
+                    )
                 )
                 if most is None:
                     return None
@@ -246,7 +251,7 @@ class Conversation:
                     self.store.add_summary(recalled.fresh.upto, recalled.fresh.text, base.model)
             notes = self._kept(parent) if self.template.capabilities else {}
             base = base._replace(turns=recalled.turns, summary=recalled.summary, notes=notes)
-        return prepared(base, self.stores)
+        return prepared(base, self.stores, self.services.capabilities)
 
     def _recorded(
         self, invocation: Invocation, means: Means, parent: int | None, extra: Mapping[str, object] | None
@@ -258,7 +263,8 @@ class Conversation:
         try:
             with record:
                 try:
-                    outcome = run(invocation, means._replace(settled=record.settle), record.listening(sink))
+                    means = means._replace(settled=record.settle)
+                    outcome = run(invocation, means, record.listening(sink), services.capabilities)
                 finally:
                     if sink is not None:
                         sink.close()

@@ -10,10 +10,8 @@ import typer.core
 
 from gptkit import __version__
 from gptkit.cli.command import command
-from gptkit.cli.housekeeping import HOUSEKEEPING
 from gptkit.cli.pages import CONTEXT, Command, Group, Page, adopt, page
 from gptkit.cli.usage_errors import usage_fault
-from gptkit.engine.capabilities import CAPABILITIES
 from gptkit.errors import GptkitError, UsageFault
 from gptkit.sanitize import one_line
 from gptkit.services import Services
@@ -22,6 +20,7 @@ from gptkit.templates.reader import nearest
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions
+    from gptkit.engine.capabilities import HousekeepingCommand
     from gptkit.templates.library import Entry
     from gptkit.templates.model import Template, Value
 
@@ -72,18 +71,19 @@ class PromptGroup(Group):
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
         entries = _services(ctx).library.entries() if self._listed is None else self._listed
-        names = [name for name in entries if name not in HOUSEKEEPING]
+        housekeeping = _services(ctx).housekeeping
+        names = [name for name in entries if name not in housekeeping]
         if ctx.resilient_parsing:
             names = [name for name in names if parse.name_problem(name, _services(ctx).words) is None]
-        return [*names, *HOUSEKEEPING]
+        return [*names, *housekeeping]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
         services = _services(ctx)
         looks = page(services.terminal)
         if self._listed is not None:
             return _summary(services, cmd_name, self._listed.get(cmd_name), looks)
-        if cmd_name in HOUSEKEEPING:
-            return _housekeeping(cmd_name)
+        if command := services.housekeeping.get(cmd_name):
+            return _housekeeping(command)
         return _prompt(services, cmd_name, looks) if services.library.entry(cmd_name) else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
@@ -122,8 +122,8 @@ def _services(ctx: Any) -> Services:  # noqa: ANN401
 
 def _summary(services: Services, name: str, entry: Entry | None, looks: Page) -> Command:
     """A command for a list: its name and its help, and nothing behind them."""
-    if entry is None or name in HOUSEKEEPING:
-        text, panel = HOUSEKEEPING[name].help, HOUSEKEEPING_PANEL
+    if entry is None or name in services.housekeeping:
+        text, panel = services.housekeeping[name].help, HOUSEKEEPING_PANEL
     else:
         try:
             text = services.library.outline(entry).description
@@ -138,7 +138,7 @@ def _summary(services: Services, name: str, entry: Entry | None, looks: Page) ->
 
 def _prompt(services: Services, name: str, looks: Page) -> Any:  # noqa: ANN401
     template: Template = services.template(name)
-    extra = [option for one in CAPABILITIES if one.key in template.capabilities for option in one.options]
+    extra = [option for one in services.declared(template) for option in one.options]
 
     def call(values: Mapping[str, Value], shared: SharedOptions) -> int:
         from gptkit.cli.prompting import prompt
@@ -148,11 +148,11 @@ def _prompt(services: Services, name: str, looks: Page) -> Any:  # noqa: ANN401
     return command(template, call, extra, looks)
 
 
-def _housekeeping(name: str) -> Any:  # noqa: ANN401
+def _housekeeping(command: HousekeepingCommand) -> Any:  # noqa: ANN401
     import importlib
 
-    found = adopt(importlib.import_module(HOUSEKEEPING[name].module).app)
-    found.name = name
+    found = adopt(importlib.import_module(command.module).app)
+    found.name = command.name
     return found
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gptkit.cli.housekeeping import RESERVED_NAMES
+from gptkit.capabilities import CAPABILITIES
+from gptkit.cli.housekeeping import FUTURE, HOUSEKEEPING
 from gptkit.cli.shared import RESERVED_OPTIONS, RESERVED_SHORTS
 from gptkit.services import Services
 
 if TYPE_CHECKING:
+    from gptkit.engine.capabilities import Capability
     from gptkit.terminal import Terminal
 
 
-def parts(terminal: Terminal) -> Services:
+def parts(terminal: Terminal, capabilities: Sequence[Capability] = CAPABILITIES) -> Services:
+    commands = (*HOUSEKEEPING, *(command for one in capabilities for command in one.commands))
+    housekeeping = {command.name: command for command in commands}
     return Services(
         terminal,
         reserved_options=RESERVED_OPTIONS,
         reserved_shorts=RESERVED_SHORTS,
-        reserved_names=RESERVED_NAMES,
+        reserved_names=frozenset(housekeeping) | frozenset(FUTURE),
+        capabilities=capabilities,
+        housekeeping=housekeeping,
     )

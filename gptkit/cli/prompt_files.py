@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from gptkit.cli.command import command
 from gptkit.cli.gather import gather
 from gptkit.cli.pages import page
-from gptkit.engine.capabilities import CAPABILITIES
 from gptkit.engine.work import Invocation, request
 from gptkit.errors import CannotRead, DataFault, GptkitError, NoPermission, UsageFault
 from gptkit.files import write_private
@@ -134,7 +133,7 @@ def render(services: Services, name: str, arguments: list[str]) -> int:
                 services.terminal.show(message.content.removesuffix("\n"))
         return 0
 
-    extra = [option for one in CAPABILITIES if one.key in template.capabilities for option in one.options]
+    extra = [option for one in services.declared(template) for option in one.options]
     built = command(template, call, extra, page(services.terminal))
     code: object = built.main(
         arguments,

@@ -16,6 +16,7 @@ from gptkit.templates.library import Entry
 from gptkit.templates.model import BrokenPrompt
 
 if TYPE_CHECKING:
+    from gptkit.engine.capabilities import FileReport
     from gptkit.services import Services
     from gptkit.templates.trial import Trial
 
@@ -131,23 +132,23 @@ def edit(ctx: typer.Context, name: Name) -> None:
 @app.command()
 def check(ctx: typer.Context, names: Names = None) -> None:
     """Say what is wrong with prompt files and character cards: file, line or field, the nearest word."""
-    from gptkit.cli.character.faults import card, verdict
-
     services = _services(ctx)
     broken = 0
-    cards = {name: path for name in names or [] if (path := card(services, name))}
-    for path in cards.values():
-        found = verdict(path)
-        broken += found.is_broken
-        services.terminal.show("\n".join(found.lines))
-    prompts = [name for name in names or [] if name not in cards]
+    reports = {name: report for name in names or [] if (report := _file_report(services, name))}
+    for report in reports.values():
+        broken += report.is_broken
+        services.terminal.show("\n".join(report.lines))
+    prompts = [name for name in names or [] if name not in reports]
     for entry in _named(services, prompts) if prompts or not names else ():
         faults = _faults(services, entry)
         broken += bool(faults)
         for line in faults or [f"{entry.name}: ok"]:
             services.terminal.show(line)
     if broken:
-        kind = "card" if cards and not prompts else "prompt file" if not cards else "file"
+        nouns = {report.noun for report in reports.values()} | (
+            {"prompt file"} if prompts or not names else set()
+        )
+        kind = nouns.pop() if len(nouns) == 1 else "file"
         raise DataFault(f"{broken} broken {kind}{'' if broken == 1 else 's'}")
 
 
@@ -232,6 +233,14 @@ def _told(row: Mapping[str, object]) -> str:
     shadows = cast("list[str]", row["shadows"])
     text = f"broken: {row['problem']}" if row["problem"] else str(row["description"])
     return text + "".join(f" (shadows {path})" for path in shadows[-1:])
+
+
+def _file_report(services: Services, name: str) -> FileReport | None:
+    """Of a file that a capability reads, such as a character card; None where a prompt is meant."""
+    for capability in services.capabilities:
+        if capability.check_file is not None and (found := capability.check_file(services, name)):
+            return cast("FileReport", found)
+    return None
 
 
 def _faults(services: Services, entry: Entry) -> list[str]:

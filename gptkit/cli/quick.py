@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gptkit.cli.housekeeping import HOUSEKEEPING
 from gptkit.cli.shared import FLAGS, SharedOptions, is_required, positionals, shared_options
-from gptkit.engine.capabilities import CAPABILITIES
 from gptkit.templates.model import Parameter, Template, Value
 
 if TYPE_CHECKING:
@@ -26,12 +24,12 @@ Given = tuple[dict[str, Value], SharedOptions]
 
 def run(argv: Sequence[str], services: Services) -> int | None:
     """The exit code of a prompt that was called plainly; None when Typer has to look at the words."""
-    if not argv or argv[0][:1] == "-" or argv[0] in HOUSEKEEPING:
+    if not argv or argv[0][:1] == "-" or argv[0] in services.housekeeping:
         return None
     if "_GPTKIT_COMPLETE" in services.terminal.environ or services.library.entry(argv[0]) is None:
         return None
     template = services.template(argv[0])
-    extra = [option for one in CAPABILITIES if one.key in template.capabilities for option in one.options]
+    extra = [option for one in services.declared(template) for option in one.options]
     found = given(argv[1:], template, extra)
     if found is None:
         return None

@@ -1,14 +1,10 @@
-"""What prompt files can declare beyond one exchange: the one list of capabilities."""
+"""What a prompt file can declare beyond one exchange: the type of a capability, and how one runs."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gptkit.chat import Event, Request, Sink
 from gptkit.engine.ask import ask
-from gptkit.engine.character import casting as character
-from gptkit.engine.conversation import declared
-from gptkit.engine.learner import setting as course
-from gptkit.engine.long.declared import OPTIONS, long
 from gptkit.engine.work import Invocation, Means, Outcome
 from gptkit.errors import InternalFault
 from gptkit.templates.model import Parameter, Problem
@@ -21,52 +17,85 @@ Prepare = Callable[[Invocation, Mapping[str, object]], Invocation]
 """Takes the stores of capabilities by their keys."""
 
 
+class HousekeepingCommand(NamedTuple):
+    """A command that is written in Python: the module whose `app` it is, imported when it is called."""
+
+    name: str
+    module: str
+    help: str
+
+
 class Capability(NamedTuple):
     """A key of prompt files: how it is checked, what it adds to a command, what runs for it.
 
     `check` turns the key's node into the capability's own value, which is found again under the
-    key in `Template.capabilities`. `prepare` adds to an invocation what the request needs, without
-    sending anything; `run` takes the place of the single exchange. `variables` are those that the
-    template may use because of it. `excludes` names the capabilities it does not go with.
+    key in `Template.capabilities`. `options` are added to the command, `variables` to what its
+    template may use. At most one capability of a file may have a `run`.
     """
 
     key: str
     check: Callable[["Node", Callable[[Problem], None]], object]
-    run: Run | None = None
     options: tuple[Parameter, ...] = ()
-    prepare: Prepare | None = None
     variables: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
+    prepare: Prepare | None = None
+    """Adds to an invocation what the request needs, without sending anything."""
+    run: Run | None = None
+    """Takes the place of the single exchange."""
+    take_over: Callable[..., int | None] | None = None
+    """Given the call of a command: the exit code of what it does in place of an exchange; None where that
+    call is not for this capability."""
+    store: Callable[..., object] | None = None
+    """Given the services and whether anything may be kept: what the capability reads and keeps."""
+    greeting: Callable[..., Any] | None = None
+    """Given services, template and values: the Greeting of a new conversation; None where nobody greets."""
+    session_name: Callable[..., str] | None = None
+    """Given template and values: the name of the conversation that goes on unasked; empty for none."""
+    loop_commands: Callable[..., Any] | None = None
+    """Given the Talk of a prompt loop: the commands that it has because of this capability."""
+    begin_loop: Callable[..., None] | None = None
+    """Given the Talk: shows what stands before the first word; raises what makes a talk impossible."""
+    check_file: Callable[..., Any] | None = None
+    """Given services and a name: the FileReport of `prompts check` on a file of the capability's own; None
+    where the name means no such file."""
+    commands: tuple[HousekeepingCommand, ...] = ()
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether it takes the place of the exchange, so that no other of that kind goes with it."""
+        return self.run is not None
 
 
-CAPABILITIES: tuple[Capability, ...] = (
-    Capability("conversation", declared),
-    Capability("long", long, options=OPTIONS),
-    Capability(
-        course.KEY,
-        course.setting,
-        run=course.run,
-        options=course.OPTIONS,
-        prepare=course.prepare,
-        variables=(course.KEY,),
-        excludes=(character.KEY,),
-    ),
-    Capability(
-        character.KEY,
-        character.casting,
-        run=character.run,
-        options=character.OPTIONS,
-        prepare=character.prepare,
-        variables=character.VARIABLES,
-        excludes=(course.KEY,),
-    ),
-)
-"""In the order in which they take precedence when a file declares several."""
+class Greeting(NamedTuple):
+    """`said` is what the model sees of it, `shown` what the user sees; `notes` are kept with it."""
+
+    said: str
+    shown: str
+    notes: Mapping[str, object]
 
 
-def prepared(
-    invocation: Invocation, stores: Mapping[str, object], known: tuple[Capability, ...] = CAPABILITIES
-) -> Invocation:
+class FileReport(NamedTuple):
+    """What `prompts check` tells of a file that is no prompt, what such a file is called, and whether it
+    cannot be used."""
+
+    noun: str
+    lines: tuple[str, ...]
+    is_broken: bool
+
+
+def lazily(place: str) -> Callable[..., Any]:
+    """The function at `package.module:name`, which is imported when it is called."""
+    module, _, name = place.partition(":")
+
+    def call(*arguments: object) -> object:
+        from importlib import import_module
+
+        return getattr(import_module(module), name)(*arguments)
+
+    call.__name__ = place
+    return call
+
+
+def prepared(invocation: Invocation, stores: Mapping[str, object], known: Sequence[Capability]) -> Invocation:
     """The invocation with what every capability of its template brings into the request."""
     for capability in known:
         if capability.prepare is not None and capability.key in invocation.template.capabilities:
@@ -74,9 +103,7 @@ def prepared(
     return invocation
 
 
-def run(
-    invocation: Invocation, means: Means, sink: Sink | None, known: tuple[Capability, ...] = CAPABILITIES
-) -> Outcome:
+def run(invocation: Invocation, means: Means, sink: Sink | None, known: Sequence[Capability]) -> Outcome:
     """Run the first capability of the template that has a way of its own, else the single exchange."""
     for capability in known:
         if capability.run is not None and capability.key in invocation.template.capabilities:
@@ -84,14 +111,14 @@ def run(
     return ask(invocation, means, sink)
 
 
-def first_request(invocation: Invocation, means: Means) -> Request:
+def first_request(invocation: Invocation, means: Means, known: Sequence[Capability]) -> Request:
     """What `run` would send first. Nothing is sent: the means need no provider of their own."""
 
     def stop(request: Request) -> Iterator[Event]:
         raise _Asked(request)
 
     try:
-        run(invocation, means._replace(provider=stop), None)
+        run(invocation, means._replace(provider=stop), None, known)
     except _Asked as asked:
         return asked.request
     raise InternalFault("dry run: nothing was asked")

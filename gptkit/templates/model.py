@@ -133,8 +133,8 @@ class Extension(Protocol):
         """Turns the key's node into the capability's own value, reporting what is wrong."""
 
     @property
-    def excludes(self) -> tuple[str, ...]:
-        """Keys of capabilities that it does not make sense with."""
+    def is_exclusive(self) -> bool:
+        """At most one of this kind goes into a file."""
 
 
 class Vocabulary(NamedTuple):

@@ -226,11 +226,9 @@ def _capabilities(
     entries: Mapping[str, Node], extensions: Sequence[Extension], report: Report
 ) -> Mapping[str, object]:
     present = [extension for extension in extensions if extension.key in entries]
-    for extension in present:
-        for other in present:
-            if other.key in extension.excludes:
-                message = f"does not go together with '{other.key}'"
-                report(Problem(entries[extension.key].line, extension.key, message))
+    exclusive = [extension.key for extension in present if extension.is_exclusive]
+    for key in exclusive[1:]:
+        report(Problem(entries[key].line, key, f"does not go together with '{exclusive[0]}'"))
     return {one.key: one.check(entries[one.key], report) for one in present}
 
 

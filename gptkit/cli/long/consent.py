@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from gptkit.capabilities.long.config import piece_tokens
 from gptkit.cli.long.progress import CLEAR, redraws
 from gptkit.documents.pieces import Piece
 from gptkit.documents.tokens import estimate
-from gptkit.engine.long.declared import piece_tokens
 from gptkit.errors import OverBudget
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.chat import Message, Reply, Request
 from gptkit.cli import invoking, target
 from gptkit.cli.gather import DASH, Given, beside, document
@@ -20,7 +21,6 @@ from gptkit.cli.long.setup import READ_WHOLE, Source, job, opened, patient_means
 from gptkit.cli.long.walk import Plan, Work, plan
 from gptkit.documents.formats import FORMATS
 from gptkit.documents.pieces import Piece
-from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.map import Share, mapped_all, placed
 from gptkit.engine.work import Means, Outcome
 from gptkit.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gptkit.capabilities.long.config import LEAST_PIECE, piece_tokens
 from gptkit.chat import Message, Request
 from gptkit.cli import answer, invoking
 from gptkit.cli.gather import Given
@@ -16,7 +17,6 @@ from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.output import Place
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import Source, job, patient_means, pieces_of
-from gptkit.engine.long.declared import LEAST_PIECE, piece_tokens
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.engine.work import Means, Outcome
 from gptkit.errors import GptkitError, Incomplete

@@ -8,6 +8,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.chat import Message, Reply, Request
 from gptkit.cli import answer, invoking
 from gptkit.cli.gather import Given
@@ -18,7 +19,6 @@ from gptkit.cli.long.output import Collected, File, Output, Plain, Shown
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import Source, job, patient_means, pieces_of, working
 from gptkit.engine.budget import Budget
-from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done
 from gptkit.engine.work import Means, Outcome

@@ -9,6 +9,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given, LongText, content
 from gptkit.cli.long.consent import share_of_price
@@ -17,7 +18,6 @@ from gptkit.documents.glossary import Glossary
 from gptkit.documents.pieces import Format, Piece
 from gptkit.documents.stream import lines
 from gptkit.documents.tokens import estimate
-from gptkit.engine.long.declared import long_mode, piece_tokens
 from gptkit.engine.long.values import Job, Memory
 from gptkit.engine.work import Invocation, Means, Policy
 from gptkit.errors import BadConfiguration, DataFault, UsageFault

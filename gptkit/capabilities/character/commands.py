@@ -1,0 +1,111 @@
+"""What the prompt loop shows of a character: its world, its dice, its greetings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from gptkit.capabilities.character.config import KEY
+from gptkit.capabilities.character.context import greeting, role
+from gptkit.capabilities.character.state import memory
+from gptkit.characters.dice import Dice, seed_of
+from gptkit.chat import Text
+from gptkit.cli import answer
+from gptkit.cli.loop.commands import Command
+from gptkit.cli.shared import SharedOptions
+from gptkit.engine.capabilities import Greeting
+from gptkit.errors import NoInput, UsageFault
+from gptkit.sanitize import one_line
+
+if TYPE_CHECKING:
+    from gptkit.capabilities.character.context import Cards
+    from gptkit.cli.loop.commands import Desk
+    from gptkit.cli.talk import Talk
+    from gptkit.engine.capabilities import Greeting
+    from gptkit.services import Services
+    from gptkit.templates.model import Template, Value
+
+
+def found(services: Services, template: Template, values: Mapping[str, Value]) -> Greeting | None:
+    return greeting(template, values, cards(services, template))
+
+
+def cards(services: Services, template: Template) -> Cards:
+    return cast("Cards", services.stores(template)[KEY])
+
+
+SHOWN = 70
+"""Characters of a greeting in the list of them."""
+
+
+def commands(talk: Talk) -> tuple[Command, ...]:
+    throws = _Throws(talk)
+    return (
+        Command("state", "show the world as it is now", _state),
+        Command("roll", "throw dice, and tell the result with the next message", throws.roll, "DICE"),
+        Command("greeting", "list the greetings, or begin again with another one", _greeting, "[N]"),
+    )
+
+
+def begin(talk: Talk) -> None:
+    """Where nothing has been said yet, the character speaks first."""
+    role(talk.template, talk.values, cards(talk.services, talk.template).card)
+    if talk.last is None and talk.greeting is not None:
+        _show(talk, talk.greeting.shown)
+
+
+class _Throws:
+    """The user's own dice: they take nothing from those of the character."""
+
+    def __init__(self, talk: Talk) -> None:
+        seed = talk.values.get("seed")
+        self._dice = Dice(seed ^ seed_of("/roll") if isinstance(seed, int) else None)
+
+    def roll(self, desk: Desk, notation: str) -> None:
+        text = self._dice.roll(notation).text
+        desk.talk.add_aside(f"(dice: {text})")
+        desk.show(text)
+
+
+def _state(desk: Desk, _argument: str) -> None:
+    talk = desk.talk
+    who = role(talk.template, talk.values, cards(talk.services, talk.template).card)
+    if not who.variables:
+        raise NoInput("neither the card nor the prompt file declares a state of the world")
+    kept = memory(talk.notes(), talk.values, who.variables)
+    for name, value in kept.state.items():
+        desk.show(f"{name}: {str(value).lower() if isinstance(value, bool) else value}")
+    if kept.refused:
+        desk.show(f"the last change was not made: {kept.refused}")
+
+
+def _greeting(desk: Desk, number: str) -> None:
+    talk = desk.talk
+    who = role(talk.template, talk.values, cards(talk.services, talk.template).card)
+    if who.card is None:
+        raise NoInput("a character that is described in words has no greetings")
+    if not number:
+        for place in range(1, len(who.card.greetings) + 1):
+            one = found(talk.services, talk.template, {**talk.values, "greeting": place})
+            desk.show(f"{place}: {one_line(one.shown if one is not None else '', SHOWN)}")
+        return
+    if not number.isdecimal() or len(number) > 6:
+        raise UsageFault(f"'/greeting': '{number}' is not the number of a greeting")
+    greeting = found(talk.services, talk.template, {**talk.values, "greeting": int(number)})
+    talk.choose("greeting", int(number))
+    talk.begin_again(greeting)
+    if greeting is not None:
+        _show(talk, greeting.shown)
+
+
+def _show(talk: Talk, text: str) -> None:
+    services = talk.services
+    form = services.format(talk.template)
+    sink = answer.sink(
+        services.terminal, answer.showing(SharedOptions()), form, services.settings.boolean("markdown")
+    )
+    if sink is None:
+        services.terminal.show(text)
+        return
+    sink(Text(text))
+    sink.close()

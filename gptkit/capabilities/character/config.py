@@ -1,0 +1,99 @@
+"""The capability `character:` of prompt files: who is played, what is kept of the world, who throws dice."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from gptkit.engine.capabilities import Capability, lazily
+from gptkit.templates.model import Parameter, Problem
+
+if TYPE_CHECKING:
+    from gptkit.characters.card import Finding, Variable
+    from gptkit.cli.call import Call
+    from gptkit.templates.tree import Node
+
+
+KEY = "character"
+_FOLDER = "gptkit.capabilities.character"
+VARIABLES = ("card", "user")
+OPTIONS = (
+    Parameter("user", help="Who you are to the character."),
+    Parameter("greeting", "integer", help="Begin with this greeting of the card; 1 is the first."),
+    Parameter("dice", "boolean", plain=True, help="Let the character ask for dice; the program throws them."),
+    Parameter("seed", "integer", help="Make dice and all else that is random repeatable."),
+    Parameter(
+        "npc", "boolean", plain=True, help="Play in a game: one JSON object a line in, one a line out."
+    ),
+    Parameter("schema", "file", help="With --npc: JSON Schema of the replies; the card's if left out."),
+    Parameter("actions", "list", help="With --npc: what the character may do, such as 'wave,leave'."),
+    Parameter("workers", "integer", help="With --npc: how many sessions are answered at once (8)."),
+)
+
+
+class Casting(NamedTuple):
+    """What a prompt file says under `character`.
+
+    Without a `card` (a path, or a name in the folder of characters) the parameter `character` says
+    who is played. `state` is what the world has beside what the card declares.
+    """
+
+    card: str = ""
+    state: tuple["Variable", ...] = ()
+    dice: bool = False
+
+
+def casting(node: "Node", report: Callable[[Problem], None]) -> Casting:
+    """`character: true`, or a mapping."""
+    from gptkit.templates.reader import mapping, word
+
+    value = node.data()
+    if value is True:
+        return Casting()
+    if not isinstance(value, dict):
+        report(Problem(node.line, KEY, f"must be true or a mapping of keys, this is {node.kind}"))
+        return Casting()
+    entries = mapping(node, KEY, report, Casting._fields)
+    dice = entries.get("dice")
+    if dice is not None and not isinstance(dice.data(), bool):
+        report(Problem(dice.line, f"{KEY}.dice", "must be true or false"))
+    card = word(entries.get("card"), f"{KEY}.card", report)
+    return Casting(card, _state(node, entries, report), dice is not None and dice.data() is True)
+
+
+def _state(
+    node: "Node", entries: "Mapping[str, Node]", report: Callable[[Problem], None]
+) -> "tuple[Variable, ...]":
+    if "state" not in entries:
+        return ()
+    from gptkit.characters import world
+
+    def told(finding: "Finding") -> None:
+        place = node
+        for part in finding.field.split(".")[1:]:
+            place = place.value.get(part, place) if isinstance(place.value, dict) else place
+        report(Problem(place.line, finding.field, finding.message))
+
+    return world.variables(entries["state"].data(), f"{KEY}.state", told)
+
+
+def _take_over(call: "Call") -> int | None:
+    if not call.values.get("npc"):
+        return None
+    code: int = _serve(call.services, call.template, call.values, call.shared)
+    return code
+
+
+_serve = lazily(f"{_FOLDER}.npc_server:serve")
+CHARACTER = Capability(
+    KEY,
+    casting,
+    options=OPTIONS,
+    variables=VARIABLES,
+    prepare=lazily(f"{_FOLDER}.context:staged"),
+    run=lazily(f"{_FOLDER}.turn:played"),
+    take_over=_take_over,
+    store=lazily(f"{_FOLDER}.library:card_library"),
+    greeting=lazily(f"{_FOLDER}.commands:found"),
+    loop_commands=lazily(f"{_FOLDER}.commands:commands"),
+    begin_loop=lazily(f"{_FOLDER}.commands:begin"),
+    check_file=lazily(f"{_FOLDER}.check_command:check_file"),
+)

@@ -1,0 +1,198 @@
+"""One turn of a character: the answer with its dice, and what it has changed in the world."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+from gptkit.capabilities.character.config import KEY
+from gptkit.capabilities.character.context import role
+from gptkit.capabilities.character.state import Memory, changed, memory, notes
+from gptkit.characters.dice import Dice
+from gptkit.chat import Finished, Message, Text
+from gptkit.engine.ask import answered, ask, both
+from gptkit.engine.work import rendered, request
+from gptkit.errors import GptkitError, Incomplete, UsageFault
+
+if TYPE_CHECKING:
+    from gptkit.capabilities.character.context import Cards
+    from gptkit.characters.card import Variable
+    from gptkit.characters.dice import Roll
+    from gptkit.chat import Event, Request, Sink
+    from gptkit.engine.work import Invocation, Means, Outcome
+
+
+MOST = 3
+"""Throws in one turn."""
+GO_ON = (
+    "(The program threw the dice: {}. Go on from there with what this result means. Do not repeat what you "
+    "have written.{})"
+)
+NO_MORE = " No more dice in this turn."
+_BEGINNING = "[roll "
+_LINE = re.compile(r"\s*\[roll\s+([^\[\]\n=]{1,60})\]\s*", re.IGNORECASE)
+
+
+def thrown(invocation: Invocation, means: Means, sink: Sink | None, dice: Dice) -> Outcome:
+    """The answer with the results of its throws, without what the model made up after asking for one."""
+    first = request(invocation, means.format)
+    gate = _Gate(sink)
+    outcome = _leg(first, means, gate)
+    results: list[str] = []
+    while gate.wanted and (outcome.failure is None or isinstance(outcome.failure, Incomplete)):
+        roll = dice.roll(gate.wanted)
+        results.append(roll.text)
+        last = len(results) == MOST
+        gate.go_on(f"[roll {roll.text}]\n\n", last)
+        try:
+            leg = _leg(_further(first, gate.text, roll, last), means, gate)
+        except GptkitError as error:
+            error.partial = True
+            outcome = outcome._replace(failure=error)
+            break
+        outcome = leg._replace(reply=both(outcome.reply, leg.reply))
+    gate.end()
+    text = gate.text
+    facts = {"rolls": results} if results else {}
+    return outcome._replace(reply=outcome.reply._replace(text=text), answer=text, facts=facts)
+
+
+def wanted(line: str) -> str:
+    """The throw that a line asks for; empty if it asks for none."""
+    found = _LINE.fullmatch(line)
+    if not found:
+        return ""
+    try:
+        Dice(0).roll(found[1])
+    except UsageFault:
+        return ""
+    return found[1]
+
+
+def _leg(sent: Request, means: Means, gate: _Gate) -> Outcome:
+    """Without a sink the text is looked at when it is whole: one that was cut is asked for again."""
+    if gate.shows:
+        outcome = answered(sent, means, gate, exact=True)
+    else:
+        outcome = answered(sent, means, None, exact=True)
+        gate(Text(outcome.answer))
+    gate.settle()
+    return outcome
+
+
+def _further(first: Request, so_far: str, roll: Roll, last: bool) -> Request:
+    told = GO_ON.format(roll.text, NO_MORE if last else "")
+    return first._replace(
+        messages=(*first.messages, Message("assistant", so_far.rstrip()), Message("user", told))
+    )
+
+
+class _Gate:
+    """Lets an answer through up to the line that asks for dice; `text` is what went through."""
+
+    def __init__(self, sink: Sink | None) -> None:
+        self.wanted = ""
+        self._sink = sink
+        self._passed: list[str] = []
+        self._line = ""
+        self._held = ""
+        self._deaf = self._fresh = False
+        self._end: Finished | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self._passed)
+
+    @property
+    def shows(self) -> bool:
+        return self._sink is not None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Text):
+            self._take(event.text)
+        elif isinstance(event, Finished):
+            self._end = event
+        elif self._sink is not None:
+            self._sink(event)
+
+    def close(self) -> None:
+        """Whoever made the sink closes it."""
+
+    def settle(self) -> None:
+        """The request is over: so is its last line."""
+        held, self._held = self._held, ""
+        if held and not self.wanted:
+            self.wanted = "" if self._deaf else wanted(held)
+            if not self.wanted:
+                self._pass(held)
+
+    def go_on(self, result: str, last: bool) -> None:
+        """Show a result and listen to what follows; after the last throw nothing counts as asking."""
+        before = "" if not self._passed or self._line == "" else "\n"
+        self._pass(before + result)
+        self.wanted, self._deaf, self._fresh, self._end = "", last, True, None
+
+    def end(self) -> None:
+        if self._sink is not None and self._end is not None:
+            self._sink(self._end)
+
+    def _take(self, text: str) -> None:
+        if self.wanted:
+            return
+        if self._fresh:
+            text = text.lstrip("\n")
+            self._fresh = not text
+        for piece in re.split(r"(?<=\n)", text):
+            self._held += piece
+            if self._is_open():
+                continue
+            held, self._held = self._held, ""
+            self.wanted = "" if self._deaf or self._line else wanted(held)
+            if self.wanted:
+                return
+            self._pass(held)
+
+    def _is_open(self) -> bool:
+        """What has come of this line may still become one that asks for dice."""
+        if self._deaf or self._line or self._held.endswith("\n"):
+            return not self._held
+        begun = self._held.lstrip().lower()
+        return _BEGINNING.startswith(begun[: len(_BEGINNING)]) and len(begun) < 100
+
+    def _pass(self, text: str) -> None:
+        if text:
+            self._passed.append(text)
+            self._line = (self._line + text).rpartition("\n")[2]
+            if self._sink is not None:
+                self._sink(Text(text))
+
+
+def played(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
+    """The answer; its notes hold the world after it."""
+    for left in cast("tuple[str, ...]", invocation.extras.get("left_out", ())):
+        means.notice(left)
+    who = role(invocation.template, invocation.values, cast("Cards", means.stores[KEY]).card)
+    if who.is_plain:
+        return ask(invocation, means, sink)
+    kept = memory(invocation.notes, invocation.values, who.variables)
+    if who.dice and means.format.streams:
+        outcome = thrown(invocation, means, sink, kept.dice)
+    else:
+        outcome = ask(invocation, means, sink)
+    kept = kept._replace(answers=kept.answers + 1, refused="")
+    if who.variables and outcome.failure is None:
+        unchanged = kept._replace(refused="interrupted")
+        means.settled(outcome._replace(notes={**outcome.notes, **notes(unchanged)}))
+        kept = _after(invocation, means, kept, who.variables, outcome.answer)
+    facts = {**outcome.facts, **({"state": dict(kept.state)} if who.variables else {})}
+    return outcome._replace(notes={**outcome.notes, **notes(kept)}, facts=facts)
+
+
+def _after(
+    invocation: Invocation, means: Means, kept: Memory, variables: tuple[Variable, ...], answer: str
+) -> Memory:
+    said = next((one.content for one in rendered(invocation)[-1:] if one.role == "user"), "")
+    state, fault = changed((said, answer), kept.state, variables, means, invocation.model)
+    if fault:
+        means.warn(f"the world stays as it was: {fault}")
+    return kept._replace(state=state, refused=fault)

@@ -1,0 +1,146 @@
+"""What a prompt file says under `learner`, and what its command line says of the course."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from gptkit.engine.capabilities import Capability, lazily
+from gptkit.errors import UsageFault
+from gptkit.templates.model import Parameter, Problem, Template, Value
+from gptkit.templates.reader import mapping
+
+if TYPE_CHECKING:
+    from gptkit.cli.call import Call
+    from gptkit.templates.tree import Node
+
+
+KEY = "learner"
+_FOLDER = "gptkit.capabilities.course"
+SOCRATIC = "socratic"
+ASKING = (SOCRATIC, "quiz", "exam")
+"""Methods by which the learner is to find what is right."""
+METHODS = ("explain", *ASKING)
+TRIES = 2
+"""Attempts of the learner after which the solution may be shown."""
+OPTIONS = (
+    Parameter("tries", "integer", help="Attempts of yours before the solution is shown (default: 2)."),
+    Parameter("rubric", "file", help="Grade your answer by these criteria (text or YAML)."),
+    Parameter("key", "file", help="Grade your answer by this one, which is right."),
+    Parameter("show", "boolean", plain=True, help="Show what is known of the course, or list the courses."),
+    Parameter("due", "boolean", plain=True, help="List the reviews that are due."),
+    Parameter("review", "boolean", plain=True, help="Go through the reviews that are due."),
+    Parameter("export", "choice", choices=("anki", "csv"), help="Write the course's cards (see -o)."),
+)
+
+
+class Setting(NamedTuple):
+    """What a prompt file says of its courses.
+
+    `subject` and `method` count where the command line says nothing; `check_model` does the
+    bookkeeping: the checks of drafts, the record after an answer, the ratings of reviews.
+    """
+
+    subject: str = ""
+    method: str = ""
+    tries: int = TRIES
+    check_model: str = ""
+
+
+def setting(node: "Node", report: Callable[[Problem], None]) -> Setting:
+    """`learner: true`, or a mapping."""
+    value = node.data()
+    if value is True:
+        return Setting()
+    if not isinstance(value, dict):
+        report(Problem(node.line, KEY, f"must be true or a mapping of keys, this is {node.kind}"))
+        return Setting()
+    entries = mapping(node, KEY, report, Setting._fields)
+    found = {name: entry.data() for name, entry in entries.items()}
+    tries = found.get("tries", TRIES)
+    if isinstance(tries, bool) or not isinstance(tries, int) or tries < 0:
+        report(Problem(entries["tries"].line, f"{KEY}.tries", "must be a whole number from 0 on"))
+        tries = TRIES
+    words = {name: _word(entries.get(name), name, report) for name in ("subject", "method", "check_model")}
+    if words["method"] and words["method"] not in METHODS:
+        from gptkit.templates.reader import nearest
+
+        hint = nearest(words["method"], METHODS)
+        report(Problem(entries["method"].line, f"{KEY}.method", f"no method '{words['method']}'", hint))
+    return Setting(words["subject"], words["method"], tries, words["check_model"])
+
+
+def of(template: Template) -> Setting:
+    found = template.capabilities.get(KEY)
+    return found if isinstance(found, Setting) else Setting()
+
+
+def subject(template: Template, values: Mapping[str, Value]) -> str:
+    """The subject of the course; empty where the command line must name one and does not."""
+    if any(one.variable == "subject" for one in template.declared):
+        return option(template, values, "subject") or of(template).subject
+    return of(template).subject or template.name
+
+
+def required_subject(template: Template, values: Mapping[str, Value]) -> str:
+    """Raises UsageFault without one."""
+    found = subject(template, values)
+    if not found.strip():
+        hint = f"'gptkit {template.name} SUBJECT' opens a course, 'gptkit {template.name} --show' lists them"
+        raise UsageFault("no subject given", hint=hint)
+    return found
+
+
+def method(template: Template, values: Mapping[str, Value]) -> str:
+    return str(values.get("method") or of(template).method or option(template, values, "method"))
+
+
+def tries(template: Template, values: Mapping[str, Value]) -> int:
+    """Raises UsageFault for less than none."""
+    given = values.get("tries")
+    if given is None:
+        return of(template).tries
+    if not isinstance(given, int) or given < 0:
+        raise UsageFault(f"--tries {given}: must be 0 or more")
+    return given
+
+
+def option(template: Template, values: Mapping[str, Value], variable: str) -> str:
+    """The text of an option or argument that the file may or may not have; else its default."""
+    defaults = {one.variable: one.default for one in template.declared}
+    found = values.get(variable, defaults.get(variable))
+    return "" if found is None else str(found)
+
+
+def _word(node: "Node | None", name: str, report: Callable[[Problem], None]) -> str:
+    from gptkit.templates.reader import word
+
+    return word(node, f"{KEY}.{name}", report)
+
+
+def _take_over(call: "Call") -> int | None:
+    """What options do in place of a lesson."""
+    for option, run in _MODES.items():
+        if call.values.get(option):
+            code: int = run(call.services, call.template, call.values, call.shared)
+            return code
+    return None
+
+
+_MODES = {
+    "show": lazily(f"{_FOLDER}.commands:show"),
+    "due": lazily(f"{_FOLDER}.review:show_due"),
+    "review": lazily(f"{_FOLDER}.review:review_due"),
+    "export": lazily(f"{_FOLDER}.export:export"),
+}
+COURSE = Capability(
+    KEY,
+    setting,
+    options=OPTIONS,
+    variables=(KEY,),
+    prepare=lazily(f"{_FOLDER}.lesson:prepare"),
+    run=lazily(f"{_FOLDER}.lesson:run"),
+    take_over=_take_over,
+    store=lazily(f"{_FOLDER}.store:course_store"),
+    session_name=lazily(f"{_FOLDER}.commands:session_name"),
+    loop_commands=lazily(f"{_FOLDER}.commands:commands"),
+    begin_loop=lazily(f"{_FOLDER}.commands:begin"),
+)

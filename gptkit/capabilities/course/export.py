@@ -1,0 +1,38 @@
+"""`--export anki|csv`: the cards of a course for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gptkit.capabilities.course.review import required_course
+from gptkit.capabilities.course.store import course_store
+from gptkit.cli import target
+from gptkit.errors import NoInput, UsageFault
+from gptkit.files import write_atomic
+from gptkit.learning import export as cards
+
+if TYPE_CHECKING:
+    from gptkit.cli.shared import SharedOptions
+    from gptkit.services import Services
+    from gptkit.templates.model import Template, Value
+
+
+def export(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
+    """CSV goes to standard output without `-o`; a package is bytes that no terminal can show."""
+    path = shared.output if str(shared.output) != "-" else None
+    if values["export"] == "anki" and path is None:
+        raise UsageFault("a package for Anki goes into a file", hint="name it with -o, such as -o cards.apkg")
+    learner = required_course(services, template, values)
+    if not learner.cards:
+        raise NoInput(f"the course '{learner.subject}' has no cards yet")
+    if path is not None:
+        target.check(services.terminal, path, [course_store(services).path(learner.subject)])
+    if values["export"] == "csv" and path is None:
+        services.terminal.show(cards.csv(learner).removesuffix("\n"))
+        return 0
+    anki = values["export"] == "anki"
+    data = cards.anki(learner, course_store(services).now()) if anki else cards.csv(learner).encode()
+    if path is not None:
+        write_atomic(path, data)
+    return 0

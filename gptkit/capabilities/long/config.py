@@ -1,0 +1,80 @@
+"""What a prompt file says under `long`, and the options that it gets by that."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+from gptkit.engine.capabilities import Capability, lazily
+from gptkit.templates.model import Parameter, Problem, Template
+from gptkit.templates.reader import literal, mapping, nearest
+
+if TYPE_CHECKING:
+    from gptkit.cli.call import Call
+    from gptkit.templates.tree import Node
+
+
+Mode = Literal["map", "reduce", "refuse"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+PIECE = {"map": 2000, "reduce": 6000, "refuse": 0}
+"""Tokens of a piece: for `map` few enough that a model keeps a piece's structure, and many pieces run
+side by side; for `reduce` as many as one answer can do justice to."""
+LEAST_PIECE = 50
+
+
+class Long(NamedTuple):
+    """How input larger than one request is worked on, and how many tokens a piece of it has."""
+
+    mode: Mode = "map"
+    piece: int = PIECE["map"]
+
+
+OPTIONS = (
+    Parameter("jobs", "integer", help="Pieces of a long input to work on at once.", least=1),
+    Parameter("as", "text", help="Format of the input, where its name and content do not tell."),
+    Parameter("keys", "list", help="Which values of a JSON or YAML input, such as 'items.*.title'."),
+    Parameter("glossary", "text", help="File of terms and their translations: CSV or TBX."),
+    Parameter("report", "text", help="Write what could not be proved to this file, as JSON."),
+    Parameter("memory", "boolean", default=True, help="Use and keep the answers to pieces."),
+    Parameter("fresh", "boolean", plain=True, help="Ask again for what the memory holds."),
+    Parameter("batch", "boolean", plain=True, help="Batch job of one input; only with `long: map`."),
+    Parameter("yes", "boolean", plain=True, help="Do not ask whether a costly job is to go ahead."),
+    Parameter("output-dir", "text", help="Folder for the results of the files in the folders given with -f."),
+)
+
+
+def long_mode(template: Template) -> Mode:
+    found = template.capabilities["long"]
+    return found.mode if isinstance(found, Long) else "map"
+
+
+def piece_tokens(template: Template) -> int:
+    found = template.capabilities["long"]
+    return found.piece if isinstance(found, Long) else Long().piece
+
+
+def long(node: "Node", report: Callable[[Problem], None]) -> Long:
+    """`long: map`, or a mapping with `mode` and `piece`."""
+    if isinstance(node.value, dict):
+        entries = mapping(node, "long", report, ("mode", "piece"))
+    else:
+        entries = {"mode": node}
+    word = literal(entries["mode"], "long.mode", report).strip() if "mode" in entries else "map"
+    mode = next((known for known in MODES if known == word), None)
+    if mode is None:
+        report(Problem(node.line, "long", f"'{word}' is no way to work on long input", nearest(word, MODES)))
+        return Long()
+    piece = entries["piece"].data() if "piece" in entries else PIECE[mode]
+    if not isinstance(piece, int) or isinstance(piece, bool) or (mode != "refuse" and piece < LEAST_PIECE):
+        report(Problem(node.line, "long.piece", f"must be a number of tokens, at least {LEAST_PIECE}"))
+        return Long(mode)
+    return Long(mode, piece)
+
+
+def _take_over(call: "Call") -> int | None:
+    if long_mode(call.template) == "refuse" and not call.values.get("batch"):
+        return None
+    code: int | None = _job(call)
+    return code
+
+
+_job = lazily("gptkit.capabilities.long.job:take_over")
+LONG = Capability("long", long, options=OPTIONS, take_over=_take_over)

@@ -1,0 +1,73 @@
+"""Decides whether a call takes more than one exchange, and starts the job that it takes then."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gptkit.capabilities.long.config import long_mode, piece_tokens
+from gptkit.errors import UsageFault
+
+if TYPE_CHECKING:
+    from gptkit.cli.call import Call
+    from gptkit.cli.gather import Given
+
+LONG_OVER = 64 << 10
+"""Bytes of an input that takes more than one exchange whatever it holds."""
+PIECEWISE = ("jobs", "as", "keys", "glossary", "report", "fresh", "batch", "output_dir")
+"""Options of who wants even a short text to be worked on in pieces."""
+ONE_ANSWER = ("session", "continue", "response")
+"""Options that make no sense where there are several answers."""
+STRUCTURED = re.compile(r"\s*(?:[{\[<]|---\s|WEBVTT|1\r?\n\d\d:|#.*\n|msg)")
+"""How a text may begin that is not prose; what it is, its format says."""
+PROSE = re.compile(r"(?:.*\.(?:txt|md|markdown|text)|[^.]*)\Z", re.IGNORECASE)
+"""Names of files that hold prose."""
+
+
+def take_over(call: Call) -> int | None:
+    """The exit code of a job; None for input that one exchange is enough for."""
+    services, template, shared = call.services, call.template, call.shared
+    if call.values.get("batch"):
+        _check_batch(call)
+    if call.values.get("output_dir"):
+        from gptkit.cli.long import folders
+
+        return folders.run(services, template, call.values, shared)
+    given = call.given(LONG_OVER)
+    is_file = bool(shared.file)
+    in_pieces = any(given.values.get(name) for name in PIECEWISE)
+    proved = in_pieces or _is_proved(call, given)
+    if given.long is None and not proved:
+        name = given.files[0][0] if given.files and is_file else ""
+        is_prose = PROSE.match(name) and not STRUCTURED.match(given.text)
+        if is_prose and len(given.text) < piece_tokens(template):
+            return None
+    from gptkit.cli.long.run import run
+    from gptkit.cli.long.setup import Wish, source
+
+    document = source(services, template, given, call.model, Wish(in_pieces, proved, is_file))
+    if document is None:
+        return None
+    if name := shared.first_given(ONE_ANSWER):
+        raise UsageFault(f"--{name} is for a single answer, and this text takes more than one")
+    return run(services, template, given, document, shared)
+
+
+def _check_batch(call: Call) -> None:
+    name = call.template.name
+    if long_mode(call.template) != "map":
+        raise UsageFault(f"--batch is for prompts with `long: map`, and '{name}' is none: leave it out")
+    if call.values.get("output_dir") or len(call.shared.file) > 1:
+        raise UsageFault(
+            "--batch is for one input: run the command once for each file",
+            hint=f'for f in docs/*; do gptkit {name} --batch -f "$f" -o "out/${{f##*/}}"; done',
+        )
+
+
+def _is_proved(call: Call, given: Given) -> bool:
+    """Where the answer goes to a file nobody waits for its first word: it is compared with its source."""
+    shown = not call.shared.dry_run and call.services.terminal.stdout_is_file
+    into_file = call.shared.output is not None or shown
+    is_document = given.files[:1] != (("words", given.text),) and bool(given.text)
+    alone = call.shared.first_given(ONE_ANSWER)
+    return into_file and is_document and not alone and long_mode(call.template) == "map"
