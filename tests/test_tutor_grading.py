@@ -121,6 +121,22 @@ def test_a_grade_that_cannot_be_trusted_is_none(
     assert found == (80, "", f"gptkit: the grade cannot be trusted: {problem}\n")
 
 
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (mark("style", 1, "x = 3"), '$.marks[0].criterion: must be one of ["rule", "result"], not "style"'),
+        (mark("rule", 9, "x = 3"), "$.marks[0].points: must fit maximum 3.0, unlike 9"),
+        (mark("rule", -1, ""), "$.marks[0].points: must fit minimum 0, unlike -1"),
+    ],
+)
+def test_a_grade_that_the_schema_does_not_allow_is_asked_for_once_more(
+    gptkit: InMemory, server: FakeServer, rubric: Path, given: dict[str, object], problem: str
+) -> None:
+    server.say(grade(given, mark("result", 3, "x = 3")), times=2)
+    found = gptkit("tutor", "algebra", ANSWER, "--rubric", "r.yaml")
+    assert found == (80, "", f"gptkit: the answer does not match the schema: {problem}\n")
+
+
 def test_a_key_alone_is_worth_ten_points(gptkit: InMemory, server: FakeServer, folder: Path) -> None:
     (folder / "key.txt").write_text("x = 3\n(3 points)\n")
     (folder / "answer.txt").write_text("2 * 4 = 6, so x = 4")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from gptkit.learning.quotes import is_quoted, unwrapped
 
@@ -74,44 +74,36 @@ def schema(rubric: Rubric) -> dict[str, object]:
     return _object(properties)
 
 
-def graded(rubric: Rubric, grade: object, answer: str) -> tuple[Grade | None, tuple[str, ...]]:
-    """The grade, or None and all that is wrong with it, in words that the model can be asked again with."""
-    entries = grade.get("marks") if isinstance(grade, Mapping) else None
-    if not isinstance(grade, Mapping) or not isinstance(entries, Sequence) or isinstance(entries, str):
-        return None, ("the grade is not an object with a list of marks",)
+def graded(rubric: Rubric, grade: Mapping[str, Any], answer: str) -> tuple[Grade | None, tuple[str, ...]]:
+    """The grade, or None and all that is wrong with it, in words that the model can be asked again with.
+
+    The schema of the rubric allows what the model gave.
+    """
     problems: list[str] = []
     marks: dict[str, Mark] = {}
     known = {criterion.name: criterion for criterion in rubric.criteria}
-    for entry in entries:
-        name = entry.get("criterion") if isinstance(entry, Mapping) else None
-        if not isinstance(name, str) or name not in known:
-            problems.append(f"there is no criterion '{name}'")
-        elif name in marks:
+    for entry in grade["marks"]:
+        name = entry["criterion"]
+        if name in marks:
             problems.append(f"{name}: marked twice")
         else:
             marks[name] = _mark(known[name], entry, answer, problems)
     problems += [f"{name}: not marked" for name in known if name not in marks]
     if problems:
         return None, tuple(problems)
-    feedback = grade.get("feedback")
     ordered = tuple(marks[criterion.name] for criterion in rubric.criteria)
-    return Grade(ordered, feedback.strip() if isinstance(feedback, str) else ""), ()
+    return Grade(ordered, grade["feedback"].strip()), ()
 
 
-def _mark(criterion: Criterion, entry: Mapping[str, object], answer: str, problems: list[str]) -> Mark:
-    points, evidence, reason = (entry.get(key) for key in ("points", "evidence", "reason"))
-    quote = unwrapped(evidence) if isinstance(evidence, str) else ""
-    if isinstance(points, bool) or not isinstance(points, int | float) or not math.isfinite(points):
-        problems.append(f"{criterion.name}: points must be a number")
-        points = 0
-    elif not 0 <= points <= criterion.points:
+def _mark(criterion: Criterion, entry: Mapping[str, Any], answer: str, problems: list[str]) -> Mark:
+    points, quote = entry["points"], unwrapped(entry["evidence"])
+    if points > criterion.points:
         problems.append(f"{criterion.name}: {points:g} points are not between 0 and {criterion.points:g}")
     if quote and not is_quoted(quote, answer):
         problems.append(f"{criterion.name}: the answer does not say '{quote}'")
     elif points > 0 and not quote:
         problems.append(f"{criterion.name}: points without evidence quoted from the answer")
-    said = reason.strip() if isinstance(reason, str) else ""
-    return Mark(criterion.name, round(float(points), 2), criterion.points, quote, said)
+    return Mark(criterion.name, round(float(points), 2), criterion.points, quote, entry["reason"].strip())
 
 
 def _sum(points: Iterable[float]) -> float:

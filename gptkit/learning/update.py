@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -93,15 +92,13 @@ SCHEMA: Mapping[str, object] = _object(
 
 
 def applied(
-    learner: Learner, update: object, learner_words: str, now: datetime
+    learner: Learner, update: Mapping[str, Any], learner_words: str, now: datetime
 ) -> tuple[Learner, tuple[str, ...]]:
-    """The course after a turn, and what was refused of the update and why.
+    """The course after a turn, and what was refused of the update, which SCHEMA allows, and why.
 
     `learner_words` is all that the learner wrote in the turn: a mistake must quote it. `now` is
-    aware; its own date is the learner's today. Any object is safe as an update.
+    aware; its own date is the learner's today.
     """
-    if not isinstance(update, Mapping):
-        return learner, ("the update is not an object",)
     turn = _Turn(learner, update, learner_words, now)
     turn.words()
     turn.goals()
@@ -112,7 +109,7 @@ def applied(
 
 
 class _Turn:
-    def __init__(self, learner: Learner, update: Mapping[Any, Any], said: str, now: datetime) -> None:
+    def __init__(self, learner: Learner, update: Mapping[str, Any], said: str, now: datetime) -> None:
         self.learner = learner
         self.refused: list[str] = []
         self._update = update
@@ -126,10 +123,9 @@ class _Turn:
         )
 
     def _word(self, key: str) -> str:
-        value = self._update.get(key) or ""
-        found = " ".join(_clean(value).split()) if isinstance(value, str) else ""
-        if len(found) > WORD or not isinstance(value, str):
-            self.refused.append(f"{key}: must be a text of at most {WORD} characters")
+        found = " ".join(_clean(self._update[key] or "").split())
+        if len(found) > WORD:
+            self.refused.append(f"{key}: longer than {WORD} characters")
             return ""
         return found
 
@@ -146,26 +142,16 @@ class _Turn:
 
     def topics(self) -> None:
         topics = {identity(topic.name): topic for topic in self.learner.topics}
-        entries = list(self._entries("topics"))
-        for name, entry in entries:
+        for name, entry in self._entries("topics"):
             found = self._fields(name, entry, {"name": WORD})
-            mastery = entry.get("mastery")
             if not found:
-                continue
-            if (
-                isinstance(mastery, bool)
-                or not isinstance(mastery, int | float)
-                or not math.isfinite(mastery)
-            ):
-                self.refused.append(f"{name}: mastery: must be a number from 0 to 1")
                 continue
             key = identity(found[0])
             if key not in topics and len(topics) >= TOPICS:
                 self.refused.append(f"{name}: the course has {TOPICS} topics already")
                 continue
             known = topics.get(key) or Topic(found[0])
-            clamped = round(min(max(float(mastery), 0.0), 1.0), 2)
-            topics[key] = known._replace(mastery=clamped, seen=self._now.date())
+            topics[key] = known._replace(mastery=round(float(entry["mastery"]), 2), seen=self._now.date())
         self.learner = self.learner._replace(topics=tuple(topics.values()))
 
     def mistakes(self) -> None:
@@ -205,36 +191,27 @@ class _Turn:
         return next(spelled, name)
 
     def _texts(self, key: str, caps: Mapping[str, int]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        for name, entry in self._entries(key, only=next(iter(caps)) if len(caps) == 1 else ""):
-            if found := self._fields(name, entry, caps):
+        for name, entry in self._entries(key):
+            if found := self._fields(name, {"goal": entry} if isinstance(entry, str) else entry, caps):
                 yield name, found
 
-    def _entries(self, key: str, only: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """The objects of a list, named for messages; `only` makes an object of each text in a list."""
-        given = self._update.get(key, ())
-        if not isinstance(given, list | tuple):
-            self.refused.append(f"{key}: must be a list")
-            return
+    def _entries(self, key: str) -> Iterator[tuple[str, Any]]:
+        """The entries of a list, named for messages."""
+        given = self._update[key]
         if len(given) > _AT_ONCE[key]:
             self.refused.append(f"{key}: only the first {_AT_ONCE[key]} of {len(given)} are taken")
         for index, entry in enumerate(given[: _AT_ONCE[key]], 1):
-            if only:
-                yield f"{key} {index}", {only: entry}
-            elif isinstance(entry, Mapping):
-                yield f"{key} {index}", entry
-            else:
-                self.refused.append(f"{key} {index}: must be an object")
+            yield f"{key} {index}", entry
 
-    def _fields(self, name: str, entry: Mapping[str, Any], caps: Mapping[str, int]) -> tuple[str, ...]:
+    def _fields(self, name: str, entry: Mapping[str, str], caps: Mapping[str, int]) -> tuple[str, ...]:
         """The texts of an entry, clean; nothing if one is refused. Only a topic may be empty."""
         found = []
         for field, cap in caps.items():
-            value = entry.get(field, "")
-            text = _clean(value) if isinstance(value, str) else ""
+            text = _clean(entry[field])
             if cap <= LINE:
                 text = " ".join(text.split())
             if not text and field != "topic":
-                self.refused.append(f"{name}: {field}: missing or empty")
+                self.refused.append(f"{name}: {field}: empty")
                 return ()
             if len(text) > cap:
                 self.refused.append(f"{name}: {field}: longer than {cap} characters")

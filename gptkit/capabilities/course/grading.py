@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from gptkit.capabilities.course import config
 from gptkit.chat import Finished, Message, Request, Text
@@ -104,7 +105,7 @@ def _request(invocation: Invocation, rubric: Rubric, answer: str) -> Request:
 
 def _accepted(rubric: Rubric, value: object, answer: str) -> tuple[Grade | None, tuple[str, ...]]:
     """The grade, or None and what is wrong with it: its marks, or arithmetic in its words."""
-    found, problems = graded(rubric, value, answer)
+    found, problems = graded(rubric, cast("Mapping[str, Any]", value), answer)
     if found is None:
         return None, problems
     words = "\n".join([*(mark.reason for mark in found.marks), found.feedback])

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from gptkit.capabilities.course import config
 from gptkit.chat import Message, Request
@@ -109,8 +109,10 @@ def keep(invocation: Invocation, means: Means, said: str, answer: str) -> None:
         means.notice(f"not taken into the course: {problem}")
 
 
-def _reported(invocation: Invocation, means: Means, learner: Learner, said: str, answer: str) -> object:
-    """What the model reports of the turn."""
+def _reported(
+    invocation: Invocation, means: Means, learner: Learner, said: str, answer: str
+) -> Mapping[str, Any]:
+    """What the model reports of the turn, as SCHEMA allows it."""
     last = next((m.content for m in reversed(invocation.turns) if m.role == "assistant"), "")
     shown = {
         "course": record(learner),
@@ -124,7 +126,7 @@ def _reported(invocation: Invocation, means: Means, learner: Learner, said: str,
         stream=invocation.stream,
         text=json.dumps(NOTHING),
     )
-    return structured(asked, SCHEMA, means, "update")
+    return cast("Mapping[str, Any]", structured(asked, SCHEMA, means, "update"))
 
 
 def record(learner: Learner) -> dict[str, object]:
