@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 Role = Literal["system", "user", "assistant"]
+OWN_PARAMETERS = ("model", "messages", "stream")
+"""API parameters that gptkit sets by itself."""
 
 
 class Message(NamedTuple):

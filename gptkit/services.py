@@ -120,9 +120,11 @@ class Services:
 
     def endpoint(self, model: str) -> Endpoint:
         """Raises NoPermission without a usable key, but for models that need none."""
+        from gptkit.settings.endpoint import endpoint
+
         if self.is_offline(model):
             return Endpoint("http://127.0.0.1/v1")
-        found = self.settings.endpoint()
+        found = endpoint(self.settings)
         named = (value for name, value in found.headers.items() if SECRET_HEADER.search(name))
         self.terminal.secrets.learn([found.key or "", *named])
         return found
@@ -213,9 +215,9 @@ class Services:
             return known
         from gptkit.history.charges import charges
 
-        return sum(
-            self.prices.charged(charge)[0] or 0.0 for _, charge in charges(self.history, "day", since, None)
-        )
+        with self.history.reading() as connection:
+            found = charges(connection, "day", since, None)
+            return sum(self.prices.charged(charge)[0] or 0.0 for _, charge in found)
 
     def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
         return self.prices.cost(model, prompt_tokens, completion_tokens)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from gptkit.templates import parse, render
-from gptkit.templates.model import BrokenPrompt, Parameter, Problem, Template, Vocabulary
-from gptkit.templates.tree import Node, tree
+from gptkit.templates.model import Parameter, Template, Vocabulary
+from gptkit.templates.tree import BrokenPrompt, Node, Problem, tree
 
 FILE = "/prompts/haiku.yaml"
 ALL_KEYS = (

@@ -8,7 +8,7 @@ import pytest
 from prompt_files import WORDS
 
 from gptkit.templates.library import Library, Shelf
-from gptkit.templates.model import BrokenPrompt
+from gptkit.templates.tree import BrokenPrompt
 
 
 class Folders:

@@ -10,7 +10,7 @@ from character_files import V2, V3, charx, json_bytes, png
 from gptkit.characters import check, load, sheet, world
 from gptkit.characters.card import Action, Asset, Book, Card, Entry, Finding, Variable
 from gptkit.errors import CannotRead, DataFault, NoInput
-from gptkit.templates.model import BrokenPrompt, Problem
+from gptkit.templates.tree import BrokenPrompt, Problem
 
 SHEET = """\
 name: no

@@ -19,8 +19,8 @@ from gptkit.engine.ask import ask
 from gptkit.engine.capabilities import Capability, FileReport, HousekeepingCommand, run
 from gptkit.engine.work import Invocation, Means, Outcome
 from gptkit.services import Services
-from gptkit.templates.model import Parameter, Problem, Template, Vocabulary
-from gptkit.templates.tree import Node
+from gptkit.templates.model import Parameter, Template, Vocabulary
+from gptkit.templates.tree import Node, Problem
 from gptkit.terminal import memory_terminal
 
 

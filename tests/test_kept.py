@@ -20,8 +20,7 @@ from gptkit.paths import Paths, paths
 from gptkit.templates import shelves
 from gptkit.templates.kept import FORMAT, Kept
 from gptkit.templates.library import Library, Origin, Shelf
-from gptkit.templates.model import BrokenPrompt
-from gptkit.templates.tree import SIZE_CAP, Node, tree
+from gptkit.templates.tree import SIZE_CAP, BrokenPrompt, Node, tree
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="where files have no owners, nothing is kept")
 as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")

@@ -16,6 +16,7 @@ import pytest
 
 from gptkit.errors import BadConfiguration, GptkitError, NoPermission
 from gptkit.paths import Paths
+from gptkit.settings.endpoint import endpoint
 from gptkit.settings.keys import Key, checked_key, child_environment, find_key
 from gptkit.settings.keystore import entries, put, remove
 from gptkit.settings.resolve import Settings, load
@@ -100,7 +101,7 @@ def test_a_named_variable_stands_in_for_the_usual_one(loaded: Loaded) -> None:
     both = {"OPENAI_API_KEY": "sk-private", "WORK_KEY": KEY}
     assert key_of(loaded(user, both)) == (KEY, "environment WORK_KEY")
     with pytest.raises(NoPermission) as caught:
-        loaded(user, {"OPENAI_API_KEY": "sk-private"}).endpoint(())
+        endpoint(loaded(user, {"OPENAI_API_KEY": "sk-private"}), ())
     assert caught.value.hint.startswith("set the environment variable WORK_KEY, which api_key_env names (")
 
 
@@ -250,21 +251,21 @@ def test_nothing_is_no_key(text: str) -> None:
 def test_a_key_that_no_header_can_carry_is_refused_before_any_request(loaded: Loaded, inner: str) -> None:
     settings = loaded(environ={"OPENAI_API_KEY": f"sk-canary{inner}tail"})
     with pytest.raises(NoPermission) as caught:
-        settings.endpoint(())
+        endpoint(settings, ())
     assert caught.value.message.startswith("the key from environment OPENAI_API_KEY holds a ")
     assert without_canary(caught.value)
 
 
 def test_a_loopback_host_needs_no_key_but_gets_one_that_was_given_for_it(loaded: Loaded) -> None:
     local = {"OPENAI_BASE_URL": "http://localhost:8000/v1"}
-    assert loaded(environ=local).endpoint(()).key is None
-    assert loaded(environ={**local, "OPENAI_API_KEY": KEY}).endpoint(()).key == KEY
-    assert loaded("base_url: http://localhost:8000/v1\n", {"OPENAI_API_KEY": KEY}).endpoint(()).key is None
+    assert endpoint(loaded(environ=local), ()).key is None
+    assert endpoint(loaded(environ={**local, "OPENAI_API_KEY": KEY}), ()).key == KEY
+    assert endpoint(loaded("base_url: http://localhost:8000/v1\n", {"OPENAI_API_KEY": KEY}), ()).key is None
 
 
 def test_a_key_for_another_host_is_explained(loaded: Loaded) -> None:
     with pytest.raises(GptkitError) as caught:
-        loaded("base_url: https://other.example/v1\n", {"OPENAI_API_KEY": KEY}).endpoint(())
+        endpoint(loaded("base_url: https://other.example/v1\n", {"OPENAI_API_KEY": KEY}), ())
     assert caught.value.message == "no key for other.example"
     assert caught.value.hint.startswith("OPENAI_API_KEY is not sent there")
     assert without_canary(caught.value)
@@ -273,9 +274,9 @@ def test_a_key_for_another_host_is_explained(loaded: Loaded) -> None:
 def test_no_object_shows_a_key(loaded: Loaded, places: Paths) -> None:
     put(places.keys_file, "b.example", Key(KEY, "test"))
     settings = loaded("", {"OPENAI_API_KEY": KEY})
-    endpoint = settings.endpoint(())
-    assert endpoint.key == KEY
-    shown = repr([settings, settings.layers, endpoint, find_key(settings, settings.address())])
+    found = endpoint(settings, ())
+    assert found.key == KEY
+    shown = repr([settings, settings.layers, found, find_key(settings, settings.address())])
     shown += repr(entries(places.keys_file))
     assert "canary" not in shown
 
@@ -290,6 +291,6 @@ def test_without_a_home_there_is_no_stored_key() -> None:
     from gptkit.paths import paths
 
     environ = {"OPENAI_API_KEY": KEY}
-    assert load(paths(environ), environ).endpoint(()).key == KEY
+    assert endpoint(load(paths(environ), environ), ()).key == KEY
     with pytest.raises(NoPermission):
-        load(paths({}), {}).endpoint(())
+        endpoint(load(paths({}), {}), ())

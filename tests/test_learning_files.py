@@ -29,7 +29,7 @@ from gptkit.learning.model import (
     with_card,
 )
 from gptkit.learning.parse import learner
-from gptkit.templates.model import BrokenPrompt
+from gptkit.templates.tree import BrokenPrompt
 
 NOON = datetime(2026, 11, 30, 12, 0, 5, tzinfo=UTC)
 DAY = date(2026, 11, 29)

@@ -18,7 +18,7 @@ from gptkit.learning.parse import learner
 from gptkit.learning.quotes import is_quoted
 from gptkit.learning.rubrics import rubric
 from gptkit.learning.update import SCHEMA, applied
-from gptkit.templates.model import BrokenPrompt
+from gptkit.templates.tree import BrokenPrompt
 
 SHANGHAI = timezone(timedelta(hours=8))
 NOW = datetime(2026, 11, 30, 1, 2, 3, 4, tzinfo=SHANGHAI)

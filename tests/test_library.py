@@ -12,8 +12,7 @@ from prompt_folders import Folders
 
 from gptkit.errors import CannotRead, GptkitError, NoInput
 from gptkit.templates.library import Entry, Library, Shelf
-from gptkit.templates.model import BrokenPrompt
-from gptkit.templates.tree import SIZE_CAP
+from gptkit.templates.tree import SIZE_CAP, BrokenPrompt
 
 not_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
 

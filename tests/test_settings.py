@@ -295,9 +295,10 @@ def test_a_plain_run_loads_neither_yaml_nor_anything_costly() -> None:
     code = (
         "import sys\n"
         "from gptkit.paths import paths\n"
+        "from gptkit.settings.endpoint import endpoint\n"
         "from gptkit.settings.resolve import load\n"
         "environ = {'OPENAI_API_KEY': 'sk-x'}\n"
-        "assert load(paths(environ), environ).endpoint().key == 'sk-x'\n"
+        "assert endpoint(load(paths(environ), environ)).key == 'sk-x'\n"
         "costly = ['yaml', 'platformdirs', 'subprocess', 'socket', 'ssl', 'keyring', 'gptkit.files']\n"
         "print([name for name in costly if name in sys.modules])\n"
     )

@@ -14,6 +14,7 @@ from gptkit.chat import Deadlines, Endpoint
 from gptkit.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
 from gptkit.paths import Paths
 from gptkit.settings.address import address, authority
+from gptkit.settings.endpoint import endpoint
 from gptkit.settings.local import Server
 from gptkit.settings.proxy import bypassed, proxy_url, without_password
 from gptkit.settings.resolve import load
@@ -34,7 +35,7 @@ def made(tmp_path: Path) -> Made:
         **options: object,
     ) -> Endpoint:
         places.config_file.write_text(user, encoding="utf-8")
-        return load(places, environ or {}, options).endpoint(servers)
+        return endpoint(load(places, environ or {}, options), servers)
 
     return make
 

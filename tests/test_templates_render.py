@@ -11,7 +11,8 @@ from prompt_files import FILE, broken, template
 
 from gptkit.chat import Message
 from gptkit.templates import render
-from gptkit.templates.model import BrokenPrompt, Template, Value
+from gptkit.templates.model import Template, Value
+from gptkit.templates.tree import BrokenPrompt
 
 NOTHING: Mapping[str, object] = {"text": "", "request": "", "files": []}
 

@@ -12,7 +12,7 @@ from gptkit.characters import read, sheet
 from gptkit.characters.card import Card, Finding
 from gptkit.errors import CannotRead, DataFault, NoInput
 from gptkit.files import cause
-from gptkit.templates.model import BrokenPrompt, Problem
+from gptkit.templates.tree import BrokenPrompt, Problem
 
 SUFFIXES = (".yaml", ".yml", ".json", ".png", ".apng", ".charx")
 _NAME = re.compile(r"\w[\w -]{0,99}")

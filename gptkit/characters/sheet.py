@@ -9,9 +9,8 @@ from gptkit.characters import build, fields, world
 from gptkit.characters.card import Card, Finding
 from gptkit.characters.fields import Field
 from gptkit.templates import reader
-from gptkit.templates.model import BrokenPrompt, Problem
 from gptkit.templates.reader import Report
-from gptkit.templates.tree import Node, tree
+from gptkit.templates.tree import BrokenPrompt, Node, Problem, tree
 
 _CARD = tuple(field._replace(key=field.name) for field in fields.CARD if field.name != "alternate_greetings")
 _GAME = ("state", "actions", "emotions")

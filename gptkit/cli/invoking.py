@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gptkit.chat import OWN_PARAMETERS
 from gptkit.cli.answer import Showing
 from gptkit.cli.gather import Given
 from gptkit.engine.work import Invocation
 from gptkit.errors import UsageFault
-from gptkit.templates.model import OWN_PARAMETERS, Template
+from gptkit.templates.model import Template
 from gptkit.templates.tree import typed
 
 if TYPE_CHECKING:

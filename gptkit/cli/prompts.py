@@ -13,7 +13,7 @@ from gptkit.cli.columns import columns
 from gptkit.errors import DataFault, GptkitError, NoInput
 from gptkit.templates import parse, shelves
 from gptkit.templates.library import Entry
-from gptkit.templates.model import BrokenPrompt
+from gptkit.templates.tree import BrokenPrompt
 
 if TYPE_CHECKING:
     from gptkit.engine.capabilities import FileReport

@@ -199,9 +199,9 @@ class Talk:
     def _recorded_tokens(self) -> int:
         from gptkit.history.charges import weight
 
-        store = self._conversation.store
-        found = (weight(store, turn.id) for turn in islice(self._conversation.chain(), NOTED))
-        return next((tokens for tokens in found if tokens is not None), 0)
+        with self._conversation.store.reading() as connection:
+            found = (weight(connection, turn.id) for turn in islice(self._conversation.chain(), NOTED))
+            return next((tokens for tokens in found if tokens is not None), 0)
 
     def _exchanged(self, text: str, files: list[tuple[str, str]], after: int | None) -> int:
         terminal = self.services.terminal

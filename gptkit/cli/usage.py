@@ -71,8 +71,9 @@ def _spending(services: Services, by: Grouping, since: float, until: float | Non
 
     found = Spending(services.prices)
     if services.history.path is not None and services.history.path.exists():  # asking does not make one
-        for key, charge in charges(services.history, by, since, until):
-            found.add(key, charge)
+        with services.history.reading() as connection:
+            for key, charge in charges(connection, by, since, until):
+                found.add(key, charge)
     found.sort(by)
     return found
 

@@ -7,7 +7,8 @@ from gptkit.chat import Event, Request, Sink
 from gptkit.engine.ask import ask
 from gptkit.engine.work import Invocation, Means, Outcome
 from gptkit.errors import InternalFault
-from gptkit.templates.model import Parameter, Problem
+from gptkit.templates.model import Parameter
+from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.templates.tree import Node

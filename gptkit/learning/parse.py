@@ -24,9 +24,8 @@ from gptkit.learning.model import (
     Topic,
     identity,
 )
-from gptkit.templates.model import BrokenPrompt, Problem
 from gptkit.templates.reader import Report, listed, mapping, nearest, text
-from gptkit.templates.tree import Node, scalar, tree
+from gptkit.templates.tree import BrokenPrompt, Node, Problem, scalar, tree
 
 KEYS = ("subject", "level", "language", "goals", "topics", "mistakes", "reviews")
 TOPIC_KEYS = ("name", "mastery", "seen")

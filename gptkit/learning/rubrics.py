@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 from gptkit.learning.grading import Criterion, Rubric
-from gptkit.templates.model import BrokenPrompt, Problem
 from gptkit.templates.reader import Report, listed, mapping, text, word
-from gptkit.templates.tree import Node, scalar, tree
+from gptkit.templates.tree import BrokenPrompt, Node, Problem, scalar, tree
 
 KEYS = ("criteria", "key")
 CRITERION_KEYS = ("name", "points", "wants")

@@ -48,8 +48,8 @@ def text_of(value: object) -> str:
 
 
 def _reply(record: Mapping[str, object], exchange: Exchange) -> Reply:
+    from gptkit.provider.exchange import StatusError
     from gptkit.provider.faults import reported
-    from gptkit.provider.response import StatusError
 
     response, error = record.get("response"), record.get("error")
     if isinstance(response, dict):

@@ -24,6 +24,16 @@ class Answer(NamedTuple):
     body: Iterator[bytes]
 
 
+class StatusError(Exception):
+    """An answer whose status says no. `body` is the server's error object, else what it sent as text."""
+
+    def __init__(self, status: int, body: object, headers: Mapping[str, str]) -> None:
+        super().__init__(status)
+        self.status_code = status
+        self.body = body
+        self.headers = headers
+
+
 class Exchange:
     """One request on its way.
 

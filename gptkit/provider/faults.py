@@ -19,9 +19,8 @@ from gptkit.errors import (
     Unavailable,
 )
 from gptkit.provider.complaint import Complaint, complaint, tokens, wait
-from gptkit.provider.exchange import Exchange
+from gptkit.provider.exchange import Exchange, StatusError
 from gptkit.provider.redaction import redacted
-from gptkit.provider.response import StatusError
 from gptkit.sanitize import one_line
 
 _CA_HINT = "if your network has its own certificate authority, name its file in SSL_CERT_FILE"

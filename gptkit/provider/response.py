@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from gptkit.errors import ProtocolFault
 from gptkit.provider import body as bodies
 from gptkit.provider import sse
+from gptkit.provider.exchange import Answer, Exchange, StatusError
 from gptkit.sanitize import one_line
-
-if TYPE_CHECKING:
-    from gptkit.provider.exchange import Answer, Exchange
-
-
-class StatusError(Exception):
-    """An answer whose status says no. `body` is the server's error object, else what it sent as text."""
-
-    def __init__(self, status: int, body: object, headers: Mapping[str, str]) -> None:
-        super().__init__(status)
-        self.status_code = status
-        self.body = body
-        self.headers = headers
 
 
 def content(answer: Answer, exchange: Exchange) -> tuple[bodies.Kind, Iterator[bytes]]:

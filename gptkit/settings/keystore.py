@@ -107,8 +107,7 @@ def _private_bytes(path: Path) -> bytes:
 def _tree(data: bytes, path: Path) -> Mapping[str, Node]:
     """The file's entries; its errors name a line and nothing that stands on it."""
     from gptkit.errors import DataFault
-    from gptkit.templates.model import BrokenPrompt
-    from gptkit.templates.tree import tree
+    from gptkit.templates.tree import BrokenPrompt, tree
 
     line = 1
     try:

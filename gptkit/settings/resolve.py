@@ -12,9 +12,7 @@ from gptkit.settings.source import Found, Source, project_source, user_source
 from gptkit.settings.table import DEFAULT_BASE_URL, SETTINGS
 
 if TYPE_CHECKING:
-    from gptkit.chat import Endpoint
     from gptkit.paths import Paths
-    from gptkit.settings.local import Server
 
 _DEFAULT = "default"
 
@@ -122,15 +120,6 @@ class Settings:
             return address(self.text("base_url"))
         except ValueError as error:
             raise self.fault("base_url", str(error)) from None
-
-    def endpoint(self, servers: tuple[Server, ...] | None = None) -> Endpoint:
-        """Where requests go and with which rights. Raises NoPermission without a usable key.
-
-        `servers` are the local ones that are looked for then; by default the well-known ones.
-        """
-        from gptkit.settings.endpoint import endpoint
-
-        return endpoint(self, servers)
 
     def fault(self, name: str, problem: str, hint: str = "") -> GptkitError:
         """The error for a value that turned out to be wrong."""

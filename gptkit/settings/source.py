@@ -128,8 +128,7 @@ def _decoded(data: bytes, path: Path) -> str:
 
 def root_of(text: str, path: str) -> Mapping[str, Node]:
     """The entries of a YAML mapping; raises BadConfiguration for anything else."""
-    from gptkit.templates.model import BrokenPrompt
-    from gptkit.templates.tree import tree
+    from gptkit.templates.tree import BrokenPrompt, tree
 
     try:
         root = tree(text, path)

@@ -83,7 +83,7 @@ def entries(setting: Setting, value: object) -> Mapping[str, object]:
 def entry(setting: Setting, name: str, value: object) -> object:
     """The checked value of one entry of a map; None takes an entry of a lower place away."""
     if setting.name == "parameters":
-        from gptkit.templates.model import OWN_PARAMETERS
+        from gptkit.chat import OWN_PARAMETERS
 
         if name in OWN_PARAMETERS:
             raise ValueError("gptkit sets this one by itself")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from gptkit.excerpt import unexpected
 from gptkit.templates.declare import INPUT_ARGUMENTS, value
-from gptkit.templates.model import Case, Parameter, Problem, Value
+from gptkit.templates.model import Case, Parameter, Value
 from gptkit.templates.reader import Report, listed, literal, mapping, nearest
+from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.templates.tree import Node

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gptkit.templates.model import GIVEN, KINDS, Kind, Parameter, Problem, Value
+from gptkit.templates.model import GIVEN, KINDS, Kind, Parameter, Value
 from gptkit.templates.reader import Report, literal, literals, mapping, nearest, text, word
-from gptkit.templates.tree import scalar
+from gptkit.templates.tree import Problem, scalar
 
 if TYPE_CHECKING:
     from gptkit.templates.tree import Node

@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 from gptkit.errors import CannotRead, NoInput
 from gptkit.templates import parse, render
 from gptkit.templates.kept import Kept
-from gptkit.templates.model import BrokenPrompt, Problem, Template, Vocabulary
+from gptkit.templates.model import Template, Vocabulary
 from gptkit.templates.reader import nearest
-from gptkit.templates.tree import SIZE_CAP, Node, tree
+from gptkit.templates.tree import SIZE_CAP, BrokenPrompt, Node, Problem, tree
 
 Origin = Literal["built-in", "user", "project"]
 

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
-from gptkit.errors import DataFault
-
 if TYPE_CHECKING:
-    from gptkit.templates.tree import Node
+    from gptkit.templates.tree import Node, Problem
 
 Kind = Literal["text", "integer", "number", "boolean", "choice", "file", "list"]
 Input = Literal["required", "optional", "none"]
@@ -16,8 +14,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 INPUTS: tuple[Input, ...] = get_args(Input)
 GIVEN = ("text", "request", "files")
 """Variables that every template has: the input, what is wanted with it, and the input by file."""
-OWN_PARAMETERS = ("model", "messages", "stream")
-"""API parameters that gptkit sets by itself."""
 DEFAULT_USER = "{% if request %}{{ request }}\n\n{% endif %}{{ text }}"
 
 
@@ -91,28 +87,6 @@ class Template(NamedTuple):
         return self.options + self.arguments
 
 
-class Problem(NamedTuple):
-    """One thing that is wrong with a prompt file. `key` is a path such as `options.tone.type`."""
-
-    line: int
-    key: str
-    message: str
-    hint: str = ""
-
-
-class BrokenPrompt(DataFault):
-    """A prompt file that cannot be used, with all that is wrong with it by line."""
-
-    def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
-        problems = tuple(sorted(problems, key=lambda problem: problem.line))
-        first = problems[0]
-        key = f"{first.key}: " if first.key else ""
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        super().__init__(f"{source}:{first.line}: {key}{first.message}{more}", hint=first.hint)
-        self.source = source
-        self.problems = problems
-
-
 class Extension(Protocol):
     """What the parser and the command builder need to know of a capability."""
 
@@ -129,7 +103,7 @@ class Extension(Protocol):
         """Variables that a template with this capability may use."""
 
     @property
-    def check(self) -> Callable[["Node", Callable[[Problem], None]], object]:
+    def check(self) -> Callable[["Node", Callable[["Problem"], None]], object]:
         """Turns the key's node into the capability's own value, reporting what is wrong."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gptkit.templates.model import Problem
+from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.templates.tree import Node

@@ -8,8 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gptkit.chat import Message
-from gptkit.templates.model import GIVEN, BrokenPrompt, Problem, Template, Value
+from gptkit.templates.model import GIVEN, Template, Value
 from gptkit.templates.reader import nearest
+from gptkit.templates.tree import BrokenPrompt, Problem
 
 if TYPE_CHECKING:
     import minijinja

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.templates.model import BrokenPrompt, Problem
+from gptkit.errors import DataFault
 
 if TYPE_CHECKING:
     import yaml
@@ -15,6 +15,28 @@ SIZE_CAP = 1 << 20
 DEPTH_CAP = 24
 NODE_CAP = 50_000
 _TOO_DEEP = f"nested deeper than {DEPTH_CAP} levels"
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a YAML file. `key` is a path such as `options.tone.type`."""
+
+    line: int
+    key: str
+    message: str
+    hint: str = ""
+
+
+class BrokenPrompt(DataFault):
+    """A YAML file that cannot be used, with all that is wrong with it by line."""
+
+    def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
+        problems = tuple(sorted(problems, key=lambda problem: problem.line))
+        first = problems[0]
+        key = f"{first.key}: " if first.key else ""
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(f"{source}:{first.line}: {key}{first.message}{more}", hint=first.hint)
+        self.source = source
+        self.problems = problems
 
 
 class Node:

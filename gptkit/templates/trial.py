@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from gptkit.chat import Defect, Message, OutputFormat
-from gptkit.templates.model import BrokenPrompt, Case, Template
+from gptkit.templates.model import Case, Template
 from gptkit.templates.render import messages
+from gptkit.templates.tree import BrokenPrompt
 
 CHECKS: Mapping[str, Callable[[str, str], bool]] = {
     "contains": lambda found, wanted: wanted in found,

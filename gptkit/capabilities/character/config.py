@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.engine.capabilities import Capability, lazily
-from gptkit.templates.model import Parameter, Problem
+from gptkit.templates.model import Parameter
+from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Finding, Variable

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gptkit.engine.capabilities import Capability, lazily
-from gptkit.templates.model import Problem
+from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.cli.call import Call

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.engine.capabilities import Capability, lazily
 from gptkit.errors import UsageFault
-from gptkit.templates.model import Parameter, Problem, Template, Value
+from gptkit.templates.model import Parameter, Template, Value
 from gptkit.templates.reader import mapping
+from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.cli.call import Call

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from gptkit.engine.capabilities import Capability, lazily
-from gptkit.templates.model import Parameter, Problem, Template
+from gptkit.templates.model import Parameter, Template
 from gptkit.templates.reader import literal, mapping, nearest
+from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.cli.call import Call
