@@ -170,10 +170,10 @@ def test_the_recovery_alone_reads_a_file_that_is_closed(
     history = history_parts.store(tmp_path)
     history.finish(history_parts.opening("hi"), history_parts.ending())
     with pytest.raises(databases.OpenedBesideSqliteError):
-        planted("history/pages.py", "data/history.db")
+        planted("history/recover.py", "data/history.db")
     databases.refused.clear()
     history.close()
-    planted("history/pages.py", "data/history.db")
+    planted("history/recover.py", "data/history.db")
     assert databases.refused == []
 
 

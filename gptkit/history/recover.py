@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from contextlib import suppress
+import shutil
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.database import refuse_special
 from gptkit.errors import CannotRead, CannotWrite, NoInput
-from gptkit.history.pages import Pages
+from gptkit.history import pages
 from gptkit.history.rescue import Rescue
 from gptkit.history.schema import APPLICATION_ID
 from gptkit.history.store import Store
@@ -18,8 +19,9 @@ from gptkit.lock import locked
 if TYPE_CHECKING:
     from pathlib import Path
 
-_SIDES = ("", "-wal", "-shm")
-_APPLICATION = slice(68, 72)
+_SIDES = ("-shm", "-wal", "")
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What goes wrong with the copy, not with what is copied."""
 
 
 class Recovered(NamedTuple):
@@ -43,42 +45,40 @@ def recover(store: Store) -> Recovered:
     folder = path.with_name(f".gptkit-{os.urandom(8).hex()}")  # a new store locks the folder it is made in
     made = Store(folder / path.name, folder / "journal")
     with locked(path.parent):
-        rescue = _read(path)
         try:
             with made.writing() as connection:
-                saved = rescue.write(connection)
+                copy, is_ours = _copied(path, folder)
+                rescue = Rescue(connection)
+                for row in pages.rows(copy, rescue.width):
+                    rescue.take(*row)
+                saved, known = rescue.finish()
+                if not (saved or is_ours):
+                    raise CannotRead(
+                        f"'{path}': nothing in it is gptkit's",
+                        hint="move it away; the next command makes a new one",
+                    )
             made.close()
             kept = _set_aside(path)
             (folder / path.name).rename(path)
         finally:
             made.close()
-            _remove(folder, path.name)
-    return Recovered(saved, max(0, rescue.known - saved), kept)
+            shutil.rmtree(folder, ignore_errors=True)
+    return Recovered(saved, max(0, known - saved), kept)
 
 
-def _remove(folder: Path, name: str) -> None:
-    for side in _SIDES:
-        with suppress(OSError):
-            (folder / (name + side)).unlink(missing_ok=True)
-    with suppress(OSError):
-        folder.rmdir()
-
-
-def _read(path: Path) -> Rescue:
+def _copied(path: Path, folder: Path) -> tuple[Path, bool]:
+    """A copy with its log, and whether its header says that it is gptkit's."""
+    copy = folder / "copy"
     try:
-        with path.open("rb") as file:
-            head = file.read(100)
-        rescue = Rescue()
-        for row in Pages(path).rows():
-            rescue.sort(row)
+        for side in _SIDES[1:]:
+            source = path.with_name(path.name + side)
+            if source.exists():
+                shutil.copyfile(source, copy.with_name(copy.name + side))
     except OSError as error:
-        raise CannotRead(f"'{path}': {(error.strerror or str(error)).lower()}") from error
-    is_ours = head[_APPLICATION] == APPLICATION_ID.to_bytes(4, "big")
-    if not is_ours and not rescue.turns:
-        raise CannotRead(
-            f"'{path}': nothing in it is gptkit's", hint="move it away; the next command makes a new one"
-        )
-    return rescue
+        fault = CannotWrite if error.errno in _NO_ROOM else CannotRead
+        raise fault(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+    with copy.open("rb") as file:
+        return copy, file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
 
 
 def _set_aside(path: Path) -> Path:
@@ -89,7 +89,7 @@ def _set_aside(path: Path) -> Path:
         number += 1
         kept = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
     try:
-        for side in reversed(_SIDES):
+        for side in _SIDES:
             source = path.with_name(path.name + side)
             if source.exists():
                 source.rename(kept.with_name(kept.name + side))

@@ -90,11 +90,11 @@ def _carry_out(connection: sqlite3.Connection) -> int:
     )
     count = connection.execute("DELETE FROM turns WHERE id IN (SELECT id FROM doomed)").rowcount
     connection.execute("UPDATE tallies SET count = count + ? WHERE name = 'removed'", (count,))
-    _count_again(connection)
+    count_again(connection)
     return int(count)
 
 
-def _count_again(connection: sqlite3.Connection) -> None:
+def count_again(connection: sqlite3.Connection) -> None:
     """The depth of those turns whose first ancestors are gone."""
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS depths (id INTEGER PRIMARY KEY, depth INTEGER)")
     connection.execute("DELETE FROM depths")

@@ -1,4 +1,4 @@
-"""Sorts rows out of a damaged store by what they must be, and writes them into a new one."""
+"""Sorts rows out of a damaged store by what they must be, and makes a new store of them."""
 
 from __future__ import annotations
 
@@ -6,126 +6,124 @@ import json
 from typing import TYPE_CHECKING
 
 from gptkit.errors import UsageFault
-from gptkit.history import reading, writing
+from gptkit.history import reading
 from gptkit.history.model import OPENING_ID, SESSION_ID, STATES
 from gptkit.history.names import session_name
-from gptkit.history.pages import Row, Value
-from gptkit.history.transfer import LEDGER
+from gptkit.history.removal import count_again
+from gptkit.history.tokens import indexed
 
 if TYPE_CHECKING:
     import sqlite3
+    from types import UnionType
 
-_TURN = ("id", *writing.COLUMNS)
-_CHARGE = ("id", *LEDGER)
-_NUMBERS = ("code", "attempts", "started", "seconds", "prompt_tokens", "completion_tokens", "estimated")
-_WORDS = ("prompt", "model", "cause", "request_id")
-_INSERT_CHARGE = (
-    f"INSERT OR IGNORE INTO charges ({', '.join(LEDGER)}) VALUES ({', '.join('?' * len(LEDGER))})"  # noqa: S608
+    from gptkit.history.pages import Value
+
+_KINDS: dict[str, type | UnionType] = {"INTEGER": int, "REAL": int | float, "TEXT": str}
+_TABLES = ("turns", "texts", "charges", "summaries", "sessions", "tallies")
+_LATEST = """
+    INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,
+    prompt = excluded.prompt, created = excluded.created, updated = excluded.updated, head = excluded.head
+    WHERE excluded.updated > updated
+"""
+_NUMBERS = "SELECT count(*), max(id) FROM (SELECT id FROM turns UNION SELECT turn FROM texts)"
+_MENDED = (
+    "DELETE FROM turns WHERE id NOT IN (SELECT turn FROM texts)",
+    "DELETE FROM texts WHERE turn NOT IN (SELECT id FROM turns)",
+    # Without its parent a turn is a first one.
+    """UPDATE turns SET depth = 0,
+        parent = CASE WHEN parent < id AND parent IN (SELECT id FROM turns) THEN parent END""",
+    # Where the row of a session is lost, it is as much of it as its turns say.
+    """INSERT INTO sessions SELECT session, '', prompt, min(started), max(started), max(id) FROM turns
+        WHERE session NOT IN (SELECT id FROM sessions) GROUP BY session""",
+    """UPDATE sessions SET head = (SELECT max(id) FROM turns WHERE session = sessions.id)
+        WHERE head NOT IN (SELECT id FROM turns)""",
+    "UPDATE charges SET turn = NULL WHERE turn NOT IN (SELECT id FROM turns)",
+    "DELETE FROM summaries WHERE upto NOT IN (SELECT id FROM turns)",
+    "UPDATE sqlite_sequence SET seq = (SELECT coalesce(max(id), 0) FROM turns) WHERE name = 'turns'",
+    "UPDATE tallies SET count = (SELECT coalesce(max(id), 0) - count(*) FROM turns) WHERE name = 'removed'",
 )
 
 
 class Rescue:
-    """What could be read. Of two versions of a row the first counts, of a session the latest."""
+    """Fills a new store, in one transaction.
 
-    def __init__(self) -> None:
-        self.turns: dict[int, dict[str, Value]] = {}
-        self._texts: dict[int, tuple[Value, ...]] = {}
-        self._sessions: dict[str, tuple[Value, ...]] = {}
-        self._charges: dict[tuple[str, int], dict[str, Value]] = {}
-        self._summaries: dict[str, tuple[Value, ...]] = {}
-        self._mentioned: set[int] = set()
-        self._newest = self._removed = 0
+    Of two versions of a row the first counts, of a session the latest.
+    """
 
-    @property
-    def known(self) -> int:
-        """How many turns there were: all that were ever numbered, but for those removed on purpose."""
-        ids = {*self.turns, *self._texts, *self._mentioned}
-        return max(len(ids), max(self._newest, max(ids, default=0)) - self._removed)
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA defer_foreign_keys = ON")  # a child may come before its parent
+        self._connection = connection
+        self._shapes = {table: _shape(connection, table) for table in _TABLES}
+        self.width = max(map(len, self._shapes.values()))
+        self._tallies = {"turns": 0, "removed": 0}
 
-    def sort(self, row: Row) -> None:
-        match row.values:
-            case (None, str(), *_) if len(row.values) == len(_TURN):
-                self._sort_turn(row)
-            case (None, str(), str(), str(), str(), str()):
-                self._texts.setdefault(row.rowid, row.values[1:])
-            case (str(), str(), str(), int() | float(), int() | float(), int() | None):
-                self._sort_session(row.values)
-            case (None, str(uid), int(upto), str(), str(), int() | float()) if OPENING_ID.fullmatch(uid):
-                self._summaries.setdefault(uid, row.values)
-                self._mentioned.add(upto)
-            case (None, str(origin), int(number), *_) if len(row.values) == len(_CHARGE):
-                self._charges.setdefault((origin, number), dict(zip(_CHARGE, row.values, strict=True)))
-            case ("turns", int(newest)):
-                self._newest = max(self._newest, newest)
-            case ("removed", int(removed)):
-                self._removed = max(self._removed, removed)
+    def take(self, number: Value, *values: Value) -> None:
+        """Keep a row that fits one of the tables; what it has less than the widest is None."""
+        for table, shape in self._shapes.items():
+            rest = values[len(shape) :]
+            if all(map(isinstance, values, shape)) and not any(value is not None for value in rest):
+                self._keep(table, number, list(values[: len(shape)]))
+                return
 
-    def write(self, connection: sqlite3.Connection) -> int:
-        """Returns how many turns. Parents come before children; without its parent a turn is a first one."""
-        numbers: dict[Value, int] = {}
-        for rowid in sorted(self.turns):
-            if rowid not in self._texts:
-                continue
-            record = {**self.turns[rowid], **dict(zip(writing.TEXTS, self._texts[rowid], strict=True))}
-            record |= {name: _as_object(record[name]) for name in ("request", "notes")}
-            self._open(connection, record)
-            numbers[rowid] = writing.insert(connection, record | {"parent": numbers.get(record["parent"])})
-        for values in self._sessions.values():
-            self._open(connection, {"session": values[0]})
-        self._write_heads(connection, numbers)
-        for _, uid, upto, text, model, created in self._summaries.values():
-            if upto in numbers:
-                connection.execute(
-                    "INSERT INTO summaries (uid, upto, text, model, created) VALUES (?, ?, ?, ?, ?)",
-                    (uid, numbers[upto], text, model, created),
-                )
-        for one in self._charges.values():
-            charge = one | {"turn": numbers.get(one["turn"])}
-            connection.execute(_INSERT_CHARGE, [charge[name] for name in LEDGER])
-        return len(numbers)
+    def finish(self) -> tuple[int, int]:
+        """Make what was kept consistent; returns how many turns are saved, and how many there were.
 
-    def _sort_turn(self, row: Row) -> None:
-        turn = dict(zip(_TURN, row.values, strict=True))
-        uid, session, state = str(turn["uid"]), str(turn["session"]), turn["state"]
-        if not (OPENING_ID.fullmatch(uid) and SESSION_ID.fullmatch(session) and state in STATES):
-            return
-        numbers = all(isinstance(turn[name], int | float) for name in _NUMBERS)
-        if numbers and all(isinstance(turn[name], str) for name in _WORDS):
-            self.turns.setdefault(row.rowid, turn)
-            if isinstance(turn["parent"], int):
-                self._mentioned.add(turn["parent"])
-
-    def _sort_session(self, values: tuple[Value, ...]) -> None:
-        session, known = str(values[0]), self._sessions.get(str(values[0]))
-        if SESSION_ID.fullmatch(session) and (known is None or float(str(known[4])) < float(str(values[4]))):
-            self._sessions[session] = values
-        if isinstance(values[5], int):
-            self._mentioned.add(values[5])
-
-    def _open(self, connection: sqlite3.Connection, record: dict[str, Value]) -> None:
-        """The session of a turn; where its row is lost, as much of it as the turn says."""
-        session = str(record["session"])
-        if connection.execute("SELECT 1 FROM sessions WHERE id = ?", (session,)).fetchone():
-            return
-        started = record.get("started", 0.0)
-        lost = (session, "", record.get("prompt", ""), started, started, None)
-        _, name, prompt, created, updated, _ = self._sessions.get(session, lost)
-        connection.execute(
-            "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, NULL)",
-            (session, _free_name(connection, str(name)), prompt, created, updated),
+        There were all that were ever numbered, but for those removed on purpose.
+        """
+        found, newest = self._connection.execute(_NUMBERS).fetchone()
+        known = max(found, (self._tallies["turns"] or newest or 0) - self._tallies["removed"])
+        for statement in _MENDED:
+            self._connection.execute(statement)
+        count_again(self._connection)
+        turns = self._connection.execute(
+            "SELECT place, user, answer FROM turns JOIN texts ON turn = turns.id"
         )
+        for place, user, answer in turns:
+            words = (place, *indexed(user, answer))
+            self._connection.execute("INSERT INTO words (rowid, body, signs) VALUES (?, ?, ?)", words)
+        return self._connection.execute("SELECT count(*) FROM turns").fetchone()[0], known
 
-    def _write_heads(self, connection: sqlite3.Connection, numbers: dict[Value, int]) -> None:
-        """A lost head falls back to the newest turn that the session still has."""
-        for (session,) in connection.execute("SELECT id FROM sessions").fetchall():
-            values = self._sessions.get(session)
-            if values is not None and values[5] is None:
-                continue
-            newest = "(SELECT max(id) FROM turns WHERE session = ?2)"
-            connection.execute(
-                f"UPDATE sessions SET head = coalesce(?1, {newest}) WHERE id = ?2",  # noqa: S608
-                (numbers.get(values[5]) if values else None, session),
-            )
+    def _keep(self, table: str, number: Value, values: list[Value]) -> None:
+        if table == "tallies":
+            name, count = str(values[0]), values[1]
+            if isinstance(count, int) and name in self._tallies:
+                self._tallies[name] = max(self._tallies[name], count)
+        elif table == "sessions":
+            if SESSION_ID.fullmatch(str(values[0])):
+                values[1] = self._free_name(str(values[1]), str(values[0]))
+                self._connection.execute(_LATEST, values)
+        elif _is_sound(table, values):
+            values[0] = number
+            if table == "texts":
+                values[4:] = map(_as_object, values[4:])
+            marks = ", ".join("?" * len(values))
+            self._connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values)  # noqa: S608
+
+    def _free_name(self, name: str, session: str) -> str:
+        """A name that damage made impossible, or gave away twice, is dropped: the id remains."""
+        try:
+            name = session_name(name) if name else ""
+        except UsageFault:
+            return ""
+        other = reading.session_named(self._connection, name) if name else None
+        return "" if other and other.id != session else name
+
+
+def _shape(connection: sqlite3.Connection, table: str) -> tuple[type | UnionType, ...]:
+    """What the columns of a table hold; of the number of a row, which is not stored with it, nothing."""
+    columns = connection.execute(f"PRAGMA table_info ({table})").fetchall()
+    return tuple(
+        type(None) if key and kind == "INTEGER" else _KINDS[kind] if required else _KINDS[kind] | None
+        for _, _, kind, required, _, key in columns
+    )
+
+
+def _is_sound(table: str, values: list[Value]) -> bool:
+    uid = str(values[1])
+    if table == "turns":
+        _, _, _, session, _, _, state, *_ = values
+        return bool(OPENING_ID.fullmatch(uid) and SESSION_ID.fullmatch(str(session)) and state in STATES)
+    return table != "summaries" or OPENING_ID.fullmatch(uid) is not None
 
 
 def _as_object(text: Value) -> Value:
@@ -133,12 +131,3 @@ def _as_object(text: Value) -> Value:
         return text if isinstance(json.loads(str(text)), dict) else "{}"
     except (ValueError, RecursionError):
         return "{}"
-
-
-def _free_name(connection: sqlite3.Connection, name: str) -> str:
-    """A name that damage made impossible, or gave away twice, is dropped: the id remains."""
-    try:
-        name = session_name(name) if name else ""
-    except UsageFault:
-        return ""
-    return "" if reading.session_named(connection, name) else name

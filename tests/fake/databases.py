@@ -15,8 +15,8 @@ import gptkit
 
 ENDINGS = (".db", ".db-wal", ".db-shm", ".db-journal")
 PACKAGE = Path(gptkit.__file__).parent
-RECOVERY = {str(PACKAGE / "history" / name) for name in ("recover.py", "pages.py")}
-"""They read a damaged store, to which there is no connection any more."""
+RECOVERY = str(PACKAGE / "history" / "recover.py")
+"""It copies a damaged store, to which there is no connection any more."""
 LIBRARY = (str(Path(os.__file__).parent) + os.sep, "<frozen")
 
 refused: list[str] = []
@@ -52,7 +52,7 @@ def _check(event: str, arguments: tuple[object, ...]) -> None:
     if event != "open" or not isinstance(name := arguments[0], str) or not name.endswith(ENDINGS):
         return
     opener = _opener()
-    if not opener.startswith(str(PACKAGE) + os.sep) or (opener in RECOVERY and not is_open(name)):
+    if not opener.startswith(str(PACKAGE) + os.sep) or (opener == RECOVERY and not is_open(name)):
         return
     refused.append(f"{opener}: {name}")
     raise OpenedBesideSqliteError(refused[-1])
