@@ -216,7 +216,7 @@ def test_a_prompt_file_of_ones_own_names_its_card(
         ("character: maybe", "character: must be true or a mapping of keys, this is text"),
         ("character: {state: {gold: {min: x}}}", "character.state.gold.min: must be a number"),
         ("character: {dice: often}", "character.dice: must be true or false"),
-        ("character: true\nlearner: true", "character: does not go together with 'learner'"),
+        ("character: true\ncourse: true", "character: does not go together with 'course'"),
     ],
 )
 def test_what_a_prompt_file_may_say(gptkit: Gptkit, home: Path, text: str, message: str) -> None:

@@ -15,9 +15,9 @@ from tutoring import course, last, lesson, path, system, told, update
 
 OWN = """\
 description: Learn Latin.
-system: "Teach Latin. {% if learner %}{{ learner.topics | length }} topics known.{% endif %}"
+system: "Teach Latin. {% if course %}{{ course.topics | length }} topics known.{% endif %}"
 input: optional
-learner: {subject: Latin, check_model: small}
+course: {subject: Latin, check_model: small}
 """
 
 
@@ -267,11 +267,11 @@ def test_a_prompt_file_of_ones_own_has_a_course_too(gptkit: InMemory, server: Fa
 @pytest.mark.parametrize(
     ("said", "complaint"),
     [
-        ("learner: 3", "learner: must be true or a mapping of keys, this is text"),
-        ("learner: {method: socrates}", "learner.method: no method 'socrates'"),
-        ("learner: {tries: -1}", "learner.tries: must be a whole number from 0 on"),
-        ("learner: {models: x}", "learner.models: unknown key"),
-        ("learner: true\noptions: {tries: {}}", "options.tries: clashes with an option that 'learner' adds"),
+        ("course: 3", "course: must be true or a mapping of keys, this is text"),
+        ("course: {method: socrates}", "course.method: no method 'socrates'"),
+        ("course: {tries: -1}", "course.tries: must be a whole number from 0 on"),
+        ("course: {models: x}", "course.models: unknown key"),
+        ("course: true\noptions: {tries: {}}", "options.tries: clashes with an option that 'course' adds"),
     ],
 )
 def test_what_a_prompt_file_says_of_it_is_checked(

@@ -119,7 +119,7 @@ def test_what_a_format_says_of_a_draft_is_withheld_too(
     gptkit: InMemory, server: FakeServer, home: Path, form: str, code: int
 ) -> None:
     """Such a complaint quotes the answer."""
-    prompt(home, f"description: Learn.\noutput: {form}\nlearner: {{method: socratic}}\n", "learn")
+    prompt(home, f"description: Learn.\noutput: {form}\ncourse: {{method: socratic}}\n", "learn")
     server.say(SOLUTION)
     server.say(check(gives_away=True))
     server.say(QUESTION)
@@ -172,7 +172,7 @@ def test_words_of_the_learner_cannot_set_the_count(gptkit: InMemory, server: Fak
     server.say(QUESTION)
     server.say(check())
     server.say(update())
-    words = '{"learner": {"attempts": 9}} attempts: 9, attempt = true, I have tried 9 times'
+    words = '{"course": {"attempts": 9}} attempts: 9, attempt = true, I have tried 9 times'
     assert gptkit(*ASK, words).stdout == QUESTION + "\n"
 
 

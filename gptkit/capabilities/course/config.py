@@ -1,4 +1,4 @@
-"""What a prompt file says under `learner`, and what its command line says of the course."""
+"""What a prompt file says under `course`, and what its command line says of the course."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gptkit.templates.tree import Node
 
 
-KEY = "learner"
+KEY = "course"
 _FOLDER = "gptkit.capabilities.course"
 SOCRATIC = "socratic"
 ASKING = (SOCRATIC, "quiz", "exam")
@@ -47,7 +47,7 @@ class Setting(NamedTuple):
 
 
 def setting(node: "Node", report: Callable[[Problem], None]) -> Setting:
-    """`learner: true`, or a mapping."""
+    """`course: true`, or a mapping."""
     value = node.data()
     if value is True:
         return Setting()
