@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from engine_parts import Parts, Plain, said
 from prompt_files import WORDS, broken, template
 
 from gptkit.capabilities import CAPABILITIES
+from gptkit.capabilities.character import config as character
+from gptkit.capabilities.character.config import CharacterOptions
+from gptkit.capabilities.course import config as course
+from gptkit.capabilities.course.config import CourseOptions
 from gptkit.chat import Reply, Sink, Text
 from gptkit.cli import main, quick
 from gptkit.cli.call import Call
@@ -116,6 +121,22 @@ def test_what_a_capability_loads_late_is_there_and_its_own(capability: Capabilit
         module, _, name = place.partition(":")
         assert module.startswith(f"{home}.")
         assert callable(getattr(import_module(module), name))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(CharacterOptions, character.OPTIONS), (CourseOptions, course.OPTIONS)],
+    ids=["character", "course"],
+)
+def test_options_have_a_typed_field_each(
+    kind: type[tuple[object, ...]], options: tuple[Parameter, ...]
+) -> None:
+    kinds = {"text": str, "file": str, "choice": str, "integer": int, "number": float, "boolean": bool}
+    fields = get_type_hints(kind)
+    assert [name.rstrip("_") for name in fields] == [option.variable for option in options]
+    for option, hint in zip(options, fields.values(), strict=True):
+        wanted = tuple[str, ...] if option.kind == "list" else kinds[option.kind]
+        assert hint in (wanted, wanted | None)
 
 
 def greeted(call: Call) -> int | None:

@@ -7,7 +7,7 @@ from gptkit.chat import Event, Request, Sink
 from gptkit.engine.ask import ask
 from gptkit.engine.work import Invocation, Means, Outcome
 from gptkit.errors import InternalFault
-from gptkit.templates.model import Parameter
+from gptkit.templates.model import Parameter, Value
 from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
@@ -81,6 +81,12 @@ class FileReport(NamedTuple):
     noun: str
     lines: tuple[str, ...]
     is_broken: bool
+
+
+def own_values(values: Mapping[str, Value], fields: Sequence[str]) -> dict[str, Any]:
+    """Of all that the command line says, what the options of one capability say: the arguments of the value
+    that it makes of them. A field may end in `_` where Python keeps the word for itself."""
+    return {field: values[name] for field in fields if (name := field.rstrip("_")) in values}
 
 
 def lazily(place: str) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from gptkit.capabilities.character.config import KEY
+from gptkit.capabilities.character.config import KEY, options_of
 from gptkit.capabilities.character.context import greeting, role
 from gptkit.capabilities.character.state import memory
 from gptkit.characters.dice import Dice, seed_of
@@ -58,8 +58,8 @@ class _Throws:
     """The user's own dice: they take nothing from those of the character."""
 
     def __init__(self, talk: Talk) -> None:
-        seed = talk.values.get("seed")
-        self._dice = Dice(seed ^ seed_of("/roll") if isinstance(seed, int) else None)
+        seed = options_of(talk.values).seed
+        self._dice = Dice(None if seed is None else seed ^ seed_of("/roll"))
 
     def roll(self, desk: Desk, notation: str) -> None:
         text = self._dice.roll(notation).text

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.engine.capabilities import Capability, lazily
-from gptkit.templates.model import Parameter
+from gptkit.engine.capabilities import Capability, lazily, own_values
+from gptkit.templates.model import Parameter, Value
 from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
@@ -28,6 +28,23 @@ OPTIONS = (
     Parameter("actions", "list", help="With --npc: what the character may do, such as 'wave,leave'."),
     Parameter("workers", "integer", help="With --npc: how many sessions are answered at once (8)."),
 )
+
+
+class CharacterOptions(NamedTuple):
+    """What the command line says of OPTIONS."""
+
+    user: str = ""
+    greeting: int | None = None
+    dice: bool | None = None
+    seed: int | None = None
+    npc: bool = False
+    schema: str = ""
+    actions: tuple[str, ...] = ()
+    workers: int | None = None
+
+
+def options_of(values: Mapping[str, Value]) -> CharacterOptions:
+    return CharacterOptions(**own_values(values, CharacterOptions._fields))
 
 
 class Casting(NamedTuple):
@@ -77,7 +94,7 @@ def _state(
 
 
 def _take_over(call: "Call") -> int | None:
-    if not call.values.get("npc"):
+    if not options_of(call.values).npc:
         return None
     code: int = _serve(call.services, call.template, call.values, call.shared)
     return code

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
-from gptkit.capabilities.character.config import KEY, Casting
+from gptkit.capabilities.character.config import KEY, Casting, options_of
 from gptkit.capabilities.character.state import Memory, memory, notes
 from gptkit.characters.assemble import Assembly, Play, assembly
 from gptkit.characters.assemble import greeting as expanded
@@ -53,20 +53,21 @@ def role(template: Template, values: Mapping[str, Value], card: Callable[[str], 
     if wanted.card and found is None:
         raise DataFault(f"{template.source}: {KEY}.card: there is no card '{wanted.card}'")
     variables = {one.name: one for one in (*wanted.state, *(found.state if found else ()))}
-    dice = values.get("dice")
+    options = options_of(values)
     return Role(
         card=found,
         name=found.called if found else word,
-        user=str(values.get("user", "")).strip(),
+        user=options.user.strip(),
         variables=tuple(variables.values()),
-        dice=dice if isinstance(dice, bool) else wanted.dice or wants_dice(found),
+        dice=options.dice if options.dice is not None else wanted.dice or wants_dice(found),
     )
 
 
 def place(card: Card, values: Mapping[str, Value]) -> int:
     """The place of the greeting that the command line asks for, from 0; raises UsageFault."""
-    number = values.get("greeting", 1)
-    if not isinstance(number, int) or not 1 <= number <= len(card.greetings):
+    given = options_of(values).greeting
+    number = 1 if given is None else given
+    if not 1 <= number <= len(card.greetings):
         last = len(card.greetings)
         several = f"greetings 1 to {last}" if last > 1 else "one greeting"
         raise UsageFault(f"--greeting {number}: '{card.called}' has {several}")

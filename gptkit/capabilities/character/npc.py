@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from gptkit.capabilities.character.config import options_of
 from gptkit.capabilities.character.context import staged
 from gptkit.capabilities.character.state import checked, fault, fitted
 from gptkit.characters import world
@@ -190,7 +191,7 @@ class Replies:
     ) -> None:
         self._services = services
         self._template = template
-        self._seed = values.get("seed")
+        self._seed = options_of(values).seed
         self._values = {name: value for name, value in values.items() if name != "seed"} | {"dice": False}
         self._shared = shared._replace(no_stream=True)
         self._form = form

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from gptkit.capabilities.character import npc
 from gptkit.capabilities.character.commands import cards
+from gptkit.capabilities.character.config import options_of
 from gptkit.capabilities.character.context import OWN, Role, role
 from gptkit.capabilities.character.npc import Held, Replies, begun
 from gptkit.capabilities.character.npc_events import Event, event, lines
@@ -214,32 +215,30 @@ def _refuse(values: Mapping[str, Value], shared: SharedOptions) -> None:
         raise UsageFault(f"--{given} and --npc do not go together")
     if values.get("text"):
         raise UsageFault("with --npc the player's words come from standard input, one JSON object a line")
-    if values.get("greeting"):
+    if options_of(values).greeting:
         raise UsageFault("--greeting and --npc do not go together: the game shows what comes first")
 
 
 def _workers(values: Mapping[str, Value]) -> int:
-    workers = values.get("workers", WORKERS)
-    if not isinstance(workers, int) or not 1 <= workers <= MOST_WORKERS:
+    given = options_of(values).workers
+    workers = WORKERS if given is None else given
+    if not 1 <= workers <= MOST_WORKERS:
         raise UsageFault(f"--workers: 1 to {MOST_WORKERS}")
     return workers
 
 
 def _form(who: Role, values: Mapping[str, Value]) -> npc.Form:
-    card = who.card
-    schema = _schema(values) if values.get("schema") else _own_schema(who)
-    actions = _actions(values) or (card.actions if card else ())
+    card, options = who.card, options_of(values)
+    schema = _schema(options.schema) if options.schema else _own_schema(who)
+    actions = _actions(options.actions) or (card.actions if card else ())
     return npc.form(who.variables, actions, card.moods if card else (), schema)
 
 
-def _actions(values: Mapping[str, Value]) -> tuple[Action, ...]:
+def _actions(given: tuple[str, ...]) -> tuple[Action, ...]:
     from gptkit.characters.build import actions
     from gptkit.characters.card import Finding
 
-    given = values.get("actions")
-    words = (
-        [word.strip() for one in given if one for word in one.split(",")] if isinstance(given, tuple) else []
-    )
+    words = [word.strip() for one in given for word in one.split(",")]
     findings: list[Finding] = []
     found = actions([word for word in words if word], "--actions", findings.append)
     if findings:
@@ -272,12 +271,11 @@ def _not_plain(schema: object) -> Iterator[str]:
         yield from _not_plain(part)
 
 
-def _schema(values: Mapping[str, Value]) -> Mapping[str, object]:
+def _schema(path: str) -> Mapping[str, object]:
     """A file of JSON or YAML."""
     from gptkit.cli.gather import content
     from gptkit.templates.tree import tree
 
-    path = str(values["schema"])
     _, text = content(path)
     try:
         data: object = json.loads(text)

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from gptkit.capabilities.character.config import options_of
 from gptkit.characters import world
 from gptkit.characters.dice import Dice
 from gptkit.chat import Defect, Message, OutputFormat, Rendering, Request
@@ -17,6 +18,7 @@ from gptkit.errors import GptkitError, Incomplete, Stopped
 if TYPE_CHECKING:
     from gptkit.characters.card import Variable
     from gptkit.engine.work import Means
+    from gptkit.templates.model import Value
 
 
 class Memory(NamedTuple):
@@ -33,7 +35,7 @@ class Memory(NamedTuple):
 
 
 def memory(
-    kept: Mapping[str, object], values: Mapping[str, object], variables: Sequence[Variable] = ()
+    kept: Mapping[str, object], values: Mapping[str, Value], variables: Sequence[Variable] = ()
 ) -> Memory:
     """What the notes of the turn before hold, made to fit; without declared variables any state is taken."""
     found = kept.get("state")
@@ -42,10 +44,11 @@ def memory(
     if variables:
         state = {**world.initial(variables), **{name: given[name] for name in _fitting(given, variables)}}
     matched = kept.get("matched")
-    greeting = kept.get("greeting", _number(values.get("greeting"), 1) - 1)
+    options = options_of(values)
+    greeting = kept.get("greeting", (1 if options.greeting is None else options.greeting) - 1)
     return Memory(
         state=state,
-        dice=_dice(kept.get("dice"), values.get("seed")),
+        dice=_dice(kept.get("dice"), options.seed),
         matched=frozenset(one for one in matched if isinstance(one, int))
         if isinstance(matched, list)
         else frozenset(),
@@ -71,9 +74,9 @@ def _fitting(given: Mapping[str, object], variables: Sequence[Variable]) -> list
     return [one.name for one in variables if one.name in given and not world.fault(one, given[one.name])]
 
 
-def _dice(kept: object, seed: object) -> Dice:
+def _dice(kept: object, seed: int | None) -> Dice:
     """The user's seed begins anew unless the conversation has it already."""
-    wanted = Dice(seed).seed if isinstance(seed, int) else None
+    wanted = None if seed is None else Dice(seed).seed
     whole = isinstance(kept, list) and len(kept) == 2 and all(isinstance(one, int) for one in kept)
     if isinstance(kept, list) and whole and wanted in (None, kept[0]):
         return Dice(*kept)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.engine.capabilities import Capability, lazily
+from gptkit.engine.capabilities import Capability, lazily, own_values
 from gptkit.errors import UsageFault
 from gptkit.templates.model import Parameter, Template, Value
 from gptkit.templates.reader import mapping
@@ -31,6 +31,27 @@ OPTIONS = (
     Parameter("review", "boolean", plain=True, help="Go through the reviews that are due."),
     Parameter("export", "choice", choices=("anki", "csv"), help="Write the course's cards (see -o)."),
 )
+
+
+class CourseOptions(NamedTuple):
+    """What the command line says of OPTIONS."""
+
+    tries: int | None = None
+    rubric: str = ""
+    key: str = ""
+    show: bool = False
+    due: bool = False
+    review: bool = False
+    export: str = ""
+
+    @property
+    def modes(self) -> list[str]:
+        """Those that take the place of a lesson, by name."""
+        return [name for name in _MODES if getattr(self, name)]
+
+
+def options_of(values: Mapping[str, Value]) -> CourseOptions:
+    return CourseOptions(**own_values(values, CourseOptions._fields))
 
 
 class Setting(NamedTuple):
@@ -96,10 +117,10 @@ def method(template: Template, values: Mapping[str, Value]) -> str:
 
 def tries(template: Template, values: Mapping[str, Value]) -> int:
     """Raises UsageFault for less than none."""
-    given = values.get("tries")
+    given = options_of(values).tries
     if given is None:
         return of(template).tries
-    if not isinstance(given, int) or given < 0:
+    if given < 0:
         raise UsageFault(f"--tries {given}: must be 0 or more")
     return given
 
@@ -119,10 +140,9 @@ def _word(node: "Node | None", name: str, report: Callable[[Problem], None]) -> 
 
 def _take_over(call: "Call") -> int | None:
     """What options do in place of a lesson."""
-    for option, run in _MODES.items():
-        if call.values.get(option):
-            code: int = run(call.services, call.template, call.values, call.shared)
-            return code
+    for mode in options_of(call.values).modes:
+        code: int = _MODES[mode](call.services, call.template, call.values, call.shared)
+        return code
     return None
 
 

@@ -64,7 +64,8 @@ def grade(invocation: Invocation, means: Means, sink: Sink | None, rubric: Rubri
 
 def rubric_files(invocation: Invocation) -> tuple[str, str]:
     """The files of `--rubric` and of `--key`."""
-    return str(invocation.values.get("rubric") or ""), str(invocation.values.get("key") or "")
+    options = config.options_of(invocation.values)
+    return options.rubric, options.key
 
 
 def table(found: Grade) -> str:

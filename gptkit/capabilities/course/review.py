@@ -78,9 +78,6 @@ def rate(asked: Request, means: Means) -> Rated:
     return Rated(str(found.get("rating")), why, Outcome(reply, reply.text))
 
 
-MODES = ("show", "due", "review", "export")
-
-
 def course(services: Services, template: Template, values: Mapping[str, Value]) -> Learner | None:
     """The course that the command line names, None where it names none.
 
@@ -107,7 +104,7 @@ def required_course(services: Services, template: Template, values: Mapping[str,
 
 def refuse_two_modes(values: Mapping[str, Value]) -> None:
     """Raises UsageFault."""
-    chosen = [name for name in MODES if values.get(name)]
+    chosen = config.options_of(values).modes
     if len(chosen) > 1:
         raise UsageFault(f"--{chosen[0]} and --{chosen[1]} do not go together")
 
