@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
 _NUMERIC_HOST = frozenset("0123456789abcdef:.")
 _PATH = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._~!$&'()*+,;=:@%-")
@@ -31,6 +33,7 @@ class Address:  # every run makes one: a dataclass would take longer to define t
         return self.host in ("localhost", "[::1]") or _is_own_network(self.host)
 
 
+@lru_cache(maxsize=32)  # each layer of settings, key and header asks for the same one
 def address(url: str) -> Address:
     """The parts of a base URL; ValueError says what is wrong without repeating what may be secret.
 
