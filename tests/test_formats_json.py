@@ -138,6 +138,17 @@ def test_plural_messages_keep_their_form() -> None:
     assert piece.units == ("You have ⟦0⟧# new item⟦1⟧# new items⟦2⟧ in ⟦3⟧.",)
 
 
+def test_the_number_of_a_plural_stays_where_it_is_more_than_one() -> None:
+    source = json.dumps({"a": "{n, plural, one {# item} other {# items}}"})
+    (piece,) = pieces_of(Json(), source)
+
+    def levels(answer: str) -> list[tuple[str, str]]:
+        return [(one.level, one.message) for one in Json().findings(piece, answer)]
+
+    assert levels("⟦0⟧un élément⟦1⟧# éléments⟦2⟧") == [("doubtful", "placeholder '#' missing")]
+    assert levels("⟦0⟧# élément⟦1⟧des éléments⟦2⟧") == [("wrong", "placeholder '#' missing")]
+
+
 def test_json_lines() -> None:
     source = '{"q": "How are you?", "id": 1}\n{"q": "Fine, thanks", "id": 2}\r\n\n'
     assert translated(Json(), source, shout) == source.replace("How are you", "HOW ARE YOU").replace(

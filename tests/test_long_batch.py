@@ -214,6 +214,17 @@ def test_each_answer_is_proved(world: World) -> None:
     assert world.submitted == ["good {x}", "bad {x}"]
 
 
+def test_wrong_numbers_are_defective_and_doubtful_ones_are_told(world: World) -> None:
+    world.fake.answer = defective
+    world.submit("bad 77\nbad 5\n")
+    world.fake.finish()
+    (taken,) = world.fetch()
+    assert (taken.accepted, taken.defective, taken.failure) == (1, 1, "line 1: number '77' missing")
+    assert [str(one) for held in world.memory.held.values() for one in held.findings] == [
+        "line 2: digits '5' missing"
+    ]
+
+
 def test_answers_that_a_batch_will_never_bring_are_left(world: World) -> None:
     world.fake.answer = defective
     text = "long 1\nvoid 1\nfine 1\n"

@@ -261,6 +261,19 @@ def test_what_is_unchanged_is_not_written_again(
     assert (folder / "out/index.md").read_text() == "# TITLE\n\nOTHER TEXT\n"
 
 
+def test_what_is_doubtful_of_all_files_is_one_line(
+    gptkit: InMemory, server: FakeServer, same: str, folder: Path
+) -> None:
+    tree(folder / "docs", {"a.md": "good\n", "b.md": "at 3 pm\n", "c.md": "15 and 5\n"})
+    server.answer(lambda request: text_of(request).replace("3", "15").replace("and 5", "und fünf"))
+    code, output, errors = gptkit(same, "-f", "docs", "--output-dir", "out", "--report", "r.json")
+    assert (code, output) == (0, "")
+    told = "'docs/b.md': line 1: number '3' missing (and 2 more; --report FILE lists all)"
+    assert errors == f"gptkit: doubtful: {told}\n"
+    files = json.loads((folder / "r.json").read_text())["files"]
+    assert [len(one["doubtful"]) for one in files] == [0, 2, 1]
+
+
 def test_files_that_could_not_be_done_are_named_and_the_rest_goes_on(
     gptkit: InMemory, server: FakeServer, same: str, folder: Path
 ) -> None:

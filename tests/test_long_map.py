@@ -38,7 +38,7 @@ PROMPT = template("description: d\nsystem: Shout.\n")
 
 
 class Words:
-    """A format of lines; `{x}` must stay, and a line is halved between its words."""
+    """A format of lines; `{x}` and 77 must stay, 5 should, and a line is halved between its words."""
 
     name = "words"
     endings = ()
@@ -53,11 +53,9 @@ class Words:
         return answer + piece.source[len(piece.source.rstrip()) :]
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
-        if "{x}" in piece.text and "{x}" not in answer:
-            return (Finding(piece.line, "placeholder", "placeholder '{x}' missing"),)
-        if "7" in piece.text and "7" not in answer:
-            return (Finding(piece.line, "number", "number '7' missing"),)
-        return ()
+        kinds = {"{x}": "placeholder", "77": "number", "5": "digits"}
+        lost = [part for part in kinds if part in piece.text and part not in answer]
+        return tuple(Finding(piece.line, kinds[part], f"{kinds[part]} '{part}' missing") for part in lost)
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
         words = piece.source.split(" ")
@@ -259,20 +257,61 @@ def test_then_it_is_kept_as_it_is_and_reported() -> None:
     assert [str(finding) for finding in done.findings] == ["line 1: placeholder '{x}' missing"]
 
 
-def test_a_wrong_number_is_asked_for_again_and_never_remembered() -> None:
+def test_a_wrong_number_is_asked_for_once_more_then_written_and_never_remembered() -> None:
     memory = Kept()
-    (done,) = results(Model(lambda _: "eight"), ["7"], job(memory=memory))
-    assert (done.text, done.how, done.is_whole) == ("7", "source", False)
-    model = Model(lambda _: "seven 7")
-    (again,) = results(model, ["7"], job(memory=memory))
-    assert (again.text, again.how, again.is_whole) == ("seven 7", "answer", True)
-
-
-def test_what_stays_for_a_number_is_short() -> None:
     model = Model(lambda text: shout(text).replace("7", "8"))
-    (done,) = results(model, ["a b c d e f g 7"])
-    assert (done.text, done.how) == ("A B C D E F G 7", "source")
-    assert model.texts.count("7") == 2
+    (done,) = results(model, ["a b c 77"], job(memory=memory))
+    assert (done.text, done.how, done.is_whole) == ("A B C 88", "answer", False)
+    assert [str(finding) for finding in done.findings] == ["line 1: number '77' missing"]
+    assert model.texts == ["a b c 77"] * 2
+    (again,) = results(Model(shout), ["a b c 77"], job(memory=memory))
+    assert (again.text, again.how, again.is_whole) == ("A B C 77", "answer", True)
+
+
+@pytest.mark.parametrize("second", ["", "~", "LOST"])
+def test_what_is_worse_the_second_time_is_not_taken(second: str) -> None:
+    tries = iter(["88 {x}", second or Refused("the model refused")])
+    model = Model(lambda _: next(tries))
+    (done,) = results(model, ["77 {x}"])
+    assert (done.text, done.how) == ("88 {x}", "answer")
+    assert len(model.asked) == 2
+
+
+def test_what_is_wrong_besides_a_number_is_asked_for_in_halves() -> None:
+    model = Model(lambda text: "LOST" if " " in text else text.replace("77", "88"))
+    memory = Kept()
+    (done,) = results(model, ["77 {x}"], job(memory=memory))
+    assert (done.text, done.how, done.is_whole) == ("88 {x}", "answer", False)
+    assert model.texts == ["77 {x}", "77 {x}", "77", "77", "{x}"]
+    assert memory.texts == ["{x}"]
+
+
+def test_a_doubtful_number_is_told_and_remembered() -> None:
+    memory, model = Kept(), Model(lambda _: "five **Tap**")
+    found = [
+        *results(model, ["5 **tap**"], job(memory=memory)),
+        *results(model, ["5 **tap**"], job(memory=memory)),
+    ]
+    assert [(done.text, done.how, done.is_whole) for done in found] == [
+        ("five **Tap**", "answer", True),
+        ("five **Tap**", "memory", True),
+    ]
+    assert {str(finding) for done in found for finding in done.findings} == {"line 1: digits '5' missing"}
+    assert len(model.asked) == 1
+
+
+def test_what_is_doubtful_is_not_said_to_be_wrong() -> None:
+    tries = iter(["FIVE", "FIVE {x}"])
+    model = Model(lambda _: next(tries))
+    (done,) = results(model, ["5 {x}"])
+    assert (done.text, len(done.findings)) == ("FIVE {x}", 1)
+    assert "digits" not in model.asked[1].messages[-1].content
+
+
+def test_what_is_settled_may_be_doubtful() -> None:
+    model = Model(lambda text: text.replace("Tap", "Hahn").replace("5", "fünf"))
+    results(model, ["**Tap** 5\n", "the tap again\n"], job(workers=1))
+    assert "- Tap = Hahn" in model.asked[1].messages[0].content
 
 
 def test_an_answer_that_is_cut_is_asked_for_in_halves_until_it_fits() -> None:

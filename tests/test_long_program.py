@@ -319,20 +319,47 @@ def test_a_batch_is_told_at_half_the_price(gptkit: Gptkit, same: str) -> None:
     assert half == pytest.approx([cost / 2 for cost in whole], rel=1e-3)
 
 
-def test_a_wrong_number_leaves_the_source_and_is_asked_for_again(
+def test_a_wrong_number_is_written_told_and_asked_for_again(
     gptkit: Gptkit, server: FakeServer, same: str, folder: Path
 ) -> None:
-    text, wrong = "# A\n\nIt has 3 parts.\n", "# A\n\nIt has 4 parts.\n"
-    server.answer(lambda request: wrong if "3" in text_of(request) else text_of(request))
+    text, wrong = "# A\n\nIt has 35 parts and 2 lids.\n", "# 甲\n\n它有36个零件和盖子。\n"
+    server.answer(lambda _: wrong)
     (folder / "in.md").write_text(text)
     told = (
-        "gptkit: 1 of 1 pieces left as it is: line 3: number '3' missing\n"
+        "gptkit: doubtful: line 3: number '2' missing (and 1 more; --report FILE lists all)\n"
+        "gptkit: 1 of 1 pieces with wrong numbers: line 3: number '35' missing\n"
         "hint: --report FILE lists all; the same command asks for these once more\n"
     )
-    command = (same, "-f", "in.md", "--jobs", "2")
-    assert gptkit(*command) == (80, text, told)
-    server.answer(lambda request: text_of(request).replace("parts", "Teile"))
-    assert gptkit(*command) == (0, text.replace("parts", "Teile"), "")
+    command = (same, "-f", "in.md", "--jobs", "2", "--report", "r.json")
+    assert gptkit(*command) == (80, wrong, told)
+    assert len(server.requests) == 2
+    assert json.loads((folder / "r.json").read_text()) == {
+        "document": "in.md",
+        "pieces": {"through": 0, "memory": 0, "answer": 1, "source": 0},
+        "findings": [{"line": 3, "kind": "number", "message": "number '35' missing", "accepted": False}],
+        "doubtful": [
+            {"line": 3, "kind": "digits", "message": "number '2' missing"},
+            {"line": 3, "kind": "digits", "message": "number '36' added"},
+        ],
+    }
+    server.answer(lambda _: "# 甲\n\n它有三十五个零件和两个盖子。\n")
+    assert gptkit(*command) == (0, "# 甲\n\n它有三十五个零件和两个盖子。\n", "")
+
+
+def test_a_doubtful_number_costs_one_request_and_a_line(
+    gptkit: Gptkit, server: FakeServer, same: str, folder: Path
+) -> None:
+    (folder / "in.txt").write_text("We are open 24/7.\n")
+    server.answer(lambda _: "Nous sommes ouverts 24h/24 et 7j/7.\n")
+    command = (same, "-f", "in.txt", "-o", "out.txt")
+    told = "gptkit: doubtful: line 1: number '24' added\n"
+    for _ in range(2):
+        assert gptkit(*command) == (0, "", told)
+    assert (folder / "out.txt").read_text() == "Nous sommes ouverts 24h/24 et 7j/7.\n"
+    assert gptkit(*command, "-q") == (0, "", "")
+    assert len(server.requests) == 1
+    record = json.loads(gptkit(same, "-f", "in.txt", "--jobs", "1", "--json")[1])
+    assert (record["findings"], len(record["doubtful"]), record["pieces"]["memory"]) == ([], 1, 1)
 
 
 def test_a_dear_job_needs_a_word(gptkit: Gptkit, server: FakeServer, same: str) -> None:

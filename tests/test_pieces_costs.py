@@ -63,7 +63,7 @@ def test_the_numbers_of_four_times_the_text_take_little_more_than_four_times_the
 ) -> None:
     def compared(count: int) -> None:
         before, after = ("".join(one.format(at) for at in range(count)) for one in (source, answer))
-        differences(before, after)
+        list(differences(before, after))
 
     grows_with(compared, 300)
 

@@ -7,10 +7,14 @@ format that is made of many short ones are set apart by lines `⟦#1⟧`, `⟦#2
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
 
 MARK = re.compile("⟦([0-9]+)⟧")
+Level = Literal["wrong", "wanted", "doubtful"]
+"""What is wrong is asked for again and not accepted; what is wanted is asked for again; what is doubtful is
+told."""
+LEVELS: Mapping[str, Level] = {"term": "wanted", "digits": "doubtful"}
 UNIT_LINE = re.compile(r"^[ \t]*⟦#([0-9]+)⟧[ \t]*(?:\n|$)", re.MULTILINE)
 
 
@@ -45,6 +49,10 @@ class Finding(NamedTuple):
     kind: str
     message: str
 
+    @property
+    def level(self) -> Level:
+        return LEVELS.get(self.kind, "wrong")
+
     def __str__(self) -> str:
         return f"line {self.line}: {self.message}"
 
@@ -72,7 +80,7 @@ class Format(Protocol):
         """What is written in place of the piece's source."""
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
-        """What of the structure is not in the answer as it was; nothing means that it is proved."""
+        """What is not in the answer as it was; nothing that is wrong means that it is proved."""
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None: ...
 

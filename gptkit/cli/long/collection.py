@@ -182,16 +182,17 @@ class _Course:
 
 
 def _proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> Held:
-    """An answer that is whole, in its format, and holds the structure of its piece; else raises why not."""
+    """An answer that is whole, in its format, and with nothing wrong about it; else raises why not."""
     if (failure := verdict(reply)) is not None:
         raise failure
     try:
         answer = output.finish(reply.text)
     except Defect as defect:
         raise Incomplete(f"an answer that cannot be used: {defect.problem}") from None
-    if findings := form.findings(piece, answer):
-        raise Incomplete(str(findings[0]))
-    return Held(answer)
+    findings = form.findings(piece, answer)
+    if wrong := next((finding for finding in findings if finding.level == "wrong"), None):
+        raise Incomplete(str(wrong))
+    return Held(answer, findings)
 
 
 def _key(custom_id: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.cli.long.output import Mirrored
-from gptkit.cli.long.report import Findings, write
+from gptkit.cli.long.report import Findings, doubt, write
 from gptkit.cli.long.walk import Plan, Work
 from gptkit.engine.long.values import Done
 from gptkit.errors import CannotWrite, GptkitError, Incomplete, TryAgain
@@ -97,15 +97,24 @@ class Results:
         files = f"{len(skipped)} file{'s' * (len(skipped) > 1)} skipped"
         return f"{files}: '{skipped[0].path}': {skipped[0].why}{', ...' * (len(skipped) > 1)}"
 
+    def doubts(self) -> str:
+        """A line on what is doubtful; empty if nothing is."""
+        doubtful = [(number, one.findings) for number, one in self._ended.items() if one.findings.doubts]
+        if not doubtful:
+            return ""
+        number, first = doubtful[0]
+        what = f"'{self._plan.work[number].path}': {first.doubtful[0]}"
+        return doubt(what, sum(findings.doubts for _, findings in doubtful))
+
     def tell(self, conversation: Conversation, path: object) -> None:
-        """The report of --report, the object of --json, and a line on what was skipped."""
+        """The report of --report, the object of --json, and lines on what was skipped and is doubtful."""
         terminal, how = conversation.services.terminal, conversation.how
         if path:
             write(path, self.record())
         if how.as_json:
             terminal.show(json.dumps(self.record(), ensure_ascii=False, indent=2))
-        if (skipped := self.skipped()) and not how.quiet:
-            terminal.note(f"gptkit: {skipped}")
+        for line in filter(None, (self.skipped(), self.doubts())):
+            conversation.warn(line)
 
     def record(self) -> Mapping[str, object]:
         """All files, as --report and --json have them."""
@@ -118,14 +127,7 @@ class Results:
         if ended is None:
             return {**about, "state": "not begun"}
         failure = {"why": ended.failure.message} if ended.failure else {}
-        findings = ended.findings
-        return {
-            **about,
-            "state": ended.state,
-            **failure,
-            "pieces": findings.counts,
-            "findings": findings.listed,
-        }
+        return {**about, "state": ended.state, **failure, **ended.findings.listed}
 
     def _opened(self, number: int) -> Mirrored | None:
         """The output of a file; None where it cannot be written to, which is told at its end."""

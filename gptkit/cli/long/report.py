@@ -29,15 +29,21 @@ class Findings:
     def __init__(self) -> None:
         self.bytes = 0
         self._count: dict[How, int] = {"through": 0, "memory": 0, "answer": 0, "source": 0}
-        self._flawed = 0
+        self._wrong = 0
         self._found: list[tuple[bool, Finding]] = []
+        self.doubtful: list[Finding] = []
+        self.doubts = 0
 
     def add(self, done: Done) -> None:
         self.bytes += len(done.piece.source.encode("utf-8", "replace"))
         self._count[done.how] += 1
-        self._flawed += not done.is_whole
+        self._wrong += not done.is_whole and done.how != "source"
+        doubtful = [finding for finding in done.findings if finding.level == "doubtful"]
+        self.doubts += len(doubtful)
+        if len(self.doubtful) < LISTED:
+            self.doubtful += doubtful
         if len(self._found) < LISTED:
-            self._found += [(done.is_whole, finding) for finding in done.findings]
+            self._found += [(done.is_whole, one) for one in done.findings if one.level != "doubtful"]
 
     @property
     def pieces(self) -> int:
@@ -48,27 +54,38 @@ class Findings:
         return {str(how): count for how, count in self._count.items()}
 
     @property
-    def listed(self) -> list[Mapping[str, object]]:
-        return [
-            {"line": one.line, "kind": one.kind, "message": one.message, "accepted": accepted}
-            for accepted, one in self._found
-        ]
+    def listed(self) -> Mapping[str, object]:
+        """As --report and --json have them."""
+        findings = [{**_fields(one), "accepted": accepted} for accepted, one in self._found]
+        return {"pieces": self.counts, "findings": findings, "doubtful": list(map(_fields, self.doubtful))}
 
     def failure(self) -> GptkitError | None:
-        """None if every piece is as it should be; terms that were not applied are only reported."""
-        if not self._flawed:
+        """None if nothing is wrong with any piece."""
+        left, wrong = self._count["source"], self._wrong
+        if not left and not wrong:
             return None
         first = next((str(one) for accepted, one in self._found if not accepted), "")
-        left = "it is" if self._flawed == 1 else "they are"
+        whole = f"of {self.pieces} pieces"
+        what = [f"{left} {whole} left as {'it is' if left == 1 else 'they are'}"] if left else []
+        what += [f"{wrong} {whole} with wrong numbers"] if wrong else []
         return Incomplete(
-            f"{self._flawed} of {self.pieces} pieces left as {left}: {first}",
+            f"{', '.join(what)}: {first}",
             hint="--report FILE lists all; the same command asks for these once more",
         )
 
     def write(self, path: object, document: str) -> None:
         """The report that --report asks for."""
         if path:
-            write(path, {"document": document, "pieces": self.counts, "findings": self.listed})
+            write(path, {"document": document, **self.listed})
+
+
+def doubt(first: str, count: int) -> str:
+    """The line that tells of what is doubtful."""
+    return f"doubtful: {first}" + (f" (and {count - 1} more; --report FILE lists all)" if count > 1 else "")
+
+
+def _fields(one: Finding) -> Mapping[str, object]:
+    return {"line": one.line, "kind": one.kind, "message": one.message}
 
 
 def write(path: object, record: Mapping[str, object]) -> None:

@@ -139,6 +139,9 @@ class _Task:
             self._doubt_keys()
         else:
             output.leave(failure)
+        if self._findings.doubts:
+            first, count = str(self._findings.doubtful[0]), self._findings.doubts
+            self._conversation.warn(report.doubt(first, count))
         return failure
 
     def _doubt_keys(self) -> None:
@@ -185,7 +188,7 @@ class _Task:
 
     def _show(self, output: Output, outcome: Outcome) -> None:
         facts = answer.Facts(*self._conversation.cost())
-        outcome = outcome._replace(facts={"pieces": self._findings.counts, "findings": self._findings.listed})
+        outcome = outcome._replace(facts=self._findings.listed)
         shown = not isinstance(output, Collected)
         answer.show(self._services.terminal, self._conversation.how, self._invocation, outcome, shown, facts)
 

@@ -29,8 +29,9 @@ class KeyedFormat(UnitFormat):
 
     def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
         yield from super().unit_findings(unit, answer)
-        for sign in lost_signs(unit, answer):
-            yield Finding(unit.line, "placeholder", f"placeholder '{sign}' missing")
+        for sign, is_wrong in lost_signs(unit, answer):
+            kind = "placeholder" if is_wrong else "digits"
+            yield Finding(unit.line, kind, f"placeholder '{sign}' missing")
 
     def takes(self, text: str, path: Sequence[str | int]) -> bool:
         """Whether the value at a path is translated."""

@@ -103,16 +103,12 @@ def numbers(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
     bare, bare_answer = MARK.sub("⟦", text), MARK.sub("⟦", answer)
     if not HAS_NUMBER.search(bare) and not HAS_NUMBER.search(bare_answer):
         return
-    from gptkit.documents.formats.numbers import differences  # and all its words, when there is need
+    from gptkit.documents.formats.numbers import differences  # when there is need
 
     for start, part, other in _pairs(bare, bare_answer):
-        missing, added = differences(part, other)
-        for one in missing:
-            at = _original(text, start + one.start)
-            yield Finding(line_of(at), "number", f"number {shown(one.written)} missing")
-        at = _original(text, start + (missing[0].start if missing else 0))
-        for one in added:
-            yield Finding(line_of(at), "number", f"number {shown(one.written)} added")
+        for one in differences(part, other):
+            line = line_of(_original(text, start + one.start))
+            yield Finding(line, "number" if one.is_wrong else "digits", one.message)
 
 
 def _pairs(text: str, answer: str) -> Iterator[tuple[int, str, str]]:

@@ -14,7 +14,7 @@ from gptkit.engine.long.map import placed
 from gptkit.engine.long.redo import DEEPEST
 from gptkit.engine.long.reduce import parts, result_name
 from gptkit.engine.long.reducing import Steps
-from gptkit.engine.long.values import GRAVE, Job, about
+from gptkit.engine.long.values import Job, about
 
 
 class Lacking(NamedTuple):
@@ -103,9 +103,9 @@ def _missing(piece: Piece, job: Job, form: OutputFormat, depth: int) -> Iterator
         halves = job.format.halves(piece) if depth < DEEPEST else None
         for half in halves or ():
             yield from _missing(half, job, form, depth + 1)
-    elif held is None or (held.foreign and _is_grave(piece, job, held.answer)):
+    elif held is None or (held.foreign and _is_wrong(piece, job, held.answer)):
         yield name, piece
 
 
-def _is_grave(piece: Piece, job: Job, answer: str) -> bool:
-    return any(finding.kind in GRAVE for finding in job.format.findings(piece, answer))
+def _is_wrong(piece: Piece, job: Job, answer: str) -> bool:
+    return any(finding.level == "wrong" for finding in job.format.findings(piece, answer))

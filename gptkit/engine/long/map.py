@@ -87,7 +87,8 @@ class Settled:
         self._lock = Lock()
 
     def add(self, one: Done) -> None:
-        if one.how not in ("answer", "memory") or one.findings:
+        doubts = all(finding.level == "doubtful" for finding in one.findings)
+        if one.how not in ("answer", "memory") or not doubts:
             return
         sources, answers = (_phrases(text) for text in (one.piece.source, one.text))
         if len(sources) != len(answers):

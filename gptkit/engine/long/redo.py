@@ -1,4 +1,4 @@
-"""One piece until its answer is proved: asked, asked again, asked in halves, or kept as it is."""
+"""One piece until its answer is proved: asked, asked again, asked in halves, or left as it is."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.ask import answered
 from gptkit.engine.long import asking
 from gptkit.engine.long.asking import Surroundings, again, key
-from gptkit.engine.long.values import GRAVE, Done, How, Job, Memory, about
+from gptkit.engine.long.values import Done, How, Job, Memory, about
 from gptkit.engine.work import Means
 from gptkit.errors import Incomplete, ProtocolFault, Refused, TooLong
 
+NUMBER = "number"
+"""The kind of what may be wrong with an answer that is used all the same: it is nearer to the truth than the
+source, and no half of it would be better."""
 DEEPEST = 6
 """How often a piece is halved at most where its answer does not fit; a defective one is halved once."""
-FOR_NUMBERS = 3
-"""How often where nothing but a number is wrong: languages write them in more ways than any proof knows,
-and what stays as it is should then be short."""
 
 
 def done(job: Job, piece: Piece, around: Surroundings, means: Means) -> Done:
@@ -53,7 +53,7 @@ class _Course:
         if held.in_halves:
             return self._halved(piece, depth, ())
         findings = self._findings(piece, held.answer)
-        if any(finding.kind in GRAVE for finding in findings):
+        if any(finding.level == "wrong" for finding in findings):
             return None  # another tool's, or proved by the rules of an older version
         return Done(piece, self._job.format.rebuilt(piece, held.answer), "memory", findings)
 
@@ -61,21 +61,34 @@ class _Course:
         request = asking.asked(self._job, piece, self._around, self._means.format)
         try:
             answer = self._answer(request)
-            findings = self._findings(piece, answer)
-            if findings:
-                other = self._answer(again(request, answer, findings))
-                found = self._findings(piece, other)
-                if _weight(found) <= _weight(findings):
-                    answer, findings = other, found
+            answer, findings = self._better(piece, request, answer, self._findings(piece, answer))
         except (TooLong, Incomplete) as error:
             finding = Finding(piece.line, "empty", error.message)
             return self._redone(piece, name, depth, (finding,), DEEPEST)
         except (Refused, ProtocolFault) as error:
             return self._source(piece, (Finding(piece.line, "empty", error.message),))
-        if grave := {finding.kind for finding in findings} & GRAVE:
-            return self._redone(piece, name, depth, findings, FOR_NUMBERS if grave == {"number"} else 1)
-        self._keep(name, piece, Held(answer, findings))
-        return Done(piece, self._job.format.rebuilt(piece, answer), "answer", findings)
+        if not _is_of_use(findings):
+            return self._redone(piece, name, depth, findings, 1)
+        done = Done(piece, self._job.format.rebuilt(piece, answer), "answer", findings)
+        if done.is_whole:
+            self._keep(name, piece, Held(answer, findings))
+        return done
+
+    def _better(
+        self, piece: Piece, request: Request, answer: str, findings: tuple[Finding, ...]
+    ) -> tuple[str, tuple[Finding, ...]]:
+        """What comes when the piece is asked for once more, with what has to be better, if it is no worse."""
+        wanting = [finding for finding in findings if finding.level != "doubtful"]
+        if not wanting:
+            return answer, findings
+        try:
+            other = self._answer(again(request, answer, wanting))
+        except (TooLong, Incomplete, Refused, ProtocolFault):
+            if not _is_of_use(findings):
+                raise
+            return answer, findings
+        found = self._findings(piece, other)
+        return (other, found) if _weight(found) <= _weight(findings) else (answer, findings)
 
     def _redone(
         self, piece: Piece, name: bytes, depth: int, findings: tuple[Finding, ...], deepest: int
@@ -83,7 +96,7 @@ class _Course:
         found = self._halved(piece, depth, findings) if depth < deepest else None
         if found is None:
             return self._source(piece, findings)
-        if found.how != "source":
+        if found.is_whole:
             self._keep(name, piece, Held("", (), in_halves=True))
         return found
 
@@ -114,7 +127,8 @@ class _Course:
         return found
 
     def _source(self, piece: Piece, findings: tuple[Finding, ...]) -> Done:
-        return Done(piece, piece.source, "source", findings)
+        kept = tuple(finding for finding in findings if finding.level != "doubtful")
+        return Done(piece, piece.source, "source", kept)
 
     def _keep(self, name: bytes, piece: Piece, held: Held) -> None:
         if self._job.memory is not None:
@@ -122,6 +136,13 @@ class _Course:
         self._means.kept()
 
 
+def _is_of_use(findings: tuple[Finding, ...]) -> bool:
+    return all(finding.level != "wrong" or finding.kind == NUMBER for finding in findings)
+
+
 def _weight(findings: tuple[Finding, ...]) -> int:
-    """Grave findings first, then how many."""
-    return sum(1000 if finding.kind in GRAVE else 1 for finding in findings)
+    """What keeps an answer from being used first, then wrong numbers, then how many findings."""
+    return sum(
+        1 if finding.level != "wrong" else 1000 if finding.kind == NUMBER else 1_000_000
+        for finding in findings
+    )

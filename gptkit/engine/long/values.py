@@ -14,24 +14,6 @@ from gptkit.engine.work import Invocation
 How = Literal["through", "memory", "answer", "source"]
 """Where a piece's text comes from: nothing was to be done; an earlier answer; a new one; the source
 itself, since no answer could be accepted."""
-GRAVE = frozenset(
-    {
-        "placeholder",
-        "link",
-        "code",
-        "heading",
-        "list",
-        "table",
-        "tag",
-        "blocks",
-        "mark",
-        "unit",
-        "form",
-        "empty",
-        "number",
-    }
-)
-"""Kinds of findings with which an answer is not accepted; terms that were not applied are only reported."""
 
 
 class Memory(Protocol):
@@ -80,4 +62,4 @@ class Done(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        return self.how != "source"
+        return self.how != "source" and not any(finding.level == "wrong" for finding in self.findings)
