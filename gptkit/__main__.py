@@ -11,12 +11,12 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 
 TYPE_CHECKING = False  # not from typing: nothing that takes long is loaded before `entry_point` says how
 if TYPE_CHECKING:
-    from gptkit.terminal import Terminal
+    from gptkit.core.terminal import Terminal
 
 
 def main(argv: list[str], terminal: Terminal) -> int:
     """Run gptkit with these arguments; every failure ends as a message and its exit code."""
-    from gptkit.errors import GptkitError, Stopped
+    from gptkit.core.errors import GptkitError, Stopped
 
     as_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
     try:
@@ -51,9 +51,9 @@ def entry_point() -> None:
     import gc
 
     gc.disable()  # before the imports: they leave hardly any garbage to look for
-    from gptkit.cli.signals import catch_signals
-    from gptkit.errors import Stopped
-    from gptkit.terminal import process_terminal
+    from gptkit.core.errors import Stopped
+    from gptkit.core.signals import catch_signals
+    from gptkit.core.terminal import process_terminal
 
     try:
         catch_signals()

@@ -8,24 +8,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from gptkit.chat import Endpoint, Event, OutputFormat, Provider, Request
+from gptkit.core.chat import Endpoint, Event, OutputFormat, Provider, Request
+from gptkit.core.errors import UsageFault
+from gptkit.core.paths import Paths, paths
 from gptkit.engine.budget import Budget, Cap
 from gptkit.engine.work import Means, Policy
-from gptkit.errors import UsageFault
-from gptkit.paths import Paths, paths
 from gptkit.settings.resolve import Settings, load
 from gptkit.templates.model import Template, Vocabulary
 
 if TYPE_CHECKING:
+    from gptkit.core.prices import Prices
+    from gptkit.core.terminal import Terminal
     from gptkit.engine.capabilities import Capability, HousekeepingCommand
     from gptkit.history.journal import Journal
     from gptkit.history.model import Opening
     from gptkit.history.store import Store
     from gptkit.memory.store import Memory
-    from gptkit.prices import Prices
     from gptkit.settings.rejections import RejectionFile
     from gptkit.templates.library import Library
-    from gptkit.terminal import Terminal
 
 Made = TypeVar("Made")
 OFFLINE = re.compile(r"echo\Z|local:")
@@ -154,7 +154,7 @@ class Services:
 
     @cached_property
     def prices(self) -> Prices:
-        from gptkit.prices import Prices
+        from gptkit.core.prices import Prices
 
         own, window = self.settings.value("prices"), self.settings.value("context_window")
         return Prices(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gptkit.chat import Event, Finished, Message, OutputFormat, Rendering, Request, Text, Usage
+from gptkit.core.chat import Event, Finished, Message, OutputFormat, Rendering, Request, Text, Usage
 from gptkit.engine.budget import Budget
 from gptkit.engine.work import Means, Policy
 from gptkit.output.json_format import JsonFormat

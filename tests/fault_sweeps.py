@@ -18,7 +18,7 @@ from fake.server import FakeServer
 from fake.wire import Completion, chunked, last_chunk, response, stream_head
 
 from gptkit.__main__ import main
-from gptkit.terminal import memory_terminal
+from gptkit.core.terminal import memory_terminal
 
 SAID = "Grüße an alle: “世界” 🌍 is 世の中.\n\n1. 一\n2. two"
 PRINTED = f"{SAID}\n".encode()

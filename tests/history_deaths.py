@@ -19,7 +19,7 @@ WORKING = """
 import sys
 from pathlib import Path
 from history_parts import STARTED, ending, opening, store
-from gptkit.files import write_atomic
+from gptkit.core.files import write_atomic
 from gptkit.history.journal import begin
 from gptkit.history.transfer import json_lines
 folder, number = Path(sys.argv[1]), sys.argv[2]

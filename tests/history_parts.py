@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gptkit.chat import Charge
+from gptkit.core.chat import Charge
 from gptkit.history.model import Ending, Opening, Session, new_opening_id
 from gptkit.history.store import Store
 

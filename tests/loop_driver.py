@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from gptkit.cli.loop.commands import Command, Desk
 from gptkit.cli.loop.loop import run
-from gptkit.cli.signals import catch_signals
 from gptkit.cli.talk import Status, Talk
-from gptkit.errors import GptkitError, NoInput, Stopped, TryAgain
+from gptkit.core.errors import GptkitError, NoInput, Stopped, TryAgain
+from gptkit.core.paths import paths
+from gptkit.core.signals import catch_signals
+from gptkit.core.terminal import Terminal, process_terminal
 from gptkit.history.model import Session, Turn
-from gptkit.paths import paths
-from gptkit.terminal import Terminal, process_terminal
 
 
 class Alone:

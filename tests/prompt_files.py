@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from gptkit.core.yaml_tree import BrokenPrompt, Node, Problem, tree
 from gptkit.templates import parse, render
 from gptkit.templates.model import Parameter, Template, Vocabulary
-from gptkit.templates.tree import BrokenPrompt, Node, Problem, tree
 
 FILE = "/prompts/haiku.yaml"
 ALL_KEYS = (

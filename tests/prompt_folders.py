@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from prompt_files import WORDS
 
+from gptkit.core.yaml_tree import BrokenPrompt
 from gptkit.templates.library import Library, Shelf
-from gptkit.templates.tree import BrokenPrompt
 
 
 class Folders:

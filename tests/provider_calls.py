@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fake.waiting import SOON
 
-from gptkit.chat import Deadlines, Endpoint, Event, Finished, Message, Reasoning, Refusal, Request, Text
-from gptkit.errors import GptkitError
+from gptkit.core.chat import Deadlines, Endpoint, Event, Finished, Message, Reasoning, Refusal, Request, Text
+from gptkit.core.errors import GptkitError
 from gptkit.provider.client import provider
 
 KEY = "sk-canary-0123456789"

@@ -11,8 +11,8 @@ from threading import Thread
 import pytest
 from test_database import APPLICATION, files, first
 
-from gptkit.access import Access
-from gptkit.errors import CannotRead, GptkitError
+from gptkit.core.errors import CannotRead, GptkitError
+from gptkit.core.sqlite import Access
 
 ROWS = 2000
 

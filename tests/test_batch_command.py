@@ -14,13 +14,13 @@ from prompt_files import template
 from gptkit.cli.batching import submit_missing
 from gptkit.cli.long.submission import Submitted
 from gptkit.cli.parts import parts
+from gptkit.core.errors import NoPermission, UsageFault
+from gptkit.core.terminal import memory_terminal
 from gptkit.documents.formats.plain import Plain
 from gptkit.engine.budget import Budget
 from gptkit.engine.long.lacking import lacking_pieces
 from gptkit.engine.long.values import Job
 from gptkit.engine.work import Invocation
-from gptkit.errors import NoPermission, UsageFault
-from gptkit.terminal import memory_terminal
 
 PROMPT = template("description: d\nsystem: Shout.\noutput: text\n")
 TEXT = "One paragraph.\n\nThe second, 第二段。\n"

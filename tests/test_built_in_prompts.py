@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from gptkit.cli.parts import parts
+from gptkit.core.terminal import memory_terminal
 from gptkit.output.formats import FORMATS
 from gptkit.templates import shelves
 from gptkit.templates.library import Library, Shelf
 from gptkit.templates.model import Template, Value
 from gptkit.templates.render import messages, uses
 from gptkit.templates.trial import Trial, trial
-from gptkit.terminal import memory_terminal
 
 FOLDER = Path(__file__).parents[1] / "prompts"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))

@@ -10,7 +10,7 @@ from gptkit.characters.assemble import EXAMPLES_SAID, Assembly, Play, assembly
 from gptkit.characters.book import Scene
 from gptkit.characters.card import Book, Card, Entry
 from gptkit.characters.dice import Dice
-from gptkit.chat import Message
+from gptkit.core.chat import Message
 
 HELLO = Scene((Message("user", "hello"),))
 PLAIN = Card("Ann", description="{{char}} is a smith.")

@@ -13,7 +13,7 @@ from gptkit.characters.card import Book, Entry
 from gptkit.characters.decorators import Rules, read
 from gptkit.characters.dice import Dice
 from gptkit.characters.macros import Words
-from gptkit.chat import Message
+from gptkit.core.chat import Message
 
 WORDS = Words("Ann", "Bob", Dice(1), 1)
 TALK = (

@@ -9,8 +9,8 @@ from character_files import V2, V3, charx, json_bytes, png
 
 from gptkit.characters import check, load, sheet, world
 from gptkit.characters.card import Action, Asset, Book, Card, Entry, Finding, Variable
-from gptkit.errors import CannotRead, DataFault, NoInput
-from gptkit.templates.tree import BrokenPrompt, Problem
+from gptkit.core.errors import CannotRead, DataFault, NoInput
+from gptkit.core.yaml_tree import BrokenPrompt, Problem
 
 SHEET = """\
 name: no

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gptkit.characters import macros
 from gptkit.characters.dice import Dice, seed_of
 from gptkit.characters.macros import Use, Words
-from gptkit.errors import DataFault, UsageFault
+from gptkit.core.errors import DataFault, UsageFault
 
 
 def words(char: str = "Ann", user: str = "Bob", original: str | None = None, seed: int = 1) -> Words:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gptkit.characters import read
 from gptkit.characters.card import Asset, Card, Entry, Finding
-from gptkit.errors import DataFault
+from gptkit.core.errors import DataFault
 
 
 def test_v1_is_read() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from fake.program import AsProcess, InMemory
 
-from gptkit.paths import Paths
+from gptkit.core.paths import Paths
 from gptkit.settings.change import store
 from gptkit.settings.source import user_source
 from gptkit.settings.table import DEFAULT_MODEL, SETTINGS

@@ -15,9 +15,9 @@ from threading import Thread
 import pytest
 from fake.signals import unblocked
 
-from gptkit.database import close_untouched, connect, transaction
-from gptkit.errors import BadConfiguration, CannotRead, CannotWrite, GptkitError, TryAgain
-from gptkit.lock import locked
+from gptkit.core.errors import BadConfiguration, CannotRead, CannotWrite, GptkitError, TryAgain
+from gptkit.core.files import locked
+from gptkit.core.sqlite import close_untouched, connect, transaction
 
 HERE = Path(__file__).parent
 APPLICATION = 0x74657374

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gptkit.core.errors import DataFault
 from gptkit.documents.decode import decode
-from gptkit.errors import DataFault
 
 
 def benchmark() -> ModuleType:

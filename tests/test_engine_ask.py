@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import pytest
 from engine_parts import Answer, Parts, Shown, said
 
-from gptkit.chat import Defect, Finished, Message, Rendering, Text, Usage
+from gptkit.core.chat import Defect, Finished, Message, Rendering, Text, Usage
+from gptkit.core.errors import GptkitError, Incomplete, OverBudget, TryAgain
 from gptkit.engine.ask import ask
 from gptkit.engine.work import Invocation, Outcome
-from gptkit.errors import GptkitError, Incomplete, OverBudget, TryAgain
 from gptkit.templates.model import Template
 
 HAIKU = Invocation(Template("haiku", "f", "x", system="Be brief."), "gpt-0", "rain")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from engine_parts import WHOLE, Answer, Parts, Shown, question, said
 
-from gptkit.chat import Event, Finished, Reasoning, Refusal, Request, Text, Usage
-from gptkit.engine.attempts import exchange
-from gptkit.engine.work import Policy
-from gptkit.errors import (
+from gptkit.core.chat import Event, Finished, Reasoning, Refusal, Request, Text, Usage
+from gptkit.core.errors import (
     CannotWrite,
     GptkitError,
     Incomplete,
@@ -21,6 +19,8 @@ from gptkit.errors import (
     TryAgain,
     Unavailable,
 )
+from gptkit.engine.attempts import exchange
+from gptkit.engine.work import Policy
 
 
 def busy(wait: float | None = None) -> TryAgain:

@@ -7,10 +7,10 @@ import threading
 import pytest
 from engine_parts import Parts, Shown, question, said
 
-from gptkit.chat import Charge, Finished, Message, Reply, Request, Text, Usage
+from gptkit.core.chat import Charge, Finished, Message, Reply, Request, Text, Usage
+from gptkit.core.errors import BadConfiguration, GptkitError, OverBudget, Stopped, TryAgain
 from gptkit.engine.attempts import exchange
 from gptkit.engine.budget import Budget, Cap, Share, prompt_tokens
-from gptkit.errors import BadConfiguration, GptkitError, OverBudget, Stopped, TryAgain
 
 MILLION = 1_000_000
 

@@ -16,17 +16,17 @@ from gptkit.capabilities.character import config as character
 from gptkit.capabilities.character.config import CharacterOptions
 from gptkit.capabilities.course import config as course
 from gptkit.capabilities.course.config import CourseOptions
-from gptkit.chat import Reply, Sink, Text
 from gptkit.cli import main, quick
 from gptkit.cli.call import Call
 from gptkit.cli.parts import parts
+from gptkit.core.chat import Reply, Sink, Text
+from gptkit.core.terminal import memory_terminal
+from gptkit.core.yaml_tree import Node, Problem
 from gptkit.engine.ask import ask
 from gptkit.engine.capabilities import Capability, FileReport, HousekeepingCommand, run
 from gptkit.engine.work import Invocation, Means, Outcome
 from gptkit.services import Services
 from gptkit.templates.model import Parameter, Template, Vocabulary
-from gptkit.templates.tree import Node, Problem
-from gptkit.terminal import memory_terminal
 
 
 def times(node: Node, report: Callable[[Problem], None]) -> object:

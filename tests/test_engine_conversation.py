@@ -8,10 +8,10 @@ from typing import NamedTuple
 import pytest
 from engine_parts import Parts, said
 
-from gptkit.chat import Finished, Message, Text
-from gptkit.documents.tokens import estimate
+from gptkit.core.chat import Finished, Message, Text
+from gptkit.core.errors import Incomplete
+from gptkit.core.tokens import estimate
 from gptkit.engine.conversation import CUT, Kept, Past, recall, summarised, weight
-from gptkit.errors import Incomplete
 
 LONG = "word " * 400
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from engine_parts import Parts, Plain, Shown, question, said
 
-from gptkit.chat import Finished, Text
+from gptkit.core.chat import Finished, Text
+from gptkit.core.errors import GptkitError, NoInput, TryAgain, Unavailable
 from gptkit.engine.attempts import exchange
 from gptkit.engine.work import Invocation, request
-from gptkit.errors import GptkitError, NoInput, TryAgain, Unavailable
 from gptkit.templates.model import Template
 
 MANY, NEW = "max_tokens", "max_completion_tokens"

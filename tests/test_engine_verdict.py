@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gptkit.chat import Reply
+from gptkit.core.chat import Reply
+from gptkit.core.errors import GptkitError, Incomplete, ProtocolFault, Refused, TryAgain
 from gptkit.engine.verdict import verdict
-from gptkit.errors import GptkitError, Incomplete, ProtocolFault, Refused, TryAgain
 
 NO_END = "the server never said that it is whole"
 ROWS: list[tuple[str, str | None, str, type[GptkitError], str, int]] = [

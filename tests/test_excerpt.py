@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptkit.excerpt import shortened, unexpected
+from gptkit.core.excerpt import shortened, unexpected
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from fake.server import FakeServer
 from fake.wire import chunk, chunked, done, last_chunk, sse, stream_head
 
 from gptkit.__main__ import main
+from gptkit.core.terminal import memory_terminal
 from gptkit.settings.table import DEFAULT_MODEL
-from gptkit.terminal import memory_terminal
 
 KEY_HINT = "store the right one with 'gptkit keys set'"
 CUT_HINT = "a larger --max-tokens, or a model with a larger limit, gives the whole"

@@ -19,7 +19,7 @@ from fake.server import FakeServer
 from fake.wire import error_object, response
 
 from gptkit.__main__ import main
-from gptkit.terminal import memory_terminal
+from gptkit.core.terminal import memory_terminal
 
 CANARY = "sk-canary-0123456789"
 Environment = dict[str, str | None]

@@ -14,7 +14,7 @@ from fake.server import FakeServer
 from faults import ANSWER, FAULTS, Fault, dated
 
 from gptkit.__main__ import main
-from gptkit.terminal import memory_terminal
+from gptkit.core.terminal import memory_terminal
 
 CANARY = "sk-canary-0123456789"
 every_fault = pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from processes import open_below
 
-from gptkit.errors import CannotRead, CannotWrite
-from gptkit.files import is_planted, replace_name, same_file, write_atomic, write_private
+from gptkit.core.errors import CannotRead, CannotWrite
+from gptkit.core.files import is_planted, replace_name, same_file, write_atomic, write_private
 
 ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root is many users")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux devices and limits")

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gptkit.core.errors import DataFault
+from gptkit.core.tokens import estimate
 from gptkit.documents.chunk import lines_of
 from gptkit.documents.formats import FORMATS, format_named
 from gptkit.documents.formats.catalog import encoded
 from gptkit.documents.pieces import MARK, Format, Piece
-from gptkit.documents.tokens import estimate
-from gptkit.errors import DataFault
 
 ROOM = 60
 SIGNS = ["⟦", "⟧", "⟦0⟧", "⟦#1⟧", "⟦⟧", "\\", "\\⟦", "\\⟧", "`", "``", "`a`", "`⟦1⟧`", "  \n", "\\\n", "\n"]

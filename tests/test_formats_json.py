@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
+from gptkit.core.errors import DataFault, UsageFault
 from gptkit.documents.formats.json import Json
 from gptkit.documents.formats.markdown import Markdown
-from gptkit.errors import DataFault, UsageFault
 
 MESSAGES = """{
   "id": "btn_ok", "version": "1.2.0",

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import lines_of, shout
 
+from gptkit.core.errors import DataFault
 from gptkit.documents.formats.catalog import entries
 from gptkit.documents.formats.plural_rules import LANGUAGES, locale_of
 from gptkit.documents.formats.po import Po
 from gptkit.documents.pieces import joined_units
-from gptkit.errors import DataFault
 
 TEMPLATE = """# SOME DESCRIPTIVE TITLE.
 #, fuzzy

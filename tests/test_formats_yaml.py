@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
+from gptkit.core.errors import DataFault
 from gptkit.documents.formats.yaml import Yaml
-from gptkit.errors import DataFault
 
 RAILS = """# Rails
 en:

@@ -16,7 +16,7 @@ from fake.program import InMemory, OnTerminal
 from gptkit.__main__ import main
 from gptkit.cli.housekeeping import HOUSEKEEPING
 from gptkit.cli.shared import FLAGS
-from gptkit.terminal import memory_terminal
+from gptkit.core.terminal import memory_terminal
 
 GOLDEN = Path(__file__).parent / "golden" / "help"
 PROMPTS = sorted(path.stem for path in (Path(__file__).parents[1] / "prompts").glob("*.yaml"))

@@ -18,7 +18,7 @@ from fake.waiting import SOON
 from history_parts import conversation, ending, integrity, opening, store
 from processes import open_below
 
-from gptkit.errors import CannotWrite, GptkitError
+from gptkit.core.errors import CannotWrite, GptkitError
 from gptkit.history.journal import begin, under_way
 from gptkit.history.store import Store
 

@@ -17,7 +17,7 @@ from history_deaths import survive
 from history_parts import ending, integrity, opening, store
 from together import together
 
-from gptkit.errors import TryAgain
+from gptkit.core.errors import TryAgain
 from gptkit.history.journal import begin
 from gptkit.history.turnstile import session_lock
 
@@ -117,7 +117,7 @@ def test_a_full_disk_costs_the_record_and_nothing_else(
 def test_without_space_the_journal_is_refused_or_given_up(tmp_path: Path) -> None:
     source = (
         "import resource, sys; from pathlib import Path; from history_parts import opening\n"
-        "from gptkit.history.journal import begin; from gptkit.errors import CannotWrite\n"
+        "from gptkit.history.journal import begin; from gptkit.core.errors import CannotWrite\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
         "journal = begin(Path(sys.argv[1]), opening('small'))\n"
         "for _ in range(1000): journal.add('text ' * 10)\n"

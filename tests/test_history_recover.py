@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from history_parts import conversation, ending, integrity, opening, store
 
-from gptkit.errors import CannotRead, CannotWrite, GptkitError, NoInput
+from gptkit.core.errors import CannotRead, CannotWrite, GptkitError, NoInput
 from gptkit.history.recover import recover
 from gptkit.history.removal import remove
 from gptkit.history.store import Store

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from history_parts import STARTED, conversation, ending, integrity, opening, store
 
-from gptkit.chat import Charge
-from gptkit.errors import NoInput, UsageFault
+from gptkit.core.chat import Charge
+from gptkit.core.errors import NoInput, UsageFault
 from gptkit.history.store import Store
 from gptkit.history.transfer import forward
 

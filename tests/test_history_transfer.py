@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from history_parts import conversation, ending, integrity, opening, store
 
-from gptkit.errors import DataFault
+from gptkit.core.errors import DataFault
 from gptkit.history.store import Store
 from gptkit.history.taking import Taken, take
 from gptkit.history.transfer import json_lines, markdown, pieces_of

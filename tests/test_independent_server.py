@@ -15,7 +15,7 @@ import pytest
 from fake.program import AsProcess, InMemory
 from fake.waiting import SOON
 
-from gptkit.chat import Endpoint, Message, Request
+from gptkit.core.chat import Endpoint, Message, Request
 from gptkit.provider.batches import Batches, request_line
 
 GO = 'package main\n\nimport "encoding/csv"\n'

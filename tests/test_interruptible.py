@@ -11,14 +11,14 @@ import pytest
 from fake.signals import unblocked
 from fake.waiting import SOON
 
-from gptkit.cli.signals import interruptible, uninterrupted
-from gptkit.errors import Stopped
+from gptkit.core.errors import Stopped
+from gptkit.core.signals import interruptible, uninterrupted
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 PROGRAM = """
 import os, signal, sys, time
-from gptkit.cli.signals import catch_signals, interruptible, uninterrupted
-from gptkit.errors import Stopped
+from gptkit.core.signals import catch_signals, interruptible, uninterrupted
+from gptkit.core.errors import Stopped
 def say(text):
     os.write(1, text.encode() + b"\\n")
 def wait():

@@ -16,11 +16,11 @@ from fake.program import AsProcess, InMemory
 from prompt_files import WORDS
 
 from gptkit import __version__
-from gptkit.paths import Paths, paths
+from gptkit.core.paths import Paths, paths
+from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt, Node, tree
 from gptkit.templates import shelves
 from gptkit.templates.kept import FORMAT, Kept
 from gptkit.templates.library import Library, Origin, Shelf
-from gptkit.templates.tree import SIZE_CAP, BrokenPrompt, Node, tree
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="where files have no owners, nothing is kept")
 as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.errors import BadConfiguration, GptkitError, NoPermission
-from gptkit.paths import Paths
+from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission
+from gptkit.core.paths import Paths
 from gptkit.settings.endpoint import endpoint
 from gptkit.settings.keys import Key, checked_key, child_environment, find_key
 from gptkit.settings.keystore import entries, put, remove
@@ -288,7 +288,7 @@ def test_many_writers_lose_no_key(places: Paths) -> None:
 
 
 def test_without_a_home_there_is_no_stored_key() -> None:
-    from gptkit.paths import paths
+    from gptkit.core.paths import paths
 
     environ = {"OPENAI_API_KEY": KEY}
     assert endpoint(load(paths(environ), environ), ()).key == KEY

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from learning_parts import MEMORIES
 
-from gptkit.errors import BadConfiguration
+from gptkit.core.errors import BadConfiguration
 from gptkit.learning import export
 from gptkit.learning.model import Card, Learner, Memory
 from gptkit.learning.parse import learner
 from gptkit.learning.schedule import RATINGS, Rating, due, review
-from gptkit.learning.write import text
+from gptkit.learning.write import course_yaml
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 NEW = Card("2 + 2?", "4", NOON)
@@ -81,7 +81,7 @@ def test_whatever_the_file_says_a_review_works_and_can_be_kept(memory: Memory, r
         card = review(card, rating, NOON)
         assert card.due > NOON
     course = Learner("x", cards=(card,))
-    assert learner(text(course), "file") == course
+    assert learner(course_yaml(course), "file") == course
 
 
 COURSE = Learner(
@@ -94,7 +94,7 @@ COURSE = Learner(
 
 
 def test_csv_reads_back() -> None:
-    rows = list(csv.reader(io.StringIO(export.csv(COURSE))))
+    rows = list(csv.reader(io.StringIO(export.cards_csv(COURSE))))
     assert rows == [
         list(export.COLUMNS),
         [
@@ -126,7 +126,7 @@ def test_csv_reads_back() -> None:
 )
 def test_a_spreadsheet_runs_nothing(cell: str) -> None:
     course = Learner("x", cards=(Card(cell, cell, NOON, cell), Card("a=b", "1-2", NOON)))
-    rows = list(csv.reader(io.StringIO(export.csv(course), newline="")))
+    rows = list(csv.reader(io.StringIO(export.cards_csv(course), newline="")))
     assert rows[1][:3] == ["'" + cell.replace("\r", "\n")] * 3
     assert rows[2][:2] == ["a=b", "1-2"]
 
@@ -152,7 +152,7 @@ def notes(package: bytes) -> tuple[list[tuple[object, ...]], dict[str, str]]:
 def test_a_package_for_anki_shows_the_text_as_it_is() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found, decks = notes(export.anki(COURSE, NOON))
+        found, decks = notes(export.anki_package(COURSE, NOON))
     assert list(decks.values()) == ["线性代数:basics"]
     latex = "&#91;latex]basis&#91;/latex]"
     assert [row[3] for row in found] == [
@@ -163,31 +163,31 @@ def test_a_package_for_anki_shows_the_text_as_it_is() -> None:
 
 
 def test_a_second_export_updates_the_first() -> None:
-    first, decks = notes(export.anki(COURSE, NOON))
+    first, decks = notes(export.anki_package(COURSE, NOON))
     edited = COURSE._replace(
         subject=COURSE.subject.upper(),
         cards=tuple(card._replace(back="new", front=f" {card.front}") for card in COURSE.cards),
     )
-    second, again = notes(export.anki(edited, NOON + timedelta(days=1)))
+    second, again = notes(export.anki_package(edited, NOON + timedelta(days=1)))
     assert [row[:2] for row in first] == [row[:2] for row in second]
     assert list(decks) == list(again)
     assert all(int(str(old[4])) < int(str(new[4])) for old, new in zip(first, second, strict=True))
-    other, decks_of_other = notes(export.anki(COURSE._replace(subject="x"), NOON))
+    other, decks_of_other = notes(export.anki_package(COURSE._replace(subject="x"), NOON))
     assert not {row[0] for row in other} & {row[0] for row in first}
     assert list(decks_of_other) != list(decks)
-    assert notes(export.anki(Learner("x"), NOON))[0] == []
+    assert notes(export.anki_package(Learner("x"), NOON))[0] == []
 
 
 def test_nothing_of_an_export_stays_among_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    export.anki(COURSE, NOON)
+    export.anki_package(COURSE, NOON)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_the_extra_its_install_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "genanki", None)
     with pytest.raises(BadConfiguration, match="packages for Anki need the extra 'anki'") as caught:
-        export.anki(COURSE, NOON)
+        export.anki_package(COURSE, NOON)
     assert caught.value.hint == "pip install 'gptkit[anki]'"

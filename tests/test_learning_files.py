@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from learning_parts import MEMORIES, TIMES
 
-from gptkit.errors import CannotRead, CannotWrite, DataFault, UsageFault
+from gptkit.core.errors import CannotRead, CannotWrite, DataFault, UsageFault
+from gptkit.core.yaml_tree import BrokenPrompt
 from gptkit.learning import files, write
 from gptkit.learning.model import (
     LINE,
@@ -29,7 +30,6 @@ from gptkit.learning.model import (
     with_card,
 )
 from gptkit.learning.parse import learner
-from gptkit.templates.tree import BrokenPrompt
 
 NOON = datetime(2026, 11, 30, 12, 0, 5, tzinfo=UTC)
 DAY = date(2026, 11, 29)
@@ -179,18 +179,18 @@ LEARNERS = st.builds(
 
 
 def test_a_course_is_written_for_people() -> None:
-    assert write.text(COURSE) == FILE
+    assert write.course_yaml(COURSE) == FILE
     assert learner(FILE, "file") == learner(EARLIER, "file") == COURSE
 
 
 @given(LEARNERS)
 def test_what_is_written_reads_back_identically(course: Learner) -> None:
-    assert learner(write.text(course), "file") == course
-    assert len(write.text(course)) < weight(course) * 8 + 2000
+    assert learner(write.course_yaml(course), "file") == course
+    assert len(write.course_yaml(course)) < weight(course) * 8 + 2000
 
 
 def test_half_a_character_does_not_break_the_file() -> None:
-    assert learner(write.text(Learner("a\ud800b")), "file").subject == "a\ufffdb"
+    assert learner(write.course_yaml(Learner("a\ud800b")), "file").subject == "a\ufffdb"
 
 
 def test_a_card_written_by_hand_needs_two_lines() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from learning_parts import NOTHING
 
+from gptkit.core.yaml_tree import BrokenPrompt
 from gptkit.learning import grading, update, write
 from gptkit.learning.grading import Criterion, Grade, Mark, Rubric, graded
 from gptkit.learning.model import CARDS, TOPICS, WEIGHT, Card, Learner, Mistake, Topic, weight
@@ -18,7 +19,6 @@ from gptkit.learning.parse import learner
 from gptkit.learning.quotes import is_quoted
 from gptkit.learning.rubrics import rubric
 from gptkit.learning.update import SCHEMA, applied
-from gptkit.templates.tree import BrokenPrompt
 
 SHANGHAI = timezone(timedelta(hours=8))
 NOW = datetime(2026, 11, 30, 1, 2, 3, 4, tzinfo=SHANGHAI)
@@ -177,7 +177,7 @@ REPORTS = st.fixed_dictionaries(
 @given(REPORTS)
 def test_any_report_is_safe_and_the_course_can_be_kept(report: dict[str, object]) -> None:
     after, _ = applied(COURSE, report, "abc", NOW)
-    assert learner(write.text(after), "file") == after
+    assert learner(write.course_yaml(after), "file") == after
 
 
 def test_schemas_are_what_strict_structured_output_takes() -> None:

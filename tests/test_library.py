@@ -10,9 +10,9 @@ import pytest
 from prompt_files import WORDS
 from prompt_folders import Folders
 
-from gptkit.errors import CannotRead, GptkitError, NoInput
+from gptkit.core.errors import CannotRead, GptkitError, NoInput
+from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt
 from gptkit.templates.library import Entry, Library, Shelf
-from gptkit.templates.tree import SIZE_CAP, BrokenPrompt
 
 not_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
 

@@ -17,13 +17,13 @@ from test_long_map import PROMPT, Kept, Words
 
 from gptkit.cli.long.collection import Taken, collected
 from gptkit.cli.long.submission import Desk, Submitted, submit_missing
+from gptkit.core.errors import CannotWrite, GptkitError, Incomplete, OverBudget, TryAgain, Unavailable
 from gptkit.documents.held import Held
 from gptkit.engine.long.asking import Surroundings
 from gptkit.engine.long.lacking import lacking_pieces
 from gptkit.engine.long.redo import done
 from gptkit.engine.long.values import Job
 from gptkit.engine.work import Invocation, Policy
-from gptkit.errors import CannotWrite, GptkitError, Incomplete, OverBudget, TryAgain, Unavailable
 from gptkit.memory.pending import Pending
 from gptkit.provider.batches import Batches
 

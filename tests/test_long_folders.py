@@ -23,7 +23,7 @@ from fake.waiting import SOON, wait_true
 
 from gptkit.cli.long.output import File
 from gptkit.cli.long.walk import plan
-from gptkit.errors import NoInput, UsageFault
+from gptkit.core.errors import NoInput, UsageFault
 
 on_posix = pytest.mark.skipif(os.name != "posix", reason="links and permissions")
 

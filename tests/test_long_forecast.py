@@ -13,8 +13,8 @@ from fake.received import Received
 from fake.server import FakeServer
 from test_long_program import book
 
-from gptkit.chat import Message, Request
-from gptkit.documents.tokens import estimate
+from gptkit.core.chat import Message, Request
+from gptkit.core.tokens import estimate
 from gptkit.engine.budget import prompt_tokens
 
 ERROR = 1.02

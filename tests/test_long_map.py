@@ -14,16 +14,8 @@ from engine_parts import Parts, Plain
 from fake.waiting import SOON
 from prompt_files import template
 
-from gptkit.chat import Event, Finished, Message, Request, Text
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import Finding, Piece
-from gptkit.engine.budget import Budget
-from gptkit.engine.long.gate import Gate, gated
-from gptkit.engine.long.map import mapped
-from gptkit.engine.long.values import Done, Job
-from gptkit.engine.long.workshop import AHEAD
-from gptkit.engine.work import Invocation, Means, Policy
-from gptkit.errors import (
+from gptkit.core.chat import Event, Finished, Message, Request, Text
+from gptkit.core.errors import (
     DataFault,
     GptkitError,
     NoPermission,
@@ -33,6 +25,14 @@ from gptkit.errors import (
     TooLong,
     TryAgain,
 )
+from gptkit.documents.held import Held
+from gptkit.documents.pieces import Finding, Piece
+from gptkit.engine.budget import Budget
+from gptkit.engine.long.gate import Gate, gated
+from gptkit.engine.long.map import mapped
+from gptkit.engine.long.values import Done, Job
+from gptkit.engine.long.workshop import AHEAD
+from gptkit.engine.work import Invocation, Means, Policy
 
 PROMPT = template("description: d\nsystem: Shout.\n")
 

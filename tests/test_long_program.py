@@ -17,7 +17,7 @@ from fake.received import Received
 from fake.replies import Reply, failed, held, said
 from fake.server import FakeServer
 
-from gptkit.documents.tokens import estimate
+from gptkit.core.tokens import estimate
 
 Gptkit = Callable[..., tuple[int, str, str]]
 

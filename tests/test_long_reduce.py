@@ -8,16 +8,16 @@ import re
 import pytest
 from test_long_map import PROMPT, Kept, Model
 
+from gptkit.core.errors import GptkitError, NoPermission, OverBudget, Refused, TooLong
+from gptkit.core.tokens import estimate
 from gptkit.documents.formats.plain import Plain
 from gptkit.documents.pieces import Piece
-from gptkit.documents.tokens import estimate
 from gptkit.engine.budget import Budget
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered, parts
 from gptkit.engine.long.reducing import MISSING
 from gptkit.engine.long.tree import fits, groups, plan
 from gptkit.engine.long.values import Job
 from gptkit.engine.work import Invocation
-from gptkit.errors import GptkitError, NoPermission, OverBudget, Refused, TooLong
 
 ROOM = 200
 

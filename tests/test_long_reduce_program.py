@@ -15,7 +15,7 @@ from fake.replies import Reply, failed, said
 from fake.server import FakeServer
 from test_long_reduce import book, numbers
 
-from gptkit.documents.tokens import estimate
+from gptkit.core.tokens import estimate
 
 BOOK = book(90)
 

@@ -14,9 +14,9 @@ import pytest
 from memory_parts import ABOUT, STARTED, integrity, key, memory, put
 from processes import open_below
 
+from gptkit.core.errors import BadConfiguration, TryAgain
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding
-from gptkit.errors import BadConfiguration, TryAgain
 from gptkit.memory import removal
 from gptkit.memory.schema import APPLICATION_ID
 from gptkit.memory.statistics import groups

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_parts import ABOUT, STARTED, key, memory, put
 
+from gptkit.core.errors import DataFault, UsageFault
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding
-from gptkit.errors import DataFault, UsageFault
 from gptkit.memory.foreign import foreign_key, renumbered
 from gptkit.memory.json_lines import Taken, json_lines, take_json_lines
 from gptkit.memory.languages import tag

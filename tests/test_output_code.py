@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.chat import Defect
-from gptkit.errors import Incomplete
+from gptkit.core.chat import Defect
+from gptkit.core.errors import Incomplete
 from gptkit.output.formats import FORMATS
 
 CODE = FORMATS["code"](None)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptkit.chat import Defect
-from gptkit.errors import Incomplete
+from gptkit.core.chat import Defect
+from gptkit.core.errors import Incomplete
 from gptkit.output.formats import FORMATS, check_schema
 
 EMAIL = FORMATS["email"](None)

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gptkit
-from gptkit.chat import Finished, Reasoning, Refusal, Text
+from gptkit.core.chat import Finished, Reasoning, Refusal, Text
 from gptkit.output.markdown import MarkdownSink
 
 PACKAGE = str(Path(gptkit.__file__).parent)

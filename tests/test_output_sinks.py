@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.chat import Event, Finished, Reasoning, Refusal, Text
+from gptkit.core.chat import Event, Finished, Reasoning, Refusal, Text
 from gptkit.output.sinks import PipeSink, PlainSink
 
 STOP = Finished("stop")

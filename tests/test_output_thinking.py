@@ -11,7 +11,7 @@ from fake.program import InMemory, OnTerminal
 from fake.server import FakeServer
 from fake.wire import chunk, chunked, done, sse, stream_head
 
-from gptkit.chat import Event, Finished, Reasoning, Text
+from gptkit.core.chat import Event, Finished, Reasoning, Text
 from gptkit.output.sinks import PlainSink
 from gptkit.output.thinking import Thinking
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.errors import BadConfiguration
-from gptkit.paths import paths
+from gptkit.core.errors import BadConfiguration
+from gptkit.core.paths import paths
 
 linux = pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="the folders of Linux")
 

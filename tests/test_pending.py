@@ -10,9 +10,8 @@ import pytest
 from fake.server import FakeServer
 from test_long_batch import ANSWERS, LINES, World
 
-from gptkit.access import Access
 from gptkit.cli.long.submission import Submitted
-from gptkit.database import connect
+from gptkit.core.sqlite import Access, connect
 from gptkit.memory.pending import APPLICATION_ID, MIGRATIONS, Pending
 
 

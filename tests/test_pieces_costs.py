@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pytest
 from work import calls, grows_with
 
+from gptkit.core.tokens import estimate
 from gptkit.documents.borders import grouped
 from gptkit.documents.chunk import block
 from gptkit.documents.formats import format_named
 from gptkit.documents.formats.numbers import differences
 from gptkit.documents.formats.units import middle
 from gptkit.documents.stream import lines
-from gptkit.documents.tokens import estimate
 
 
 @pytest.mark.parametrize(

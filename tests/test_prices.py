@@ -13,7 +13,7 @@ from fake.program import InMemory
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import Usage
 
-from gptkit.prices import Prices
+from gptkit.core.prices import Prices
 
 OPENAI = "https://api.openai.com/v1"
 PLAIN = (
@@ -144,7 +144,7 @@ def test_the_list_says_of_when_it_is() -> None:
 def test_the_list_is_loaded_when_it_is_asked_and_never_updated() -> None:
     program = """
 import sys
-from gptkit.prices import Prices
+from gptkit.core.prices import Prices
 prices = Prices({"m": [1, 2]}, "https://api.openai.com/v1")
 prices.cost("m", 1, 1), prices.cost("echo", 1, 1), prices.window("echo"), prices.source("m")
 Prices({}, "http://localhost:1").cost("gpt-4.1", 1, 1)

@@ -15,8 +15,8 @@ from fake.wire import Completion, chunk, chunked, sse, stream_head
 from provider_calls import KEY, answers, end, endpoint, failure, refusal, request, text, thoughts
 
 from gptkit import __version__
-from gptkit.chat import Endpoint, Finished, Message, Request, Text, Usage
-from gptkit.errors import BadConfiguration, DataFault, NoPermission
+from gptkit.core.chat import Endpoint, Finished, Message, Request, Text, Usage
+from gptkit.core.errors import BadConfiguration, DataFault, NoPermission
 from gptkit.provider.client import model_names, provider
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -249,7 +249,7 @@ def test_what_a_request_does_not_need_is_not_loaded_before_it_and_the_sdk_never(
     server.say("ok")
     code = """
 import sys
-from gptkit.chat import Endpoint, Message, Request
+from gptkit.core.chat import Endpoint, Message, Request
 from gptkit.provider.client import provider
 import socket
 sent = socket.socket.send

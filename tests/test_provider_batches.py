@@ -15,8 +15,8 @@ from fake.server import FakeServer
 from fake.wire import Completion, error_object, http_head, response
 from provider_calls import HURRIED, KEY, endpoint, request
 
-from gptkit.chat import Reply, Usage
-from gptkit.errors import (
+from gptkit.core.chat import Reply, Usage
+from gptkit.core.errors import (
     DataFault,
     GptkitError,
     Incomplete,

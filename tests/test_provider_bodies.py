@@ -15,8 +15,8 @@ from fake.wire import Completion, chunk, chunked, done, http_head, response, sse
 from provider_bytes import HELLO, SAID, STOP, stream
 from provider_calls import HURRIED, answers, end, endpoint, failure, request, text
 
-from gptkit.chat import Deadlines, Usage
-from gptkit.errors import Incomplete, ProtocolFault
+from gptkit.core.chat import Deadlines, Usage
+from gptkit.core.errors import Incomplete, ProtocolFault
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "raw deflate", "two members", "GZIP", "identity"])

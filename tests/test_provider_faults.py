@@ -20,8 +20,8 @@ from fake.server import FakeServer
 from fake.wire import error_object, http_head, response
 from provider_calls import HURRIED, KEY, answers, endpoint, failure, request, text
 
-from gptkit.chat import Deadlines
-from gptkit.errors import (
+from gptkit.core.chat import Deadlines
+from gptkit.core.errors import (
     GptkitError,
     NoPermission,
     ProtocolFault,

@@ -11,8 +11,8 @@ from fake.waiting import SOON
 from provider_calls import answers, end, endpoint, failure, text
 from provider_gguf import write_model
 
-from gptkit.chat import Message, Request, Text
-from gptkit.errors import BadConfiguration, DataFault, NoInput, TooLong
+from gptkit.core.chat import Message, Request, Text
+from gptkit.core.errors import BadConfiguration, DataFault, NoInput, TooLong
 from gptkit.provider.client import provider
 
 pytest.importorskip("xllamacpp")
@@ -79,7 +79,7 @@ def test_standard_output_carries_the_answer_and_nothing_else(model: Path, read: 
     """llama.cpp logs from C, so this is seen from outside; leaving is quiet too, even amid an answer."""
     code = """
 import gc, itertools, sys
-from gptkit.chat import Endpoint, Message, Request
+from gptkit.core.chat import Endpoint, Message, Request
 from gptkit.provider.client import provider
 parameters = {"max_tokens": 400, "logit_bias": [[2, False]]}
 events = provider(Endpoint(""))(Request("local:" + sys.argv[1], (Message("user", "hi"),), parameters))

@@ -13,7 +13,7 @@ from fake.server import FakeServer
 from fake.wire import chunk, chunked, sse, stream_head
 from provider_calls import KEY, endpoint
 
-from gptkit.chat import Endpoint
+from gptkit.core.chat import Endpoint
 from gptkit.provider.probe import Step, steps
 
 DIRECT = ["address", "name look-up", "TCP", "key", "model", "first token"]

@@ -18,8 +18,8 @@ from fake.wire import chunked, http_head, stream_head
 from provider_bytes import HELLO
 from provider_calls import endpoint, failure, request
 
-from gptkit.chat import Deadlines
-from gptkit.errors import GptkitError, Incomplete, ProtocolFault, TryAgain
+from gptkit.core.chat import Deadlines
+from gptkit.core.errors import GptkitError, Incomplete, ProtocolFault, TryAgain
 
 Kind = type[HttpProxy | SocksProxy]
 LONG = 2 * SILENCE

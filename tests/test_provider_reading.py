@@ -13,8 +13,8 @@ from fake.server import FakeServer
 from fake.wire import Completion, chunked, error_object, stream_head
 from provider_calls import end, endpoint, failure, request, text
 
-from gptkit.chat import Event, Finished, Reasoning, Text
-from gptkit.errors import GptkitError, Unavailable
+from gptkit.core.chat import Event, Finished, Reasoning, Text
+from gptkit.core.errors import GptkitError, Unavailable
 from gptkit.provider.client import provider
 from gptkit.provider.complaint import complaint
 from gptkit.provider.thoughts import Thoughts

@@ -19,8 +19,8 @@ from fake.waiting import SOON, wait_true
 from fake.wire import Completion, chunk, chunked, response, sse, stream_head
 from provider_calls import endpoint, request, text
 
-from gptkit.chat import Provider
-from gptkit.errors import RateLimited, TryAgain
+from gptkit.core.chat import Provider
+from gptkit.core.errors import RateLimited, TryAgain
 from gptkit.provider.client import provider
 from gptkit.provider.connection import Idle
 

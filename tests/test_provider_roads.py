@@ -12,8 +12,8 @@ from fake.wire import Completion, response
 from faults import FAULTS, Fault
 from provider_calls import endpoint, request
 
-from gptkit.chat import Deadlines, Endpoint, Event, Request
-from gptkit.errors import GptkitError, InternalFault, TryAgain
+from gptkit.core.chat import Deadlines, Endpoint, Event, Request
+from gptkit.core.errors import GptkitError, InternalFault, TryAgain
 from gptkit.provider.client import model_names, provider, transport
 from gptkit.provider.exchange import Exchange
 from gptkit.provider.transfer import Transfer

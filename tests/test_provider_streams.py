@@ -14,8 +14,8 @@ from fake.wire import Completion, chunk, chunked, done, http_head, sse, stream_h
 from provider_bytes import HELLO, SAID, STOP, stream, whole
 from provider_calls import HURRIED, answers, end, endpoint, failure, refusal, request, text, thoughts
 
-from gptkit.chat import Deadlines, Usage
-from gptkit.errors import GptkitError, Incomplete, NoPermission, ProtocolFault, TryAgain, Unavailable
+from gptkit.core.chat import Deadlines, Usage
+from gptkit.core.errors import GptkitError, Incomplete, NoPermission, ProtocolFault, TryAgain, Unavailable
 
 
 @pytest.mark.parametrize("proxied", [False, True])

@@ -18,8 +18,8 @@ from gptkit.cli.command import command
 from gptkit.cli.pages import page
 from gptkit.cli.parts import parts
 from gptkit.cli.shared import FLAGS, SharedOptions
+from gptkit.core.terminal import memory_terminal
 from gptkit.templates.model import Parameter, Template, Value
-from gptkit.terminal import memory_terminal
 
 OPTIONS = (
     Parameter("to", default="English", short="t"),

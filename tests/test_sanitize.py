@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.sanitize import VisibleStream, one_line, visible
+from gptkit.core.sanitize import VisibleStream, one_line, visible
 
 SUSPICIOUS = "\x00\x07\x08\t\n\r\x1b\x7f\x9b\xad\u061c\u200b\u200c\u200d\u200e\u202e\u2066\u2028\ufe0f\ufeff"
 TEXT = st.text(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
-from gptkit.paths import Paths
+from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
+from gptkit.core.paths import Paths
 from gptkit.settings.resolve import Settings, load
 from gptkit.settings.table import DEFAULT_BASE_URL, DEFAULT_MODEL, SETTINGS
 
@@ -294,12 +294,12 @@ def test_every_setting_is_described_and_its_default_has_its_type() -> None:
 def test_a_plain_run_loads_neither_yaml_nor_anything_costly() -> None:
     code = (
         "import sys\n"
-        "from gptkit.paths import paths\n"
+        "from gptkit.core.paths import paths\n"
         "from gptkit.settings.endpoint import endpoint\n"
         "from gptkit.settings.resolve import load\n"
         "environ = {'OPENAI_API_KEY': 'sk-x'}\n"
         "assert endpoint(load(paths(environ), environ)).key == 'sk-x'\n"
-        "costly = ['yaml', 'platformdirs', 'subprocess', 'socket', 'ssl', 'keyring', 'gptkit.files']\n"
+        "costly = ['yaml', 'platformdirs', 'subprocess', 'socket', 'ssl', 'keyring', 'gptkit.core.files']\n"
         "print([name for name in costly if name in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gptkit.core.yaml_tree import tree
 from gptkit.settings.edit import with_value, without
-from gptkit.templates.tree import tree
 
 FILE = """\
 # 我的设置

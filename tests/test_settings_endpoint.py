@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from fake.listener import closed_port
 
-from gptkit.chat import Deadlines, Endpoint
-from gptkit.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
-from gptkit.paths import Paths
+from gptkit.core.chat import Deadlines, Endpoint
+from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
+from gptkit.core.paths import Paths
 from gptkit.settings.address import address, authority
 from gptkit.settings.endpoint import endpoint
 from gptkit.settings.local import Server

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from prompt_files import WORDS
 
-from gptkit.errors import BadConfiguration, CannotRead, CannotWrite
-from gptkit.paths import Paths
-from gptkit.paths import paths as paths_of
+from gptkit.core.errors import BadConfiguration, CannotRead, CannotWrite
+from gptkit.core.paths import Paths
+from gptkit.core.paths import paths as paths_of
+from gptkit.core.yaml_tree import SIZE_CAP
 from gptkit.templates import shelves
 from gptkit.templates.library import Library
-from gptkit.templates.tree import SIZE_CAP
 
 HAIKU = b"description: x\n"
 HINT = "remove it and run 'gptkit prompts trust' again"

@@ -8,7 +8,7 @@ import pytest
 from prompt_files import WORDS, Extension
 from prompt_folders import Folders
 
-from gptkit.errors import DataFault
+from gptkit.core.errors import DataFault
 from gptkit.templates.library import Entry, Library, Shelf
 from gptkit.templates.model import Parameter, Template, Vocabulary
 

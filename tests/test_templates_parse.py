@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from prompt_files import ALL_KEYS, FILE, WORDS, Extension, broken, template
 
+from gptkit.core.yaml_tree import Node, Problem
 from gptkit.templates.model import DEFAULT_USER, KINDS, Parameter, Vocabulary
 from gptkit.templates.parse import name_problem
-from gptkit.templates.tree import Node, Problem
 
 WHOLE = """\
 description: Write a   haiku

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prompt_files import FILE, broken, template
 
-from gptkit.chat import Message
+from gptkit.core.chat import Message
+from gptkit.core.yaml_tree import BrokenPrompt
 from gptkit.templates import render
 from gptkit.templates.model import Template, Value
-from gptkit.templates.tree import BrokenPrompt
 
 NOTHING: Mapping[str, object] = {"text": "", "request": "", "files": []}
 

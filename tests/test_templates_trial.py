@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 from prompt_files import broken, template
 
-from gptkit.chat import Defect, Rendering
-from gptkit.errors import Incomplete
+from gptkit.core.chat import Defect, Rendering
+from gptkit.core.errors import Incomplete
 from gptkit.templates.model import Case, Template
 from gptkit.templates.trial import Trial, trial
 

@@ -6,7 +6,7 @@ import pytest
 from prompt_files import FILE, broken, template
 from work import within
 
-from gptkit.templates.tree import DEPTH_CAP, NODE_CAP, SIZE_CAP, BrokenPrompt, tree, typed
+from gptkit.core.yaml_tree import DEPTH_CAP, NODE_CAP, SIZE_CAP, BrokenPrompt, tree, typed
 
 REFUSED = [
     (

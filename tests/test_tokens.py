@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from work import grows_with
 
-from gptkit.documents.tokens import estimate
+from gptkit.core.tokens import estimate
 
 DATA = json.loads((Path(__file__).parent / "data" / "tokens.json").read_text("utf-8"))
 TRUE = tuple((entry["name"], entry["text"], entry["tokens"]) for entry in DATA["texts"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fake.program import AsProcess, InMemory
 
-from gptkit.chat import Charge
+from gptkit.core.chat import Charge
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.history.store import Store
 

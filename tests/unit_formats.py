@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gptkit.core.tokens import estimate
 from gptkit.documents.formats.units import UnitFormat
 from gptkit.documents.pieces import MARK, Finding, Piece, joined_units
-from gptkit.documents.tokens import estimate
 
 
 def lines_of(text: str) -> list[str]:

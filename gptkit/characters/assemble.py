@@ -10,7 +10,7 @@ from gptkit.characters.book import Active, Estimate, Scene, Selection, selection
 from gptkit.characters.card import Book, Card
 from gptkit.characters.dice import Dice
 from gptkit.characters.macros import Use, Words
-from gptkit.chat import Message, Role
+from gptkit.core.chat import Message, Role
 
 SYSTEM = (
     "Write {{char}}'s next reply in a conversation between {{char}} and {{user}}. "

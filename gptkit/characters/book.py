@@ -17,7 +17,7 @@ from gptkit.characters.card import Book, Entry
 from gptkit.characters.decorators import Rules
 from gptkit.characters.macros import Words
 from gptkit.characters.pattern import Effort, Pattern, PatternError
-from gptkit.chat import Message
+from gptkit.core.chat import Message
 
 Estimate = Callable[[str], int]
 """About how many tokens a text is."""

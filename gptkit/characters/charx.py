@@ -10,14 +10,14 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from gptkit.errors import DataFault
+from gptkit.core.errors import DataFault
 
 START = b"PK\x03\x04"
 _END = b"PK\x05\x06"
 _ENTRY = b"PK\x01\x02"
 _ZIP64 = b"PK\x06\x07"
 _END_SIZE, _ENTRY_SIZE, _HEADER_SIZE, _COMMENT_CAP = 22, 46, 30, 0xFFFF
-FILE_CAP = 50_000
+MEMBER_CAP = 50_000
 NAME = b"card.json"
 
 
@@ -37,7 +37,7 @@ def is_archive(data: bytes) -> bool:
     return data.startswith(b"\xff\xd8\xff") and data.rfind(_END, -_END_SIZE - _COMMENT_CAP) >= 0
 
 
-def card_json(data: bytes, cap: int) -> bytes:
+def charx_card(data: bytes, cap: int) -> bytes:
     """The content of card.json, of at most `cap` bytes; raises DataFault."""
     member = _member(data)
     if member.flags & 1:
@@ -67,7 +67,7 @@ def _member(data: bytes) -> _Member:
     place += before
     if before < 0:
         raise DataFault("the archive is damaged: its directory is not where it should be")
-    for _ in range(FILE_CAP):
+    for _ in range(MEMBER_CAP):
         if place + _ENTRY_SIZE > end or data[place : place + 4] != _ENTRY:
             break
         flags, method, _, _, checksum, packed, whole, name, extra, comment = struct.unpack_from(
@@ -79,7 +79,7 @@ def _member(data: bytes) -> _Member:
             return _Member(flags, method, checksum, packed, whole, before + offset)
         place = following + extra + comment
     else:
-        raise DataFault(f"more than {FILE_CAP} files in the archive")
+        raise DataFault(f"more than {MEMBER_CAP} files in the archive")
     raise DataFault("no card.json at the root of the archive")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gptkit.chat import Role
+from gptkit.core.chat import Role
 
 POSITIONS = ("before_desc", "after_desc", "personality", "scenario")
 PROMPTS = ("system_prompt", "post_history_instructions")

@@ -6,9 +6,9 @@ import os
 import re
 from typing import NamedTuple
 
-from gptkit.errors import UsageFault
+from gptkit.core.errors import UsageFault
 
-COUNT_CAP = 100
+DICE_CAP = 100
 SIDES_CAP = 1_000_000
 TERM_CAP = 20
 _TERM = re.compile(
@@ -58,8 +58,8 @@ class Dice:
         if term["number"]:
             return int(term["number"]), str(int(term["number"]))
         count, sides = int(term["count"] or 1), 100 if term["sides"] == "%" else int(term["sides"])
-        if not 1 <= count <= COUNT_CAP:
-            raise UsageFault(f"'{term.group()}': 1 to {COUNT_CAP} dice can be thrown at once")
+        if not 1 <= count <= DICE_CAP:
+            raise UsageFault(f"'{term.group()}': 1 to {DICE_CAP} dice can be thrown at once")
         if not 1 <= sides <= SIDES_CAP:
             raise UsageFault(f"'{term.group()}': a die has 1 to {SIDES_CAP} sides")
         thrown = [self.number(sides) for _ in range(count)]

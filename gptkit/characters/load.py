@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from gptkit.characters import read, sheet
 from gptkit.characters.card import Card, Finding
-from gptkit.errors import CannotRead, DataFault, NoInput
-from gptkit.files import cause
-from gptkit.templates.tree import BrokenPrompt, Problem
+from gptkit.core.errors import CannotRead, DataFault, NoInput
+from gptkit.core.files import cause
+from gptkit.core.yaml_tree import BrokenPrompt, Problem
 
 SUFFIXES = (".yaml", ".yml", ".json", ".png", ".apng", ".charx")
 _NAME = re.compile(r"\w[\w -]{0,99}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from gptkit.characters.dice import Dice, seed_of
-from gptkit.errors import DataFault, UsageFault
+from gptkit.core.errors import DataFault, UsageFault
 
 Use = Literal["prompt", "screen", "scan"]
 """What a text is for: sent to the model, shown to the user, or looked through for keys of other entries."""

@@ -10,7 +10,7 @@ import re
 from math import prod
 from time import thread_time
 
-from gptkit.excerpt import shortened
+from gptkit.core.excerpt import shortened
 
 SECONDS_A_TURN = 1.0
 SECONDS_A_KEY = 0.25  # of computing; what goes wrong takes some 300 MB a second until it is stopped

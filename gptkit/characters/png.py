@@ -6,7 +6,7 @@ import binascii
 import zlib
 
 from gptkit.characters.card import Finding, Report
-from gptkit.errors import DataFault
+from gptkit.core.errors import DataFault
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHUNK_CAP = 100_000
@@ -14,7 +14,7 @@ NAMES = ("ccv3", "chara")  # a picture with both is a V3 card, with a V2 card fo
 _KINDS = (b"tEXt", b"zTXt", b"iTXt")
 
 
-def card_json(data: bytes, cap: int, report: Report) -> bytes:
+def png_card(data: bytes, cap: int, report: Report) -> bytes:
     """The JSON of the card in a picture, of at most `cap` bytes; raises DataFault."""
     found: dict[str, tuple[bytes, bytes]] = {}
     view, place, ended = memoryview(data), len(SIGNATURE), False

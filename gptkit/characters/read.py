@@ -7,8 +7,8 @@ import math
 
 from gptkit.characters import build, charx, png
 from gptkit.characters.card import Card, Finding, Report
-from gptkit.errors import DataFault
-from gptkit.excerpt import unexpected
+from gptkit.core.errors import DataFault
+from gptkit.core.excerpt import unexpected
 
 FILE_CAP = 128 << 20
 JSON_CAP = 8 << 20
@@ -40,9 +40,9 @@ def _json(data: bytes, report: Report) -> bytes:
     if len(data) > FILE_CAP:
         raise DataFault(f"larger than {FILE_CAP >> 20} MiB")
     if data.startswith(png.SIGNATURE):
-        return png.card_json(data, JSON_CAP, report)
+        return png.png_card(data, JSON_CAP, report)
     if charx.is_archive(data):
-        return charx.card_json(data, JSON_CAP)
+        return charx.charx_card(data, JSON_CAP)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         raise DataFault("no specification says how a WEBP picture holds a card; PNG does")
     if data.startswith(b"\xff\xd8\xff"):

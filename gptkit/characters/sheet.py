@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from gptkit.characters import build, fields, world
 from gptkit.characters.card import Card, Finding
 from gptkit.characters.fields import Field
-from gptkit.templates import reader
-from gptkit.templates.reader import Report
-from gptkit.templates.tree import BrokenPrompt, Node, Problem, tree
+from gptkit.core import yaml_tree as reader
+from gptkit.core.yaml_tree import BrokenPrompt, Node, Problem, Report, tree
 
 _CARD = tuple(field._replace(key=field.name) for field in fields.CARD if field.name != "alternate_greetings")
 _GAME = ("state", "actions", "emotions")

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.chat import OutputFormat, Reasoning, Reply, Request, Sink, Text
 from gptkit.cli import target
 from gptkit.cli.shared import SharedOptions
+from gptkit.core.chat import OutputFormat, Reasoning, Reply, Request, Sink, Text
+from gptkit.core.errors import ProtocolFault, UsageFault
+from gptkit.core.redact import Redaction
+from gptkit.core.terminal import Terminal, styled
 from gptkit.engine.work import Invocation, Outcome
-from gptkit.errors import ProtocolFault, UsageFault
-from gptkit.redact import Redaction
-from gptkit.terminal import Terminal, styled
 
 if TYPE_CHECKING:
     from gptkit.output.markdown import MarkdownSink
@@ -129,7 +129,7 @@ def show_request(
     terminal: Terminal, how: Showing, request: Request, url: str, invocation: Invocation
 ) -> None:
     """What `--dry-run` prints."""
-    from gptkit.documents.tokens import estimate
+    from gptkit.core.tokens import estimate
 
     tokens = sum(estimate(message.content) + 4 for message in request.messages) + 3
     record = {
@@ -213,7 +213,7 @@ def _summary(invocation: Invocation, reply: Reply, facts: Facts) -> str:
     if reply.usage:
         tokens = f"{reply.usage.prompt_tokens} tokens in, {reply.usage.completion_tokens} out"
     else:
-        from gptkit.documents.tokens import estimate
+        from gptkit.core.tokens import estimate
 
         tokens = f"≈ {estimate(reply.text)} tokens out (estimated)"
     first = f"first word after {reply.first:.2f} s, " if reply.first is not None else ""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.cli.columns import columns
 from gptkit.cli.long.submission import MARK
-from gptkit.errors import NoInput, Unavailable
+from gptkit.core.errors import NoInput, Unavailable
+from gptkit.core.table import columns
 
 if TYPE_CHECKING:
     from gptkit.provider.batches import Batch

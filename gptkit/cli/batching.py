@@ -10,12 +10,12 @@ from gptkit.cli.long.collection import GONE, Taken, collected
 from gptkit.cli.long.once import RECORD
 from gptkit.cli.long.submission import Desk, Submitted
 from gptkit.cli.long.submission import submit_missing as submitted
+from gptkit.core.errors import UsageFault
 from gptkit.engine.long.values import about
 from gptkit.engine.work import Means, Policy
-from gptkit.errors import UsageFault
 
 if TYPE_CHECKING:
-    from gptkit.chat import Charge
+    from gptkit.core.chat import Charge
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job
     from gptkit.memory.pending import Pending, Shard

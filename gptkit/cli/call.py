@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from gptkit.cli import answer, target
 from gptkit.cli.gather import Given, gather
-from gptkit.errors import CannotWrite, NoInput, UsageFault
+from gptkit.core.errors import CannotWrite, NoInput, UsageFault
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions

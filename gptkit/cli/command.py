@@ -11,7 +11,7 @@ import typer
 
 from gptkit.cli.pages import CONTEXT, Command, Page
 from gptkit.cli.shared import FLAGS, Flag, SharedOptions, is_required, positionals, shared_options
-from gptkit.errors import UsageFault
+from gptkit.core.errors import UsageFault
 from gptkit.templates.model import Parameter, Template, Value
 
 if TYPE_CHECKING:

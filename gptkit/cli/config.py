@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from gptkit.cli.columns import columns
-from gptkit.errors import GptkitError, NoInput
+from gptkit.core.errors import GptkitError, NoInput
+from gptkit.core.table import columns
 from gptkit.settings.proxy import without_password
 from gptkit.settings.table import SETTINGS, Setting
 
@@ -105,8 +105,8 @@ def path(ctx: typer.Context) -> None:
 @app.command()
 def edit(ctx: typer.Context) -> None:
     """Open config.yaml in $VISUAL or $EDITOR, and check it afterwards."""
-    from gptkit.cli.editor import edit as open_editor
-    from gptkit.files import write_private
+    from gptkit.core.confirm import edit as open_editor
+    from gptkit.core.files import write_private
     from gptkit.settings.source import user_source
 
     services, file = _services(ctx), _file(ctx)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptkit.errors import InternalFault
-from gptkit.files import write_private
-from gptkit.paths import paths
+from gptkit.core.errors import InternalFault
+from gptkit.core.files import write_private
+from gptkit.core.paths import paths
 
 if TYPE_CHECKING:
-    from gptkit.terminal import Terminal
+    from gptkit.core.terminal import Terminal
 
 REPORT_TO = "please report it with that file, after reading what it holds"
 

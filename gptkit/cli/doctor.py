@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.errors import NoPermission
+from gptkit.core.errors import NoPermission
 
 if TYPE_CHECKING:
     from gptkit.provider.probe import Step

@@ -8,19 +8,19 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gptkit.chat import Message, Reply
 from gptkit.cli import answer, invoking
 from gptkit.cli.record import Record, opening
+from gptkit.core.chat import Message, Reply
+from gptkit.core.errors import GptkitError, TooLong, TryAgain
 from gptkit.engine.budget import answer_room, prompt_tokens
 from gptkit.engine.capabilities import first_request, prepared, run
 from gptkit.engine.work import Invocation, Means, Outcome, request
-from gptkit.errors import GptkitError, TooLong, TryAgain
 from gptkit.templates.model import Template
 
 if TYPE_CHECKING:
-    from gptkit.chat import Request
     from gptkit.cli.gather import Given
     from gptkit.cli.shared import SharedOptions
+    from gptkit.core.chat import Request
     from gptkit.engine.capabilities import Greeting
     from gptkit.engine.conversation import Past
     from gptkit.history.model import Opening, Session, Summary, Turn

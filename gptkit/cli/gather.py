@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gptkit.cli.shared import SharedOptions
-from gptkit.errors import CannotRead, NoInput, UsageFault
-from gptkit.files import cause
+from gptkit.core.errors import CannotRead, NoInput, UsageFault
+from gptkit.core.files import cause
+from gptkit.core.terminal import Terminal
 from gptkit.templates import render
 from gptkit.templates.model import Template, Value
-from gptkit.terminal import Terminal
 
 STDIN = "standard input"
 DASH = "-"
@@ -218,7 +218,7 @@ def _content(path: str) -> bytes:
 
 def _blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
     """A file's bytes as they are asked for, and how many there are."""
-    from gptkit.streams import blocks
+    from gptkit.core.streams import blocks
 
     with _told(name):
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - it is open while it is read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptkit.errors import GptkitError
+from gptkit.core.errors import GptkitError
 from gptkit.history.model import Ending, Opening, new_opening_id
 
 if TYPE_CHECKING:

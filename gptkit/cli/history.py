@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gptkit.cli import history_pages as pages
-from gptkit.cli.removal import confirm
-from gptkit.errors import GptkitError, NoInput, UsageFault
-from gptkit.sanitize import one_line
+from gptkit.core.confirm import confirm
+from gptkit.core.errors import GptkitError, NoInput, UsageFault
+from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
     from gptkit.history.model import Session

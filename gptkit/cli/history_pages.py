@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from time import localtime, strftime
 from typing import TYPE_CHECKING
 
-from gptkit.chat import Text
-from gptkit.cli.columns import columns
+from gptkit.core.chat import Text
+from gptkit.core.sanitize import one_line, visible
+from gptkit.core.table import columns
 from gptkit.history.transfer import pieces_of
-from gptkit.sanitize import one_line, visible
 
 if TYPE_CHECKING:
+    from gptkit.core.terminal import Terminal
     from gptkit.history.model import Session, Turn
     from gptkit.history.search import Found
-    from gptkit.terminal import Terminal
 
 BOLD, DIM, RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.errors import CannotRead, CannotWrite, UsageFault
-from gptkit.files import write_atomic
+from gptkit.core.errors import CannotRead, CannotWrite, UsageFault
+from gptkit.core.files import write_atomic
 
 if TYPE_CHECKING:
-    from gptkit.terminal import Terminal
+    from gptkit.core.terminal import Terminal
 
 POWERSHELL = "gptkit --show-completion | Out-String | Invoke-Expression"
 

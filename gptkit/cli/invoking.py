@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptkit.chat import OWN_PARAMETERS
 from gptkit.cli.answer import Showing
 from gptkit.cli.gather import Given
+from gptkit.core.chat import OWN_PARAMETERS
+from gptkit.core.errors import UsageFault
+from gptkit.core.yaml_tree import typed
 from gptkit.engine.work import Invocation
-from gptkit.errors import UsageFault
 from gptkit.templates.model import Template
-from gptkit.templates.tree import typed
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptkit.cli.columns import columns
 from gptkit.cli.config import masked
-from gptkit.errors import NoInput, UsageFault
+from gptkit.core.errors import NoInput, UsageFault
+from gptkit.core.table import columns
 from gptkit.settings import keystore
 from gptkit.settings.address import authority
 from gptkit.settings.keys import checked_key
@@ -16,8 +16,8 @@ from gptkit.settings.keys import checked_key
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gptkit.core.terminal import Terminal
     from gptkit.services import Services
-    from gptkit.terminal import Terminal
 
 app = typer.Typer(help="Store API keys, each for one host.", no_args_is_help=True, add_completion=False)
 

@@ -12,11 +12,11 @@ from gptkit import __version__
 from gptkit.cli.command import command
 from gptkit.cli.pages import CONTEXT, Command, Group, Page, adopt, page
 from gptkit.cli.usage_errors import usage_fault
-from gptkit.errors import GptkitError, UsageFault
-from gptkit.sanitize import one_line
+from gptkit.core.errors import GptkitError, UsageFault
+from gptkit.core.sanitize import one_line
+from gptkit.core.yaml_tree import nearest
 from gptkit.services import Services
 from gptkit.templates import parse
-from gptkit.templates.reader import nearest
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.cli.removal import confirm
-from gptkit.errors import NoInput, UsageFault
+from gptkit.core.confirm import confirm
+from gptkit.core.errors import NoInput, UsageFault
 
 if TYPE_CHECKING:
     from gptkit.memory.statistics import Group
@@ -154,8 +154,8 @@ def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None
 
 
 def _show(services: Services, found: list[Group], size: int) -> None:
-    from gptkit.cli.columns import columns
     from gptkit.cli.periods import day
+    from gptkit.core.table import columns
 
     terminal = services.terminal
     aligned = terminal.stdout_is_terminal

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.cli.columns import columns
+from gptkit.core.table import columns
 
 if TYPE_CHECKING:
     from gptkit.services import Services

@@ -11,11 +11,11 @@ import typer
 import typer.core
 
 from gptkit.cli.usage_errors import unexpected_argument, unknown_command
-from gptkit.errors import UsageFault
-from gptkit.sanitize import one_line
+from gptkit.core.errors import UsageFault
+from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
-    from gptkit.terminal import Terminal
+    from gptkit.core.terminal import Terminal
 
 COMPLETION = "_GPTKIT_COMPLETE"
 """The variable by which the completion script of a shell asks for completions."""

@@ -54,11 +54,11 @@ def _panel(title: str, rows: Rows, width: int) -> RenderableType:
     table.add_column(width=min(longest, max(8, (width - 6) * 45 // 100)), overflow="fold")
     table.add_column(ratio=1, overflow="fold")
     for name, text in rows:
-        table.add_row(_name(name), Text.from_ansi(text))  # a text of Rich's own markup is none here
+        table.add_row(_panel_name(name), Text.from_ansi(text))  # a text of Rich's own markup is none here
     return Panel(table, title=title, title_align="left", border_style="dim")
 
 
-def _name(name: str) -> Text:
+def _panel_name(name: str) -> Text:
     from rich.text import Text
 
     text = Text(name, "yellow" if name.startswith("-") else "bold cyan")

@@ -11,8 +11,8 @@ from gptkit.cli.shared import RESERVED_OPTIONS, RESERVED_SHORTS
 from gptkit.services import Services
 
 if TYPE_CHECKING:
+    from gptkit.core.terminal import Terminal
     from gptkit.engine.capabilities import Capability
-    from gptkit.terminal import Terminal
 
 
 def parts(terminal: Terminal, capabilities: Sequence[Capability] = CAPABILITIES) -> Services:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time, timedelta
 
-from gptkit.errors import UsageFault
-from gptkit.sanitize import one_line
+from gptkit.core.errors import UsageFault
+from gptkit.core.sanitize import one_line
 
 _LONGEST = 36500
 
@@ -28,7 +28,7 @@ def beginning(option: str, text: str, now: float) -> float:
     return _midnight(_day(option, text, datetime.fromtimestamp(now).date()))
 
 
-def month(now: float) -> float:
+def month_start(now: float) -> float:
     """When the month began."""
     return _midnight(datetime.fromtimestamp(now).date().replace(day=1))
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptkit.cli.columns import columns
 from gptkit.cli.config import AsJson, shown
-from gptkit.errors import UsageFault
+from gptkit.core.errors import UsageFault
+from gptkit.core.table import columns
 from gptkit.settings import change
 from gptkit.settings.table import SETTINGS
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from gptkit.cli.command import command
 from gptkit.cli.gather import gather
 from gptkit.cli.pages import page
+from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoPermission, UsageFault
+from gptkit.core.files import write_private
+from gptkit.core.yaml_tree import SIZE_CAP
 from gptkit.engine.work import Invocation, request
-from gptkit.errors import CannotRead, DataFault, GptkitError, NoPermission, UsageFault
-from gptkit.files import write_private
 from gptkit.templates import parse, shelves
-from gptkit.templates.tree import SIZE_CAP
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions
@@ -116,7 +116,7 @@ def missing(services: Services, name: str) -> GptkitError | None:
     return None
 
 
-def render(services: Services, name: str, arguments: list[str]) -> int:
+def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
     """Print the messages of a prompt for a command line, without sending anything."""
     template = services.library.template(name)
 

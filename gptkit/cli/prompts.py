@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.cli.columns import columns
-from gptkit.errors import DataFault, GptkitError, NoInput
+from gptkit.core.errors import DataFault, GptkitError, NoInput
+from gptkit.core.table import columns
+from gptkit.core.yaml_tree import BrokenPrompt
 from gptkit.templates import parse, shelves
 from gptkit.templates.library import Entry
-from gptkit.templates.tree import BrokenPrompt
 
 if TYPE_CHECKING:
     from gptkit.engine.capabilities import FileReport
@@ -113,8 +113,8 @@ def new(
 @app.command()
 def edit(ctx: typer.Context, name: Name) -> None:
     """Open a prompt, or your copy of a built-in one, in $VISUAL or $EDITOR and check it afterwards."""
-    from gptkit.cli.editor import edit as open_editor
     from gptkit.cli.prompt_files import content, create
+    from gptkit.core.confirm import edit as open_editor
     from gptkit.settings.keys import child_environment
 
     services = _services(ctx)
@@ -162,7 +162,7 @@ def render(
     ] = None,
 ) -> int:
     """Show the messages that a prompt would send, and send nothing."""
-    from gptkit.cli.prompt_files import render as rendered
+    from gptkit.cli.prompt_files import render_prompt as rendered
 
     services = _services(ctx)
     return rendered(services, _entry(services, name).name, arguments or [])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from gptkit.chat import Event, Message, Request, Sink, Text
+from gptkit.core.chat import Event, Message, Request, Sink, Text
+from gptkit.core.errors import GptkitError, Refused, Stopped
 from gptkit.engine.work import Invocation, Outcome
-from gptkit.errors import GptkitError, Refused, Stopped
 
 if TYPE_CHECKING:
     from types import TracebackType

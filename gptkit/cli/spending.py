@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gptkit.chat import Charge
-    from gptkit.prices import Prices
+    from gptkit.core.chat import Charge
+    from gptkit.core.prices import Prices
 
 LISTED = ("provider", "name")
 """Prices from the dated list; those for a `name` are the usual ones, not that address's own."""

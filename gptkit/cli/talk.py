@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.cli.exchange import NEWEST, NOTED, Conversation
 from gptkit.cli.gather import Given, content
-from gptkit.errors import GptkitError, NoInput, Stopped
+from gptkit.core.errors import GptkitError, NoInput, Stopped
 from gptkit.templates import render
 from gptkit.templates.model import Template, Value
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.errors import CannotWrite, GptkitError, UsageFault
-from gptkit.files import is_planted, replace_name, same_file, write_atomic
+from gptkit.core.errors import CannotWrite, GptkitError, UsageFault
+from gptkit.core.files import is_planted, replace_name, same_file, write_atomic
 
 if TYPE_CHECKING:
-    from gptkit.terminal import Terminal
+    from gptkit.core.terminal import Terminal
 
 
 def check(terminal: Terminal, output: Path, inputs: Sequence[Path]) -> None:

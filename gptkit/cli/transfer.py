@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gptkit.errors import CannotRead, DataFault, NoInput
+from gptkit.core.errors import CannotRead, DataFault, NoInput
 
 if TYPE_CHECKING:
-    from gptkit.terminal import Terminal
+    from gptkit.core.terminal import Terminal
 
 _PRIVATE = 0o600
 """The mode of a new file: it holds what the user asked, and was answered."""
@@ -21,7 +21,7 @@ def write(terminal: Terminal, store: Path | None, output: Path | None, pieces: I
     """To a file, which is written whole or not at all, or piece by piece to standard output."""
     if output is not None and str(output) != "-":
         from gptkit.cli.target import check
-        from gptkit.files import write_atomic
+        from gptkit.core.files import write_atomic
 
         check(terminal, output, [] if store is None else [store])
         write_atomic(output, pieces, None if output.exists() else _PRIVATE)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.cli.columns import columns
 from gptkit.cli.spending import Spending, Sum
+from gptkit.core.table import columns
 
 if TYPE_CHECKING:
     from gptkit.history.ledger import Grouping
@@ -43,7 +43,7 @@ def usage(
     now = services.terminal.clock()
     start, end = periods.period(since, until, now)
     found = _spending(services, by.value, start, end)
-    month = _month(services, periods.month(now))
+    month = _month(services, periods.month_start(now))
     if as_json:
         record = _record(found, by.value, periods.day(start), month)
         services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gptkit.errors import UsageFault
-from gptkit.sanitize import one_line
-from gptkit.templates.reader import nearest
+from gptkit.core.errors import UsageFault
+from gptkit.core.sanitize import one_line
+from gptkit.core.yaml_tree import nearest
 
 
 def usage_fault(error: Exception) -> Exception:

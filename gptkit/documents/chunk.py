@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import combining
 
-from gptkit.documents.tokens import estimate
+from gptkit.core.tokens import estimate
 
 HOLE = "⟦⟧"
 """Stands in a text for what is masked, until the marks are numbered."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
+from gptkit.core.errors import DataFault
 from gptkit.documents.encoding_names import codec_for, codecs_of, read
 from gptkit.documents.encoding_signs import binary_kind
-from gptkit.errors import DataFault
 
 # UTF-32 before UTF-16: the little-endian mark of the one begins with that of the other.
 MARKS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 
-from gptkit.errors import UsageFault
+from gptkit.core.errors import UsageFault
 
 # What a label means in practice is often a superset of what its standard says: files labelled GB2312 hold
 # GBK, Latin-1 holds cp1252. The stricter codec comes first where the two read some bytes differently.

@@ -7,8 +7,8 @@ from math import sqrt
 
 from gptkit.documents.encoding_east import Reading, best_language
 
-SAMPLE = 16384
-LEAD = 14.0
+UTF16_SAMPLE = 16384
+UTF16_LEAD = 14.0
 LEAST_BYTES = 8
 LANGUAGES = (("simplified", 4.0), ("traditional", 4.0), ("japanese", 4.0), ("korean", 4.0))
 NEVER_IN_TEXT = re.compile("[\0-\7\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f\ud800-\udfff\ue000-\uf8ff\ufff0-\uffff]")
@@ -45,7 +45,7 @@ def _certain(data: bytes) -> str:
     best, length = readings[0], len(readings[0].text)
     if best.bits > (11.5 + 5 / sqrt(length)) * length:
         return ""
-    return "" if len(readings) > 1 and readings[1].bits - best.bits < LEAD else best.encoding
+    return "" if len(readings) > 1 and readings[1].bits - best.bits < UTF16_LEAD else best.encoding
 
 
 def utf16_readings(data: bytes) -> list[Reading]:
@@ -64,10 +64,14 @@ def utf16_readings(data: bytes) -> list[Reading]:
 
 
 def _sample(data: bytes, codec: str) -> str:
-    if len(data) <= SAMPLE:
+    if len(data) <= UTF16_SAMPLE:
         return data.decode(codec)
     middle = len(data) // 4 * 2
-    pieces = (data[: SAMPLE // 2], data[middle : middle + SAMPLE // 4], data[-SAMPLE // 4 :])
+    pieces = (
+        data[: UTF16_SAMPLE // 2],
+        data[middle : middle + UTF16_SAMPLE // 4],
+        data[-UTF16_SAMPLE // 4 :],
+    )
     return "".join(_whole(piece.decode(codec, "surrogatepass")) for piece in pieces)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from gptkit.core.errors import DataFault
 from gptkit.documents.glossary import Glossary, Term
-from gptkit.errors import DataFault
 
 HEADS = frozenset(("term", "terms", "source", "original", "translation", "target"))
 NAMES = """

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gptkit.chat import Defect, Message, Reply, Request, Sink, Usage
+from gptkit.core.chat import Defect, Message, Reply, Request, Sink, Usage
+from gptkit.core.errors import GptkitError
 from gptkit.engine.attempts import exchange
 from gptkit.engine.work import Invocation, Means, Outcome, request
-from gptkit.errors import GptkitError
 
 
 def ask(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-from gptkit.chat import Event, Finished, Reasoning, Refusal, Reply, Request, Sink, Text
+from gptkit.core.chat import Event, Finished, Reasoning, Refusal, Reply, Request, Sink, Text
+from gptkit.core.errors import GptkitError, OverBudget
 from gptkit.engine.budget import Room
 from gptkit.engine.verdict import verdict
 from gptkit.engine.work import TWINS, Means, Outcome
-from gptkit.errors import GptkitError, OverBudget
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 20.0

@@ -4,9 +4,9 @@ from _thread import allocate_lock
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gptkit.chat import Charge, Reply, Request, Usage
-from gptkit.documents.tokens import estimate
-from gptkit.errors import BadConfiguration, OverBudget
+from gptkit.core.chat import Charge, Reply, Request, Usage
+from gptkit.core.errors import BadConfiguration, OverBudget
+from gptkit.core.tokens import estimate
 
 Price = Callable[[str, int, int], float | None]
 """US dollars for a model's tokens in and out; None where no price is known."""

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gptkit.chat import Event, Request, Sink
+from gptkit.core.chat import Event, Request, Sink
+from gptkit.core.errors import InternalFault
+from gptkit.core.yaml_tree import Problem
 from gptkit.engine.ask import ask
 from gptkit.engine.work import Invocation, Means, Outcome
-from gptkit.errors import InternalFault
 from gptkit.templates.model import Parameter, Value
-from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
-    from gptkit.templates.tree import Node
+    from gptkit.core.yaml_tree import Node
 
 Run = Callable[[Invocation, Means, Sink | None], Outcome]
 Prepare = Callable[[Invocation, Mapping[str, object]], Invocation]

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from gptkit.chat import Message, Request
-from gptkit.documents.tokens import estimate
+from gptkit.core.chat import Message, Request
+from gptkit.core.tokens import estimate
 from gptkit.engine.ask import answered
 from gptkit.engine.work import Means
 

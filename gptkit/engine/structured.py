@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from gptkit.chat import Message, Reply, Request
+from gptkit.core.chat import Message, Reply, Request
 from gptkit.engine.ask import answered
 from gptkit.engine.work import Means
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gptkit.chat import Reply
-from gptkit.errors import GptkitError, Incomplete, ProtocolFault, Refused, TryAgain
-from gptkit.sanitize import one_line
+from gptkit.core.chat import Reply
+from gptkit.core.errors import GptkitError, Incomplete, ProtocolFault, Refused, TryAgain
+from gptkit.core.sanitize import one_line
 
 
 def verdict(reply: Reply) -> GptkitError | None:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from gptkit.chat import Message, OutputFormat, Provider, Reply, Request
+from gptkit.core.chat import Message, OutputFormat, Provider, Reply, Request
+from gptkit.core.errors import GptkitError, NoInput
 from gptkit.engine.budget import Budget
-from gptkit.errors import GptkitError, NoInput
 from gptkit.templates.model import Template, Value
 from gptkit.templates.render import messages
 

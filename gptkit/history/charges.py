@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gptkit.chat import Charge
+from gptkit.core.chat import Charge
 
 if TYPE_CHECKING:
     import sqlite3

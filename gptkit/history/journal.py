@@ -14,11 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from gptkit.chat import Charge
-from gptkit.errors import CannotWrite
-from gptkit.files import make_private_folder
+from gptkit.core.chat import Charge
+from gptkit.core.errors import CannotWrite
+from gptkit.core.files import PRIVATE, hold, is_current, make_private_folder, release
 from gptkit.history.model import OPENING_ID, STATES, Ending, Opening
-from gptkit.lock import PRIVATE, hold, is_current, release
 
 ENDING = ".jsonl"
 DAMAGED = ".damaged"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from gptkit.chat import Charge
+from gptkit.core.chat import Charge
 
 State = Literal["pending", "ok", "partial", "refused", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("pending", "ok", "partial", "refused", "failed", "cancelled")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from gptkit.errors import UsageFault
-from gptkit.sanitize import one_line, visible
+from gptkit.core.errors import UsageFault
+from gptkit.core.sanitize import one_line, visible
 
 LONGEST = 100
 _SEPARATORS = "/\\\u2044\u2215\u2216\u29f5\u29f8\u29f9\ufe68\uff0f\uff3c"

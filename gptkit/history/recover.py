@@ -8,13 +8,13 @@ import shutil
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.database import refuse_special
-from gptkit.errors import CannotRead, CannotWrite, NoInput
+from gptkit.core.errors import CannotRead, CannotWrite, NoInput
+from gptkit.core.files import locked
+from gptkit.core.sqlite import refuse_special
 from gptkit.history import pages
 from gptkit.history.rescue import Rescue
 from gptkit.history.schema import APPLICATION_ID
 from gptkit.history.store import Store
-from gptkit.lock import locked
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from gptkit.errors import UsageFault
+from gptkit.core.errors import UsageFault
 from gptkit.history import reading
 from gptkit.history.model import OPENING_ID, SESSION_ID, STATES
 from gptkit.history.names import session_name

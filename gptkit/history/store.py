@@ -9,9 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.access import Access
-from gptkit.chat import Charge
-from gptkit.errors import CannotWrite, GptkitError, NoInput, TryAgain, UsageFault
+from gptkit.core.chat import Charge
+from gptkit.core.errors import CannotWrite, GptkitError, NoInput, TryAgain, UsageFault
+from gptkit.core.sanitize import one_line
+from gptkit.core.sqlite import Access
 from gptkit.history import reading, writing
 from gptkit.history.journal import Journal, orphans
 from gptkit.history.model import (
@@ -26,7 +27,6 @@ from gptkit.history.model import (
 )
 from gptkit.history.names import session_name
 from gptkit.history.schema import APPLICATION_ID, HINT, MIGRATIONS
-from gptkit.sanitize import one_line
 
 if TYPE_CHECKING:
     import sqlite3
@@ -106,7 +106,7 @@ class Store(Access):
         """The session of that name; raises NoInput."""
         if found := self.session(name):
             return found
-        from gptkit.templates.reader import nearest
+        from gptkit.core.yaml_tree import nearest
 
         names = [one.name for one in self.sessions(1000) if one.name]
         hint = nearest(name, names)

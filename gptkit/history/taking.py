@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.errors import DataFault, UsageFault
+from gptkit.core.errors import DataFault, UsageFault
 from gptkit.history import reading, writing
 from gptkit.history.model import OPENING_ID, SESSION_ID, STATES, storable
 from gptkit.history.names import LONGEST, session_name

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from time import localtime, strftime
 from typing import TYPE_CHECKING
 
-from gptkit.chat import Charge
+from gptkit.core.chat import Charge
 from gptkit.history import reading
 from gptkit.history.model import Session, Turn
 from gptkit.history.writing import COLUMNS

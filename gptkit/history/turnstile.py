@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptkit.lock import alone
+from gptkit.core.files import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gptkit.chat import Charge
+from gptkit.core.chat import Charge
 from gptkit.history.model import Ending, Opening, new_session_id, storable
 from gptkit.history.tokens import indexed
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from gptkit.core.errors import CannotRead, GptkitError, NoInput
+from gptkit.core.files import cause
 from gptkit.documents.decode import decode
-from gptkit.errors import CannotRead, GptkitError, NoInput
-from gptkit.files import cause
 from gptkit.learning import files, rubrics
 from gptkit.learning.grading import Criterion, Rubric
 from gptkit.learning.model import Learner

@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from gptkit.errors import BadConfiguration, CannotWrite
+from gptkit.core.errors import BadConfiguration, CannotWrite
 from gptkit.learning.model import Card, Learner, identity
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠|%]|[\t\n]")
 _CSS = ".card { font-family: sans-serif; font-size: 20px; text-align: center; }"
 
 
-def csv(learner: Learner) -> str:
+def cards_csv(learner: Learner) -> str:
     """One line a card under a line of names.
 
     What a spreadsheet would take for a formula gets an apostrophe in front: models and documents
@@ -51,7 +51,7 @@ def _memory(card: Card) -> tuple[object, ...]:
     return due, memory.stage, memory.stability, memory.difficulty, memory.reviewed.isoformat()
 
 
-def anki(learner: Learner, now: datetime) -> bytes:
+def anki_package(learner: Learner, now: datetime) -> bytes:
     """A package (.apkg); imported again later it updates the cards that are there.
 
     `now` must be later than at the last export for Anki to take changes. Raises BadConfiguration

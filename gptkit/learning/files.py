@@ -9,12 +9,11 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from gptkit.errors import CannotRead, DataFault, GptkitError, UsageFault
-from gptkit.files import write_private
+from gptkit.core.errors import CannotRead, DataFault, GptkitError, UsageFault
+from gptkit.core.files import locked, write_private
+from gptkit.core.yaml_tree import SIZE_CAP
 from gptkit.learning import parse, write
 from gptkit.learning.model import LINE, Learner, identity
-from gptkit.lock import locked
-from gptkit.templates.tree import SIZE_CAP
 
 LONGEST_NAME = 40
 _RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]")  # devices of Windows, whatever the suffix
@@ -40,7 +39,7 @@ def path(folder: Path, subject: str) -> Path:
 def load(folder: Path, subject: str) -> Learner:
     """The course, an empty one if there is none yet; raises BrokenPrompt by line for a bad edit."""
     file = path(folder, subject)
-    content = _content(file)
+    content = _file_content(file)
     if content is None:
         return Learner(" ".join(subject.split()))
     found = parse.learner(content, str(file))
@@ -83,7 +82,7 @@ def courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]
         raise CannotRead(f"cannot read '{folder}': {(error.strerror or str(error)).lower()}") from error
     for file in files:
         try:
-            learner = parse.learner(_content(file) or "", str(file))
+            learner = parse.learner(_file_content(file) or "", str(file))
             if (wanted := path(folder, learner.subject)) != file:
                 raise DataFault(
                     f"{file}: this is the course '{learner.subject}'",
@@ -96,7 +95,7 @@ def courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]
 
 
 def _write(folder: Path, learner: Learner) -> None:
-    content = write.text(learner)
+    content = write.course_yaml(learner)
     if len(content) > SIZE_CAP:
         raise DataFault(
             f"the course '{learner.subject}' is larger than {SIZE_CAP >> 10} KiB",
@@ -105,7 +104,7 @@ def _write(folder: Path, learner: Learner) -> None:
     write_private(path(folder, learner.subject), content.encode())
 
 
-def _content(file: Path) -> str | None:
+def _file_content(file: Path) -> str | None:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # no waiting for a FIFO
     try:
         with os.fdopen(os.open(file, flags), "rb") as opened:

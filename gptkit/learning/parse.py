@@ -7,6 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import NoReturn, TypeVar
 
+from gptkit.core.yaml_tree import (
+    BrokenPrompt,
+    Node,
+    Problem,
+    Report,
+    listed,
+    mapping,
+    nearest,
+    scalar,
+    text,
+    tree,
+)
 from gptkit.learning.model import (
     CARDS,
     GOALS,
@@ -24,8 +36,6 @@ from gptkit.learning.model import (
     Topic,
     identity,
 )
-from gptkit.templates.reader import Report, listed, mapping, nearest, text
-from gptkit.templates.tree import BrokenPrompt, Node, Problem, scalar, tree
 
 KEYS = ("subject", "level", "language", "goals", "topics", "mistakes", "reviews")
 TOPIC_KEYS = ("name", "mastery", "seen")

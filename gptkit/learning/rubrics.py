@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import re
 
+from gptkit.core.yaml_tree import (
+    BrokenPrompt,
+    Node,
+    Problem,
+    Report,
+    listed,
+    mapping,
+    scalar,
+    text,
+    tree,
+    word,
+)
 from gptkit.learning.grading import Criterion, Rubric
-from gptkit.templates.reader import Report, listed, mapping, text, word
-from gptkit.templates.tree import BrokenPrompt, Node, Problem, scalar, tree
 
 KEYS = ("criteria", "key")
 CRITERION_KEYS = ("name", "points", "wants")

@@ -15,7 +15,7 @@ HEADER = """\
 """
 
 
-def text(learner: Learner) -> str:
+def course_yaml(learner: Learner) -> str:
     """The whole file, by the library's slow writer: the fast one escapes emoji and rare ideographs."""
     import yaml
 

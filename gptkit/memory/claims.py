@@ -8,8 +8,7 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from gptkit.files import make_private_folder
-from gptkit.lock import PRIVATE, held_file, hold, is_current, let_go, release
+from gptkit.core.files import PRIVATE, held_file, hold, is_current, let_go, make_private_folder, release
 
 if TYPE_CHECKING:
     from pathlib import Path

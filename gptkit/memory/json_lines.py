@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.errors import DataFault, UsageFault
+from gptkit.core.errors import DataFault, UsageFault
 from gptkit.memory import rows
 
 if TYPE_CHECKING:

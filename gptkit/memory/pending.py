@@ -7,16 +7,16 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gptkit.access import Access
-from gptkit.errors import TryAgain
-from gptkit.lock import alone
+from gptkit.core.errors import TryAgain
+from gptkit.core.files import alone
+from gptkit.core.sqlite import Access
 
 if TYPE_CHECKING:
     import sqlite3
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from gptkit.database import Migration
+    from gptkit.core.sqlite import Migration
 
 APPLICATION_ID = 0x67707462
 """`gptb` at byte 68 of the file."""

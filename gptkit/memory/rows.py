@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.core.errors import CannotRead
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding
-from gptkit.errors import CannotRead
 from gptkit.memory.languages import tag
 from gptkit.memory.schema import HINT
 

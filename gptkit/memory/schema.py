@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from gptkit.database import Migration
+    from gptkit.core.sqlite import Migration
 
 APPLICATION_ID = 0x6770746D
 """`gptm` at byte 68 of the file."""

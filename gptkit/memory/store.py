@@ -10,10 +10,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from gptkit import database
-from gptkit.access import Access
+from gptkit.core import sqlite as database
+from gptkit.core.errors import CannotRead, CannotWrite, GptkitError, TryAgain
+from gptkit.core.sqlite import Access
 from gptkit.documents.held import Held
-from gptkit.errors import CannotRead, CannotWrite, GptkitError, TryAgain
 from gptkit.memory import foreign, rows
 from gptkit.memory.claims import Claims
 from gptkit.memory.schema import APPLICATION_ID, HINT, MIGRATIONS

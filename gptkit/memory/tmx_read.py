@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from gptkit.core.errors import DataFault
 from gptkit.documents.pieces import mark
-from gptkit.errors import DataFault
 from gptkit.memory.tmx_write import CONTROL, PROMPT
 
 if TYPE_CHECKING:

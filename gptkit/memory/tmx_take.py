@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
+from gptkit.core.errors import UsageFault
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import MARK
-from gptkit.errors import UsageFault
 from gptkit.memory import rows
 from gptkit.memory.foreign import aligned, foreign_key
 from gptkit.memory.json_lines import Taken
@@ -34,7 +34,7 @@ def take_tmx(memory: Memory, file: BinaryIO, prompt: str | None, now: float) -> 
                 raise UsageFault(
                     "the TMX does not say which prompt its texts are for", hint="name it with --prompt"
                 )
-            pairs = list(_pairs(unit))
+            pairs = list(_unit_pairs(unit))
             left_out += not pairs
             for source, target in pairs:
                 if _take(connection, source, target, meant, now):
@@ -44,7 +44,7 @@ def take_tmx(memory: Memory, file: BinaryIO, prompt: str | None, now: float) -> 
     return Taken(added, known, left_out)
 
 
-def _pairs(unit: Unit) -> Iterator[tuple[Text, Text]]:
+def _unit_pairs(unit: Unit) -> Iterator[tuple[Text, Text]]:
     """The original with each translation whose codes are those of the original."""
     original = _original(unit)
     if original is None or not original.text.strip():

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gptkit.chat import Defect, OutputFormat, Rendering
-from gptkit.errors import Incomplete
-from gptkit.sanitize import one_line
+from gptkit.core.chat import Defect, OutputFormat, Rendering
+from gptkit.core.errors import Incomplete
+from gptkit.core.sanitize import one_line
 
 Schema = Mapping[str, object]
 

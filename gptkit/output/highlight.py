@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _CONTEXT = 100
 """Lines before a new one that are read again for its colours; more would not be linear."""
-_LONGEST = 2000
+_LONGEST_CODE = 2000
 """Characters of a line that is given colours; longer ones are data, and lexers are slow on them."""
 
 
@@ -28,7 +28,7 @@ class Highlighter:
     def lines(self, lines: Sequence[str]) -> list[Text]:
         if self._syntax is None:
             return [styled(line) for line in lines]
-        known = [*self._context, *(line if len(line) <= _LONGEST else "" for line in lines)]
+        known = [*self._context, *(line if len(line) <= _LONGEST_CODE else "" for line in lines)]
         coloured = self._syntax.highlight("\n".join(known)).split("\n", allow_blank=True)
         parts = chain(coloured[len(self._context) :], repeat(styled()))  # a lexer may lose lines
         self._context = _recent(known)

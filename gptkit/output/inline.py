@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from gptkit.sanitize import visible
+from gptkit.core.sanitize import visible
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

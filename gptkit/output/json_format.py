@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Never, cast
 
-from gptkit.chat import Defect, Rendering
-from gptkit.errors import Incomplete
-from gptkit.excerpt import unexpected
-from gptkit.sanitize import one_line
+from gptkit.core.chat import Defect, Rendering
+from gptkit.core.errors import Incomplete
+from gptkit.core.excerpt import unexpected
+from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import SchemaError, ValidationError

@@ -12,10 +12,10 @@ from functools import cache
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from gptkit.chat import Event, Reasoning, Text
+from gptkit.core.chat import Event, Reasoning, Text
+from gptkit.core.sanitize import VisibleStream
 from gptkit.output.blocks import Blocks
 from gptkit.output.rows import Rows
-from gptkit.sanitize import VisibleStream
 
 if TYPE_CHECKING:
     from rich.console import Console

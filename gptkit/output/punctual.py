@@ -8,8 +8,8 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Protocol
 
-from gptkit.chat import Event
-from gptkit.errors import GptkitError, Stopped
+from gptkit.core.chat import Event
+from gptkit.core.errors import GptkitError, Stopped
 
 PAUSE = 0.05
 """Seconds between two looks at whether something is waiting to be shown."""

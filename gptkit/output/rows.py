@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING
 
+from gptkit.core.sanitize import visible
 from gptkit.output.blocks import DEEPEST, Block, CodeLines, FenceClosed, FenceOpened, Node, Unit
 from gptkit.output.highlight import Highlighter
 from gptkit.output.inline import FAINT, inline, styled
 from gptkit.output.tables import table
 from gptkit.output.wrapping import fold, wrap
-from gptkit.sanitize import visible
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from gptkit.chat import Event, Finished, Text
-from gptkit.sanitize import VisibleStream
+from gptkit.core.chat import Event, Finished, Text
+from gptkit.core.sanitize import VisibleStream
 
 
 class PipeSink:

@@ -26,7 +26,7 @@ def table(node: Node, width: int) -> list[Text]:
     cells = [[_cell(cell) for cell in row] for row in rows]
     for name in cells[0]:
         name.stylize("bold")
-    natural = [max(_width(row[number]) for row in cells) for number in range(len(cells[0]))]
+    natural = [max(_cell_width(row[number]) for row in cells) for number in range(len(cells[0]))]
     widths = _fitting(natural, width - len(_GAP) * (len(natural) - 1))
     if widths is None:
         return _records(cells, width)
@@ -37,7 +37,7 @@ def _cell(node: Node) -> Text:
     return inline("".join(child.token.content for child in node.children), breaks=True)
 
 
-def _width(cell: Text) -> int:
+def _cell_width(cell: Text) -> int:
     from rich.cells import cell_len
 
     return max((cell_len(line) for line in cell.plain.split("\n")), default=0)

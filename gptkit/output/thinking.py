@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gptkit.chat import Event, Reasoning, Sink, Text
-from gptkit.sanitize import VisibleStream
+from gptkit.core.chat import Event, Reasoning, Sink, Text
+from gptkit.core.sanitize import VisibleStream
 
 DIM, UNDIM = "\x1b[2m", "\x1b[22m"
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gptkit.chat import Endpoint, Finished, Reasoning, Refusal, Reply, Text
-from gptkit.errors import GptkitError, InternalFault, ProtocolFault, TryAgain
+from gptkit.core.chat import Endpoint, Finished, Reasoning, Refusal, Reply, Text
+from gptkit.core.errors import GptkitError, InternalFault, ProtocolFault, TryAgain
+from gptkit.core.sanitize import one_line
 from gptkit.provider.exchange import Exchange
-from gptkit.sanitize import one_line
 
 _UNANSWERED = frozenset({"batch_expired", "batch_cancelled", "request_cancelled"})
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from gptkit.chat import Endpoint, Request
-from gptkit.errors import CannotWrite, DataFault, ProtocolFault
+from gptkit.core.chat import Endpoint, Request
+from gptkit.core.errors import CannotWrite, DataFault, ProtocolFault
+from gptkit.core.sanitize import one_line
 from gptkit.provider.batch_results import Result, result, text_of
 from gptkit.provider.exchange import Exchange
-from gptkit.sanitize import one_line
 
 if TYPE_CHECKING:
     from typing import IO

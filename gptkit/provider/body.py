@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Literal
 
-from gptkit.errors import ProtocolFault
+from gptkit.core.errors import ProtocolFault
+from gptkit.core.sanitize import one_line
 from gptkit.provider.exchange import Exchange
 from gptkit.provider.sse import without_mark
-from gptkit.sanitize import one_line
 
 RESPONSE_LIMIT = 64 * 1024 * 1024
 FILE_LIMIT = 200 * 1024 * 1024
@@ -18,7 +18,7 @@ FILE_LIMIT = 200 * 1024 * 1024
 ERROR_LIMIT = 64 * 1024
 _BLOCK = 1024 * 1024
 _TITLE = re.compile(rb"<title[^>]*>([^<]*)", re.IGNORECASE)
-_FIELDS = (b"data", b"event", b"id", b"retry", b":")
+_STREAM_FIELDS = (b"data", b"event", b"id", b"retry", b":")
 
 Kind = Literal["json", "events", "empty"]
 
@@ -59,7 +59,7 @@ def recognised(body: Iterator[bytes], kind: str) -> tuple[Kind, Iterator[bytes]]
     if head[:1] in b"{[":
         return "json", rest
     labelled = "event-stream" in kind.lower() and head[:1] != b"<"
-    if labelled or any(head.startswith(field) for field in _FIELDS):
+    if labelled or any(head.startswith(field) for field in _STREAM_FIELDS):
         return "events", rest
     raise _stranger(kind, rest)
 

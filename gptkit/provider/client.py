@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from gptkit.chat import Endpoint, Event, Provider, Request, Text
-from gptkit.errors import GptkitError, ProtocolFault, Stopped
+from gptkit.core.chat import Endpoint, Event, Provider, Request, Text
+from gptkit.core.errors import GptkitError, ProtocolFault, Stopped
 from gptkit.provider.connection import Idle
 from gptkit.provider.direct import send as send_directly
 from gptkit.provider.exchange import Answer, Exchange

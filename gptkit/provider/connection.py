@@ -12,8 +12,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.chat import Endpoint
-from gptkit.errors import BadConfiguration
+from gptkit.core.chat import Endpoint
+from gptkit.core.errors import BadConfiguration
 from gptkit.provider.target import Target
 
 if TYPE_CHECKING:

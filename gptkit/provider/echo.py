@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from gptkit.chat import Request
-from gptkit.documents.tokens import estimate
+from gptkit.core.chat import Request
+from gptkit.core.tokens import estimate
 from gptkit.provider.exchange import Answer
 
 _PIECES = 200

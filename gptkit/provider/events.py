@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from gptkit.chat import Event, Finished, Reasoning, Refusal, Usage
-from gptkit.errors import ProtocolFault, TryAgain
+from gptkit.core.chat import Event, Finished, Reasoning, Refusal, Usage
+from gptkit.core.errors import ProtocolFault, TryAgain
 from gptkit.provider.exchange import Exchange
 from gptkit.provider.thoughts import Thoughts
 

@@ -5,10 +5,10 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from gptkit.chat import Deadlines, Endpoint, Request
+from gptkit.core.chat import Deadlines, Endpoint, Request
+from gptkit.core.sanitize import one_line
 from gptkit.provider import target as address
 from gptkit.provider.target import Outgoing, Target
-from gptkit.sanitize import one_line
 
 if TYPE_CHECKING:
     from gptkit.provider.connection import Idle

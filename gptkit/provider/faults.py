@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gptkit.errors import (
+from gptkit.core.errors import (
     GptkitError,
     Incomplete,
     InternalFault,
@@ -18,10 +18,10 @@ from gptkit.errors import (
     TryAgain,
     Unavailable,
 )
+from gptkit.core.sanitize import one_line
 from gptkit.provider.complaint import Complaint, complaint, tokens, wait
 from gptkit.provider.exchange import Exchange, StatusError
 from gptkit.provider.redaction import redacted
-from gptkit.sanitize import one_line
 
 _CA_HINT = "if your network has its own certificate authority, name its file in SSL_CERT_FILE"
 

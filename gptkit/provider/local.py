@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from gptkit.chat import Deadlines, Endpoint, Request
-from gptkit.errors import BadConfiguration, CannotRead, DataFault, NoInput
+from gptkit.core.chat import Deadlines, Endpoint, Request
+from gptkit.core.errors import BadConfiguration, CannotRead, DataFault, NoInput
 from gptkit.provider.exchange import Exchange
 
 PREFIX = "local:"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from gptkit.errors import BadConfiguration
+from gptkit.core.errors import BadConfiguration
 from gptkit.provider.connection import context
 from gptkit.provider.exchange import Answer, Exchange
 

@@ -9,8 +9,8 @@ from time import monotonic, perf_counter
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from gptkit.chat import Endpoint, Finished, Message, Request
-from gptkit.errors import GptkitError, NoPermission, Unavailable
+from gptkit.core.chat import Endpoint, Finished, Message, Request
+from gptkit.core.errors import GptkitError, NoPermission, Unavailable
 from gptkit.provider.client import model_names, provider
 from gptkit.provider.connection import Address, addresses, connected, secured, trust
 from gptkit.provider.exchange import Exchange

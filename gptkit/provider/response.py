@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from urllib.parse import urljoin, urlsplit
 
-from gptkit.errors import ProtocolFault
+from gptkit.core.errors import ProtocolFault
+from gptkit.core.sanitize import one_line
 from gptkit.provider import body as bodies
 from gptkit.provider import sse
 from gptkit.provider.exchange import Answer, Exchange, StatusError
-from gptkit.sanitize import one_line
 
 
 def content(answer: Answer, exchange: Exchange) -> tuple[bodies.Kind, Iterator[bytes]]:

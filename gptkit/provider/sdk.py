@@ -8,7 +8,7 @@ from functools import lru_cache
 from threading import local
 from typing import TYPE_CHECKING
 
-from gptkit.chat import Deadlines
+from gptkit.core.chat import Deadlines
 from gptkit.provider.exchange import Exchange
 
 if TYPE_CHECKING:

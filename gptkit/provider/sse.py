@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from gptkit.errors import ProtocolFault
+from gptkit.core.errors import ProtocolFault
 from gptkit.provider.exchange import Exchange
 
 EVENT_LIMIT = 8 * 1024 * 1024

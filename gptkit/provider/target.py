@@ -7,8 +7,8 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from gptkit import __version__
-from gptkit.chat import Endpoint
-from gptkit.errors import BadConfiguration, DataFault, NoPermission
+from gptkit.core.chat import Endpoint
+from gptkit.core.errors import BadConfiguration, DataFault, NoPermission
 
 _JSON = "application/json"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

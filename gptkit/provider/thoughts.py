@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from gptkit.chat import Event, Reasoning, Text
+from gptkit.core.chat import Event, Reasoning, Text
 
 _OPEN = "<think>"
 _CLOSE = "</think>"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from gptkit.chat import Request
-from gptkit.errors import GptkitError, InternalFault, ProtocolFault
+from gptkit.core.chat import Request
+from gptkit.core.errors import GptkitError, InternalFault, ProtocolFault
 from gptkit.provider import response
 from gptkit.provider import target as address
 from gptkit.provider.exchange import Exchange

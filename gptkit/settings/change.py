@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptkit.errors import BadConfiguration, NoInput, UsageFault
+from gptkit.core.errors import BadConfiguration, NoInput, UsageFault
 from gptkit.settings import values
 from gptkit.settings.source import Source, file_text, parsed
 from gptkit.settings.table import SETTINGS, Setting
@@ -22,7 +22,7 @@ def setting_of(name: str) -> Setting:
         if found is not None and found.kind != "map":
             found = None
     if found is None:
-        from gptkit.templates.reader import nearest
+        from gptkit.core.yaml_tree import nearest
 
         raise UsageFault(f"there is no setting '{name}'", hint=nearest(name, tuple(SETTINGS)))
     return found
@@ -81,8 +81,7 @@ _NOTHING = object()
 
 
 def _change(path: Path, changes: Sequence[tuple[Sequence[str], object]]) -> None:
-    from gptkit.files import write_atomic
-    from gptkit.lock import locked
+    from gptkit.core.files import locked, write_atomic
     from gptkit.settings import edit
 
     with locked(path.parent):
@@ -114,7 +113,7 @@ def _known(path: Path, profile: str | None) -> None:
         return
     profiles = _source(path).profiles
     if profile not in profiles:
-        from gptkit.templates.reader import nearest
+        from gptkit.core.yaml_tree import nearest
 
         hint = nearest(profile, tuple(profiles))
         if not hint and values.is_profile_name(profile):
@@ -138,7 +137,7 @@ def _value(setting: Setting, name: str, text: str) -> object:
 
 
 def _entry_text(setting: Setting, text: str) -> object:
-    from gptkit.templates.tree import typed
+    from gptkit.core.yaml_tree import typed
 
     return typed(text) if setting.name in ("parameters", "prices") else text
 

@@ -152,7 +152,7 @@ def _block(keys: Sequence[str], value: object, indent: int) -> str:
 def _inline(value: object) -> str:
     """A value on one line; text without quotes where YAML reads it back as the same text."""
     if isinstance(value, str) and re.fullmatch(_PLAIN, value) and not value.endswith(":"):
-        from gptkit.templates.tree import typed
+        from gptkit.core.yaml_tree import typed
 
         if typed(value) == value:
             return value

@@ -6,8 +6,8 @@ from os import pathsep
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.chat import Deadlines, Endpoint
-from gptkit.errors import NoPermission
+from gptkit.core.chat import Deadlines, Endpoint
+from gptkit.core.errors import NoPermission
 from gptkit.settings.keys import KEY_VARIABLE, find_key
 from gptkit.settings.proxy import bypassed, proxy_url
 

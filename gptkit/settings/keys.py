@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptkit.errors import NoPermission
+from gptkit.core.errors import NoPermission
 from gptkit.settings.resolve import may_go
 
 if TYPE_CHECKING:

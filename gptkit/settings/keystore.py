@@ -7,8 +7,8 @@ import stat
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.errors import BadConfiguration, NoPermission
-from gptkit.lock import locked
+from gptkit.core.errors import BadConfiguration, NoPermission
+from gptkit.core.files import locked
 from gptkit.settings import system_keyring
 from gptkit.settings.keys import Key, checked_key
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gptkit.templates.tree import Node
+    from gptkit.core.yaml_tree import Node
 
 SIZE_CAP = 1 << 20
 
@@ -106,8 +106,8 @@ def _private_bytes(path: Path) -> bytes:
 
 def _tree(data: bytes, path: Path) -> Mapping[str, Node]:
     """The file's entries; its errors name a line and nothing that stands on it."""
-    from gptkit.errors import DataFault
-    from gptkit.templates.tree import BrokenPrompt, tree
+    from gptkit.core.errors import DataFault
+    from gptkit.core.yaml_tree import BrokenPrompt, tree
 
     line = 1
     try:
@@ -126,7 +126,7 @@ def _tree(data: bytes, path: Path) -> Mapping[str, Node]:
 def _write(path: Path, kept: Mapping[str, Entry]) -> None:
     import json
 
-    from gptkit.files import write_private
+    from gptkit.core.files import write_private
 
     lines = ["# Keys by host, written by 'gptkit keys'. Each goes to its host only.\n"]
     for host, entry in sorted(kept.items()):

@@ -6,14 +6,13 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gptkit.errors import GptkitError
-from gptkit.files import write_private
-from gptkit.lock import locked
+from gptkit.core.errors import GptkitError
+from gptkit.core.files import locked, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gptkit.paths import Paths
+    from gptkit.core.paths import Paths
 
 
 class RejectionFile:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gptkit.errors import BadConfiguration, GptkitError, UsageFault
+from gptkit.core.errors import BadConfiguration, GptkitError, UsageFault
 from gptkit.settings import proxy, values
 from gptkit.settings.address import Address, address
 from gptkit.settings.source import Found, Source, project_source, user_source
 from gptkit.settings.table import DEFAULT_BASE_URL, SETTINGS
 
 if TYPE_CHECKING:
-    from gptkit.paths import Paths
+    from gptkit.core.paths import Paths
 
 _DEFAULT = "default"
 
@@ -174,7 +174,7 @@ def _profile(user: Source, named: Found) -> Mapping[str, Found]:
     name = str(named.value)
     if name in user.profiles:
         return user.profiles[name]
-    from gptkit.templates.reader import nearest
+    from gptkit.core.yaml_tree import nearest
 
     hint = nearest(name, tuple(user.profiles)) if user.profiles else "'gptkit profiles new' makes one"
     raise _fault(named.origin, f"profile ({named.origin}): there is no profile '{name}'", hint)

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn
 
-from gptkit.errors import BadConfiguration, NoPermission
+from gptkit.core.errors import BadConfiguration, NoPermission
 from gptkit.settings import values
 from gptkit.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gptkit.templates.tree import Node
+    from gptkit.core.yaml_tree import Node
 
 SIZE_CAP = 1 << 20
 
@@ -128,7 +128,7 @@ def _decoded(data: bytes, path: Path) -> str:
 
 def root_of(text: str, path: str) -> Mapping[str, Node]:
     """The entries of a YAML mapping; raises BadConfiguration for anything else."""
-    from gptkit.templates.tree import BrokenPrompt, tree
+    from gptkit.core.yaml_tree import BrokenPrompt, tree
 
     try:
         root = tree(text, path)
@@ -172,7 +172,7 @@ def _take(found: dict[str, Found], name: str, node: Node, path: str, profile: st
     inside = f" (profile {profile})" if profile else ""
     setting = SETTINGS.get(name)
     if setting is None:
-        from gptkit.templates.reader import nearest
+        from gptkit.core.yaml_tree import nearest
 
         hint = nearest(name, (*SETTINGS, "profiles"))
         raise BadConfiguration(f"{path}:{node.line}: {name}: unknown setting", hint=hint)

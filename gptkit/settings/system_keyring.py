@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gptkit.errors import BadConfiguration
+from gptkit.core.errors import BadConfiguration
 
 SERVICE = "gptkit"
 _INSTEAD = "'gptkit keys set' without '--keyring' stores in a file that only you can read"

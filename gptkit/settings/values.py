@@ -10,8 +10,8 @@ from gptkit.settings.address import address
 from gptkit.settings.proxy import proxy_url
 
 if TYPE_CHECKING:
+    from gptkit.core.yaml_tree import Node
     from gptkit.settings.table import Setting
-    from gptkit.templates.tree import Node
 
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
@@ -34,7 +34,7 @@ def from_text(setting: Setting, text: str) -> object:
     if setting.kind == "texts":
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if setting.kind == "map":
-        from gptkit.templates.tree import typed
+        from gptkit.core.yaml_tree import typed
 
         return entries(setting, typed(text))
     return checked(setting, _words(text) if setting.kind == "command" else text)
@@ -83,7 +83,7 @@ def entries(setting: Setting, value: object) -> Mapping[str, object]:
 def entry(setting: Setting, name: str, value: object) -> object:
     """The checked value of one entry of a map; None takes an entry of a lower place away."""
     if setting.name == "parameters":
-        from gptkit.chat import OWN_PARAMETERS
+        from gptkit.core.chat import OWN_PARAMETERS
 
         if name in OWN_PARAMETERS:
             raise ValueError("gptkit sets this one by itself")

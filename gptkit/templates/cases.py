@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gptkit.excerpt import unexpected
+from gptkit.core.excerpt import unexpected
+from gptkit.core.yaml_tree import Problem, Report, listed, literal, mapping, nearest
 from gptkit.templates.declare import INPUT_ARGUMENTS, value
 from gptkit.templates.model import Case, Parameter, Value
-from gptkit.templates.reader import Report, listed, literal, mapping, nearest
-from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
-    from gptkit.templates.tree import Node
+    from gptkit.core.yaml_tree import Node
 
 CASE_KEYS = ("text", "request", "arguments", "options", "reply", "expect")
 EXPECTATIONS = (

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gptkit.core.yaml_tree import Problem, Report, literal, literals, mapping, nearest, scalar, text, word
 from gptkit.templates.model import GIVEN, KINDS, Kind, Parameter, Value
-from gptkit.templates.reader import Report, literal, literals, mapping, nearest, text, word
-from gptkit.templates.tree import Problem, scalar
 
 if TYPE_CHECKING:
-    from gptkit.templates.tree import Node
+    from gptkit.core.yaml_tree import Node
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
 NAME_RULE = "is made of a-z, 0-9 and '-', starts with a letter, 64 at most"

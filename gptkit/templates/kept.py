@@ -16,10 +16,10 @@ from pathlib import Path
 from zlib import crc32
 
 from gptkit import __version__
-from gptkit.errors import GptkitError
-from gptkit.files import write_private
-from gptkit.paths import Paths
-from gptkit.templates.tree import SIZE_CAP, Node
+from gptkit.core.errors import GptkitError
+from gptkit.core.files import write_private
+from gptkit.core.paths import Paths
+from gptkit.core.yaml_tree import SIZE_CAP, Node
 
 FORMAT = 2
 """Goes up with every change of what a file's text becomes, or of how that is written down."""

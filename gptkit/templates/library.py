@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from gptkit.errors import CannotRead, NoInput
+from gptkit.core.errors import CannotRead, NoInput
+from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt, Node, Problem, nearest, tree
 from gptkit.templates import parse, render
 from gptkit.templates.kept import Kept
 from gptkit.templates.model import Template, Vocabulary
-from gptkit.templates.reader import nearest
-from gptkit.templates.tree import SIZE_CAP, BrokenPrompt, Node, Problem, tree
 
 Origin = Literal["built-in", "user", "project"]
 

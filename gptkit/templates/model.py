@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 if TYPE_CHECKING:
-    from gptkit.templates.tree import Node, Problem
+    from gptkit.core.yaml_tree import Node, Problem
 
 Kind = Literal["text", "integer", "number", "boolean", "choice", "file", "list"]
 Input = Literal["required", "optional", "none"]

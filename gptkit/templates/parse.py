@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from gptkit.chat import OWN_PARAMETERS
+from gptkit.core.chat import OWN_PARAMETERS
+from gptkit.core.yaml_tree import BrokenPrompt, Node, Problem, Report, listed, mapping, nearest, text, word
 from gptkit.templates.cases import cases
 from gptkit.templates.declare import NAME, NAME_RULE, parameters, refuse_clashes
 from gptkit.templates.model import DEFAULT_USER, INPUTS, Extension, Input, Parameter, Template, Vocabulary
-from gptkit.templates.reader import Report, listed, mapping, nearest, text, word
-from gptkit.templates.tree import BrokenPrompt, Node, Problem
 
 KEYS = (
     "description",

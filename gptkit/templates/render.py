@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gptkit.chat import Message
+from gptkit.core.chat import Message
+from gptkit.core.yaml_tree import BrokenPrompt, Problem, nearest
 from gptkit.templates.model import GIVEN, Template, Value
-from gptkit.templates.reader import nearest
-from gptkit.templates.tree import BrokenPrompt, Problem
 
 if TYPE_CHECKING:
     import minijinja
@@ -166,7 +165,7 @@ def _problem(template: Template, key: str, error: Exception) -> Problem:
     reason = _REASONS.get(getattr(error, "kind", ""), "it cannot be rendered")
     line = getattr(error, "line", None) or 1
     if reason is not _ENDLESS and (place := _place(getattr(template, key), error)):
-        from gptkit.excerpt import shortened
+        from gptkit.core.excerpt import shortened
 
         reason += f": '{shortened(place, 80)}'"
     return Problem(_line(template, key, line - 1), key, reason)

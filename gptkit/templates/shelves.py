@@ -6,12 +6,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from gptkit.errors import CannotRead
-from gptkit.files import write_private
-from gptkit.lock import locked
-from gptkit.paths import Paths
+from gptkit.core.errors import CannotRead
+from gptkit.core.files import locked, write_private
+from gptkit.core.paths import Paths
+from gptkit.core.yaml_tree import SIZE_CAP
 from gptkit.templates.library import Shelf
-from gptkit.templates.tree import SIZE_CAP
 
 Trusted = Mapping[str, str]
 """File name to the SHA-256 of the content that was trusted."""

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gptkit.chat import Defect, Message, OutputFormat
+from gptkit.core.chat import Defect, Message, OutputFormat
+from gptkit.core.yaml_tree import BrokenPrompt
 from gptkit.templates.model import Case, Template
 from gptkit.templates.render import messages
-from gptkit.templates.tree import BrokenPrompt
 
 CHECKS: Mapping[str, Callable[[str, str], bool]] = {
     "contains": lambda found, wanted: wanted in found,

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from gptkit.core.errors import DataFault
 from gptkit.documents.decode import decode
-from gptkit.errors import DataFault
 
 TEXTS = Path(__file__).parent.parent / "data" / "encodings"
 LENGTHS = (8, 16, 32, 64, 200, 2000)

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gptkit.chat import Charge
+from gptkit.core.chat import Charge
 from gptkit.history import writing
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.history.store import Store

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from gptkit.chat import Text
+from gptkit.core.chat import Text
 from gptkit.output.markdown import MarkdownSink
 
 PIECE = 20

@@ -94,7 +94,7 @@ class InMemory:
         key: str | None = "sk-test",
     ) -> Result:
         from gptkit.__main__ import main
-        from gptkit.terminal import memory_terminal
+        from gptkit.core.terminal import memory_terminal
 
         environ = self.around.environ(env, key)
         terminal = memory_terminal(stdin=_bytes(stdin), environ=environ, terminal=tty, width=width)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.character.library import card_library
+from gptkit.core.errors import GptkitError, NoInput
 from gptkit.engine.capabilities import FileReport
-from gptkit.errors import GptkitError, NoInput
 
 if TYPE_CHECKING:
     from gptkit.services import Services
@@ -62,7 +62,7 @@ def _told(place: object, field: str, message: str) -> str:
 
 def _is_sheet(services: Services, path: Path) -> bool:
     """A character of gptkit's own format has a name, which a prompt file has not."""
-    from gptkit.templates.tree import tree
+    from gptkit.core.yaml_tree import tree
 
     if path.parent.resolve() == card_library(services).folder.resolve():
         return True

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.core.yaml_tree import Problem
 from gptkit.engine.capabilities import Capability, lazily, own_values
 from gptkit.templates.model import Parameter, Value
-from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Finding, Variable
     from gptkit.cli.call import Call
-    from gptkit.templates.tree import Node
+    from gptkit.core.yaml_tree import Node
 
 
 KEY = "character"
@@ -61,7 +61,7 @@ class Casting(NamedTuple):
 
 def casting(node: "Node", report: Callable[[Problem], None]) -> Casting:
     """`character: true`, or a mapping."""
-    from gptkit.templates.reader import mapping, word
+    from gptkit.core.yaml_tree import mapping, word
 
     value = node.data()
     if value is True:

@@ -13,12 +13,12 @@ from gptkit.characters.assemble import greeting as expanded
 from gptkit.characters.book import Scene
 from gptkit.characters.card import Card
 from gptkit.characters.dice import Dice
-from gptkit.chat import Message
-from gptkit.documents.tokens import estimate
+from gptkit.core.chat import Message
+from gptkit.core.errors import DataFault, UsageFault
+from gptkit.core.tokens import estimate
 from gptkit.engine.budget import LIMIT_NAMES
 from gptkit.engine.capabilities import Greeting
 from gptkit.engine.work import Invocation, rendered
-from gptkit.errors import DataFault, UsageFault
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Card, Variable

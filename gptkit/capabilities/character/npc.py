@@ -12,15 +12,15 @@ from gptkit.capabilities.character.context import staged
 from gptkit.capabilities.character.state import checked, fault, fitted
 from gptkit.characters import world
 from gptkit.characters.dice import Dice, seed_of
-from gptkit.chat import Message
 from gptkit.cli import answer, invoking
 from gptkit.cli.gather import Given
 from gptkit.cli.record import Record, opening
-from gptkit.documents.tokens import estimate
+from gptkit.core.chat import Message
+from gptkit.core.errors import DataFault, GptkitError, TooLong
+from gptkit.core.tokens import estimate
 from gptkit.engine.budget import Share
 from gptkit.engine.structured import valued
 from gptkit.engine.work import Invocation, Means, Outcome, request
-from gptkit.errors import DataFault, GptkitError, TooLong
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.npc_events import Event

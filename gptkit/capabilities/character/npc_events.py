@@ -7,12 +7,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Never, cast
 
-from gptkit.errors import CannotRead, DataFault
-from gptkit.excerpt import unexpected
-from gptkit.sanitize import one_line
+from gptkit.core.errors import CannotRead, DataFault
+from gptkit.core.excerpt import unexpected
+from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
-    from gptkit.terminal import Terminal
+    from gptkit.core.terminal import Terminal
 
 
 LINE_CAP = 1 << 20

@@ -15,8 +15,8 @@ from gptkit.capabilities.character.config import options_of
 from gptkit.capabilities.character.context import OWN, Role, role
 from gptkit.capabilities.character.npc import Held, Replies, begun
 from gptkit.capabilities.character.npc_events import Event, event, lines
-from gptkit.errors import DataFault, GptkitError, Incomplete, NoPermission, UsageFault
-from gptkit.sanitize import one_line
+from gptkit.core.errors import DataFault, GptkitError, Incomplete, NoPermission, UsageFault
+from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Action
@@ -274,7 +274,7 @@ def _not_plain(schema: object) -> Iterator[str]:
 def _schema(path: str) -> Mapping[str, object]:
     """A file of JSON or YAML."""
     from gptkit.cli.gather import content
-    from gptkit.templates.tree import tree
+    from gptkit.core.yaml_tree import tree
 
     _, text = content(path)
     try:

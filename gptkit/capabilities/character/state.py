@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from gptkit.capabilities.character.config import options_of
 from gptkit.characters import world
 from gptkit.characters.dice import Dice
-from gptkit.chat import Defect, Message, OutputFormat, Rendering, Request
+from gptkit.core.chat import Defect, Message, OutputFormat, Rendering, Request
+from gptkit.core.errors import GptkitError, Incomplete, Stopped
 from gptkit.engine.structured import structured
 from gptkit.engine.work import Means
-from gptkit.errors import GptkitError, Incomplete, Stopped
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Variable

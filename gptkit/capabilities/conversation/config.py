@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gptkit.core.yaml_tree import Problem
 from gptkit.engine.capabilities import Capability, lazily
-from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.cli.call import Call
-    from gptkit.templates.tree import Node
+    from gptkit.core.yaml_tree import Node
 
 KEY = "conversation"
 GIVEN_OTHERWISE = ("file", "stdin", "output", "json", "response", "dry-run")

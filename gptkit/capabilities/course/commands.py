@@ -11,13 +11,13 @@ from gptkit.capabilities.course import config, review
 from gptkit.capabilities.course.config import required_subject
 from gptkit.capabilities.course.review import course, moment, nothing, waiting, wanted
 from gptkit.capabilities.course.store import course_store
-from gptkit.cli.columns import columns
 from gptkit.cli.loop.commands import Command
 from gptkit.cli.shared import SharedOptions
-from gptkit.errors import UsageFault
+from gptkit.core.errors import UsageFault
+from gptkit.core.table import columns
+from gptkit.core.yaml_tree import nearest
 from gptkit.learning.files import path
 from gptkit.learning.schedule import due
-from gptkit.templates.reader import nearest
 
 if TYPE_CHECKING:
     from gptkit.cli.loop.commands import Desk
@@ -168,7 +168,7 @@ def _due(desk: Desk, _argument: str) -> None:
 
 
 def _review(desk: Desk, _argument: str) -> None:
-    from gptkit.cli.signals import interruptible
+    from gptkit.core.signals import interruptible
 
     talk = desk.talk
     with interruptible():

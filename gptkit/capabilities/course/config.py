@@ -3,15 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.core.errors import UsageFault
+from gptkit.core.yaml_tree import Problem, mapping
 from gptkit.engine.capabilities import Capability, lazily, own_values
-from gptkit.errors import UsageFault
 from gptkit.templates.model import Parameter, Template, Value
-from gptkit.templates.reader import mapping
-from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.cli.call import Call
-    from gptkit.templates.tree import Node
+    from gptkit.core.yaml_tree import Node
 
 
 KEY = "course"
@@ -83,7 +82,7 @@ def setting(node: "Node", report: Callable[[Problem], None]) -> Setting:
         tries = TRIES
     words = {name: _word(entries.get(name), name, report) for name in ("subject", "method", "check_model")}
     if words["method"] and words["method"] not in METHODS:
-        from gptkit.templates.reader import nearest
+        from gptkit.core.yaml_tree import nearest
 
         hint = nearest(words["method"], METHODS)
         report(Problem(entries["method"].line, f"{KEY}.method", f"no method '{words['method']}'", hint))
@@ -133,7 +132,7 @@ def option(template: Template, values: Mapping[str, Value], variable: str) -> st
 
 
 def _word(node: "Node | None", name: str, report: Callable[[Problem], None]) -> str:
-    from gptkit.templates.reader import word
+    from gptkit.core.yaml_tree import word
 
     return word(node, f"{KEY}.{name}", report)
 

@@ -9,8 +9,8 @@ from gptkit.capabilities.course.config import options_of
 from gptkit.capabilities.course.review import required_course
 from gptkit.capabilities.course.store import course_store
 from gptkit.cli import target
-from gptkit.errors import NoInput, UsageFault
-from gptkit.files import write_atomic
+from gptkit.core.errors import NoInput, UsageFault
+from gptkit.core.files import write_atomic
 from gptkit.learning import export as cards
 
 if TYPE_CHECKING:
@@ -31,9 +31,13 @@ def export(services: Services, template: Template, values: Mapping[str, Value], 
     if path is not None:
         target.check(services.terminal, path, [course_store(services).path(learner.subject)])
     if not is_anki and path is None:
-        services.terminal.show(cards.csv(learner).removesuffix("\n"))
+        services.terminal.show(cards.cards_csv(learner).removesuffix("\n"))
         return 0
-    data = cards.anki(learner, course_store(services).now()) if is_anki else cards.csv(learner).encode()
+    data = (
+        cards.anki_package(learner, course_store(services).now())
+        if is_anki
+        else cards.cards_csv(learner).encode()
+    )
     if path is not None:
         write_atomic(path, data)
     return 0

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from gptkit.capabilities.course import config
-from gptkit.chat import Finished, Message, Request, Text
+from gptkit.core.chat import Finished, Message, Request, Text
+from gptkit.core.errors import Incomplete
 from gptkit.engine.structured import valued
 from gptkit.engine.work import Invocation, Means, Outcome
-from gptkit.errors import Incomplete
 from gptkit.learning.arithmetic import wrong_sums
 from gptkit.learning.grading import Grade, Mark, graded, schema
 
 if TYPE_CHECKING:
-    from gptkit.chat import Reply, Sink
+    from gptkit.core.chat import Reply, Sink
     from gptkit.learning.grading import Rubric
 
 

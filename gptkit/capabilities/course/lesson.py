@@ -9,16 +9,16 @@ from gptkit.capabilities.course import config
 from gptkit.capabilities.course.grading import grade, rubric_files
 from gptkit.capabilities.course.record import courses, keep, record
 from gptkit.capabilities.course.socratic import guided, progress
+from gptkit.core.errors import NoInput, UsageFault
 from gptkit.engine.ask import ask
 from gptkit.engine.work import request
-from gptkit.errors import NoInput, UsageFault
 from gptkit.learning.arithmetic import wrong_sums
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from gptkit.capabilities.course.record import Courses
-    from gptkit.chat import Sink
+    from gptkit.core.chat import Sink
     from gptkit.engine.work import Invocation, Means, Outcome
     from gptkit.learning.arithmetic import WrongSum
     from gptkit.learning.grading import Rubric

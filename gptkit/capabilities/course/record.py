@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from gptkit.capabilities.course import config
-from gptkit.chat import Message, Request
+from gptkit.core.chat import Message, Request
+from gptkit.core.errors import GptkitError, Stopped
 from gptkit.engine.structured import structured
-from gptkit.errors import GptkitError, Stopped
 from gptkit.learning.model import WORD
 from gptkit.learning.update import SCHEMA, applied
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gptkit.learning.model import Learner
 
 
-TOPICS, MISTAKES, CARDS = 60, 10, 40
+SENT_TOPICS, SENT_MISTAKES, SENT_CARDS = 60, 10, 40
 """Of each, how many of the latest a request holds."""
 MOST = 20_000
 """Characters of a message that the record is made from."""
@@ -131,7 +131,7 @@ def _reported(
 
 def record(learner: Learner) -> dict[str, object]:
     """A course as plain data, as much of it as a request should hold."""
-    recent = sorted(learner.topics, key=lambda topic: str(topic.seen or ""))[-TOPICS:]
+    recent = sorted(learner.topics, key=lambda topic: str(topic.seen or ""))[-SENT_TOPICS:]
     return {
         "subject": learner.subject,
         "level": learner.level,
@@ -142,9 +142,9 @@ def record(learner: Learner) -> dict[str, object]:
         ],
         "mistakes": [
             {"date": str(one.date), "topic": one.topic, "said": one.said, "wrong": one.wrong}
-            for one in learner.mistakes[-MISTAKES:]
+            for one in learner.mistakes[-SENT_MISTAKES:]
         ],
-        "cards": [card.front for card in learner.cards[-CARDS:]],
+        "cards": [card.front for card in learner.cards[-SENT_CARDS:]],
     }
 
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.course import config
 from gptkit.capabilities.course.store import course_store
-from gptkit.chat import Message, Request
-from gptkit.cli.columns import columns
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.record import Record, opening
+from gptkit.core.chat import Message, Request
+from gptkit.core.errors import GptkitError, NoInput, UsageFault
+from gptkit.core.table import columns
+from gptkit.core.yaml_tree import nearest
 from gptkit.engine.structured import valued
 from gptkit.engine.work import Invocation, Means, Outcome
-from gptkit.errors import GptkitError, NoInput, UsageFault
 from gptkit.learning.model import with_card
 from gptkit.learning.schedule import RATINGS, due, review
 from gptkit.output.formats import FORMATS
-from gptkit.templates.reader import nearest
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.course import config
-from gptkit.chat import Defect, Finished, Message, Request, Text
+from gptkit.core.chat import Defect, Finished, Message, Request, Text
+from gptkit.core.errors import GptkitError, Incomplete
 from gptkit.engine.ask import answered
 from gptkit.engine.structured import structured
 from gptkit.engine.work import Invocation, Means, Outcome, request
-from gptkit.errors import GptkitError, Incomplete
 
 if TYPE_CHECKING:
-    from gptkit.chat import Reply, Sink
+    from gptkit.core.chat import Reply, Sink
 
 
 AGAIN = 2

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+from gptkit.core.yaml_tree import Problem, literal, mapping, nearest
 from gptkit.engine.capabilities import Capability, lazily
 from gptkit.templates.model import Parameter, Template
-from gptkit.templates.reader import literal, mapping, nearest
-from gptkit.templates.tree import Problem
 
 if TYPE_CHECKING:
     from gptkit.cli.call import Call
-    from gptkit.templates.tree import Node
+    from gptkit.core.yaml_tree import Node
 
 
 Mode = Literal["map", "reduce", "refuse"]

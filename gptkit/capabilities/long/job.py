@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.errors import UsageFault
+from gptkit.core.errors import UsageFault
 
 if TYPE_CHECKING:
     from gptkit.cli.call import Call

@@ -6,13 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.chat import Charge, Defect, OutputFormat, Reply
 from gptkit.cli.long.submission import patiently
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import Format, Piece
-from gptkit.engine.long.filed import unfiled
-from gptkit.engine.verdict import verdict
-from gptkit.errors import (
+from gptkit.core.chat import Charge, Defect, OutputFormat, Reply
+from gptkit.core.errors import (
     CannotRead,
     CannotWrite,
     DataFault,
@@ -22,6 +18,10 @@ from gptkit.errors import (
     Refused,
     Unavailable,
 )
+from gptkit.documents.held import Held
+from gptkit.documents.pieces import Format, Piece
+from gptkit.engine.long.filed import unfiled
+from gptkit.engine.verdict import verdict
 from gptkit.output.formats import FORMATS
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import piece_tokens
 from gptkit.cli.long.progress import CLEAR, redraws
+from gptkit.core.errors import OverBudget
+from gptkit.core.tokens import estimate
 from gptkit.documents.pieces import Piece
-from gptkit.documents.tokens import estimate
-from gptkit.errors import OverBudget
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
+    from gptkit.core.terminal import Terminal
     from gptkit.engine.long.lacking import Lacking
     from gptkit.templates.model import Value
-    from gptkit.terminal import Terminal
 
     Lack = Callable[[Iterable[Piece]], Iterator[Lacking]]
 

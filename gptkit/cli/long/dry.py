@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.documents.tokens import estimate
+from gptkit.core.tokens import estimate
 from gptkit.engine.budget import prompt_tokens
 from gptkit.engine.long.asking import in_one_piece
 from gptkit.engine.long.lacking import newly
 from gptkit.engine.long.tree import longest, plan
 
 if TYPE_CHECKING:
-    from gptkit.chat import OutputFormat, Request
+    from gptkit.core.chat import OutputFormat, Request
     from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job

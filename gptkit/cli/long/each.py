@@ -19,8 +19,7 @@ from gptkit.cli.long.output import BeingWritten
 from gptkit.cli.long.reduce import ANSWERED, Task
 from gptkit.cli.long.setup import READ_WHOLE, job, opened, patient_means
 from gptkit.cli.long.walk import Plan, Work
-from gptkit.documents.formats import FORMATS
-from gptkit.errors import (
+from gptkit.core.errors import (
     CannotRead,
     CannotWrite,
     DataFault,
@@ -30,6 +29,7 @@ from gptkit.errors import (
     ProtocolFault,
     Refused,
 )
+from gptkit.documents.formats import FORMATS
 
 if TYPE_CHECKING:
     from gptkit.engine.long.lacking import Lacking

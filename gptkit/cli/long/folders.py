@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.chat import Message, Reply, Request
 from gptkit.cli import invoking, target
 from gptkit.cli.gather import DASH, Given, beside, document
 from gptkit.cli.long import report
@@ -19,11 +18,12 @@ from gptkit.cli.long.once import Once
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import READ_WHOLE, Source, job, opened, patient_means, working
 from gptkit.cli.long.walk import Plan, Work, plan
+from gptkit.core.chat import Message, Reply, Request
+from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
 from gptkit.documents.formats import FORMATS
 from gptkit.documents.pieces import Piece
 from gptkit.engine.long.map import Share, mapped_all, placed
 from gptkit.engine.work import Means, Outcome
-from gptkit.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation

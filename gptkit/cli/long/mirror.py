@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.cli.long.output import Mirrored
 from gptkit.cli.long.report import Findings, doubt, write
 from gptkit.cli.long.walk import Plan, Work
+from gptkit.core.errors import CannotWrite, GptkitError, Incomplete, TryAgain
 from gptkit.engine.long.values import Done
-from gptkit.errors import CannotWrite, GptkitError, Incomplete, TryAgain
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gptkit.errors import TryAgain
+from gptkit.core.errors import TryAgain
 
 if TYPE_CHECKING:
     from gptkit.cli.long.consent import Consent, Lack

@@ -9,11 +9,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from gptkit.chat import Finished, Sink, Text
 from gptkit.cli.target import partial_of
-from gptkit.errors import CannotWrite, GptkitError, TryAgain
-from gptkit.files import is_planted, keep_owner, settle_folder
-from gptkit.lock import PRIVATE, held_file, hold, is_current, release
+from gptkit.core.chat import Finished, Sink, Text
+from gptkit.core.errors import CannotWrite, GptkitError, TryAgain
+from gptkit.core.files import (
+    PRIVATE,
+    held_file,
+    hold,
+    is_current,
+    is_planted,
+    keep_owner,
+    release,
+    settle_folder,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType

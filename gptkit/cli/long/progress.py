@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gptkit.terminal import Terminal
+from gptkit.core.terminal import Terminal
 
 BETWEEN = 0.1
 """Seconds between two looks of the line."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import LEAST_PIECE, piece_tokens
-from gptkit.chat import Message, Request
 from gptkit.cli import answer, invoking
 from gptkit.cli.gather import Given
 from gptkit.cli.long import report
@@ -17,14 +16,15 @@ from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.output import Place
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import Source, job, patient_means, pieces_of
+from gptkit.core.chat import Message, Request
+from gptkit.core.errors import GptkitError, Incomplete
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.engine.work import Means, Outcome
-from gptkit.errors import GptkitError, Incomplete
 
 if TYPE_CHECKING:
-    from gptkit.chat import OutputFormat
     from gptkit.cli.exchange import Conversation
     from gptkit.cli.record import Record
+    from gptkit.core.chat import OutputFormat
     from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
     from gptkit.templates.model import Template

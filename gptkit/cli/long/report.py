@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gptkit.chat import Charge, Usage
+from gptkit.core.chat import Charge, Usage
+from gptkit.core.errors import DataFault, GptkitError, Incomplete, NoInput, UsageFault
+from gptkit.core.files import write_atomic
 from gptkit.documents.pieces import Finding
 from gptkit.engine.long.values import Done, How, Memory
-from gptkit.errors import DataFault, GptkitError, Incomplete, NoInput, UsageFault
-from gptkit.files import write_atomic
 
 LISTED = 1000
 """Findings that are kept; more of them say no more."""

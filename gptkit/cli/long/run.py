@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.chat import Message, Reply, Request
 from gptkit.cli import answer, invoking
 from gptkit.cli.gather import Given
 from gptkit.cli.long import report
@@ -18,11 +17,12 @@ from gptkit.cli.long.once import Once
 from gptkit.cli.long.output import Collected, File, Output, Plain, Shown
 from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import Source, job, patient_means, pieces_of, working
+from gptkit.core.chat import Message, Reply, Request
+from gptkit.core.errors import GptkitError
 from gptkit.engine.budget import Budget
 from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done
 from gptkit.engine.work import Means, Outcome
-from gptkit.errors import GptkitError
 from gptkit.templates.model import Template
 
 if TYPE_CHECKING:

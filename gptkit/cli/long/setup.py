@@ -13,16 +13,16 @@ from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.cli.exchange import Conversation
 from gptkit.cli.gather import Given, LongText, content
 from gptkit.cli.long.consent import share_of_price
+from gptkit.core.errors import BadConfiguration, DataFault, UsageFault
+from gptkit.core.tokens import estimate
+from gptkit.core.yaml_tree import nearest
 from gptkit.documents.formats import FORMATS, format_named, format_of
 from gptkit.documents.glossary import Glossary
 from gptkit.documents.pieces import Format, Piece
 from gptkit.documents.stream import lines
-from gptkit.documents.tokens import estimate
 from gptkit.engine.long.values import Job, Memory
 from gptkit.engine.work import Invocation, Means, Policy
-from gptkit.errors import BadConfiguration, DataFault, UsageFault
 from gptkit.templates.model import Template, Value
-from gptkit.templates.reader import nearest
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
+from gptkit.core.errors import CannotWrite
 from gptkit.documents.pieces import Piece
 from gptkit.engine.long.filed import filed, unfiled
-from gptkit.errors import CannotWrite
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from gptkit.core.errors import DataFault, GptkitError, OverBudget, Unavailable
 from gptkit.engine.attempts import FIRST_PAUSE, LONGEST_PAUSE, without_rejected
 from gptkit.engine.long.filed import filed
 from gptkit.engine.long.values import about
-from gptkit.errors import DataFault, GptkitError, OverBudget, Unavailable
 
 if TYPE_CHECKING:
-    from gptkit.chat import Request
+    from gptkit.core.chat import Request
     from gptkit.documents.pieces import Format
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job, Memory

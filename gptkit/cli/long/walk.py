@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.cli.target import partial_of
+from gptkit.core.errors import NoInput, UsageFault
 from gptkit.documents.formats import FORMATS, format_of
-from gptkit.errors import NoInput, UsageFault
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from gptkit.cli.loop.commands import Command, Desk
 from gptkit.cli.loop.completion import expanded
 from gptkit.cli.loop.status import fitted, money, tokens
-from gptkit.cli.signals import interruptible
-from gptkit.errors import NoInput, UsageFault
+from gptkit.core.errors import NoInput, UsageFault
+from gptkit.core.signals import interruptible
 
 if TYPE_CHECKING:
     from gptkit.history.model import Turn
@@ -131,7 +131,7 @@ def copy_answer(desk: Desk, _argument: str) -> None:
 
 def save(desk: Desk, argument: str) -> None:
     """The conversation as Markdown; an existing file only with -f."""
-    from gptkit.files import write_atomic
+    from gptkit.core.files import write_atomic
 
     first, _, rest = argument.partition(" ")
     forced = first == OVERWRITE and bool(rest.strip())
@@ -146,8 +146,8 @@ def save(desk: Desk, argument: str) -> None:
 
 
 def write_in_editor(desk: Desk, text: str) -> int | None:
-    from gptkit.cli.editor import edit as run_editor
-    from gptkit.files import write_private
+    from gptkit.core.confirm import edit as run_editor
+    from gptkit.core.files import write_private
 
     folder = desk.paths.require(desk.paths.data)
     draft = folder / f"draft-{os.urandom(4).hex()}.md"

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gptkit.errors import CannotWrite
+from gptkit.core.errors import CannotWrite
 
 if TYPE_CHECKING:
-    from gptkit.terminal import Terminal
+    from gptkit.core.terminal import Terminal
 
 SEQUENCE_CAP = 74_994
 """Bytes of text that xterm takes in one sequence; others take more."""

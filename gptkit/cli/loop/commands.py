@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gptkit.errors import UsageFault
-from gptkit.sanitize import visible
-from gptkit.templates.reader import nearest
+from gptkit.core.errors import UsageFault
+from gptkit.core.sanitize import visible
+from gptkit.core.yaml_tree import nearest
 
 if TYPE_CHECKING:
     from gptkit.cli.talk import Talk
-    from gptkit.paths import Paths
-    from gptkit.terminal import Terminal
+    from gptkit.core.paths import Paths
+    from gptkit.core.terminal import Terminal
 
 FENCE = '"""'
 """A line of its own that begins and ends a message of many lines."""

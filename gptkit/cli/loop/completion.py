@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gptkit.cli.loop.commands import SLASH, Command
-from gptkit.errors import GptkitError
-from gptkit.sanitize import visible
+from gptkit.core.errors import GptkitError
+from gptkit.core.sanitize import visible
 
 FILES = 2000
 """Entries of a folder that are looked at; nobody chooses from more."""

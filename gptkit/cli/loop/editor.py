@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from gptkit.cli.loop.commands import is_open_block
 from gptkit.cli.loop.plain import LEAVING, PROMPT, PlainEditor
-from gptkit.cli.signals import wake_up_lent
+from gptkit.core.signals import wake_up_lent
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import Completer
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.shortcuts import PromptSession
 
     from gptkit.cli.loop.completion import Offers
-    from gptkit.terminal import Terminal
+    from gptkit.core.terminal import Terminal
 
 CHANGING = "edit> "
 QUIET = "fg:ansibrightblack"

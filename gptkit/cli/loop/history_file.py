@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gptkit.errors import CannotWrite
-from gptkit.files import make_private_folder, write_private
+from gptkit.core.errors import CannotWrite
+from gptkit.core.files import make_private_folder, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gptkit.redact import Redaction
+    from gptkit.core.redact import Redaction
 
 NAME = "prompt_history"
 LINES = 1000

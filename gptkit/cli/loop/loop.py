@@ -12,13 +12,13 @@ from gptkit.cli.loop.completion import Offers
 from gptkit.cli.loop.editor import Editor, line_editor
 from gptkit.cli.loop.history_file import NAME, HistoryFile
 from gptkit.cli.loop.status import status_line
-from gptkit.cli.signals import interruptible, uninterrupted
-from gptkit.errors import GptkitError, Stopped
+from gptkit.core.errors import GptkitError, Stopped
+from gptkit.core.signals import interruptible, uninterrupted
 
 if TYPE_CHECKING:
     from gptkit.cli.talk import Talk
-    from gptkit.paths import Paths
-    from gptkit.terminal import Terminal
+    from gptkit.core.paths import Paths
+    from gptkit.core.terminal import Terminal
 
 INTERRUPTED = 128 + signal.SIGINT
 

@@ -6,11 +6,11 @@ import signal
 from typing import TYPE_CHECKING
 
 from gptkit.cli.loop.commands import is_open_block
-from gptkit.cli.signals import interruptible
-from gptkit.errors import Stopped
+from gptkit.core.errors import Stopped
+from gptkit.core.signals import interruptible
 
 if TYPE_CHECKING:
-    from gptkit.terminal import Terminal
+    from gptkit.core.terminal import Terminal
 
 PROMPT = "> "
 CONTINUED = "... "

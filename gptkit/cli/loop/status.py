@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptkit.cli.columns import text_width
-from gptkit.sanitize import one_line
+from gptkit.core.sanitize import one_line
+from gptkit.core.table import text_width
 
 if TYPE_CHECKING:
     from gptkit.cli.talk import Status

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from unicodedata import east_asian_width
 
-from gptkit.errors import DataFault
+from gptkit.core.errors import DataFault
 
 KEYWORD = re.compile(
     r'[ \t]*(msgctxt|msgid_plural|msgid|msgstr(?:\[[0-9]{1,3}\])?)[ \t]*(".*")[ \t]*[\r\n]*\Z'

@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
+from gptkit.core.errors import DataFault
 from gptkit.documents.formats.keyed import KeyedFormat
 from gptkit.documents.formats.masking import WHOLE
 from gptkit.documents.formats.units import Segment, middle
-from gptkit.errors import DataFault
 
 TOKEN = re.compile(
     r"""

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Self
 
+from gptkit.core.errors import UsageFault
 from gptkit.documents.formats.messages import RULES, lost_signs
 from gptkit.documents.formats.prose import is_prose
 from gptkit.documents.formats.units import UnitFormat
 from gptkit.documents.pieces import Finding, Piece
-from gptkit.errors import UsageFault
 
 
 class KeyedFormat(UnitFormat):

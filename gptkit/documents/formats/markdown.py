@@ -119,7 +119,7 @@ def _block(leaf: Leaf, known: Collection[str]) -> Block:
     if leaf.kind == kinds.HTML:
         return block(*merged(*masked_by(source, PLAIN)))
     text, masks = masked(source, known)
-    if leaf.kind == kinds.HEADING:
+    if leaf.kind == kinds.HEADING_LEAF:
         titled = TITLE.match(source.lstrip())
         made = block(text, masks, HEADING)
         return made._replace(level=leaf.level, title=titled[1] if titled else "")

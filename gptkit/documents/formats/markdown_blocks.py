@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-TEXT, HEADING, ITEM, TABLE, HTML = "paragraph", "heading", "list item", "table", "HTML block"
+TEXT, HEADING_LEAF, ITEM, TABLE, HTML = "paragraph", "heading", "list item", "table", "HTML block"
 CODE = "block"
 """Goes through untouched: code, rules, comments, front matter, blank lines."""
 
@@ -33,7 +33,7 @@ def leaves_of(lines: Sequence[str], carried: int = 0) -> list[Leaf]:
     if PARAGRAPH.fullmatch(text):
         return [Leaf(TEXT, text)]
     if first == "#" and (found := ONE_HEADING.fullmatch(text)):
-        return [Leaf(HEADING, text, len(found[1]))]
+        return [Leaf(HEADING_LEAF, text, len(found[1]))]
     if first in "-*+0123456789" and LIST.fullmatch(text):
         return _items(text)
     if "|" in lines[0] and _is_table(lines):
@@ -109,7 +109,7 @@ def _parsed(lines: Sequence[str], carried: int) -> Iterator[tuple[int, int, Leaf
                 kind, item_line = ITEM, -1
             elif kind == HTML and RAW_HTML.match(token.content):
                 kind = CODE
-            depth = int(token.tag[1]) if kind == HEADING else level if kind == ITEM else 0
+            depth = int(token.tag[1]) if kind == HEADING_LEAF else level if kind == ITEM else 0
             yield token.map[0], token.map[1], Leaf(kind, "", depth, inside)
 
 
@@ -135,15 +135,15 @@ def _formula_lines(lines: Sequence[str]) -> set[int]:
     opened: tuple[int, str] | None = None
     for number, line in enumerate(lines):
         stripped = line.strip()
-        if opened is None and stripped in FORMULA_ENDS:
-            opened = number, FORMULA_ENDS[stripped]
+        if opened is None and stripped in BLOCK_FORMULA_ENDS:
+            opened = number, BLOCK_FORMULA_ENDS[stripped]
         elif opened and stripped == opened[1]:
             found |= {opened[0], number}
             opened = None
     return found
 
 
-FORMULA_ENDS = {"$$": "$$", "\\[": "\\]"}
+BLOCK_FORMULA_ENDS = {"$$": "$$", "\\[": "\\]"}
 CONTAINERS = {
     **dict.fromkeys(("blockquote_open", "blockquote_close"), ">"),
     **dict.fromkeys(("bullet_list_open", "bullet_list_close"), "-"),
@@ -151,7 +151,7 @@ CONTAINERS = {
 }
 LEAVES = {
     "paragraph_open": TEXT,
-    "heading_open": HEADING,
+    "heading_open": HEADING_LEAF,
     "table_open": TABLE,
     "html_block": HTML,
     **dict.fromkeys(("fence", "code_block", "hr"), CODE),

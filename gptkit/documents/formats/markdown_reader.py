@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from gptkit.documents.chunk import HELD, lines_of, whole_lines
-from gptkit.documents.formats.markdown_blocks import CODE, HEADING, HTML, Leaf, leaves_of
+from gptkit.documents.formats.markdown_blocks import CODE, HEADING_LEAF, HTML, Leaf, leaves_of
 
 
 def leaves(lines: Iterable[str], carried: int = 0) -> Iterator[Leaf]:
@@ -105,7 +105,7 @@ class _Reader:
     def _leaves(self) -> list[Leaf]:
         if not self._lines:
             return []
-        if self._kind and self._kind != HEADING:
+        if self._kind and self._kind != HEADING_LEAF:
             return [Leaf(self._kind, "".join(self._lines))]
         return leaves_of(self._lines, self._carried)
 
@@ -130,7 +130,7 @@ class _Reader:
 
 def _kind(line: str) -> str:
     if line[0] == "#" and ATX.match(line):
-        return HEADING
+        return HEADING_LEAF
     return CODE if line[0] in "`~" and FENCE.match(line) else ""
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import NamedTuple
 from unicodedata import normalize, numeric
 
-from gptkit.excerpt import shortened
+from gptkit.core.excerpt import shortened
 
 RUN = re.compile(r"\d+")
 GROUP, POINT = "[,.'’٬ \u00a0\u2009\u202f]", "[.,٫·]"

@@ -8,12 +8,21 @@ from typing import NamedTuple
 
 from gptkit.documents.chunk import lines_of
 from gptkit.documents.formats.composing import line_ends
-from gptkit.documents.formats.markdown_blocks import CODE, HEADING, HTML, ITEM, TABLE, TEXT, Leaf, columns
+from gptkit.documents.formats.markdown_blocks import (
+    CODE,
+    HEADING_LEAF,
+    HTML,
+    ITEM,
+    TABLE,
+    TEXT,
+    Leaf,
+    columns,
+)
 from gptkit.documents.formats.markdown_reader import leaves
 from gptkit.documents.pieces import Finding
 
-KINDS = {TEXT: "blocks", HEADING: "heading", ITEM: "list", TABLE: "table", HTML: "tag", CODE: "blocks"}
-TASK = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[([ xX])\][ \t]")
+KINDS = {TEXT: "blocks", HEADING_LEAF: "heading", ITEM: "list", TABLE: "table", HTML: "tag", CODE: "blocks"}
+TASK_MARK = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[([ xX])\][ \t]")
 EMPTY_CELL = re.compile(r"(?<!\\)\|[ \t]*(?=\|)")
 WORD = re.compile(r"[^\W_]")
 MOST = 8
@@ -85,10 +94,10 @@ def _shown(leaf: Leaf) -> str:
         cells = f" with {empty} empty" if empty else ""
         return f"table of {len(rows)} rows by {'/'.join(_shape(rows))} columns{cells}"
     bare = "" if leaf.kind == CODE or WORD.search(leaf.source) else " without words"
-    if leaf.kind == HEADING:
+    if leaf.kind == HEADING_LEAF:
         return f"heading of level {leaf.level}{bare}"
     if leaf.kind == ITEM:
-        task = TASK.match(leaf.source)
+        task = TASK_MARK.match(leaf.source)
         state = (" [ ]" if task[1] == " " else " [x]") if task else ""
         return f"list item of level {leaf.level}{state}{bare}"
     return leaf.kind + bare

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gptkit.core.errors import DataFault
 from gptkit.documents.formats.keyed import KeyedFormat
 from gptkit.documents.formats.units import Segment
 from gptkit.documents.formats.yaml_scalars import scalar_parts, scalar_written
 from gptkit.documents.pieces import Finding, Piece
-from gptkit.errors import DataFault
 
 if TYPE_CHECKING:
     from yaml import Event

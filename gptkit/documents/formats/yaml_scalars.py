@@ -9,7 +9,7 @@ from gptkit.documents.formats.masking import WHOLE
 from gptkit.documents.formats.units import Segment, middle
 
 WIDTH = 80
-STRING = "tag:yaml.org,2002:str"
+STRING_SCALAR = "tag:yaml.org,2002:str"
 NUMBER_LIKE = re.compile(r"[-+.]*[0-9][0-9a-zA-Z_.:+-]*|[yYnN~]|[-+]?\.(?:inf|nan)", re.IGNORECASE)
 ESCAPED = re.compile(r'["\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]')
 NOT_ASCII = re.compile(r'["\\\x00-\x1f]|[^\x00-\x7e]')
@@ -108,7 +108,7 @@ def _says(candidate: str, text: str, context: str, *, block: bool) -> bool:
         node = node.value[0][1]
     elif isinstance(node, SequenceNode) and context == "flow" and len(node.value) == 1:
         node = node.value[0]
-    if not isinstance(node, ScalarNode) or node.tag != STRING:
+    if not isinstance(node, ScalarNode) or node.tag != STRING_SCALAR:
         return False
     said = str(node.value)
     return said.rstrip() == text.rstrip() if block else said == text

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gptkit.chat import Message, OutputFormat, Request
+from gptkit.core.chat import Message, OutputFormat, Request
 from gptkit.documents.glossary import Term
 from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.long.values import Job

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from threading import Condition, RLock, get_ident
 
-from gptkit.chat import Event, Provider, Request
-from gptkit.errors import GptkitError, NoPermission, RateLimited, Unavailable
+from gptkit.core.chat import Event, Provider, Request
+from gptkit.core.errors import GptkitError, NoPermission, RateLimited, Unavailable
 
 PAUSE = 1.0
 """Seconds in which nothing is sent after the server called for less, if it does not say how long."""

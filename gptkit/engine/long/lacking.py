@@ -7,7 +7,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
 
-from gptkit.chat import OutputFormat, Request
+from gptkit.core.chat import OutputFormat, Request
 from gptkit.documents.pieces import Piece
 from gptkit.engine.long.asking import Surroundings, asked, in_one_piece, key
 from gptkit.engine.long.map import placed

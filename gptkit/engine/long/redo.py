@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gptkit.chat import Request
+from gptkit.core.chat import Request
+from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
 from gptkit.documents.formats.proof import line_finder
 from gptkit.documents.formats.units import unit_line_finder
 from gptkit.documents.held import Held
@@ -12,7 +13,6 @@ from gptkit.engine.long import asking
 from gptkit.engine.long.asking import Surroundings, again, key
 from gptkit.engine.long.values import Done, How, Job, Memory, about
 from gptkit.engine.work import Means
-from gptkit.errors import Incomplete, ProtocolFault, Refused, TooLong
 
 NUMBER = "number"
 """The kind of what may be wrong with an answer that is used all the same: it is nearer to the truth than the

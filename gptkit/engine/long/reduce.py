@@ -7,12 +7,12 @@ from contextlib import nullcontext
 from itertools import chain, islice
 from typing import Literal, NamedTuple
 
-from gptkit.chat import Finished, OutputFormat, Reply, Sink, Text
+from gptkit.core.chat import Finished, OutputFormat, Reply, Sink, Text
+from gptkit.core.tokens import estimate
 from gptkit.documents.chunk import lines_of
 from gptkit.documents.formats.plain import Plain
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
-from gptkit.documents.tokens import estimate
 from gptkit.engine.ask import answered
 from gptkit.engine.long.asking import in_one_piece, key_of, with_rules
 from gptkit.engine.long.reducing import Result, Steps, last_rules, together

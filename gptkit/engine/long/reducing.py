@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.chat import OutputFormat, Request
+from gptkit.core.chat import OutputFormat, Request
+from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
 from gptkit.documents.formats.composing import line_ends
 from gptkit.documents.formats.plain import Plain
 from gptkit.documents.held import Held
@@ -15,7 +16,6 @@ from gptkit.engine.long.asking import in_one_piece, key_of, with_rules
 from gptkit.engine.long.tree import words
 from gptkit.engine.long.values import Job, about
 from gptkit.engine.work import Means
-from gptkit.errors import Incomplete, ProtocolFault, Refused, TooLong
 
 DEEPEST = 6
 """How often a part that is too long for the window is halved; one whose result is cut, a third as often."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 
-from gptkit.errors import Stopped
+from gptkit.core.errors import Stopped
 
 LAST_CALL = 0.7
 """Seconds between a signal and the exit, at most: a full pipe must not keep the program alive."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gptkit.sanitize import one_line
+from gptkit.core.sanitize import one_line
 
 CELL_CAP = 300
 PADDED_CAP = 40

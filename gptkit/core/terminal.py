@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from gptkit.errors import CannotRead, CannotWrite, GptkitError, NoInput, Stopped
-from gptkit.files import same_file
-from gptkit.redact import Redaction
-from gptkit.sanitize import one_line, visible
-from gptkit.streams import StdinKind, TextStream, blocks, file_writer, kind_of, unbuffered, unechoed
+from gptkit.core.errors import CannotRead, CannotWrite, GptkitError, NoInput, Stopped
+from gptkit.core.files import same_file
+from gptkit.core.redact import Redaction
+from gptkit.core.sanitize import one_line, visible
+from gptkit.core.streams import StdinKind, TextStream, blocks, file_writer, kind_of, unbuffered, unechoed
 
 _BLOCK = 1 << 18
 

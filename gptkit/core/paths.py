@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.errors import BadConfiguration
+from gptkit.core.errors import BadConfiguration
 
 _NOWHERE = Path("/nonexistent/gptkit")
 

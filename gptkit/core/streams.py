@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, Literal, TextIO, cast
 
-from gptkit.errors import DataFault
+from gptkit.core.errors import DataFault
 
 StdinKind = Literal["terminal", "file", "pipe", "device", "closed"]
 INPUT_CAP = 1 << 30

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from gptkit.chat import Charge
+from gptkit.core.chat import Charge
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, TieredPrices
 
     Rate = Decimal | TieredPrices | None
+
 
 Source = Literal["settings", "offline", "provider", "name", "machine", "none"]
 """Who knows the price: `settings`; nobody needs one (`offline`); the list, for the provider at this
