@@ -14,7 +14,7 @@ from gptkit.core.paths import Paths, paths
 from gptkit.engine.budget import Budget, Cap
 from gptkit.engine.work import Means, Policy
 from gptkit.settings.resolve import Settings, load
-from gptkit.templates.model import Template, Vocabulary
+from gptkit.templates.template import Template, Vocabulary
 
 if TYPE_CHECKING:
     from gptkit.core.prices import Prices
@@ -73,9 +73,8 @@ class Services:
 
     @cached_property
     def library(self) -> Library:
-        from gptkit.templates.kept import Kept
-        from gptkit.templates.library import Library
-        from gptkit.templates.shelves import shelves
+        from gptkit.templates.cache import Kept
+        from gptkit.templates.library import Library, shelves
 
         return Library(shelves(self.paths), self.words, Kept(self.paths))
 

@@ -9,7 +9,7 @@ import pytest
 
 from gptkit.core.yaml_tree import BrokenPrompt, Node, Problem, tree
 from gptkit.templates import parse, render
-from gptkit.templates.model import Parameter, Template, Vocabulary
+from gptkit.templates.template import Parameter, Template, Vocabulary
 
 FILE = "/prompts/haiku.yaml"
 ALL_KEYS = (

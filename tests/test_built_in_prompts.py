@@ -12,11 +12,11 @@ import pytest
 from gptkit.cli.parts import parts
 from gptkit.core.terminal import memory_terminal
 from gptkit.output.formats import FORMATS
-from gptkit.templates import shelves
+from gptkit.templates import library as shelves
 from gptkit.templates.library import Library, Shelf
-from gptkit.templates.model import Template, Value
 from gptkit.templates.render import messages, uses
-from gptkit.templates.trial import Trial, trial
+from gptkit.templates.template import Template, Value
+from gptkit.templates.testing import Trial, trial
 
 FOLDER = Path(__file__).parents[1] / "prompts"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))

@@ -11,7 +11,7 @@ from gptkit.core.chat import Defect, Finished, Message, Rendering, Text, Usage
 from gptkit.core.errors import GptkitError, Incomplete, OverBudget, TryAgain
 from gptkit.engine.ask import ask
 from gptkit.engine.work import Invocation, Outcome
-from gptkit.templates.model import Template
+from gptkit.templates.template import Template
 
 HAIKU = Invocation(Template("haiku", "f", "x", system="Be brief."), "gpt-0", "rain")
 

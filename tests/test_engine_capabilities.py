@@ -26,7 +26,7 @@ from gptkit.engine.ask import ask
 from gptkit.engine.capabilities import Capability, FileReport, HousekeepingCommand, run
 from gptkit.engine.work import Invocation, Means, Outcome
 from gptkit.services import Services
-from gptkit.templates.model import Parameter, Template, Vocabulary
+from gptkit.templates.template import Parameter, Template, Vocabulary
 
 
 def times(node: Node, report: Callable[[Problem], None]) -> object:

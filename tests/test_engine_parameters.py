@@ -12,7 +12,7 @@ from gptkit.core.chat import Finished, Text
 from gptkit.core.errors import GptkitError, NoInput, TryAgain, Unavailable
 from gptkit.engine.attempts import exchange
 from gptkit.engine.work import Invocation, request
-from gptkit.templates.model import Template
+from gptkit.templates.template import Template
 
 MANY, NEW = "max_tokens", "max_completion_tokens"
 

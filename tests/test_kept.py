@@ -18,8 +18,8 @@ from prompt_files import WORDS
 from gptkit import __version__
 from gptkit.core.paths import Paths, paths
 from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt, Node, tree
-from gptkit.templates import shelves
-from gptkit.templates.kept import FORMAT, Kept
+from gptkit.templates import library as shelves
+from gptkit.templates.cache import FORMAT, Kept
 from gptkit.templates.library import Library, Origin, Shelf
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="where files have no owners, nothing is kept")

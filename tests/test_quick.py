@@ -19,7 +19,7 @@ from gptkit.cli.pages import page
 from gptkit.cli.parts import parts
 from gptkit.cli.shared import FLAGS, SharedOptions
 from gptkit.core.terminal import memory_terminal
-from gptkit.templates.model import Parameter, Template, Value
+from gptkit.templates.template import Parameter, Template, Value
 
 OPTIONS = (
     Parameter("to", default="English", short="t"),

@@ -15,7 +15,7 @@ from gptkit.core.errors import BadConfiguration, CannotRead, CannotWrite
 from gptkit.core.paths import Paths
 from gptkit.core.paths import paths as paths_of
 from gptkit.core.yaml_tree import SIZE_CAP
-from gptkit.templates import shelves
+from gptkit.templates import library as shelves
 from gptkit.templates.library import Library
 
 HAIKU = b"description: x\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prompt_files import broken, template
 
-from gptkit.templates.model import Parameter, Value
+from gptkit.templates.template import Parameter, Value
 
 Problems = list[tuple[int, str, str, str]]
 

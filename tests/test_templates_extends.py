@@ -10,7 +10,7 @@ from prompt_folders import Folders
 
 from gptkit.core.errors import DataFault
 from gptkit.templates.library import Entry, Library, Shelf
-from gptkit.templates.model import Parameter, Template, Vocabulary
+from gptkit.templates.template import Parameter, Template, Vocabulary
 
 PARENT = """\
 description: A letter.

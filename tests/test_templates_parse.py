@@ -6,8 +6,8 @@ import pytest
 from prompt_files import ALL_KEYS, FILE, WORDS, Extension, broken, template
 
 from gptkit.core.yaml_tree import Node, Problem
-from gptkit.templates.model import DEFAULT_USER, KINDS, Parameter, Vocabulary
 from gptkit.templates.parse import name_problem
+from gptkit.templates.template import DEFAULT_USER, KINDS, Parameter, Vocabulary
 
 WHOLE = """\
 description: Write a   haiku

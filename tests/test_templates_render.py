@@ -12,7 +12,7 @@ from prompt_files import FILE, broken, template
 from gptkit.core.chat import Message
 from gptkit.core.yaml_tree import BrokenPrompt
 from gptkit.templates import render
-from gptkit.templates.model import Template, Value
+from gptkit.templates.template import Template, Value
 
 NOTHING: Mapping[str, object] = {"text": "", "request": "", "files": []}
 

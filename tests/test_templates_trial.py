@@ -9,8 +9,8 @@ from prompt_files import broken, template
 
 from gptkit.core.chat import Defect, Rendering
 from gptkit.core.errors import Incomplete
-from gptkit.templates.model import Case, Template
-from gptkit.templates.trial import Trial, trial
+from gptkit.templates.template import Case, Template
+from gptkit.templates.testing import Trial, trial
 
 HEAD = """\
 description: x

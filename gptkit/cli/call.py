@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gptkit.engine.capabilities import Greeting
     from gptkit.history.model import Session
     from gptkit.services import Services
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 
 class Call:

@@ -12,7 +12,7 @@ import typer
 from gptkit.cli.pages import CONTEXT, Command, Page
 from gptkit.cli.shared import FLAGS, Flag, SharedOptions, is_required, positionals, shared_options
 from gptkit.core.errors import UsageFault
-from gptkit.templates.model import Parameter, Template, Value
+from gptkit.templates.template import Parameter, Template, Value
 
 if TYPE_CHECKING:
     import typer.core

@@ -15,7 +15,7 @@ from gptkit.core.errors import GptkitError, TooLong, TryAgain
 from gptkit.engine.budget import answer_room, prompt_tokens
 from gptkit.engine.capabilities import first_request, prepared, run
 from gptkit.engine.work import Invocation, Means, Outcome, request
-from gptkit.templates.model import Template
+from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
     from gptkit.cli.gather import Given

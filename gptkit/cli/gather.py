@@ -12,7 +12,7 @@ from gptkit.core.errors import CannotRead, NoInput, UsageFault
 from gptkit.core.files import cause
 from gptkit.core.terminal import Terminal
 from gptkit.templates import render
-from gptkit.templates.model import Template, Value
+from gptkit.templates.template import Template, Value
 
 STDIN = "standard input"
 DASH = "-"

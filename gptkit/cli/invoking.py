@@ -10,7 +10,7 @@ from gptkit.core.chat import OWN_PARAMETERS
 from gptkit.core.errors import UsageFault
 from gptkit.core.yaml_tree import typed
 from gptkit.engine.work import Invocation
-from gptkit.templates.model import Template
+from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions

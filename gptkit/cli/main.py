@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions
     from gptkit.engine.capabilities import HousekeepingCommand
     from gptkit.templates.library import Entry
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 NAME_CAP = 64
 LEAST_WIDTH = 30

@@ -14,12 +14,13 @@ from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoPermission,
 from gptkit.core.files import write_private
 from gptkit.core.yaml_tree import SIZE_CAP
 from gptkit.engine.work import Invocation, request
-from gptkit.templates import parse, shelves
+from gptkit.templates import library as shelves
+from gptkit.templates import parse
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
-    from gptkit.templates.model import Value
+    from gptkit.templates.template import Value
 
 STARTING_FILE = """\
 # This file is the command 'gptkit {name}'. Try: echo hello | gptkit {name} --model echo

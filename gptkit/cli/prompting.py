@@ -12,7 +12,7 @@ from gptkit.cli.exchange import Conversation
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 
 def prompt(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:

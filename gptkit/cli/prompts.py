@@ -12,13 +12,14 @@ import typer
 from gptkit.core.errors import DataFault, GptkitError, NoInput
 from gptkit.core.table import columns
 from gptkit.core.yaml_tree import BrokenPrompt
-from gptkit.templates import parse, shelves
+from gptkit.templates import library as shelves
+from gptkit.templates import parse
 from gptkit.templates.library import Entry
 
 if TYPE_CHECKING:
     from gptkit.engine.capabilities import FileReport
     from gptkit.services import Services
-    from gptkit.templates.trial import Trial
+    from gptkit.templates.testing import Trial
 
 app = typer.Typer(help="List, show, make, check and test prompt files.", add_completion=False)
 
@@ -259,7 +260,7 @@ def _faults(services: Services, entry: Entry) -> list[str]:
 
 
 def _trials(services: Services, entry: Entry) -> list[Trial]:
-    from gptkit.templates.trial import trial
+    from gptkit.templates.testing import trial
 
     template = services.library.checked(entry)
     form = services.format(template)

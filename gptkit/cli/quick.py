@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gptkit.cli.shared import FLAGS, SharedOptions, is_required, positionals, shared_options
-from gptkit.templates.model import Parameter, Template, Value
+from gptkit.templates.template import Parameter, Template, Value
 
 if TYPE_CHECKING:
     from gptkit.services import Services

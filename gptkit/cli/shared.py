@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
-from gptkit.templates.model import Parameter, Template
+from gptkit.templates.template import Parameter, Template
 
 FlagKind = Literal["text", "integer", "number", "list", "path", "paths", "flag"]
 

@@ -11,7 +11,7 @@ from gptkit.cli.exchange import NEWEST, NOTED, Conversation
 from gptkit.cli.gather import Given, content
 from gptkit.core.errors import GptkitError, NoInput, Stopped
 from gptkit.templates import render
-from gptkit.templates.model import Template, Value
+from gptkit.templates.template import Template, Value
 
 if TYPE_CHECKING:
     from pathlib import Path

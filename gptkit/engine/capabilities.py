@@ -8,7 +8,7 @@ from gptkit.core.errors import InternalFault
 from gptkit.core.yaml_tree import Problem
 from gptkit.engine.ask import ask
 from gptkit.engine.work import Invocation, Means, Outcome
-from gptkit.templates.model import Parameter, Value
+from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import Node

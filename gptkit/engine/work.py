@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 from gptkit.core.chat import Message, OutputFormat, Provider, Reply, Request
 from gptkit.core.errors import GptkitError, NoInput
 from gptkit.engine.budget import Budget
-from gptkit.templates.model import Template, Value
 from gptkit.templates.render import messages
+from gptkit.templates.template import Template, Value
 
 TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """Names of one parameter: families of models know it by one or the other."""

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gptkit.core.chat import OWN_PARAMETERS
 from gptkit.core.yaml_tree import BrokenPrompt, Node, Problem, Report, listed, mapping, nearest, text, word
-from gptkit.templates.cases import cases
-from gptkit.templates.declare import NAME, NAME_RULE, parameters, refuse_clashes
-from gptkit.templates.model import DEFAULT_USER, INPUTS, Extension, Input, Parameter, Template, Vocabulary
+from gptkit.templates.parameters import NAME, NAME_RULE, cases, parameters, refuse_clashes
+from gptkit.templates.template import DEFAULT_USER, INPUTS, Extension, Input, Parameter, Template, Vocabulary
 
 KEYS = (
     "description",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptkit.core.chat import Message
 from gptkit.core.yaml_tree import BrokenPrompt, Problem, nearest
-from gptkit.templates.model import GIVEN, Template, Value
+from gptkit.templates.template import GIVEN, Template, Value
 
 if TYPE_CHECKING:
     import minijinja
+
 
 FUEL = 5_000_000
 """Instructions that one rendering may take: a loop that never ends must."""
@@ -88,7 +89,6 @@ def problems(template: Template, own: frozenset[str] | None = None) -> tuple[Pro
 
 def word_problems(template: Template) -> tuple[Problem, ...]:
     """Filters and tests that there are not, and other templates: else found when they are come upon."""
-    from gptkit.templates.tags import words
 
     environment = _environment()
     found = []
@@ -199,3 +199,32 @@ def _first_use(environment: minijinja.Environment, source: str, name: str) -> in
         if mark in _variables(environment, marked):
             return source.count("\n", 0, place.start())
     return 0
+
+
+_INSIDE = r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^"'])*?"""
+_TAG = re.compile(
+    r"\{#.*?#\}|\{%[-+]?\s*raw\s*[-+]?%\}.*?\{%[-+]?\s*endraw\s*[-+]?%\}"
+    rf"|(?P<tag>\{{\{{{_INSIDE}\}}\}}|\{{%{_INSIDE}%\}})",
+    re.DOTALL,
+)
+_TEXT = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", re.DOTALL)
+_WORD = re.compile(
+    r"\{%[-+]?\s*(?P<load>include|import|from|extends)\b"
+    r"|(?:\||\{%[-+]?\s*filter\s)\s*(?P<filter>[A-Za-z_]\w*)"
+    r"|\bis\s+(?:not\s+)?(?P<test>[A-Za-z_]\w*)"
+)
+
+
+class Word(NamedTuple):
+    kind: Literal["load", "filter", "test"]
+    name: str
+    offset: int
+
+
+def words(source: str) -> Iterator[Word]:
+    """Filters, tests and statements that load other templates; what is raw, a comment or a text is none."""
+    for part in _TAG.finditer(source):
+        tag = _TEXT.sub(lambda text: " " * len(text[0]), part["tag"] or "")
+        for found in _WORD.finditer(tag):
+            kind: Literal["load", "filter", "test"] = found.lastgroup  # type: ignore[assignment]
+            yield Word(kind, found[kind], part.start() + found.start(kind))

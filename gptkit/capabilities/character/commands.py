@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gptkit.cli.talk import Talk
     from gptkit.engine.capabilities import Greeting
     from gptkit.services import Services
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 
 def found(services: Services, template: Template, values: Mapping[str, Value]) -> Greeting | None:

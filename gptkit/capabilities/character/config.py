@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.yaml_tree import Problem
 from gptkit.engine.capabilities import Capability, lazily, own_values
-from gptkit.templates.model import Parameter, Value
+from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Finding, Variable

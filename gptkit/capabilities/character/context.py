@@ -22,7 +22,7 @@ from gptkit.engine.work import Invocation, rendered
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Card, Variable
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 
 OWN = "gptkit"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gptkit.engine.work import Invocation, Means
     from gptkit.history.store import Store
     from gptkit.services import Services
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 
 RULE = (

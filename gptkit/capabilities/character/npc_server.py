@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gptkit.characters.card import Action
     from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 
 Line = TypeVar("Line")

@@ -18,7 +18,7 @@ from gptkit.engine.work import Means
 if TYPE_CHECKING:
     from gptkit.characters.card import Variable
     from gptkit.engine.work import Means
-    from gptkit.templates.model import Value
+    from gptkit.templates.template import Value
 
 
 class Memory(NamedTuple):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gptkit.learning.courses import Courses
     from gptkit.learning.model import Learner
     from gptkit.services import Services
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 
 LATEST = 5

@@ -16,7 +16,7 @@ from gptkit.learning import export as cards
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 
 def export(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gptkit.learning.model import Card, Learner
     from gptkit.learning.schedule import Rating
     from gptkit.services import Services
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 
 RATE = """\

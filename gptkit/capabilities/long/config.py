@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from gptkit.core.yaml_tree import Problem, literal, mapping, nearest
 from gptkit.engine.capabilities import Capability, lazily
-from gptkit.templates.model import Parameter, Template
+from gptkit.templates.template import Parameter, Template
 
 if TYPE_CHECKING:
     from gptkit.cli.call import Call

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
     from gptkit.core.terminal import Terminal
     from gptkit.engine.long.lacking import Lacking
-    from gptkit.templates.model import Value
+    from gptkit.templates.template import Value
 
     Lack = Callable[[Iterable[Piece]], Iterator[Lacking]]
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Memory
     from gptkit.engine.work import Means
-    from gptkit.templates.model import Value
+    from gptkit.templates.template import Value
 
 OF_ONE_FILE = (DataFault, NoInput, CannotRead, Incomplete, Refused, ProtocolFault)
 """What is wrong with a file or its result, and says nothing of the others."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions
     from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
-    from gptkit.templates.model import Template, Value
+    from gptkit.templates.template import Template, Value
 
 OF_ONE_FILE = (DataFault, NoInput, CannotRead, UsageFault)
 """What is wrong with a file and says nothing of the others."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gptkit.core.chat import OutputFormat
     from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
-    from gptkit.templates.model import Template
+    from gptkit.templates.template import Template
 
 ANSWERED = 0.2
 """Tokens of all results, for each of the text, about."""

@@ -23,7 +23,7 @@ from gptkit.engine.budget import Budget
 from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done
 from gptkit.engine.work import Means, Outcome
-from gptkit.templates.model import Template
+from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation

@@ -22,7 +22,7 @@ from gptkit.documents.pieces import Format, Piece
 from gptkit.documents.stream import lines
 from gptkit.engine.long.values import Job, Memory
 from gptkit.engine.work import Invocation, Means, Policy
-from gptkit.templates.model import Template, Value
+from gptkit.templates.template import Template, Value
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from gptkit.core.chat import Defect, Message, OutputFormat
 from gptkit.core.yaml_tree import BrokenPrompt
-from gptkit.templates.model import Case, Template
 from gptkit.templates.render import messages
+from gptkit.templates.template import Case, Template
 
 CHECKS: Mapping[str, Callable[[str, str], bool]] = {
     "contains": lambda found, wanted: wanted in found,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import Node, Problem
 
+
 Kind = Literal["text", "integer", "number", "boolean", "choice", "file", "list"]
 Input = Literal["required", "optional", "none"]
 Value = str | int | float | bool | tuple[str, ...]
