@@ -13,7 +13,7 @@ from gptkit.core.errors import UsageFault
 from gptkit.core.paths import Paths, paths
 from gptkit.engine.budget import Budget, Cap
 from gptkit.engine.work import Means, Policy
-from gptkit.settings.resolve import Settings, load
+from gptkit.settings.load import Settings, load
 from gptkit.templates.template import Template, Vocabulary
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gptkit.history.model import Opening
     from gptkit.history.store import Store
     from gptkit.memory.store import Memory
-    from gptkit.settings.rejections import RejectionFile
+    from gptkit.settings.rejected_parameters import RejectionFile
     from gptkit.templates.library import Library
 
 Made = TypeVar("Made")
@@ -147,7 +147,7 @@ class Services:
 
     @cached_property
     def rejections(self) -> RejectionFile:
-        from gptkit.settings.rejections import RejectionFile
+        from gptkit.settings.rejected_parameters import RejectionFile
 
         return RejectionFile(self.paths, self.settings.address().authority)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gptkit.settings.table import DEFAULT_MODEL
+from gptkit.settings.schema import DEFAULT_MODEL
 
 SAY = "description: Say it.\n"
 """No system message, and the user message that every prompt has: the request, if any, and the text."""

@@ -15,9 +15,9 @@ import pytest
 from fake.program import AsProcess, InMemory
 
 from gptkit.core.paths import Paths
-from gptkit.settings.change import store
-from gptkit.settings.source import user_source
-from gptkit.settings.table import DEFAULT_MODEL, SETTINGS
+from gptkit.settings.edit import store
+from gptkit.settings.load import user_source
+from gptkit.settings.schema import DEFAULT_MODEL, SETTINGS
 
 Write = Callable[[str], Path]
 
@@ -206,7 +206,7 @@ def test_edit_opens_a_file_that_explains_itself(gptkit: InMemory, file: Path, tm
 
 def test_the_starting_file_means_what_it_says_without_its_comment_signs(file: Path) -> None:
     from gptkit.cli.config import starting_file
-    from gptkit.settings.source import parsed
+    from gptkit.settings.load import parsed
 
     lines = [
         line.removeprefix("# ") for line in starting_file().splitlines() if ":" in line and "'" not in line

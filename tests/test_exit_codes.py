@@ -16,7 +16,7 @@ from fake.wire import chunk, chunked, done, last_chunk, sse, stream_head
 
 from gptkit.__main__ import main
 from gptkit.core.terminal import memory_terminal
-from gptkit.settings.table import DEFAULT_MODEL
+from gptkit.settings.schema import DEFAULT_MODEL
 
 KEY_HINT = "store the right one with 'gptkit keys set'"
 CUT_HINT = "a larger --max-tokens, or a model with a larger limit, gives the whole"

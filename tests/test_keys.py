@@ -17,9 +17,8 @@ import pytest
 from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission
 from gptkit.core.paths import Paths
 from gptkit.settings.endpoint import endpoint
-from gptkit.settings.keys import Key, checked_key, child_environment, find_key
-from gptkit.settings.keystore import entries, put, remove
-from gptkit.settings.resolve import Settings, load
+from gptkit.settings.keys import Key, checked_key, child_environment, entries, find_key, put, remove
+from gptkit.settings.load import Settings, load
 
 KEY = "sk-canary-7f3a9b"
 Loaded = Callable[..., Settings]

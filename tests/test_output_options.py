@@ -16,7 +16,7 @@ from fake.server import FakeServer
 from fake.wire import Completion
 
 from gptkit.history.model import SESSION_ID
-from gptkit.settings.table import DEFAULT_MODEL
+from gptkit.settings.schema import DEFAULT_MODEL
 
 CUT = "a larger --max-tokens, or a model with a larger limit, gives the whole"
 LIMIT = "answer cut at the token limit"

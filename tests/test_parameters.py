@@ -12,7 +12,7 @@ from fake.program import InMemory
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
 
-from gptkit.settings.table import DEFAULT_MODEL
+from gptkit.settings.schema import DEFAULT_MODEL
 
 OK = (0, "Hi\n", "")
 AT_LEAST_ONE = "it must be a whole number of at least 1"

@@ -119,7 +119,7 @@ def test_settings_table_is_that_of_the_program() -> None:
 
 def settings_table() -> str:
     """The README's table, from the program's own; `python tests/test_readme.py` prints it."""
-    from gptkit.settings.table import SETTINGS
+    from gptkit.settings.schema import SETTINGS
 
     rows = ["| setting | default | environment | what it is |", "|---|---|---|---|"]
     for setting in SETTINGS.values():

@@ -13,8 +13,8 @@ import pytest
 
 from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
 from gptkit.core.paths import Paths
-from gptkit.settings.resolve import Settings, load
-from gptkit.settings.table import DEFAULT_BASE_URL, DEFAULT_MODEL, SETTINGS
+from gptkit.settings.load import Settings, load
+from gptkit.settings.schema import DEFAULT_BASE_URL, DEFAULT_MODEL, SETTINGS
 
 Loaded = Callable[..., Settings]
 
@@ -282,7 +282,7 @@ def test_variables_and_options_are_checked_too(
 
 
 def test_every_setting_is_described_and_its_default_has_its_type() -> None:
-    from gptkit.settings.values import checked
+    from gptkit.settings.schema import checked
 
     for name, setting in SETTINGS.items():
         assert re.fullmatch(r"[a-z_]+", name)
@@ -296,7 +296,7 @@ def test_a_plain_run_loads_neither_yaml_nor_anything_costly() -> None:
         "import sys\n"
         "from gptkit.core.paths import paths\n"
         "from gptkit.settings.endpoint import endpoint\n"
-        "from gptkit.settings.resolve import load\n"
+        "from gptkit.settings.load import load\n"
         "environ = {'OPENAI_API_KEY': 'sk-x'}\n"
         "assert endpoint(load(paths(environ), environ)).key == 'sk-x'\n"
         "costly = ['yaml', 'platformdirs', 'subprocess', 'socket', 'ssl', 'keyring', 'gptkit.core.files']\n"

@@ -13,11 +13,9 @@ from fake.listener import closed_port
 from gptkit.core.chat import Deadlines, Endpoint
 from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
 from gptkit.core.paths import Paths
-from gptkit.settings.address import address, authority
-from gptkit.settings.endpoint import endpoint
-from gptkit.settings.local import Server
-from gptkit.settings.proxy import bypassed, proxy_url, without_password
-from gptkit.settings.resolve import load
+from gptkit.settings.address import address, authority, bypassed, proxy_url, without_password
+from gptkit.settings.endpoint import Server, endpoint
+from gptkit.settings.load import load
 
 Made = Callable[..., Endpoint]
 KEY = "sk-canary-7f3a"

@@ -10,14 +10,14 @@ import typer
 
 from gptkit.core.errors import GptkitError, NoInput
 from gptkit.core.table import columns
-from gptkit.settings.proxy import without_password
-from gptkit.settings.table import SETTINGS, Setting
+from gptkit.settings.address import without_password
+from gptkit.settings.schema import SETTINGS, Setting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gptkit.services import Services
-    from gptkit.settings.resolve import Settings
+    from gptkit.settings.load import Settings
 
 app = typer.Typer(help="Show and change settings.", no_args_is_help=True, add_completion=False)
 
@@ -62,7 +62,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = None) 
 @app.command()
 def get(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
     """Print one value as it is, secret or not."""
-    from gptkit.settings.change import setting_of
+    from gptkit.settings.edit import setting_of
 
     services = _services(ctx)
     setting = setting_of(name)
@@ -83,7 +83,7 @@ def set_(
     profile: Profile = None,
 ) -> None:
     """Set a value in config.yaml; all other lines stay."""
-    from gptkit.settings.change import store
+    from gptkit.settings.edit import store
 
     store(_file(ctx), name, value, profile)
 
@@ -91,7 +91,7 @@ def set_(
 @app.command()
 def unset(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
     """Remove a value from config.yaml."""
-    from gptkit.settings.change import forget
+    from gptkit.settings.edit import forget
 
     forget(_file(ctx), name, profile)
 
@@ -107,7 +107,7 @@ def edit(ctx: typer.Context) -> None:
     """Open config.yaml in $VISUAL or $EDITOR, and check it afterwards."""
     from gptkit.core.confirm import edit as open_editor
     from gptkit.core.files import write_private
-    from gptkit.settings.source import user_source
+    from gptkit.settings.load import user_source
 
     services, file = _services(ctx), _file(ctx)
     if not file.exists():

@@ -9,7 +9,7 @@ import typer
 from gptkit.cli.config import masked
 from gptkit.core.errors import NoInput, UsageFault
 from gptkit.core.table import columns
-from gptkit.settings import keystore
+from gptkit.settings import keys as keystore
 from gptkit.settings.address import authority
 from gptkit.settings.keys import checked_key
 

@@ -10,14 +10,14 @@ import typer
 from gptkit.cli.config import AsJson, shown
 from gptkit.core.errors import UsageFault
 from gptkit.core.table import columns
-from gptkit.settings import change
-from gptkit.settings.table import SETTINGS
+from gptkit.settings import edit as change
+from gptkit.settings.schema import SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gptkit.services import Services
-    from gptkit.settings.resolve import Settings
+    from gptkit.settings.load import Settings
 
 app = typer.Typer(help="Show and switch named sets of settings.", no_args_is_help=True, add_completion=False)
 

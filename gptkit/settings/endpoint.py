@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from os import pathsep
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import Deadlines, Endpoint
 from gptkit.core.errors import NoPermission
+from gptkit.settings.address import bypassed, proxy_url
 from gptkit.settings.keys import KEY_VARIABLE, find_key
-from gptkit.settings.proxy import bypassed, proxy_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gptkit.settings.address import Address
-    from gptkit.settings.local import Server
-    from gptkit.settings.resolve import Settings
+    from gptkit.settings.load import Settings
+
 
 _KEY_HEADERS = ("authorization", "api-key", "x-api-key")
 
@@ -85,7 +85,6 @@ def _key(
 
 
 def _hint(settings: Settings, target: Address, servers: Sequence[Server] | None) -> str:
-    from gptkit.settings import local
 
     renamed = settings.bound("api_key_env", target)
     if renamed is not None:
@@ -93,7 +92,7 @@ def _hint(settings: Settings, target: Address, servers: Sequence[Server] | None)
     if settings.environ.get(KEY_VARIABLE):
         where = "'gptkit keys set' stores one"
         return f"{KEY_VARIABLE} is not sent there: it is for the host of OPENAI_BASE_URL; {where}"
-    offer = local.hint(local.SERVERS if servers is None else servers)
+    offer = hint(SERVERS if servers is None else servers)
     return offer or f"set {KEY_VARIABLE} or run 'gptkit keys set'; '--model echo' needs no key"
 
 
@@ -113,3 +112,62 @@ def _existing(settings: Settings, name: str) -> str | None:
     if not any(Path(part).exists() for part in path.split(pathsep)):  # OpenSSL takes a list of folders
         raise settings.fault(name, f"there is no '{path}'")
     return path
+
+
+PATIENCE = 0.2
+
+
+class Server(NamedTuple):
+    """A kind of server and its usual port. A `shared` port is one that many other programs use too."""
+
+    name: str
+    port: int
+    shared: bool = False
+
+    @property
+    def base_url(self) -> str:
+        return f"http://localhost:{self.port}/v1"
+
+
+SERVERS = (
+    Server("Ollama", 11434),
+    Server("LM Studio", 1234),
+    Server("llama.cpp", 8080, shared=True),
+    Server("vLLM", 8000, shared=True),
+)
+
+
+def hint(servers: Sequence[Server]) -> str:
+    """What to do with a server that listens; empty if none does."""
+    server = listening(servers)
+    if server is None:
+        return ""
+    what = f"{server.name} listens on localhost:{server.port}"
+    if server.shared:
+        what = f"something listens on localhost:{server.port}, where {server.name} would"
+    return f"{what}: run with OPENAI_BASE_URL={server.base_url}"
+
+
+def listening(servers: Sequence[Server]) -> Server | None:
+    """The first of these servers whose port accepts a connection; all are tried at once."""
+    import select
+    import socket
+    import time
+
+    sockets = {socket.socket(socket.AF_INET, socket.SOCK_STREAM): server for server in servers}
+    try:
+        waiting = set(sockets)
+        for each, server in sockets.items():
+            each.setblocking(False)
+            each.connect_ex(("127.0.0.1", server.port))
+        until, open_ports = time.monotonic() + PATIENCE, set[Server]()
+        while waiting and (left := until - time.monotonic()) > 0:
+            _, ready, failed = select.select([], waiting, waiting, left)
+            for each in {*ready, *failed}:
+                waiting.discard(each)
+                if each.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                    open_ports.add(sockets[each])
+        return next((server for server in servers if server in open_ports), None)
+    finally:
+        for each in sockets:
+            each.close()

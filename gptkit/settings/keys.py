@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import NoPermission
-from gptkit.settings.resolve import may_go
+from gptkit.core.errors import BadConfiguration, NoPermission
+from gptkit.core.files import locked
+from gptkit.settings.load import may_go
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from gptkit.core.yaml_tree import Node
     from gptkit.settings.address import Address
-    from gptkit.settings.resolve import Layer, Settings
-    from gptkit.settings.source import Found
+    from gptkit.settings.load import Found, Layer, Settings
+
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 COMMAND_SECONDS = 30.0
@@ -43,7 +49,6 @@ def find_key(settings: Settings, target: Address) -> Key | None:
     for layer in settings.layers:
         if may_go(layer, target) and (key := _of_layer(layer, settings, renamed)):
             return key
-    from gptkit.settings.keystore import stored
 
     return stored(settings.paths.keys_file, target.authority)
 
@@ -151,3 +156,159 @@ def _ran(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bytes
             process.wait()
         raise
     return started[0].returncode, output
+
+
+SERVICE = "gptkit"
+_INSTEAD = "'gptkit keys set' without '--keyring' stores in a file that only you can read"
+
+
+def read(host: str) -> str:
+    """The key of a host, empty if the keyring has none any more."""
+    found = _call("get_password", SERVICE, host)
+    return found if isinstance(found, str) else ""
+
+
+def write(host: str, key: str) -> None:
+    """Store a key and see that it is there: the backend that stands for none takes all and keeps nothing."""
+    _call("set_password", SERVICE, host, key)
+    if read(host) != key:
+        raise BadConfiguration("keyring: it did not keep the key", hint=_INSTEAD)
+
+
+def forget(host: str) -> None:
+    """Remove the key of a host; one that is gone already is fine."""
+    if read(host):
+        _call("delete_password", SERVICE, host)
+
+
+def _call(name: str, *arguments: str) -> object:
+    """A backend raises what it likes; of that only the kind is told, for the text may hold anything."""
+    try:
+        import keyring
+    except ImportError:
+        hint = "pip install 'gptkit[keyring]'"
+        raise BadConfiguration("keyring: it is not installed", hint=hint) from None
+    try:
+        found: object = getattr(keyring, name)(*arguments)
+        return found
+    except Exception as error:
+        kind = type(error).__name__
+    problem = "this machine has none" if kind == "NoKeyringError" else f"it failed ({kind})"
+    raise BadConfiguration(f"keyring: {problem}", hint=_INSTEAD)
+
+
+SIZE_CAP = 1 << 20
+
+
+class Entry(NamedTuple):
+    """What the key file holds for one host: a key, or None where the key is in the keyring."""
+
+    key: Key | None
+
+    def __repr__(self) -> str:
+        return f"Entry({self.key!r})"
+
+
+def stored(path: Path, host: str) -> Key | None:
+    """The key that was stored for a host."""
+    entry = entries(path).get(host)
+    if entry is None or entry.key:
+        return entry.key if entry else None
+    return checked_key(read(host), "keyring")
+
+
+def entries(path: Path) -> dict[str, Entry]:
+    """What is stored, by host; NoPermission if other users could read or change it."""
+    data = _private_bytes(path)
+    if not data:
+        return {}
+    found: dict[str, Entry] = {}
+    for host, node in _tree(data, path).items():
+        if node.kind == "text" or (isinstance(node.value, str) and node.value):
+            found[host] = Entry(checked_key(str(node.value), f"{path}:{node.line}"))
+        elif isinstance(node.value, dict) and list(node.value) == ["keyring"]:
+            found[host] = Entry(None)
+        else:
+            raise BadConfiguration(f"{path}:{node.line}: must be a host and its key")
+    return found
+
+
+def put(path: Path, host: str, key: Key) -> None:
+    """Store a key in the file, in place of an older one."""
+    with locked(path.parent):
+        _write(path, {**entries(path), host: Entry(key)})
+
+
+def put_in_keyring(path: Path, host: str, key: Key) -> None:
+    """Store a key in the system's keyring, and in the file only that it is there."""
+    with locked(path.parent):
+        kept = entries(path)
+        write(host, key.text)
+        _write(path, {**kept, host: Entry(None)})
+
+
+def remove(path: Path, host: str) -> bool:
+    """Forget the key of a host; False if none was stored."""
+    with locked(path.parent):
+        kept = entries(path)
+        entry = kept.pop(host, None)
+        if entry is None:
+            return False
+        if entry.key is None:
+            forget(host)
+        _write(path, kept)
+    return True
+
+
+def _private_bytes(path: Path) -> bytes:
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    except OSError as error:
+        raise NoPermission(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NoPermission(f"{path}: not a regular file")
+        if sys.platform != "win32":
+            if status.st_uid != os.geteuid():
+                raise NoPermission(f"{path}: belongs to another user")
+            if status.st_mode & 0o077:
+                raise NoPermission(f"{path}: other users can read or change it", hint=f"chmod 600 '{path}'")
+        data = file.read(SIZE_CAP + 1)
+    if len(data) > SIZE_CAP:
+        raise BadConfiguration(f"{path}: larger than {SIZE_CAP >> 10} KiB")
+    return data
+
+
+def _tree(data: bytes, path: Path) -> Mapping[str, Node]:
+    """The file's entries; its errors name a line and nothing that stands on it."""
+    from gptkit.core.errors import DataFault
+    from gptkit.core.yaml_tree import BrokenPrompt, tree
+
+    line = 1
+    try:
+        root = tree(data.decode("utf-8-sig"), str(path))
+        if root.kind == "nothing":
+            return {}
+        if isinstance(root.value, dict):
+            return root.value
+    except BrokenPrompt as error:
+        line = error.problems[0].line
+    except (UnicodeDecodeError, DataFault):
+        pass
+    raise BadConfiguration(f"{path}:{line}: must be lines of a host and its key")
+
+
+def _write(path: Path, kept: Mapping[str, Entry]) -> None:
+    import json
+
+    from gptkit.core.files import write_private
+
+    lines = ["# Keys by host, written by 'gptkit keys'. Each goes to its host only.\n"]
+    for host, entry in sorted(kept.items()):
+        value = json.dumps(entry.key.text) if entry.key else "{keyring: gptkit}"
+        lines.append(f"{json.dumps(host)}: {value}\n")
+    write_private(path, "".join(lines).encode())
