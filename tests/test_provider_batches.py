@@ -27,8 +27,7 @@ from gptkit.core.errors import (
     TryAgain,
     Unavailable,
 )
-from gptkit.provider.batch_results import Result
-from gptkit.provider.batches import Batch, Batches, request_line
+from gptkit.provider.batches import Batch, Batches, Result, request_line
 
 
 @pytest.fixture

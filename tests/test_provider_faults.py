@@ -33,7 +33,7 @@ from gptkit.core.errors import (
     Unavailable,
 )
 from gptkit.provider.client import model_names, provider
-from gptkit.provider.complaint import complaint
+from gptkit.provider.errors import complaint
 
 FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
     (400, None, Unavailable, 1, "request not accepted (400): The fake server was told to say 400."),

@@ -16,8 +16,8 @@ from provider_calls import end, endpoint, failure, request, text
 from gptkit.core.chat import Event, Finished, Reasoning, Text
 from gptkit.core.errors import GptkitError, Unavailable
 from gptkit.provider.client import provider
-from gptkit.provider.complaint import complaint
-from gptkit.provider.thoughts import Thoughts
+from gptkit.provider.errors import complaint
+from gptkit.provider.events import Thoughts
 
 THOUGHTS = [
     ("plain answer", "", "plain answer"),

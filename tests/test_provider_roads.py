@@ -16,7 +16,7 @@ from gptkit.core.chat import Deadlines, Endpoint, Event, Request
 from gptkit.core.errors import GptkitError, InternalFault, TryAgain
 from gptkit.provider.client import model_names, provider, transport
 from gptkit.provider.exchange import Exchange
-from gptkit.provider.transfer import Transfer
+from gptkit.provider.sdk_transport import Transfer
 
 PATIENCE = {"idle_timeout": "idle", "first_token_timeout": "first_content", "token_timeout": "content"}
 """From the names of settings to those of deadlines."""

@@ -6,16 +6,97 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from gptkit.core.chat import Endpoint, Request
-from gptkit.core.errors import CannotWrite, DataFault, ProtocolFault
+from gptkit.core.chat import Endpoint, Finished, Reasoning, Refusal, Reply, Request, Text
+from gptkit.core.errors import CannotWrite, DataFault, GptkitError, InternalFault, ProtocolFault, TryAgain
 from gptkit.core.sanitize import one_line
-from gptkit.provider.batch_results import Result, result, text_of
 from gptkit.provider.exchange import Exchange
 
 if TYPE_CHECKING:
     from typing import IO
 
     import openai
+
+
+_UNANSWERED = frozenset({"batch_expired", "batch_cancelled", "request_cancelled"})
+
+
+class Result(NamedTuple):
+    """What came for one request: a reply or a failure. `custom_id` is empty for a line that tells none."""
+
+    custom_id: str
+    reply: Reply | None
+    failure: GptkitError | None = None
+
+
+def result(line: bytes, endpoint: Endpoint) -> Result:
+    """Of one line; a damaged one spoils no other."""
+    from gptkit.provider.errors import fault
+
+    exchange = Exchange(endpoint, "")
+    exchange.sought, exchange.billable = "model", False
+    exchange.answered({})
+    custom_id = ""
+    try:
+        record = json.loads(line)
+        if not isinstance(record, dict):
+            raise ProtocolFault("malformed answer: a result is not an object")
+        custom_id = text_of(record.get("custom_id"))
+        return Result(custom_id, _reply(record, exchange))
+    except Exception as error:
+        failure = fault(error, exchange)
+    if isinstance(failure, InternalFault):
+        raise failure
+    return Result(custom_id, None, failure)
+
+
+def text_of(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _reply(record: Mapping[str, object], exchange: Exchange) -> Reply:
+    from gptkit.provider.errors import reported
+    from gptkit.provider.exchange import StatusError
+
+    response, error = record.get("response"), record.get("error")
+    if isinstance(response, dict):
+        exchange.request_id = one_line(text_of(response.get("request_id")), 100)
+        status, body = response.get("status_code", 200), response.get("body")
+        if isinstance(status, int) and status >= 400:
+            raise StatusError(status, body.get("error", body) if isinstance(body, dict) else body, {})
+        if isinstance(body, dict) and body.get("error") and not body.get("choices"):
+            raise reported(body["error"], exchange)
+        return _completion(body, exchange)
+    if isinstance(error, dict) and error.get("code") in _UNANSWERED:
+        said = one_line(text_of(error.get("message")) or str(error["code"]))
+        raise TryAgain(f"not answered before the batch ended: {said}")
+    if error:
+        raise reported(error, exchange)
+    raise ProtocolFault("malformed answer: a result without a response")
+
+
+def _completion(body: object, exchange: Exchange) -> Reply:
+    """As an answer that was asked for by itself and not streamed."""
+    from gptkit.provider.events import events
+
+    exchange.done = True
+    parts: dict[type, list[str]] = {Text: [], Refusal: [], Reasoning: []}
+    end = Finished(None)
+    for event in events([body], exchange):
+        if isinstance(event, Finished):
+            end = event
+        else:
+            parts[type(event)].append(event.text)
+    return Reply(
+        text="".join(parts[Text]),
+        reason=end.reason,
+        refusal="".join(parts[Refusal]),
+        reasoning="".join(parts[Reasoning]),
+        usage=end.usage,
+        model=end.model,
+        request_id=end.request_id,
+        response=end.response,
+    )
+
 
 PATH = "/v1/chat/completions"
 """What the requests of a batch ask for; the name is the API's own, whatever the base URL is."""
@@ -120,7 +201,7 @@ class Batches:
                     yield result(line, self._endpoint)
 
     def _uploaded(self, name: str, file: IO[bytes]) -> str:
-        from gptkit.provider.transfer import told
+        from gptkit.provider.sdk_transport import told
 
         def ask(sdk: openai.OpenAI) -> object:
             named = (name, file, "application/jsonl")
@@ -134,7 +215,7 @@ class Batches:
 
     def _told(self, sought: str, method: str, **words: object) -> Mapping[str, object]:
         """One of the SDK's methods on batches, and its answer as JSON: models of the SDK's are not needed."""
-        from gptkit.provider.transfer import object_of, told
+        from gptkit.provider.sdk_transport import object_of, told
 
         def ask(sdk: openai.OpenAI) -> object:
             return getattr(sdk.batches.with_raw_response, method)(**words).http_response.json()
@@ -142,7 +223,7 @@ class Batches:
         return object_of(told(self._exchange(sought), ask))
 
     def _lines(self, file_id: str) -> Iterator[bytes]:
-        from gptkit.provider.transfer import lines
+        from gptkit.provider.sdk_transport import lines
 
         exchange = self._exchange(f"file '{one_line(file_id, 80)}'")
         exchange.file = True

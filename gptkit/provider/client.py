@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 from gptkit.core.chat import Endpoint, Event, Provider, Request, Text
 from gptkit.core.errors import GptkitError, ProtocolFault, Stopped
+from gptkit.core.tokens import estimate
 from gptkit.provider.connection import Idle
 from gptkit.provider.direct import send as send_directly
 from gptkit.provider.exchange import Answer, Exchange
@@ -49,7 +51,7 @@ def transport(endpoint: Endpoint, model: str) -> str:
 
 def model_names(endpoint: Endpoint) -> list[str]:
     """What the endpoint says it serves, sorted."""
-    from gptkit.provider.transfer import told
+    from gptkit.provider.sdk_transport import told
 
     exchange = Exchange(endpoint, "/models")
     try:
@@ -76,7 +78,7 @@ def _exchange(endpoint: Endpoint, request: Request) -> tuple[Exchange, Request]:
 def _events(exchange: Exchange, request: Request) -> Iterator[Event]:
     """The request first, what reads the answer afterwards: it loads while the server is thinking."""
     if exchange.endpoint.proxy:
-        from gptkit.provider.transfer import completion
+        from gptkit.provider.sdk_transport import completion
 
         values = completion(exchange, request)
     else:
@@ -91,16 +93,51 @@ def _events(exchange: Exchange, request: Request) -> Iterator[Event]:
 
 def _answer(exchange: Exchange, request: Request) -> Callable[[], Answer]:
     if request.model == "echo":
-        from gptkit.provider.echo import echo
-
         return echo(request)
     return send_directly(exchange)
 
 
 def _failure(error: Exception, exchange: Exchange) -> GptkitError:
-    from gptkit.provider.faults import causes, fault
+    from gptkit.provider.errors import causes, fault
 
     for cause in (*causes(error), error.__context__):
         if isinstance(cause, Stopped):  # what was at work took the signal for a failure of its own
             raise cause
     return fault(error, exchange)
+
+
+_PIECES = 200
+
+
+def echo(request: Request) -> Callable[[], Answer]:
+    """Answers as a server would, streamed or not, with the input itself where that is known."""
+    users = (message.content for message in reversed(request.messages) if message.role == "user")
+    said = request.text or next(users, "")
+    prompt = sum(estimate(message.content) for message in request.messages)
+    answer = estimate(said)
+    usage = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    if request.stream:
+        return lambda: Answer(200, [(b"content-type", b"text/event-stream")], _stream(said, usage))
+    return lambda: Answer(200, [(b"content-type", b"application/json")], _completion(said, usage))
+
+
+def _stream(said: str, usage: dict[str, int]) -> Iterator[bytes]:
+    step = max(12, len(said) // _PIECES)
+    for start in range(0, len(said), step):
+        yield _event({"choices": [{"index": 0, "delta": {"content": said[start : start + step]}}]})
+    yield _event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage})
+    yield b"data: [DONE]\n\n"
+
+
+def _completion(said: str, usage: dict[str, int]) -> Iterator[bytes]:
+    message = {"role": "assistant", "content": said}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    yield json.dumps(_object("chat.completion", {"choices": [choice], "usage": usage})).encode()
+
+
+def _event(piece: dict[str, object]) -> bytes:
+    return b"data: " + json.dumps(_object("chat.completion.chunk", piece)).encode() + b"\n\n"
+
+
+def _object(kind: str, rest: dict[str, object]) -> dict[str, object]:
+    return {"id": "echo", "object": kind, "created": 0, "model": "echo", **rest}

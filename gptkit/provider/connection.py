@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import Endpoint
 from gptkit.core.errors import BadConfiguration
-from gptkit.provider.target import Target
+from gptkit.provider.request import Target
 
 if TYPE_CHECKING:
     import ssl

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from gptkit.core.chat import Deadlines, Endpoint, Request
 from gptkit.core.sanitize import one_line
-from gptkit.provider import target as address
-from gptkit.provider.target import Outgoing, Target
+from gptkit.provider import request as address
+from gptkit.provider.request import Outgoing, Target
 
 if TYPE_CHECKING:
     from gptkit.provider.connection import Idle

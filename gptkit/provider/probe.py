@@ -13,9 +13,9 @@ from gptkit.core.chat import Endpoint, Finished, Message, Request
 from gptkit.core.errors import GptkitError, NoPermission, Unavailable
 from gptkit.provider.client import model_names, provider
 from gptkit.provider.connection import Address, addresses, connected, secured, trust
+from gptkit.provider.errors import fault
 from gptkit.provider.exchange import Exchange
-from gptkit.provider.faults import fault
-from gptkit.provider.target import Target, key
+from gptkit.provider.request import Target, key
 
 
 class Step(NamedTuple):

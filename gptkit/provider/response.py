@@ -8,8 +8,8 @@ from urllib.parse import urljoin, urlsplit
 
 from gptkit.core.errors import ProtocolFault
 from gptkit.core.sanitize import one_line
-from gptkit.provider import body as bodies
-from gptkit.provider import sse
+from gptkit.provider import stream as bodies
+from gptkit.provider import stream as sse
 from gptkit.provider.exchange import Answer, Exchange, StatusError
 
 
@@ -49,7 +49,7 @@ def values(answer: Answer, exchange: Exchange) -> Iterator[object]:
         for text in texts:
             value: object = decode(text.decode())
             if isinstance(value, dict) and value.get("error"):
-                from gptkit.provider.faults import reported
+                from gptkit.provider.errors import reported
 
                 raise reported(value["error"], exchange)
             yield value

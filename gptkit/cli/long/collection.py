@@ -27,8 +27,7 @@ from gptkit.output.formats import FORMATS
 if TYPE_CHECKING:
     from gptkit.cli.long.submission import Desk
     from gptkit.memory.pending import Shard
-    from gptkit.provider.batch_results import Result
-    from gptkit.provider.batches import Batch
+    from gptkit.provider.batches import Batch, Result
 
 ASKED_BY_ITSELF = (DataFault, Incomplete, ProtocolFault, Refused)
 """Failures that the same request would meet again; an ordinary run knows what to do about them."""
