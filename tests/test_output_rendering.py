@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
-from gptkit.output.blocks import Blocks, CodeLines, FenceOpened
-from gptkit.output.highlight import Highlighter
+from gptkit.output.markdown_blocks import Blocks, CodeLines, FenceOpened
+from gptkit.output.markdown_inline import Highlighter, breaks
 from gptkit.output.rows import Rows
-from gptkit.output.wrapping import breaks
 
 
 def rows(text: str, width: int = 40) -> list[str]:

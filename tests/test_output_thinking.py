@@ -12,8 +12,7 @@ from fake.server import FakeServer
 from fake.wire import chunk, chunked, done, sse, stream_head
 
 from gptkit.core.chat import Event, Finished, Reasoning, Text
-from gptkit.output.sinks import PlainSink
-from gptkit.output.thinking import Thinking
+from gptkit.output.sinks import PlainSink, Thinking
 
 DONE = sse(chunk({}, finish="stop")) + done()
 

@@ -64,7 +64,7 @@ def sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -
 
 def _thinking(terminal: Terminal, inner: Sink | None) -> Sink:
     """Thoughts go to standard error, wherever the answer goes."""
-    from gptkit.output.thinking import Thinking
+    from gptkit.output.sinks import Thinking
 
     dim = terminal.stderr_is_terminal and styled(terminal.environ)
     return Thinking(inner, terminal.write_error, terminal.stderr_is_terminal, dim)
@@ -81,7 +81,7 @@ def _answer_sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown:
         return None
     if how.raw or form.rendering == "plain" or not markdown or terminal.is_dumb:
         return sinks.PlainSink(terminal.write)
-    from gptkit.output.punctual import Punctual
+    from gptkit.output.sinks import Punctual
 
     return Punctual(markdown_sink(terminal))
 
@@ -177,7 +177,7 @@ def _deliver(terminal: Terminal, how: Showing, pieces: Iterator[str]) -> None:
 
 
 def _json(record: object) -> Iterator[str]:
-    from gptkit.output.json_pieces import json_pieces
+    from gptkit.output.json_format import json_pieces
 
     return json_pieces(record)
 

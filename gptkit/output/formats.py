@@ -42,7 +42,7 @@ class _Code:
     parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:
-        from gptkit.output.code_blocks import code
+        from gptkit.output.extract import code
 
         found = code(text)
         if found is None:
@@ -59,7 +59,7 @@ class _Email:
     parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:
-        from gptkit.output.email_format import email
+        from gptkit.output.extract import email
 
         found = email(text)
         if found is None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from referencing import Resource
     from referencing._core import Resolver
 
+
 # fmt: off
 _STRICT = frozenset({
     "$schema", "$ref", "$defs", "definitions", "type", "title", "description", "properties", "required",
@@ -226,7 +227,7 @@ def _allows_strict(schema: object) -> bool:
 
 
 def _fenced(text: str) -> list[object]:
-    from gptkit.output.code_blocks import blocks
+    from gptkit.output.extract import blocks
 
     values = []
     for block in blocks(text):
@@ -289,3 +290,43 @@ def _integer(text: str) -> int:
 
 def _refused(name: str) -> Never:
     raise ValueError(f"{name} is not JSON")
+
+
+PIECE = 1 << 18
+"""Characters after which a piece is handed on."""
+
+
+def json_pieces(value: object) -> Iterator[str]:
+    """What `json.dumps(value, ensure_ascii=False, indent=2)` gives, a piece at a time."""
+    waiting: list[str] = []
+    size = 0
+    for token in _tokens(value, "\n"):
+        waiting.append(token)
+        size += len(token)
+        if size >= PIECE:
+            yield "".join(waiting)
+            waiting, size = [], 0
+    yield "".join(waiting)
+
+
+def _tokens(value: object, margin: str) -> Iterator[str]:
+    """`margin` is a line break and the spaces before what stands beside the value."""
+    if isinstance(value, str):
+        yield '"'
+        for start in range(0, len(value), PIECE):
+            yield json.dumps(value[start : start + PIECE], ensure_ascii=False)[1:-1]
+        yield '"'
+    elif isinstance(value, Mapping) and value:
+        yield "{"
+        for position, (name, inner) in enumerate(value.items()):
+            yield f"{',' if position else ''}{margin}  {json.dumps(str(name), ensure_ascii=False)}: "
+            yield from _tokens(inner, f"{margin}  ")
+        yield margin + "}"
+    elif isinstance(value, list | tuple) and value:
+        yield "["
+        for position, inner in enumerate(value):
+            yield f"{',' if position else ''}{margin}  "
+            yield from _tokens(inner, f"{margin}  ")
+        yield margin + "]"
+    else:
+        yield json.dumps(value, ensure_ascii=False)

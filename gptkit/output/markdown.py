@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.core.chat import Event, Reasoning, Text
 from gptkit.core.sanitize import VisibleStream
-from gptkit.output.blocks import Blocks
+from gptkit.output.markdown_blocks import Blocks
 from gptkit.output.rows import Rows
 
 if TYPE_CHECKING:

@@ -7,11 +7,8 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from gptkit.core.sanitize import visible
-from gptkit.output.blocks import DEEPEST, Block, CodeLines, FenceClosed, FenceOpened, Node, Unit
-from gptkit.output.highlight import Highlighter
-from gptkit.output.inline import FAINT, inline, styled
-from gptkit.output.tables import table
-from gptkit.output.wrapping import fold, wrap
+from gptkit.output.markdown_blocks import DEEPEST, Block, CodeLines, FenceClosed, FenceOpened, Node, Unit
+from gptkit.output.markdown_inline import FAINT, Highlighter, fold, inline, styled, table, wrap
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
+
 LONG_PARAGRAPH = 40
 """Source lines after which a paragraph is cut, so that long runs of lines settle as they come."""
 DEEPEST = 40
