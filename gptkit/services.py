@@ -212,7 +212,7 @@ class Services:
         known, unknown = self.history.spent(since)
         if not unknown:
             return known
-        from gptkit.history.charges import charges
+        from gptkit.history.query import charges
 
         with self.history.reading() as connection:
             found = charges(connection, "day", since, None)

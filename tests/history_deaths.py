@@ -21,7 +21,7 @@ from pathlib import Path
 from history_parts import STARTED, ending, opening, store
 from gptkit.core.files import write_atomic
 from gptkit.history.journal import begin
-from gptkit.history.transfer import json_lines
+from gptkit.history.export import json_lines
 folder, number = Path(sys.argv[1]), sys.argv[2]
 kept = store(folder)
 session, parent = kept.create("", "chat"), None

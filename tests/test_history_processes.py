@@ -19,7 +19,7 @@ from together import together
 
 from gptkit.core.errors import TryAgain
 from gptkit.history.journal import begin
-from gptkit.history.turnstile import session_lock
+from gptkit.history.store import session_lock
 
 MANY = 12
 """`tests/torture` has 64."""
@@ -28,7 +28,7 @@ APPENDING = """
 import sys, time
 from pathlib import Path
 from history_parts import ending, opening, store
-from gptkit.history.turnstile import session_lock
+from gptkit.history.store import session_lock
 folder, number = Path(sys.argv[1]), sys.argv[2]
 kept = store(folder)
 with session_lock(folder / "data" / "sessions", kept.required("s").id, lambda: time.sleep(0.01)):

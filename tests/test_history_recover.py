@@ -14,10 +14,10 @@ import pytest
 from history_parts import conversation, ending, integrity, opening, store
 
 from gptkit.core.errors import CannotRead, CannotWrite, GptkitError, NoInput
+from gptkit.history.export import json_lines
 from gptkit.history.recover import recover
-from gptkit.history.removal import remove
+from gptkit.history.remove import remove
 from gptkit.history.store import Store
-from gptkit.history.transfer import json_lines
 
 PAGE = 4096
 MANY = 120

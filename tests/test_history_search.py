@@ -10,7 +10,7 @@ from history_parts import STARTED, ending, opening, store
 
 from gptkit.history.search import places
 from gptkit.history.store import Store
-from gptkit.history.tokens import INDEXED
+from gptkit.history.tokenize import INDEXED
 
 TEXTS = {
     "chinese": "我们明天去北京大学参观",

@@ -11,8 +11,8 @@ from history_parts import STARTED, conversation, ending, integrity, opening, sto
 
 from gptkit.core.chat import Charge
 from gptkit.core.errors import NoInput, UsageFault
+from gptkit.history.export import forward
 from gptkit.history.store import Store
-from gptkit.history.transfer import forward
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import pytest
 from history_parts import conversation, ending, integrity, opening, store
 
 from gptkit.core.errors import DataFault
+from gptkit.history.export import Taken, json_lines, markdown, pieces_of, take
 from gptkit.history.store import Store
-from gptkit.history.taking import Taken, take
-from gptkit.history.transfer import json_lines, markdown, pieces_of
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ def _told(taken: Taken) -> str:
 
 def _charge(services: Services, taken: Taken) -> None:
     from gptkit.history.model import new_opening_id
-    from gptkit.history.writing import charge
+    from gptkit.history.schema import charge
 
     with services.history.writing() as connection:
         names = ("", taken.prompt)

@@ -180,7 +180,7 @@ class Conversation:
         if self.session is None or not self.is_recorded:
             yield
             return
-        from gptkit.history.turnstile import session_lock
+        from gptkit.history.store import session_lock
 
         terminal, name = self.services.terminal, self.session.name or self.session.id
         until = terminal.now() + PATIENCE

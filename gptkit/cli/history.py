@@ -81,7 +81,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the turns of a session, oldest first."""
-    from gptkit.history.transfer import forward
+    from gptkit.history.export import forward
 
     services = _services(ctx)
     store = services.history
@@ -136,7 +136,7 @@ def export(
 ) -> None:
     """Write sessions out: all that 'gptkit history import' needs, or Markdown."""
     from gptkit.cli.transfer import write
-    from gptkit.history.transfer import json_lines, markdown
+    from gptkit.history.export import json_lines, markdown
 
     services = _services(ctx)
     if as_json and form is Format.markdown:
@@ -158,7 +158,7 @@ def import_(
 ) -> None:
     """Add what 'gptkit history export' wrote; what is there already is not added again."""
     from gptkit.cli.transfer import opened
-    from gptkit.history.taking import take
+    from gptkit.history.export import take
 
     services = _services(ctx)
     with opened(services.terminal, file) as lines:

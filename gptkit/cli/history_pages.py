@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gptkit.core.chat import Text
 from gptkit.core.sanitize import one_line, visible
 from gptkit.core.table import columns
-from gptkit.history.transfer import pieces_of
+from gptkit.history.export import pieces_of
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal

@@ -197,7 +197,7 @@ class Talk:
         return self._weight.tokens
 
     def _recorded_tokens(self) -> int:
-        from gptkit.history.charges import weight
+        from gptkit.history.query import weight
 
         with self._conversation.store.reading() as connection:
             found = (weight(connection, turn.id) for turn in islice(self._conversation.chain(), NOTED))

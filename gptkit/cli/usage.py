@@ -12,7 +12,7 @@ from gptkit.cli.spending import Spending, Sum
 from gptkit.core.table import columns
 
 if TYPE_CHECKING:
-    from gptkit.history.ledger import Grouping
+    from gptkit.history.store import Grouping
     from gptkit.services import Services
 
 app = typer.Typer()
@@ -67,7 +67,7 @@ class Month:
 
 
 def _spending(services: Services, by: Grouping, since: float, until: float | None) -> Spending:
-    from gptkit.history.charges import charges
+    from gptkit.history.query import charges
 
     found = Spending(services.prices)
     if services.history.path is not None and services.history.path.exists():  # asking does not make one

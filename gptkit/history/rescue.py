@@ -6,11 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import UsageFault
-from gptkit.history import reading
-from gptkit.history.model import OPENING_ID, SESSION_ID, STATES
-from gptkit.history.names import session_name
-from gptkit.history.removal import count_again
-from gptkit.history.tokens import indexed
+from gptkit.history import query as reading
+from gptkit.history.model import OPENING_ID, SESSION_ID, STATES, session_name
+from gptkit.history.remove import count_again
+from gptkit.history.tokenize import indexed
 
 if TYPE_CHECKING:
     import sqlite3

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from gptkit.core.chat import Charge
+from gptkit.history.model import Ending, Opening, new_session_id, storable
+from gptkit.history.tokenize import indexed
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from gptkit.core.sqlite import Migration
+
 
 APPLICATION_ID = 0x67707468
 """`gpth` at byte 68 of the file."""
@@ -101,3 +110,151 @@ _FIRST = (
     "CREATE VIRTUAL TABLE words USING fts5 (body, signs, content = '', tokenize = 'porter unicode61')",
 )
 MIGRATIONS: Sequence[Migration] = (_first,)
+
+
+COLUMNS = (
+    *("uid", "parent", "session", "depth", "place", "state", "prompt", "model", "reason", "cause", "code"),
+    *("request_id", "attempts", "first", "started", "seconds"),
+    *("prompt_tokens", "completion_tokens", "estimated", "cost"),
+)
+TEXTS = ("system", "user", "answer", "request", "notes")
+_LONG = 8 << 20
+"""Characters of a text from which on its copies in SQLite weigh on the memory of a run."""
+_INSERT_TURN = f"INSERT INTO turns ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_INSERT_TEXTS = f"INSERT INTO texts (turn, {', '.join(TEXTS)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+
+
+def store(connection: sqlite3.Connection, opening: Opening, ending: Ending, moves_on: bool) -> int:
+    """The id of the turn; a turn that is there already stays as it is.
+
+    The session's head becomes the new turn; unless `moves_on`, only if it was the turn's parent.
+    """
+    known = connection.execute("SELECT id FROM turns WHERE uid = ?", (opening.id,)).fetchone()
+    if known:
+        return int(known[0])
+    parent = _existing(connection, opening.parent)
+    session = _session(connection, opening)
+    turn = insert(
+        connection,
+        {
+            **_plain(opening, ending),
+            "parent": parent,
+            "session": session,
+            **sums(ending.charges),
+        },
+    )
+    charge(connection, opening.id, turn, (session, opening.prompt), ending.charges)
+    connection.execute(
+        "UPDATE sessions SET head = ?, updated = max(updated, ?) WHERE id = ? AND (? OR head IS ?)",
+        (turn, opening.started + ending.seconds, session, moves_on, parent),
+    )
+    return turn
+
+
+def insert(connection: sqlite3.Connection, record: Mapping[str, object]) -> int:
+    """A turn by its columns, without `depth` and `place`; the parent, if any, must be there."""
+    values = {key: storable(value) if isinstance(value, str) else value for key, value in record.items()}
+    if len(str(values["answer"])) > _LONG:
+        _give_back_memory()
+    values["depth"] = _depth(connection, record["parent"])
+    values["place"] = place = _place(connection, float(str(record["started"])))
+    turn = connection.execute(_INSERT_TURN, [values[name] for name in COLUMNS]).lastrowid or 0
+    connection.execute(_INSERT_TEXTS, (turn, *(values[name] for name in TEXTS)))
+    words = indexed(str(values["user"]), str(values["answer"]))
+    connection.execute("INSERT INTO words (rowid, body, signs) VALUES (?, ?, ?)", (place, *words))
+    return turn
+
+
+def charge(
+    connection: sqlite3.Connection,
+    origin: str,
+    turn: int | None,
+    names: tuple[str, str],
+    charges: Iterable[Charge],
+) -> None:
+    """`names` are the session's id and the prompt's name; `origin` is what the charges belong to."""
+    session, prompt = names
+    rows = (
+        (origin, number, turn, session, prompt, *one._replace(model=storable(one.model)))
+        for number, one in enumerate(charges)
+    )
+    connection.executemany(
+        "INSERT INTO charges (origin, number, turn, session, prompt, model, purpose, host,"
+        " prompt_tokens, completion_tokens, estimated, cost, started, seconds)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        rows,
+    )
+
+
+def json_text(value: object) -> str:
+    return json.dumps(dict(value) if isinstance(value, Mapping) else value, ensure_ascii=False, default=str)
+
+
+def unused_session_id(connection: sqlite3.Connection) -> str:
+    while True:
+        found = new_session_id()
+        if not connection.execute("SELECT 1 FROM sessions WHERE id = ?", (found,)).fetchone():
+            return found
+
+
+def _plain(opening: Opening, ending: Ending) -> dict[str, object]:
+    """What a turn takes over as it is: most of it is named alike."""
+    given = {**opening._asdict(), **ending._asdict()}
+    return {
+        **{name: given[name] for name in (*COLUMNS, *TEXTS) if name in given},
+        "uid": opening.id,
+        "model": ending.model or opening.model,
+        "request": json_text(opening.request),
+        "notes": json_text(ending.notes),
+    }
+
+
+def _session(connection: sqlite3.Connection, opening: Opening) -> str:
+    """The turn's session; one that was removed while the turn was under way is there again."""
+    session = opening.session or unused_session_id(connection)
+    connection.execute(
+        "INSERT INTO sessions VALUES (?, '', ?, ?, ?, NULL) ON CONFLICT (id) DO NOTHING",
+        (storable(session), storable(opening.prompt), opening.started, opening.started),
+    )
+    return session
+
+
+def _existing(connection: sqlite3.Connection, turn: int | None) -> int | None:
+    found = connection.execute("SELECT id FROM turns WHERE id = ?", (turn,)).fetchone()
+    return int(found[0]) if found else None
+
+
+def _depth(connection: sqlite3.Connection, parent: object) -> int:
+    found = connection.execute("SELECT depth FROM turns WHERE id = ?", (parent,)).fetchone()
+    return int(found[0]) + 1 if found else 1
+
+
+def _place(connection: sqlite3.Connection, started: float) -> int:
+    """Microseconds since 1970; after all others of its second where another turn began with it."""
+    place = round(started * 1e6)
+    while connection.execute("SELECT 1 FROM turns WHERE place = ?", (place,)).fetchone():
+        last = connection.execute(
+            "SELECT max(place) FROM turns WHERE place >= ? AND place < ?", (place, place + 1_000_000)
+        ).fetchone()
+        place = int(last[0]) + 1
+    return place
+
+
+def _give_back_memory() -> None:
+    """The pieces that a long answer came in are freed by now, but glibc keeps 64 MiB of such for later."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):  # other C libraries have no such function
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def sums(charges: Iterable[Charge]) -> dict[str, object]:
+    charges = list(charges)
+    costs = [one.cost for one in charges]
+    return {
+        "prompt_tokens": sum(one.prompt_tokens for one in charges),
+        "completion_tokens": sum(one.completion_tokens for one in charges),
+        "estimated": any(one.estimated for one in charges),
+        "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
+    }

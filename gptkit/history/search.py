@@ -6,8 +6,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.history import reading
-from gptkit.history.tokens import folded, parts, query
+from gptkit.history import query as reading
+from gptkit.history.tokenize import folded, parts, query
 
 if TYPE_CHECKING:
     import sqlite3

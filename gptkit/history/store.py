@@ -7,13 +7,15 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gptkit.core.chat import Charge
 from gptkit.core.errors import CannotWrite, GptkitError, NoInput, TryAgain, UsageFault
+from gptkit.core.files import alone
 from gptkit.core.sanitize import one_line
 from gptkit.core.sqlite import Access
-from gptkit.history import reading, writing
+from gptkit.history import query as reading
+from gptkit.history import schema as writing
 from gptkit.history.journal import Journal, orphans
 from gptkit.history.model import (
     SESSION_ID,
@@ -23,15 +25,19 @@ from gptkit.history.model import (
     Summary,
     Turn,
     new_opening_id,
+    session_name,
     storable,
 )
-from gptkit.history.names import session_name
 from gptkit.history.schema import APPLICATION_ID, HINT, MIGRATIONS
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from gptkit.history.search import Found
+
 
 _BLOCKS = (8, 64, 256)
 """Turns of a chain that are read at once: few where perhaps only the last is wanted."""
@@ -199,14 +205,13 @@ class Store(Access):
 
     def spent(self, since: float) -> tuple[float, int]:
         """US dollars as far as prices are known, and the number of requests where they are not."""
-        from gptkit.history.ledger import spent
 
         with self.reading() as connection:
             return spent(connection, since)
 
     def remove(self, session: Session | str) -> int:
         """Remove a session and its turns, but for those that another one shares; returns how many."""
-        from gptkit.history.removal import remove
+        from gptkit.history.remove import remove
 
         session_id = self._id(session)
         with self.writing() as connection:
@@ -216,7 +221,7 @@ class Store(Access):
 
     def purge(self, before: float | None) -> int:
         """Remove all turns that began before a time, or all; returns how many. What was spent stays."""
-        from gptkit.history.removal import purge
+        from gptkit.history.remove import purge
 
         with self.writing() as connection:
             count = purge(connection, before)
@@ -254,3 +259,22 @@ class Store(Access):
 
     def _id(self, session: Session | str) -> str:
         return session.id if isinstance(session, Session) else self.required(session).id
+
+
+def session_lock(folder: Path, session_id: str, wait: Callable[[], object]) -> AbstractContextManager[None]:
+    """Work alone on a session. `wait` is called again and again while another process has it.
+
+    `wait` sleeps a moment, and raises when that has been long enough. Raises CannotWrite.
+    """
+    return alone(folder / f"{session_id}.lock", wait)
+
+
+Grouping = Literal["day", "model", "command", "session"]
+
+
+def spent(connection: sqlite3.Connection, since: float) -> tuple[float, int]:
+    """US dollars as far as prices are known, and the number of requests where they are not."""
+    row = connection.execute(
+        "SELECT total(cost), count(*) - count(cost) FROM charges WHERE started >= ?", (since,)
+    ).fetchone()
+    return float(row[0]), int(row[1])

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from gptkit.core.chat import Charge
-from gptkit.history import writing
+from gptkit.history import schema as writing
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.history.store import Store
 

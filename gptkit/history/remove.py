@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptkit.history.tokens import indexed
+from gptkit.history.tokenize import indexed
 
 if TYPE_CHECKING:
     import sqlite3
+
 
 _KEPT = """
     WITH RECURSIVE kept (id) AS (
