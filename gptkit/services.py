@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from gptkit.core.chat import Endpoint, Event, OutputFormat, Provider, Request
 from gptkit.core.errors import UsageFault
 from gptkit.core.paths import Paths, paths
-from gptkit.engine.budget import Budget, Cap
-from gptkit.engine.work import Means, Policy
+from gptkit.exchange.budget import Budget, Cap
+from gptkit.exchange.invocation import Means, Policy
 from gptkit.settings.load import Settings, load
 from gptkit.templates.template import Template, Vocabulary
 
 if TYPE_CHECKING:
     from gptkit.core.prices import Prices
     from gptkit.core.terminal import Terminal
-    from gptkit.engine.capabilities import Capability, HousekeepingCommand
+    from gptkit.exchange.capability import Capability, HousekeepingCommand
     from gptkit.history.journal import Journal
     from gptkit.history.model import Opening
     from gptkit.history.store import Store

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gptkit.core.chat import Event, Finished, Message, OutputFormat, Rendering, Request, Text, Usage
-from gptkit.engine.budget import Budget
-from gptkit.engine.work import Means, Policy
+from gptkit.exchange.budget import Budget
+from gptkit.exchange.invocation import Means, Policy
 from gptkit.output.json_format import JsonFormat
 
 Answer = Sequence[Event | Exception | float]

@@ -17,10 +17,10 @@ from gptkit.cli.parts import parts
 from gptkit.core.errors import NoPermission, UsageFault
 from gptkit.core.terminal import memory_terminal
 from gptkit.documents.formats.plain import Plain
-from gptkit.engine.budget import Budget
 from gptkit.engine.long.lacking import lacking_pieces
 from gptkit.engine.long.values import Job
-from gptkit.engine.work import Invocation
+from gptkit.exchange.budget import Budget
+from gptkit.exchange.invocation import Invocation
 
 PROMPT = template("description: d\nsystem: Shout.\noutput: text\n")
 TEXT = "One paragraph.\n\nThe second, 第二段。\n"

@@ -9,8 +9,8 @@ from engine_parts import Answer, Parts, Shown, said
 
 from gptkit.core.chat import Defect, Finished, Message, Rendering, Text, Usage
 from gptkit.core.errors import GptkitError, Incomplete, OverBudget, TryAgain
-from gptkit.engine.ask import ask
-from gptkit.engine.work import Invocation, Outcome
+from gptkit.exchange.ask import ask
+from gptkit.exchange.invocation import Invocation, Outcome
 from gptkit.templates.template import Template
 
 HAIKU = Invocation(Template("haiku", "f", "x", system="Be brief."), "gpt-0", "rain")

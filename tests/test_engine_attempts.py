@@ -19,8 +19,8 @@ from gptkit.core.errors import (
     TryAgain,
     Unavailable,
 )
-from gptkit.engine.attempts import exchange
-from gptkit.engine.work import Policy
+from gptkit.exchange.invocation import Policy
+from gptkit.exchange.retry import exchange
 
 
 def busy(wait: float | None = None) -> TryAgain:

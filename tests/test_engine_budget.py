@@ -9,8 +9,8 @@ from engine_parts import Parts, Shown, question, said
 
 from gptkit.core.chat import Charge, Finished, Message, Reply, Request, Text, Usage
 from gptkit.core.errors import BadConfiguration, GptkitError, OverBudget, Stopped, TryAgain
-from gptkit.engine.attempts import exchange
-from gptkit.engine.budget import Budget, Cap, Share, prompt_tokens
+from gptkit.exchange.budget import Budget, Cap, Share, prompt_tokens
+from gptkit.exchange.retry import exchange
 
 MILLION = 1_000_000
 

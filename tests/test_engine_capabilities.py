@@ -22,9 +22,9 @@ from gptkit.cli.parts import parts
 from gptkit.core.chat import Reply, Sink, Text
 from gptkit.core.terminal import memory_terminal
 from gptkit.core.yaml_tree import Node, Problem
-from gptkit.engine.ask import ask
-from gptkit.engine.capabilities import Capability, FileReport, HousekeepingCommand, run
-from gptkit.engine.work import Invocation, Means, Outcome
+from gptkit.exchange.ask import ask
+from gptkit.exchange.capability import Capability, FileReport, HousekeepingCommand, run
+from gptkit.exchange.invocation import Invocation, Means, Outcome
 from gptkit.services import Services
 from gptkit.templates.template import Parameter, Template, Vocabulary
 

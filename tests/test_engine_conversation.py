@@ -11,7 +11,7 @@ from engine_parts import Parts, said
 from gptkit.core.chat import Finished, Message, Text
 from gptkit.core.errors import Incomplete
 from gptkit.core.tokens import estimate
-from gptkit.engine.conversation import CUT, Kept, Past, recall, summarised, weight
+from gptkit.exchange.context import CUT, Kept, Past, recall, summarised, weight
 
 LONG = "word " * 400
 

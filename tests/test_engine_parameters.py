@@ -10,8 +10,8 @@ from engine_parts import Parts, Plain, Shown, question, said
 
 from gptkit.core.chat import Finished, Text
 from gptkit.core.errors import GptkitError, NoInput, TryAgain, Unavailable
-from gptkit.engine.attempts import exchange
-from gptkit.engine.work import Invocation, request
+from gptkit.exchange.invocation import Invocation, request
+from gptkit.exchange.retry import exchange
 from gptkit.templates.template import Template
 
 MANY, NEW = "max_tokens", "max_completion_tokens"

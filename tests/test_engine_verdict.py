@@ -6,7 +6,7 @@ import pytest
 
 from gptkit.core.chat import Reply
 from gptkit.core.errors import GptkitError, Incomplete, ProtocolFault, Refused, TryAgain
-from gptkit.engine.verdict import verdict
+from gptkit.exchange.retry import verdict
 
 NO_END = "the server never said that it is whole"
 ROWS: list[tuple[str, str | None, str, type[GptkitError], str, int]] = [

@@ -23,7 +23,7 @@ from gptkit.engine.long.asking import Surroundings
 from gptkit.engine.long.lacking import lacking_pieces
 from gptkit.engine.long.redo import done
 from gptkit.engine.long.values import Job
-from gptkit.engine.work import Invocation, Policy
+from gptkit.exchange.invocation import Invocation, Policy
 from gptkit.memory.pending import Pending
 from gptkit.provider.batches import Batches
 

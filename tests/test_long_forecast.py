@@ -15,7 +15,7 @@ from test_long_program import book
 
 from gptkit.core.chat import Message, Request
 from gptkit.core.tokens import estimate
-from gptkit.engine.budget import prompt_tokens
+from gptkit.exchange.budget import prompt_tokens
 
 ERROR = 1.02
 """What phrases that are settled on the way may add."""

@@ -27,12 +27,12 @@ from gptkit.core.errors import (
 )
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
-from gptkit.engine.budget import Budget
 from gptkit.engine.long.gate import Gate, gated
 from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done, Job
 from gptkit.engine.long.workshop import AHEAD
-from gptkit.engine.work import Invocation, Means, Policy
+from gptkit.exchange.budget import Budget
+from gptkit.exchange.invocation import Invocation, Means, Policy
 
 PROMPT = template("description: d\nsystem: Shout.\n")
 

@@ -12,12 +12,12 @@ from gptkit.core.errors import GptkitError, NoPermission, OverBudget, Refused, T
 from gptkit.core.tokens import estimate
 from gptkit.documents.formats.plain import Plain
 from gptkit.documents.pieces import Piece
-from gptkit.engine.budget import Budget
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered, parts
 from gptkit.engine.long.reducing import MISSING
 from gptkit.engine.long.tree import fits, groups, plan
 from gptkit.engine.long.values import Job
-from gptkit.engine.work import Invocation
+from gptkit.exchange.budget import Budget
+from gptkit.exchange.invocation import Invocation
 
 ROOM = 200
 

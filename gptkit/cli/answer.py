@@ -10,7 +10,7 @@ from gptkit.core.chat import OutputFormat, Reasoning, Reply, Request, Sink, Text
 from gptkit.core.errors import ProtocolFault, UsageFault
 from gptkit.core.redact import Redaction
 from gptkit.core.terminal import Terminal, styled
-from gptkit.engine.work import Invocation, Outcome
+from gptkit.exchange.invocation import Invocation, Outcome
 
 if TYPE_CHECKING:
     from gptkit.output.markdown import MarkdownSink

@@ -12,7 +12,7 @@ from gptkit.cli.long.submission import Desk, Submitted
 from gptkit.cli.long.submission import submit_missing as submitted
 from gptkit.core.errors import UsageFault
 from gptkit.engine.long.values import about
-from gptkit.engine.work import Means, Policy
+from gptkit.exchange.invocation import Means, Policy
 
 if TYPE_CHECKING:
     from gptkit.core.chat import Charge

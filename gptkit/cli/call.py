@@ -12,7 +12,7 @@ from gptkit.core.errors import CannotWrite, NoInput, UsageFault
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions
-    from gptkit.engine.capabilities import Greeting
+    from gptkit.exchange.capability import Greeting
     from gptkit.history.model import Session
     from gptkit.services import Services
     from gptkit.templates.template import Template, Value

@@ -12,17 +12,17 @@ from gptkit.cli import answer, invoking
 from gptkit.cli.record import Record, opening
 from gptkit.core.chat import Message, Reply
 from gptkit.core.errors import GptkitError, TooLong, TryAgain
-from gptkit.engine.budget import answer_room, prompt_tokens
-from gptkit.engine.capabilities import first_request, prepared, run
-from gptkit.engine.work import Invocation, Means, Outcome, request
+from gptkit.exchange.budget import answer_room, prompt_tokens
+from gptkit.exchange.capability import first_request, prepared, run
+from gptkit.exchange.invocation import Invocation, Means, Outcome, request
 from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
     from gptkit.cli.gather import Given
     from gptkit.cli.shared import SharedOptions
     from gptkit.core.chat import Request
-    from gptkit.engine.capabilities import Greeting
-    from gptkit.engine.conversation import Past
+    from gptkit.exchange.capability import Greeting
+    from gptkit.exchange.context import Past
     from gptkit.history.model import Opening, Session, Summary, Turn
     from gptkit.history.store import Store
     from gptkit.services import Services
@@ -222,7 +222,7 @@ class Conversation:
             first = Message("assistant", self.greeting.said)
             base = base._replace(turns=(first,), notes=self.greeting.notes)
         elif parent is not None:
-            from gptkit.engine.conversation import Kept, recall, summarised
+            from gptkit.exchange.context import Kept, recall, summarised
 
             chain = self.store.chain(parent)
             found = self.store.summary(parent)

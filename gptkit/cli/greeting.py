@@ -9,7 +9,7 @@ from gptkit.history.model import Ending, Opening, new_opening_id
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
-    from gptkit.engine.capabilities import Greeting
+    from gptkit.exchange.capability import Greeting
 
 
 def turn(conversation: Conversation, greeting: Greeting) -> int | None:

@@ -1,6 +1,6 @@
 """The commands that are written in Python, by name; each is imported when it is called."""
 
-from gptkit.engine.capabilities import HousekeepingCommand
+from gptkit.exchange.capability import HousekeepingCommand
 
 HOUSEKEEPING = (
     HousekeepingCommand("prompts", "gptkit.cli.prompts", "List, show, make, check and test prompt files."),

@@ -9,7 +9,7 @@ from gptkit.cli.gather import Given
 from gptkit.core.chat import OWN_PARAMETERS
 from gptkit.core.errors import UsageFault
 from gptkit.core.yaml_tree import typed
-from gptkit.engine.work import Invocation
+from gptkit.exchange.invocation import Invocation
 from gptkit.templates.template import Template
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from gptkit.templates import parse
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions
-    from gptkit.engine.capabilities import HousekeepingCommand
+    from gptkit.exchange.capability import HousekeepingCommand
     from gptkit.templates.library import Entry
     from gptkit.templates.template import Template, Value
 

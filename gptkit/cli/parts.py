@@ -12,7 +12,7 @@ from gptkit.services import Services
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
-    from gptkit.engine.capabilities import Capability
+    from gptkit.exchange.capability import Capability
 
 
 def parts(terminal: Terminal, capabilities: Sequence[Capability] = CAPABILITIES) -> Services:

@@ -13,7 +13,7 @@ from gptkit.cli.pages import page
 from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoPermission, UsageFault
 from gptkit.core.files import write_private
 from gptkit.core.yaml_tree import SIZE_CAP
-from gptkit.engine.work import Invocation, request
+from gptkit.exchange.invocation import Invocation, request
 from gptkit.templates import library as shelves
 from gptkit.templates import parse
 

@@ -17,7 +17,7 @@ from gptkit.templates import parse
 from gptkit.templates.library import Entry
 
 if TYPE_CHECKING:
-    from gptkit.engine.capabilities import FileReport
+    from gptkit.exchange.capability import FileReport
     from gptkit.services import Services
     from gptkit.templates.testing import Trial
 

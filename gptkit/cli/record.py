@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from gptkit.core.chat import Event, Message, Request, Sink, Text
 from gptkit.core.errors import GptkitError, Refused, Stopped
-from gptkit.engine.work import Invocation, Outcome
+from gptkit.exchange.invocation import Invocation, Outcome
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from gptkit.cli.answer import Showing
-    from gptkit.engine.budget import Budget
+    from gptkit.exchange.budget import Budget
     from gptkit.history.journal import Journal
     from gptkit.history.model import Ending, Opening, State
     from gptkit.history.store import Store

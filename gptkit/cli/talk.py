@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gptkit.cli.shared import SharedOptions
-    from gptkit.engine.capabilities import Greeting
+    from gptkit.exchange.capability import Greeting
     from gptkit.history.model import Session, Summary, Turn
     from gptkit.services import Services
 

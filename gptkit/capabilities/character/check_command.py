@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities.character.library import card_library
 from gptkit.core.errors import GptkitError, NoInput
-from gptkit.engine.capabilities import FileReport
+from gptkit.exchange.capability import FileReport
 
 if TYPE_CHECKING:
     from gptkit.services import Services

@@ -15,13 +15,13 @@ from gptkit.cli.shared import SharedOptions
 from gptkit.core.chat import Text
 from gptkit.core.errors import NoInput, UsageFault
 from gptkit.core.sanitize import one_line
-from gptkit.engine.capabilities import Greeting
+from gptkit.exchange.capability import Greeting
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.context import Cards
     from gptkit.cli.loop.commands import Desk
     from gptkit.cli.talk import Talk
-    from gptkit.engine.capabilities import Greeting
+    from gptkit.exchange.capability import Greeting
     from gptkit.services import Services
     from gptkit.templates.template import Template, Value
 

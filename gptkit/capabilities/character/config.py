@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.yaml_tree import Problem
-from gptkit.engine.capabilities import Capability, lazily, own_values
+from gptkit.exchange.capability import Capability, lazily, own_values
 from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:

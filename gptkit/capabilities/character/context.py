@@ -16,9 +16,9 @@ from gptkit.characters.dice import Dice
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataFault, UsageFault
 from gptkit.core.tokens import estimate
-from gptkit.engine.budget import LIMIT_NAMES
-from gptkit.engine.capabilities import Greeting
-from gptkit.engine.work import Invocation, rendered
+from gptkit.exchange.budget import LIMIT_NAMES
+from gptkit.exchange.capability import Greeting
+from gptkit.exchange.invocation import Invocation, rendered
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Card, Variable

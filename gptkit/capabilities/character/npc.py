@@ -18,16 +18,16 @@ from gptkit.cli.record import Record, opening
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataFault, GptkitError, TooLong
 from gptkit.core.tokens import estimate
-from gptkit.engine.budget import Share
-from gptkit.engine.structured import valued
-from gptkit.engine.work import Invocation, Means, Outcome, request
+from gptkit.exchange.ask import valued
+from gptkit.exchange.budget import Share
+from gptkit.exchange.invocation import Invocation, Means, Outcome, request
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.npc_events import Event
     from gptkit.characters.card import Action, Variable
     from gptkit.cli.shared import SharedOptions
-    from gptkit.engine.budget import Budget
-    from gptkit.engine.work import Invocation, Means
+    from gptkit.exchange.budget import Budget
+    from gptkit.exchange.invocation import Invocation, Means
     from gptkit.history.store import Store
     from gptkit.services import Services
     from gptkit.templates.template import Template, Value

@@ -12,12 +12,12 @@ from gptkit.characters import world
 from gptkit.characters.dice import Dice
 from gptkit.core.chat import Defect, Message, OutputFormat, Rendering, Request
 from gptkit.core.errors import GptkitError, Incomplete, Stopped
-from gptkit.engine.structured import structured
-from gptkit.engine.work import Means
+from gptkit.exchange.ask import structured
+from gptkit.exchange.invocation import Means
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Variable
-    from gptkit.engine.work import Means
+    from gptkit.exchange.invocation import Means
     from gptkit.templates.template import Value
 
 

@@ -11,15 +11,15 @@ from gptkit.capabilities.character.state import Memory, changed, memory, notes
 from gptkit.characters.dice import Dice
 from gptkit.core.chat import Finished, Message, Text
 from gptkit.core.errors import GptkitError, Incomplete, UsageFault
-from gptkit.engine.ask import answered, ask, both
-from gptkit.engine.work import rendered, request
+from gptkit.exchange.ask import answered, ask, both
+from gptkit.exchange.invocation import rendered, request
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.context import Cards
     from gptkit.characters.card import Variable
     from gptkit.characters.dice import Roll
     from gptkit.core.chat import Event, Request, Sink
-    from gptkit.engine.work import Invocation, Means, Outcome
+    from gptkit.exchange.invocation import Invocation, Means, Outcome
 
 
 MOST = 3

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gptkit.core.yaml_tree import Problem
-from gptkit.engine.capabilities import Capability, lazily
+from gptkit.exchange.capability import Capability, lazily
 
 if TYPE_CHECKING:
     from gptkit.cli.call import Call

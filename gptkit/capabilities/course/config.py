@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import UsageFault
 from gptkit.core.yaml_tree import Problem, mapping
-from gptkit.engine.capabilities import Capability, lazily, own_values
+from gptkit.exchange.capability import Capability, lazily, own_values
 from gptkit.templates.template import Parameter, Template, Value
 
 if TYPE_CHECKING:

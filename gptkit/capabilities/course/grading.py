@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from gptkit.capabilities.course import config
 from gptkit.core.chat import Finished, Message, Request, Text
 from gptkit.core.errors import Incomplete
-from gptkit.engine.structured import valued
-from gptkit.engine.work import Invocation, Means, Outcome
+from gptkit.exchange.ask import valued
+from gptkit.exchange.invocation import Invocation, Means, Outcome
 from gptkit.learning.arithmetic import wrong_sums
 from gptkit.learning.grading import Grade, Mark, graded, schema
 

@@ -10,8 +10,8 @@ from gptkit.capabilities.course.grading import grade, rubric_files
 from gptkit.capabilities.course.record import courses, keep, record
 from gptkit.capabilities.course.socratic import guided, progress
 from gptkit.core.errors import NoInput, UsageFault
-from gptkit.engine.ask import ask
-from gptkit.engine.work import request
+from gptkit.exchange.ask import ask
+from gptkit.exchange.invocation import request
 from gptkit.learning.arithmetic import wrong_sums
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gptkit.capabilities.course.record import Courses
     from gptkit.core.chat import Sink
-    from gptkit.engine.work import Invocation, Means, Outcome
+    from gptkit.exchange.invocation import Invocation, Means, Outcome
     from gptkit.learning.arithmetic import WrongSum
     from gptkit.learning.grading import Rubric
     from gptkit.learning.model import Learner

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from gptkit.capabilities.course import config
 from gptkit.core.chat import Message, Request
 from gptkit.core.errors import GptkitError, Stopped
-from gptkit.engine.structured import structured
+from gptkit.exchange.ask import structured
 from gptkit.learning.model import WORD
 from gptkit.learning.update import SCHEMA, applied
 
 if TYPE_CHECKING:
-    from gptkit.engine.work import Invocation, Means
+    from gptkit.exchange.invocation import Invocation, Means
     from gptkit.learning.grading import Rubric
     from gptkit.learning.model import Learner
 

@@ -15,8 +15,8 @@ from gptkit.core.chat import Message, Request
 from gptkit.core.errors import GptkitError, NoInput, UsageFault
 from gptkit.core.table import columns
 from gptkit.core.yaml_tree import nearest
-from gptkit.engine.structured import valued
-from gptkit.engine.work import Invocation, Means, Outcome
+from gptkit.exchange.ask import valued
+from gptkit.exchange.invocation import Invocation, Means, Outcome
 from gptkit.learning.model import with_card
 from gptkit.learning.schedule import RATINGS, due, review
 from gptkit.output.formats import FORMATS

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.capabilities.course import config
 from gptkit.core.chat import Defect, Finished, Message, Request, Text
 from gptkit.core.errors import GptkitError, Incomplete
-from gptkit.engine.ask import answered
-from gptkit.engine.structured import structured
-from gptkit.engine.work import Invocation, Means, Outcome, request
+from gptkit.exchange.ask import answered, structured
+from gptkit.exchange.invocation import Invocation, Means, Outcome, request
 
 if TYPE_CHECKING:
     from gptkit.core.chat import Reply, Sink

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from gptkit.core.yaml_tree import Problem, literal, mapping, nearest
-from gptkit.engine.capabilities import Capability, lazily
+from gptkit.exchange.capability import Capability, lazily
 from gptkit.templates.template import Parameter, Template
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from gptkit.core.errors import (
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Format, Piece
 from gptkit.engine.long.filed import unfiled
-from gptkit.engine.verdict import verdict
+from gptkit.exchange.retry import verdict
 from gptkit.output.formats import FORMATS
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.tokens import estimate
-from gptkit.engine.budget import prompt_tokens
 from gptkit.engine.long.asking import in_one_piece
 from gptkit.engine.long.lacking import newly
 from gptkit.engine.long.tree import longest, plan
+from gptkit.exchange.budget import prompt_tokens
 
 if TYPE_CHECKING:
     from gptkit.core.chat import OutputFormat, Request

@@ -34,7 +34,7 @@ from gptkit.documents.formats import FORMATS
 if TYPE_CHECKING:
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Memory
-    from gptkit.engine.work import Means
+    from gptkit.exchange.invocation import Means
     from gptkit.templates.template import Value
 
 OF_ONE_FILE = (DataFault, NoInput, CannotRead, Incomplete, Refused, ProtocolFault)

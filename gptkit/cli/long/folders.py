@@ -23,7 +23,7 @@ from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, Usag
 from gptkit.documents.formats import FORMATS
 from gptkit.documents.pieces import Piece
 from gptkit.engine.long.map import Share, mapped_all, placed
-from gptkit.engine.work import Means, Outcome
+from gptkit.exchange.invocation import Means, Outcome
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation

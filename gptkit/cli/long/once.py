@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job
-    from gptkit.engine.work import Means
+    from gptkit.exchange.invocation import Means
     from gptkit.memory.pending import Shard
     from gptkit.services import Services
 

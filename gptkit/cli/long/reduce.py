@@ -19,7 +19,7 @@ from gptkit.cli.long.setup import Source, job, patient_means, pieces_of
 from gptkit.core.chat import Message, Request
 from gptkit.core.errors import GptkitError, Incomplete
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered
-from gptkit.engine.work import Means, Outcome
+from gptkit.exchange.invocation import Means, Outcome
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation

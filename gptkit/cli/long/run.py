@@ -19,10 +19,10 @@ from gptkit.cli.long.progress import Progress, Tally
 from gptkit.cli.long.setup import Source, job, patient_means, pieces_of, working
 from gptkit.core.chat import Message, Reply, Request
 from gptkit.core.errors import GptkitError
-from gptkit.engine.budget import Budget
 from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done
-from gptkit.engine.work import Means, Outcome
+from gptkit.exchange.budget import Budget
+from gptkit.exchange.invocation import Means, Outcome
 from gptkit.templates.template import Template
 
 if TYPE_CHECKING:

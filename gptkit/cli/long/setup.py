@@ -21,7 +21,7 @@ from gptkit.documents.glossary import Glossary
 from gptkit.documents.pieces import Format, Piece
 from gptkit.documents.stream import lines
 from gptkit.engine.long.values import Job, Memory
-from gptkit.engine.work import Invocation, Means, Policy
+from gptkit.exchange.invocation import Invocation, Means, Policy
 from gptkit.templates.template import Template, Value
 
 if TYPE_CHECKING:

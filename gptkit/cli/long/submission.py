@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gptkit.core.errors import DataFault, GptkitError, OverBudget, Unavailable
-from gptkit.engine.attempts import FIRST_PAUSE, LONGEST_PAUSE, without_rejected
 from gptkit.engine.long.filed import filed
 from gptkit.engine.long.values import about
+from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE, without_rejected
 
 if TYPE_CHECKING:
     from gptkit.core.chat import Request
     from gptkit.documents.pieces import Format
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job, Memory
-    from gptkit.engine.work import Means, Policy, Rejections
+    from gptkit.exchange.invocation import Means, Policy, Rejections
     from gptkit.memory.pending import Pending, Row
     from gptkit.provider.batches import Batch, Batches
 

@@ -11,7 +11,7 @@ from gptkit.core.chat import Message, OutputFormat, Request
 from gptkit.documents.glossary import Term
 from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.long.values import Job
-from gptkit.engine.work import request
+from gptkit.exchange.invocation import request
 
 POLICY = 1
 """Number of the rules by which a piece is asked for; answers that came by others are not taken."""

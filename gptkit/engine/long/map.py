@@ -13,7 +13,7 @@ from gptkit.engine.long.asking import Surroundings
 from gptkit.engine.long.redo import done
 from gptkit.engine.long.values import Done, Job
 from gptkit.engine.long.workshop import Workshop
-from gptkit.engine.work import Means
+from gptkit.exchange.invocation import Means
 
 BEFORE = 300
 """Characters of the source before a piece that it is sent with."""

@@ -8,11 +8,11 @@ from gptkit.documents.formats.proof import line_finder
 from gptkit.documents.formats.units import unit_line_finder
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
-from gptkit.engine.ask import answered
 from gptkit.engine.long import asking
 from gptkit.engine.long.asking import Surroundings, again, key
 from gptkit.engine.long.values import Done, How, Job, Memory, about
-from gptkit.engine.work import Means
+from gptkit.exchange.ask import answered
+from gptkit.exchange.invocation import Means
 
 NUMBER = "number"
 """The kind of what may be wrong with an answer that is used all the same: it is nearer to the truth than the

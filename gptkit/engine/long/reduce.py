@@ -13,13 +13,13 @@ from gptkit.documents.chunk import lines_of
 from gptkit.documents.formats.plain import Plain
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Piece
-from gptkit.engine.ask import answered
 from gptkit.engine.long.asking import in_one_piece, key_of, with_rules
 from gptkit.engine.long.reducing import Result, Steps, last_rules, together
 from gptkit.engine.long.tree import fits, groups
 from gptkit.engine.long.values import Job, about
 from gptkit.engine.long.workshop import Workshop
-from gptkit.engine.work import Means, Outcome, request
+from gptkit.exchange.ask import answered
+from gptkit.exchange.invocation import Means, Outcome, request
 
 OVER = 1.5
 """A piece whose source is so much longer than what is asked for, mostly since a format hides much of it

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 from gptkit.documents.glossary import Glossary
 from gptkit.documents.held import Held
 from gptkit.documents.pieces import Finding, Format, Piece
-from gptkit.engine.work import Invocation
+from gptkit.exchange.invocation import Invocation
 
 How = Literal["through", "memory", "answer", "source"]
 """Where a piece's text comes from: nothing was to be done; an earlier answer; a new one; the source

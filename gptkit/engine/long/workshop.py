@@ -8,9 +8,9 @@ from threading import Condition, Thread
 from typing import Generic, TypeVar
 
 from gptkit.core.errors import GptkitError, OverBudget, TryAgain
-from gptkit.engine.attempts import LONGEST_PAUSE
 from gptkit.engine.long.gate import Abandoned, Gate, gated
-from gptkit.engine.work import Means
+from gptkit.exchange.invocation import Means
+from gptkit.exchange.retry import LONGEST_PAUSE
 
 AHEAD = 4
 """Things for each worker that are read ahead of the one that is awaited: memory does not grow with the

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gptkit.core.chat import Event, Request, Sink
 from gptkit.core.errors import InternalFault
 from gptkit.core.yaml_tree import Problem
-from gptkit.engine.ask import ask
-from gptkit.engine.work import Invocation, Means, Outcome
+from gptkit.exchange.ask import ask
+from gptkit.exchange.invocation import Invocation, Means, Outcome
 from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import Node
+
 
 Run = Callable[[Invocation, Means, Sink | None], Outcome]
 Prepare = Callable[[Invocation, Mapping[str, object]], Invocation]

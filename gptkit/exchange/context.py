@@ -1,15 +1,12 @@
 """What of a conversation goes into the next request: its turns, or a summary of those that do not fit."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from gptkit.core.chat import Message, Request
 from gptkit.core.tokens import estimate
-from gptkit.engine.ask import answered
-from gptkit.engine.work import Means
-
-if TYPE_CHECKING:
-    pass
+from gptkit.exchange.ask import answered
+from gptkit.exchange.invocation import Means
 
 CUT = "\n\n[cut off here; this answer is not whole]"
 """Closes an answer of which only a part came, wherever it is sent back."""

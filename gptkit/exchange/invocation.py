@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from gptkit.core.chat import Message, OutputFormat, Provider, Reply, Request
 from gptkit.core.errors import GptkitError, NoInput
-from gptkit.engine.budget import Budget
+from gptkit.exchange.budget import Budget
 from gptkit.templates.render import messages
 from gptkit.templates.template import Template, Value
 
