@@ -89,7 +89,6 @@ _NOTHING = object()
 
 def _change(path: Path, changes: Sequence[tuple[Sequence[str], object]]) -> None:
     from gptkit.core.files import locked, write_atomic
-    from gptkit.settings import edit
 
     with locked(path.parent):
         text = file_text(path)
@@ -97,10 +96,10 @@ def _change(path: Path, changes: Sequence[tuple[Sequence[str], object]]) -> None
         wanted = _meaning(before, path)
         for keys, value in changes:
             if value is _NOTHING:
-                after = edit.without(after, keys)
+                after = without(after, keys)
                 _take_away(wanted, keys)
             else:
-                after = edit.with_value(after, keys, value)
+                after = with_value(after, keys, value)
                 _put(wanted, keys, value)
         if _meaning(after, path) != wanted:
             raise BadConfiguration(
