@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from gptkit.documents.held import Held
 from gptkit.memory.store import Memory
+from gptkit.text.pieces import Held
 
 STARTED = 1_780_000_000.0
 """A day in 2026."""

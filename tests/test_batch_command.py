@@ -16,11 +16,11 @@ from gptkit.cli.long.submission import Submitted
 from gptkit.cli.parts import parts
 from gptkit.core.errors import NoPermission, UsageFault
 from gptkit.core.terminal import memory_terminal
-from gptkit.documents.formats.plain import Plain
 from gptkit.engine.long.lacking import lacking_pieces
 from gptkit.engine.long.values import Job
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation
+from gptkit.text.formats.plain import Plain
 
 PROMPT = template("description: d\nsystem: Shout.\noutput: text\n")
 TEXT = "One paragraph.\n\nThe second, 第二段。\n"

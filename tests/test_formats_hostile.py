@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from gptkit.core.errors import DataFault
 from gptkit.core.tokens import estimate
-from gptkit.documents.chunk import lines_of
-from gptkit.documents.formats import FORMATS, format_named
-from gptkit.documents.formats.catalog import encoded
-from gptkit.documents.pieces import MARK, Format, Piece
+from gptkit.text.chunk import lines_of
+from gptkit.text.formats import FORMATS, format_named
+from gptkit.text.formats.po_catalog import encoded
+from gptkit.text.pieces import MARK, Format, Piece
 
 ROOM = 60
 SIGNS = ["⟦", "⟧", "⟦0⟧", "⟦#1⟧", "⟦⟧", "\\", "\\⟦", "\\⟧", "`", "``", "`a`", "`⟦1⟧`", "  \n", "\\\n", "\n"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import lines_of, pieces_of, shout, translated, units
 
-from gptkit.documents.formats.html import Html
+from gptkit.text.formats.html import Html
 
 
 @pytest.mark.parametrize(

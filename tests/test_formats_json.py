@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
 from gptkit.core.errors import DataFault, UsageFault
-from gptkit.documents.formats.json import Json
-from gptkit.documents.formats.markdown import Markdown
+from gptkit.text.formats.json import Json
+from gptkit.text.formats.markdown import Markdown
 
 MESSAGES = """{
   "id": "btn_ok", "version": "1.2.0",

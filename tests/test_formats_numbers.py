@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptkit.documents.formats.numbers import differences
+from gptkit.text.checks.numbers import differences
 
 SAME = [
     ("1,500 items, 12,345,678 in all", "1.500 Einträge, 12 345 678 insgesamt"),

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.formats.catalog import encoded, entries
-from gptkit.documents.formats.po import Po
+from gptkit.text.formats.po import Po
+from gptkit.text.formats.po_catalog import encoded, entries
 
 RUSSIAN = (
     "nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<12 || n%100>14) ? 1 : 2);"

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from unit_formats import lines_of, shout
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.formats.catalog import entries
-from gptkit.documents.formats.plural_rules import LANGUAGES, locale_of
-from gptkit.documents.formats.po import Po
-from gptkit.documents.pieces import joined_units
+from gptkit.text.formats.po import Po
+from gptkit.text.formats.po_catalog import LANGUAGES, entries, locale_of
+from gptkit.text.pieces import joined_units
 
 TEMPLATE = """# SOME DESCRIPTIVE TITLE.
 #, fuzzy

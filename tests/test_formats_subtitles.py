@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import found, pieces_of, shout, translated, units
 
-from gptkit.documents.formats.subtitles import SubRip, WebVtt
-from gptkit.documents.formats.units import UnitFormat
+from gptkit.text.formats.subtitles import SubRip, WebVtt
+from gptkit.text.formats.units import UnitFormat
 
 FILM = (
     "1\r\n00:00:06,500 --> 00:00:09,000\r\n<i>About 2 months ago</i>\r\nI found myself here\r\n\r\n"

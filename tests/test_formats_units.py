@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from unit_formats import pieces_of
 
 from gptkit.core.errors import UsageFault
-from gptkit.documents.formats import format_named, format_of
-from gptkit.documents.formats.json import Json
-from gptkit.documents.formats.po import Po
-from gptkit.documents.formats.subtitles import SubRip
-from gptkit.documents.formats.units import UnitFormat
-from gptkit.documents.formats.yaml import Yaml
+from gptkit.text.formats import format_named, format_of
+from gptkit.text.formats.json import Json
+from gptkit.text.formats.po import Po
+from gptkit.text.formats.subtitles import SubRip
+from gptkit.text.formats.units import UnitFormat
+from gptkit.text.formats.yaml import Yaml
 
 Rows = Sequence[str]
 

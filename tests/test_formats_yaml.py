@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.formats.yaml import Yaml
+from gptkit.text.formats.yaml import Yaml
 
 RAILS = """# Rails
 en:

@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 from unit_formats import pieces_of
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.formats.subtitles import SubRip
-from gptkit.documents.formats.units import unit_line_finder
-from gptkit.documents.glossary import Glossary, Term
-from gptkit.documents.pieces import Finding
-from gptkit.documents.terminology import glossary_of
+from gptkit.text.formats.subtitles import SubRip
+from gptkit.text.formats.units import unit_line_finder
+from gptkit.text.glossary import Glossary, Term, glossary_of
+from gptkit.text.pieces import Finding
 
 TBX_2 = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE martif SYSTEM "TBXcoreStructV02.dtd">

@@ -16,9 +16,9 @@ from gptkit.learning import grading, update, write
 from gptkit.learning.grading import Criterion, Grade, Mark, Rubric, graded
 from gptkit.learning.model import CARDS, TOPICS, WEIGHT, Card, Learner, Mistake, Topic, weight
 from gptkit.learning.parse import learner
-from gptkit.learning.quotes import is_quoted
 from gptkit.learning.rubrics import rubric
 from gptkit.learning.update import SCHEMA, applied
+from gptkit.text.quotes import is_quoted
 
 SHANGHAI = timezone(timedelta(hours=8))
 NOW = datetime(2026, 11, 30, 1, 2, 3, 4, tzinfo=SHANGHAI)

@@ -18,7 +18,6 @@ from test_long_map import PROMPT, Kept, Words
 from gptkit.cli.long.collection import Taken, collected
 from gptkit.cli.long.submission import Desk, Submitted, submit_missing
 from gptkit.core.errors import CannotWrite, GptkitError, Incomplete, OverBudget, TryAgain, Unavailable
-from gptkit.documents.held import Held
 from gptkit.engine.long.asking import Surroundings
 from gptkit.engine.long.lacking import lacking_pieces
 from gptkit.engine.long.redo import done
@@ -26,6 +25,7 @@ from gptkit.engine.long.values import Job
 from gptkit.exchange.invocation import Invocation, Policy
 from gptkit.memory.pending import Pending
 from gptkit.provider.batches import Batches
+from gptkit.text.pieces import Held
 
 TEXT = "".join(f"line {number}\n" for number in range(1, 8))
 

@@ -8,9 +8,9 @@ from test_long_map import Kept, Model
 from test_long_reduce import ROOM, book, job, numbers, pieces
 
 from gptkit.core.errors import TooLong
-from gptkit.documents.held import Held
 from gptkit.engine.long.lacking import Lacking, lacking_parts
 from gptkit.engine.long.reduce import concluded, gathered
+from gptkit.text.pieces import Held
 
 
 def lacking(text: str, memory: Kept, fresh: bool = False) -> list[Lacking]:

@@ -10,14 +10,14 @@ from test_long_map import PROMPT, Kept, Model
 
 from gptkit.core.errors import GptkitError, NoPermission, OverBudget, Refused, TooLong
 from gptkit.core.tokens import estimate
-from gptkit.documents.formats.plain import Plain
-from gptkit.documents.pieces import Piece
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered, parts
 from gptkit.engine.long.reducing import MISSING
 from gptkit.engine.long.tree import fits, groups, plan
 from gptkit.engine.long.values import Job
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation
+from gptkit.text.formats.plain import Plain
+from gptkit.text.pieces import Piece
 
 ROOM = 200
 

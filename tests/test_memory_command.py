@@ -12,8 +12,8 @@ import pytest
 from fake.program import InMemory, OnTerminal
 from memory_parts import ABOUT, key
 
-from gptkit.documents.held import Held
 from gptkit.memory.store import Memory
+from gptkit.text.pieces import Held
 
 Keep = Callable[..., None]
 TODAY = datetime.now().date().isoformat()

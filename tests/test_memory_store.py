@@ -15,12 +15,11 @@ from memory_parts import ABOUT, STARTED, integrity, key, memory, put
 from processes import open_below
 
 from gptkit.core.errors import BadConfiguration, TryAgain
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import Finding
 from gptkit.memory import removal
 from gptkit.memory.schema import APPLICATION_ID
 from gptkit.memory.statistics import groups
 from gptkit.memory.store import Memory
+from gptkit.text.pieces import Finding, Held
 
 SECRET = "geheimnisvoll"
 

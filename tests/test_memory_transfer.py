@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from memory_parts import ABOUT, STARTED, key, memory, put
 
 from gptkit.core.errors import DataFault, UsageFault
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import Finding
 from gptkit.memory.foreign import foreign_key, renumbered
 from gptkit.memory.json_lines import Taken, json_lines, take_json_lines
 from gptkit.memory.languages import tag
@@ -23,6 +21,7 @@ from gptkit.memory.statistics import groups
 from gptkit.memory.store import Memory
 from gptkit.memory.tmx_take import take_tmx
 from gptkit.memory.tmx_write import tmx
+from gptkit.text.pieces import Finding, Held
 
 HEAD = b'{"gptkit":"memory","version":1}\n'
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"

@@ -8,12 +8,11 @@ import pytest
 from work import calls, grows_with
 
 from gptkit.core.tokens import estimate
-from gptkit.documents.borders import grouped
-from gptkit.documents.chunk import block
-from gptkit.documents.formats import format_named
-from gptkit.documents.formats.numbers import differences
-from gptkit.documents.formats.units import middle
 from gptkit.documents.stream import lines
+from gptkit.text.checks.numbers import differences
+from gptkit.text.chunk import block, grouped
+from gptkit.text.formats import format_named
+from gptkit.text.formats.units import middle
 
 
 @pytest.mark.parametrize(

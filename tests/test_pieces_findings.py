@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gptkit.documents.formats.html import Html
-from gptkit.documents.formats.markdown import Markdown
-from gptkit.documents.formats.plain import Plain
-from gptkit.documents.pieces import Finding, Format
 from gptkit.documents.stream import lines
+from gptkit.text.formats.html import Html
+from gptkit.text.formats.markdown import Markdown
+from gptkit.text.formats.plain import Plain
+from gptkit.text.pieces import Finding, Format
 
 MARKDOWN = Markdown()
 DEFECTS: list[tuple[str, str, str, Finding]] = [

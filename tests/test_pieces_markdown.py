@@ -7,9 +7,9 @@ import re
 import pytest
 from document_samples import EVERYTHING
 
-from gptkit.documents.formats.markdown import Markdown
-from gptkit.documents.pieces import Piece
 from gptkit.documents.stream import lines
+from gptkit.text.formats.markdown import Markdown
+from gptkit.text.pieces import Piece
 
 MARKDOWN = Markdown()
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptkit.core.tokens import estimate
-from gptkit.documents.formats import FORMATS, format_named, format_of
-from gptkit.documents.formats.html import Html
-from gptkit.documents.formats.markdown import Markdown
-from gptkit.documents.formats.plain import Plain
-from gptkit.documents.pieces import Format, Piece
 from gptkit.documents.stream import lines
+from gptkit.text.formats import FORMATS, format_named, format_of
+from gptkit.text.formats.html import Html
+from gptkit.text.formats.markdown import Markdown
+from gptkit.text.formats.plain import Plain
+from gptkit.text.pieces import Format, Piece
 
 SPLITTING: tuple[Format, ...] = (Markdown(), Plain(), Html())
 LIMITS = st.sampled_from([20, 60, 300, 2000])

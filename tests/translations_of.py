@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from yaml import CSafeLoader, load
 
-from gptkit.documents.formats import format_named
-from gptkit.documents.pieces import MARK, UNIT_LINE, Finding, Format, Piece, mark
 from gptkit.documents.stream import lines
+from gptkit.text.formats import format_named
+from gptkit.text.pieces import MARK, UNIT_LINE, Finding, Format, Piece, mark
 
 FOLDER = Path(__file__).parent / "translations"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gptkit.core.tokens import estimate
-from gptkit.documents.formats.units import UnitFormat
-from gptkit.documents.pieces import MARK, Finding, Piece, joined_units
+from gptkit.text.formats.units import UnitFormat
+from gptkit.text.pieces import MARK, Finding, Piece, joined_units
 
 
 def lines_of(text: str) -> list[str]:

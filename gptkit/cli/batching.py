@@ -75,8 +75,8 @@ def under_way(services: Services, job: Job) -> Mapping[str, Shard]:
 
 
 def _desk(services: Services) -> Desk:
-    from gptkit.documents.formats import format_named
     from gptkit.memory import rows
+    from gptkit.text.formats import format_named
 
     memory = services.memory
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from gptkit.learning.quotes import is_quoted, unwrapped
+from gptkit.text.quotes import is_quoted, unwrapped
 
 
 class Criterion(NamedTuple):

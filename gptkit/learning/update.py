@@ -22,7 +22,7 @@ from gptkit.learning.model import (
     identity,
     weight,
 )
-from gptkit.learning.quotes import is_quoted, unwrapped
+from gptkit.text.quotes import is_quoted, unwrapped
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,10 +11,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import MARK, joined_units, mark, units_of
 from gptkit.memory.languages import tag
 from gptkit.memory.rows import held
+from gptkit.text.pieces import MARK, Held, joined_units, mark, units_of
 
 if TYPE_CHECKING:
     import sqlite3

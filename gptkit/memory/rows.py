@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotRead
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import Finding
 from gptkit.memory.languages import tag
 from gptkit.memory.schema import HINT
+from gptkit.text.pieces import Finding, Held
 
 if TYPE_CHECKING:
     import sqlite3

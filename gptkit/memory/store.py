@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from gptkit.core import sqlite as database
 from gptkit.core.errors import CannotRead, CannotWrite, GptkitError, TryAgain
 from gptkit.core.sqlite import Access
-from gptkit.documents.held import Held
 from gptkit.memory import foreign, rows
 from gptkit.memory.claims import Claims
 from gptkit.memory.schema import APPLICATION_ID, HINT, MIGRATIONS
+from gptkit.text.pieces import Held
 
 if TYPE_CHECKING:
     import sqlite3

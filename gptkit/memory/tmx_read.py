@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.pieces import mark
 from gptkit.memory.tmx_write import CONTROL, PROMPT
+from gptkit.text.pieces import mark
 
 if TYPE_CHECKING:
     from xml.parsers.expat import XMLParserType

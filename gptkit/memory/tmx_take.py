@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from gptkit.core.errors import UsageFault
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import MARK
 from gptkit.memory import rows
 from gptkit.memory.foreign import aligned, foreign_key
 from gptkit.memory.json_lines import Taken
 from gptkit.memory.languages import tag
 from gptkit.memory.tmx_read import Text, Unit, units
+from gptkit.text.pieces import MARK, Held
 
 if TYPE_CHECKING:
     import sqlite3

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from time import gmtime, strftime
 from typing import TYPE_CHECKING
 
-from gptkit.documents.pieces import MARK, units_of
 from gptkit.memory import rows
 from gptkit.memory.languages import tag
+from gptkit.text.pieces import MARK, units_of
 
 if TYPE_CHECKING:
     from gptkit.memory.store import Memory

@@ -17,9 +17,9 @@ from gettext import GNUTranslations
 from pathlib import Path
 from random import Random
 
-from gptkit.documents.formats.html import Html
-from gptkit.documents.formats.masking import masked
-from gptkit.documents.formats.numbers import differences
+from gptkit.text.checks.numbers import differences
+from gptkit.text.formats.html import Html
+from gptkit.text.formats.masking import masked
 
 MOST = 500
 NUMBER = re.compile(r"(?<![\d.,])[1-9]\d*[1-9](?!\d|[.,]\d)")

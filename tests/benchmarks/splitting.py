@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from random import Random
 
-from gptkit.documents.formats import format_named
 from gptkit.documents.stream import lines
+from gptkit.text.formats import format_named
 
 BLOCK = 1 << 16
 MOST = 1500

@@ -18,11 +18,10 @@ from gptkit.core.errors import (
     Refused,
     Unavailable,
 )
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import Format, Piece
 from gptkit.engine.long.filed import unfiled
 from gptkit.exchange.retry import verdict
 from gptkit.output.formats import FORMATS
+from gptkit.text.pieces import Format, Held, Piece
 
 if TYPE_CHECKING:
     from gptkit.cli.long.submission import Desk

@@ -10,7 +10,7 @@ from gptkit.capabilities.long.config import piece_tokens
 from gptkit.cli.long.progress import CLEAR, redraws
 from gptkit.core.errors import OverBudget
 from gptkit.core.tokens import estimate
-from gptkit.documents.pieces import Piece
+from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation

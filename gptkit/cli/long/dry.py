@@ -13,10 +13,10 @@ from gptkit.exchange.budget import prompt_tokens
 
 if TYPE_CHECKING:
     from gptkit.core.chat import OutputFormat, Request
-    from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job
     from gptkit.services import Services
+    from gptkit.text.pieces import Piece
 
 LEAST, MOST = 0.8, 1.45
 """Tokens of an answer for each token of the text: from Russian into English, and back."""

@@ -29,7 +29,7 @@ from gptkit.core.errors import (
     ProtocolFault,
     Refused,
 )
-from gptkit.documents.formats import FORMATS
+from gptkit.text.formats import FORMATS
 
 if TYPE_CHECKING:
     from gptkit.engine.long.lacking import Lacking

@@ -20,10 +20,10 @@ from gptkit.cli.long.setup import READ_WHOLE, Source, job, opened, patient_means
 from gptkit.cli.long.walk import Plan, Work, plan
 from gptkit.core.chat import Message, Reply, Request
 from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
-from gptkit.documents.formats import FORMATS
-from gptkit.documents.pieces import Piece
 from gptkit.engine.long.map import Share, mapped_all, placed
 from gptkit.exchange.invocation import Means, Outcome
+from gptkit.text.formats import FORMATS
+from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation

@@ -11,12 +11,12 @@ from gptkit.core.errors import TryAgain
 
 if TYPE_CHECKING:
     from gptkit.cli.long.consent import Consent, Lack
-    from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job
     from gptkit.exchange.invocation import Means
     from gptkit.memory.pending import Shard
     from gptkit.services import Services
+    from gptkit.text.pieces import Piece
 
 RECORD = "batches.db"
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
     from gptkit.cli.record import Record
     from gptkit.core.chat import OutputFormat
-    from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
     from gptkit.templates.template import Template
+    from gptkit.text.pieces import Piece
 
 ANSWERED = 0.2
 """Tokens of all results, for each of the text, about."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from gptkit.core.chat import Charge, Usage
 from gptkit.core.errors import DataFault, GptkitError, Incomplete, NoInput, UsageFault
 from gptkit.core.files import write_atomic
-from gptkit.documents.pieces import Finding
 from gptkit.engine.long.values import Done, How, Memory
+from gptkit.text.pieces import Finding
 
 LISTED = 1000
 """Findings that are kept; more of them say no more."""

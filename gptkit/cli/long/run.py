@@ -28,9 +28,9 @@ from gptkit.templates.template import Template
 if TYPE_CHECKING:
     from gptkit.cli.exchange import Conversation
     from gptkit.cli.shared import SharedOptions
-    from gptkit.documents.pieces import Piece
     from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
+    from gptkit.text.pieces import Piece
 
 KEPT, KEPT_WHOLE = 2000, 1 << 20
 """Characters that the history keeps of the answer to a text that is read as it is needed, and to one that

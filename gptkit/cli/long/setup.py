@@ -16,13 +16,13 @@ from gptkit.cli.long.consent import share_of_price
 from gptkit.core.errors import BadConfiguration, DataFault, UsageFault
 from gptkit.core.tokens import estimate
 from gptkit.core.yaml_tree import nearest
-from gptkit.documents.formats import FORMATS, format_named, format_of
-from gptkit.documents.glossary import Glossary
-from gptkit.documents.pieces import Format, Piece
 from gptkit.documents.stream import lines
 from gptkit.engine.long.values import Job, Memory
 from gptkit.exchange.invocation import Invocation, Means, Policy
 from gptkit.templates.template import Template, Value
+from gptkit.text.formats import FORMATS, format_named, format_of
+from gptkit.text.glossary import Glossary
+from gptkit.text.pieces import Format, Piece
 
 if TYPE_CHECKING:
     from gptkit.cli.shared import SharedOptions
@@ -218,7 +218,7 @@ def _glossary(options: Mapping[str, Value]) -> Glossary | None:
     path = options.get("glossary")
     if not path:
         return None
-    from gptkit.documents.terminology import glossary_of
+    from gptkit.text.glossary import glossary_of
 
     name, text = content(str(path))
     return glossary_of(text, str(options.get("to") or ""), name)

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from gptkit.core.errors import CannotWrite
-from gptkit.documents.pieces import Piece
 from gptkit.engine.long.filed import filed, unfiled
+from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -14,12 +14,12 @@ from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE, without_rejected
 
 if TYPE_CHECKING:
     from gptkit.core.chat import Request
-    from gptkit.documents.pieces import Format
     from gptkit.engine.long.lacking import Lacking
     from gptkit.engine.long.values import Job, Memory
     from gptkit.exchange.invocation import Means, Policy, Rejections
     from gptkit.memory.pending import Pending, Row
     from gptkit.provider.batches import Batch, Batches
+    from gptkit.text.pieces import Format
 
 Made = TypeVar("Made")
 MARK = "gptkit"

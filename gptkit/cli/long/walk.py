@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.cli.target import partial_of
 from gptkit.core.errors import NoInput, UsageFault
-from gptkit.documents.formats import FORMATS, format_of
+from gptkit.text.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec

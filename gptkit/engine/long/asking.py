@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gptkit.core.chat import Message, OutputFormat, Request
-from gptkit.documents.glossary import Term
-from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.long.values import Job
 from gptkit.exchange.invocation import request
+from gptkit.text.glossary import Term
+from gptkit.text.pieces import Finding, Piece
 
 POLICY = 1
 """Number of the rules by which a piece is asked for; answers that came by others are not taken."""

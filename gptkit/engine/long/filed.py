@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from gptkit.documents.pieces import Piece, Slot
+from gptkit.text.pieces import Piece, Slot
 
 
 def filed(piece: Piece) -> str:

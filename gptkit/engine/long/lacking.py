@@ -8,13 +8,13 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from gptkit.core.chat import OutputFormat, Request
-from gptkit.documents.pieces import Piece
 from gptkit.engine.long.asking import Surroundings, asked, in_one_piece, key
 from gptkit.engine.long.map import placed
 from gptkit.engine.long.redo import DEEPEST
 from gptkit.engine.long.reduce import parts, result_name
 from gptkit.engine.long.reducing import Steps
 from gptkit.engine.long.values import Job, about
+from gptkit.text.pieces import Piece
 
 
 class Lacking(NamedTuple):

@@ -8,12 +8,12 @@ from contextlib import closing
 from threading import Lock
 from typing import NamedTuple
 
-from gptkit.documents.pieces import Piece
 from gptkit.engine.long.asking import Surroundings
 from gptkit.engine.long.redo import done
 from gptkit.engine.long.values import Done, Job
 from gptkit.engine.long.workshop import Workshop
 from gptkit.exchange.invocation import Means
+from gptkit.text.pieces import Piece
 
 BEFORE = 300
 """Characters of the source before a piece that it is sent with."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from gptkit.core.chat import Request
 from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
-from gptkit.documents.formats.proof import line_finder
-from gptkit.documents.formats.units import unit_line_finder
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.long import asking
 from gptkit.engine.long.asking import Surroundings, again, key
 from gptkit.engine.long.values import Done, How, Job, Memory, about
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Means
+from gptkit.text.checks.common import line_finder
+from gptkit.text.formats.units import unit_line_finder
+from gptkit.text.pieces import Finding, Held, Piece
 
 NUMBER = "number"
 """The kind of what may be wrong with an answer that is used all the same: it is nearer to the truth than the

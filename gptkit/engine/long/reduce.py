@@ -9,10 +9,6 @@ from typing import Literal, NamedTuple
 
 from gptkit.core.chat import Finished, OutputFormat, Reply, Sink, Text
 from gptkit.core.tokens import estimate
-from gptkit.documents.chunk import lines_of
-from gptkit.documents.formats.plain import Plain
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.long.asking import in_one_piece, key_of, with_rules
 from gptkit.engine.long.reducing import Result, Steps, last_rules, together
 from gptkit.engine.long.tree import fits, groups
@@ -20,6 +16,9 @@ from gptkit.engine.long.values import Job, about
 from gptkit.engine.long.workshop import Workshop
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Means, Outcome, request
+from gptkit.text.chunk import lines_of
+from gptkit.text.formats.plain import Plain
+from gptkit.text.pieces import Finding, Held, Piece
 
 OVER = 1.5
 """A piece whose source is so much longer than what is asked for, mostly since a format hides much of it

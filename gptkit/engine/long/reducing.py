@@ -7,15 +7,14 @@ from typing import NamedTuple
 
 from gptkit.core.chat import OutputFormat, Request
 from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
-from gptkit.documents.formats.composing import line_ends
-from gptkit.documents.formats.plain import Plain
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import Finding, Piece
 from gptkit.engine.long.asking import in_one_piece, key_of, with_rules
 from gptkit.engine.long.tree import words
 from gptkit.engine.long.values import Job, about
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Means
+from gptkit.text.formats.compose import line_ends
+from gptkit.text.formats.plain import Plain
+from gptkit.text.pieces import Finding, Held, Piece
 
 DEEPEST = 6
 """How often a part that is too long for the window is halved; one whose result is cut, a third as often."""

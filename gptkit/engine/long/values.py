@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol
 
-from gptkit.documents.glossary import Glossary
-from gptkit.documents.held import Held
-from gptkit.documents.pieces import Finding, Format, Piece
 from gptkit.exchange.invocation import Invocation
+from gptkit.text.glossary import Glossary
+from gptkit.text.pieces import Finding, Format, Held, Piece
 
 How = Literal["through", "memory", "answer", "source"]
 """Where a piece's text comes from: nothing was to be done; an earlier answer; a new one; the source

@@ -110,3 +110,15 @@ def units_of(answer: str) -> dict[int, str]:
     for number, text in zip(parts[1::2], parts[2::2], strict=True):
         found.setdefault(int(number), text.strip())
     return found
+
+
+class Held(NamedTuple):
+    """The accepted answer to a piece, or that it must be asked for in halves.
+
+    `foreign` says that the answer came from another tool: it has yet to be proved.
+    """
+
+    answer: str
+    findings: tuple[Finding, ...] = ()
+    in_halves: bool = False
+    foreign: bool = False

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.formats.keyed import KeyedFormat
-from gptkit.documents.formats.masking import WHOLE
-from gptkit.documents.formats.units import Segment, middle
+from gptkit.text.formats.keyed import KeyedFormat
+from gptkit.text.formats.masking import WHOLE
+from gptkit.text.formats.units import Segment, middle
 
 TOKEN = re.compile(
     r"""

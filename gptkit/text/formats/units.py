@@ -11,11 +11,11 @@ from zlib import crc32
 
 from gptkit.core.errors import UsageFault
 from gptkit.core.tokens import estimate
-from gptkit.documents.chunk import HOLE
-from gptkit.documents.formats.composing import GAP, line_ends
-from gptkit.documents.formats.masking import PLAIN, Rules, masked
-from gptkit.documents.formats.proof import general
-from gptkit.documents.pieces import UNIT_LINE, Finding, Piece, Slot, joined_units, mark, units_of, unmasked
+from gptkit.text.checks.common import general
+from gptkit.text.chunk import HOLE
+from gptkit.text.formats.compose import GAP, line_ends
+from gptkit.text.formats.masking import PLAIN, Rules, masked
+from gptkit.text.pieces import UNIT_LINE, Finding, Piece, Slot, joined_units, mark, units_of, unmasked
 
 BORDERS = 2  # texts that ask to begin a piece, to be expected in what may still come to one
 SOURCE_MOST = 1 << 16  # characters of a piece, however few of them are for the model

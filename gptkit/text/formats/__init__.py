@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from gptkit.documents.formats.html import Html
-from gptkit.documents.formats.json import Json
-from gptkit.documents.formats.markdown import Markdown
-from gptkit.documents.formats.plain import Plain
-from gptkit.documents.formats.po import Po
-from gptkit.documents.formats.subtitles import SubRip, WebVtt
-from gptkit.documents.formats.yaml import Yaml
-from gptkit.documents.pieces import Format
+from gptkit.text.formats.html import Html
+from gptkit.text.formats.json import Json
+from gptkit.text.formats.markdown import Markdown
+from gptkit.text.formats.plain import Plain
+from gptkit.text.formats.po import Po
+from gptkit.text.formats.subtitles import SubRip, WebVtt
+from gptkit.text.formats.yaml import Yaml
+from gptkit.text.pieces import Format
 
 FORMATS: tuple[Format, ...] = (SubRip(), WebVtt(), Po(), Html(), Json(), Yaml(), Markdown(), Plain())
 """In the order in which they are asked whether they recognise a document; the last takes anything."""

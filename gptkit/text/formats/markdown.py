@@ -5,18 +5,220 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from gptkit.documents.chunk import BLOCK, HEADING, HOLE, INSIDE, Block, block, divided, lines_of
-from gptkit.documents.formats import markdown_blocks as kinds
-from gptkit.documents.formats.composing import answered, halved, pieces_of
-from gptkit.documents.formats.markdown_blocks import Leaf
-from gptkit.documents.formats.markdown_inline import RULES, label, masked
-from gptkit.documents.formats.markdown_reader import leaves, with_front_matter
-from gptkit.documents.formats.masking import PLAIN, merged
-from gptkit.documents.formats.masking import masked as masked_by
-from gptkit.documents.formats.proof import LineOf, general, kind_of, line_finder, shown, unified, unproved
-from gptkit.documents.formats.structure import differences
-from gptkit.documents.pieces import MARK, Finding, Piece, unmasked
+from gptkit.text.checks.common import LineOf, general, kind_of, line_finder, shown, unified, unproved
+from gptkit.text.chunk import BLOCK, HEADING, HOLE, INSIDE, Block, block, divided, lines_of
+from gptkit.text.formats import markdown_reader as kinds
+from gptkit.text.formats.compose import answered, halved, line_ends, pieces_of
+from gptkit.text.formats.markdown_reader import (
+    CODE,
+    HEADING_LEAF,
+    HTML,
+    ITEM,
+    TABLE,
+    TEXT,
+    Leaf,
+    columns,
+    leaves,
+    with_front_matter,
+)
+from gptkit.text.formats.masking import (
+    BACKTICKS,
+    PLAIN,
+    REACH,
+    VARIABLES,
+    Context,
+    Rules,
+    Span,
+    address,
+    matched,
+    merged,
+)
+from gptkit.text.formats.masking import masked as masked_by
+from gptkit.text.pieces import MARK, Finding, Piece, unmasked
+
+WORDS_OF_A_NAME = 3
+
+
+def masked(text: str, known: Collection[str] = ()) -> tuple[str, list[str]]:
+    return masked_by(text, RULES, known)
+
+
+def label(text: str) -> str:
+    """A link label as labels are compared."""
+    return " ".join(text.split()).casefold()
+
+
+def _code(text: str, start: int, context: Context) -> Span | None:
+    escaped = text[max(0, start - 2) : start] == "\\`"
+    if start and text[start - 1] == "`" and not escaped:
+        return None  # inside a run that nothing closes
+    run = BACKTICKS.match(text, start)
+    end = context.code_end(text, start, len(run[0])) if run else None
+    return None if end is None else (start, end)
+
+
+def _open_bracket(text: str, start: int, context: Context) -> Span | None:
+    """Footnotes, alerts, wiki links; and a short name in brackets that may be a link defined further down."""
+    if found := _NAMED(text, start, context):
+        return found
+    if found := _DEFINED(text, start, context):
+        begins = LINE_START.search(text, max(0, start - 100), start)
+        return found if begins else None
+    name = SHORTCUT.match(text, start)
+    if name is None or TASK.match(text, start) or label(name[1]) in context.known:
+        return None
+    short = name[1].isascii() and len(name[1].split()) <= WORDS_OF_A_NAME
+    return name.span() if short and not text.startswith("!", max(0, start - 1)) else None
+
+
+def _close_bracket(text: str, start: int, context: Context) -> Span | None:
+    """Where a link leads; behind a text that is the link's name an empty hole, filled if it changes."""
+    if found := _TARGET(text, start, context):
+        return found
+    if not context.known or text[start + 1 : start + 2] in {"(", "[", ":"}:
+        return None
+    name = text[text.rfind("[", max(0, start - REACH), start) + 1 : start]
+    return (start + 1, start + 1) if label(name) in context.known else None
+
+
+def _backslash(text: str, start: int, context: Context) -> Span | None:
+    if found := _FORMULA(text, start, context):
+        return None if PROSE.search(COMMAND.sub("", text[slice(*found)])) else found
+    return _LINE_BREAK(text, start, context)
+
+
+def _colon(text: str, start: int, context: Context) -> Span | None:
+    found = EMOJI.match(text, start) or CONTAINER.match(text, start)
+    return found.span() if found else address(text, start, context)
+
+
+SHORTCUT = re.compile(r"\[((?:[^\[\]\\\n]|\\.){1,200})\](?![\[(:])")
+TASK = re.compile(r"\[[ xX]\]\s")
+PROSE = re.compile(r"[^\W\d_]{2,}\s+[^\W\d_]{2,}")
+COMMAND = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
+EMOJI = re.compile(r"(?<![A-Za-z0-9:]):[a-z+-][a-z0-9_+-]{0,30}:(?![A-Za-z0-9:])")
+CONTAINER = re.compile(r"(?<!:):{3,}[ \t]*[\w-]*")
+END = r"(?:\r\n|\n|\r)"
+LINE_START = re.compile(r"(?:^|[\n\r])[ \t>]*$")
+_DEFINED = matched(
+    rf"\[(?:[^\[\]\\]|\\.)++\]:[ \t]*(?:{END}[ \t]*)?(?:<[^<>\n]*>|[^\s<]\S*+)(?=\s*(?:[\"'(]|{END}|$))"
+)
+_NAMED = matched(r"\[\^[^\]\s]+\]:?", r"\[![A-Z]+\]", r"\[\[[^\[\]\n]+\]\]")
+IN_URL = r"[^ \t\r\n()\\]|\\."
+_TITLE = r"""(?:\s+(?:"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|\([^()]*+\)))?"""
+_TARGET = matched(
+    rf"\]\(\s*(?P<it><[^<>\n]*>|(?:{IN_URL}|\((?:{IN_URL}|\((?:{IN_URL})*+\))*+\))++)(?={_TITLE}\s*\))",
+    r"\]\[(?P<it>[^\[\]]+)\]",
+    r"\](?P<it>\[\])",
+)
+_FORMULA = matched(r"\\\((?=\S).{1,400}?\\\)", r"\\\[(?=\S).{1,1000}?\\\]")
+NOT_A_PRICE = r"(?!(?<=\d\$)(?:[-–—/]|[^\x00-\x7f]))"  # that stands behind its number, as in `5$–10$`
+_LINE_BREAK = matched(rf"\\(?={END}[ \t>]*[^\s>])")
+RULES: Rules = {
+    **PLAIN,
+    "`": _code,
+    "[": _open_bracket,
+    "]": _close_bracket,
+    "\\": _backslash,
+    ":": _colon,
+    " ": matched(rf"  +(?={END}[ \t>]*[^\s>])"),
+    "$": matched(
+        r"\$\$.+?\$\$",
+        rf"""\$(?![\s$,.;:!?)]){NOT_A_PRICE}(?:[^$\\\n]|\\.|\n(?!\s*\n)){{1,400}}?(?<![\s\-+=,/(:"'\\])\$(?!\d)""",
+        *VARIABLES,
+    ),
+}
+
+
+KINDS = {TEXT: "blocks", HEADING_LEAF: "heading", ITEM: "list", TABLE: "table", HTML: "tag", CODE: "blocks"}
+TASK_MARK = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[([ xX])\][ \t]")
+EMPTY_CELL = re.compile(r"(?<!\\)\|[ \t]*(?=\|)")
+WORD = re.compile(r"[^\W_]")
+MOST = 8
+"""Findings of this kind that are told of one piece."""
+
+
+class Entry(NamedTuple):
+    kind: str
+    shown: str
+    inside: str
+    line: int
+
+    @property
+    def likeness(self) -> tuple[str, str]:
+        return self.shown, self.inside
+
+
+def differences(before: str, after: str, first_line: int, carried: int) -> Iterator[Finding]:
+    old, new = list(_outline(before, carried)), list(_outline(after, carried))
+    if [entry.likeness for entry in old] == [entry.likeness for entry in new]:
+        return
+    for start, end, new_start, new_end in _changes(old, new)[:MOST]:
+        line = old[min(start, len(old) - 1)].line + first_line if old else first_line
+        kind = KINDS[(old[start] if start < end else new[new_start]).kind]
+        yield Finding(line, kind, _message(old[start:end], new[new_start:new_end]))
+
+
+def _changes(old: Sequence[Entry], new: Sequence[Entry]) -> list[tuple[int, int, int, int]]:
+    """From where to where the first are other than the second."""
+    if len(old) == len(new):
+        pairs = enumerate(zip(old, new, strict=True))
+        return [(at, at + 1, at, at + 1) for at, (one, two) in pairs if one.likeness != two.likeness]
+    from difflib import SequenceMatcher
+
+    before, after = ([entry.likeness for entry in entries] for entries in (old, new))
+    codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [code[1:] for code in codes if code[0] != "equal"]
+
+
+def _message(old: Sequence[Entry], new: Sequence[Entry]) -> str:
+    was, became = _listed(old), _listed(new)
+    if not new:
+        return f"{was} missing"
+    if not old:
+        return f"{became} added"
+    if was == became:
+        return f"{was} stands in '{new[0].inside}', not in '{old[0].inside}'"
+    return f"{was} became {became}"
+
+
+def _listed(entries: Sequence[Entry]) -> str:
+    names = [entry.shown for entry in entries[:4]]
+    return ", ".join(names) + (f" and {len(entries) - 4} more" if len(entries) > 4 else "")
+
+
+def _outline(text: str, carried: int) -> Iterator[Entry]:
+    line = 0
+    for leaf in leaves(lines_of(text), carried):
+        if leaf.source.strip():
+            blank = line_ends(leaf.source[: len(leaf.source) - len(leaf.source.lstrip())])
+            yield Entry(leaf.kind, _shown(leaf), leaf.inside, line + blank)
+        line += line_ends(leaf.source)
+
+
+def _shown(leaf: Leaf) -> str:
+    rows = [row for row in leaf.source.splitlines() if row.strip()]
+    if leaf.kind == TABLE or (leaf.kind == TEXT and all(row.lstrip().startswith("|") for row in rows)):
+        empty = sum(len(EMPTY_CELL.findall(row.strip())) for row in rows)
+        cells = f" with {empty} empty" if empty else ""
+        return f"table of {len(rows)} rows by {'/'.join(_shape(rows))} columns{cells}"
+    bare = "" if leaf.kind == CODE or WORD.search(leaf.source) else " without words"
+    if leaf.kind == HEADING_LEAF:
+        return f"heading of level {leaf.level}{bare}"
+    if leaf.kind == ITEM:
+        task = TASK_MARK.match(leaf.source)
+        state = (" [ ]" if task[1] == " " else " [x]") if task else ""
+        return f"list item of level {leaf.level}{state}{bare}"
+    return leaf.kind + bare
+
+
+def _shape(rows: Sequence[str]) -> list[str]:
+    """The columns of each row, once where they are all the same."""
+    shape = [str(columns(row.lstrip(" \t>"))) for row in rows]
+    return shape[:1] if len(set(shape)) == 1 else shape
+
 
 AHEAD = 1 << 18
 """Characters that are read ahead of what is split, for links that are defined further down."""

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import ClassVar
 
-from gptkit.documents.chunk import HELD, HOLE, spoken
-from gptkit.documents.formats.html_elements import OpenElements
-from gptkit.documents.formats.html_reader import CLOSE, START, TEXT, UNCLOSED, Token, tokens_of
-from gptkit.documents.formats.masking import PLAIN, WHOLE, Context, Rules, Span, masked, tags
-from gptkit.documents.formats.units import Segment, UnitFormat, middle
-from gptkit.documents.pieces import Finding, Piece
+from gptkit.text.chunk import HELD, HOLE, spoken
+from gptkit.text.formats.html_reader import CLOSE, START, TEXT, UNCLOSED, OpenElements, Token, tokens_of
+from gptkit.text.formats.masking import PLAIN, WHOLE, Context, Rules, Span, masked, tags
+from gptkit.text.formats.units import Segment, UnitFormat, middle
+from gptkit.text.pieces import Finding, Piece
 
 INLINE = frozenset(
     {

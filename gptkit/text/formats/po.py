@@ -6,12 +6,21 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Self
 
-from gptkit.documents.formats.catalog import Entry, encoded, entries
-from gptkit.documents.formats.catalog_header import header_entry, new_header, translated_header, with_header
-from gptkit.documents.formats.masking import ATOM
-from gptkit.documents.formats.plurals import Forms, germanic, plural_forms
-from gptkit.documents.formats.units import Segment, UnitFormat, middle
-from gptkit.documents.pieces import Finding, Piece, unmasked
+from gptkit.text.formats.masking import ATOM
+from gptkit.text.formats.po_catalog import (
+    Entry,
+    Forms,
+    encoded,
+    entries,
+    germanic,
+    header_entry,
+    new_header,
+    plural_forms,
+    translated_header,
+    with_header,
+)
+from gptkit.text.formats.units import Segment, UnitFormat, middle
+from gptkit.text.pieces import Finding, Piece, unmasked
 
 DIRECTIVE = re.compile(r"%%|%(?:[0-9]+\$)?[-+#0 ]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?[a-zA-Z]*?[a-zA-Z@]")
 NOTE_MOST = 300

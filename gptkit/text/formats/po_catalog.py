@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import east_asian_width
 
@@ -185,3 +186,153 @@ def _wrapped(line: str) -> Iterator[str]:
 
 def _columns(text: str) -> int:
     return len(text) if text.isascii() else sum(2 if east_asian_width(sign) in "WF" else 1 for sign in text)
+
+
+_EAST_SLAVIC = "n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2"
+_RULES = {
+    "id ja km ko lo ms my th vi zh": (1, "0"),
+    """af az bg ca da de el en eo es et eu fi fo fy gl he hu it ka kk ku la lb ml mn mr nb ne nl nn no ps
+    pt-PT so sq sv sw ta te tr ur uz yi""": (2, "n != 1"),
+    "am bn fa fil fr gu hi hy kn pa pt si tl zu": (2, "n > 1"),
+    "is mk": (2, "n%10==1 && n%100!=11 ? 0 : 1"),
+    "be bs hr ru sh sr uk": (3, _EAST_SLAVIC),
+    "cs sk": (3, "(n==1) ? 0 : (n>=2 && n<=4) ? 1 : 2"),
+    "pl": (3, "n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2"),
+    "lt": (3, "n%10==1 && n%100!=11 ? 0 : n%10>=2 && (n%100<10 || n%100>=20) ? 1 : 2"),
+    "lv": (3, "n%10==1 && n%100!=11 ? 0 : n != 0 ? 1 : 2"),
+    "ro": (3, "n==1 ? 0 : (n==0 || (n%100 > 0 && n%100 < 20)) ? 1 : 2"),
+    "ga": (3, "n==1 ? 0 : n==2 ? 1 : 2"),
+    "sl": (4, "n%100==1 ? 0 : n%100==2 ? 1 : n%100==3 || n%100==4 ? 2 : 3"),
+    "gd": (4, "(n==1 || n==11) ? 0 : (n==2 || n==12) ? 1 : (n>2 && n<20) ? 2 : 3"),
+    "mt": (4, "n==1 ? 0 : n==0 || (n%100>1 && n%100<11) ? 1 : (n%100>10 && n%100<20) ? 2 : 3"),
+    "ar": (6, "n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5"),
+    "cy": (6, "n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n==3 ? 3 : n==6 ? 4 : 5"),
+}
+"""The number of forms, and which of them is for `n`, by the tags of the languages."""
+LANGUAGES = {tag: rule for tags, rule in _RULES.items() for tag in tags.split()}
+_LOCALES = {"pt": "pt_BR", "zh": "zh_CN"}
+_SCRIPTS = {"latn": "@latin", "cyrl": "@cyrillic"}
+
+
+def rule_of(tag: str) -> tuple[int, str] | None:
+    """The plural rule of a language by its tag of BCP 47; None where it is not known."""
+    return LANGUAGES.get(tag) or LANGUAGES.get(language_of(tag))
+
+
+def language_of(name: str) -> str:
+    """The language alone, of a tag or of a locale's name."""
+    return re.split(r"[-_@.]", name.strip(), maxsplit=1)[0].lower()
+
+
+def locale_of(tag: str) -> str:
+    """The name of a language in the header of a catalog: `pt-PT` is `pt_PT`, `sr-Latn` is `sr@latin`."""
+    language, *rest = tag.split("-")
+    parts = [_SCRIPTS.get(part.lower(), f"_{part}") for part in rest]
+    return _LOCALES.get(tag) or language + "".join(sorted(parts, reverse=True))
+
+
+Forms = Sequence[tuple[bool, str]]
+"""For each plural form whether it is for the number 1 alone, and a note on which numbers it is for."""
+RULE = re.compile(
+    r"^Plural-Forms:\s*nplurals\s*=\s*([1-9][0-9]?)\s*;\s*plural\s*=\s*([^;\n]+)",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def plural_forms(header: str) -> Forms | None:
+    """The forms that a catalog's header tells of; None where it does not, as in a template."""
+    found = RULE.search(header)
+    return _forms(int(found[1]), found[2]) if found else None
+
+
+def germanic(count: int) -> Forms:
+    """The forms of an entry in a catalog whose header is silent: gettext then takes one, and other."""
+    return _forms(count, "n != 1" if count > 1 else "0")
+
+
+@lru_cache(maxsize=8)
+def _forms(count: int, rule: str) -> Forms:
+    from gettext import c2py
+
+    numbers: list[list[int]] = [[] for _ in range(count)]
+    try:
+        form_of = c2py(rule.strip())
+        for number in (*range(1, 1001), 0, 1_000_000):
+            if 0 <= (form := int(form_of(number))) < count:
+                numbers[form].append(number)
+    except (ValueError, ArithmeticError):
+        return [(False, f"plural form {form + 1} of {count}") for form in range(count)]
+    return [(of == [1], _numbers(of, form, count)) for form, of in enumerate(numbers)]
+
+
+def _numbers(numbers: Sequence[int], form: int, count: int) -> str:
+    if count == 1:
+        return "for any number"
+    some = ", ".join(map(str, numbers[:6])) + (" and so on" if len(numbers) > 6 else "")
+    return f"plural form {form + 1} of {count}" + (f", for {some}" if some else "")
+
+
+LANGUAGE = re.compile(r"^Language:[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
+PLURALS = re.compile(r"^Plural-Forms:.*$", re.MULTILINE | re.IGNORECASE)
+CHARSET = re.compile(r"(?<=charset=)CHARSET\b")
+TWO = 2  # forms of a catalog that was begun without a thought of its language
+NEW = "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n"
+
+
+def translated_header(text: str, language: str, source: str) -> str:
+    """The header's text with the language and its plural rule.
+
+    What a header says of its own stays: the rule of the target language, of as many forms as that has, or of
+    a third language. A rule is the source's where there is no other language to it.
+
+    Args:
+        language: the tag of the language into which, and `source` of that from which, is translated.
+    """
+    rule = rule_of(language)
+    if rule is None:
+        return text
+    named = LANGUAGE.search(text)
+    name = language_of(named[1]) if named else ""
+    stated = RULE.search(text)
+    is_target, is_source = name == language_of(language), not name or name == language_of(source)
+    if not (is_target or is_source) or (stated and (is_target or int(stated[1]) == rule[0])):
+        return text
+    if stated and not name and int(stated[1]) != (rule_of(source) or (TWO,))[0]:
+        return text
+    if not is_target:
+        text = _with_line(text, LANGUAGE, f"Language: {locale_of(language)}")
+    plurals = f"Plural-Forms: nplurals={rule[0]}; plural={_bracketed(rule[1])};"
+    return CHARSET.sub("UTF-8", _with_line(text, PLURALS, plurals))
+
+
+def new_header(language: str, source: str) -> str:
+    """The text of a header for a catalog that has none; empty where there is nothing to say in it."""
+    text = translated_header(NEW, language, source)
+    return "" if text == NEW else text
+
+
+def header_entry(text: str, end: str) -> str:
+    return f'msgid ""{end}{encoded("msgstr", text, end, wraps=True)}{end}'
+
+
+def with_header(entry: Entry, text: str, *, wraps: bool) -> str:
+    """The source of the entry that is the header, with another text."""
+    field = entry.forms[-1]
+    end = "\r\n" if "\r\n" in entry.source else "\n"
+    new = encoded("msgstr", text, end, wraps=wraps)
+    literal = entry.source[field.start : field.end]
+    return (
+        entry.source[: field.start]
+        + (new if literal.endswith(("\n", "\r")) else new.removesuffix(end))
+        + entry.source[field.end :]
+    )
+
+
+def _with_line(text: str, pattern: re.Pattern[str], line: str) -> str:
+    if pattern.search(text):
+        return pattern.sub(lambda _: line, text, count=1)
+    return text + ("\n" if text and not text.endswith("\n") else "") + line + "\n"
+
+
+def _bracketed(rule: str) -> str:
+    return rule if rule.isdigit() else f"({rule})"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from unicodedata import east_asian_width
 
-from gptkit.documents.chunk import HELD, Block, block, divided, lines_of, whole_lines
-from gptkit.documents.formats.composing import GAP, answered, halved, pieces_of
-from gptkit.documents.formats.masking import PLAIN, masked
-from gptkit.documents.formats.proof import general, line_finder, unified, unproved
-from gptkit.documents.pieces import Finding, Piece
+from gptkit.text.checks.common import general, line_finder, unified, unproved
+from gptkit.text.chunk import HELD, Block, block, divided, lines_of, whole_lines
+from gptkit.text.formats.compose import GAP, answered, halved, pieces_of
+from gptkit.text.formats.masking import PLAIN, masked
+from gptkit.text.pieces import Finding, Piece
 
 UNWRAPPED = 100
 """Columns of a line that nobody broke: it is a paragraph of its own."""

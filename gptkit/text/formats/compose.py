@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.documents.borders import grouped
-from gptkit.documents.chunk import HOLE, Block, numbered
-from gptkit.documents.pieces import Piece, unmasked
+from gptkit.text.chunk import HOLE, Block, grouped, numbered
+from gptkit.text.pieces import Piece, unmasked
 
 END = re.compile(r"\r\n|\n|\r")
 MARK_OR_END = re.compile(r"⟦([0-9]+)⟧|\n")
