@@ -17,7 +17,6 @@ from gptkit.capabilities.character.config import CharacterOptions
 from gptkit.capabilities.course import config as course
 from gptkit.capabilities.course.config import CourseOptions
 from gptkit.cli import main, quick
-from gptkit.cli.call import Call
 from gptkit.cli.parts import parts
 from gptkit.core.chat import Reply, Sink, Text
 from gptkit.core.terminal import memory_terminal
@@ -26,6 +25,7 @@ from gptkit.exchange.ask import ask
 from gptkit.exchange.capability import Capability, FileReport, HousekeepingCommand, run
 from gptkit.exchange.invocation import Invocation, Means, Outcome
 from gptkit.services import Services
+from gptkit.session.call import Call
 from gptkit.templates.template import Parameter, Template, Vocabulary
 
 

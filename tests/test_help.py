@@ -15,8 +15,8 @@ from fake.program import InMemory, OnTerminal
 
 from gptkit.__main__ import main
 from gptkit.cli.housekeeping import HOUSEKEEPING
-from gptkit.cli.shared import FLAGS
 from gptkit.core.terminal import memory_terminal
+from gptkit.session.options import FLAGS
 
 GOLDEN = Path(__file__).parent / "golden" / "help"
 PROMPTS = sorted(path.stem for path in (Path(__file__).parents[1] / "prompts").glob("*.yaml"))

@@ -17,8 +17,8 @@ from gptkit.cli import quick
 from gptkit.cli.command import command
 from gptkit.cli.pages import page
 from gptkit.cli.parts import parts
-from gptkit.cli.shared import FLAGS, SharedOptions
 from gptkit.core.terminal import memory_terminal
+from gptkit.session.options import FLAGS, SharedOptions
 from gptkit.templates.template import Parameter, Template, Value
 
 OPTIONS = (

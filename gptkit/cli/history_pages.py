@@ -82,7 +82,7 @@ def _show_answer(terminal: Terminal, answer: str, raw: bool) -> None:
     if raw or terminal.is_dumb:
         terminal.write(visible(answer).rstrip("\n") + "\n")
         return
-    from gptkit.cli.answer import markdown_sink
+    from gptkit.session.answer import markdown_sink
 
     sink = markdown_sink(terminal)
     sink(Text(answer))

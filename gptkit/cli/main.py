@@ -19,8 +19,8 @@ from gptkit.services import Services
 from gptkit.templates import parse
 
 if TYPE_CHECKING:
-    from gptkit.cli.shared import SharedOptions
     from gptkit.exchange.capability import HousekeepingCommand
+    from gptkit.session.options import SharedOptions
     from gptkit.templates.library import Entry
     from gptkit.templates.template import Template, Value
 

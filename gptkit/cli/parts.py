@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities import CAPABILITIES
 from gptkit.cli.housekeeping import FUTURE, HOUSEKEEPING
-from gptkit.cli.shared import RESERVED_OPTIONS, RESERVED_SHORTS
 from gptkit.services import Services
+from gptkit.session.options import RESERVED_OPTIONS, RESERVED_SHORTS
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal

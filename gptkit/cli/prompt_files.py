@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.cli.command import command
-from gptkit.cli.gather import gather
 from gptkit.cli.pages import page
 from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoPermission, UsageFault
 from gptkit.core.files import write_private
 from gptkit.core.yaml_tree import SIZE_CAP
 from gptkit.exchange.invocation import Invocation, request
+from gptkit.session.input import gather
 from gptkit.templates import library as shelves
 from gptkit.templates import parse
 
 if TYPE_CHECKING:
-    from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
+    from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Value
 
 STARTING_FILE = """\

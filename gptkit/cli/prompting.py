@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gptkit.cli import answer
-from gptkit.cli.call import Call
-from gptkit.cli.exchange import Conversation
+from gptkit.session import answer
+from gptkit.session.call import Call
+from gptkit.session.conversation import Conversation
 
 if TYPE_CHECKING:
-    from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
+    from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gptkit.cli.shared import FLAGS, SharedOptions, is_required, positionals, shared_options
+from gptkit.session.options import FLAGS, SharedOptions, is_required, positionals, shared_options
 from gptkit.templates.template import Parameter, Template, Value
 
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.cli.exchange import NEWEST, NOTED, Conversation
-from gptkit.cli.gather import Given, content
 from gptkit.core.errors import GptkitError, NoInput, Stopped
+from gptkit.session.conversation import NEWEST, NOTED, Conversation
+from gptkit.session.input import Given, content
 from gptkit.templates import render
 from gptkit.templates.template import Template, Value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gptkit.cli.shared import SharedOptions
     from gptkit.exchange.capability import Greeting
     from gptkit.history.model import Session, Summary, Turn
     from gptkit.services import Services
+    from gptkit.session.options import SharedOptions
 
 
 class Status(NamedTuple):

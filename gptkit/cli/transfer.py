@@ -20,8 +20,8 @@ _PRIVATE = 0o600
 def write(terminal: Terminal, store: Path | None, output: Path | None, pieces: Iterable[bytes]) -> None:
     """To a file, which is written whole or not at all, or piece by piece to standard output."""
     if output is not None and str(output) != "-":
-        from gptkit.cli.target import check
         from gptkit.core.files import write_atomic
+        from gptkit.session.answer import check
 
         check(terminal, output, [] if store is None else [store])
         write_atomic(output, pieces, None if output.exists() else _PRIVATE)

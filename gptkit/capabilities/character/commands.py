@@ -9,13 +9,13 @@ from gptkit.capabilities.character.config import KEY, options_of
 from gptkit.capabilities.character.context import greeting, role
 from gptkit.capabilities.character.state import memory
 from gptkit.characters.dice import Dice, seed_of
-from gptkit.cli import answer
 from gptkit.cli.loop.commands import Command
-from gptkit.cli.shared import SharedOptions
 from gptkit.core.chat import Text
 from gptkit.core.errors import NoInput, UsageFault
 from gptkit.core.sanitize import one_line
 from gptkit.exchange.capability import Greeting
+from gptkit.session import answer
+from gptkit.session.options import SharedOptions
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.context import Cards

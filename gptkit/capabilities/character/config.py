@@ -9,8 +9,8 @@ from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Finding, Variable
-    from gptkit.cli.call import Call
     from gptkit.core.yaml_tree import Node
+    from gptkit.session.call import Call
 
 
 KEY = "character"

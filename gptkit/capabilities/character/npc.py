@@ -12,24 +12,25 @@ from gptkit.capabilities.character.context import staged
 from gptkit.capabilities.character.state import checked, fault, fitted
 from gptkit.characters import world
 from gptkit.characters.dice import Dice, seed_of
-from gptkit.cli import answer, invoking
-from gptkit.cli.gather import Given
-from gptkit.cli.record import Record, opening
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataFault, GptkitError, TooLong
 from gptkit.core.tokens import estimate
 from gptkit.exchange.ask import valued
 from gptkit.exchange.budget import Share
 from gptkit.exchange.invocation import Invocation, Means, Outcome, request
+from gptkit.session import answer
+from gptkit.session import conversation as invoking
+from gptkit.session.input import Given
+from gptkit.session.record import Record, opening
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.npc_events import Event
     from gptkit.characters.card import Action, Variable
-    from gptkit.cli.shared import SharedOptions
     from gptkit.exchange.budget import Budget
     from gptkit.exchange.invocation import Invocation, Means
     from gptkit.history.store import Store
     from gptkit.services import Services
+    from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
 
 

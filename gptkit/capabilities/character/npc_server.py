@@ -20,8 +20,8 @@ from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
     from gptkit.characters.card import Action
-    from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
+    from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
 
 
@@ -273,8 +273,8 @@ def _not_plain(schema: object) -> Iterator[str]:
 
 def _schema(path: str) -> Mapping[str, object]:
     """A file of JSON or YAML."""
-    from gptkit.cli.gather import content
     from gptkit.core.yaml_tree import tree
+    from gptkit.session.input import content
 
     _, text = content(path)
     try:

@@ -7,8 +7,8 @@ from gptkit.core.yaml_tree import Problem
 from gptkit.exchange.capability import Capability, lazily
 
 if TYPE_CHECKING:
-    from gptkit.cli.call import Call
     from gptkit.core.yaml_tree import Node
+    from gptkit.session.call import Call
 
 KEY = "conversation"
 GIVEN_OTHERWISE = ("file", "stdin", "output", "json", "response", "dry-run")

@@ -8,8 +8,8 @@ from gptkit.cli.loop.loop import run
 from gptkit.cli.talk import Talk
 
 if TYPE_CHECKING:
-    from gptkit.cli.call import Call
     from gptkit.cli.loop.commands import Command
+    from gptkit.session.call import Call
 
 
 def talk(call: Call) -> int:

@@ -9,8 +9,8 @@ from gptkit.exchange.capability import Capability, lazily, own_values
 from gptkit.templates.template import Parameter, Template, Value
 
 if TYPE_CHECKING:
-    from gptkit.cli.call import Call
     from gptkit.core.yaml_tree import Node
+    from gptkit.session.call import Call
 
 
 KEY = "course"

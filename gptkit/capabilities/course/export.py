@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from gptkit.capabilities.course.config import options_of
 from gptkit.capabilities.course.review import required_course
 from gptkit.capabilities.course.store import course_store
-from gptkit.cli import target
 from gptkit.core.errors import NoInput, UsageFault
 from gptkit.core.files import write_atomic
 from gptkit.learning import export as cards
+from gptkit.session import answer as target
 
 if TYPE_CHECKING:
-    from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
+    from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
 
 

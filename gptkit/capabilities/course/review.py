@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.course import config
 from gptkit.capabilities.course.store import course_store
-from gptkit.cli.exchange import Conversation
-from gptkit.cli.record import Record, opening
 from gptkit.core.chat import Message, Request
 from gptkit.core.errors import GptkitError, NoInput, UsageFault
 from gptkit.core.table import columns
@@ -20,13 +18,15 @@ from gptkit.exchange.invocation import Invocation, Means, Outcome
 from gptkit.learning.model import with_card
 from gptkit.learning.schedule import RATINGS, due, review
 from gptkit.output.formats import FORMATS
+from gptkit.session.conversation import Conversation
+from gptkit.session.record import Record, opening
 
 if TYPE_CHECKING:
-    from gptkit.cli.shared import SharedOptions
     from gptkit.learning.courses import Courses
     from gptkit.learning.model import Card, Learner
     from gptkit.learning.schedule import Rating
     from gptkit.services import Services
+    from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
 
 

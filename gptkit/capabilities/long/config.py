@@ -8,8 +8,8 @@ from gptkit.exchange.capability import Capability, lazily
 from gptkit.templates.template import Parameter, Template
 
 if TYPE_CHECKING:
-    from gptkit.cli.call import Call
     from gptkit.core.yaml_tree import Node
+    from gptkit.session.call import Call
 
 
 Mode = Literal["map", "reduce", "refuse"]

@@ -9,8 +9,8 @@ from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.core.errors import UsageFault
 
 if TYPE_CHECKING:
-    from gptkit.cli.call import Call
-    from gptkit.cli.gather import Given
+    from gptkit.session.call import Call
+    from gptkit.session.input import Given
 
 LONG_OVER = 64 << 10
 """Bytes of an input that takes more than one exchange whatever it holds."""

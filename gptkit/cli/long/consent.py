@@ -13,9 +13,9 @@ from gptkit.core.tokens import estimate
 from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
-    from gptkit.cli.exchange import Conversation
     from gptkit.core.terminal import Terminal
     from gptkit.engine.long.lacking import Lacking
+    from gptkit.session.conversation import Conversation
     from gptkit.templates.template import Value
 
     Lack = Callable[[Iterable[Piece]], Iterator[Lacking]]

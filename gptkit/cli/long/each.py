@@ -9,9 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.cli import invoking
-from gptkit.cli.exchange import Conversation
-from gptkit.cli.gather import Given, document
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.mirror import Results
@@ -29,6 +26,9 @@ from gptkit.core.errors import (
     ProtocolFault,
     Refused,
 )
+from gptkit.session import conversation as invoking
+from gptkit.session.conversation import Conversation
+from gptkit.session.input import Given, document
 from gptkit.text.formats import FORMATS
 
 if TYPE_CHECKING:

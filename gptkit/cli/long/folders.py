@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.cli import invoking, target
-from gptkit.cli.gather import DASH, Given, beside, document
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.mirror import Results
@@ -22,14 +20,17 @@ from gptkit.core.chat import Message, Reply, Request
 from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
 from gptkit.engine.long.map import Share, mapped_all, placed
 from gptkit.exchange.invocation import Means, Outcome
+from gptkit.session import answer as target
+from gptkit.session import conversation as invoking
+from gptkit.session.input import DASH, Given, beside, document
 from gptkit.text.formats import FORMATS
 from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
-    from gptkit.cli.exchange import Conversation
-    from gptkit.cli.shared import SharedOptions
     from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
+    from gptkit.session.conversation import Conversation
+    from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
 
 OF_ONE_FILE = (DataFault, NoInput, CannotRead, UsageFault)

@@ -13,7 +13,7 @@ from gptkit.core.errors import CannotWrite, GptkitError, Incomplete, TryAgain
 from gptkit.engine.long.values import Done
 
 if TYPE_CHECKING:
-    from gptkit.cli.exchange import Conversation
+    from gptkit.session.conversation import Conversation
 
 
 class Ended(NamedTuple):

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from gptkit.cli.target import partial_of
 from gptkit.core.chat import Finished, Sink, Text
 from gptkit.core.errors import CannotWrite, GptkitError, TryAgain
 from gptkit.core.files import (
@@ -22,6 +21,7 @@ from gptkit.core.files import (
     release,
     settle_folder,
 )
+from gptkit.session.answer import partial_of
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import LEAST_PIECE, piece_tokens
-from gptkit.cli import answer, invoking
-from gptkit.cli.gather import Given
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.output import Place
@@ -20,12 +18,15 @@ from gptkit.core.chat import Message, Request
 from gptkit.core.errors import GptkitError, Incomplete
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.exchange.invocation import Means, Outcome
+from gptkit.session import answer
+from gptkit.session import conversation as invoking
+from gptkit.session.input import Given
 
 if TYPE_CHECKING:
-    from gptkit.cli.exchange import Conversation
-    from gptkit.cli.record import Record
     from gptkit.core.chat import OutputFormat
     from gptkit.engine.long.lacking import Lacking
+    from gptkit.session.conversation import Conversation
+    from gptkit.session.record import Record
     from gptkit.templates.template import Template
     from gptkit.text.pieces import Piece
 

@@ -9,8 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.cli import answer, invoking
-from gptkit.cli.gather import Given
 from gptkit.cli.long import report
 from gptkit.cli.long.consent import Consent
 from gptkit.cli.long.once import Once
@@ -23,13 +21,16 @@ from gptkit.engine.long.map import mapped
 from gptkit.engine.long.values import Done
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Means, Outcome
+from gptkit.session import answer
+from gptkit.session import conversation as invoking
+from gptkit.session.input import Given
 from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
-    from gptkit.cli.exchange import Conversation
-    from gptkit.cli.shared import SharedOptions
     from gptkit.engine.long.lacking import Lacking
     from gptkit.services import Services
+    from gptkit.session.conversation import Conversation
+    from gptkit.session.options import SharedOptions
     from gptkit.text.pieces import Piece
 
 KEPT, KEPT_WHOLE = 2000, 1 << 20

@@ -10,8 +10,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.cli.exchange import Conversation
-from gptkit.cli.gather import Given, LongText, content
 from gptkit.cli.long.consent import share_of_price
 from gptkit.core.errors import BadConfiguration, DataFault, UsageFault
 from gptkit.core.tokens import estimate
@@ -19,14 +17,16 @@ from gptkit.core.yaml_tree import nearest
 from gptkit.documents.stream import lines
 from gptkit.engine.long.values import Job, Memory
 from gptkit.exchange.invocation import Invocation, Means, Policy
+from gptkit.session.conversation import Conversation
+from gptkit.session.input import Given, LongText, content
 from gptkit.templates.template import Template, Value
 from gptkit.text.formats import FORMATS, format_named, format_of
 from gptkit.text.glossary import Glossary
 from gptkit.text.pieces import Format, Piece
 
 if TYPE_CHECKING:
-    from gptkit.cli.shared import SharedOptions
     from gptkit.services import Services
+    from gptkit.session.options import SharedOptions
 
 AT_ONCE = 5 / 3
 """Pieces of prose that are still one exchange, whose answer is shown while it arrives."""

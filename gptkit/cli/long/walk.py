@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.cli.target import partial_of
 from gptkit.core.errors import NoInput, UsageFault
+from gptkit.session.answer import partial_of
 from gptkit.text.formats import FORMATS, format_of
 
 if TYPE_CHECKING:

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gptkit.cli import answer, target
-from gptkit.cli.gather import Given, gather
 from gptkit.core.errors import CannotWrite, NoInput, UsageFault
+from gptkit.session import answer
+from gptkit.session import answer as target
+from gptkit.session.input import Given, gather
 
 if TYPE_CHECKING:
-    from gptkit.cli.shared import SharedOptions
     from gptkit.exchange.capability import Greeting
     from gptkit.history.model import Session
     from gptkit.services import Services
+    from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
 
 

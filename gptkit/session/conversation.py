@@ -8,24 +8,72 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gptkit.cli import answer, invoking
-from gptkit.cli.record import Record, opening
-from gptkit.core.chat import Message, Reply
-from gptkit.core.errors import GptkitError, TooLong, TryAgain
+from gptkit.core.chat import OWN_PARAMETERS, Message, Reply
+from gptkit.core.errors import GptkitError, TooLong, TryAgain, UsageFault
+from gptkit.core.yaml_tree import typed
 from gptkit.exchange.budget import answer_room, prompt_tokens
 from gptkit.exchange.capability import first_request, prepared, run
 from gptkit.exchange.invocation import Invocation, Means, Outcome, request
+from gptkit.history.model import Ending, Opening, new_opening_id
+from gptkit.session import answer
+from gptkit.session.answer import Showing
+from gptkit.session.input import Given
+from gptkit.session.record import Record, opening
 from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
-    from gptkit.cli.gather import Given
-    from gptkit.cli.shared import SharedOptions
     from gptkit.core.chat import Request
     from gptkit.exchange.capability import Greeting
     from gptkit.exchange.context import Past
     from gptkit.history.model import Opening, Session, Summary, Turn
     from gptkit.history.store import Store
     from gptkit.services import Services
+    from gptkit.session.input import Given
+    from gptkit.session.options import SharedOptions
+
+
+def invocation(
+    services: Services, template: Template, given: Given, shared: SharedOptions, how: Showing
+) -> Invocation:
+    model = str(shared.model or template.model or services.settings.text("model"))
+    typed_in = _typed_parameters(services, model, shared)
+    settled = {
+        name: value for name, value in services.parameters(model).items() if name not in template.parameters
+    }
+    stream = not (shared.no_stream or how.response)
+    counted = shared.max_cost is not None or services.settings.value("monthly_limit") is not None
+    if stream and (how.verbose or how.as_json or counted):
+        settled.setdefault("stream_options", {"include_usage": True})
+    return Invocation(
+        template=template,
+        model=model,
+        text=given.text,
+        wanted=given.wanted,
+        files=given.files,
+        values=given.values,
+        parameters={**settled, **typed_in},
+        droppable=frozenset(settled) - frozenset(typed_in),
+        stream=stream,
+        exact=how.raw,
+    )
+
+
+def _typed_parameters(services: Services, model: str, shared: SharedOptions) -> dict[str, object]:
+    """The API parameters of the command line; these are never dropped."""
+    found: dict[str, object] = {}
+    if shared.temperature is not None:
+        found["temperature"] = shared.temperature
+    if shared.max_tokens is not None:
+        found[services.token_limit_name(model)] = shared.max_tokens
+    for item in shared.param:
+        name, equals, value = item.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageFault(f"--param takes KEY=VALUE, this is '{item}'")
+        if name in OWN_PARAMETERS:
+            raise UsageFault(f"--param {name}: gptkit sets this one by itself")
+        found[name] = typed(value)
+    return found
+
 
 SHRUNK = 0.6
 """Part of a window that is aimed at when the server calls a request too long: the estimate was too low."""
@@ -171,7 +219,7 @@ class Conversation:
             self.services.terminal.note(f"gptkit: {text}")
 
     def _invocation(self, given: Given) -> Invocation:
-        found = invoking.invocation(self.services, self.template, given, self.shared, self.how)
+        found = invocation(self.services, self.template, given, self.shared, self.how)
         return found._replace(system=self.system)
 
     @contextmanager
@@ -200,7 +248,6 @@ class Conversation:
 
     def _begun(self) -> int | None:
         """The turn of the greeting, with which a new conversation begins; None without one."""
-        from gptkit.cli.greeting import turn
 
         return turn(self, self.greeting) if self.greeting and (self.is_recorded or self._lasting) else None
 
@@ -298,7 +345,68 @@ class Conversation:
 
     def _moved(self, opening: Opening) -> Opening:
         """What cannot be recorded is remembered."""
-        from gptkit.cli.fallback import carried_over
 
         source, self.is_recorded = self.store, False
         return carried_over(source, self.store, opening)
+
+
+def carried_over(source: Store, scratch: Store, opening: Opening) -> Opening:
+    """The opening as the next turn of a copy, in `scratch`, of the conversation that it goes on with."""
+    turns, summary = [], None
+    try:
+        summary = source.summary(opening.parent)
+        for turn in source.chain(opening.parent):
+            turns.append(turn)
+            if summary is not None and turn.id == summary.upto:
+                break
+    except GptkitError:  # what can still be read is remembered
+        summary = None
+    session, parent = scratch.create("", opening.prompt), None
+    for turn in reversed(turns):
+        parent = scratch.finish(*_repeated(turn, session.id, parent))
+        if summary is not None and turn.id == summary.upto:
+            scratch.add_summary(parent, summary.text, summary.model)
+    return opening._replace(session=session.id, parent=parent)
+
+
+def _repeated(turn: Turn, session: str, parent: int | None) -> tuple[Opening, Ending]:
+    opening = Opening(
+        id=new_opening_id(),
+        session=session,
+        parent=parent,
+        prompt=turn.prompt,
+        model=turn.model,
+        system=turn.system,
+        user=turn.user,
+        request=turn.request,
+        started=turn.started,
+    )
+    return opening, Ending(turn.state, turn.answer, reason=turn.reason, cause=turn.cause, notes=turn.notes)
+
+
+def turn(conversation: Conversation, greeting: Greeting) -> int | None:
+    """The turn, with which the session begins if there is none yet; None where it cannot be kept."""
+    try:
+        return _turn(conversation, greeting)
+    except GptkitError as error:
+        conversation.warn(f"the greeting is not recorded: {error.message}")
+        return None
+
+
+def _turn(conversation: Conversation, greeting: Greeting) -> int:
+    opening = Opening(
+        id=new_opening_id(),
+        session=conversation.session.id if conversation.session else None,
+        parent=None,
+        prompt=conversation.template.name,
+        model=conversation.model,
+        system="",
+        user="",
+        request={"words": ""},
+        started=conversation.services.terminal.clock(),
+    )
+    store = conversation.store
+    number = store.finish(opening, Ending("ok", greeting.said, reason="stop", notes=greeting.notes))
+    stored = store.turn(number)
+    conversation.session = store.session(stored.session) if stored else None
+    return number

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.cli.shared import SharedOptions
 from gptkit.core.errors import CannotRead, NoInput, UsageFault
 from gptkit.core.files import cause
 from gptkit.core.terminal import Terminal
+from gptkit.session.options import SharedOptions
 from gptkit.templates import render
 from gptkit.templates.template import Template, Value
 

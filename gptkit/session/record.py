@@ -12,12 +12,12 @@ from gptkit.exchange.invocation import Invocation, Outcome
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from gptkit.cli.answer import Showing
     from gptkit.exchange.budget import Budget
     from gptkit.history.journal import Journal
     from gptkit.history.model import Ending, Opening, State
     from gptkit.history.store import Store
     from gptkit.services import Services
+    from gptkit.session.answer import Showing
 
     Begin = Callable[[Opening], Journal]
     FallBack = Callable[[Opening], Opening]
