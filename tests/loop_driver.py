@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from gptkit.cli.loop.commands import Command, Desk
-from gptkit.cli.loop.loop import run
-from gptkit.cli.talk import Status, Talk
 from gptkit.core.errors import GptkitError, NoInput, Stopped, TryAgain
 from gptkit.core.paths import paths
 from gptkit.core.signals import catch_signals
 from gptkit.core.terminal import Terminal, process_terminal
 from gptkit.history.model import Session, Turn
+from gptkit.repl.commands import Command, Desk
+from gptkit.repl.loop import run
+from gptkit.repl.talk import Status, Talk
 
 
 class Alone:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.cli.loop.actions import COMMANDS
-from gptkit.cli.loop.commands import Called, Said, is_open_block, meaning
-from gptkit.cli.loop.completion import Offers, expanded
-from gptkit.cli.loop.history_file import FILE_CAP, LINES, HistoryFile
-from gptkit.cli.loop.status import fitted, status_line
-from gptkit.cli.talk import Status
 from gptkit.core.errors import CannotWrite, UsageFault
 from gptkit.core.redact import Redaction
 from gptkit.core.table import text_width
+from gptkit.repl.actions import COMMANDS
+from gptkit.repl.commands import Called, Said, is_open_block, meaning
+from gptkit.repl.completion import Offers, expanded
+from gptkit.repl.editor import FILE_CAP, LINES, HistoryFile, fitted, status_line
+from gptkit.repl.talk import Status
 
 BY_NAME = {command.name: command for command in COMMANDS}
 

@@ -9,19 +9,19 @@ from gptkit.capabilities.character.config import KEY, options_of
 from gptkit.capabilities.character.context import greeting, role
 from gptkit.capabilities.character.state import memory
 from gptkit.characters.dice import Dice, seed_of
-from gptkit.cli.loop.commands import Command
 from gptkit.core.chat import Text
 from gptkit.core.errors import NoInput, UsageFault
 from gptkit.core.sanitize import one_line
 from gptkit.exchange.capability import Greeting
+from gptkit.repl.commands import Command
 from gptkit.session import answer
 from gptkit.session.options import SharedOptions
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.context import Cards
-    from gptkit.cli.loop.commands import Desk
-    from gptkit.cli.talk import Talk
     from gptkit.exchange.capability import Greeting
+    from gptkit.repl.commands import Desk
+    from gptkit.repl.talk import Talk
     from gptkit.services import Services
     from gptkit.templates.template import Template, Value
 

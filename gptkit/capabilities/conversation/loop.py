@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptkit.cli.loop.loop import run
-from gptkit.cli.talk import Talk
+from gptkit.repl.loop import run
+from gptkit.repl.talk import Talk
 
 if TYPE_CHECKING:
-    from gptkit.cli.loop.commands import Command
+    from gptkit.repl.commands import Command
     from gptkit.session.call import Call
 
 

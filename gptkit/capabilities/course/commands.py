@@ -11,19 +11,19 @@ from gptkit.capabilities.course import config, review
 from gptkit.capabilities.course.config import required_subject
 from gptkit.capabilities.course.review import course, moment, nothing, waiting, wanted
 from gptkit.capabilities.course.store import course_store
-from gptkit.cli.loop.commands import Command
 from gptkit.core.errors import UsageFault
 from gptkit.core.table import columns
 from gptkit.core.yaml_tree import nearest
 from gptkit.learning.files import path
 from gptkit.learning.schedule import due
+from gptkit.repl.commands import Command
 from gptkit.session.options import SharedOptions
 
 if TYPE_CHECKING:
-    from gptkit.cli.loop.commands import Desk
-    from gptkit.cli.talk import Talk
     from gptkit.learning.courses import Courses
     from gptkit.learning.model import Learner
+    from gptkit.repl.commands import Desk
+    from gptkit.repl.talk import Talk
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.cli.loop.commands import SLASH, Command
 from gptkit.core.errors import GptkitError
 from gptkit.core.sanitize import visible
+from gptkit.repl.commands import SLASH, Command
 
 FILES = 2000
 """Entries of a folder that are looked at; nobody chooses from more."""

@@ -10,9 +10,10 @@ from gptkit.core.sanitize import visible
 from gptkit.core.yaml_tree import nearest
 
 if TYPE_CHECKING:
-    from gptkit.cli.talk import Talk
     from gptkit.core.paths import Paths
     from gptkit.core.terminal import Terminal
+    from gptkit.repl.talk import Talk
+
 
 FENCE = '"""'
 """A line of its own that begins and ends a message of many lines."""

@@ -6,19 +6,18 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gptkit.cli.loop.actions import COMMANDS
-from gptkit.cli.loop.commands import Called, Command, Desk, Said, meaning
-from gptkit.cli.loop.completion import Offers
-from gptkit.cli.loop.editor import Editor, line_editor
-from gptkit.cli.loop.history_file import NAME, HistoryFile
-from gptkit.cli.loop.status import status_line
 from gptkit.core.errors import GptkitError, Stopped
 from gptkit.core.signals import interruptible, uninterrupted
+from gptkit.repl.actions import COMMANDS
+from gptkit.repl.commands import Called, Command, Desk, Said, meaning
+from gptkit.repl.completion import Offers
+from gptkit.repl.editor import NAME, Editor, HistoryFile, line_editor, status_line
 
 if TYPE_CHECKING:
-    from gptkit.cli.talk import Talk
     from gptkit.core.paths import Paths
     from gptkit.core.terminal import Terminal
+    from gptkit.repl.talk import Talk
+
 
 INTERRUPTED = 128 + signal.SIGINT
 

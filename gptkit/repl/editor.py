@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import signal
+import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from gptkit.cli.loop.commands import is_open_block
-from gptkit.cli.loop.plain import LEAVING, PROMPT, PlainEditor
-from gptkit.core.signals import wake_up_lent
+from gptkit.core.errors import CannotWrite, Stopped
+from gptkit.core.files import make_private_folder, write_private
+from gptkit.core.sanitize import one_line
+from gptkit.core.signals import interruptible, wake_up_lent
+from gptkit.core.table import text_width
+from gptkit.repl.commands import is_open_block
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gptkit.repl.talk import Status
+
+    _Number = Callable[[int], str]
+    from pathlib import Path
+
     from prompt_toolkit.completion import Completer
     from prompt_toolkit.data_structures import Size
     from prompt_toolkit.input import Input
@@ -20,8 +33,109 @@ if TYPE_CHECKING:
     from prompt_toolkit.output import Output
     from prompt_toolkit.shortcuts import PromptSession
 
-    from gptkit.cli.loop.completion import Offers
+    from gptkit.core.redact import Redaction
     from gptkit.core.terminal import Terminal
+    from gptkit.repl.completion import Offers
+
+
+BETWEEN = " · "
+MODEL_CAP = 60
+
+
+def status_line(status: Status, width: int) -> str:
+    """The longest form of a status that takes fewer columns than the width; empty if none does."""
+    model = one_line(status.model, MODEL_CAP)
+    exact, short = tokens(status), _tokens(status, _short, "/")
+    cost, rounded = money(status), _money(status, 2, "/")
+    forms = (
+        (model, f"{exact} tokens", cost),
+        (model, short, rounded),
+        (short, rounded),
+        (short,),
+    )
+    for form in forms:
+        line = BETWEEN.join(part for part in form if part)
+        if text_width(line) < width:
+            return line
+    return ""
+
+
+def tokens(status: Status) -> str:
+    """Exact: `1,234 of 128,000`."""
+    return _tokens(status, lambda number: f"{number:,}", " of ")
+
+
+def money(status: Status) -> str:
+    """`$0.0123 of $1.00`; empty where nothing is known and nothing limited."""
+    return _money(status, 4, " of ")
+
+
+def fitted(text: str, width: int) -> str:
+    """One line of foreign text that takes no more columns than that."""
+    line = one_line(text, max(width, 2))
+    while line and text_width(line) > width:
+        line = line.removesuffix("…")[:-1].rstrip() + "…" if len(line) > 1 else ""
+    return line
+
+
+def _tokens(status: Status, number: _Number, against: str) -> str:
+    window = against + number(status.window) if status.window else ""
+    return f"{number(status.tokens)}{window}"
+
+
+def _money(status: Status, digits: int, against: str) -> str:
+    limit = f"${status.limit:.2f}" if status.limit is not None else ""
+    if status.cost is None:
+        return f"price unknown{against}{limit}" if limit else ""
+    about = "≈" if status.estimated else ""
+    cost = f"{about}${status.cost:.{digits}f}"
+    return f"{cost}{against}{limit}" if limit else cost
+
+
+def _short(number: int) -> str:
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if number >= size:
+            scaled = number / size
+            return f"{scaled:.0f}{letter}" if scaled >= 10 else f"{scaled:.1f}{letter}"
+    return str(number)
+
+
+PROMPT = "> "
+CONTINUED = "... "
+LEAVING = "Ctrl-D leaves"
+
+
+class PlainEditor:
+    """Reads messages line by line; a block between two lines of three quotation marks is one message."""
+
+    prefills = False
+
+    def __init__(self, terminal: Terminal) -> None:
+        _, self._shown = terminal.editing()
+        self._terminal = terminal
+        self._interrupted = False
+
+    def message(self, _status: object, _text: str | None) -> str | None:
+        """The next message, empty where it was given up; None when there are no more."""
+        lines: list[str] = []
+        while not lines or is_open_block("\n".join(lines)):
+            self._shown.write(CONTINUED if lines else PROMPT)
+            try:
+                with interruptible():
+                    line = self._terminal.read_line()
+            except Stopped as stop:
+                if stop.number != signal.SIGINT:
+                    raise
+                self._shown.write(f"\n{LEAVING}\n" if self._interrupted else "\n")
+                self._interrupted = True
+                return ""
+            if line is None:
+                self._shown.write("\n")
+                return "\n".join(lines) if lines else None
+            lines.append(line)
+        self._interrupted = False
+        return "\n".join(lines)
+
 
 CHANGING = "edit> "
 QUIET = "fg:ansibrightblack"
@@ -242,3 +356,98 @@ def _size(screen: TextIO) -> Size:
     except OSError:
         return Size(rows=24, columns=80)
     return Size(rows=size.lines or 24, columns=size.columns or 80)
+
+
+NAME = "prompt_history"
+LINES = 1000
+"""Lines that are offered again."""
+LARGEST = 64 << 10
+"""Bytes of a line that is kept; what is longer was pasted."""
+FILE_CAP = 1 << 20
+"""Bytes after which the older half of the file is dropped."""
+
+
+class HistoryFile:
+    """One JSON string a line, the newest last; several processes may append at once."""
+
+    def __init__(self, path: Path, secrets: Redaction) -> None:
+        self._path = path
+        self._secrets = secrets
+
+    def lines(self) -> list[str]:
+        """The newest lines, the oldest of them first; none where the file cannot be read."""
+        try:
+            with self._path.open("rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return []
+                start = max(0, file.seek(0, os.SEEK_END) - FILE_CAP)
+                file.seek(start)
+                kept = file.read().split(b"\n")[1 if start else 0 :]
+        except OSError:
+            return []
+        found = [text for line in kept if (text := _text(line))]
+        return found[-LINES:]
+
+    def add(self, line: str) -> None:
+        """Append a line; known keys in it are left out. Raises CannotWrite."""
+        data = json.dumps(self._secrets.redacted(line), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        if len(data) > LARGEST:
+            return
+        try:
+            make_private_folder(self._path.parent)
+            with self._held() as descriptor:
+                size = os.fstat(descriptor).st_size
+                if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                    data = b"\n" + data  # a process was killed while it wrote
+                os.write(descriptor, data)
+                if size > FILE_CAP:
+                    self._drop_older_half(descriptor, size)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise CannotWrite(f"cannot write '{self._path}': {reason}") from error
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[int]:
+        """The file, locked, and still the one of that name: another process may have replaced it."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        while True:
+            descriptor = os.open(self._path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    raise OSError(0, "it is not a regular file")
+                if hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) != 0o600:
+                    os.fchmod(descriptor, 0o600)
+                _lock(descriptor)
+                if self._is(descriptor):
+                    yield descriptor
+                    return
+            finally:
+                os.close(descriptor)
+
+    def _is(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _drop_older_half(self, descriptor: int, size: int) -> None:
+        rest = os.pread(descriptor, size, size // 2)
+        write_private(self._path, rest.partition(b"\n")[2])
+
+
+def _text(line: bytes) -> str:
+    try:
+        text = json.loads(line)
+    except ValueError:
+        return ""
+    return text if isinstance(text, str) else ""
+
+
+def _lock(descriptor: int) -> None:
+    """Some network file systems have no locks; appended lines are whole there as well."""
+    if sys.platform != "win32":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
