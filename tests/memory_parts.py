@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from gptkit.memory.store import Memory
+from gptkit.jobs.memory.store import Memory
 from gptkit.text.pieces import Held
 
 STARTED = 1_780_000_000.0

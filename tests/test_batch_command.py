@@ -11,15 +11,15 @@ from fake.program import InMemory
 from fake.server import FakeServer
 from prompt_files import template
 
-from gptkit.cli.batching import submit_missing
-from gptkit.cli.long.submission import Submitted
 from gptkit.cli.parts import parts
 from gptkit.core.errors import NoPermission, UsageFault
 from gptkit.core.terminal import memory_terminal
-from gptkit.engine.long.lacking import lacking_pieces
-from gptkit.engine.long.values import Job
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation
+from gptkit.jobs.batch.service import submit_missing
+from gptkit.jobs.batch.submit import Submitted
+from gptkit.jobs.job import Job
+from gptkit.jobs.missing import lacking_pieces
 from gptkit.text.formats.plain import Plain
 
 PROMPT = template("description: d\nsystem: Shout.\noutput: text\n")

@@ -21,7 +21,7 @@ from fake.server import FakeServer
 from fake.signals import unblocked
 from fake.waiting import SOON
 
-from gptkit.memory.pending import Pending
+from gptkit.jobs.batch.queue import Pending
 
 LOCKS = Path("/proc/locks")
 COUNT = 200

@@ -15,15 +15,15 @@ from fake.server import FakeServer
 from provider_calls import endpoint
 from test_long_map import PROMPT, Kept, Words
 
-from gptkit.cli.long.collection import Taken, collected
-from gptkit.cli.long.submission import Desk, Submitted, submit_missing
 from gptkit.core.errors import CannotWrite, GptkitError, Incomplete, OverBudget, TryAgain, Unavailable
-from gptkit.engine.long.asking import Surroundings
-from gptkit.engine.long.lacking import lacking_pieces
-from gptkit.engine.long.redo import done
-from gptkit.engine.long.values import Job
 from gptkit.exchange.invocation import Invocation, Policy
-from gptkit.memory.pending import Pending
+from gptkit.jobs.batch.collect import Taken, collected
+from gptkit.jobs.batch.queue import Pending
+from gptkit.jobs.batch.submit import Desk, Submitted, submit_missing
+from gptkit.jobs.job import Job
+from gptkit.jobs.missing import lacking_pieces
+from gptkit.jobs.piece import done
+from gptkit.jobs.request import Surroundings
 from gptkit.provider.batches import Batches
 from gptkit.text.pieces import Held
 

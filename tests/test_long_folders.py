@@ -21,9 +21,9 @@ from fake.replies import Reply, failed, held, said
 from fake.server import FakeServer
 from fake.waiting import SOON, wait_true
 
-from gptkit.cli.long.output import File
-from gptkit.cli.long.walk import plan
 from gptkit.core.errors import NoInput, UsageFault
+from gptkit.jobs.output import File
+from gptkit.jobs.walk import plan
 
 on_posix = pytest.mark.skipif(os.name != "posix", reason="links and permissions")
 

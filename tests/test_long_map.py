@@ -25,12 +25,11 @@ from gptkit.core.errors import (
     TooLong,
     TryAgain,
 )
-from gptkit.engine.long.gate import Gate, gated
 from gptkit.engine.long.map import mapped
-from gptkit.engine.long.values import Done, Job
-from gptkit.engine.long.workshop import AHEAD
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation, Means, Policy
+from gptkit.jobs.job import Done, Job
+from gptkit.jobs.workers import AHEAD, Gate, gated
 from gptkit.text.pieces import Finding, Held, Piece
 
 PROMPT = template("description: d\nsystem: Shout.\n")

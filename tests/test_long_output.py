@@ -15,7 +15,7 @@ from fake.server import FakeServer
 from test_long_folders import texts, tree
 from test_long_reduce import book, numbers
 
-from gptkit.cli.long.output import BeingWritten, File, Place
+from gptkit.jobs.output import BeingWritten, File, Place
 
 BOOK = book(90)
 BUSY = "is being written by another gptkit"

@@ -12,10 +12,10 @@ from gptkit.core.errors import GptkitError, NoPermission, OverBudget, Refused, T
 from gptkit.core.tokens import estimate
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered, parts
 from gptkit.engine.long.reducing import MISSING
-from gptkit.engine.long.tree import fits, groups, plan
-from gptkit.engine.long.values import Job
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation
+from gptkit.jobs.job import Job
+from gptkit.jobs.merge_plan import fits, groups, plan
 from gptkit.text.formats.plain import Plain
 from gptkit.text.pieces import Piece
 

@@ -12,7 +12,7 @@ import pytest
 from fake.program import InMemory, OnTerminal
 from memory_parts import ABOUT, key
 
-from gptkit.memory.store import Memory
+from gptkit.jobs.memory.store import Memory
 from gptkit.text.pieces import Held
 
 Keep = Callable[..., None]

@@ -16,7 +16,7 @@ from fake.signals import unblocked
 from memory_parts import integrity, key, memory, put
 from together import together
 
-from gptkit.memory.json_lines import json_lines
+from gptkit.jobs.memory.jsonl import json_lines
 
 PARTS = Path(__file__).parent / "memory_parts.py"
 TEXTS = [f"text {number}" for number in range(60)]

@@ -15,10 +15,10 @@ from memory_parts import ABOUT, STARTED, integrity, key, memory, put
 from processes import open_below
 
 from gptkit.core.errors import BadConfiguration, TryAgain
-from gptkit.memory import removal
-from gptkit.memory.schema import APPLICATION_ID
-from gptkit.memory.statistics import groups
-from gptkit.memory.store import Memory
+from gptkit.jobs.memory import maintenance as removal
+from gptkit.jobs.memory.entries import APPLICATION_ID
+from gptkit.jobs.memory.maintenance import groups
+from gptkit.jobs.memory.store import Memory
 from gptkit.text.pieces import Finding, Held
 
 SECRET = "geheimnisvoll"

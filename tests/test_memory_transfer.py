@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 from memory_parts import ABOUT, STARTED, key, memory, put
 
 from gptkit.core.errors import DataFault, UsageFault
-from gptkit.memory.foreign import foreign_key, renumbered
-from gptkit.memory.json_lines import Taken, json_lines, take_json_lines
-from gptkit.memory.languages import tag
-from gptkit.memory.statistics import groups
-from gptkit.memory.store import Memory
-from gptkit.memory.tmx_take import take_tmx
-from gptkit.memory.tmx_write import tmx
+from gptkit.jobs.memory.entries import foreign_key, renumbered, tag
+from gptkit.jobs.memory.jsonl import Taken, json_lines, take_json_lines
+from gptkit.jobs.memory.maintenance import groups
+from gptkit.jobs.memory.store import Memory
+from gptkit.jobs.memory.tmx import take_tmx, tmx
 from gptkit.text.pieces import Finding, Held
 
 HEAD = b'{"gptkit":"memory","version":1}\n'

@@ -10,9 +10,9 @@ import pytest
 from fake.server import FakeServer
 from test_long_batch import ANSWERS, LINES, World
 
-from gptkit.cli.long.submission import Submitted
 from gptkit.core.sqlite import Access, connect
-from gptkit.memory.pending import APPLICATION_ID, MIGRATIONS, Pending
+from gptkit.jobs.batch.queue import APPLICATION_ID, MIGRATIONS, Pending
+from gptkit.jobs.batch.submit import Submitted
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.cli.long.submission import MARK
 from gptkit.core.errors import NoInput, Unavailable
 from gptkit.core.table import columns
+from gptkit.jobs.batch.submit import MARK
 
 if TYPE_CHECKING:
     from gptkit.provider.batches import Batch
@@ -35,7 +35,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the batches of gptkit at the provider, latest first, and what waits here to be submitted."""
-    from gptkit.cli import batching
+    from gptkit.jobs.batch import service as batching
 
     services = _services(ctx, profile, base_url, proxy)
     known = batching.record(services).shards(services.settings.address().url)
@@ -70,7 +70,7 @@ def cancel(
     proxy: Proxy = None,
 ) -> None:
     """Stop a batch; what it has answered by then is kept."""
-    from gptkit.cli import batching
+    from gptkit.jobs.batch import service as batching
 
     services = _services(ctx, profile, base_url, proxy)
     if not batch_id.strip():
@@ -87,7 +87,7 @@ def cancel(
 
 
 def _forget(services: Services, batch_id: str) -> None:
-    from gptkit.cli import batching
+    from gptkit.jobs.batch import service as batching
 
     record, url = batching.record(services), services.settings.address().url
     shard = next((one for one in record.shards(url) if batch_id in (one.batch, one.id)), None)

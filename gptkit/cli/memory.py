@@ -13,7 +13,7 @@ from gptkit.core.confirm import confirm
 from gptkit.core.errors import NoInput, UsageFault
 
 if TYPE_CHECKING:
-    from gptkit.memory.statistics import Group
+    from gptkit.jobs.memory.maintenance import Group
     from gptkit.services import Services
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 @app.command()
 def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show how much is stored, for what, and how often it was used."""
-    from gptkit.memory import statistics
+    from gptkit.jobs.memory import maintenance as statistics
 
     services = _services(ctx)
     memory = services.memory
@@ -64,8 +64,8 @@ def export(
 ) -> None:
     """Write the memory out."""
     from gptkit.cli.transfer import write
-    from gptkit.memory.json_lines import json_lines
-    from gptkit.memory.tmx_write import tmx
+    from gptkit.jobs.memory.jsonl import json_lines
+    from gptkit.jobs.memory.tmx import tmx
 
     services = _services(ctx)
     if as_json and form is Format.tmx:
@@ -89,9 +89,8 @@ def import_(
 ) -> None:
     """Add what 'gptkit memory export' or another tool wrote; all of it or nothing."""
     from gptkit.cli.transfer import opened, shown
-    from gptkit.memory.json_lines import take_json_lines
-    from gptkit.memory.tmx_read import is_tmx
-    from gptkit.memory.tmx_take import take_tmx
+    from gptkit.jobs.memory.jsonl import take_json_lines
+    from gptkit.jobs.memory.tmx import is_tmx, take_tmx
 
     services = _services(ctx)
     with opened(services.terminal, file) as stream:
@@ -126,7 +125,7 @@ def prune(
 ) -> None:
     """Remove what is no longer used."""
     from gptkit.cli import periods
-    from gptkit.memory import removal
+    from gptkit.jobs.memory import maintenance as removal
 
     services = _services(ctx)
     if before is None and size is None:
@@ -144,7 +143,7 @@ def prune(
 @app.command()
 def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None:
     """Remove everything for good."""
-    from gptkit.memory import removal
+    from gptkit.jobs.memory import maintenance as removal
 
     services = _services(ctx)
     if not yes:

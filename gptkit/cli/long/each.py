@@ -9,13 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.cli.long import report
-from gptkit.cli.long.consent import Consent
-from gptkit.cli.long.mirror import Results
-from gptkit.cli.long.output import BeingWritten
 from gptkit.cli.long.reduce import ANSWERED, Task
-from gptkit.cli.long.setup import READ_WHOLE, job, opened, patient_means
-from gptkit.cli.long.walk import Plan, Work
 from gptkit.core.errors import (
     CannotRead,
     CannotWrite,
@@ -26,15 +20,21 @@ from gptkit.core.errors import (
     ProtocolFault,
     Refused,
 )
+from gptkit.jobs import progress as report
+from gptkit.jobs.consent import Consent
+from gptkit.jobs.folder_results import Results
+from gptkit.jobs.output import BeingWritten
+from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
+from gptkit.jobs.walk import Plan, Work
 from gptkit.session import conversation as invoking
 from gptkit.session.conversation import Conversation
 from gptkit.session.input import Given, document
 from gptkit.text.formats import FORMATS
 
 if TYPE_CHECKING:
-    from gptkit.engine.long.lacking import Lacking
-    from gptkit.engine.long.values import Memory
     from gptkit.exchange.invocation import Means
+    from gptkit.jobs.job import Memory
+    from gptkit.jobs.missing import Lacking
     from gptkit.templates.template import Value
 
 OF_ONE_FILE = (DataFault, NoInput, CannotRead, Incomplete, Refused, ProtocolFault)

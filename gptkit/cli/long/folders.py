@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.cli.long import report
-from gptkit.cli.long.consent import Consent
-from gptkit.cli.long.mirror import Results
-from gptkit.cli.long.once import Once
-from gptkit.cli.long.progress import Progress, Tally
-from gptkit.cli.long.setup import READ_WHOLE, Source, job, opened, patient_means, working
-from gptkit.cli.long.walk import Plan, Work, plan
 from gptkit.core.chat import Message, Reply, Request
 from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
 from gptkit.engine.long.map import Share, mapped_all, placed
 from gptkit.exchange.invocation import Means, Outcome
+from gptkit.jobs import progress as report
+from gptkit.jobs.batch.guard import Once
+from gptkit.jobs.consent import Consent
+from gptkit.jobs.folder_results import Results
+from gptkit.jobs.progress import Progress, Tally
+from gptkit.jobs.setup import READ_WHOLE, Source, job, opened, patient_means, working
+from gptkit.jobs.walk import Plan, Work, plan
 from gptkit.session import answer as target
 from gptkit.session import conversation as invoking
 from gptkit.session.input import DASH, Given, beside, document
@@ -27,7 +27,7 @@ from gptkit.text.formats import FORMATS
 from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
-    from gptkit.engine.long.lacking import Lacking
+    from gptkit.jobs.missing import Lacking
     from gptkit.services import Services
     from gptkit.session.conversation import Conversation
     from gptkit.session.options import SharedOptions
@@ -109,8 +109,8 @@ class _Task:
 
     def show_forecast(self) -> None:
         """What `--dry-run` prints."""
-        from gptkit.cli.long.dry import forecast
-        from gptkit.engine.long.lacking import by_piece
+        from gptkit.jobs.forecast import forecast
+        from gptkit.jobs.missing import by_piece
 
         form = self._services.format(self._invocation.template)
         formats: set[str] = set()
@@ -155,7 +155,7 @@ class _Task:
 
     def _lacking(self, means: Means) -> Iterator[Lacking]:
         """What the memory lacks of all files; what a file is wrong with is met again when it is read."""
-        from gptkit.engine.long.lacking import lacking_pieces
+        from gptkit.jobs.missing import lacking_pieces
 
         for source, pieces in self._by_file():
             own = self._job if source is None else self._job._replace(format=source.format)

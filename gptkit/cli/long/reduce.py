@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import LEAST_PIECE, piece_tokens
-from gptkit.cli.long import report
-from gptkit.cli.long.consent import Consent
-from gptkit.cli.long.output import Place
-from gptkit.cli.long.progress import Progress, Tally
-from gptkit.cli.long.setup import Source, job, patient_means, pieces_of
 from gptkit.core.chat import Message, Request
 from gptkit.core.errors import GptkitError, Incomplete
 from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.exchange.invocation import Means, Outcome
+from gptkit.jobs import progress as report
+from gptkit.jobs.consent import Consent
+from gptkit.jobs.output import Place
+from gptkit.jobs.progress import Progress, Tally
+from gptkit.jobs.setup import Source, job, patient_means, pieces_of
 from gptkit.session import answer
 from gptkit.session import conversation as invoking
 from gptkit.session.input import Given
 
 if TYPE_CHECKING:
     from gptkit.core.chat import OutputFormat
-    from gptkit.engine.long.lacking import Lacking
+    from gptkit.jobs.missing import Lacking
     from gptkit.session.conversation import Conversation
     from gptkit.session.record import Record
     from gptkit.templates.template import Template
@@ -109,8 +109,8 @@ class Task:
 
     def forecast(self) -> Mapping[str, object]:
         """What `--dry-run` prints."""
-        from gptkit.cli.long.dry import forecast
-        from gptkit.engine.long.lacking import by_part
+        from gptkit.jobs.forecast import forecast
+        from gptkit.jobs.missing import by_part
 
         form = self._services.format(self._invocation.template)
         found = by_part(self.pieces, self._job, form, self._room)
@@ -125,7 +125,7 @@ class Task:
 
     def lacking(self, pieces: Iterable[Piece], form: OutputFormat) -> Iterator[Lacking]:
         """What the memory lacks of them."""
-        from gptkit.engine.long.lacking import lacking_parts
+        from gptkit.jobs.missing import lacking_parts
 
         return lacking_parts(pieces, self._job, form, self._room)
 

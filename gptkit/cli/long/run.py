@@ -9,25 +9,25 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.cli.long import report
-from gptkit.cli.long.consent import Consent
-from gptkit.cli.long.once import Once
-from gptkit.cli.long.output import Collected, File, Output, Plain, Shown
-from gptkit.cli.long.progress import Progress, Tally
-from gptkit.cli.long.setup import Source, job, patient_means, pieces_of, working
 from gptkit.core.chat import Message, Reply, Request
 from gptkit.core.errors import GptkitError
 from gptkit.engine.long.map import mapped
-from gptkit.engine.long.values import Done
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Means, Outcome
+from gptkit.jobs import progress as report
+from gptkit.jobs.batch.guard import Once
+from gptkit.jobs.consent import Consent
+from gptkit.jobs.job import Done
+from gptkit.jobs.output import Collected, File, Output, Plain, Shown
+from gptkit.jobs.progress import Progress, Tally
+from gptkit.jobs.setup import Source, job, patient_means, pieces_of, working
 from gptkit.session import answer
 from gptkit.session import conversation as invoking
 from gptkit.session.input import Given
 from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
-    from gptkit.engine.long.lacking import Lacking
+    from gptkit.jobs.missing import Lacking
     from gptkit.services import Services
     from gptkit.session.conversation import Conversation
     from gptkit.session.options import SharedOptions
@@ -102,8 +102,8 @@ class _Task:
 
     def show_forecast(self) -> None:
         """What `--dry-run` prints."""
-        from gptkit.cli.long.dry import forecast
-        from gptkit.engine.long.lacking import by_piece
+        from gptkit.jobs.forecast import forecast
+        from gptkit.jobs.missing import by_piece
 
         form = self._services.format(self._invocation.template)
         found = by_piece(pieces_of(self._document, self._most), self._job, form)
@@ -153,7 +153,7 @@ class _Task:
             self._conversation.warn(f"--keys {listed}: no text there in '{self._document.name}'")
 
     def _lacking(self, means: Means, pieces: Iterable[Piece]) -> Iterator[Lacking]:
-        from gptkit.engine.long.lacking import lacking_pieces
+        from gptkit.jobs.missing import lacking_pieces
 
         return lacking_pieces(pieces, self._job, means.format)
 

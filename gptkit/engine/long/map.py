@@ -8,11 +8,11 @@ from contextlib import closing
 from threading import Lock
 from typing import NamedTuple
 
-from gptkit.engine.long.asking import Surroundings
-from gptkit.engine.long.redo import done
-from gptkit.engine.long.values import Done, Job
-from gptkit.engine.long.workshop import Workshop
 from gptkit.exchange.invocation import Means
+from gptkit.jobs.job import Done, Job
+from gptkit.jobs.piece import done
+from gptkit.jobs.request import Surroundings
+from gptkit.jobs.workers import Workshop
 from gptkit.text.pieces import Piece
 
 BEFORE = 300

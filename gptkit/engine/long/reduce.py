@@ -9,13 +9,13 @@ from typing import Literal, NamedTuple
 
 from gptkit.core.chat import Finished, OutputFormat, Reply, Sink, Text
 from gptkit.core.tokens import estimate
-from gptkit.engine.long.asking import in_one_piece, key_of, with_rules
 from gptkit.engine.long.reducing import Result, Steps, last_rules, together
-from gptkit.engine.long.tree import fits, groups
-from gptkit.engine.long.values import Job, about
-from gptkit.engine.long.workshop import Workshop
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Means, Outcome, request
+from gptkit.jobs.job import Job, about
+from gptkit.jobs.merge_plan import fits, groups
+from gptkit.jobs.request import in_one_piece, key_of, with_rules
+from gptkit.jobs.workers import Workshop
 from gptkit.text.chunk import lines_of
 from gptkit.text.formats.plain import Plain
 from gptkit.text.pieces import Finding, Held, Piece

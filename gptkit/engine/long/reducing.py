@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from gptkit.core.chat import OutputFormat, Request
 from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
-from gptkit.engine.long.asking import in_one_piece, key_of, with_rules
-from gptkit.engine.long.tree import words
-from gptkit.engine.long.values import Job, about
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Means
+from gptkit.jobs.job import Job, about
+from gptkit.jobs.merge_plan import words
+from gptkit.jobs.request import in_one_piece, key_of, with_rules
 from gptkit.text.formats.compose import line_ends
 from gptkit.text.formats.plain import Plain
 from gptkit.text.pieces import Finding, Held, Piece

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from gptkit.core.chat import Request
 from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
-from gptkit.engine.long import asking
-from gptkit.engine.long.asking import Surroundings, again, key
-from gptkit.engine.long.values import Done, How, Job, Memory, about
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Means
+from gptkit.jobs import request as asking
+from gptkit.jobs.job import Done, How, Job, Memory, about
+from gptkit.jobs.request import Surroundings, again, key
 from gptkit.text.checks.common import line_finder
 from gptkit.text.formats.units import unit_line_finder
 from gptkit.text.pieces import Finding, Held, Piece

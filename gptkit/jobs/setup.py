@@ -10,13 +10,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.cli.long.consent import share_of_price
 from gptkit.core.errors import BadConfiguration, DataFault, UsageFault
 from gptkit.core.tokens import estimate
 from gptkit.core.yaml_tree import nearest
 from gptkit.documents.stream import lines
-from gptkit.engine.long.values import Job, Memory
 from gptkit.exchange.invocation import Invocation, Means, Policy
+from gptkit.jobs.consent import share_of_price
+from gptkit.jobs.job import Job, Memory
 from gptkit.session.conversation import Conversation
 from gptkit.session.input import Given, LongText, content
 from gptkit.templates.template import Template, Value
@@ -27,6 +27,7 @@ from gptkit.text.pieces import Format, Piece
 if TYPE_CHECKING:
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
+
 
 AT_ONCE = 5 / 3
 """Pieces of prose that are still one exchange, whose answer is shown while it arrives."""
@@ -202,7 +203,7 @@ def _for_language(found: Format, options: Mapping[str, Value]) -> Format:
     for_language = getattr(found, "for_language", None)
     if for_language is None:
         return found
-    from gptkit.memory.languages import tag
+    from gptkit.jobs.memory.entries import tag
 
     language, source = (tag(str(options.get(name) or "")) for name in ("to", "from"))
     told: Format = for_language(language, source or "en")

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.cli.long.output import Mirrored
-from gptkit.cli.long.report import Findings, doubt, write
-from gptkit.cli.long.walk import Plan, Work
 from gptkit.core.errors import CannotWrite, GptkitError, Incomplete, TryAgain
-from gptkit.engine.long.values import Done
+from gptkit.jobs.job import Done
+from gptkit.jobs.output import Mirrored
+from gptkit.jobs.progress import Findings, doubt, write
+from gptkit.jobs.walk import Plan, Work
 
 if TYPE_CHECKING:
     from gptkit.session.conversation import Conversation

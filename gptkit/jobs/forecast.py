@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.tokens import estimate
-from gptkit.engine.long.asking import in_one_piece
-from gptkit.engine.long.lacking import newly
-from gptkit.engine.long.tree import longest, plan
 from gptkit.exchange.budget import prompt_tokens
+from gptkit.jobs.merge_plan import longest, plan
+from gptkit.jobs.missing import newly
+from gptkit.jobs.request import in_one_piece
 
 if TYPE_CHECKING:
     from gptkit.core.chat import OutputFormat, Request
-    from gptkit.engine.long.lacking import Lacking
-    from gptkit.engine.long.values import Job
+    from gptkit.jobs.job import Job
+    from gptkit.jobs.missing import Lacking
     from gptkit.services import Services
     from gptkit.text.pieces import Piece
+
 
 LEAST, MOST = 0.8, 1.45
 """Tokens of an answer for each token of the text: from Russian into English, and back."""

@@ -3,15 +3,102 @@
 from __future__ import annotations
 
 import io
+import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from time import gmtime, strftime
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from gptkit.core.errors import DataFault
-from gptkit.memory.tmx_write import CONTROL, PROMPT
-from gptkit.text.pieces import mark
+from gptkit.core.errors import DataFault, UsageFault
+from gptkit.jobs.memory import entries as rows
+from gptkit.jobs.memory.entries import aligned, foreign_key, tag
+from gptkit.jobs.memory.jsonl import Taken
+from gptkit.text.pieces import MARK, Held, mark, units_of
 
 if TYPE_CHECKING:
+    import sqlite3
     from xml.parsers.expat import XMLParserType
+
+    from gptkit.jobs.memory.store import Memory
+
+
+PROMPT = "x-prompt"
+CONTROL = "x-control"
+"""Type of the element that stands for a character which XML cannot have."""
+_HEAD = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE tmx SYSTEM "tmx14.dtd">
+<tmx version="1.4">
+<header creationtool="gptkit" creationtoolversion="1" segtype="block" o-tmf="gptkit" adminlang="en" \
+srclang="*all*" datatype="unknown"/>
+<body>
+"""
+_TAIL = "</body>\n</tmx>\n"
+_ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
+_SPECIAL = re.compile('[&<>"\r]')
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that XML 1.0 has no way to write, https://www.w3.org/TR/xml/#charsets."""
+_UNITS = "⟦#1⟧\n"
+
+
+def tmx(memory: Memory) -> Iterator[bytes]:
+    """Pieces that are made of several texts become as many units; those asked for in halves have none."""
+    yield _HEAD.encode()
+    with memory.reading() as connection:
+        for each in rows.entries(connection):
+            if each.in_halves:
+                continue
+            for text, answer in _pairs(each):
+                yield _unit(each, text, answer).encode()
+    yield _TAIL.encode()
+
+
+def _pairs(each: rows.Entry) -> Iterator[tuple[str, str]]:
+    if not each.text.startswith(_UNITS):
+        yield each.text, each.answer
+        return
+    texts, answers = units_of(each.text), units_of(each.answer)
+    for number, text in texts.items():
+        if text and number in answers:
+            yield text, answers[number]
+
+
+def _unit(each: rows.Entry, text: str, answer: str) -> str:
+    options: dict[str, str] = json.loads(each.options)
+    source = tag(options.get("from", "")) or "und"
+    target = tag(options.get("to", "")) or "und"
+    named = {PROMPT: each.prompt, "x-model": each.model}
+    named |= {f"x-option-{name}": value for name, value in options.items() if len(value) <= 200}
+    properties = [
+        f'<prop type="{_plain(name)}">{_plain(value)}</prop>\n' for name, value in named.items() if value
+    ]
+    return (
+        f'<tu creationdate="{_date(each.created)}" lastusagedate="{_date(each.used)}"'
+        f' usagecount="{each.hits}">\n'
+        f"{''.join(properties)}"
+        f'<tuv xml:lang="{source}"><seg>{_segment(text)}</seg></tuv>\n'
+        f'<tuv xml:lang="{target}"><seg>{_segment(answer)}</seg></tuv>\n'
+        "</tu>\n"
+    )
+
+
+def _segment(text: str) -> str:
+    shown = MARK.sub(r'<ph x="\1"/>', _escaped(text))
+    return _FORBIDDEN.sub(lambda found: f'<ph type="{CONTROL}">U+{ord(found[0]):04X}</ph>', shown)
+
+
+def _plain(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", _escaped(text))
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(lambda found: _ESCAPED[found[0]], text)
+
+
+def _date(moment: float) -> str:
+    return strftime("%Y%m%dT%H%M%SZ", gmtime(moment))
+
 
 _CODES = frozenset({"ph", "bpt", "ept", "it", "ut"})
 """Elements that stand for a code of the document; `hi` only surrounds text."""
@@ -194,3 +281,60 @@ class _Codes:
         name = (kind, f"#{code.number}" if code.number else code.content)
         again = self._seen[name] = self._seen.get(name, -1) + 1
         return self._numbers.setdefault((*name, again), len(self._numbers))
+
+
+def take_tmx(memory: Memory, file: BinaryIO, prompt: str | None, now: float) -> Taken:
+    """Into the memory of a prompt, else of those that the file names, as gptkit's own do.
+
+    A text that is there already gets the new translation. Raises DataFault with the line, UsageFault
+    for a file that leaves open which prompt is meant; then nothing is taken."""
+    added = known = left_out = 0
+    with memory.writing() as connection:
+        for unit in units(file):
+            meant = prompt or unit.prompt
+            if not meant:
+                raise UsageFault(
+                    "the TMX does not say which prompt its texts are for", hint="name it with --prompt"
+                )
+            pairs = list(_unit_pairs(unit))
+            left_out += not pairs
+            for source, target in pairs:
+                if _take(connection, source, target, meant, now):
+                    added += 1
+                else:
+                    known += 1
+    return Taken(added, known, left_out)
+
+
+def _unit_pairs(unit: Unit) -> Iterator[tuple[Text, Text]]:
+    """The original with each translation whose codes are those of the original."""
+    original = _original(unit)
+    if original is None or not original.text.strip():
+        return
+    codes = Counter(MARK.findall(original.text))
+    for each in unit.texts:
+        usable = each.text.strip() and Counter(MARK.findall(each.text)) == codes
+        if each is not original and usable and tag(each.language):
+            yield original, each
+
+
+def _original(unit: Unit) -> Text | None:
+    """The text in the language that the unit names as its source; by custom the first one."""
+    wanted = tag(unit.source)
+    named = (each for each in unit.texts if wanted and tag(each.language) == wanted)
+    return next(named, unit.texts[0] if unit.texts else None)
+
+
+def _take(connection: sqlite3.Connection, source: Text, target: Text, prompt: str, now: float) -> bool:
+    language = tag(target.language)
+    key = foreign_key(source.text, prompt, language)
+    old = rows.held(connection, key)
+    text, answer = aligned(source.text, target.text)
+    if old is not None and old[1].answer == answer:
+        return False
+    about = {"prompt": prompt, "to": language}
+    if tag(source.language):
+        about["from"] = tag(source.language)
+    held = Held(answer, foreign=True)
+    rows.insert(connection, rows.entry(key, text, held, about, now))
+    return True

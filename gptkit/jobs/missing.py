@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from gptkit.core.chat import OutputFormat, Request
-from gptkit.engine.long.asking import Surroundings, asked, in_one_piece, key
+from gptkit.core.errors import CannotWrite
 from gptkit.engine.long.map import placed
-from gptkit.engine.long.redo import DEEPEST
 from gptkit.engine.long.reduce import parts, result_name
 from gptkit.engine.long.reducing import Steps
-from gptkit.engine.long.values import Job, about
-from gptkit.text.pieces import Piece
+from gptkit.jobs.job import Job, about
+from gptkit.jobs.piece import DEEPEST
+from gptkit.jobs.request import Surroundings, asked, in_one_piece, key
+from gptkit.text.pieces import Piece, Slot
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class Lacking(NamedTuple):
@@ -109,3 +115,56 @@ def _missing(piece: Piece, job: Job, form: OutputFormat, depth: int) -> Iterator
 
 def _is_wrong(piece: Piece, job: Job, answer: str) -> bool:
     return any(finding.level == "wrong" for finding in job.format.findings(piece, answer))
+
+
+def filed(piece: Piece) -> str:
+    return json.dumps(piece)
+
+
+def unfiled(text: str) -> Piece:
+    source, masked, masks, units, path, line, form, slots, *_ = json.loads(text)
+    return Piece(
+        source,
+        masked,
+        tuple(masks),
+        tuple(units),
+        tuple(path),
+        line,
+        form,
+        tuple(Slot(*one) for one in slots),
+    )
+
+
+class Spool:
+    """A file without a name, which is gone with the process. Raises CannotWrite."""
+
+    def __init__(self) -> None:
+        import tempfile
+
+        with _faults():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed by __exit__
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def keep(self, pieces: Iterable[Piece]) -> None:
+        for piece in pieces:
+            with _faults():
+                self._file.write(filed(piece).encode("ascii") + b"\n")
+
+    def again(self) -> Iterator[Piece]:
+        with _faults():
+            self._file.seek(0)
+        for line in self._file:
+            yield unfiled(line.decode("ascii"))
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotWrite(f"temporary file: {(error.strerror or str(error)).lower()}") from error

@@ -14,6 +14,7 @@ from gptkit.text.formats import FORMATS, format_of
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
+
 HEAD = 4096
 """Bytes of a file that tell its format."""
 ENDINGS = frozenset(ending for known in FORMATS for ending in known.endings)

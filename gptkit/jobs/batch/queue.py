@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gptkit.core.sqlite import Migration
 
+
 APPLICATION_ID = 0x67707462
 """`gptb` at byte 68 of the file."""
 HINT = "move the file away: what is under way is then asked for again"

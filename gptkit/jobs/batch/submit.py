@@ -8,18 +8,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gptkit.core.errors import DataFault, GptkitError, OverBudget, Unavailable
-from gptkit.engine.long.filed import filed
-from gptkit.engine.long.values import about
 from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE, without_rejected
+from gptkit.jobs.job import about
+from gptkit.jobs.missing import filed
 
 if TYPE_CHECKING:
     from gptkit.core.chat import Request
-    from gptkit.engine.long.lacking import Lacking
-    from gptkit.engine.long.values import Job, Memory
     from gptkit.exchange.invocation import Means, Policy, Rejections
-    from gptkit.memory.pending import Pending, Row
+    from gptkit.jobs.batch.queue import Pending, Row
+    from gptkit.jobs.job import Job, Memory
+    from gptkit.jobs.missing import Lacking
     from gptkit.provider.batches import Batch, Batches
     from gptkit.text.pieces import Format
+
 
 Made = TypeVar("Made")
 MARK = "gptkit"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from gptkit.memory.store import Memory
+    from gptkit.jobs.memory.store import Memory
+
 
 _ROUNDS = 5
 
@@ -66,3 +67,40 @@ def _removed(connection: sqlite3.Connection, chosen: str, value: float) -> int:
     count = connection.execute(f"DELETE FROM entries WHERE id IN ({chosen})", (value,)).rowcount  # noqa: S608
     connection.execute("DELETE FROM origins WHERE id NOT IN (SELECT origin FROM entries)")
     return int(count)
+
+
+_GROUPS = """
+    SELECT prompt, model, language, count(*), total(size), total(hits), max(used)
+    FROM entries JOIN origins ON origins.id = origin GROUP BY prompt, model, language
+    ORDER BY count(*) DESC, prompt, model, language
+"""
+
+
+class Group(NamedTuple):
+    """Answers of one prompt and model in one language; `size` is in bytes of text, `used` the last use.
+
+    The model is empty where they came from another tool.
+    """
+
+    prompt: str
+    model: str
+    language: str
+    entries: int
+    size: int
+    hits: int
+    used: float
+
+
+def groups(memory: Memory) -> list[Group]:
+    """Largest first."""
+    with memory.reading() as connection:
+        return [
+            Group(prompt, model, language, count, int(size), int(hits), used)
+            for prompt, model, language, count, size, hits, used in connection.execute(_GROUPS)
+        ]
+
+
+def file_size(memory: Memory) -> int:
+    """Bytes on the disk, with the log."""
+    sides = (memory.path.with_name(memory.path.name + ending) for ending in ("", "-wal"))
+    return sum(path.stat().st_size for path in sides if path.exists())

@@ -26,6 +26,7 @@ from gptkit.session.answer import partial_of
 if TYPE_CHECKING:
     from types import TracebackType
 
+
 CLOSED = -1
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gptkit.core.chat import Message, OutputFormat, Request
-from gptkit.engine.long.values import Job
 from gptkit.exchange.invocation import request
+from gptkit.jobs.job import Job
 from gptkit.text.glossary import Term
 from gptkit.text.pieces import Finding, Piece
 

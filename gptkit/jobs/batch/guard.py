@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from gptkit.core.errors import TryAgain
 
 if TYPE_CHECKING:
-    from gptkit.cli.long.consent import Consent, Lack
-    from gptkit.engine.long.lacking import Lacking
-    from gptkit.engine.long.values import Job
     from gptkit.exchange.invocation import Means
-    from gptkit.memory.pending import Shard
+    from gptkit.jobs.batch.queue import Shard
+    from gptkit.jobs.consent import Consent, Lack
+    from gptkit.jobs.job import Job
+    from gptkit.jobs.missing import Lacking
     from gptkit.services import Services
     from gptkit.text.pieces import Piece
+
 
 RECORD = "batches.db"
 
@@ -41,7 +42,7 @@ class Once:
         if not (self._submits or self._shards):
             yield consent.checked(found, lack)
             return
-        from gptkit.cli.long.spool import Spool
+        from gptkit.jobs.missing import Spool
 
         with Spool() as spool:
             spool.keep(found)
@@ -59,8 +60,8 @@ class Once:
         """Raises TryAgain where a batch is to bring some of them; what it has brought by now is taken."""
         if self._first(lacking()) is None:
             return
-        from gptkit.cli import batching
         from gptkit.cli.history_pages import when
+        from gptkit.jobs.batch import service as batching
 
         batching.fetch(self._services)
         if shard := self._first(lacking()):
@@ -76,7 +77,7 @@ class Once:
         if not self._shards:
             yield lambda _: None
             return
-        from gptkit.cli import batching
+        from gptkit.jobs.batch import service as batching
 
         record = batching.record(self._services)
         try:
@@ -92,7 +93,7 @@ class Once:
 
     def _submit(self, lacking: Iterable[Lacking], means: Means) -> None:
         """Raises TryAgain unless all pieces are there."""
-        from gptkit.cli.batching import submit_missing
+        from gptkit.jobs.batch.service import submit_missing
 
         submitted = submit_missing(self._services, lacking, self._job, means)
         if submitted.is_complete:
@@ -113,6 +114,6 @@ class Once:
         job = self._job
         if job.memory is None or job.fresh or not (self._services.paths.data / RECORD).exists():
             return {}
-        from gptkit.cli import batching
+        from gptkit.jobs.batch import service as batching
 
         return batching.under_way(self._services, job)

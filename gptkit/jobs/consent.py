@@ -7,18 +7,19 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import piece_tokens
-from gptkit.cli.long.progress import CLEAR, redraws
 from gptkit.core.errors import OverBudget
 from gptkit.core.tokens import estimate
+from gptkit.jobs.progress import CLEAR, redraws
 from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
-    from gptkit.engine.long.lacking import Lacking
+    from gptkit.jobs.missing import Lacking
     from gptkit.session.conversation import Conversation
     from gptkit.templates.template import Value
 
     Lack = Callable[[Iterable[Piece]], Iterator[Lacking]]
+
 
 OVERHEAD = 600
 """Tokens that a prompt and its rules add to each piece, about."""
@@ -94,7 +95,7 @@ class Consent:
         self.is_given = True
 
     def _surveyed(self, pieces: Iterable[Piece], lack: Lack) -> Iterator[Piece]:
-        from gptkit.cli.long.spool import Spool
+        from gptkit.jobs.missing import Spool
 
         with Spool() as spool:
             spool.keep(pieces)
@@ -126,7 +127,7 @@ def share_of_price(options: Mapping[str, Value]) -> float:
     """What a request costs of its price with these options of a command."""
     if not options.get("batch"):
         return 1.0
-    from gptkit.cli.batching import DISCOUNT
+    from gptkit.jobs.batch.service import DISCOUNT
 
     return DISCOUNT
 

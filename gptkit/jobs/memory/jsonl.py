@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import DataFault, UsageFault
-from gptkit.memory import rows
+from gptkit.jobs.memory import entries as rows
 
 if TYPE_CHECKING:
-    from gptkit.memory.store import Memory
+    from gptkit.jobs.memory.store import Memory
+
 
 _HEADER = {"gptkit": "memory", "version": 1}
 _KEY = re.compile("[0-9a-f]{64}")

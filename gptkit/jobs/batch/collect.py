@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.cli.long.submission import patiently
 from gptkit.core.chat import Charge, Defect, OutputFormat, Reply
 from gptkit.core.errors import (
     CannotRead,
@@ -18,15 +17,17 @@ from gptkit.core.errors import (
     Refused,
     Unavailable,
 )
-from gptkit.engine.long.filed import unfiled
 from gptkit.exchange.retry import verdict
+from gptkit.jobs.batch.submit import patiently
+from gptkit.jobs.missing import unfiled
 from gptkit.output.formats import FORMATS
 from gptkit.text.pieces import Format, Held, Piece
 
 if TYPE_CHECKING:
-    from gptkit.cli.long.submission import Desk
-    from gptkit.memory.pending import Shard
+    from gptkit.jobs.batch.queue import Shard
+    from gptkit.jobs.batch.submit import Desk
     from gptkit.provider.batches import Batch, Result
+
 
 ASKED_BY_ITSELF = (DataFault, Incomplete, ProtocolFault, Refused)
 """Failures that the same request would meet again; an ordinary run knows what to do about them."""

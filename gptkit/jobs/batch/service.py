@@ -6,21 +6,22 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from gptkit.cli.long.collection import GONE, Taken, collected
-from gptkit.cli.long.once import RECORD
-from gptkit.cli.long.submission import Desk, Submitted
-from gptkit.cli.long.submission import submit_missing as submitted
 from gptkit.core.errors import UsageFault
-from gptkit.engine.long.values import about
 from gptkit.exchange.invocation import Means, Policy
+from gptkit.jobs.batch.collect import GONE, Taken, collected
+from gptkit.jobs.batch.guard import RECORD
+from gptkit.jobs.batch.submit import Desk, Submitted
+from gptkit.jobs.batch.submit import submit_missing as submitted
+from gptkit.jobs.job import about
 
 if TYPE_CHECKING:
     from gptkit.core.chat import Charge
-    from gptkit.engine.long.lacking import Lacking
-    from gptkit.engine.long.values import Job
-    from gptkit.memory.pending import Pending, Shard
+    from gptkit.jobs.batch.queue import Pending, Shard
+    from gptkit.jobs.job import Job
+    from gptkit.jobs.missing import Lacking
     from gptkit.provider.batches import Batches
     from gptkit.services import Services
+
 
 DISCOUNT = 0.5
 """What a request of a batch costs of its price: https://platform.openai.com/docs/guides/batch."""
@@ -54,7 +55,7 @@ def batches(services: Services) -> Batches:
 
 
 def record(services: Services) -> Pending:
-    from gptkit.memory.pending import Pending
+    from gptkit.jobs.batch.queue import Pending
 
     return Pending(services.paths.require(services.paths.data) / RECORD)
 
@@ -75,7 +76,7 @@ def under_way(services: Services, job: Job) -> Mapping[str, Shard]:
 
 
 def _desk(services: Services) -> Desk:
-    from gptkit.memory import rows
+    from gptkit.jobs.memory import entries as rows
     from gptkit.text.formats import format_named
 
     memory = services.memory
