@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gptkit.learning.model import STAGES, Memory
+from gptkit.capabilities.course.model import STAGES, Memory
 
 NOTHING: dict[str, Any] = {
     "level": None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from character_files import V2, V3, json_bytes
 
-from gptkit.characters import assemble, read
-from gptkit.characters.assemble import EXAMPLES_SAID, Assembly, Play, assembly
-from gptkit.characters.book import Scene
-from gptkit.characters.card import Book, Card, Entry
-from gptkit.characters.dice import Dice
+from gptkit.capabilities.character import assemble
+from gptkit.capabilities.character import card_files as read
+from gptkit.capabilities.character.assemble import EXAMPLES_SAID, Assembly, Play, assembly
+from gptkit.capabilities.character.card import Book, Card, Entry
+from gptkit.capabilities.character.lorebook import Scene
+from gptkit.capabilities.character.macros import Dice
 from gptkit.core.chat import Message
 
 HELLO = Scene((Message("user", "hello"),))

@@ -7,12 +7,10 @@ from time import thread_time
 import pytest
 from work import within
 
-from gptkit.characters import book as books
-from gptkit.characters.book import Scene, Selection
-from gptkit.characters.card import Book, Entry
-from gptkit.characters.decorators import Rules, read
-from gptkit.characters.dice import Dice
-from gptkit.characters.macros import Words
+from gptkit.capabilities.character import lorebook as books
+from gptkit.capabilities.character.card import Book, Entry
+from gptkit.capabilities.character.lorebook import Rules, Scene, Selection, read
+from gptkit.capabilities.character.macros import Dice, Words
 from gptkit.core.chat import Message
 
 WORDS = Words("Ann", "Bob", Dice(1), 1)

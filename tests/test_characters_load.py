@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from character_files import V2, V3, charx, json_bytes, png
 
-from gptkit.characters import check, load, sheet, world
-from gptkit.characters.card import Action, Asset, Book, Card, Entry, Finding, Variable
+from gptkit.capabilities.character import card_yaml as check
+from gptkit.capabilities.character import card_yaml as sheet
+from gptkit.capabilities.character import library as load
+from gptkit.capabilities.character import world
+from gptkit.capabilities.character.card import Action, Asset, Book, Card, Entry, Finding, Variable
 from gptkit.core.errors import CannotRead, DataFault, NoInput
 from gptkit.core.yaml_tree import BrokenPrompt, Problem
 

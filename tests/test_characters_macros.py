@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.characters import macros
-from gptkit.characters.dice import Dice, seed_of
-from gptkit.characters.macros import Use, Words
+from gptkit.capabilities.character import macros
+from gptkit.capabilities.character.macros import Dice, Use, Words, seed_of
 from gptkit.core.errors import DataFault, UsageFault
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptkit.characters.pattern import Effort, Pattern, PatternError, pattern
+from gptkit.capabilities.character.pattern import Effort, Pattern, PatternError, pattern
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from character_files import SIGNATURE, V1, V2, V3, charx, chunk, json_bytes, pic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptkit.characters import read
-from gptkit.characters.card import Asset, Card, Entry, Finding
+from gptkit.capabilities.character import card_files as read
+from gptkit.capabilities.character.card import Asset, Card, Entry, Finding
 from gptkit.core.errors import DataFault
 
 

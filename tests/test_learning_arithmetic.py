@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.learning.arithmetic import MOST, WrongSum, shown, wrong_sums
+from gptkit.capabilities.course.arithmetic import MOST, WrongSum, shown, wrong_sums
 
 RIGHT = r"""
 12 * 7 = 84

@@ -18,12 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from learning_parts import MEMORIES
 
+from gptkit.capabilities.course import export
+from gptkit.capabilities.course.file_format import course_yaml, learner
+from gptkit.capabilities.course.model import RATINGS, Card, Learner, Memory, Rating, due, review
 from gptkit.core.errors import BadConfiguration
-from gptkit.learning import export
-from gptkit.learning.model import Card, Learner, Memory
-from gptkit.learning.parse import learner
-from gptkit.learning.schedule import RATINGS, Rating, due, review
-from gptkit.learning.write import course_yaml
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 NEW = Card("2 + 2?", "4", NOON)

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from learning_parts import MEMORIES, TIMES
 
-from gptkit.core.errors import CannotRead, CannotWrite, DataFault, UsageFault
-from gptkit.core.yaml_tree import BrokenPrompt
-from gptkit.learning import files, write
-from gptkit.learning.model import (
+from gptkit.capabilities.course import file_format as write
+from gptkit.capabilities.course import store as files
+from gptkit.capabilities.course.file_format import learner
+from gptkit.capabilities.course.model import (
     LINE,
     TEXT,
     WORD,
@@ -29,7 +29,8 @@ from gptkit.learning.model import (
     weight,
     with_card,
 )
-from gptkit.learning.parse import learner
+from gptkit.core.errors import CannotRead, CannotWrite, DataFault, UsageFault
+from gptkit.core.yaml_tree import BrokenPrompt
 
 NOON = datetime(2026, 11, 30, 12, 0, 5, tzinfo=UTC)
 DAY = date(2026, 11, 29)

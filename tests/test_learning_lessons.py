@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from learning_parts import NOTHING
 
+from gptkit.capabilities.course import file_format as write
+from gptkit.capabilities.course import record as update
+from gptkit.capabilities.course import rubric as grading
+from gptkit.capabilities.course.file_format import learner
+from gptkit.capabilities.course.model import CARDS, TOPICS, WEIGHT, Card, Learner, Mistake, Topic, weight
+from gptkit.capabilities.course.record import SCHEMA, applied
+from gptkit.capabilities.course.rubric import Criterion, Grade, Mark, Rubric, graded, rubric
 from gptkit.core.yaml_tree import BrokenPrompt
-from gptkit.learning import grading, update, write
-from gptkit.learning.grading import Criterion, Grade, Mark, Rubric, graded
-from gptkit.learning.model import CARDS, TOPICS, WEIGHT, Card, Learner, Mistake, Topic, weight
-from gptkit.learning.parse import learner
-from gptkit.learning.rubrics import rubric
-from gptkit.learning.update import SCHEMA, applied
 from gptkit.text.quotes import is_quoted
 
 SHANGHAI = timezone(timedelta(hours=8))

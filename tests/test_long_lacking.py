@@ -7,8 +7,8 @@ from engine_parts import Plain as Unpromised
 from test_long_map import Kept, Model
 from test_long_reduce import ROOM, book, job, numbers, pieces
 
+from gptkit.capabilities.long.reduce import concluded, gathered
 from gptkit.core.errors import TooLong
-from gptkit.engine.long.reduce import concluded, gathered
 from gptkit.jobs.missing import Lacking, lacking_parts
 from gptkit.text.pieces import Held
 

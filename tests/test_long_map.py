@@ -14,6 +14,7 @@ from engine_parts import Parts, Plain
 from fake.waiting import SOON
 from prompt_files import template
 
+from gptkit.capabilities.long.map import mapped
 from gptkit.core.chat import Event, Finished, Message, Request, Text
 from gptkit.core.errors import (
     DataFault,
@@ -25,7 +26,6 @@ from gptkit.core.errors import (
     TooLong,
     TryAgain,
 )
-from gptkit.engine.long.map import mapped
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation, Means, Policy
 from gptkit.jobs.job import Done, Job

@@ -8,10 +8,9 @@ import re
 import pytest
 from test_long_map import PROMPT, Kept, Model
 
+from gptkit.capabilities.long.reduce import MISSING, Gathered, Step, concluded, gathered, parts
 from gptkit.core.errors import GptkitError, NoPermission, OverBudget, Refused, TooLong
 from gptkit.core.tokens import estimate
-from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered, parts
-from gptkit.engine.long.reducing import MISSING
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation
 from gptkit.jobs.job import Job

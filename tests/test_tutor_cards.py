@@ -15,7 +15,7 @@ from fake.program import AsProcess, InMemory
 from fake.server import FakeServer
 from tutoring import COURSE, course, path, told
 
-from gptkit.learning.parse import learner
+from gptkit.capabilities.course.file_format import learner
 
 CHINESE = "subject: 线性代数\nreviews:\n  - front: 什么是秩？\n    back: 列空间的维数\n    due: 2026-01-02\n"
 

@@ -9,11 +9,10 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from gptkit.capabilities.long.map import placed
+from gptkit.capabilities.long.reduce import Steps, parts, result_name
 from gptkit.core.chat import OutputFormat, Request
 from gptkit.core.errors import CannotWrite
-from gptkit.engine.long.map import placed
-from gptkit.engine.long.reduce import parts, result_name
-from gptkit.engine.long.reducing import Steps
 from gptkit.jobs.job import Job, about
 from gptkit.jobs.piece import DEEPEST
 from gptkit.jobs.request import Surroundings, asked, in_one_piece, key

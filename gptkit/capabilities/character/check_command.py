@@ -31,7 +31,7 @@ def _card(services: Services, name: str) -> Path | None:
         return path if _is_sheet(services, path) else None
     if services.library.entry(name) or name in services.library.entries():
         return None
-    from gptkit.characters.load import named
+    from gptkit.capabilities.character.library import named
 
     try:
         return named(name, card_library(services).folder)
@@ -41,7 +41,7 @@ def _card(services: Services, name: str) -> Path | None:
 
 def _report(path: Path) -> FileReport:
     """Raises NoInput or CannotRead."""
-    from gptkit.characters.load import examined
+    from gptkit.capabilities.character.library import examined
 
     found = examined(path)
     told = [_told(path, one.field, one.message) for one in found.findings]

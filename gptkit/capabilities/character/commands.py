@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from gptkit.capabilities.character.config import KEY, options_of
 from gptkit.capabilities.character.context import greeting, role
+from gptkit.capabilities.character.macros import Dice, seed_of
 from gptkit.capabilities.character.state import memory
-from gptkit.characters.dice import Dice, seed_of
 from gptkit.core.chat import Text
 from gptkit.core.errors import NoInput, UsageFault
 from gptkit.core.sanitize import one_line

@@ -8,7 +8,7 @@ from gptkit.exchange.capability import Capability, lazily, own_values
 from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
-    from gptkit.characters.card import Finding, Variable
+    from gptkit.capabilities.character.card import Finding, Variable
     from gptkit.core.yaml_tree import Node
     from gptkit.session.call import Call
 
@@ -82,7 +82,7 @@ def _state(
 ) -> "tuple[Variable, ...]":
     if "state" not in entries:
         return ()
-    from gptkit.characters import world
+    from gptkit.capabilities.character import world
 
     def told(finding: "Finding") -> None:
         place = node

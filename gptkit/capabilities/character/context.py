@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
+from gptkit.capabilities.character.assemble import Assembly, Play, assembly
+from gptkit.capabilities.character.assemble import greeting as expanded
+from gptkit.capabilities.character.card import Card
 from gptkit.capabilities.character.config import KEY, Casting, options_of
+from gptkit.capabilities.character.lorebook import Scene
+from gptkit.capabilities.character.macros import Dice
 from gptkit.capabilities.character.state import Memory, memory, notes
-from gptkit.characters.assemble import Assembly, Play, assembly
-from gptkit.characters.assemble import greeting as expanded
-from gptkit.characters.book import Scene
-from gptkit.characters.card import Card
-from gptkit.characters.dice import Dice
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataFault, UsageFault
 from gptkit.core.tokens import estimate
@@ -21,7 +21,7 @@ from gptkit.exchange.capability import Greeting
 from gptkit.exchange.invocation import Invocation, rendered
 
 if TYPE_CHECKING:
-    from gptkit.characters.card import Card, Variable
+    from gptkit.capabilities.character.card import Card, Variable
     from gptkit.templates.template import Template, Value
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from gptkit.capabilities.character import world
 from gptkit.capabilities.character.config import options_of
 from gptkit.capabilities.character.context import staged
+from gptkit.capabilities.character.macros import Dice, seed_of
 from gptkit.capabilities.character.state import checked, fault, fitted
-from gptkit.characters import world
-from gptkit.characters.dice import Dice, seed_of
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataFault, GptkitError, TooLong
 from gptkit.core.tokens import estimate
@@ -24,8 +24,8 @@ from gptkit.session.input import Given
 from gptkit.session.record import Record, opening
 
 if TYPE_CHECKING:
+    from gptkit.capabilities.character.card import Action, Variable
     from gptkit.capabilities.character.npc_events import Event
-    from gptkit.characters.card import Action, Variable
     from gptkit.exchange.budget import Budget
     from gptkit.exchange.invocation import Invocation, Means
     from gptkit.history.store import Store

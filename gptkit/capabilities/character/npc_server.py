@@ -19,7 +19,7 @@ from gptkit.core.errors import DataFault, GptkitError, Incomplete, NoPermission,
 from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
-    from gptkit.characters.card import Action
+    from gptkit.capabilities.character.card import Action
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
@@ -235,8 +235,8 @@ def _form(who: Role, values: Mapping[str, Value]) -> npc.Form:
 
 
 def _actions(given: tuple[str, ...]) -> tuple[Action, ...]:
-    from gptkit.characters.build import actions
-    from gptkit.characters.card import Finding
+    from gptkit.capabilities.character.card import Finding
+    from gptkit.capabilities.character.card_json import actions
 
     words = [word.strip() for one in given for word in one.split(",")]
     findings: list[Finding] = []

@@ -7,16 +7,16 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from gptkit.capabilities.character import world
 from gptkit.capabilities.character.config import options_of
-from gptkit.characters import world
-from gptkit.characters.dice import Dice
+from gptkit.capabilities.character.macros import Dice
 from gptkit.core.chat import Defect, Message, OutputFormat, Rendering, Request
 from gptkit.core.errors import GptkitError, Incomplete, Stopped
 from gptkit.exchange.ask import structured
 from gptkit.exchange.invocation import Means
 
 if TYPE_CHECKING:
-    from gptkit.characters.card import Variable
+    from gptkit.capabilities.character.card import Variable
     from gptkit.exchange.invocation import Means
     from gptkit.templates.template import Value
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, cast
 
 from gptkit.capabilities.character.config import KEY
 from gptkit.capabilities.character.context import role
+from gptkit.capabilities.character.macros import Dice
 from gptkit.capabilities.character.state import Memory, changed, memory, notes
-from gptkit.characters.dice import Dice
 from gptkit.core.chat import Finished, Message, Text
 from gptkit.core.errors import GptkitError, Incomplete, UsageFault
 from gptkit.exchange.ask import answered, ask, both
 from gptkit.exchange.invocation import rendered, request
 
 if TYPE_CHECKING:
+    from gptkit.capabilities.character.card import Variable
     from gptkit.capabilities.character.context import Cards
-    from gptkit.characters.card import Variable
-    from gptkit.characters.dice import Roll
+    from gptkit.capabilities.character.macros import Roll
     from gptkit.core.chat import Event, Request, Sink
     from gptkit.exchange.invocation import Invocation, Means, Outcome
 

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities.course import config, review
 from gptkit.capabilities.course.config import required_subject
+from gptkit.capabilities.course.model import due
 from gptkit.capabilities.course.review import course, moment, nothing, waiting, wanted
-from gptkit.capabilities.course.store import course_store
+from gptkit.capabilities.course.store import course_store, path
 from gptkit.core.errors import UsageFault
 from gptkit.core.table import columns
 from gptkit.core.yaml_tree import nearest
-from gptkit.learning.files import path
-from gptkit.learning.schedule import due
 from gptkit.repl.commands import Command
 from gptkit.session.options import SharedOptions
 
 if TYPE_CHECKING:
-    from gptkit.learning.courses import Courses
-    from gptkit.learning.model import Learner
+    from gptkit.capabilities.course.model import Learner
+    from gptkit.capabilities.course.store import Courses
     from gptkit.repl.commands import Desk
     from gptkit.repl.talk import Talk
     from gptkit.services import Services

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from gptkit.capabilities.course import config
+from gptkit.capabilities.course.arithmetic import wrong_sums
+from gptkit.capabilities.course.rubric import Grade, Mark, graded, schema
 from gptkit.core.chat import Finished, Message, Request, Text
 from gptkit.core.errors import Incomplete
 from gptkit.exchange.ask import valued
 from gptkit.exchange.invocation import Invocation, Means, Outcome
-from gptkit.learning.arithmetic import wrong_sums
-from gptkit.learning.grading import Grade, Mark, graded, schema
 
 if TYPE_CHECKING:
+    from gptkit.capabilities.course.rubric import Rubric
     from gptkit.core.chat import Reply, Sink
-    from gptkit.learning.grading import Rubric
 
 
 GRADE = """\

@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.course import config
+from gptkit.capabilities.course.arithmetic import wrong_sums
 from gptkit.capabilities.course.grading import grade, rubric_files
 from gptkit.capabilities.course.record import courses, keep, record
 from gptkit.capabilities.course.socratic import guided, progress
 from gptkit.core.errors import NoInput, UsageFault
 from gptkit.exchange.ask import ask
 from gptkit.exchange.invocation import request
-from gptkit.learning.arithmetic import wrong_sums
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gptkit.capabilities.course.arithmetic import WrongSum
+    from gptkit.capabilities.course.model import Learner
     from gptkit.capabilities.course.record import Courses
+    from gptkit.capabilities.course.rubric import Rubric
     from gptkit.core.chat import Sink
     from gptkit.exchange.invocation import Invocation, Means, Outcome
-    from gptkit.learning.arithmetic import WrongSum
-    from gptkit.learning.grading import Rubric
-    from gptkit.learning.model import Learner
 
 
 DUE = 5

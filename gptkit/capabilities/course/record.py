@@ -4,22 +4,245 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from gptkit.capabilities.course import config
+from gptkit.capabilities.course.model import (
+    CARDS,
+    GOALS,
+    LINE,
+    MISTAKES,
+    TEXT,
+    TOPICS,
+    WEIGHT,
+    WORD,
+    Card,
+    Learner,
+    Mistake,
+    Topic,
+    identity,
+    weight,
+)
 from gptkit.core.chat import Message, Request
 from gptkit.core.errors import GptkitError, Stopped
 from gptkit.exchange.ask import structured
-from gptkit.learning.model import WORD
-from gptkit.learning.update import SCHEMA, applied
+from gptkit.text.quotes import is_quoted, unwrapped
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gptkit.capabilities.course.model import Learner
+    from gptkit.capabilities.course.rubric import Rubric
     from gptkit.exchange.invocation import Invocation, Means
-    from gptkit.learning.grading import Rubric
-    from gptkit.learning.model import Learner
+
+
+_AT_ONCE = {"goals": 5, "reached": 20, "topics": 20, "mistakes": 10, "cards": 10}
+"""Entries that one turn can bring; more is a model that lost its way."""
+
+
+def _strings(description: str) -> dict[str, object]:
+    return {"type": "array", "description": description, "items": {"type": "string"}}
+
+
+def _objects(description: str, **properties: dict[str, object]) -> dict[str, object]:
+    return {"type": "array", "description": description, "items": _object(properties)}
+
+
+def _object(properties: dict[str, dict[str, object]]) -> dict[str, object]:
+    """As strict structured output wants it: nothing optional, nothing else."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _text(description: str) -> dict[str, object]:
+    return {"type": "string", "description": description}
+
+
+SCHEMA: Mapping[str, object] = _object(
+    {
+        "level": {
+            "type": ["string", "null"],
+            "description": "The learner's level in a few words, if this turn showed that it is another one.",
+        },
+        "language": {
+            "type": ["string", "null"],
+            "description": "The language the learner wants the lessons in, if this turn changed it.",
+        },
+        "goals": _strings("New goals that the learner named."),
+        "reached": _strings("Goals of the course that are now reached, named as the course names them."),
+        "topics": _objects(
+            "Topics that this turn was about, new ones and known ones.",
+            name=_text("As the course names it, if it does."),
+            mastery={
+                "type": "number",
+                "minimum": 0,
+                "maximum": 1,
+                "description": "How well the learner masters it now: 0 not at all, 1 fully.",
+            },
+        ),
+        "mistakes": _objects(
+            "Mistakes that the learner made in this turn.",
+            topic=_text("The topic's name."),
+            quote=_text("The learner's own words, copied exactly, as short as shows the mistake."),
+            wrong=_text("What is wrong with them."),
+        ),
+        "cards": _objects(
+            "Questions worth asking the learner again in days or weeks.",
+            front=_text("The question; it is understood without the lesson."),
+            back=_text("The answer."),
+            topic=_text("The topic's name."),
+        ),
+    }
+)
+
+
+def applied(
+    learner: Learner, update: Mapping[str, Any], learner_words: str, now: datetime
+) -> tuple[Learner, tuple[str, ...]]:
+    """The course after a turn, and what was refused of the update, which SCHEMA allows, and why.
+
+    `learner_words` is all that the learner wrote in the turn: a mistake must quote it. `now` is
+    aware; its own date is the learner's today.
+    """
+    turn = _Turn(learner, update, learner_words, now)
+    turn.words()
+    turn.goals()
+    turn.topics()
+    turn.mistakes()
+    turn.cards()
+    return turn.learner, tuple(turn.refused)
+
+
+class _Turn:
+    def __init__(self, learner: Learner, update: Mapping[str, Any], said: str, now: datetime) -> None:
+        self.learner = learner
+        self.refused: list[str] = []
+        self._update = update
+        self._said = said
+        self._now = now
+
+    def words(self) -> None:
+        level, language = self._word("level"), self._word("language")
+        self.learner = self.learner._replace(
+            level=level or self.learner.level, language=language or self.learner.language
+        )
+
+    def _word(self, key: str) -> str:
+        found = " ".join(_clean(self._update[key] or "").split())
+        if len(found) > WORD:
+            self.refused.append(f"{key}: longer than {WORD} characters")
+            return ""
+        return found
+
+    def goals(self) -> None:
+        reached = {identity(goal) for _, (goal,) in self._texts("reached", {"goal": LINE})}
+        goals = {identity(goal): goal for goal in self.learner.goals}
+        for name, (goal,) in self._texts("goals", {"goal": LINE}):
+            if len(goals) >= GOALS and identity(goal) not in goals:
+                self.refused.append(f"{name}: the course has {GOALS} goals already")
+            else:
+                goals.setdefault(identity(goal), goal)
+        left = tuple(goal for key, goal in goals.items() if key not in reached)
+        self.learner = self.learner._replace(goals=left)
+
+    def topics(self) -> None:
+        topics = {identity(topic.name): topic for topic in self.learner.topics}
+        for name, entry in self._entries("topics"):
+            found = self._fields(name, entry, {"name": WORD})
+            if not found:
+                continue
+            key = identity(found[0])
+            if key not in topics and len(topics) >= TOPICS:
+                self.refused.append(f"{name}: the course has {TOPICS} topics already")
+                continue
+            known = topics.get(key) or Topic(found[0])
+            topics[key] = known._replace(mastery=round(float(entry["mastery"]), 2), seen=self._now.date())
+        self.learner = self.learner._replace(topics=tuple(topics.values()))
+
+    def mistakes(self) -> None:
+        mistakes = list(self.learner.mistakes)
+        for name, (topic, quote, wrong) in self._texts(
+            "mistakes", {"topic": WORD, "quote": LINE, "wrong": TEXT}
+        ):
+            said = unwrapped(quote)
+            if not is_quoted(said, self._said):
+                self.refused.append(f"{name}: quote: the learner did not write '{_shortened(said)}'")
+                continue
+            mistake = Mistake(self._now.date(), self._topic(topic), said, wrong)
+            if mistake not in mistakes:
+                mistakes.append(mistake)
+        self.learner = self.learner._replace(mistakes=tuple(mistakes[-MISTAKES:]))
+
+    def cards(self) -> None:
+        from datetime import UTC
+
+        due = self._now.astimezone(UTC).replace(microsecond=0)
+        fronts = {identity(card.front) for card in self.learner.cards}
+        room = WEIGHT - weight(self.learner)
+        for name, (front, back, topic) in self._texts("cards", {"front": TEXT, "back": TEXT, "topic": WORD}):
+            card = Card(front, back, due, self._topic(topic))
+            room -= weight(Learner("", cards=(card,)))
+            if identity(front) in fronts:
+                self.refused.append(f"{name}: there is a card '{_shortened(front)}' already")
+            elif len(self.learner.cards) >= CARDS or room < 0:
+                self.refused.append(f"{name}: the course is full")
+            else:
+                fronts.add(identity(front))
+                self.learner = self.learner._replace(cards=(*self.learner.cards, card))
+
+    def _topic(self, name: str) -> str:
+        """As the course spells it."""
+        spelled = (topic.name for topic in self.learner.topics if identity(topic.name) == identity(name))
+        return next(spelled, name)
+
+    def _texts(self, key: str, caps: Mapping[str, int]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for name, entry in self._entries(key):
+            if found := self._fields(name, {"goal": entry} if isinstance(entry, str) else entry, caps):
+                yield name, found
+
+    def _entries(self, key: str) -> Iterator[tuple[str, Any]]:
+        """The entries of a list, named for messages."""
+        given = self._update[key]
+        if len(given) > _AT_ONCE[key]:
+            self.refused.append(f"{key}: only the first {_AT_ONCE[key]} of {len(given)} are taken")
+        for index, entry in enumerate(given[: _AT_ONCE[key]], 1):
+            yield f"{key} {index}", entry
+
+    def _fields(self, name: str, entry: Mapping[str, str], caps: Mapping[str, int]) -> tuple[str, ...]:
+        """The texts of an entry, clean; nothing if one is refused. Only a topic may be empty."""
+        found = []
+        for field, cap in caps.items():
+            text = _clean(entry[field])
+            if cap <= LINE:
+                text = " ".join(text.split())
+            if not text and field != "topic":
+                self.refused.append(f"{name}: {field}: empty")
+                return ()
+            if len(text) > cap:
+                self.refused.append(f"{name}: {field}: longer than {cap} characters")
+                return ()
+            found.append(text)
+        return tuple(found)
+
+
+def _clean(text: str) -> str:
+    """Without control characters and halves of characters, which no one wrote on purpose."""
+    text = text.replace("\r\n", "\n").replace("\t", " ")
+    kept = (c for c in text if c == "\n" or c.isprintable() or unicodedata.category(c) in ("Zs", "Cf", "Co"))
+    return "\n".join(line.rstrip() for line in "".join(kept).strip().split("\n"))
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else line[:59] + "…"
 
 
 SENT_TOPICS, SENT_MISTAKES, SENT_CARDS = 60, 10, 40

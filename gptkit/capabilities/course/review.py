@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.course import config
+from gptkit.capabilities.course.model import RATINGS, due, review, with_card
 from gptkit.capabilities.course.store import course_store
 from gptkit.core.chat import Message, Request
 from gptkit.core.errors import GptkitError, NoInput, UsageFault
@@ -15,16 +16,13 @@ from gptkit.core.table import columns
 from gptkit.core.yaml_tree import nearest
 from gptkit.exchange.ask import valued
 from gptkit.exchange.invocation import Invocation, Means, Outcome
-from gptkit.learning.model import with_card
-from gptkit.learning.schedule import RATINGS, due, review
 from gptkit.output.formats import FORMATS
 from gptkit.session.conversation import Conversation
 from gptkit.session.record import Record, opening
 
 if TYPE_CHECKING:
-    from gptkit.learning.courses import Courses
-    from gptkit.learning.model import Card, Learner
-    from gptkit.learning.schedule import Rating
+    from gptkit.capabilities.course.model import Card, Learner, Rating
+    from gptkit.capabilities.course.store import Courses
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value

@@ -30,7 +30,7 @@ def take_over(call: Call) -> int | None:
     if call.values.get("batch"):
         _check_batch(call)
     if call.values.get("output_dir"):
-        from gptkit.cli.long import folders
+        from gptkit.capabilities.long import run_folder as folders
 
         return folders.run(services, template, call.values, shared)
     given = call.given(LONG_OVER)
@@ -42,7 +42,7 @@ def take_over(call: Call) -> int | None:
         is_prose = PROSE.match(name) and not STRUCTURED.match(given.text)
         if is_prose and len(given.text) < piece_tokens(template):
             return None
-    from gptkit.cli.long.run import run
+    from gptkit.capabilities.long.run_map import run
     from gptkit.jobs.setup import Wish, source
 
     document = source(services, template, given, call.model, Wish(in_pieces, proved, is_file))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
+from gptkit.capabilities.long.map import Share, mapped_all, placed
 from gptkit.core.chat import Message, Reply, Request
 from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
-from gptkit.engine.long.map import Share, mapped_all, placed
 from gptkit.exchange.invocation import Means, Outcome
 from gptkit.jobs import progress as report
 from gptkit.jobs.batch.guard import Once
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
 
+
 OF_ONE_FILE = (DataFault, NoInput, CannotRead, UsageFault)
 """What is wrong with a file and says nothing of the others."""
 
@@ -48,7 +49,7 @@ def run(services: Services, template: Template, values: Mapping[str, Value], sha
     conversation = working(services, template, shared)
     given = beside(services.terminal, template, values, shared)
     if long_mode(template) == "reduce":
-        from gptkit.cli.long.each import run as run_each
+        from gptkit.capabilities.long.run_folder_reduce import run as run_each
 
         return run_each(conversation, given, found)
     task = _Task(conversation, found, given)

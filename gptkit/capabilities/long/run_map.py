@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
+from gptkit.capabilities.long.map import mapped
 from gptkit.core.chat import Message, Reply, Request
 from gptkit.core.errors import GptkitError
-from gptkit.engine.long.map import mapped
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Means, Outcome
 from gptkit.jobs import progress as report
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gptkit.session.options import SharedOptions
     from gptkit.text.pieces import Piece
 
+
 KEPT, KEPT_WHOLE = 2000, 1 << 20
 """Characters that the history keeps of the answer to a text that is read as it is needed, and to one that
 is held; the memory has all of it."""
@@ -42,7 +43,7 @@ def run(services: Services, template: Template, given: Given, document: Source, 
     """Work through a document piece by piece; returns the exit code."""
     conversation = working(services, template, shared)
     if long_mode(template) == "reduce":
-        from gptkit.cli.long import reduce
+        from gptkit.capabilities.long import run_reduce as reduce
 
         return reduce.run(conversation, given, document)
     task = _Task(services, conversation, template, given, document)

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.cli.long.reduce import ANSWERED, Task
+from gptkit.capabilities.long.run_reduce import ANSWERED, Task
 from gptkit.core.errors import (
     CannotRead,
     CannotWrite,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from gptkit.jobs.job import Memory
     from gptkit.jobs.missing import Lacking
     from gptkit.templates.template import Value
+
 
 OF_ONE_FILE = (DataFault, NoInput, CannotRead, Incomplete, Refused, ProtocolFault)
 """What is wrong with a file or its result, and says nothing of the others."""

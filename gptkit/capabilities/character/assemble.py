@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from gptkit.characters import macros
-from gptkit.characters.book import Active, Estimate, Scene, Selection, selection
-from gptkit.characters.card import Book, Card
-from gptkit.characters.dice import Dice
-from gptkit.characters.macros import Use, Words
+from gptkit.capabilities.character import macros
+from gptkit.capabilities.character.card import Book, Card
+from gptkit.capabilities.character.lorebook import Active, Estimate, Scene, Selection, selection
+from gptkit.capabilities.character.macros import Dice, Use, Words
 from gptkit.core.chat import Message, Role
 
 SYSTEM = (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from gptkit.characters.card import Finding, Kind, Report, Scalar, Variable
+from gptkit.capabilities.character.card import Finding, Kind, Report, Scalar, Variable
 
 NAME = re.compile(r"[^\W\d][\w-]{0,63}")
 KEYS = ("type", "default", "min", "max", "choices", "help")

@@ -1,6 +1,6 @@
 """Regular expressions of strangers, as JavaScript writes them, run by `regex` within a limit of time.
 
-What both spell alike and mean differently is spelled out: words are ASCII, so that `\\bcat\\b` is found
+What both spell alike and mean differently is spelled out: words are ASCII, so that `\bcat\b` is found
 between Chinese characters; `$` is the very end; an escape that means nothing is the character itself.
 """
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gptkit.characters import fields, world
-from gptkit.characters.card import Action, Card, Finding, Form, Report
+from gptkit.capabilities.character import card as fields
+from gptkit.capabilities.character import world
+from gptkit.capabilities.character.card import Action, Card, Finding, Form, Report
 
 OWN = "gptkit"
 """The key below `extensions` that holds what no specification has a field for."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import LEAST_PIECE, piece_tokens
+from gptkit.capabilities.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.core.chat import Message, Request
 from gptkit.core.errors import GptkitError, Incomplete
-from gptkit.engine.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.exchange.invocation import Means, Outcome
 from gptkit.jobs import progress as report
 from gptkit.jobs.consent import Consent
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gptkit.session.record import Record
     from gptkit.templates.template import Template
     from gptkit.text.pieces import Piece
+
 
 ANSWERED = 0.2
 """Tokens of all results, for each of the text, about."""
