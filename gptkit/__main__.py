@@ -20,15 +20,15 @@ def main(argv: list[str], terminal: Terminal) -> int:
 
     as_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
     try:
-        from gptkit.cli import quick
-        from gptkit.cli.parts import parts
+        from gptkit.app import parts
+        from gptkit.cli import fast_args as quick
 
         with terminal.attached():
             services = parts(terminal)
             code = quick.run(argv, services)
             if code is not None:
                 return code
-            from gptkit.cli.main import run
+            from gptkit.cli.root import run
 
             return run(argv, services)
     except GptkitError as error:
@@ -39,7 +39,7 @@ def main(argv: list[str], terminal: Terminal) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        from gptkit.cli.crash import crashed
+        from gptkit.app import crashed
 
         fault = crashed(error, terminal)
         terminal.report(fault, as_json)

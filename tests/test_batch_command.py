@@ -11,7 +11,7 @@ from fake.program import InMemory
 from fake.server import FakeServer
 from prompt_files import template
 
-from gptkit.cli.parts import parts
+from gptkit.app import parts
 from gptkit.core.errors import NoPermission, UsageFault
 from gptkit.core.terminal import memory_terminal
 from gptkit.exchange.budget import Budget

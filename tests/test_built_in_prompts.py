@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.cli.parts import parts
+from gptkit.app import parts
 from gptkit.core.terminal import memory_terminal
 from gptkit.output.formats import FORMATS
 from gptkit.templates import library as shelves

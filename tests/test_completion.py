@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fake.program import AsProcess, InMemory, OnTerminal
 
-from gptkit.cli.housekeeping import HOUSEKEEPING
+from gptkit.app import HOUSEKEEPING
 
 PROMPTS = sorted(path.stem for path in (Path(__file__).parents[1] / "prompts").glob("*.yaml"))
 HAIKU = """\

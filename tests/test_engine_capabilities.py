@@ -11,13 +11,14 @@ import pytest
 from engine_parts import Parts, Plain, said
 from prompt_files import WORDS, broken, template
 
+from gptkit.app import parts
 from gptkit.capabilities import CAPABILITIES
 from gptkit.capabilities.character import config as character
 from gptkit.capabilities.character.config import CharacterOptions
 from gptkit.capabilities.course import config as course
 from gptkit.capabilities.course.config import CourseOptions
-from gptkit.cli import main, quick
-from gptkit.cli.parts import parts
+from gptkit.cli import fast_args as quick
+from gptkit.cli import root as main
 from gptkit.core.chat import Reply, Sink, Text
 from gptkit.core.terminal import memory_terminal
 from gptkit.core.yaml_tree import Node, Problem

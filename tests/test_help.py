@@ -14,7 +14,7 @@ import pytest
 from fake.program import InMemory, OnTerminal
 
 from gptkit.__main__ import main
-from gptkit.cli.housekeeping import HOUSEKEEPING
+from gptkit.app import HOUSEKEEPING
 from gptkit.core.terminal import memory_terminal
 from gptkit.session.options import FLAGS
 

@@ -10,13 +10,13 @@ from fake.program import AsProcess, InMemory, Surroundings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gptkit.app import parts
 from gptkit.capabilities.character.npc_server import ONE_EXCHANGE
 from gptkit.capabilities.conversation.config import GIVEN_OTHERWISE
 from gptkit.capabilities.long.job import ONE_ANSWER
-from gptkit.cli import quick
+from gptkit.cli import fast_args as quick
 from gptkit.cli.command import command
-from gptkit.cli.pages import page
-from gptkit.cli.parts import parts
+from gptkit.cli.help import page
 from gptkit.core.terminal import memory_terminal
 from gptkit.session.options import FLAGS, SharedOptions
 from gptkit.templates.template import Parameter, Template, Value

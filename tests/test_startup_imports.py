@@ -81,8 +81,8 @@ def test_nothing_costly_is_loaded(watch: Watch, name: str) -> None:
     found, modules, _ = watch(*words, env=env)
     assert found == code
     assert modules & COSTLY == set()
-    assert "gptkit.cli.quick" in modules
-    assert ("gptkit.cli.main" in modules) == (name not in {"no input", "dry run"})
+    assert "gptkit.cli.fast_args" in modules
+    assert ("gptkit.cli.root" in modules) == (name not in {"no input", "dry run"})
     if name.startswith("TAB"):
         assert not any(module.startswith("rich.") for module in modules)
 

@@ -102,7 +102,7 @@ def _forget(services: Services, batch_id: str) -> None:
 
 
 def _record(batch: Batch) -> dict[str, object]:
-    from gptkit.cli.history_pages import iso
+    from gptkit.cli.history import iso
 
     return {
         "id": batch.id,
@@ -122,7 +122,7 @@ def _row(batch: Batch, waiting: bool) -> tuple[str, ...]:
 
 
 def _when(moment: float) -> str:
-    from gptkit.cli.history_pages import when
+    from gptkit.cli.history import when
 
     return when(moment) if moment else "-"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
-from gptkit.cli.pages import CONTEXT, Command, Page
+from gptkit.cli.help import CONTEXT, Command, Page
 from gptkit.core.errors import UsageFault
 from gptkit.session.options import FLAGS, Flag, SharedOptions, is_required, positionals, shared_options
 from gptkit.templates.template import Parameter, Template, Value

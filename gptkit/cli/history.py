@@ -3,22 +3,115 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
+from time import localtime, strftime
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.cli import history_pages as pages
+from gptkit.core.chat import Text
 from gptkit.core.confirm import confirm
 from gptkit.core.errors import GptkitError, NoInput, UsageFault
-from gptkit.core.sanitize import one_line
+from gptkit.core.sanitize import one_line, visible
+from gptkit.core.table import columns
+from gptkit.history.export import pieces_of
 
 if TYPE_CHECKING:
-    from gptkit.history.model import Session
+    from gptkit.core.terminal import Terminal
+    from gptkit.history.model import Session, Turn
+    from gptkit.history.search import Found
     from gptkit.history.store import Store
     from gptkit.services import Services
+
+
+BOLD, DIM, RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+def session_record(session: Session) -> dict[str, object]:
+    return {**session._asdict(), "created": iso(session.created), "updated": iso(session.updated)}
+
+
+def turn_record(turn: Turn) -> dict[str, object]:
+    """`system` and `request` are what was sent beside the user's words."""
+    return {**turn._asdict(), "started": iso(turn.started)}
+
+
+def iso(moment: float) -> str:
+    """The moment in the user's time zone."""
+    return strftime("%Y-%m-%dT%H:%M:%S%z", localtime(moment))
+
+
+def show_sessions(terminal: Terminal, sessions: Sequence[Session]) -> None:
+    rows = [(s.id, s.name or "-", s.prompt, str(s.turns), when(s.updated)) for s in sessions]
+    if rows:
+        terminal.show(columns(rows, terminal.stdout_is_terminal))
+
+
+def show_turns(terminal: Terminal, turns: Iterable[Turn], raw: bool) -> None:
+    """A conversation: rendered on a terminal, as Markdown source in a pipe."""
+    for number, turn in enumerate(turns):
+        head, user, model, answer, state = pieces_of(turn)
+        if not terminal.stdout_is_terminal:
+            terminal.write(("\n" if number else "") + head + user + model + answer + state)
+            continue
+        if number:
+            terminal.write("\n")
+        if user:
+            _show_faint(terminal, head)
+            terminal.write(visible(user).strip("\n") + "\n\n")
+        _show_faint(terminal, model)
+        _show_answer(terminal, turn.answer, raw)
+        if state:
+            _show_faint(terminal, state)
+
+
+def show_found(terminal: Terminal, found: Sequence[Found], names: Mapping[str, str], words: str) -> None:
+    if not terminal.stdout_is_terminal:
+        rows = [(turn.session, str(turn.id), when(turn.started), excerpt) for turn, excerpt in found]
+        if rows:
+            terminal.show(columns(rows, False))
+        return
+    for turn, excerpt in found:
+        name = one_line(names.get(turn.session) or turn.session, 60)
+        _show_faint(terminal, f"{name}  {when(turn.started)}  {one_line(turn.prompt, 40)}")
+        terminal.write(f"  {_marked(excerpt, words, terminal.colour)}\n")
+
+
+def when(moment: float) -> str:
+    return strftime("%Y-%m-%d %H:%M", localtime(moment))
+
+
+def _show_faint(terminal: Terminal, text: str) -> None:
+    line = one_line(text.replace("#", ""))
+    terminal.write(f"{DIM}{line}{RESET}\n" if terminal.colour else f"{line}\n")
+
+
+def _show_answer(terminal: Terminal, answer: str, raw: bool) -> None:
+    if raw or terminal.is_dumb:
+        terminal.write(visible(answer).rstrip("\n") + "\n")
+        return
+    from gptkit.session.answer import markdown_sink
+
+    sink = markdown_sink(terminal)
+    sink(Text(answer))
+    sink.close()
+
+
+def _marked(excerpt: str, words: str, colour: bool) -> str:
+    """What was looked for in bold; every part of the excerpt is made visible by itself."""
+    from gptkit.history.search import places
+
+    if not colour:
+        return visible(excerpt)
+    shown, end = [], 0
+    for start, stop in places(excerpt, words):
+        shown += [visible(excerpt[end:start]), BOLD, visible(excerpt[start:stop]), RESET]
+        end = stop
+    return "".join([*shown, visible(excerpt[end:])])
+
 
 app = typer.Typer(
     help="List, show, search, move and remove what was asked.", no_args_is_help=True, add_completion=False
@@ -59,10 +152,10 @@ def list_(
     found = _sessions(services, limit, prompt)
     running = under_way(services.history.journal_folder)
     if as_json:
-        waiting = [{"prompt": one.prompt, "started": pages.iso(one.started)} for one in running]
-        _print(services, {"sessions": [pages.session_record(one) for one in found], "under_way": waiting})
+        waiting = [{"prompt": one.prompt, "started": iso(one.started)} for one in running]
+        _print(services, {"sessions": [session_record(one) for one in found], "under_way": waiting})
         return
-    pages.show_sessions(services.terminal, found)
+    show_sessions(services.terminal, found)
     if running:
         services.terminal.note(f"gptkit: {_count(len(running), 'exchange')} under way")
 
@@ -91,10 +184,10 @@ def show(
         turns = iter(list(islice(store.chain(session.head), last))[::-1])
     if as_json:
         summary = store.summary(session.head)
-        record = {"session": pages.session_record(session), "summary": summary and summary._asdict()}
-        _print(services, record | {"turns": [pages.turn_record(turn) for turn in turns]})
+        record = {"session": session_record(session), "summary": summary and summary._asdict()}
+        _print(services, record | {"turns": [turn_record(turn) for turn in turns]})
         return
-    pages.show_turns(services.terminal, turns, raw)
+    show_turns(services.terminal, turns, raw)
 
 
 @app.command()
@@ -109,14 +202,14 @@ def search(
     text = " ".join(words)
     found = services.history.search(text, limit) if _exists(services.history) else []
     if as_json:
-        _print(services, [{**pages.turn_record(turn), "excerpt": excerpt} for turn, excerpt in found])
+        _print(services, [{**turn_record(turn), "excerpt": excerpt} for turn, excerpt in found])
         return
     if not found:
         raise NoInput(f"nothing found for '{one_line(text, 100)}'")
     names = {
         turn.session: session.name for turn, _ in found if (session := services.history.session(turn.session))
     }
-    pages.show_found(services.terminal, found, names, text)
+    show_found(services.terminal, found, names, text)
 
 
 @app.command()
@@ -182,7 +275,7 @@ def rename(
     services = _services(ctx)
     renamed = services.history.rename(name, new)
     if as_json:
-        _print(services, pages.session_record(renamed))
+        _print(services, session_record(renamed))
 
 
 @app.command()
@@ -196,7 +289,7 @@ def fork(
     services = _services(ctx)
     made = services.history.fork(name, new)
     if as_json:
-        _print(services, pages.session_record(made))
+        _print(services, session_record(made))
 
 
 @app.command()
@@ -222,7 +315,7 @@ def purge(
     as_json: AsJson = False,
 ) -> None:
     """Remove turns for good; the sums of 'gptkit usage' stay."""
-    from gptkit.cli import periods
+    from gptkit.cli import usage as periods
 
     services = _services(ctx)
     if (before is None) != everything:

@@ -124,7 +124,7 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Remove what is no longer used."""
-    from gptkit.cli import periods
+    from gptkit.cli import usage as periods
     from gptkit.jobs.memory import maintenance as removal
 
     services = _services(ctx)
@@ -153,7 +153,7 @@ def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None
 
 
 def _show(services: Services, found: list[Group], size: int) -> None:
-    from gptkit.cli.periods import day
+    from gptkit.cli.usage import day
     from gptkit.core.table import columns
 
     terminal = services.terminal

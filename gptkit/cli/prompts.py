@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.core.errors import DataFault, GptkitError, NoInput
+from gptkit.cli.command import command
+from gptkit.cli.help import page
+from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, NoPermission, UsageFault
+from gptkit.core.files import write_private
 from gptkit.core.table import columns
-from gptkit.core.yaml_tree import BrokenPrompt
+from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt
+from gptkit.exchange.invocation import Invocation, request
+from gptkit.session.input import gather
 from gptkit.templates import library as shelves
 from gptkit.templates import parse
 from gptkit.templates.library import Entry
@@ -19,7 +24,10 @@ from gptkit.templates.library import Entry
 if TYPE_CHECKING:
     from gptkit.exchange.capability import FileReport
     from gptkit.services import Services
+    from gptkit.session.options import SharedOptions
+    from gptkit.templates.template import Value
     from gptkit.templates.testing import Trial
+
 
 app = typer.Typer(help="List, show, make, check and test prompt files.", add_completion=False)
 
@@ -63,7 +71,6 @@ def list_(
 @app.command()
 def show(ctx: typer.Context, name: Name) -> None:
     """Print a prompt file as it is."""
-    from gptkit.cli.prompt_files import content
 
     services = _services(ctx)
     data = content(_entry(services, name).path)
@@ -104,7 +111,6 @@ def new(
     ] = "",
 ) -> None:
     """Make a prompt of your own from a commented starting file, and print where it is."""
-    from gptkit.cli.prompt_files import content, create
 
     services = _services(ctx)
     source = content(_entry(services, like).path) if like else None
@@ -114,7 +120,7 @@ def new(
 @app.command()
 def edit(ctx: typer.Context, name: Name) -> None:
     """Open a prompt, or your copy of a built-in one, in $VISUAL or $EDITOR and check it afterwards."""
-    from gptkit.cli.prompt_files import content, create
+
     from gptkit.core.confirm import edit as open_editor
     from gptkit.settings.keys import child_environment
 
@@ -163,10 +169,9 @@ def render(
     ] = None,
 ) -> int:
     """Show the messages that a prompt would send, and send nothing."""
-    from gptkit.cli.prompt_files import render_prompt as rendered
 
     services = _services(ctx)
-    return rendered(services, _entry(services, name).name, arguments or [])
+    return render_prompt(services, _entry(services, name).name, arguments or [])
 
 
 @app.command()
@@ -269,7 +274,6 @@ def _trials(services: Services, entry: Entry) -> list[Trial]:
 
 def _entry(services: Services, name: str, hint: str = "'gptkit prompts list' shows all") -> Entry:
     """A prompt file by its name, also one that cannot be a command's."""
-    from gptkit.cli.prompt_files import missing
 
     entry = services.library.entry(name) or services.library.entries().get(name)
     if entry is None:
@@ -305,3 +309,127 @@ def _file_entry(services: Services, file: Path) -> Entry:
     if known is None or known.path.resolve() == file.resolve():
         return known or Entry(file.stem, file, "user")
     return Entry(file.stem, file, "user", (*known.shadows, known.path))
+
+
+STARTING_FILE = """\
+# This file is the command 'gptkit {name}'. Try: echo hello | gptkit {name} --model echo
+# 'gptkit prompts check {name}' says what is wrong with it, 'gptkit prompts test {name}' runs its tests.
+
+# The first line of 'gptkit {name} --help'.
+description: Rewrite a text.
+
+# What the model is told to be and to do. Values stand between double braces; what they hold is
+# inserted as it is and never read as a template.
+system: |
+  You rewrite the text you are given so that it is {{{{ style }}}}.
+  {{% if audience %}}
+  Write for {{{{ audience }}}}.
+  {{% endif %}}
+  Answer with the rewritten text and nothing else.
+
+# The user's message; this is the default. `text` is the input (words, standard input or -f files);
+# `request` is what you typed beside an input from a pipe or a file.
+# user: "{{{{ text }}}}"
+
+# Each one is a real option, with help and completion.
+# Types: text, integer, number, boolean, choice, file, list.
+options:
+  style:
+    type: choice
+    choices: [plain, formal, friendly]
+    default: plain
+    short: S
+    help: How it should read.
+  audience:
+    help: Who will read it.
+
+# Few-shot turns, sent before the text:
+# examples:
+#   - {{user: "gimme that report", assistant: "Please send me the report."}}
+
+# required (the default), optional or none
+input: required
+
+# text, markdown, code, email or json; with a JSON Schema: {{format: json, schema: {{type: object}}}}
+output: text
+
+# Sent only when set here, and dropped for models that do not know them:
+# parameters:
+#   temperature: 0.3
+
+tests:
+  - text: gimme that report
+    options: {{style: formal}}
+    reply: Please send me the report.
+    expect:
+      contains: report
+      system_contains: so that it is formal
+"""
+
+
+def create(services: Services, name: str, source: bytes | None) -> Path:
+    """A new file in the user's folder; a copy of `source`, or the commented start."""
+    if problem := parse.name_problem(name, services.words):
+        raise UsageFault(f"'{name}': {problem}")
+    folder = shelves.user(services.paths)
+    path = services.paths.require(folder / f"{name}.yaml")
+    for taken in (path, path.with_suffix(".yml")):
+        if taken.is_symlink() or taken.exists():
+            raise UsageFault(f"'{taken}': it exists already", hint=f"'gptkit prompts edit {name}' opens it")
+    write_private(path, STARTING_FILE.format(name=name).encode() if source is None else source)
+    return path
+
+
+def content(path: Path) -> bytes:
+    """A prompt file as it is, broken or not."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_CAP + 1)
+    except OSError as error:
+        raise CannotRead(f"'{path}': {(error.strerror or str(error)).lower()}") from None
+    if len(data) > SIZE_CAP:
+        raise DataFault(f"'{path}': larger than {SIZE_CAP >> 10} KiB")
+    return data
+
+
+def missing(services: Services, name: str) -> GptkitError | None:
+    """Why a name is no command although a file has it; None when no file has."""
+    entry = services.library.entries().get(name)
+    problem = parse.name_problem(name, services.words)
+    if entry and problem:
+        return DataFault(f"'{entry.path}': {problem}", hint="rename the file")
+    if {f"{name}.yaml", f"{name}.yml"} & set(shelves.untrusted(services.paths)):
+        return NoPermission(
+            f"the prompt '{name}' of this project is not trusted",
+            hint=f"read what is in '{shelves.project(services.paths)}', then run 'gptkit prompts trust'",
+        )
+    return None
+
+
+def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
+    """Print the messages of a prompt for a command line, without sending anything."""
+    template = services.library.template(name)
+
+    def call(values: Mapping[str, Value], shared: SharedOptions) -> int:
+        given = gather(services.terminal, template, values, shared, services.settings.number("stdin_wait"))
+        invocation = Invocation(template, "", given.text, given.wanted, given.files, given.values)
+        sent = request(invocation, services.format(template)).messages
+        if shared.json:
+            record = [{"role": message.role, "content": message.content} for message in sent]
+            services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
+        else:
+            for message in sent:
+                services.terminal.show(f"--- {message.role}")
+                services.terminal.show(message.content.removesuffix("\n"))
+        return 0
+
+    extra = [option for one in services.declared(template) for option in one.options]
+    built = command(template, call, extra, page(services.terminal))
+    code: object = built.main(
+        arguments,
+        prog_name=f"gptkit prompts render {name}",
+        standalone_mode=False,
+        terminal_width=services.terminal.width,
+        obj=services,
+    )
+    return code if isinstance(code, int) else 0

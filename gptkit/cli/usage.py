@@ -3,17 +3,85 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.cli.spending import Spending, Sum
+from gptkit.core.errors import UsageFault
+from gptkit.core.sanitize import one_line
 from gptkit.core.table import columns
 
 if TYPE_CHECKING:
+    from gptkit.core.chat import Charge
+    from gptkit.core.prices import Prices
     from gptkit.history.store import Grouping
     from gptkit.services import Services
+
+
+LISTED = ("provider", "name")
+"""Prices from the dated list; those for a `name` are the usual ones, not that address's own."""
+
+
+class Sum:
+    """The requests of one row. `cost` leaves out the `unpriced` requests; None if no other is left."""
+
+    __slots__ = ("completion_tokens", "cost", "estimated", "name", "prompt_tokens", "requests", "unpriced")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.requests = self.prompt_tokens = self.completion_tokens = self.unpriced = 0
+        self.cost: float | None = None
+        self.estimated = False
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def add(self, charge: Charge, cost: float | None, estimated: bool) -> None:
+        self.requests += 1
+        self.prompt_tokens += charge.prompt_tokens
+        self.completion_tokens += charge.completion_tokens
+        self.estimated |= estimated
+        if cost is None:
+            self.unpriced += 1
+        else:
+            self.cost = (self.cost or 0.0) + cost
+
+
+class Spending:
+    """Rows by name and their total, the models without a price, and whether the list was asked."""
+
+    def __init__(self, prices: Prices) -> None:
+        self.prices = prices
+        self.total = Sum("total")
+        self.unpriced: set[str] = set()
+        self.listed = False
+        self._rows: dict[str, Sum] = {}
+
+    @property
+    def rows(self) -> list[Sum]:
+        return list(self._rows.values())
+
+    def add(self, name: str, charge: Charge) -> None:
+        cost, source = self.prices.charged(charge)
+        estimated = charge.estimated or (source == "name" and cost is not None)
+        for each in (self._rows.setdefault(name, Sum(name)), self.total):
+            each.add(charge, cost, estimated)
+        if cost is None:
+            self.unpriced.add(charge.model)
+        elif source in LISTED:
+            self.listed = True
+
+    def sort(self, by: str) -> None:
+        """Days as they came, anything else with the dearest first."""
+        rows = sorted(self.rows, key=lambda row: row.name)
+        if by != "day":
+            rows.sort(key=lambda row: (row.cost or 0.0, row.tokens), reverse=True)
+        self._rows = {row.name: row for row in rows}
+
 
 app = typer.Typer()
 LATELY = "30d"
@@ -37,18 +105,17 @@ def usage(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show the tokens and the cost of what was asked."""
-    from gptkit.cli import periods
 
     services = cast("Services", ctx.obj)
     now = services.terminal.clock()
-    start, end = periods.period(since, until, now)
+    start, end = period(since, until, now)
     found = _spending(services, by.value, start, end)
-    month = _month(services, periods.month_start(now))
+    month = _month(services, month_start(now))
     if as_json:
-        record = _record(found, by.value, periods.day(start), month)
+        record = _record(found, by.value, day(start), month)
         services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
     elif not found.rows:
-        services.terminal.note(f"gptkit: nothing was asked since {periods.day(start)}")
+        services.terminal.note(f"gptkit: nothing was asked since {day(start)}")
     else:
         services.terminal.show(_table(found, by.value, services.terminal.stdout_is_terminal))
         for remark in _remarks(found, month):
@@ -82,7 +149,6 @@ def _month(services: Services, start: float) -> Month | None:
     limit = services.settings.value("monthly_limit")
     if limit is None:
         return None
-    from gptkit.cli.periods import day
 
     return Month(day(start)[:7], float(str(limit)), _spending(services, "day", start, None).total)
 
@@ -144,3 +210,51 @@ def _figures(row: Sum) -> dict[str, object]:
         "estimated": row.estimated,
         "unpriced_requests": row.unpriced,
     }
+
+
+_LONGEST = 36500
+
+
+def period(since: str, until: str | None, now: float) -> tuple[float, float | None]:
+    """From the beginning of a day to the end of another; raises UsageFault."""
+    today = datetime.fromtimestamp(now).date()
+    first = _day("--since", since, today)
+    if until is None:
+        return _midnight(first), None
+    last = _day("--until", until, today)
+    if last < first:
+        raise UsageFault(f"--until is before --since: {last} and {first}")
+    return _midnight(first), _midnight(last + timedelta(days=1))
+
+
+def beginning(option: str, text: str, now: float) -> float:
+    """When a day began that an option names; raises UsageFault."""
+    return _midnight(_day(option, text, datetime.fromtimestamp(now).date()))
+
+
+def month_start(now: float) -> float:
+    """When the month began."""
+    return _midnight(datetime.fromtimestamp(now).date().replace(day=1))
+
+
+def day(moment: float) -> str:
+    return datetime.fromtimestamp(moment).date().isoformat()
+
+
+def _day(option: str, text: str, today: date) -> date:
+    """`2026-11-20`, or `7d`: the first of the last seven days, of which today is one."""
+    try:
+        if days := re.fullmatch(r"([0-9]{1,5})d", text.strip()):
+            count = min(max(int(days[1]), 1), _LONGEST)
+            return today - timedelta(days=count - 1)
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text.strip()):
+            found = date.fromisoformat(text.strip())
+            if found.year >= 1970:
+                return found
+    except ValueError:
+        pass  # the 31st of June
+    raise UsageFault(f"{option}: '{one_line(text, 50)}' is not a day", hint="such as 2026-11-20, or 7d")
+
+
+def _midnight(day: date) -> float:
+    return datetime.combine(day, time()).timestamp()

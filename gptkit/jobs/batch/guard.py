@@ -60,7 +60,7 @@ class Once:
         """Raises TryAgain where a batch is to bring some of them; what it has brought by now is taken."""
         if self._first(lacking()) is None:
             return
-        from gptkit.cli.history_pages import when
+        from gptkit.cli.history import when
         from gptkit.jobs.batch import service as batching
 
         batching.fetch(self._services)

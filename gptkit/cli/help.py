@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,11 @@ from gptkit.core.errors import UsageFault
 from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
     from gptkit.core.terminal import Terminal
+
 
 COMPLETION = "_GPTKIT_COMPLETE"
 """The variable by which the completion script of a shell asks for completions."""
@@ -126,8 +131,6 @@ def _named(ctx: Any) -> Iterator[None]:  # noqa: ANN401
 def _write(command: Any, ctx: Any, formatter: Any, sections: Sections) -> None:  # noqa: ANN401
     terminal: Terminal = ctx.obj.terminal
     if page(terminal).framed:
-        from gptkit.cli.panels import panels
-
         usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
         texts = (usage, command.help or "", sections, command.epilog or "")
         formatter.write(panels(*texts, width=terminal.width, colour=terminal.colour))
@@ -182,3 +185,59 @@ def _refuse_nothing(ctx: Any) -> NoReturn:  # noqa: ANN401
         typer.echo(ctx.get_help())
         raise typer.Exit(2)
     raise UsageFault("missing command", hint=f"'{ctx.command_path} --help' shows all")
+
+
+Rows = Sequence[tuple[str, str]]
+OPTION = r"(?<!\S)--?[\w-]+"
+PLACEHOLDER = r"\[[A-Z][^\]]*\]|\b[A-Z]{2,}\b"
+
+
+def panels(
+    usage: str, about: str, sections: Mapping[str, Rows], epilog: str, *, width: int, colour: bool
+) -> str:
+    """The page as a terminal shows it. Typer's own loads Markdown and highlighters to draw it."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    file = io.StringIO()
+    console = Console(
+        file=file,
+        width=width,
+        force_terminal=True,
+        color_system="standard" if colour else None,
+        legacy_windows=False,
+        highlight=False,
+    )
+    usage_line = Text(f"Usage: {usage}", "bold")
+    usage_line.highlight_regex(PLACEHOLDER, "not bold yellow")
+    console.print(Padding(usage_line, 1, expand=False))
+    console.print(Padding(Text.from_ansi(about), (0, 1, 1, 1), expand=False))
+    for title, rows in sections.items():
+        console.print(_panel(title, rows, width))
+    if epilog:
+        console.print(Padding(Text.from_ansi(epilog), 1, expand=False))
+    return "\n".join(line.rstrip(" ") for line in file.getvalue().split("\n"))
+
+
+def _panel(title: str, rows: Rows, width: int) -> RenderableType:
+    from rich.cells import cell_len
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2), expand=True)
+    longest = max(cell_len(name) for name, _ in rows)
+    table.add_column(width=min(longest, max(8, (width - 6) * 45 // 100)), overflow="fold")
+    table.add_column(ratio=1, overflow="fold")
+    for name, text in rows:
+        table.add_row(_panel_name(name), Text.from_ansi(text))  # a text of Rich's own markup is none here
+    return Panel(table, title=title, title_align="left", border_style="dim")
+
+
+def _panel_name(name: str) -> Text:
+    from rich.text import Text
+
+    text = Text(name, "yellow" if name.startswith("-") else "bold cyan")
+    text.highlight_regex(OPTION, "bold cyan")
+    return text

@@ -11,6 +11,7 @@ from gptkit.core.files import write_atomic
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
 
+
 POWERSHELL = "gptkit --show-completion | Out-String | Invoke-Expression"
 
 

@@ -18,6 +18,7 @@ from gptkit.templates.template import Parameter, Template, Value
 if TYPE_CHECKING:
     from gptkit.services import Services
 
+
 SEVERAL = ("list", "paths")
 Given = tuple[dict[str, Value], SharedOptions]
 
@@ -33,7 +34,7 @@ def run(argv: Sequence[str], services: Services) -> int | None:
     found = given(argv[1:], template, extra)
     if found is None:
         return None
-    from gptkit.cli.prompting import prompt
+    from gptkit.cli.prompt import prompt
 
     return prompt(services, template, *found)
 

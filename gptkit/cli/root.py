@@ -10,7 +10,7 @@ import typer.core
 
 from gptkit import __version__
 from gptkit.cli.command import command
-from gptkit.cli.pages import CONTEXT, Command, Group, Page, adopt, page
+from gptkit.cli.help import CONTEXT, Command, Group, Page, adopt, page
 from gptkit.cli.usage_errors import usage_fault
 from gptkit.core.errors import GptkitError, UsageFault
 from gptkit.core.sanitize import one_line
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gptkit.session.options import SharedOptions
     from gptkit.templates.library import Entry
     from gptkit.templates.template import Template, Value
+
 
 NAME_CAP = 64
 LEAST_WIDTH = 30
@@ -39,7 +40,7 @@ def run(argv: list[str], services: Services) -> int:
     """Parse the command line, run what it names, and return the exit code."""
     terminal = services.terminal
     if argv[:1] == [INSTALL]:  # Typer's own writes over the user's start-up file, and a full disk empties it
-        from gptkit.cli.installing import install
+        from gptkit.cli.completion import install
 
         return install(terminal)
     looks = page(terminal)
@@ -141,7 +142,7 @@ def _prompt(services: Services, name: str, looks: Page) -> Any:  # noqa: ANN401
     extra = [option for one in services.declared(template) for option in one.options]
 
     def call(values: Mapping[str, Value], shared: SharedOptions) -> int:
-        from gptkit.cli.prompting import prompt
+        from gptkit.cli.prompt import prompt
 
         return prompt(services, template, values, shared)
 
@@ -157,7 +158,7 @@ def _housekeeping(command: HousekeepingCommand) -> Any:  # noqa: ANN401
 
 
 def _unknown(services: Services, name: str, names: list[str]) -> GptkitError:
-    from gptkit.cli.prompt_files import missing
+    from gptkit.cli.prompts import missing
 
     if fault := missing(services, name):
         return fault

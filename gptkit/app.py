@@ -1,0 +1,67 @@
+"""The parts of one run, told which words the command line keeps for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gptkit.capabilities import CAPABILITIES
+from gptkit.core.errors import InternalFault
+from gptkit.core.files import write_private
+from gptkit.core.paths import paths
+from gptkit.exchange.capability import HousekeepingCommand
+from gptkit.services import Services
+from gptkit.session.options import RESERVED_OPTIONS, RESERVED_SHORTS
+
+if TYPE_CHECKING:
+    from gptkit.core.terminal import Terminal
+    from gptkit.exchange.capability import Capability
+
+
+HOUSEKEEPING = (
+    HousekeepingCommand("prompts", "gptkit.cli.prompts", "List, show, make, check and test prompt files."),
+    HousekeepingCommand("models", "gptkit.cli.models", "List the models of the endpoint."),
+    HousekeepingCommand("config", "gptkit.cli.config", "Show and change settings."),
+    HousekeepingCommand("profiles", "gptkit.cli.profiles", "Show and switch named sets of settings."),
+    HousekeepingCommand("keys", "gptkit.cli.keys", "Store API keys, each for one host."),
+    HousekeepingCommand("usage", "gptkit.cli.usage", "Show the tokens and the cost of what was asked."),
+    HousekeepingCommand(
+        "history", "gptkit.cli.history", "List, show, search, move and remove what was asked."
+    ),
+    HousekeepingCommand("memory", "gptkit.cli.memory", "Show, move and prune what need not be asked twice."),
+    HousekeepingCommand("batch", "gptkit.cli.batch", "List and cancel what was submitted with --batch."),
+    HousekeepingCommand("doctor", "gptkit.cli.doctor", "Check the way to the model, step by step."),
+)
+
+FUTURE = ("index", "help", "version", "gptkit")
+"""Names that later commands will have; a prompt file cannot take them."""
+
+
+def parts(terminal: Terminal, capabilities: Sequence[Capability] = CAPABILITIES) -> Services:
+    commands = (*HOUSEKEEPING, *(command for one in capabilities for command in one.commands))
+    housekeeping = {command.name: command for command in commands}
+    return Services(
+        terminal,
+        reserved_options=RESERVED_OPTIONS,
+        reserved_shorts=RESERVED_SHORTS,
+        reserved_names=frozenset(housekeeping) | frozenset(FUTURE),
+        capabilities=capabilities,
+        housekeeping=housekeeping,
+    )
+
+
+REPORT_TO = "please report it with that file, after reading what it holds"
+
+
+def crashed(error: Exception, terminal: Terminal) -> InternalFault:
+    """The fault to tell; frames only, since values and messages may hold what is private."""
+    import traceback
+
+    frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
+    kind = type(error).__name__
+    try:
+        path = paths(terminal.environ).data / "crash.txt"
+        write_private(path, f"{kind}\n{''.join(frames)}".encode())
+    except Exception:  # whatever broke the program may break this as well
+        return InternalFault(f"a bug in gptkit: {kind}", hint="please report what you did")
+    return InternalFault(f"a bug in gptkit: {kind}; details in '{path}'", hint=REPORT_TO)
