@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gptkit.history.journal import Journal
     from gptkit.history.model import Opening
     from gptkit.history.store import Store
-    from gptkit.jobs.memory.store import Memory
     from gptkit.settings.rejected_parameters import RejectionFile
     from gptkit.templates.library import Library
 
@@ -137,13 +136,6 @@ class Services:
 
         data = self.paths.require(self.paths.data)
         return Store(data / "history.db", data / "journal")
-
-    @cached_property
-    def memory(self) -> Memory:
-        from gptkit.jobs.memory.store import Memory
-
-        path = self.paths.require(self.paths.data) / "memory.db"
-        return Memory(path, self.terminal.clock, lambda text: self.terminal.note(f"gptkit: {text}"))
 
     @cached_property
     def rejections(self) -> RejectionFile:

@@ -19,6 +19,7 @@ from gptkit.exchange.invocation import Invocation
 from gptkit.jobs.batch.service import submit_missing
 from gptkit.jobs.batch.submit import Submitted
 from gptkit.jobs.job import Job
+from gptkit.jobs.memory.store import memory as memory_of
 from gptkit.jobs.missing import lacking_pieces
 from gptkit.text.formats.plain import Plain
 
@@ -41,13 +42,13 @@ class Submitting:
         terminal = memory_terminal(stdin=None, environ=environ, terminal=False, width=80)
         services = parts(terminal)
         form = Plain()
-        job = Job(Invocation(PROMPT, "small"), form, services.memory if memory else None)
+        job = Job(Invocation(PROMPT, "small"), form, memory_of(services) if memory else None)
         means = services.means(services.format(PROMPT), "small", Budget(), verbose=False)
         pieces = form.pieces(text.splitlines(True), 8)
         try:
             return submit_missing(services, lacking_pieces(pieces, job, means.format), job, means)
         finally:
-            services.memory.close()
+            memory_of(services).close()
             self.told = terminal.errors
 
 

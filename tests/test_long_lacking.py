@@ -7,9 +7,9 @@ from engine_parts import Plain as Unpromised
 from test_long_map import Kept, Model
 from test_long_reduce import ROOM, book, job, numbers, pieces
 
-from gptkit.capabilities.long.reduce import concluded, gathered
+from gptkit.capabilities.long.reduce import concluded, gathered, lacking_parts
 from gptkit.core.errors import TooLong
-from gptkit.jobs.missing import Lacking, lacking_parts
+from gptkit.jobs.missing import Lacking
 from gptkit.text.pieces import Held
 
 

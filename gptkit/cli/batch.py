@@ -122,7 +122,7 @@ def _row(batch: Batch, waiting: bool) -> tuple[str, ...]:
 
 
 def _when(moment: float) -> str:
-    from gptkit.cli.history import when
+    from gptkit.core.table import when
 
     return when(moment) if moment else "-"
 

@@ -16,7 +16,7 @@ from gptkit.core.chat import Text
 from gptkit.core.confirm import confirm
 from gptkit.core.errors import GptkitError, NoInput, UsageFault
 from gptkit.core.sanitize import one_line, visible
-from gptkit.core.table import columns
+from gptkit.core.table import columns, when
 from gptkit.history.export import pieces_of
 
 if TYPE_CHECKING:
@@ -78,10 +78,6 @@ def show_found(terminal: Terminal, found: Sequence[Found], names: Mapping[str, s
         name = one_line(names.get(turn.session) or turn.session, 60)
         _show_faint(terminal, f"{name}  {when(turn.started)}  {one_line(turn.prompt, 40)}")
         terminal.write(f"  {_marked(excerpt, words, terminal.colour)}\n")
-
-
-def when(moment: float) -> str:
-    return strftime("%Y-%m-%d %H:%M", localtime(moment))
 
 
 def _show_faint(terminal: Terminal, text: str) -> None:

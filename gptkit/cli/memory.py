@@ -11,6 +11,7 @@ import typer
 
 from gptkit.core.confirm import confirm
 from gptkit.core.errors import NoInput, UsageFault
+from gptkit.jobs.memory.store import memory as memory_of
 
 if TYPE_CHECKING:
     from gptkit.jobs.memory.maintenance import Group
@@ -38,7 +39,7 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
     from gptkit.jobs.memory import maintenance as statistics
 
     services = _services(ctx)
-    memory = services.memory
+    memory = memory_of(services)
     found = statistics.groups(memory) if memory.exists() else []
     size = statistics.file_size(memory)
     if as_json:
@@ -70,7 +71,7 @@ def export(
     services = _services(ctx)
     if as_json and form is Format.tmx:
         raise UsageFault("--json and --format tmx do not go together")
-    memory = services.memory
+    memory = memory_of(services)
     if not memory.exists():
         raise NoInput("there is no memory yet")
     pieces = tmx(memory) if form is Format.tmx else json_lines(memory)
@@ -95,12 +96,12 @@ def import_(
     services = _services(ctx)
     with opened(services.terminal, file) as stream:
         if is_tmx(stream.peek(1024)[:1024]):
-            taken = take_tmx(services.memory, stream, prompt, services.terminal.clock())
+            taken = take_tmx(memory_of(services), stream, prompt, services.terminal.clock())
         elif prompt is not None:
             raise UsageFault(f"--prompt is for TMX, which {shown(file)} is not")
         else:
-            taken = take_json_lines(services.memory, stream)
-    services.memory.close()
+            taken = take_json_lines(memory_of(services), stream)
+    memory_of(services).close()
     if as_json:
         _print(services, taken._asdict())
         return
@@ -135,7 +136,7 @@ def prune(
     wanted += [] if size is None else [f"the least recently used beyond {size:g} MB"]
     if not yes:
         confirm(services.terminal, f"Remove {', and '.join(wanted)}?")
-    memory = services.memory
+    memory = memory_of(services)
     bytes_left = None if size is None else int(size * 1_000_000)
     _report_removed(services, removal.prune(memory, limit, bytes_left) if memory.exists() else 0, as_json)
 
@@ -148,7 +149,7 @@ def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None
     services = _services(ctx)
     if not yes:
         confirm(services.terminal, "Remove the whole memory?")
-    memory = services.memory
+    memory = memory_of(services)
     _report_removed(services, removal.clear(memory) if memory.exists() else 0, as_json)
 
 
@@ -175,7 +176,7 @@ def _show(services: Services, found: list[Group], size: int) -> None:
 
 
 def _report_removed(services: Services, count: int, as_json: bool) -> None:
-    services.memory.close()
+    memory_of(services).close()
     if as_json:
         _print(services, {"entries": count})
     else:

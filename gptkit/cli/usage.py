@@ -17,7 +17,7 @@ from gptkit.core.table import columns
 if TYPE_CHECKING:
     from gptkit.core.chat import Charge
     from gptkit.core.prices import Prices
-    from gptkit.history.store import Grouping
+    from gptkit.history.model import Grouping
     from gptkit.services import Services
 
 

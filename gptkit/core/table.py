@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import localtime, strftime
 
 from gptkit.core.sanitize import one_line
 
@@ -32,3 +33,8 @@ def text_width(text: str) -> int:
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
     padded = [cell + " " * (width - text_width(cell)) for cell, width in zip(row, widths, strict=True)]
     return "  ".join(padded).rstrip()
+
+
+def when(moment: float) -> str:
+    """Unix seconds as a time of the user's day."""
+    return strftime("%Y-%m-%d %H:%M", localtime(moment))

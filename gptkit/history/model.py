@@ -19,6 +19,9 @@ OPENING_ID = re.compile("[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base32: no letter can be taken for a digit."""
 
+Grouping = Literal["day", "model", "command", "session"]
+"""By what charges are summed."""
+
 
 class Opening(NamedTuple):
     """What is known of an exchange before its request.

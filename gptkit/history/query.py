@@ -12,7 +12,7 @@ from gptkit.history.model import Session, Summary, Turn
 if TYPE_CHECKING:
     import sqlite3
 
-    from gptkit.history.store import Grouping
+    from gptkit.history.model import Grouping
 
 
 _TURNS = (

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from gptkit.core.chat import Charge
 from gptkit.core.errors import CannotWrite, GptkitError, NoInput, TryAgain, UsageFault
@@ -267,9 +267,6 @@ def session_lock(folder: Path, session_id: str, wait: Callable[[], object]) -> A
     `wait` sleeps a moment, and raises when that has been long enough. Raises CannotWrite.
     """
     return alone(folder / f"{session_id}.lock", wait)
-
-
-Grouping = Literal["day", "model", "command", "session"]
 
 
 def spent(connection: sqlite3.Connection, since: float) -> tuple[float, int]:

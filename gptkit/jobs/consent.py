@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.long.config import piece_tokens
 from gptkit.core.errors import OverBudget
 from gptkit.core.tokens import estimate
+from gptkit.jobs.job import DISCOUNT
 from gptkit.jobs.progress import CLEAR, redraws
 from gptkit.text.pieces import Piece
 
@@ -35,8 +35,8 @@ YES = ("y", "yes", "j", "ja", "o", "oui", "是", "好")
 class Consent:
     """The user's word for a job above the threshold. What the memory holds costs nothing.
 
-    `options` are those of the command, `size` the bytes of all that is to be worked on, `answered` the
-    tokens of all answers for each of the text.
+    `options` are those of the command, `piece` the tokens of a piece, `size` the bytes of all that is to be
+    worked on, `answered` the tokens of all answers for each of the text.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Consent:
         conversation: Conversation,
         model: str,
         options: Mapping[str, Value],
+        piece: int,
         size: int | None,
         answered: float = ANSWERED,
     ) -> None:
@@ -52,6 +53,7 @@ class Consent:
         self._model = model
         self._threshold = conversation.services.settings.number("ask_above")
         self._size = size
+        self._piece = piece
         self._answered = answered
         self._share = share_of_price(options)
         is_found = options.get("memory") is not False and not options.get("fresh")
@@ -77,7 +79,7 @@ class Consent:
     def is_wanted(self, requests: int) -> bool:
         """All of it, of which at least so many requests are made, may cost more than the threshold."""
         tokens = (self._size or 0) // BYTES
-        smallest = min(SMALLEST, piece_tokens(self._conversation.template))
+        smallest = min(SMALLEST, self._piece)
         pieces = max(requests, tokens // smallest)
         return not self.is_given and (self._cost(tokens, pieces) or 0.0) > self._threshold
 
@@ -127,8 +129,6 @@ def share_of_price(options: Mapping[str, Value]) -> float:
     """What a request costs of its price with these options of a command."""
     if not options.get("batch"):
         return 1.0
-    from gptkit.jobs.batch.service import DISCOUNT
-
     return DISCOUNT
 
 

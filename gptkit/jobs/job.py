@@ -14,6 +14,11 @@ How = Literal["through", "memory", "answer", "source"]
 """Where a piece's text comes from: nothing was to be done; an earlier answer; a new one; the source
 itself, since no answer could be accepted."""
 
+RECORD = "batches.db"
+"""The file that tells which batches are under way; in the folder of data."""
+DISCOUNT = 0.5
+"""What a request of a batch costs of its price: https://platform.openai.com/docs/guides/batch."""
+
 
 class Memory(Protocol):
     """Accepted answers of all jobs and processes."""

@@ -6,16 +6,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from gptkit.capabilities.long.map import placed
-from gptkit.capabilities.long.reduce import Steps, parts, result_name
 from gptkit.core.chat import OutputFormat, Request
 from gptkit.core.errors import CannotWrite
 from gptkit.jobs.job import Job, about
 from gptkit.jobs.piece import DEEPEST
-from gptkit.jobs.request import Surroundings, asked, in_one_piece, key
+from gptkit.jobs.request import Surroundings, asked, key, placed
 from gptkit.text.pieces import Piece, Slot
 
 if TYPE_CHECKING:
@@ -51,32 +48,6 @@ def by_piece(
         )
 
 
-def lacking_parts(pieces: Iterable[Piece], job: Job, form: OutputFormat, room: int) -> Iterator[Lacking]:
-    """Of a document that becomes one result: its first level, or the only request that it takes."""
-    for _, lacking in by_part(pieces, job, form, room):
-        yield from lacking
-
-
-def by_part(
-    pieces: Iterable[Piece], job: Job, form: OutputFormat, room: int
-) -> Iterator[tuple[Piece, Sequence[Lacking]]]:
-    """Every part with what lacks of it: nothing, or itself, or some of its halves."""
-    found = parts(pieces, room)
-    first = list(islice(found, 2))
-    if len(first) < 2:
-        yield from ((piece, _whole(piece, job, form)) for piece in first)
-        return
-    steps = Steps(job, room)
-    for part in chain(first, found):
-        yield (
-            part,
-            [
-                Lacking(steps.name(piece, form), piece, partial(steps.asked, piece, form))
-                for piece in steps.lacking(part, form)
-            ],
-        )
-
-
 def newly(job: Job) -> Callable[[bytes], bool]:
     """Says of a key whether it is asked for: not where the job itself has kept the answer by then."""
     seen: set[bytes] = set()
@@ -87,14 +58,6 @@ def newly(job: Job) -> Callable[[bytes], bool]:
         return len(seen) > known
 
     return is_new if job.memory is not None and not job.fresh else lambda _: True
-
-
-def _whole(piece: Piece, job: Job, form: OutputFormat) -> Sequence[Lacking]:
-    """Of a text that is one part: its one request is for the result."""
-    name = result_name(job, piece.source, form, "whole")
-    if job.memory is not None and not job.fresh and job.memory.get(name) is not None:
-        return ()
-    return (Lacking(name, piece, partial(in_one_piece, job, piece.source, form)),)
 
 
 def _missing(piece: Piece, job: Job, form: OutputFormat, depth: int) -> Iterator[tuple[bytes, Piece]]:

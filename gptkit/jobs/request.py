@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gptkit.core.chat import Message, OutputFormat, Request
@@ -118,3 +118,21 @@ def _context(piece: Piece, around: Surroundings, terms: Sequence[Term]) -> str:
     if around.before:
         lines.append(f"The text right before it:\n{around.before}")
     return "\n".join(lines)
+
+
+BEFORE = 300
+"""Characters of the source before a piece that it is sent with."""
+
+
+class Placed(NamedTuple):
+    """A piece and the end of the source before it."""
+
+    piece: Piece
+    before: str
+
+
+def placed(pieces: Iterable[Piece]) -> Iterator[Placed]:
+    before = ""
+    for piece in pieces:
+        yield Placed(piece, before)
+        before = (before + piece.text)[-BEFORE:] if piece.text else before

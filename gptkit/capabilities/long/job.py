@@ -43,7 +43,7 @@ def take_over(call: Call) -> int | None:
         if is_prose and len(given.text) < piece_tokens(template):
             return None
     from gptkit.capabilities.long.run_map import run
-    from gptkit.jobs.setup import Wish, source
+    from gptkit.capabilities.long.source import Wish, source
 
     document = source(services, template, given, call.model, Wish(in_pieces, proved, is_file))
     if document is None:

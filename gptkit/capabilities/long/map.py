@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from threading import Lock
 from typing import NamedTuple
@@ -11,12 +11,10 @@ from typing import NamedTuple
 from gptkit.exchange.invocation import Means
 from gptkit.jobs.job import Done, Job
 from gptkit.jobs.piece import done
-from gptkit.jobs.request import Surroundings
+from gptkit.jobs.request import Placed, Surroundings, placed
 from gptkit.jobs.workers import Workshop
 from gptkit.text.pieces import Piece
 
-BEFORE = 300
-"""Characters of the source before a piece that it is sent with."""
 SETTLED = 40
 """Translations of short phrases that later pieces are told of, the latest ones."""
 PHRASE = re.compile(r"^#{1,6}[ \t]+(.{1,60}?)[ \t]*#*$|\*\*([^*\n]{1,60})\*\*", re.MULTILINE)
@@ -34,13 +32,6 @@ def mapped(pieces: Iterable[Piece], job: Job, means: Means) -> Generator[Done, N
         for _, one in results:
             if one is not None:
                 yield one
-
-
-class Placed(NamedTuple):
-    """A piece and the end of the source before it."""
-
-    piece: Piece
-    before: str
 
 
 class Share(NamedTuple):
@@ -70,13 +61,6 @@ def mapped_all(
         yield from workshop.run(shares)
     finally:
         workshop.close()
-
-
-def placed(pieces: Iterable[Piece]) -> Iterator[Placed]:
-    before = ""
-    for piece in pieces:
-        yield Placed(piece, before)
-        before = (before + piece.text)[-BEFORE:] if piece.text else before
 
 
 class Settled:

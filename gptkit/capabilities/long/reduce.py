@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from itertools import chain, islice
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Means, Outcome, request
 from gptkit.jobs.job import Job, about
 from gptkit.jobs.merge_plan import fits, groups, words
+from gptkit.jobs.missing import Lacking
 from gptkit.jobs.request import in_one_piece, key_of, with_rules
 from gptkit.jobs.workers import Workshop
 from gptkit.text.chunk import lines_of
@@ -348,3 +350,37 @@ def _remembered(text: str, job: Job, means: Means, sink: Sink | None) -> Outcome
         sink(Finished("stop"))
     reply = Reply(text=text, reason="stop", model=job.invocation.model, attempts=0)
     return Outcome(reply, text if job.invocation.exact else means.format.finish(text))
+
+
+def lacking_parts(pieces: Iterable[Piece], job: Job, form: OutputFormat, room: int) -> Iterator[Lacking]:
+    """Of a document that becomes one result: its first level, or the only request that it takes."""
+    for _, lacking in by_part(pieces, job, form, room):
+        yield from lacking
+
+
+def by_part(
+    pieces: Iterable[Piece], job: Job, form: OutputFormat, room: int
+) -> Iterator[tuple[Piece, Sequence[Lacking]]]:
+    """Every part with what lacks of it: nothing, or itself, or some of its halves."""
+    found = parts(pieces, room)
+    first = list(islice(found, 2))
+    if len(first) < 2:
+        yield from ((piece, _whole(piece, job, form)) for piece in first)
+        return
+    steps = Steps(job, room)
+    for part in chain(first, found):
+        yield (
+            part,
+            [
+                Lacking(steps.name(piece, form), piece, partial(steps.asked, piece, form))
+                for piece in steps.lacking(part, form)
+            ],
+        )
+
+
+def _whole(piece: Piece, job: Job, form: OutputFormat) -> Sequence[Lacking]:
+    """Of a text that is one part: its one request is for the result."""
+    name = result_name(job, piece.source, form, "whole")
+    if job.memory is not None and not job.fresh and job.memory.get(name) is not None:
+        return ()
+    return (Lacking(name, piece, partial(in_one_piece, job, piece.source, form)),)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.capabilities.long.map import Share, mapped_all, placed
+from gptkit.capabilities.long.map import Share, mapped_all
 from gptkit.core.chat import Message, Reply, Request
 from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
 from gptkit.exchange.invocation import Means, Outcome
@@ -17,7 +17,9 @@ from gptkit.jobs import progress as report
 from gptkit.jobs.batch.guard import Once
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import Results
+from gptkit.jobs.memory.store import memory as memory_of
 from gptkit.jobs.progress import Progress, Tally
+from gptkit.jobs.request import placed
 from gptkit.jobs.setup import READ_WHOLE, Source, job, opened, patient_means, working
 from gptkit.jobs.walk import Plan, Work, plan
 from gptkit.session import answer as target
@@ -46,7 +48,7 @@ def run(services: Services, template: Template, values: Mapping[str, Value], sha
         sources, results = [one.path for one in found.work], [one.target for one in found.work]
         glossary = [Path(str(values["glossary"]))] if values.get("glossary") else []
         target.check_report(services.terminal, Path(str(told)), sources + glossary, results)
-    conversation = working(services, template, shared)
+    conversation = working(services, template, shared, is_map=long_mode(template) == "map")
     given = beside(services.terminal, template, values, shared)
     if long_mode(template) == "reduce":
         from gptkit.capabilities.long.run_folder_reduce import run as run_each
@@ -86,7 +88,7 @@ class _Task:
         self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
         self._most = piece_tokens(conversation.template)
         self._size = sum(one.size for one in found.work)
-        self._consent = Consent(conversation, self._invocation.model, self._options, self._size)
+        self._consent = Consent(conversation, self._invocation.model, self._options, self._most, self._size)
         self._once = Once(services, self._job)
         self._progress = Progress(services.terminal, how.quiet)
         self._results = Results(found)
@@ -104,7 +106,7 @@ class _Task:
         finally:
             self._progress.clear()
             if self._job.memory is not None:
-                self._services.memory.close()
+                memory_of(self._services).close()
         self._results.tell(self._conversation, self._options.get("report"))
         return failure
 

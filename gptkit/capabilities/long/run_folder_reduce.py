@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gptkit.capabilities.long.config import piece_tokens
 from gptkit.capabilities.long.run_reduce import ANSWERED, Task
 from gptkit.core.errors import (
     CannotRead,
@@ -23,6 +24,7 @@ from gptkit.core.errors import (
 from gptkit.jobs import progress as report
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import Results
+from gptkit.jobs.memory.store import memory as memory_of
 from gptkit.jobs.output import BeingWritten
 from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
 from gptkit.jobs.walk import Plan, Work
@@ -78,7 +80,8 @@ class _Work:
         self._found = found
         services = conversation.services
         size = sum(one.size for one in found.work)
-        self._consent = Consent(conversation, conversation.model, given.values, size, ANSWERED)
+        piece = piece_tokens(conversation.template)
+        self._consent = Consent(conversation, conversation.model, given.values, piece, size, ANSWERED)
         self._invocation = invoking.invocation(
             services, conversation.template, given, conversation.shared, conversation.how
         )
@@ -97,7 +100,7 @@ class _Work:
 
     def close(self) -> None:
         if self.memory is not None:
-            self._conversation.services.memory.close()
+            memory_of(self._conversation.services).close()
 
     def done(self, one: Work) -> tuple[str, GptkitError | None]:
         """What became of a file."""

@@ -18,6 +18,7 @@ from gptkit.jobs import progress as report
 from gptkit.jobs.batch.guard import Once
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.job import Done
+from gptkit.jobs.memory.store import memory as memory_of
 from gptkit.jobs.output import Collected, File, Output, Plain, Shown
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of, working
@@ -41,7 +42,7 @@ is held; the memory has all of it."""
 
 def run(services: Services, template: Template, given: Given, document: Source, shared: SharedOptions) -> int:
     """Work through a document piece by piece; returns the exit code."""
-    conversation = working(services, template, shared)
+    conversation = working(services, template, shared, is_map=long_mode(template) == "map")
     if long_mode(template) == "reduce":
         from gptkit.capabilities.long import run_reduce as reduce
 
@@ -79,7 +80,9 @@ class _Task:
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
         self._progress = Progress(services.terminal, conversation.how.quiet)
         values = self._invocation.values
-        self._consent = Consent(conversation, self._invocation.model, values, document.size)
+        self._consent = Consent(
+            conversation, self._invocation.model, values, piece_tokens(template), document.size
+        )
         self._once = Once(services, self._job, submits=bool(values.get("batch")))
         self._most = piece_tokens(template)
         self._tail = ""
@@ -97,7 +100,7 @@ class _Task:
         if (isinstance(output, Collected) and failure is None) or how.as_json:
             self._show(output, Outcome(reply, output.text if isinstance(output, Collected) else "", failure))
         if self._job.memory is not None:
-            self._services.memory.close()
+            memory_of(self._services).close()
         self._findings.write(self._invocation.values.get("report"), self._document.name)
         return Outcome(reply, "", failure)
 

@@ -15,6 +15,7 @@ from gptkit.core.errors import GptkitError, Incomplete
 from gptkit.exchange.invocation import Means, Outcome
 from gptkit.jobs import progress as report
 from gptkit.jobs.consent import Consent
+from gptkit.jobs.memory.store import memory as memory_of
 from gptkit.jobs.output import Place
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of
@@ -76,8 +77,10 @@ class Task:
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
         self._room = room(conversation, conversation.template, self._invocation.model)
         self._progress = Progress(services.terminal, how.quiet)
-        about = (self._invocation.model, self._invocation.values, document.size)
-        self._consent = consent or Consent(conversation, *about, ANSWERED)
+        values, piece = self._invocation.values, piece_tokens(conversation.template)
+        self._consent = consent or Consent(
+            conversation, self._invocation.model, values, piece, document.size, ANSWERED
+        )
         self._parts = 0
         self._is_one_of_many = consent is not None
 
@@ -104,14 +107,14 @@ class Task:
                 record.finish(outcome._replace(failure=failure))
         finally:
             if self._job.memory is not None:
-                self._services.memory.close()
+                memory_of(self._services).close()
         self._show(outcome, missing, shown)
         return failure
 
     def forecast(self) -> Mapping[str, object]:
         """What `--dry-run` prints."""
+        from gptkit.capabilities.long.reduce import by_part
         from gptkit.jobs.forecast import forecast
-        from gptkit.jobs.missing import by_part
 
         form = self._services.format(self._invocation.template)
         found = by_part(self.pieces, self._job, form, self._room)
@@ -126,7 +129,7 @@ class Task:
 
     def lacking(self, pieces: Iterable[Piece], form: OutputFormat) -> Iterator[Lacking]:
         """What the memory lacks of them."""
-        from gptkit.jobs.missing import lacking_parts
+        from gptkit.capabilities.long.reduce import lacking_parts
 
         return lacking_parts(pieces, self._job, form, self._room)
 

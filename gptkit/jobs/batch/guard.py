@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import TryAgain
+from gptkit.core.table import when
+from gptkit.jobs.job import RECORD
 
 if TYPE_CHECKING:
     from gptkit.exchange.invocation import Means
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
     from gptkit.jobs.missing import Lacking
     from gptkit.services import Services
     from gptkit.text.pieces import Piece
-
-
-RECORD = "batches.db"
 
 
 class Once:
@@ -60,7 +59,6 @@ class Once:
         """Raises TryAgain where a batch is to bring some of them; what it has brought by now is taken."""
         if self._first(lacking()) is None:
             return
-        from gptkit.cli.history import when
         from gptkit.jobs.batch import service as batching
 
         batching.fetch(self._services)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from gptkit.core.errors import UsageFault
 from gptkit.exchange.invocation import Means, Policy
 from gptkit.jobs.batch.collect import GONE, Taken, collected
-from gptkit.jobs.batch.guard import RECORD
 from gptkit.jobs.batch.submit import Desk, Submitted
 from gptkit.jobs.batch.submit import submit_missing as submitted
-from gptkit.jobs.job import about
+from gptkit.jobs.job import DISCOUNT, RECORD, about
+from gptkit.jobs.memory.store import memory as memory_of
 
 if TYPE_CHECKING:
     from gptkit.core.chat import Charge
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from gptkit.jobs.missing import Lacking
     from gptkit.provider.batches import Batches
     from gptkit.services import Services
-
-
-DISCOUNT = 0.5
-"""What a request of a batch costs of its price: https://platform.openai.com/docs/guides/batch."""
 
 
 def submit_missing(services: Services, lacking: Iterable[Lacking], job: Job, means: Means) -> Submitted:
@@ -79,7 +75,7 @@ def _desk(services: Services) -> Desk:
     from gptkit.jobs.memory import entries as rows
     from gptkit.text.formats import format_named
 
-    memory = services.memory
+    memory = memory_of(services)
 
     def kept(key: bytes) -> bool:
         with memory.reading() as connection:

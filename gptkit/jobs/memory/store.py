@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from gptkit.services import Services
+
 
 _PAUSE = 0.02
 """Seconds between two looks whether another one is done; a request takes ten times as long at least."""
@@ -273,3 +275,13 @@ class Memory:
             first, self._has_noticed = not self._has_noticed, True
         if first:
             self._notice(f"{error.message}: the job goes on without the memory")
+
+
+def memory(services: Services) -> Memory:
+    """The memory of a run, made once."""
+    return services.once(_memory)
+
+
+def _memory(services: Services) -> Memory:
+    path = services.paths.require(services.paths.data) / "memory.db"
+    return Memory(path, services.terminal.clock, lambda text: services.terminal.note(f"gptkit: {text}"))

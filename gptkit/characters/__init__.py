@@ -1,1 +1,0 @@
-"""Character cards: what they say, what is wrong with them, and what goes into a request."""

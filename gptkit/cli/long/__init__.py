@@ -1,1 +1,0 @@
-"""Commands over input that is larger than one request."""
