@@ -6,10 +6,10 @@ import random
 from pathlib import Path
 
 import pytest
+from database_parts import opened, programs
 from fake.program import Surroundings
 from history_deaths import survive
 from history_parts import integrity, store
-from test_database import opened, programs
 from together import together
 
 MANY = 64

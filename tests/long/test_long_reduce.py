@@ -1,0 +1,215 @@
+"""One result of a long text: parts, groups, merges, the memory, what is missing, and what it costs."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from long_models import Kept, Model
+from long_reductions import ROOM, book, job, numbers, pieces
+
+from gptkit.capabilities.long.reduce import MISSING, Gathered, Step, concluded, gathered, parts
+from gptkit.core.errors import GptkitError, NoPermission, OverBudget, Refused, TooLong
+from gptkit.core.tokens import estimate
+from gptkit.exchange.budget import Budget
+from gptkit.jobs.job import Job
+from gptkit.jobs.merge_plan import fits, groups, plan
+from gptkit.text.pieces import Piece
+
+
+def watched(_step: Step) -> None: ...
+
+
+def reduced(text: str, model: Model, one: Job | None = None) -> tuple[str, Gathered]:
+    one, means = one or job(), model.means()
+    found = gathered(pieces(text), one, means, ROOM, watched)
+    return concluded(found, one, means, None).answer, found
+
+
+def test_every_part_is_in_the_result_in_order() -> None:
+    text = book(90)
+    steps: list[Step] = []
+    model = Model(numbers)
+    found = gathered(pieces(text), job(), model.means(), ROOM, steps.append)
+    answer = concluded(found, job(), model.means(), None).answer
+    assert answer == numbers(text)
+    assert found.levels == max(step.level for step in steps) > 1
+    assert found.findings == ()
+    last = [step for step in steps if step.level == 1][-1]
+    assert last.done == len(pieces(text))
+    assert last.bytes == len(text)
+
+
+def test_no_request_holds_more_than_the_room_and_rules_of_its_step() -> None:
+    model = Model(numbers)
+    reduced(book(90), model)
+    by_rule = {"part": 0, "merge": 0, "last": 0}
+    for request in model.asked:
+        rules = request.messages[0].content
+        assert rules.startswith("Shout.")
+        step = "last" if "Write the one result" in rules else "merge" if "- Merge them" in rules else "part"
+        by_rule[step] += 1
+        assert estimate(request.text) <= 2 * ROOM
+        assert request.stream is (step == "last")
+    assert by_rule["last"] == 1
+    assert by_rule["part"] == len(pieces(book(90)))
+    assert by_rule["merge"] > 1
+
+
+def test_what_is_not_translated_is_read_as_well() -> None:
+    found = list(parts([Piece("a\n", "a"), Piece("code\n", ""), Piece("\n", ""), Piece("b\n", "b")], ROOM))
+    assert [one.source for one in found] == ["a\ncode\n\n", "b\n"]
+
+
+def test_a_source_much_longer_than_its_text_is_cut_and_keeps_its_lines() -> None:
+    source = "".join(f"line {number} of the source\n\n" for number in range(200))
+    found = list(parts([Piece("x\n", "x"), Piece(source, "short", path=("Part",), line=2)], ROOM))
+    assert "".join(one.source for one in found) == "x\n" + source
+    assert all(estimate(one.source) <= ROOM * 1.5 for one in found)
+    assert {one.path for one in found[1:]} == {("Part",)}
+    for one in found[1:]:
+        assert one.source.startswith(f"line {(one.line - 2) // 2} ")
+
+
+def test_a_text_of_one_part_is_a_single_exchange_with_nothing_added() -> None:
+    model = Model(numbers)
+    assert reduced("m1m and m2m", model)[0] == "m1m m2m"
+    assert [request.messages[0].content for request in model.asked] == ["Shout."]
+
+
+def test_the_second_run_asks_nothing_at_any_level() -> None:
+    memory, text = Kept(), book(90)
+    first = reduced(text, Model(numbers), job(memory))
+    model = Model(numbers)
+    answer, found = reduced(text, model, job(memory))
+    assert model.asked == []
+    assert (answer, found.levels) == (first[0], first[1].levels)
+    fresh = Model(numbers)
+    reduced(text, fresh, job(memory, fresh=True))
+    assert len(fresh.asked) > len(pieces(text))
+
+
+@pytest.mark.parametrize(("changed", "parts"), [(0, 2), (31, 1), (58, 1), (89, 1)])
+def test_an_edit_costs_its_part_and_the_merges_above_it(changed: int, parts: int) -> None:
+    """The border of a part is seldom moved by an edit right beside it, as with the first one here."""
+    memory, paragraphs = Kept(), book(90).split("\n\n")
+    before = {piece.source for piece in pieces("\n\n".join(paragraphs))}
+    _, found = reduced("\n\n".join(paragraphs), Model(numbers), job(memory))
+    paragraphs[changed] += " m7777m"
+    edited = "\n\n".join(paragraphs)
+    assert len([piece for piece in pieces(edited) if piece.source not in before]) == parts
+    model = Model(numbers)
+    answer, _ = reduced(edited, model, job(memory))
+    assert "m7777m" in answer
+    assert len(model.asked) == found.levels + parts, "its parts and the merges above them"
+
+
+def test_a_refused_part_is_missing_and_the_rest_goes_on() -> None:
+    text = book(60).replace("m18m", "m18m secret")
+    model = Model(lambda text: Refused("the model refused") if "secret" in text else numbers(text))
+    answer, found = reduced(text, model)
+    hit = next(piece for piece in pieces(text) if "secret" in piece.source)
+    assert set(numbers(text).split()) - set(answer.split()) == set(numbers(hit.source).split())
+    (finding,) = found.findings
+    last = hit.line + hit.source.rstrip("\n").count("\n")
+    where = f"lines {hit.line} to {last} are" if last > hit.line else f"line {hit.line} is"
+    assert (finding.line, finding.message) == (hit.line, f"{where} missing: the model refused")
+    told = [request for request in model.asked if MISSING in request.text]
+    assert told
+    assert all("do not guess what it says" in request.messages[0].content for request in told)
+
+
+def test_all_parts_refused_leave_nothing_to_conclude_from() -> None:
+    model = Model(lambda _: Refused("no"))
+    found = gathered(pieces(book(20)), job(), model.means(), ROOM, watched)
+    assert found.is_empty
+    assert len(found.findings) == len(pieces(book(20)))
+
+
+def test_a_part_that_does_not_fit_is_halved_and_not_paid_for_twice() -> None:
+    memory, text = Kept(), book(30)
+    model = Model(lambda text: TooLong("too long") if estimate(text) > ROOM // 3 else numbers(text))
+    one = job(memory)
+    found = gathered(pieces(text), one, model.means(), ROOM, watched)
+    assert found.findings == ()
+    assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
+    again = Model(numbers)
+    gathered(pieces(text), one, again.means(), ROOM, watched)
+    assert again.asked == []
+
+
+def test_results_that_cannot_be_merged_stay_side_by_side() -> None:
+    text = book(90)
+    model = Model(lambda text: Refused("no") if "<part>" in text else numbers(text))
+    found = gathered(pieces(text), job(), model.means(), ROOM, watched)
+    assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
+
+
+def test_results_that_do_not_get_shorter_are_not_merged_for_ever() -> None:
+    text = book(90)
+    model = Model(lambda text: text)
+    found = gathered(pieces(text), job(), model.means(), ROOM, watched)
+    assert found.levels == 2
+    assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
+
+
+@pytest.mark.parametrize("error", [NoPermission("the API key was not accepted"), OverBudget("used up")])
+def test_what_ends_the_job_ends_it_at_once(error: GptkitError) -> None:
+    model = Model(lambda _: error)
+    with pytest.raises(type(error)):
+        gathered(pieces(book(200)), job(workers=1), model.means(), ROOM, watched)
+    assert len(model.asked) == 1
+
+
+def test_the_budget_holds_over_all_levels() -> None:
+    text, memory = book(90), Kept()
+    count = len(pieces(text))
+    model = Model(numbers)
+    with pytest.raises(OverBudget):
+        gathered(pieces(text), job(memory), model.means(Budget(count + 1)), ROOM, watched)
+    assert len(model.asked) == count + 1
+    again = Model(numbers)
+    reduced(text, again, job(memory))
+    assert not any("<part>" not in request.text for request in again.asked), "no part is paid for twice"
+
+
+def weighing(count: int, seed: int = 1) -> tuple[list[str], list[int]]:
+    chance = random.Random(seed)
+    return [f"text {number} {seed}" for number in range(count)], [chance.randint(5, 40) for _ in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 50, 333])
+def test_groups_hold_every_text_once_in_order_and_fit(count: int) -> None:
+    texts, weights = weighing(count)
+    found = groups(texts, weights, 100)
+    assert [number for run in found for number in run] == list(range(count))
+    for run in found:
+        assert sum(weights[run.start : run.stop]) <= 100 or len(run) <= 3
+        assert len(run) > 1 or count == 1, "what is alone in its group is no progress"
+
+
+def test_a_changed_weight_leaves_the_other_groups_as_they_are() -> None:
+    moved = 0
+    for at in range(0, 300, 3):
+        texts, weights = weighing(300)
+        before = {tuple(texts[run.start : run.stop]) for run in groups(texts, weights, 200)}
+        weights[at] += 4
+        after = {tuple(texts[run.start : run.stop]) for run in groups(texts, weights, 200)}
+        moved += len(after - before)
+    assert moved <= 30, "groups, in a hundred edits"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "room", "levels"),
+    [([], 600, (0,)), ([500], 600, (1,)), ([500] * 3, 600, (3, 1)), ([500] * 12, 600, (12, 1))],
+)
+def test_the_plan_of_small_jobs(tokens: list[int], room: int, levels: tuple[int, ...]) -> None:
+    assert plan(tokens, room, 50) == levels
+
+
+def test_the_plan_of_a_large_job_ends_in_one_request() -> None:
+    levels = plan([6000] * 5000, 6000, 500)
+    assert levels[0] == 5000
+    assert levels[-1] == 1
+    assert levels[1] < levels[0] / 4
+    assert fits([6000, 6000], 6000)
