@@ -18,7 +18,7 @@ from gptkit.session import answer
 from gptkit.session.options import SharedOptions
 
 if TYPE_CHECKING:
-    from gptkit.capabilities.character.context import Cards
+    from gptkit.capabilities.character.library import CardLibrary
     from gptkit.exchange.capability import Greeting
     from gptkit.repl.commands import Desk
     from gptkit.repl.talk import Talk
@@ -30,8 +30,8 @@ def found(services: Services, template: Template, values: Mapping[str, Value]) -
     return greeting(template, values, cards(services, template))
 
 
-def cards(services: Services, template: Template) -> Cards:
-    return cast("Cards", services.stores(template)[KEY])
+def cards(services: Services, template: Template) -> CardLibrary:
+    return cast("CardLibrary", services.stores(template)[KEY])
 
 
 SHOWN = 70

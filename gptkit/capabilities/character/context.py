@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from gptkit.capabilities.character.assemble import Assembly, Play, assembly
 from gptkit.capabilities.character.assemble import greeting as expanded
@@ -22,6 +22,7 @@ from gptkit.exchange.invocation import Invocation, rendered
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Card, Variable
+    from gptkit.capabilities.character.library import CardLibrary
     from gptkit.templates.template import Template, Value
 
 
@@ -106,22 +107,9 @@ DICE = (
 )
 
 
-class Cards(Protocol):
-    """Where cards are found, and how much a model takes."""
-
-    def card(self, word: str) -> Card | None: ...
-
-    @property
-    def window(self) -> Window: ...
-
-
-class Window(Protocol):
-    def __call__(self, model: str, wanted: int, /) -> int | None: ...
-
-
 def staged(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
     """The invocation with the character in it; its notes say what this request has used up."""
-    cards = cast(Cards, stores[KEY])
+    cards = cast("CardLibrary", stores[KEY])
     played = role(invocation.template, invocation.values, cards.card)
     kept = memory(invocation.notes, invocation.values, played.variables)
     extras = {**invocation.extras, "card": _told(played), "user": played.user}
@@ -138,7 +126,9 @@ def staged(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
     return invocation._replace(notes=notes(kept))
 
 
-def _with_card(invocation: Invocation, played: Role, kept: Memory, cards: Cards) -> tuple[Invocation, Memory]:
+def _with_card(
+    invocation: Invocation, played: Role, kept: Memory, cards: CardLibrary
+) -> tuple[Invocation, Memory]:
     found = _assembled(invocation, played, kept, cards)
     changed = invocation._replace(
         system=found.system if invocation.system is None else invocation.system,
@@ -149,7 +139,7 @@ def _with_card(invocation: Invocation, played: Role, kept: Memory, cards: Cards)
     return changed, kept._replace(matched=found.matched)
 
 
-def _assembled(invocation: Invocation, played: Role, kept: Memory, cards: Cards) -> Assembly:
+def _assembled(invocation: Invocation, played: Role, kept: Memory, cards: CardLibrary) -> Assembly:
     sent = rendered(invocation)
     scene = (*invocation.turns, *(message for message in sent[-1:] if message.role == "user"))
     said = sum(message.role == "assistant" for message in invocation.turns)
@@ -163,7 +153,7 @@ def _assembled(invocation: Invocation, played: Role, kept: Memory, cards: Cards)
     return assembly(cast(Card, played.card), play, estimate)
 
 
-def _room(invocation: Invocation, scene: tuple[Message, ...], card: Card, cards: Cards) -> int:
+def _room(invocation: Invocation, scene: tuple[Message, ...], card: Card, cards: CardLibrary) -> int:
     """Tokens for the card and the scene. Who wants little need not know the window: that takes long."""
     spoken = sum(estimate(message.content) + 4 for message in scene)
     texts = (card.description, card.personality, card.scenario, card.examples, card.system, card.post_history)
@@ -194,7 +184,7 @@ def _json(state: Mapping[str, object]) -> str:
     return json.dumps(state, ensure_ascii=False, indent=1).replace("</", "<\\/")
 
 
-def greeting(template: Template, values: Mapping[str, Value], cards: Cards) -> Greeting | None:
+def greeting(template: Template, values: Mapping[str, Value], cards: CardLibrary) -> Greeting | None:
     """None where nothing greets: a description in words, a card without such a text. Raises UsageFault."""
     who = role(template, values, cards.card)
     if who.card is None:

@@ -90,7 +90,7 @@ def meant(word: str, folder: Path) -> Path | None:
         return None
 
 
-class Shelf:
+class CardLibrary:
     """The cards that words of the command line mean, each read once.
 
     `window` tells the tokens that a model takes at most, as far as so many are wanted.
@@ -154,10 +154,10 @@ def _is_file(path: Path) -> bool:
         raise CannotRead(f"cannot read '{path}': {(error.strerror or str(error)).lower()}") from error
 
 
-def card_library(services: Services, keeping: bool = True) -> Shelf:
+def card_library(services: Services, keeping: bool = True) -> CardLibrary:
     """Nothing is kept in it, whatever `keeping` is."""
-    return services.once(_shelf)
+    return services.once(_card_library)
 
 
-def _shelf(services: Services) -> Shelf:
-    return Shelf(services.paths.config / "characters", services.window)
+def _card_library(services: Services) -> CardLibrary:
+    return CardLibrary(services.paths.config / "characters", services.window)

@@ -16,7 +16,7 @@ from gptkit.exchange.invocation import rendered, request
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Variable
-    from gptkit.capabilities.character.context import Cards
+    from gptkit.capabilities.character.library import CardLibrary
     from gptkit.capabilities.character.macros import Roll
     from gptkit.core.chat import Event, Request, Sink
     from gptkit.exchange.invocation import Invocation, Means, Outcome
@@ -171,7 +171,7 @@ def played(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
     """The answer; its notes hold the world after it."""
     for left in cast("tuple[str, ...]", invocation.extras.get("left_out", ())):
         means.notice(left)
-    who = role(invocation.template, invocation.values, cast("Cards", means.stores[KEY]).card)
+    who = role(invocation.template, invocation.values, cast("CardLibrary", means.stores[KEY]).card)
     if who.is_plain:
         return ask(invocation, means, sink)
     kept = memory(invocation.notes, invocation.values, who.variables)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from gptkit.capabilities.course.arithmetic import WrongSum
     from gptkit.capabilities.course.model import Learner
-    from gptkit.capabilities.course.record import Courses
     from gptkit.capabilities.course.rubric import Rubric
+    from gptkit.capabilities.course.store import Courses
     from gptkit.core.chat import Sink
     from gptkit.exchange.invocation import Invocation, Means, Outcome
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gptkit.capabilities.course import config
 from gptkit.capabilities.course.model import (
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gptkit.capabilities.course.model import Learner
-    from gptkit.capabilities.course.rubric import Rubric
+    from gptkit.capabilities.course.store import Courses
     from gptkit.exchange.invocation import Invocation, Means
 
 
@@ -280,26 +279,8 @@ right. None that give away a problem which the learner is still working on.
 - Write in the language of the course."""
 
 
-class Courses(Protocol):
-    """Where courses are kept."""
-
-    @property
-    def keeping(self) -> bool:
-        """False: nothing that is learned is kept."""
-
-    def path(self, subject: str) -> Path: ...
-
-    def load(self, subject: str) -> Learner: ...
-
-    def changed(self, subject: str, change: Callable[[Learner], Learner]) -> Learner: ...
-
-    def now(self) -> datetime: ...
-
-    def rubric(self, path: str, is_key: bool) -> Rubric: ...
-
-
 def courses(stores: Mapping[str, object]) -> Courses:
-    return cast(Courses, stores[config.KEY])
+    return cast("Courses", stores[config.KEY])
 
 
 def keep(invocation: Invocation, means: Means, said: str, answer: str) -> None:
