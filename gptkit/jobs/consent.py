@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,8 @@ from gptkit.text.pieces import Piece
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
     from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.options import JobOptions
     from gptkit.session.conversation import Conversation
-    from gptkit.templates.template import Value
 
     Lack = Callable[[Iterable[Piece]], Iterator[Lacking]]
 
@@ -43,12 +43,12 @@ class Consent:
         self,
         conversation: Conversation,
         model: str,
-        options: Mapping[str, Value],
+        options: JobOptions,
         piece: int,
         size: int | None,
         answered: float = ANSWERED,
     ) -> None:
-        self.is_given = bool(options.get("yes")) or conversation.shared.max_cost is not None
+        self.is_given = options.yes or conversation.shared.max_cost is not None
         self._conversation = conversation
         self._model = model
         self._threshold = conversation.services.settings.number("ask_above")
@@ -56,7 +56,7 @@ class Consent:
         self._piece = piece
         self._answered = answered
         self._share = share_of_price(options)
-        is_found = options.get("memory") is not False and not options.get("fresh")
+        is_found = options.memory and not options.fresh
         self._keeps = conversation.is_recorded and is_found
 
     def checked(self, pieces: Iterable[Piece], lack: Lack) -> Iterator[Piece]:
@@ -125,11 +125,9 @@ class Consent:
             raise OverBudget(f"{about}; not begun")
 
 
-def share_of_price(options: Mapping[str, Value]) -> float:
+def share_of_price(options: JobOptions) -> float:
     """What a request costs of its price with these options of a command."""
-    if not options.get("batch"):
-        return 1.0
-    return DISCOUNT
+    return DISCOUNT if options.batch else 1.0
 
 
 def agreed(terminal: Terminal, question: str) -> bool | None:

@@ -16,6 +16,7 @@ from gptkit.exchange.invocation import Invocation, Means, Policy
 from gptkit.jobs.consent import share_of_price
 from gptkit.jobs.job import Job, Memory
 from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.options import options_of
 from gptkit.session.conversation import Conversation
 from gptkit.session.input import LongText, content
 from gptkit.templates.template import Template, Value
@@ -46,29 +47,28 @@ class Source(NamedTuple):
     size: int | None
 
 
-def opened(text: LongText, options: Mapping[str, Value], is_file: bool) -> Source:
+def opened(text: LongText, values: Mapping[str, Value], is_file: bool) -> Source:
     head = ""
     texts = text.texts
     while len(head) < HEAD and (more := next(texts, "")):
         head += more
-    format_ = _format(options, text.name if is_file else None, head[:HEAD])
+    format_ = _format(values, text.name if is_file else None, head[:HEAD])
     return Source(text.name, format_, lines(chain([head], texts)), text.size)
 
 
 def job(services: Services, invocation: Invocation, document: Format, keeping: bool) -> Job:
-    options = invocation.values
+    options = options_of(invocation.values)
     memory: Memory | None = None
-    if keeping and options.get("memory") is not False:
+    if keeping and options.memory:
         with suppress(BadConfiguration):  # a user without a home has no place for one
             memory = memory_of(services)
-    workers = options.get("jobs")
     return Job(
         invocation=invocation._replace(values=own_values(invocation)),
         format=document,
         memory=memory,
-        glossary=_glossary(options),
-        workers=workers if isinstance(workers, int) else services.settings.integer("jobs"),
-        fresh=bool(options.get("fresh")),
+        glossary=_glossary(options.glossary, invocation.values),
+        workers=options.jobs or services.settings.integer("jobs"),
+        fresh=options.fresh,
         share=share_of_price(options),
     )
 
@@ -111,8 +111,9 @@ def own_values(invocation: Invocation) -> Mapping[str, Value]:
     return {name: value for name, value in invocation.values.items() if name in names}
 
 
-def _format(options: Mapping[str, Value], name: str | None, head: str) -> Format:
-    word = str(options.get("as") or "")
+def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
+    options = options_of(values)
+    word = options.as_
     if word:
         found = format_named(word.lower().lstrip(".")) or _by_ending(word)
         if found is None:
@@ -121,23 +122,22 @@ def _format(options: Mapping[str, Value], name: str | None, head: str) -> Format
             )
     else:
         found = format_of(name, head)
-    keys = options.get("keys")
-    if isinstance(keys, tuple) and keys:
+    if options.keys:
         with_keys = getattr(found, "with_keys", None)
         if with_keys is None:
             raise UsageFault(f"--keys is for JSON and YAML, and this is {found.name}")
-        found = with_keys(keys)
-    return _for_language(found, options)
+        found = with_keys(options.keys)
+    return _for_language(found, values)
 
 
-def _for_language(found: Format, options: Mapping[str, Value]) -> Format:
+def _for_language(found: Format, values: Mapping[str, Value]) -> Format:
     """The format, told of the languages where what it writes depends on them."""
     for_language = getattr(found, "for_language", None)
     if for_language is None:
         return found
     from gptkit.jobs.memory.entries import tag
 
-    language, source = (tag(str(options.get(name) or "")) for name in ("to", "from"))
+    language, source = (tag(str(values.get(name) or "")) for name in ("to", "from"))
     told: Format = for_language(language, source or "en")
     return told
 
@@ -147,11 +147,10 @@ def _by_ending(word: str) -> Format | None:
     return next((one for one in FORMATS if ending in one.endings), None)
 
 
-def _glossary(options: Mapping[str, Value]) -> Glossary | None:
-    path = options.get("glossary")
+def _glossary(path: str, values: Mapping[str, Value]) -> Glossary | None:
     if not path:
         return None
     from gptkit.text.glossary import glossary_of
 
-    name, text = content(str(path))
-    return glossary_of(text, str(options.get("to") or ""), name)
+    name, text = content(path)
+    return glossary_of(text, str(values.get("to") or ""), name)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gptkit.core.errors import CannotWrite, NoInput, UsageFault
 from gptkit.session import answer
-from gptkit.session import answer as target
 from gptkit.session.input import Given, gather
 
 if TYPE_CHECKING:
@@ -36,14 +35,15 @@ class Call:
     def model(self) -> str:
         return self.shared.model or self.template.model or self.services.settings.text("model")
 
-    def given(self, over: int | None = None) -> Given:
-        """The input, read once. A text of more than `over` bytes is only opened (`Given.long`).
+    def given(self, over: int | None = None, inputs: Sequence[Path] = ()) -> Given:
+        """The input, read once. A text of more than `over` bytes is only opened (`Given.long`). `inputs` are
+        files that are read beside it: none of them may be the output.
 
         Raises CannotWrite and UsageFault first for an output that cannot be written: an answer that goes
         nowhere is not paid for.
         """
         if self._given is None:
-            self._check_output()
+            self._check_output(inputs)
             services = self.services
             wait = services.settings.number("stdin_wait")
             self._given = gather(services.terminal, self.template, self.values, self.shared, wait, over)
@@ -101,14 +101,16 @@ class Call:
                 raise
             return found
 
-    def _check_output(self) -> None:
+    @property
+    def inputs(self) -> list[Path]:
+        """The files that the command line names to be read."""
+        kinds = {one.variable for one in self.template.declared if one.kind == "file"}
+        named = [Path(str(value)) for name, value in self.values.items() if name in kinds and value]
+        return [*self.shared.file, *named]
+
+    def _check_output(self, inputs: Sequence[Path]) -> None:
         terminal, output = self.services.terminal, self.how.output
-        kinds = {one.variable for one in self.template.declared if one.kind == "file"} | {"glossary"}
-        inputs = list(self.shared.file)
-        inputs += [Path(str(value)) for name, value in self.values.items() if name in kinds and value]
-        if report := self.values.get("report"):
-            target.check_report(terminal, Path(str(report)), inputs, [output] if output else [])
         if output is not None:
-            target.check(terminal, output, inputs)
+            answer.check(terminal, output, [*self.inputs, *inputs])
         elif terminal.stdout_is_closed:
             raise CannotWrite("standard output: it is closed")

@@ -25,6 +25,7 @@ from gptkit.core.yaml_tree import Node, Problem
 from gptkit.exchange.ask import ask
 from gptkit.exchange.capability import Capability, FileReport, HousekeepingCommand, run
 from gptkit.exchange.invocation import Invocation, Means, Outcome
+from gptkit.jobs.options import OPTIONS, JobOptions
 from gptkit.services import Services
 from gptkit.session.call import Call
 from gptkit.templates.template import Parameter, Template, Vocabulary
@@ -126,8 +127,8 @@ def test_what_a_capability_loads_late_is_there_and_its_own(capability: Capabilit
 
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [(CharacterOptions, character.OPTIONS), (CourseOptions, course.OPTIONS)],
-    ids=["character", "course"],
+    [(CharacterOptions, character.OPTIONS), (CourseOptions, course.OPTIONS), (JobOptions, OPTIONS)],
+    ids=["character", "course", "long"],
 )
 def test_options_have_a_typed_field_each(
     kind: type[tuple[object, ...]], options: tuple[Parameter, ...]

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from gptkit.core.yaml_tree import Problem, literal, mapping, nearest
 from gptkit.exchange.capability import Capability, lazily
-from gptkit.templates.template import Parameter, Template
+from gptkit.jobs.options import OPTIONS, options_of
+from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import Node
@@ -25,20 +26,6 @@ class Long(NamedTuple):
 
     mode: Mode = "map"
     piece: int = PIECE["map"]
-
-
-OPTIONS = (
-    Parameter("jobs", "integer", help="Pieces of a long input to work on at once.", least=1),
-    Parameter("as", "text", help="Format of the input, where its name and content do not tell."),
-    Parameter("keys", "list", help="Which values of a JSON or YAML input, such as 'items.*.title'."),
-    Parameter("glossary", "text", help="File of terms and their translations: CSV or TBX."),
-    Parameter("report", "text", help="Write what could not be proved to this file, as JSON."),
-    Parameter("memory", "boolean", default=True, help="Use and keep the answers to pieces."),
-    Parameter("fresh", "boolean", plain=True, help="Ask again for what the memory holds."),
-    Parameter("batch", "boolean", plain=True, help="Batch job of one input; only with `long: map`."),
-    Parameter("yes", "boolean", plain=True, help="Do not ask whether a costly job is to go ahead."),
-    Parameter("output-dir", "text", help="Folder for the results of the files in the folders given with -f."),
-)
 
 
 def long_mode(template: Template) -> Mode:
@@ -70,7 +57,7 @@ def long(node: "Node", report: Callable[[Problem], None]) -> Long:
 
 
 def _take_over(call: "Call") -> int | None:
-    if long_mode(call.template) == "refuse" and not call.values.get("batch"):
+    if long_mode(call.template) == "refuse" and not options_of(call.values).batch:
         return None
     code: int | None = _job(call)
     return code

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.core.errors import UsageFault
+from gptkit.jobs.options import options_of
+from gptkit.session import answer
 
 if TYPE_CHECKING:
     from gptkit.session.call import Call
@@ -14,8 +17,6 @@ if TYPE_CHECKING:
 
 LONG_OVER = 64 << 10
 """Bytes of an input that takes more than one exchange whatever it holds."""
-PIECEWISE = ("jobs", "as", "keys", "glossary", "report", "fresh", "batch", "output_dir")
-"""Options of who wants even a short text to be worked on in pieces."""
 ONE_ANSWER = ("session", "continue", "response")
 """Options that make no sense where there are several answers."""
 STRUCTURED = re.compile(r"\s*(?:[{\[<]|---\s|WEBVTT|1\r?\n\d\d:|#.*\n|msg)")
@@ -27,15 +28,17 @@ PROSE = re.compile(r"(?:.*\.(?:txt|md|markdown|text)|[^.]*)\Z", re.IGNORECASE)
 def take_over(call: Call) -> int | None:
     """The exit code of a job; None for input that one exchange is enough for."""
     services, template, shared = call.services, call.template, call.shared
-    if call.values.get("batch"):
+    options = options_of(call.values)
+    if options.batch:
         _check_batch(call)
-    if call.values.get("output_dir"):
+    if options.output_dir:
         from gptkit.capabilities.long import run_folder as folders
 
         return folders.run(services, template, call.values, shared)
-    given = call.given(LONG_OVER)
+    _check_report(call)
+    given = call.given(LONG_OVER, inputs=[Path(options.glossary)] if options.glossary else [])
     is_file = bool(shared.file)
-    in_pieces = any(given.values.get(name) for name in PIECEWISE)
+    in_pieces = options.ask_for_pieces
     proved = in_pieces or _is_proved(call, given)
     if given.long is None and not proved:
         name = given.files[0][0] if given.files and is_file else ""
@@ -57,11 +60,20 @@ def _check_batch(call: Call) -> None:
     name = call.template.name
     if long_mode(call.template) != "map":
         raise UsageFault(f"--batch is for prompts with `long: map`, and '{name}' is none: leave it out")
-    if call.values.get("output_dir") or len(call.shared.file) > 1:
+    if options_of(call.values).output_dir or len(call.shared.file) > 1:
         raise UsageFault(
             "--batch is for one input: run the command once for each file",
             hint=f'for f in docs/*; do gptkit {name} --batch -f "$f" -o "out/${{f##*/}}"; done',
         )
+
+
+def _check_report(call: Call) -> None:
+    """A report that could not be written is not paid for."""
+    options = options_of(call.values)
+    if options.report:
+        inputs = [*call.inputs, *([Path(options.glossary)] if options.glossary else [])]
+        outputs = [call.how.output] if call.how.output else []
+        answer.check_report(call.services.terminal, Path(options.report), inputs, outputs)
 
 
 def _is_proved(call: Call, given: Given) -> bool:

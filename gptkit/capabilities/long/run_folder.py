@@ -18,6 +18,7 @@ from gptkit.jobs.batch.guard import Once
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import Results
 from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.options import options_of
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.request import placed
 from gptkit.jobs.setup import READ_WHOLE, Source, job, opened, patient_means, working
@@ -43,10 +44,11 @@ OF_ONE_FILE = (DataFault, NoInput, CannotRead, UsageFault)
 def run(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
     """Work through all files that -f names; returns the exit code."""
     inputs = _inputs(shared)
-    found = plan(inputs, Path(str(values["output_dir"])), any_format=bool(values.get("as")))
-    if told := values.get("report"):
+    options = options_of(values)
+    found = plan(inputs, Path(options.output_dir), any_format=bool(options.as_))
+    if told := options.report:
         sources, results = [one.path for one in found.work], [one.target for one in found.work]
-        glossary = [Path(str(values["glossary"]))] if values.get("glossary") else []
+        glossary = [Path(options.glossary)] if options.glossary else []
         target.check_report(services.terminal, Path(str(told)), sources + glossary, results)
     conversation = working(services, template, shared, is_map=long_mode(template) == "map")
     given = beside(services.terminal, template, values, shared)
@@ -84,7 +86,7 @@ class _Task:
         self._invocation = invoking.invocation(
             services, conversation.template, given, conversation.shared, how
         )
-        self._options = self._invocation.values
+        self._options = options_of(self._invocation.values)
         self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
         self._most = piece_tokens(conversation.template)
         self._size = sum(one.size for one in found.work)
@@ -107,7 +109,7 @@ class _Task:
             self._progress.clear()
             if self._job.memory is not None:
                 memory_of(self._services).close()
-        self._results.tell(self._conversation, self._options.get("report"))
+        self._results.tell(self._conversation, self._options.report)
         return failure
 
     def show_forecast(self) -> None:
@@ -188,7 +190,7 @@ class _Task:
 
     def _opened(self, one: Work) -> Source:
         text = document(str(one.path), READ_WHOLE, self._conversation.shared.encoding)
-        return opened(text, self._options, is_file=True)
+        return opened(text, self._invocation.values, is_file=True)
 
     def _tally(self) -> Tally:
         charges = self._conversation.budget.charges

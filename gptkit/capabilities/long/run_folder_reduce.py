@@ -25,6 +25,7 @@ from gptkit.jobs import progress as report
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import Results
 from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.options import options_of
 from gptkit.jobs.output import BeingWritten
 from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
 from gptkit.jobs.walk import Plan, Work
@@ -48,7 +49,7 @@ def run(conversation: Conversation, given: Given, found: Plan) -> int:
     """Work through the files; returns the exit code."""
     results = Results(found)
     failure: GptkitError | None = None
-    path = given.values.get("report")
+    path = options_of(given.values).report
     work = _Work(conversation, given, found)
     if conversation.shared.dry_run:
         work.show_forecasts()
@@ -81,7 +82,9 @@ class _Work:
         services = conversation.services
         size = sum(one.size for one in found.work)
         piece = piece_tokens(conversation.template)
-        self._consent = Consent(conversation, conversation.model, given.values, piece, size, ANSWERED)
+        self._consent = Consent(
+            conversation, conversation.model, options_of(given.values), piece, size, ANSWERED
+        )
         self._invocation = invoking.invocation(
             services, conversation.template, given, conversation.shared, conversation.how
         )

@@ -19,6 +19,7 @@ from gptkit.jobs.batch.guard import Once
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.job import Done
 from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.options import options_of
 from gptkit.jobs.output import Collected, File, Output, Plain, Shown
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of, working
@@ -79,11 +80,11 @@ class _Task:
         )
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
         self._progress = Progress(services.terminal, conversation.how.quiet)
-        values = self._invocation.values
+        options = options_of(self._invocation.values)
         self._consent = Consent(
-            conversation, self._invocation.model, values, piece_tokens(template), document.size
+            conversation, self._invocation.model, options, piece_tokens(template), document.size
         )
-        self._once = Once(services, self._job, submits=bool(values.get("batch")))
+        self._once = Once(services, self._job, submits=options.batch)
         self._most = piece_tokens(template)
         self._tail = ""
         self._written = 0
@@ -101,7 +102,7 @@ class _Task:
             self._show(output, Outcome(reply, output.text if isinstance(output, Collected) else "", failure))
         if self._job.memory is not None:
             memory_of(self._services).close()
-        self._findings.write(self._invocation.values.get("report"), self._document.name)
+        self._findings.write(options_of(self._invocation.values).report, self._document.name)
         return Outcome(reply, "", failure)
 
     def show_forecast(self) -> None:
@@ -151,8 +152,8 @@ class _Task:
 
     def _doubt_keys(self) -> None:
         """A key that is misspelled looks like success."""
-        keys = self._invocation.values.get("keys")
-        if isinstance(keys, tuple) and keys and self._findings.counts["through"] == self._findings.pieces:
+        keys = options_of(self._invocation.values).keys
+        if keys and self._findings.counts["through"] == self._findings.pieces:
             listed = ", ".join(f"'{key}'" for key in keys)
             self._conversation.warn(f"--keys {listed}: no text there in '{self._document.name}'")
 

@@ -16,6 +16,7 @@ from gptkit.exchange.invocation import Means, Outcome
 from gptkit.jobs import progress as report
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.options import options_of
 from gptkit.jobs.output import Place
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of
@@ -77,9 +78,9 @@ class Task:
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
         self._room = room(conversation, conversation.template, self._invocation.model)
         self._progress = Progress(services.terminal, how.quiet)
-        values, piece = self._invocation.values, piece_tokens(conversation.template)
+        options, piece = options_of(self._invocation.values), piece_tokens(conversation.template)
         self._consent = consent or Consent(
-            conversation, self._invocation.model, values, piece, document.size, ANSWERED
+            conversation, self._invocation.model, options, piece, document.size, ANSWERED
         )
         self._parts = 0
         self._is_one_of_many = consent is not None
@@ -198,7 +199,7 @@ class Task:
         )
 
     def _missing(self, found: Gathered) -> GptkitError | None:
-        path = self._invocation.values.get("report")
+        path = options_of(self._invocation.values).report
         if path:
             about = {"document": self._document.name, "parts": max(1, self._parts)}
             report.write(path, {**about, "findings": self._listed(found)})
