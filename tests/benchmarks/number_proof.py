@@ -19,7 +19,7 @@ from random import Random
 
 from gptkit.text.checks.numbers import differences
 from gptkit.text.formats.html import Html
-from gptkit.text.formats.masking import masked
+from gptkit.text.masking import masked
 
 MOST = 500
 NUMBER = re.compile(r"(?<![\d.,])[1-9]\d*[1-9](?!\d|[.,]\d)")

@@ -141,10 +141,15 @@ def _may_import(name: str, target: str) -> bool:
 
 
 def _imported(name: str, file: Path, modules: dict[str, Path]) -> set[str]:
+    """With the packages around what is imported, which Python loads first; its own ones it is part of."""
     found: set[str] = set()
     for node, _ in _imports(ast.parse(file.read_text(encoding="utf-8"))):
-        found |= {t.removeprefix("gptkit.") for t in _targets(node, _package(name, file), modules)}
-    return found - {name}
+        for target in _targets(node, _package(name, file), modules):
+            other = target.removeprefix("gptkit.")
+            while other:
+                found.add(other)
+                other = other.rpartition(".")[0]
+    return {other for other in found if other != name and not name.startswith(f"{other}.")}
 
 
 def _package(name: str, file: Path) -> str:
@@ -209,7 +214,7 @@ IMPORTS = [
     ("core.errors", "import gptkit.core.chat", ""),
     ("core.errors", "from gptkit.core import chat", ""),
     ("core.errors", "from gptkit.text.chunk import A", "may not import gptkit.text.chunk"),
-    ("core.errors", "import typer", "imports typer, which is of the command line"),
+    ("session.call", "import typer", "imports typer, which is of the command line"),
     ("core.errors", "import attrs", "imports attrs, which is not in the standard library"),
     ("core.paths", "def f(): import platformdirs", ""),
     ("templates.parse", "from gptkit.templates.template import A\nfrom gptkit.core.yaml_tree import B", ""),

@@ -49,7 +49,7 @@ def files(path: Path) -> dict[str, bytes]:
 def programs(path: Path, count: int, **environ: str) -> list[int]:
     """Exit codes of processes that open the database together."""
     source = (
-        "import sys, test_database as t; from pathlib import Path; sys.stdin.readline();"
+        "import sys, database_parts as t; from pathlib import Path; sys.stdin.readline();"
         "c = t.opened(Path(sys.argv[1])); c.execute('INSERT INTO words (text) VALUES (1)'); c.close()"
     )
     with unblocked():

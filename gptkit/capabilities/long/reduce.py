@@ -19,7 +19,7 @@ from gptkit.jobs.missing import Lacking
 from gptkit.jobs.request import in_one_piece, key_of, with_rules
 from gptkit.jobs.workers import Workshop
 from gptkit.text.chunk import lines_of
-from gptkit.text.formats.compose import line_ends
+from gptkit.text.compose import line_ends
 from gptkit.text.formats.plain import Plain
 from gptkit.text.pieces import Finding, Held, Piece
 

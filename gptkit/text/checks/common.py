@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.text.formats.compose import END, GAP, line_ends, placed
-from gptkit.text.formats.masking import OPAQUE, OWN_MARK, Rules, masked
+from gptkit.text.compose import END, GAP, line_ends, placed
+from gptkit.text.masking import OPAQUE, OWN_MARK, Rules, masked
 from gptkit.text.pieces import MARK, Finding, Piece, mark
 
 TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9:._-]*)(?:\s(?:[^<>"']|"[^"]*+"|'[^']*+')*+)?>""")

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from gptkit.text.chunk import HELD, HOLE, spoken
 from gptkit.text.formats.html_reader import CLOSE, START, TEXT, UNCLOSED, OpenElements, Token, tokens_of
-from gptkit.text.formats.masking import PLAIN, WHOLE, Context, Rules, Span, masked, tags
 from gptkit.text.formats.units import Segment, UnitFormat, middle
+from gptkit.text.masking import PLAIN, WHOLE, Context, Rules, Span, masked, tags
 from gptkit.text.pieces import Finding, Piece
 
 INLINE = frozenset(

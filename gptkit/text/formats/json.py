@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from gptkit.core.errors import DataFault
 from gptkit.text.formats.keyed import KeyedFormat
-from gptkit.text.formats.masking import WHOLE
 from gptkit.text.formats.units import Segment, middle
+from gptkit.text.masking import WHOLE
 
 TOKEN = re.compile(
     r"""

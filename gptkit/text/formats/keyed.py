@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 from gptkit.core.errors import UsageFault
-from gptkit.text.formats.masking import RULES, lost_signs
 from gptkit.text.formats.units import UnitFormat
+from gptkit.text.masking import RULES, lost_signs
 from gptkit.text.pieces import Finding, Piece
 
 LETTER = re.compile(r"[^\W\d_]")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from gptkit.text.checks.common import LineOf, general, kind_of, line_finder, shown, unified, unproved
 from gptkit.text.chunk import BLOCK, HEADING, HOLE, INSIDE, Block, block, divided, lines_of
+from gptkit.text.compose import answered, halved, line_ends, pieces_of
 from gptkit.text.formats import markdown_reader as kinds
-from gptkit.text.formats.compose import answered, halved, line_ends, pieces_of
 from gptkit.text.formats.markdown_reader import (
     CODE,
     HEADING_LEAF,
@@ -23,7 +23,7 @@ from gptkit.text.formats.markdown_reader import (
     leaves,
     with_front_matter,
 )
-from gptkit.text.formats.masking import (
+from gptkit.text.masking import (
     BACKTICKS,
     PLAIN,
     REACH,
@@ -35,7 +35,7 @@ from gptkit.text.formats.masking import (
     matched,
     merged,
 )
-from gptkit.text.formats.masking import masked as masked_by
+from gptkit.text.masking import masked as masked_by
 from gptkit.text.pieces import MARK, Finding, Piece, unmasked
 
 WORDS_OF_A_NAME = 3

@@ -7,8 +7,8 @@ from unicodedata import east_asian_width
 
 from gptkit.text.checks.common import general, line_finder, unified, unproved
 from gptkit.text.chunk import HELD, Block, block, divided, lines_of, whole_lines
-from gptkit.text.formats.compose import GAP, answered, halved, pieces_of
-from gptkit.text.formats.masking import PLAIN, masked
+from gptkit.text.compose import GAP, answered, halved, pieces_of
+from gptkit.text.masking import PLAIN, masked
 from gptkit.text.pieces import Finding, Piece
 
 UNWRAPPED = 100

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Self
 
-from gptkit.text.formats.masking import ATOM
 from gptkit.text.formats.po_catalog import (
     Entry,
     Forms,
@@ -20,6 +19,7 @@ from gptkit.text.formats.po_catalog import (
     with_header,
 )
 from gptkit.text.formats.units import Segment, UnitFormat, middle
+from gptkit.text.masking import ATOM
 from gptkit.text.pieces import Finding, Piece, unmasked
 
 DIRECTIVE = re.compile(r"%%|%(?:[0-9]+\$)?[-+#0 ]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?[a-zA-Z]*?[a-zA-Z@]")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from gptkit.text.formats.masking import ATOM, PLAIN, Context, Rules, Span
 from gptkit.text.formats.units import Segment, UnitFormat, middle
+from gptkit.text.masking import ATOM, PLAIN, Context, Rules, Span
 
 TIME = r"(?:[0-9]+:)?[0-9]{1,2}:[0-9]{1,2}[,.][0-9]{1,3}"
 TIMING = re.compile(rf"[ \t]*{TIME}[ \t]*-->[ \t]*{TIME}(?:[ \t].*)?[\r\n]*\Z")

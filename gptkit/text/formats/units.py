@@ -13,8 +13,8 @@ from gptkit.core.errors import UsageFault
 from gptkit.core.tokens import estimate
 from gptkit.text.checks.common import general
 from gptkit.text.chunk import HOLE
-from gptkit.text.formats.compose import GAP, line_ends
-from gptkit.text.formats.masking import PLAIN, Rules, masked
+from gptkit.text.compose import GAP, line_ends
+from gptkit.text.masking import PLAIN, Rules, masked
 from gptkit.text.pieces import UNIT_LINE, Finding, Piece, Slot, joined_units, mark, units_of, unmasked
 
 BORDERS = 2  # texts that ask to begin a piece, to be expected in what may still come to one

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gptkit.core.errors import DataFault
 from gptkit.text.formats.keyed import KeyedFormat
-from gptkit.text.formats.masking import WHOLE
 from gptkit.text.formats.units import Segment, middle
+from gptkit.text.masking import WHOLE
 from gptkit.text.pieces import Finding, Piece
 
 if TYPE_CHECKING:
