@@ -141,13 +141,11 @@ def _uncertain(likely: tuple[str, ...], damaged: bool, data: bytes, source: str,
             f"{source}: damaged or cut UTF-8: {where}",
             hint="repair it, or name another encoding with --encoding",
         )
-    if not likely:
-        return DataFault(f"{source}: not UTF-8 and no encoding known here: {where}", hint=NAME_IT)
     *others, last = likely
     choice = f"{', '.join(others)} or {last}" if others else last
     return DataFault(
         f"{source}: not UTF-8, and its encoding is not certain: {where}",
-        hint=f"name it with --encoding: {choice}?",
+        hint=f"name it, for example with --encoding {choice}",
     )
 
 

@@ -50,7 +50,7 @@ TABLES = {
 }
 # Encoding, codecs that read it, the languages it is used for, and what a rarer use costs.
 ENCODINGS: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
-    ("gb18030", (("simplified", 0), ("traditional", 2))),
+    ("gb18030", (("simplified", 0), ("traditional", 2), ("japanese", 14))),
     ("big5", (("traditional", 0), ("simplified", 8))),
     ("shift_jis", (("japanese", 0),)),
     ("euc-jp", (("japanese", 1),)),

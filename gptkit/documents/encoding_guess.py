@@ -1,4 +1,4 @@
-"""Recognises the encoding of bytes that are not UTF-8, where it is certain.
+"""Recognises the encoding of bytes that are not UTF-8, where it is certainly an Eastern one.
 
 Every encoding in question reads the same bytes; each reading costs as many bits as a plain model of the
 language needs for it. The cheapest is right if the language itself is usual text (random bytes and encodings
@@ -10,17 +10,16 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from gptkit.documents.encoding_east import ASCII, ENCODINGS, HALF_WIDTH, Reading, best_language
+from gptkit.documents.encoding_east import ASCII, EASTERN, ENCODINGS, HALF_WIDTH, Reading, best_language
 from gptkit.documents.encoding_names import codecs_of, read
+from gptkit.documents.encoding_single import alphabet_costs, latin_cost
 from gptkit.documents.encoding_utf16 import utf16_readings
-from gptkit.documents.encoding_west import Latin, latin
 
 LEAD = 14.0  # bits by which the best Eastern reading must beat every other
-LATIN_LEAD = 9.0
 ALPHABET_EXTRA = 10.0  # other alphabets in encodings of one byte are rare beside these
 MOST_EXCESS = 2.4
 SAMPLE = 16384
-LATIN_SAMPLE = 4096
+ALPHABET_SAMPLE = 4096
 UTF8_SEQUENCE = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 # Bytes by their part in a UTF-8 character of three, and five such characters in a row.
 PARTS = bytes(76 if 0xE3 <= byte <= 0xED else 99 if 0x80 <= byte <= 0xBF else 46 for byte in range(256))
@@ -41,11 +40,9 @@ def guess(data: bytes) -> Guess:
         return Guess("", ("utf-8",), damaged=True)
     readings = list(filter(None, (_reading(sample, name, languages) for name, languages in ENCODINGS)))
     readings = sorted(readings + utf16_readings(data))
-    west = latin(excerpt(data, LATIN_SAMPLE))
-    likely = _likely(readings, west)
-    if west.plausible and _latin_is_certain(sample, readings, west):
-        return Guess("cp1252", likely)
-    if not readings or not _eastern_is_certain(readings, west, sample) or UTF8_RUN in data.translate(PARTS):
+    singles = _singles(sample, data)
+    likely = _likely(readings, singles)
+    if not readings or not _is_certain(readings, singles) or UTF8_RUN in data.translate(PARTS):
         return Guess("", likely)
     return Guess(readings[0].encoding, likely)
 
@@ -96,31 +93,29 @@ def _reading(sample: bytes, name: str, languages: tuple[tuple[str, float], ...])
     return None
 
 
-def _eastern_is_certain(readings: list[Reading], west: Latin, sample: bytes) -> bool:
-    best = readings[0]
-    rivals = [reading.bits for reading in readings[1:] if reading.text != best.text]
-    if west.plausible:
-        rivals.append(_scaled(sample, west, west.bits))
-    rivals.append(_scaled(sample, west, west.rival))
+def _singles(sample: bytes, data: bytes) -> list[tuple[float, str]]:
+    """Bits of the sample read as one byte a letter: as Latin ones first, then as the likeliest alphabets."""
+    high, piece = len(HIGH.findall(sample)), excerpt(data, ALPHABET_SAMPLE)
+    plain, scale = ASCII * (len(sample) - high), high / max(1, len(HIGH.findall(piece)))
+    alphabets = [(plain + scale * bits, encoding) for bits, encoding in alphabet_costs(piece)]
+    return [(plain + latin_cost(sample), "cp1252"), *alphabets]
+
+
+def _is_certain(readings: list[Reading], singles: list[tuple[float, str]]) -> bool:
+    best, (latin, *alphabets) = readings[0], [bits for bits, _ in singles]
+    rivals = [latin, *(reading.bits for reading in readings[1:] if reading.text != best.text)]
     # Half-width katakana are single bytes, as the letters of other alphabets are.
     extra = 0 if HALF_WIDTH.search(best.text) else ALPHABET_EXTRA
-    rivals.append(_scaled(sample, west, west.alphabet + extra))
-    return best.excess <= MOST_EXCESS and all(bits - best.bits >= LEAD for bits in rivals)
-
-
-def _latin_is_certain(sample: bytes, readings: list[Reading], west: Latin) -> bool:
-    if west.lead < LATIN_LEAD:
+    rivals += [bits + extra for bits in alphabets]
+    # Symbols and accented letters alone, as a few bytes of anything may read, are no Eastern text.
+    if best.excess > MOST_EXCESS or not (EASTERN.search(best.text) or HALF_WIDTH.search(best.text)):
         return False
-    return not readings or readings[0].bits - _scaled(sample, west, west.bits) >= LATIN_LEAD
+    return all(bits - best.bits >= LEAD for bits in rivals)
 
 
-def _scaled(sample: bytes, west: Latin, bits: float) -> float:
-    """Bits of the whole sample, from those that its part seen as one byte a character costs."""
-    high = len(HIGH.findall(sample))
-    return ASCII * (len(sample) - high) + bits * high / max(west.letters, 1)
-
-
-def _likely(readings: list[Reading], west: Latin) -> tuple[str, ...]:
-    eastern = tuple(reading.encoding for reading in readings if reading.excess <= 3 * MOST_EXCESS)
-    single = (("cp1252",) if west.plausible else ()) + west.rivals[:2]
-    return (single + eastern if west.plausible else eastern + single)[:3]
+def _likely(readings: list[Reading], singles: list[tuple[float, str]]) -> tuple[str, ...]:
+    """What reads better than Latin letters, at most two, and the commonest encoding of these."""
+    (latin, western), *alphabets = singles
+    eastern = [(one.bits, one.encoding) for one in readings if one.excess <= 3 * MOST_EXCESS]
+    better = [encoding for bits, encoding in sorted([*eastern, *alphabets]) if bits < latin]
+    return (*better[:2], western)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
+from codecs import lookup, register_error
+from contextlib import suppress
 
 from gptkit.core.errors import UsageFault
 
@@ -11,8 +12,8 @@ from gptkit.core.errors import UsageFault
 WIDER: dict[str, tuple[str, ...]] = {
     "gb2312": ("gb18030",),
     "gbk": ("gb18030",),
-    "big5": ("cp950", "big5hkscs"),
-    "cp950": ("cp950", "big5hkscs"),
+    "big5": ("big5hkscs",),
+    "cp950": ("big5hkscs",),
     "shift_jis": ("shift_jis", "cp932"),
     "euc_jp": ("euc_jp", "euc_jis_2004"),
     "euc_kr": ("euc_kr", "cp949"),
@@ -21,6 +22,12 @@ WIDER: dict[str, tuple[str, ...]] = {
     "cp1252": ("cp1252",),
     "utf-8": ("utf-8",),
 }
+# Python's codec for Big5 with the Hong Kong characters takes some signs for others, and lacks some. Its cp950
+# is no help: where other programs write `〇`, circled numbers and kana, it reads other kana.
+SIGNS_OF_BIG5 = str.maketrans("•､‾∼♁☉¥¢£￭", "‧﹑¯～⊕⊙￥￠￡▓")
+LACKING_IN_BIG5 = dict(
+    zip(("a3e1", "c6cf", "c6d3", "c6d5", "c6d7", "c6de", "c6df"), "€廴无癶隶〃仝", strict=True)
+)
 # Labels in use for which Python has no alias.
 LABELS = {
     "ansi": "cp1252",
@@ -91,23 +98,26 @@ def codecs_of(name: str) -> tuple[str, ...]:
 
 def read(data: bytes, codecs: tuple[str, ...]) -> str:
     """The text by the first of `codecs` that can read `data`; UnicodeError of the last if none can."""
+    if codecs == ("big5hkscs",):
+        register_error("gptkit.big5", _lacking_in_big5)
+        return data.decode("big5hkscs", "gptkit.big5").translate(SIGNS_OF_BIG5)
     for codec in codecs[:-1]:
-        try:
-            text = data.decode(codec)
-        except UnicodeDecodeError:
-            continue
-        return _slashes(text) if codec == "cp950" else text
+        with suppress(UnicodeDecodeError):
+            return data.decode(codec)
     return data.decode(codecs[-1])
 
 
-def _slashes(text: str) -> str:
-    """Big5 has the full-width slash twice; cp950 reads the one that others write as a mathematical sign."""
-    return text.replace("\u2215", "\uff0f").replace("\ufe68", "\uff3c")
+def _lacking_in_big5(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError):
+        found = LACKING_IN_BIG5.get(error.object[error.start : error.start + 2].hex())
+        if found:
+            return found, error.start + 2
+    raise error
 
 
 def _codec_name(label: str) -> str:
     try:
-        name = codecs.lookup(label).name
+        name = lookup(label).name
         b"\0\0\0\0".decode(name, "ignore")  # refuses what turns bytes into bytes: base64, zlib, rot13
     except (LookupError, ValueError):
         return ""
