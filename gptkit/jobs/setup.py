@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import BadConfiguration, DataFault, UsageFault
 from gptkit.core.yaml_tree import nearest
-from gptkit.documents.stream import lines
+from gptkit.encodings.stream import lines
 from gptkit.exchange.invocation import Invocation, Means, Policy
 from gptkit.jobs.consent import share_of_price
 from gptkit.jobs.job import Job, Memory

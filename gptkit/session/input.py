@@ -98,7 +98,7 @@ def beside(
 
 def document(path: str, over: int, encoding: str | None = None) -> LongText:
     """A file's text; one of more than `over` bytes is read as it is worked on."""
-    from gptkit.documents.stream import decoded
+    from gptkit.encodings.stream import decoded
 
     name = _names([path])
     blocks, size = _blocks(path, name)
@@ -112,7 +112,7 @@ def document(path: str, over: int, encoding: str | None = None) -> LongText:
 
 def _decoded(data: bytes, name: str, encoding: str | None) -> str:
     """Loaded for files and standard input only: words need no decoding."""
-    from gptkit.documents.decode import decode
+    from gptkit.encodings.decode import decode
 
     return decode(data, name, encoding)
 
@@ -153,7 +153,7 @@ class _Sources:
         while len(head) <= over and (block := next(blocks, b"")):
             head += block
         if len(head) > over:
-            from gptkit.documents.stream import decoded
+            from gptkit.encodings.stream import decoded
 
             return LongText(_shown(path), size, decoded(head, blocks, name, self._encoding))
         self._read[path] = head  # a pipe is not read twice

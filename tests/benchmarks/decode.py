@@ -1,7 +1,7 @@
 """How often each detector reads text of unknown encoding rightly, wrongly, or leaves it undecided.
 
 Run `python tests/benchmarks/decode.py`. Beside gptkit it measures whichever of chardet, charset-normalizer,
-cchardet (or faust-cchardet) and chardetng-py is installed. The texts in `tests/data/encodings` are cut into
+cchardet (or faust-cchardet) and chardetng-py is installed. The texts in `tests/support/data/encodings` are cut into
 pieces that begin at every line and in the middle of every line; a piece is asked about if it holds a
 character that is not ASCII and is not valid UTF-8 by chance. The code pages of Europe gptkit does not decode
 by itself: there, only `wrong` is a fault.
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.decode import decode
+from gptkit.encodings.decode import decode
 
-TEXTS = Path(__file__).parent.parent / "data" / "encodings"
+TEXTS = Path(__file__).parents[1] / "support" / "data" / "encodings"
 LENGTHS = (8, 16, 32, 64, 200, 2000)
 WESTERN = ("cp1252", "cp1250", "iso8859-2", "cp1251", "koi8-r")
 CASES = (

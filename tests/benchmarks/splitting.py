@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from random import Random
 
-from gptkit.documents.stream import lines
+from gptkit.encodings.stream import lines
 from gptkit.text.formats import format_named
 
 BLOCK = 1 << 16

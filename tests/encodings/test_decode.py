@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from gptkit.core.errors import DataFault, UsageFault
-from gptkit.documents.decode import decode
+from gptkit.encodings.decode import decode
 
 CHINESE = "退货须在三十天内提出。\r\n\t第二行,有制表符和行尾空格  \n\n"
 

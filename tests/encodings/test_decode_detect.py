@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.decode import decode
+from gptkit.encodings.decode import decode
 
 
 def benchmark() -> ModuleType:
-    path = Path(__file__).parent / "benchmarks" / "decode.py"
+    path = Path(__file__).parents[1] / "benchmarks" / "decode.py"
     spec = importlib.util.spec_from_file_location("decode_benchmark", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -223,7 +223,7 @@ def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
 
 def test_utf8_loads_no_detector() -> None:
     code = (
-        "import sys; from gptkit.documents.decode import decode; decode('中文 plain'.encode(), 'x');"
+        "import sys; from gptkit.encodings.decode import decode; decode('中文 plain'.encode(), 'x');"
         "print([name for name in sys.modules if 'encoding_' in name])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

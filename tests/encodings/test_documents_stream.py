@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.stream import FRAGMENT, LINE_END, decoded, lines
+from gptkit.encodings.stream import FRAGMENT, LINE_END, decoded, lines
 
 TEXTS = st.lists(st.text(alphabet="a中\r\n\u2028\x85é😀", max_size=6), max_size=12)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from yaml import CSafeLoader, load
 
-from gptkit.documents.stream import lines
+from gptkit.encodings.stream import lines
 from gptkit.text.formats import format_named
 from gptkit.text.pieces import MARK, UNIT_LINE, Finding, Format, Piece, mark
 

@@ -8,7 +8,7 @@ import pytest
 from work import calls, grows_with
 
 from gptkit.core.tokens import estimate
-from gptkit.documents.stream import lines
+from gptkit.encodings.stream import lines
 from gptkit.text.checks.numbers import differences
 from gptkit.text.chunk import block, grouped
 from gptkit.text.formats import format_named

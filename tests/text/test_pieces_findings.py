@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptkit.documents.stream import lines
+from gptkit.encodings.stream import lines
 from gptkit.text.formats.html import Html
 from gptkit.text.formats.markdown import Markdown
 from gptkit.text.formats.plain import Plain

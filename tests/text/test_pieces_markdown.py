@@ -7,7 +7,7 @@ import re
 import pytest
 from document_samples import EVERYTHING
 
-from gptkit.documents.stream import lines
+from gptkit.encodings.stream import lines
 from gptkit.text.formats.markdown import Markdown
 from gptkit.text.pieces import Piece
 

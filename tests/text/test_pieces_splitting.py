@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptkit.core.tokens import estimate
-from gptkit.documents.stream import lines
+from gptkit.encodings.stream import lines
 from gptkit.text.formats import FORMATS, format_named, format_of
 from gptkit.text.formats.html import Html
 from gptkit.text.formats.markdown import Markdown

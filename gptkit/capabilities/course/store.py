@@ -19,7 +19,7 @@ from gptkit.capabilities.course.rubric import Criterion, Rubric
 from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
 from gptkit.core.files import cause, locked, write_private
 from gptkit.core.yaml_tree import SIZE_CAP
-from gptkit.documents.decode import decode
+from gptkit.encodings.decode import decode
 
 if TYPE_CHECKING:
     from gptkit.services import Services

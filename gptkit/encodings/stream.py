@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.decode import decode
+from gptkit.encodings.decode import decode
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 FRAGMENT = 1 << 18

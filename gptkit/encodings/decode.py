@@ -6,8 +6,8 @@ import re
 from contextlib import suppress
 
 from gptkit.core.errors import DataFault
-from gptkit.documents.encoding_names import codec_for, codecs_of, read
-from gptkit.documents.encoding_signs import binary_kind
+from gptkit.encodings.detect import binary_kind
+from gptkit.encodings.names import codec_for, codecs_of, read
 
 # UTF-32 before UTF-16: the little-endian mark of the one begins with that of the other.
 MARKS = (
@@ -83,7 +83,7 @@ def _named(data: bytes, source: str, encoding: str, codecs: tuple[str, ...]) -> 
 
 
 def _order_of_utf16(data: bytes) -> str:
-    from gptkit.documents.encoding_utf16 import utf16_readings
+    from gptkit.encodings.detect import utf16_readings
 
     return min(utf16_readings(data)).encoding if utf16_readings(data) else "utf-16-le"
 
@@ -101,7 +101,7 @@ def _recognised(data: bytes, source: str) -> str:
 
 def _other_than_ascii(data: bytes, text: str) -> str:
     """The text of encodings whose bytes are all ASCII, too; else `text`."""
-    from gptkit.documents.encoding_utf16 import utf16_like_ascii, utf16_with_nul
+    from gptkit.encodings.detect import utf16_like_ascii, utf16_with_nul
 
     for escape, codec in ESCAPES:
         if escape in data:
@@ -112,8 +112,7 @@ def _other_than_ascii(data: bytes, text: str) -> str:
 
 
 def _not_utf8(data: bytes, source: str, place: int) -> str:
-    from gptkit.documents.encoding_guess import guess
-    from gptkit.documents.encoding_utf16 import utf16_with_nul
+    from gptkit.encodings.detect import guess, utf16_with_nul
 
     if binary_kind(data):
         raise _binary(data, source)
