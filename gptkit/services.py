@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from gptkit.core.chat import Endpoint, Event, OutputFormat, Provider, Request
 from gptkit.core.errors import UsageFault
 from gptkit.core.paths import Paths, paths
+from gptkit.core.redact import is_secret
 from gptkit.exchange.budget import Budget, Cap
 from gptkit.exchange.invocation import Means, Policy
 from gptkit.settings.load import Settings, load
@@ -33,7 +34,6 @@ NEWER = re.compile(r"(?:openai/)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|chatgpt-)")
 """Families of models that know the limit of an answer as `max_completion_tokens`."""
 OPENAI_HOST = "api.openai.com"
 LEAST_WINDOW = 6000
-SECRET_HEADER = re.compile("auth|key|token|cookie", re.IGNORECASE)
 
 
 class Services:
@@ -123,7 +123,7 @@ class Services:
         if self.is_offline(model):
             return Endpoint("http://127.0.0.1/v1")
         found = endpoint(self.settings)
-        named = (value for name, value in found.headers.items() if SECRET_HEADER.search(name))
+        named = (value for name, value in found.headers.items() if is_secret(name))
         self.terminal.secrets.learn([found.key or "", *named])
         return found
 

@@ -8,6 +8,12 @@ from collections.abc import Iterable, Iterator
 LEAST = 8
 """Characters of a secret at least: what is shorter would blot out ordinary words."""
 STARS = "***"
+_SECRET_HEADER = re.compile("auth|key|token|cookie", re.IGNORECASE)
+
+
+def is_secret(header: str) -> bool:
+    """Whether the value of a header of that name is nobody else's business."""
+    return _SECRET_HEADER.search(header) is not None
 
 
 class Redaction:

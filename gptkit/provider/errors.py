@@ -19,9 +19,9 @@ from gptkit.core.errors import (
     TryAgain,
     Unavailable,
 )
+from gptkit.core.redact import Redaction, is_secret
 from gptkit.core.sanitize import one_line
 from gptkit.provider.exchange import Exchange, StatusError
-from gptkit.provider.redaction import redacted
 from gptkit.provider.stream import title
 
 _LONGEST = 4096
@@ -232,6 +232,15 @@ def is_cut(error: Exception) -> bool:
     """The connection ended or fell silent, as opposed to bringing something wrong."""
     root = causes(error)[-1]
     return isinstance(root, OSError) or type(root).__name__ == "RemoteProtocolError"
+
+
+def redacted(text: str, exchange: Exchange) -> str:
+    """Server text without what belongs to the user alone: key, password, secret headers."""
+    endpoint = exchange.endpoint
+    secrets = Redaction()
+    secrets.learn([endpoint.key or "", exchange.place.login.partition(":")[2]])
+    secrets.learn(value for name, value in endpoint.headers.items() if is_secret(name))
+    return secrets.redacted(text)
 
 
 def reported(body: object, exchange: Exchange) -> GptkitError:

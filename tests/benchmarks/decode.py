@@ -1,8 +1,8 @@
 """How often each detector reads text of unknown encoding rightly, wrongly, or leaves it undecided.
 
 Run `python tests/benchmarks/decode.py`. Beside gptkit it measures whichever of chardet, charset-normalizer,
-cchardet (or faust-cchardet) and chardetng-py is installed. The texts in `tests/support/data/encodings` are cut into
-pieces that begin at every line and in the middle of every line; a piece is asked about if it holds a
+cchardet (or faust-cchardet) and chardetng-py is installed. The texts in `tests/support/data/encodings` are
+cut into pieces that begin at every line and in the middle of every line; a piece is asked about if it holds a
 character that is not ASCII and is not valid UTF-8 by chance. The code pages of Europe gptkit does not decode
 by itself: there, only `wrong` is a fault.
 """

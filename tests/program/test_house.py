@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "gptkit"
-FILE_LINES, FUNCTION_LINES, PARAMETERS = 500, 40, 7
+FILE_LINES, FUNCTION_LINES, PARAMETERS, SMALL = 500, 40, 6, 60
 
 
 def test_the_package_keeps_to_the_sizes() -> None:
@@ -25,15 +25,52 @@ def test_the_package_keeps_to_the_sizes() -> None:
         ("def f():\n" + "    x = 1\n" * 39, []),
         ("def f():\n" + "    x = 1\n" * 40, ["m.py:1: f has 41 lines"]),
         ("class A:\n    async def f(self):\n" + "        x = 1\n" * 40, ["m.py:2: f has 41 lines"]),
-        ("class A:\n    def f(self, a, b, /, c, *d, e, f, **g): ...\n", []),
-        ("class A:\n    def f(self, a, b, /, c, *d, e, f, g, **h): ...\n", ["m.py:2: f has 8 parameters"]),
-        ("def f(a, b, c, d, *, e, f, g, h): ...\n", ["m.py:1: f has 8 parameters"]),
+        ("class A:\n    def f(self, a, b, /, c, *d, e, **f): ...\n", []),
+        ("class A:\n    def f(self, a, b, /, c, *d, e, f, **g): ...\n", ["m.py:2: f has 7 parameters"]),
+        ("def f(a, b, c, d, *, e, f, g): ...\n", ["m.py:1: f has 7 parameters"]),
     ],
 )
 def test_each_size_is_enforced(tmp_path: Path, source: str, expected: list[str]) -> None:
     file = tmp_path / "m.py"
     file.write_text(source)
     assert faults(file) == expected
+
+
+def test_no_small_file_serves_one_beside_it_alone() -> None:
+    """What is shorter than a page and has one importer, in its own folder, is a part of that one."""
+    assert appendages(PACKAGE) == []
+
+
+def test_an_appendage_is_found(tmp_path: Path) -> None:
+    package = tmp_path / "gptkit"
+    (package / "one").mkdir(parents=True)
+    (package / "two").mkdir()
+    (package / "one" / "short.py").write_text("x = 1\n" * 59)
+    (package / "one" / "user.py").write_text("def f(): from gptkit.one import short\n")
+    assert appendages(package) == ["one.short"]
+    (package / "two" / "other.py").write_text("from gptkit.one.short import x\n")
+    assert appendages(package) == []
+
+
+def appendages(package: Path) -> list[str]:
+    modules = {
+        ".".join(file.relative_to(package).with_suffix("").parts): file for file in package.rglob("*.py")
+    }
+    importers: dict[str, set[str]] = {name: set() for name in modules}
+    for name, file in modules.items():
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gptkit"):
+                source = (node.module or "").removeprefix("gptkit").lstrip(".")
+                for target in (source, *(f"{source}.{alias.name}".lstrip(".") for alias in node.names)):
+                    importers.get(target, set()).add(name)
+    return sorted(
+        name
+        for name, file in modules.items()
+        if file.name != "__init__.py"
+        and file.read_text("utf-8").count("\n") < SMALL
+        and {one.rpartition(".")[0] for one in importers[name]} == {name.rpartition(".")[0]}
+        and len(importers[name]) == 1
+    )
 
 
 def faults(file: Path) -> list[str]:
