@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import BadConfiguration, NoPermission
-from gptkit.core.files import locked
 from gptkit.settings.load import may_go
 
 if TYPE_CHECKING:
@@ -235,12 +234,16 @@ def entries(path: Path) -> dict[str, Entry]:
 
 def put(path: Path, host: str, key: Key) -> None:
     """Store a key in the file, in place of an older one."""
+    from gptkit.core.files import locked
+
     with locked(path.parent):
         _write(path, {**entries(path), host: Entry(key)})
 
 
 def put_in_keyring(path: Path, host: str, key: Key) -> None:
     """Store a key in the system's keyring, and in the file only that it is there."""
+    from gptkit.core.files import locked
+
     with locked(path.parent):
         kept = entries(path)
         write(host, key.text)
@@ -249,6 +252,8 @@ def put_in_keyring(path: Path, host: str, key: Key) -> None:
 
 def remove(path: Path, host: str) -> bool:
     """Forget the key of a host; False if none was stored."""
+    from gptkit.core.files import locked
+
     with locked(path.parent):
         kept = entries(path)
         entry = kept.pop(host, None)

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gptkit.capabilities.course import config
 from gptkit.capabilities.course.model import (
+    CARDS,
     GOALS,
     LINE,
+    MISTAKES,
     TEXT,
+    TOPICS,
     WEIGHT,
     WORD,
     Card,
@@ -156,8 +159,8 @@ class _Turn:
             if not found:
                 continue
             key = identity(found[0])
-            if key not in topics and len(topics) >= SENT_TOPICS:
-                self.refused.append(f"{name}: the course has {SENT_TOPICS} topics already")
+            if key not in topics and len(topics) >= TOPICS:
+                self.refused.append(f"{name}: the course has {TOPICS} topics already")
                 continue
             known = topics.get(key) or Topic(found[0])
             topics[key] = known._replace(mastery=round(float(entry["mastery"]), 2), seen=self._now.date())
@@ -175,7 +178,7 @@ class _Turn:
             mistake = Mistake(self._now.date(), self._topic(topic), said, wrong)
             if mistake not in mistakes:
                 mistakes.append(mistake)
-        self.learner = self.learner._replace(mistakes=tuple(mistakes[-SENT_MISTAKES:]))
+        self.learner = self.learner._replace(mistakes=tuple(mistakes[-MISTAKES:]))
 
     def cards(self) -> None:
         from datetime import UTC
@@ -188,7 +191,7 @@ class _Turn:
             room -= weight(Learner("", cards=(card,)))
             if identity(front) in fronts:
                 self.refused.append(f"{name}: there is a card '{_shortened(front)}' already")
-            elif len(self.learner.cards) >= SENT_CARDS or room < 0:
+            elif len(self.learner.cards) >= CARDS or room < 0:
                 self.refused.append(f"{name}: the course is full")
             else:
                 fronts.add(identity(front))
