@@ -17,19 +17,20 @@ def is_secret(header: str) -> bool:
 
 
 class Redaction:
-    """The secrets of one run; `redacted` is a text without them."""
+    """Secrets of at least so many characters; `redacted` is a text without them."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: int = LEAST) -> None:
+        self._least = least
         self._secrets: set[str] = set()
 
     def learn(self, secrets: Iterable[str]) -> None:
         bare = (secret.strip().removeprefix("Bearer ").strip() for secret in secrets)
-        self._secrets.update(secret for secret in bare if len(secret) >= LEAST)
+        self._secrets.update(secret for secret in bare if len(secret) >= self._least)
 
     def redacted(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = re.sub("|".join(_spellings(secret)), STARS, text)
-            text = _without_beginning(text, secret)
+            text = _without_beginning(text, secret, self._least)
         return text
 
 
@@ -45,23 +46,27 @@ def _spellings(secret: str) -> Iterator[str]:
 
 
 def _encoded(secret: bytes, before: int) -> str:
-    """The digits of base64 that the secret alone decides, with so many bytes of something before it."""
+    """The digits of base64 that the secret alone decides, with so many bytes of something before it; and the
+    last one, which something after it may have changed, where nothing has."""
     from base64 import b64encode
 
     digits = b64encode(bytes(before) + secret).decode().rstrip("=")
     first = -(-before * 8 // 6)
     last = (before + len(secret)) * 8 // 6
     signs = {"+": r"(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])"}
-    return "".join(signs.get(digit, digit) for digit in digits[first:last])
+    own, end = (
+        "".join(signs.get(digit, digit) for digit in part) for part in (digits[first:last], digits[last:])
+    )
+    return f"{own}(?:{end}(?![A-Za-z0-9+/_-]))?" if end else own
 
 
-def _without_beginning(text: str, secret: str) -> str:
+def _without_beginning(text: str, secret: str, least: int) -> str:
     """A message that was cut in the middle of a secret must not show its first half."""
     if "…" not in text:
         return text
     parts = text.split("…")
     for index, part in enumerate(parts[:-1]):
-        for length in range(min(len(part), len(secret) - 1), LEAST - 1, -1):
+        for length in range(min(len(part), len(secret) - 1), least - 1, -1):
             if part.endswith(secret[:length]):
                 parts[index] = part[:-length] + STARS
                 break

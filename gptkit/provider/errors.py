@@ -234,10 +234,14 @@ def is_cut(error: Exception) -> bool:
     return isinstance(root, OSError) or type(root).__name__ == "RemoteProtocolError"
 
 
+_SHORTEST = 4
+"""Characters of a secret: a server on one's own machine takes short ones, and repeats them where it likes."""
+
+
 def redacted(text: str, exchange: Exchange) -> str:
     """Server text without what belongs to the user alone: key, password, secret headers."""
     endpoint = exchange.endpoint
-    secrets = Redaction()
+    secrets = Redaction(_SHORTEST)
     secrets.learn([endpoint.key or "", exchange.place.login.partition(":")[2]])
     secrets.learn(value for name, value in endpoint.headers.items() if is_secret(name))
     return secrets.redacted(text)

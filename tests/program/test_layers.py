@@ -129,7 +129,7 @@ def _import_faults(name: str, target: str, when: str) -> Iterator[str]:
         yield f"imports {top}, which is the provider's"
     if top == "typer" and unit in BELOW_CAPABILITIES:
         yield "imports typer, which is of the command line"
-    if unit == "core" and top not in sys.stdlib_module_names and not (top in COSTLY and when == "later"):
+    if unit == "core" and top not in sys.stdlib_module_names and not (top in COSTLY and when != "at once"):
         yield f"imports {top}, which is not in the standard library"
 
 
