@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 from gptkit.core.errors import DataFault
-from gptkit.encodings.detect import binary_kind
+from gptkit.encodings.magic import binary_kind
 from gptkit.encodings.names import codec_for, codecs_of, read
 
 # UTF-32 before UTF-16: the little-endian mark of the one begins with that of the other.

@@ -11,16 +11,8 @@ from gptkit.core.chat import Charge
 from gptkit.core.errors import DataFault, UsageFault
 from gptkit.history import query as reading
 from gptkit.history import schema as writing
-from gptkit.history.model import (
-    LONGEST,
-    OPENING_ID,
-    SESSION_ID,
-    STATES,
-    Session,
-    Turn,
-    session_name,
-    storable,
-)
+from gptkit.history.model import OPENING_ID, SESSION_ID, STATES, Session, Turn, storable
+from gptkit.history.names import LONGEST, session_name
 from gptkit.history.schema import COLUMNS
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from gptkit.core.errors import UsageFault
 from gptkit.history import query as reading
-from gptkit.history.model import OPENING_ID, SESSION_ID, STATES, session_name
+from gptkit.history.model import OPENING_ID, SESSION_ID, STATES
+from gptkit.history.names import session_name
 from gptkit.history.remove import count_again
 from gptkit.history.tokenize import indexed
 

@@ -17,17 +17,8 @@ from gptkit.core.sqlite import Access
 from gptkit.history import query as reading
 from gptkit.history import schema as writing
 from gptkit.history.journal import Journal, orphans
-from gptkit.history.model import (
-    SESSION_ID,
-    Ending,
-    Opening,
-    Session,
-    Summary,
-    Turn,
-    new_opening_id,
-    session_name,
-    storable,
-)
+from gptkit.history.model import SESSION_ID, Ending, Opening, Session, Summary, Turn, new_opening_id, storable
+from gptkit.history.names import session_name
 from gptkit.history.schema import APPLICATION_ID, HINT, MIGRATIONS
 
 if TYPE_CHECKING:

@@ -146,7 +146,7 @@ def _answer_sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown:
         return None
     if how.raw or form.rendering == "plain" or not markdown or terminal.is_dumb:
         return sinks.PlainSink(terminal.write)
-    from gptkit.output.sinks import Punctual
+    from gptkit.output.flush import Punctual
 
     return Punctual(markdown_sink(terminal))
 

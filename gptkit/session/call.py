@@ -85,7 +85,7 @@ class Call:
             return None
 
     def _named(self, name: str) -> Session | None:
-        from gptkit.history.model import session_name as valid
+        from gptkit.history.names import session_name as valid
 
         found = self.services.history.session(name)
         named = name if found else valid(name)

@@ -112,6 +112,8 @@ def document(path: str, over: int, encoding: str | None = None) -> LongText:
 
 def _decoded(data: bytes, name: str, encoding: str | None) -> str:
     """Loaded for files and standard input only: words need no decoding."""
+    if not data:
+        return ""
     from gptkit.encodings.decode import decode
 
     return decode(data, name, encoding)

@@ -1,0 +1,44 @@
+"""Names that a user may give a session."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from gptkit.core.errors import UsageFault
+from gptkit.core.sanitize import one_line, visible
+
+LONGEST = 100
+"""Characters of a name."""
+_SEPARATORS = "/\\\u2044\u2215\u2216\u29f5\u29f8\u29f9\ufe68\uff0f\uff3c"
+"""Slashes and backslashes of every width: a name must not look like a path, nor become one by NFKC."""
+_DEVICES = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:[ .:].*)?\Z", re.IGNORECASE
+)
+
+
+def session_name(text: str) -> str:
+    """The name in the form in which it is stored (NFC); raises UsageFault."""
+    name = unicodedata.normalize("NFC", text.strip())
+    problem = _problem(name)
+    if problem:
+        raise UsageFault(f"'{one_line(text, LONGEST)}' cannot be the name of a session: {problem}")
+    return name
+
+
+def _problem(name: str) -> str:
+    if not name:
+        return "it is empty"
+    if len(name) > LONGEST:
+        return f"it has more than {LONGEST} characters"
+    if name in (".", "..") or unicodedata.normalize("NFKC", name) in (".", ".."):
+        return "it stands for a folder"
+    if any(separator in name for separator in _SEPARATORS):
+        return "it holds a path separator"
+    if name.startswith("-"):
+        return "it begins like an option"
+    if visible(name) != name or "\n" in name or "\t" in name:
+        return "it holds control or invisible characters"
+    if _DEVICES.match(unicodedata.normalize("NFKC", name)):
+        return "it is the name of a device"
+    return ""
