@@ -21,11 +21,11 @@ def main(argv: list[str], terminal: Terminal) -> int:
     as_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
     try:
         from gptkit.app import parts
-        from gptkit.cli import fast_args as quick
+        from gptkit.cli import fast_args
 
         with terminal.attached():
             services = parts(terminal)
-            code = quick.run(argv, services)
+            code = fast_args.run(argv, services)
             if code is not None:
                 return code
             from gptkit.cli.root import run

@@ -35,13 +35,13 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the batches of gptkit at the provider, latest first, and what waits here to be submitted."""
-    from gptkit.jobs.batch import service as batching
+    from gptkit.jobs.batch import service
 
     services = _services(ctx, profile, base_url, proxy)
-    known = batching.record(services).shards(services.settings.address().url)
+    known = service.record(services).shards(services.settings.address().url)
     waiting = {shard.batch for shard in known if shard.batch}
     unsubmitted = [shard for shard in known if not shard.batch]
-    found = [batch for batch in batching.batches(services).listed(limit) if batch.metadata.get(MARK)]
+    found = [batch for batch in service.batches(services).listed(limit) if batch.metadata.get(MARK)]
     if as_json:
         rows = [_record(batch) | {"to_fetch": batch.id in waiting} for batch in found]
         own = [{"id": shard.id, "pieces": shard.pieces, "state": shard.state} for shard in unsubmitted]
@@ -70,7 +70,7 @@ def cancel(
     proxy: Proxy = None,
 ) -> None:
     """Stop a batch; what it has answered by then is kept."""
-    from gptkit.jobs.batch import service as batching
+    from gptkit.jobs.batch import service
 
     services = _services(ctx, profile, base_url, proxy)
     if not batch_id.strip():
@@ -79,7 +79,7 @@ def cancel(
         _forget(services, batch_id)
         return
     try:
-        found = batching.batches(services).cancel(batch_id)
+        found = service.batches(services).cancel(batch_id)
     except Unavailable as error:
         error.hint = "'gptkit batch cancel --forget' removes what is noted here of one that is gone"
         raise
@@ -87,9 +87,9 @@ def cancel(
 
 
 def _forget(services: Services, batch_id: str) -> None:
-    from gptkit.jobs.batch import service as batching
+    from gptkit.jobs.batch import service
 
-    record, url = batching.record(services), services.settings.address().url
+    record, url = service.record(services), services.settings.address().url
     shard = next((one for one in record.shards(url) if batch_id in (one.batch, one.id)), None)
     if shard is None:
         raise NoInput(

@@ -311,13 +311,13 @@ def purge(
     as_json: AsJson = False,
 ) -> None:
     """Remove turns for good; the sums of 'gptkit usage' stay."""
-    from gptkit.cli import usage as periods
+    from gptkit.cli import usage
 
     services = _services(ctx)
     if (before is None) != everything:
         raise UsageFault("either --before or --all must be given")
-    limit = None if before is None else periods.beginning("--before", before, services.terminal.clock())
-    what = "everything that was asked" if limit is None else f"what was asked before {periods.day(limit)}"
+    limit = None if before is None else usage.beginning("--before", before, services.terminal.clock())
+    what = "everything that was asked" if limit is None else f"what was asked before {usage.day(limit)}"
     if not yes:
         confirm(services.terminal, f"Remove {what}?")
     count = services.history.purge(limit) if _exists(services.history) else 0

@@ -9,7 +9,7 @@ import typer
 from gptkit.cli.config import masked
 from gptkit.core.errors import NoInput, UsageFault
 from gptkit.core.table import columns
-from gptkit.settings import keys as keystore
+from gptkit.settings import keys
 from gptkit.settings.address import authority
 from gptkit.settings.keys import checked_key
 
@@ -46,9 +46,9 @@ def set_(
     if key is None:
         raise NoInput("no key was given")
     if keyring:
-        keystore.put_in_keyring(file, target, key)
+        keys.put_in_keyring(file, target, key)
     else:
-        keystore.put(file, target, key)
+        keys.put(file, target, key)
     place = "the keyring" if keyring else f"'{file}'"
     services.terminal.note(f"gptkit: stored the key for {target} in {place}")
 
@@ -57,7 +57,7 @@ def set_(
 def list_(ctx: typer.Context) -> None:
     """List the hosts that a key is stored for, and the key's last four characters."""
     services = _services(ctx)
-    entries = keystore.entries(services.paths.keys_file)
+    entries = keys.entries(services.paths.keys_file)
     rows = [
         (host, masked(entry.key.text) if entry.key else "in the keyring") for host, entry in entries.items()
     ]
@@ -72,7 +72,7 @@ def remove(
     """Forget the key of a host."""
     services = _services(ctx)
     target = _target(services, host)
-    if not keystore.remove(_file(services), target):
+    if not keys.remove(_file(services), target):
         raise NoInput(f"no key is stored for '{target}'", hint="'gptkit keys list' shows the hosts")
 
 

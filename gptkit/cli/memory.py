@@ -36,12 +36,12 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 @app.command()
 def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Show how much is stored, for what, and how often it was used."""
-    from gptkit.jobs.memory import maintenance as statistics
+    from gptkit.jobs.memory import maintenance
 
     services = _services(ctx)
     memory = memory_of(services)
-    found = statistics.groups(memory) if memory.exists() else []
-    size = statistics.file_size(memory)
+    found = maintenance.groups(memory) if memory.exists() else []
+    size = maintenance.file_size(memory)
     if as_json:
         entries, hits = sum(group.entries for group in found), sum(group.hits for group in found)
         rows = [group._asdict() for group in found]
@@ -125,32 +125,32 @@ def prune(
     as_json: AsJson = False,
 ) -> None:
     """Remove what is no longer used."""
-    from gptkit.cli import usage as periods
-    from gptkit.jobs.memory import maintenance as removal
+    from gptkit.cli import usage
+    from gptkit.jobs.memory import maintenance
 
     services = _services(ctx)
     if before is None and size is None:
         raise UsageFault("either --before or --size must be given")
-    limit = None if before is None else periods.beginning("--before", before, services.terminal.clock())
-    wanted = [] if limit is None else [f"what was last used before {periods.day(limit)}"]
+    limit = None if before is None else usage.beginning("--before", before, services.terminal.clock())
+    wanted = [] if limit is None else [f"what was last used before {usage.day(limit)}"]
     wanted += [] if size is None else [f"the least recently used beyond {size:g} MB"]
     if not yes:
         confirm(services.terminal, f"Remove {', and '.join(wanted)}?")
     memory = memory_of(services)
     bytes_left = None if size is None else int(size * 1_000_000)
-    _report_removed(services, removal.prune(memory, limit, bytes_left) if memory.exists() else 0, as_json)
+    _report_removed(services, maintenance.prune(memory, limit, bytes_left) if memory.exists() else 0, as_json)
 
 
 @app.command()
 def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None:
     """Remove everything for good."""
-    from gptkit.jobs.memory import maintenance as removal
+    from gptkit.jobs.memory import maintenance
 
     services = _services(ctx)
     if not yes:
         confirm(services.terminal, "Remove the whole memory?")
     memory = memory_of(services)
-    _report_removed(services, removal.clear(memory) if memory.exists() else 0, as_json)
+    _report_removed(services, maintenance.clear(memory) if memory.exists() else 0, as_json)
 
 
 def _show(services: Services, found: list[Group], size: int) -> None:

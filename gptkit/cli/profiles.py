@@ -10,7 +10,7 @@ import typer
 from gptkit.cli.config import AsJson, shown
 from gptkit.core.errors import UsageFault
 from gptkit.core.table import columns
-from gptkit.settings import edit as change
+from gptkit.settings import edit
 from gptkit.settings.schema import SETTINGS
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def show(ctx: typer.Context, name: Name) -> None:
 @app.command()
 def use(ctx: typer.Context, name: Name) -> None:
     """Make a profile the default; 'gptkit config unset profile' ends that."""
-    change.store(_file(ctx), "profile", name)
+    edit.store(_file(ctx), "profile", name)
 
 
 @app.command()
@@ -73,13 +73,13 @@ def new(
         if not equals:
             raise UsageFault(f"'{text}': must be SETTING=VALUE")
         given[setting] = value
-    change.store_profile(_file(ctx), name, given)
+    edit.store_profile(_file(ctx), name, given)
 
 
 @app.command()
 def remove(ctx: typer.Context, name: Name) -> None:
     """Remove a profile and all it sets."""
-    if change.forget_profile(_file(ctx), name):
+    if edit.forget_profile(_file(ctx), name):
         _services(ctx).terminal.note(f"gptkit: '{name}' was in use; now no profile is")
 
 

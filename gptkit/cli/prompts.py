@@ -17,8 +17,7 @@ from gptkit.core.table import columns
 from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt
 from gptkit.exchange.invocation import Invocation, request
 from gptkit.session.input import gather
-from gptkit.templates import library as shelves
-from gptkit.templates import parse
+from gptkit.templates import library, parse
 from gptkit.templates.library import Entry
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def list_(
     """List the prompts, where each comes from, and what it shadows."""
     services = _services(ctx)
     rows = [_row(services, entry) for entry in services.library.entries().values()]
-    waiting = shelves.untrusted(services.paths)
+    waiting = library.untrusted(services.paths)
     if as_json:
         record = {"prompts": rows, "untrusted": list(waiting)}
         services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
@@ -95,7 +94,7 @@ def path(
 ) -> None:
     """Print where a prompt file is."""
     services = _services(ctx)
-    found = _entry(services, name).path if name else services.paths.require(shelves.user(services.paths))
+    found = _entry(services, name).path if name else services.paths.require(library.user(services.paths))
     services.terminal.show(str(found))
 
 
@@ -131,7 +130,7 @@ def edit(ctx: typer.Context, name: Name) -> None:
         copy = create(services, name, content(entry.path))
         entry = Entry(name, copy, "user", (*entry.shadows, entry.path))
     open_editor(entry.path, environment)
-    if entry.origin == "project" and entry.path.name in shelves.untrusted(services.paths):
+    if entry.origin == "project" and entry.path.name in library.untrusted(services.paths):
         services.terminal.note("gptkit: it has changed; 'gptkit prompts trust' trusts it as it is now")
     services.library.checked(entry)
 
@@ -203,14 +202,14 @@ def trust(
 ) -> None:
     """Trust the files in .gptkit/prompts of this project as they are now."""
     services = _services(ctx)
-    folder = shelves.project(services.paths)
+    folder = library.project(services.paths)
     if remove:
-        if not shelves.distrust(services.paths, folder):
+        if not library.distrust(services.paths, folder):
             raise NoInput(f"'{folder}': nothing there is trusted")
         return
-    if not shelves.fingerprints(folder):
+    if not library.fingerprints(folder):
         raise NoInput(f"'{folder}': no prompt files")
-    trusted = shelves.trust(services.paths, folder)
+    trusted = library.trust(services.paths, folder)
     cells = [[name, digest[:12], "trusted until it changes"] for name, digest in trusted.items()]
     services.terminal.show(columns(cells, services.terminal.stdout_is_terminal))
 
@@ -371,7 +370,7 @@ def create(services: Services, name: str, source: bytes | None) -> Path:
     """A new file in the user's folder; a copy of `source`, or the commented start."""
     if problem := parse.name_problem(name, services.words):
         raise UsageFault(f"'{name}': {problem}")
-    folder = shelves.user(services.paths)
+    folder = library.user(services.paths)
     path = services.paths.require(folder / f"{name}.yaml")
     for taken in (path, path.with_suffix(".yml")):
         if taken.is_symlink() or taken.exists():
@@ -398,10 +397,10 @@ def missing(services: Services, name: str) -> GptkitError | None:
     problem = parse.name_problem(name, services.words)
     if entry and problem:
         return DataFault(f"'{entry.path}': {problem}", hint="rename the file")
-    if {f"{name}.yaml", f"{name}.yml"} & set(shelves.untrusted(services.paths)):
+    if {f"{name}.yaml", f"{name}.yml"} & set(library.untrusted(services.paths)):
         return NoPermission(
             f"the prompt '{name}' of this project is not trusted",
-            hint=f"read what is in '{shelves.project(services.paths)}', then run 'gptkit prompts trust'",
+            hint=f"read what is in '{library.project(services.paths)}', then run 'gptkit prompts trust'",
         )
     return None
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import Charge
 from gptkit.core.errors import DataFault, UsageFault
-from gptkit.history import query as reading
-from gptkit.history import schema as writing
+from gptkit.history import query, schema
 from gptkit.history.model import OPENING_ID, SESSION_ID, STATES, Session, Turn, storable
 from gptkit.history.names import LONGEST, session_name
 from gptkit.history.schema import COLUMNS
@@ -98,10 +97,10 @@ def forward(store: Store, head: int | None) -> Iterator[Turn]:
     if head is None:
         return
     with store.reading() as connection:
-        ids = reading.line_ids(connection, head)
+        ids = query.line_ids(connection, head)
     for start in range(0, len(ids), _BLOCK):
         with store.reading() as connection:
-            block = reading.turns(connection, ids[start : start + _BLOCK])
+            block = query.turns(connection, ids[start : start + _BLOCK])
         yield from block
 
 
@@ -233,10 +232,8 @@ class _Taking:
         ).fetchone()
         if not found:
             raise DataFault(f"session: there is no session '{record['session']}' before this line")
-        texts = {name: writing.json_text(record[name]) for name in ("request", "notes")}
-        writing.insert(
-            self._connection, record | texts | {"parent": self._before("parent", record["parent"])}
-        )
+        texts = {name: schema.json_text(record[name]) for name in ("request", "notes")}
+        schema.insert(self._connection, record | texts | {"parent": self._before("parent", record["parent"])})
         self._counts["turn"] += 1
 
     def _summary(self, record: dict[str, object], _: int) -> None:
@@ -263,7 +260,7 @@ class _Taking:
     def _free(self, name: str) -> str:
         """The name, with a number if another session has it."""
         free, number = name, 1
-        while free and reading.session_named(self._connection, free):
+        while free and query.session_named(self._connection, free):
             number += 1
             free = f"{name[: LONGEST - 8]} {number}"
         return free

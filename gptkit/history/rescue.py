@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import UsageFault
-from gptkit.history import query as reading
+from gptkit.history import query
 from gptkit.history.model import OPENING_ID, SESSION_ID, STATES
 from gptkit.history.names import session_name
 from gptkit.history.remove import count_again
@@ -105,7 +105,7 @@ class Rescue:
             name = session_name(name) if name else ""
         except UsageFault:
             return ""
-        other = reading.session_named(self._connection, name) if name else None
+        other = query.session_named(self._connection, name) if name else None
         return "" if other and other.id != session else name
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.history import query as reading
+from gptkit.history.query import turns
 from gptkit.history.tokenize import folded, parts, query
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def search(connection: sqlite3.Connection, words: str, limit: int) -> list[Found
         rows = connection.execute(_HOLDING, (words.strip(), limit))
     else:
         return []
-    found = reading.turns(connection, [row[0] for row in rows])
+    found = turns(connection, [row[0] for row in rows])
     return [Found(turn, _excerpt(turn, words)) for turn in found]
 
 

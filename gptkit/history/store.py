@@ -14,8 +14,7 @@ from gptkit.core.errors import CannotWrite, GptkitError, NoInput, TryAgain, Usag
 from gptkit.core.files import alone
 from gptkit.core.sanitize import one_line
 from gptkit.core.sqlite import Access
-from gptkit.history import query as reading
-from gptkit.history import schema as writing
+from gptkit.history import query, schema
 from gptkit.history.journal import Journal, orphans
 from gptkit.history.model import SESSION_ID, Ending, Opening, Session, Summary, Turn, new_opening_id, storable
 from gptkit.history.names import session_name
@@ -55,11 +54,11 @@ class Store(Access):
         """Store a turn and move its session's head there; returns the turn's id."""
         if isinstance(exchange, Opening):
             with self.writing() as connection:
-                return writing.store(connection, exchange, ending, moves_on=True)
+                return schema.store(connection, exchange, ending, moves_on=True)
         exchange.end(ending)
         try:
             with self.writing() as connection:
-                turn = writing.store(connection, exchange.opening, ending, moves_on=True)
+                turn = schema.store(connection, exchange.opening, ending, moves_on=True)
         except BaseException:
             exchange.leave()  # whoever opens the store when that is possible finds it
             raise
@@ -74,7 +73,7 @@ class Store(Access):
         for path, kept in orphans(self.journal_folder):
             ending = kept.ending or Ending("cancelled", kept.text, cause="killed", code=KILLED)
             with self.writing() as connection:
-                writing.store(connection, kept.opening, ending, moves_on=False)
+                schema.store(connection, kept.opening, ending, moves_on=False)
             with suppress(OSError):
                 path.unlink()
             count += 1
@@ -89,12 +88,12 @@ class Store(Access):
         """By its name, its id, or a beginning of its id that no other has."""
         name = unicodedata.normalize("NFC", storable(name).strip())
         with self.reading() as connection:
-            if found := reading.session_named(connection, name):
+            if found := query.session_named(connection, name):
                 return found
             start = name.lower()
             if len(start) < _SHORTEST or not SESSION_ID.fullmatch(start.ljust(8, "0")):
                 return None
-            several = reading.sessions_by_id(connection, start)
+            several = query.sessions_by_id(connection, start)
         if len(several) > 1:
             raise NoInput(f"'{name}' could be {' or '.join(one.id for one in several)}")
         return several[0] if several else None
@@ -117,16 +116,16 @@ class Store(Access):
     def sessions(self, limit: int, prompt: str | None = None) -> list[Session]:
         """Latest first."""
         with self.reading() as connection:
-            return reading.sessions(connection, limit, prompt)
+            return query.sessions(connection, limit, prompt)
 
     def turn(self, turn_id: int) -> Turn | None:
         with self.reading() as connection:
-            return next(iter(reading.turns(connection, [turn_id])), None)
+            return next(iter(query.turns(connection, [turn_id])), None)
 
     def session_of(self, turn_id: int) -> Session | None:
         """The session that a turn belongs to, without a look at the texts."""
         with self.reading() as connection:
-            return reading.session_of(connection, turn_id)
+            return query.session_of(connection, turn_id)
 
     def chain(self, turn_id: int | None) -> Iterator[Turn]:
         """A turn, the one before it, and so on, read in blocks as they are asked for."""
@@ -134,7 +133,7 @@ class Store(Access):
         while turn_id is not None:
             limit = _BLOCKS[min(number, len(_BLOCKS) - 1)]
             with self.reading() as connection:
-                block = reading.line(connection, turn_id, limit)
+                block = query.line(connection, turn_id, limit)
             yield from block
             number += 1
             turn_id = block[-1].parent if len(block) == limit else None
@@ -177,7 +176,7 @@ class Store(Access):
                 "INSERT INTO summaries (uid, upto, text, model, created) VALUES (?, ?, ?, ?, ?)",
                 (uid, upto, storable(text), storable(model), created),
             )
-            writing.charge(connection, uid, upto, (row[0], row[1]), charges)
+            schema.charge(connection, uid, upto, (row[0], row[1]), charges)
         return Summary(cursor.lastrowid or 0, upto, storable(text), storable(model), created)
 
     def summary(self, head: int | None) -> Summary | None:
@@ -185,7 +184,7 @@ class Store(Access):
         if head is None:
             return None
         with self.reading() as connection:
-            return reading.summary(connection, head)
+            return query.summary(connection, head)
 
     def search(self, words: str, limit: int) -> list[Found]:
         """The turns in which all the words are, latest first, each with an excerpt."""
@@ -230,7 +229,7 @@ class Store(Access):
 
     def _create(self, connection: sqlite3.Connection, name: str, prompt: str) -> Session:
         made = Session(
-            id=writing.unused_session_id(connection),
+            id=schema.unused_session_id(connection),
             name=self._free(connection, name, "") if name else "",
             prompt=storable(prompt),
             created=self._now(),
@@ -243,7 +242,7 @@ class Store(Access):
 
     def _free(self, connection: sqlite3.Connection, name: str, owner: str) -> str:
         name = session_name(name)
-        other = reading.session_named(connection, name)
+        other = query.session_named(connection, name)
         if other and other.id != owner:
             raise UsageFault(f"there is a session '{name}' already")
         return name

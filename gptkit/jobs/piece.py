@@ -6,9 +6,8 @@ from gptkit.core.chat import Request
 from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Means
-from gptkit.jobs import request as asking
 from gptkit.jobs.job import Done, How, Job, Memory, about
-from gptkit.jobs.request import Surroundings, again, key
+from gptkit.jobs.request import Surroundings, again, asked, key
 from gptkit.text.checks.common import line_finder
 from gptkit.text.formats.units import unit_line_finder
 from gptkit.text.pieces import Finding, Held, Piece
@@ -57,7 +56,7 @@ class _Course:
         return Done(piece, self._job.format.rebuilt(piece, held.answer), "memory", findings)
 
     def _asked(self, piece: Piece, depth: int, name: bytes) -> Done:
-        request = asking.asked(self._job, piece, self._around, self._means.format)
+        request = asked(self._job, piece, self._around, self._means.format)
         try:
             answer = self._answer(request)
             answer, findings = self._better(piece, request, answer, self._findings(piece, answer))

@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 from gptkit.core.chat import Deadlines, Endpoint, Request
 from gptkit.core.sanitize import one_line
-from gptkit.provider import request as address
-from gptkit.provider.request import Outgoing, Target
+from gptkit.provider.request import Outgoing, Target, message, target
 
 if TYPE_CHECKING:
     from gptkit.provider.connection import Idle
@@ -47,10 +46,10 @@ class Exchange:
 
     def __init__(self, endpoint: Endpoint, path: str, request: Request | None = None) -> None:
         self.endpoint = endpoint
-        self.place: Target = address.target(endpoint.base_url)
+        self.place: Target = target(endpoint.base_url)
         body = request.body() if request else None
         method = "POST" if request else "GET"
-        self.message: Outgoing = address.message(endpoint, self.place, method, path, body)
+        self.message: Outgoing = message(endpoint, self.place, method, path, body)
         self.model = request.model if request else ""
         self.chat = request is not None
         self.sought = "chat API"

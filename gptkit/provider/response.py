@@ -8,12 +8,11 @@ from urllib.parse import urljoin, urlsplit
 
 from gptkit.core.errors import ProtocolFault
 from gptkit.core.sanitize import one_line
-from gptkit.provider import stream as bodies
-from gptkit.provider import stream as sse
+from gptkit.provider import stream
 from gptkit.provider.exchange import Answer, Exchange, StatusError
 
 
-def content(answer: Answer, exchange: Exchange) -> tuple[bodies.Kind, Iterator[bytes]]:
+def content(answer: Answer, exchange: Exchange) -> tuple[stream.Kind, Iterator[bytes]]:
     """The body of a good answer, decoded and within its caps; raises StatusError or ProtocolFault."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
     exchange.answered(headers)
@@ -23,21 +22,21 @@ def content(answer: Answer, exchange: Exchange) -> tuple[bodies.Kind, Iterator[b
         raise _redirect(answer.status, headers.get("location", ""), exchange)
     if answer.status < 200 or answer.status in (204, 205, 206):
         raise ProtocolFault(f"not an API answer (status {answer.status})", tries=2)
-    limit = bodies.FILE_LIMIT if exchange.file else bodies.RESPONSE_LIMIT
-    plain = bodies.limited(bodies.decoded(answer.body, headers.get("content-encoding", ""), exchange), limit)
-    kind, found = bodies.recognised(plain, headers.get("content-type", ""))
+    limit = stream.FILE_LIMIT if exchange.file else stream.RESPONSE_LIMIT
+    plain = stream.limited(stream.decoded(answer.body, headers.get("content-encoding", ""), exchange), limit)
+    kind, found = stream.recognised(plain, headers.get("content-type", ""))
     if kind == "empty" and not exchange.file:
         raise ProtocolFault("empty answer", tries=2)
     return kind, found
 
 
-def data(kind: bodies.Kind, found: Iterator[bytes], exchange: Exchange) -> Iterator[list[bytes]]:
+def data(kind: stream.Kind, found: Iterator[bytes], exchange: Exchange) -> Iterator[list[bytes]]:
     """The JSON texts of a chat answer, those that arrived together in one list: a whole answer is one."""
     if kind == "json":
         yield [b"".join(found)]
         exchange.done = True
         return
-    yield from sse.data(found, exchange)
+    yield from stream.data(found, exchange)
     while not exchange.sealed and next(found, None) is not None:
         pass  # nothing but its checksum tells a bent compressed answer from a whole one, and that comes last
 
@@ -58,10 +57,10 @@ def values(answer: Answer, exchange: Exchange) -> Iterator[object]:
 def _error_body(answer: Answer, headers: Mapping[str, str], exchange: Exchange) -> object:
     exchange.clock.hurry(exchange.clock.idle)
     try:
-        plain = bodies.decoded(answer.body, headers.get("content-encoding", ""), exchange)
+        plain = stream.decoded(answer.body, headers.get("content-encoding", ""), exchange)
     except ProtocolFault:
         return ""
-    text = _text(bodies.start(plain, bodies.ERROR_LIMIT), headers.get("content-type", "")).strip()
+    text = _text(stream.start(plain, stream.ERROR_LIMIT), headers.get("content-type", "")).strip()
     try:
         body: object = json.loads(text)
     except (ValueError, RecursionError):

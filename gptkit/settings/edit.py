@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
 from gptkit.core.errors import BadConfiguration, NoInput, UsageFault
-from gptkit.settings import schema as values
+from gptkit.settings import schema
 from gptkit.settings.load import Source, file_text, parsed
 from gptkit.settings.schema import SETTINGS, Setting
 
@@ -61,7 +61,7 @@ def forget(path: Path, name: str, profile: str | None = None) -> None:
 
 def store_profile(path: Path, name: str, settings: Mapping[str, str]) -> None:
     """Add a profile; UsageFault if the name is taken or cannot be one."""
-    if not values.is_profile_name(name):
+    if not schema.is_profile_name(name):
         raise UsageFault(f"'{name}' cannot name a profile", hint="use a to z, 0 to 9 and '-'")
     if name in _source(path).profiles:
         raise UsageFault(f"there is a profile '{name}' already", hint="'config set --profile' changes it")
@@ -122,7 +122,7 @@ def _known(path: Path, profile: str | None) -> None:
         from gptkit.core.yaml_tree import nearest
 
         hint = nearest(profile, tuple(profiles))
-        if not hint and values.is_profile_name(profile):
+        if not hint and schema.is_profile_name(profile):
             hint = f"'gptkit profiles new {profile}' makes it"
         raise UsageFault(f"there is no profile '{profile}'", hint=hint)
 
@@ -131,10 +131,10 @@ def _value(setting: Setting, name: str, text: str) -> object:
     """What is written to the file: plain data that reads as the same value again."""
     try:
         if name != setting.name:
-            value = values.entry(setting, name.partition(".")[2], _entry_text(setting, text))
+            value = schema.entry(setting, name.partition(".")[2], _entry_text(setting, text))
         else:
-            value = values.from_text(setting, text)
-            values.refuse_unusable(setting, value)
+            value = schema.from_text(setting, text)
+            schema.refuse_unusable(setting, value)
     except ValueError as error:
         raise UsageFault(f"{name}: {error}") from None
     if isinstance(value, tuple):

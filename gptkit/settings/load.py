@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
 from gptkit.settings import address as proxy
-from gptkit.settings import schema as values
+from gptkit.settings import schema
 from gptkit.settings.address import Address, address
 from gptkit.settings.schema import DEFAULT_BASE_URL, SETTINGS
 
@@ -155,7 +155,7 @@ def _profiles(node: Node, path: str) -> dict[str, dict[str, Found]]:
     profiles = {}
     for name, each in node.value.items():
         key = f"profiles.{name}"
-        if not values.is_profile_name(name):
+        if not schema.is_profile_name(name):
             _refuse(path, each, key, "a profile's name is made of a to z, 0 to 9 and '-'")
         if each.kind == "nothing":
             profiles[name] = dict[str, Found]()
@@ -185,8 +185,8 @@ def _take(found: dict[str, Found], name: str, node: Node, path: str, profile: st
         parts = {f"{name}.{key}": each for key, each in node.value.items()}
     for key, each in parts.items():
         try:
-            value = values.from_node(setting, each, key)
-            values.refuse_unusable(setting, value)
+            value = schema.from_node(setting, each, key)
+            schema.refuse_unusable(setting, value)
         except ValueError as error:
             _refuse(path, each, key, str(error))
         if value is not None or key != name:
@@ -390,7 +390,7 @@ def _proxy(environ: Mapping[str, str], scheme: str) -> dict[str, Found]:
 
 def _variable(name: str, variable: str, text: str) -> Found:
     try:
-        return Found(values.from_text(SETTINGS[name], text), f"environment {variable}")
+        return Found(schema.from_text(SETTINGS[name], text), f"environment {variable}")
     except ValueError as error:
         raise BadConfiguration(f"environment {variable}: {error}") from None
 
@@ -400,8 +400,8 @@ def _option(name: str, value: object) -> Found:
     flag = f"--{name.replace('_', '-')}"
     try:
         if isinstance(value, str):
-            return Found(values.from_text(setting, value), f"option {flag}")
-        return Found(values.checked(setting, value), f"option {flag}")
+            return Found(schema.from_text(setting, value), f"option {flag}")
+        return Found(schema.checked(setting, value), f"option {flag}")
     except ValueError as error:
         raise UsageFault(f"{flag}: {error}") from None
 

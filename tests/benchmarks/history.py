@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from gptkit.core.chat import Charge
-from gptkit.history import schema as writing
+from gptkit.history import schema
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.history.store import Store
 
@@ -106,14 +106,12 @@ def fill(folder: Path, count: int, session_length: int) -> None:
         session = parent = None
         for number in range(count):
             if number % session_length == 0:
-                session, parent = writing.unused_session_id(connection), None
+                session, parent = schema.unused_session_id(connection), None
             user, answer = text(chance, number), text(chance, number) * 4
             opening = Opening(
                 new_opening_id(), session, parent, "chat", "m", "Be brief. " * 20, user, {}, 1.7e9 + number
             )
-            parent = writing.store(
-                connection, opening, Ending("ok", answer, charges=(charge,)), moves_on=True
-            )
+            parent = schema.store(connection, opening, Ending("ok", answer, charges=(charge,)), moves_on=True)
     store.close()
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from character_files import V2, V3, json_bytes
 
-from gptkit.capabilities.character import assemble
-from gptkit.capabilities.character import card_files as read
+from gptkit.capabilities.character import assemble, card_files
 from gptkit.capabilities.character.assemble import EXAMPLES_SAID, Assembly, Play, assembly
 from gptkit.capabilities.character.card import Book, Card, Entry
 from gptkit.capabilities.character.lorebook import Scene
@@ -53,7 +52,10 @@ def test_original_stands_for_the_usual_instructions() -> None:
 
 def test_the_specifications_cards_are_assembled() -> None:
     scene = Scene((Message("assistant", "x"), Message("user", "Who are the members of the BRIGADE?")))
-    for card, name in ((read.card(json_bytes(V2), "a"), "Haruhi"), (read.card(json_bytes(V3), "a"), "Haru")):
+    for card, name in (
+        (card_files.card(json_bytes(V2), "a"), "Haruhi"),
+        (card_files.card(json_bytes(V3), "a"), "Haru"),
+    ):
         found = assembled(card, play(scene=scene, system="Play {{char}}."))
         assert found.system == (
             f"Play {name}. Be brief.\n\nThe brigade has five members.\n\n{name} runs a club.\n\n"

@@ -7,7 +7,7 @@ from time import thread_time
 import pytest
 from work import within
 
-from gptkit.capabilities.character import lorebook as books
+from gptkit.capabilities.character import lorebook
 from gptkit.capabilities.character.card import Book, Entry
 from gptkit.capabilities.character.lorebook import Rules, Scene, Selection, read
 from gptkit.capabilities.character.macros import Dice, Words
@@ -22,7 +22,7 @@ TALK = (
 
 
 def select(book: Book, scene: Scene | None = None, room: int = 1000) -> Selection:
-    return books.selection(book, scene or Scene(TALK), WORDS, lambda text: len(text), room)
+    return lorebook.selection(book, scene or Scene(TALK), WORDS, lambda text: len(text), room)
 
 
 def matched(entry: Entry, book: Book | None = None, scene: Scene | None = None) -> bool:
@@ -165,7 +165,7 @@ def test_entries_wake_others_only_when_the_book_wants_it() -> None:
 def test_macros_of_an_entry_are_replaced_once() -> None:
     hostile = WORDS._replace(user="{{char}}")
     book = Book((Entry((), "{{user}} is here {{// x}}", constant=True),))
-    found = books.selection(book, Scene(TALK), hostile, len, 100)
+    found = lorebook.selection(book, Scene(TALK), hostile, len, 100)
     assert [one.text for one in found.active] == ["{{char}} is here"]
 
 

@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 from character_files import V2, V3, charx, json_bytes, png
 
-from gptkit.capabilities.character import card_yaml as check
-from gptkit.capabilities.character import card_yaml as sheet
-from gptkit.capabilities.character import library as load
-from gptkit.capabilities.character import world
+from gptkit.capabilities.character import card_yaml, library, world
 from gptkit.capabilities.character.card import Action, Asset, Book, Card, Entry, Finding, Variable
 from gptkit.core.errors import CannotRead, DataFault, NoInput
 from gptkit.core.yaml_tree import BrokenPrompt, Problem
@@ -45,7 +42,7 @@ extensions: {a/b: {c: [1, null]}}
 
 
 def test_gptkits_own_format_is_read() -> None:
-    assert sheet.card(SHEET, "a.yaml") == Card(
+    assert card_yaml.card(SHEET, "a.yaml") == Card(
         name="no",
         nickname="012",
         description="{{char}} keeps an inn.\n",
@@ -107,7 +104,7 @@ def test_gptkits_own_format_is_read() -> None:
 )
 def test_problems_are_told_by_line(text: str, problem: Problem) -> None:
     with pytest.raises(BrokenPrompt) as caught:
-        sheet.card(text, "a.yaml")
+        card_yaml.card(text, "a.yaml")
     assert caught.value.problems == (problem,)
 
 
@@ -119,7 +116,7 @@ def test_files_are_read_by_what_they_are(tmp_path: Path) -> None:
     }
     for name, data in {**files, "d.yaml": SHEET.encode(), "e.YML": b"\xef\xbb\xbfname: e"}.items():
         (tmp_path / name).write_bytes(data)
-    forms = {path.name: load.card(path).form for path in tmp_path.iterdir()}
+    forms = {path.name: library.card(path).form for path in tmp_path.iterdir()}
     assert forms == {"a.json": "V2", "b.png": "V2", "c.charx": "V3", "d.yaml": "YAML", "e.YML": "YAML"}
 
 
@@ -127,15 +124,15 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty.json").write_bytes(b"")
     (tmp_path / "bad.yaml").write_bytes(b"name: a\n\xff")
     with pytest.raises(NoInput, match="no such file"):
-        load.card(tmp_path / "none.json")
+        library.card(tmp_path / "none.json")
     with pytest.raises(NoInput, match="empty"):
-        load.card(tmp_path / "empty.json")
+        library.card(tmp_path / "empty.json")
     with pytest.raises(CannotRead):
-        load.card(tmp_path)
+        library.card(tmp_path)
     with pytest.raises(CannotRead):
-        load.card(Path("a\0b"))
+        library.card(Path("a\0b"))
     with pytest.raises(BrokenPrompt, match=r"bad\.yaml:2: not UTF-8"):
-        load.card(tmp_path / "bad.yaml")
+        library.card(tmp_path / "bad.yaml")
 
 
 def test_a_name_is_never_a_path(tmp_path: Path) -> None:
@@ -143,11 +140,11 @@ def test_a_name_is_never_a_path(tmp_path: Path) -> None:
     folder.mkdir()
     (tmp_path / "secret.yaml").write_text("name: x")
     (folder / "店主.png").write_bytes(png({"chara": V2}))
-    assert load.named("店主", folder) == folder / "店主.png"
+    assert library.named("店主", folder) == folder / "店主.png"
     (folder / "店主.yaml").write_text("name: x")
-    assert load.found("店主", folder) == folder / "店主.yaml"
-    assert load.found("./店主", folder) == Path("店主")
-    assert load.found("a.PNG", folder) == Path("a.PNG")
+    assert library.found("店主", folder) == folder / "店主.yaml"
+    assert library.found("./店主", folder) == Path("店主")
+    assert library.found("a.PNG", folder) == Path("a.PNG")
     for name in (
         "../secret",
         "",
@@ -161,26 +158,26 @@ def test_a_name_is_never_a_path(tmp_path: Path) -> None:
         "x" * 101,
     ):
         with pytest.raises(NoInput, match="no character named"):
-            load.named(name, folder)
+            library.named(name, folder)
 
 
 def test_an_examination_tells_all(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(json_bytes({**V2, "spec_version": "2.1", "data": {"name": "a", "tags": 3}}))
-    found = load.examined(path)
+    found = library.examined(path)
     assert found.card and found.card.name == "a" and found.fault is None
     assert [one.field for one in found.findings] == [
         "spec_version", "data.tags", "data.description", "data.first_mes",
     ]  # fmt: skip
     path.write_bytes(b'{"spec":"chara_card_v2","data":{"name":[1],"scenario":{}}}')
-    broken = load.examined(path)
+    broken = library.examined(path)
     assert broken.card is None and isinstance(broken.fault, DataFault)
     assert [one.field for one in broken.findings] == [
         "spec_version", "data.name", "data.scenario",
     ]  # fmt: skip
     sheet_path = tmp_path / "a.yaml"
     sheet_path.write_text("nam: a\ntag: b")
-    assert [one.line for one in load.examined(sheet_path).problems] == [1, 2]
+    assert [one.line for one in library.examined(sheet_path).problems] == [1, 2]
 
 
 def test_checks_find_what_an_author_wants_to_know() -> None:
@@ -194,7 +191,7 @@ def test_checks_find_what_an_author_wants_to_know() -> None:
     )
     icons = (Asset("icon", "u"), Asset("icon", "u"), Asset())
     card = Card("a", "b\u202e {{user", assets=icons, book=Book(entries, scan_depth=-1), form="V3")
-    assert [(one.field, one.message.split(":")[0]) for one in check.findings(card)] == [
+    assert [(one.field, one.message.split(":")[0]) for one in card_yaml.findings(card)] == [
         ("data.first_mes", "empty; the character is the first to speak"),
         ("data.description", "a {{ without its }}, or the other way round"),
         ("data.description", "holds the invisible character U+202E"),
@@ -212,9 +209,9 @@ def test_checks_find_what_an_author_wants_to_know() -> None:
         ("data.character_book.entries[3].constant", "has no effect beside patterns"),
         ("data.character_book.entries[4].secondary_keys", "none, though selective is true"),
     ]
-    assert check.findings(sheet.card(SHEET, "a")) == ()
+    assert card_yaml.findings(card_yaml.card(SHEET, "a")) == ()
     many = Card("a", "b", greeting="c", book=Book((Entry((), "x"),) * 10_000))
-    assert check.findings(many)[-1] == Finding("", "and more", grave=False)
+    assert card_yaml.findings(many)[-1] == Finding("", "and more", grave=False)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +235,7 @@ def test_values_of_the_world_keep_to_their_bounds(variable: Variable, value: obj
 
 
 def test_the_world_has_a_beginning_and_a_schema() -> None:
-    variables = sheet.card(SHEET, "a").state
+    variables = card_yaml.card(SHEET, "a").state
     assert world.initial(variables) == {"gold": 10, "door": "shut", "trust": 0.5}
     assert world.schema(variables) == {
         "type": "object",

@@ -14,7 +14,7 @@ from gptkit.app import parts
 from gptkit.capabilities.character.npc_server import ONE_EXCHANGE
 from gptkit.capabilities.conversation.config import GIVEN_OTHERWISE
 from gptkit.capabilities.long.job import ONE_ANSWER
-from gptkit.cli import fast_args as quick
+from gptkit.cli import fast_args
 from gptkit.cli.command import command
 from gptkit.cli.help import page
 from gptkit.core.terminal import memory_terminal
@@ -117,7 +117,7 @@ def typer_reads(argv: list[str], template: Template) -> tuple[Mapping[str, Value
 @settings(max_examples=400)
 @given(st.lists(TOKENS, max_size=6), st.sampled_from(TEMPLATES))
 def test_what_is_read_is_what_typer_reads(argv: list[str], template: Template) -> None:
-    found = quick.given(argv, template, EXTRA)
+    found = fast_args.given(argv, template, EXTRA)
     if found is not None:
         values, shared = found
         assert (values, shared) == typer_reads(argv, template)
@@ -152,7 +152,7 @@ PLAIN = [
 
 @pytest.mark.parametrize("argv", PLAIN)
 def test_plain_command_lines_are_read_here(argv: list[str]) -> None:
-    found = quick.given(argv, TEMPLATES[0], EXTRA)
+    found = fast_args.given(argv, TEMPLATES[0], EXTRA)
     assert found is not None
     assert found == typer_reads(argv, TEMPLATES[0])
 
@@ -177,12 +177,12 @@ def test_plain_command_lines_are_read_here(argv: list[str]) -> None:
     ],
 )
 def test_everything_else_is_left_to_typer(argv: list[str]) -> None:
-    assert quick.given(argv, TEMPLATES[0], EXTRA) is None
+    assert fast_args.given(argv, TEMPLATES[0], EXTRA) is None
 
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["--version"], ["prompts", "list"], ["nobody", "x"]])
 def test_only_prompts_are_run_here(argv: list[str], around: Surroundings) -> None:
-    assert quick.run(argv, parts(memory_terminal(environ=around.environ(None, None)))) is None
+    assert fast_args.run(argv, parts(memory_terminal(environ=around.environ(None, None)))) is None
 
 
 def test_a_plain_call_loads_no_typer(run: AsProcess) -> None:

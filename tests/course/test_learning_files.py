@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from learning_parts import MEMORIES, TIMES
 
-from gptkit.capabilities.course import file_format as write
-from gptkit.capabilities.course import store as files
+from gptkit.capabilities.course import file_format, store
 from gptkit.capabilities.course.file_format import learner
 from gptkit.capabilities.course.model import (
     LINE,
@@ -48,7 +47,7 @@ COURSE = Learner(
     ),
 )
 FILE = (
-    write.HEADER
+    file_format.HEADER
     + """\
 subject: 线性代数 𠀀
 level: beginner
@@ -180,18 +179,18 @@ LEARNERS = st.builds(
 
 
 def test_a_course_is_written_for_people() -> None:
-    assert write.course_yaml(COURSE) == FILE
+    assert file_format.course_yaml(COURSE) == FILE
     assert learner(FILE, "file") == learner(EARLIER, "file") == COURSE
 
 
 @given(LEARNERS)
 def test_what_is_written_reads_back_identically(course: Learner) -> None:
-    assert learner(write.course_yaml(course), "file") == course
-    assert len(write.course_yaml(course)) < weight(course) * 8 + 2000
+    assert learner(file_format.course_yaml(course), "file") == course
+    assert len(file_format.course_yaml(course)) < weight(course) * 8 + 2000
 
 
 def test_half_a_character_does_not_break_the_file() -> None:
-    assert learner(write.course_yaml(Learner("a\ud800b")), "file").subject == "a\ufffdb"
+    assert learner(file_format.course_yaml(Learner("a\ud800b")), "file").subject == "a\ufffdb"
 
 
 def test_a_card_written_by_hand_needs_two_lines() -> None:
@@ -338,7 +337,7 @@ def test_everything_wrong_is_said_at_once() -> None:
 def test_a_subject_is_never_a_path(tmp_path: Path, subject: str, name: str) -> None:
     import re
 
-    found = files.path(tmp_path, subject)
+    found = store.path(tmp_path, subject)
     assert found.parent == tmp_path
     assert re.fullmatch(name, found.name), found.name
     assert len(found.name.encode()) <= 255
@@ -346,85 +345,85 @@ def test_a_subject_is_never_a_path(tmp_path: Path, subject: str, name: str) -> N
 
 def test_subjects_that_differ_in_signs_have_files_of_their_own(tmp_path: Path) -> None:
     subjects = ["C", "C++", "C#", "x" * 41, "x" * 42, "..", "/", "线性", "线性!"]
-    assert len({files.path(tmp_path, subject) for subject in subjects}) == len(subjects)
+    assert len({store.path(tmp_path, subject) for subject in subjects}) == len(subjects)
 
 
 @pytest.mark.parametrize("subject", ["", "  ", "---", "x" * 301])
 def test_no_subject_is_a_usage_fault(tmp_path: Path, subject: str) -> None:
     with pytest.raises(UsageFault):
-        files.path(tmp_path, subject)
+        store.path(tmp_path, subject)
 
 
 def test_a_course_is_kept_privately(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "learners"
-    assert files.load(folder, " 线性代数 𠀀") == Learner("线性代数 𠀀")
-    assert files.courses(folder) == ((), ())
-    files.save(folder, COURSE)
-    file = files.path(folder, COURSE.subject)
+    assert store.load(folder, " 线性代数 𠀀") == Learner("线性代数 𠀀")
+    assert store.courses(folder) == ((), ())
+    store.save(folder, COURSE)
+    file = store.path(folder, COURSE.subject)
     assert file.read_text(encoding="utf-8") == FILE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert files.load(folder, COURSE.subject) == COURSE
-    assert files.courses(folder) == ((COURSE,), ())
+    assert store.load(folder, COURSE.subject) == COURSE
+    assert store.courses(folder) == ((COURSE,), ())
     assert [one.name for one in folder.iterdir()] == [file.name]
 
 
 def test_a_broken_file_is_reported_kept_and_harms_no_other(tmp_path: Path) -> None:
-    files.save(tmp_path, Learner("french"))
-    bad = files.path(tmp_path, "german")
+    store.save(tmp_path, Learner("french"))
+    bad = store.path(tmp_path, "german")
     bad.write_bytes(b"subject: german\nlevel: \xff\n")
     with pytest.raises(DataFault, match=r"german\.yaml:2: not UTF-8"):
-        files.changed(tmp_path, "german", lambda course: course._replace(level="x"))
+        store.changed(tmp_path, "german", lambda course: course._replace(level="x"))
     assert bad.read_bytes() == b"subject: german\nlevel: \xff\n"
-    found, broken = files.courses(tmp_path)
+    found, broken = store.courses(tmp_path)
     assert found == (Learner("french"),)
     assert [error.message for error in broken] == [f"{bad}:2: not UTF-8"]
 
 
 def test_a_file_that_says_another_subject_is_refused(tmp_path: Path) -> None:
-    files.path(tmp_path, "german").write_text("subject: french\n")
+    store.path(tmp_path, "german").write_text("subject: french\n")
     with pytest.raises(DataFault, match="this is the course 'french', not 'german'"):
-        files.load(tmp_path, "german")
+        store.load(tmp_path, "german")
 
 
 def test_an_edit_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
-    files.path(tmp_path, "german").write_bytes("\ufeffsubject: German\r\nlevel: A2\r\n".encode())
-    assert files.load(tmp_path, "german") == Learner("German", level="A2")
+    store.path(tmp_path, "german").write_bytes("\ufeffsubject: German\r\nlevel: A2\r\n".encode())
+    assert store.load(tmp_path, "german") == Learner("German", level="A2")
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    os.mkfifo(files.path(tmp_path, "pipe"))
+    os.mkfifo(store.path(tmp_path, "pipe"))
     with pytest.raises(CannotRead, match="not a regular file"):
-        files.load(tmp_path, "pipe")
+        store.load(tmp_path, "pipe")
     target = tmp_path / "elsewhere"
     target.write_text("subject: link\n")
-    files.path(tmp_path, "link").symlink_to(target)
+    store.path(tmp_path, "link").symlink_to(target)
     with pytest.raises(CannotWrite, match="symbolic link"):
-        files.save(tmp_path, Learner("link", level="x"))
+        store.save(tmp_path, Learner("link", level="x"))
     assert target.read_text() == "subject: link\n"
 
 
 def test_changes_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
     def add(number: int) -> None:
-        files.changed(tmp_path, "x", lambda course: course._replace(goals=(*course.goals, f"goal {number}")))
+        store.changed(tmp_path, "x", lambda course: course._replace(goals=(*course.goals, f"goal {number}")))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add, range(16)))
-    assert set(files.load(tmp_path, "x").goals) == {f"goal {number}" for number in range(16)}
+    assert set(store.load(tmp_path, "x").goals) == {f"goal {number}" for number in range(16)}
 
 
 def test_a_change_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
-    file = files.path(tmp_path, "x")
+    file = store.path(tmp_path, "x")
     file.write_text("# mine\nsubject: x\n")
-    files.changed(tmp_path, "x", lambda course: course)
+    store.changed(tmp_path, "x", lambda course: course)
     assert file.read_text() == "# mine\nsubject: x\n"
 
 
 def test_a_course_too_large_to_be_read_again_is_not_written(tmp_path: Path) -> None:
     many = tuple(Card(f"{index} " + "x" * 900, "y", NOON) for index in range(1500))
     with pytest.raises(DataFault, match="larger than 1024 KiB"):
-        files.save(tmp_path, Learner("x", cards=many))
-    assert files.courses(tmp_path) == ((), ())
+        store.save(tmp_path, Learner("x", cards=many))
+    assert store.courses(tmp_path) == ((), ())
 
 
 def test_a_reviewed_card_takes_the_place_of_the_old() -> None:

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from learning_parts import NOTHING
 
-from gptkit.capabilities.course import file_format as write
-from gptkit.capabilities.course import record as update
+from gptkit.capabilities.course import file_format, record
 from gptkit.capabilities.course import rubric as grading
 from gptkit.capabilities.course.file_format import learner
 from gptkit.capabilities.course.model import CARDS, TOPICS, WEIGHT, Card, Learner, Mistake, Topic, weight
@@ -178,7 +177,7 @@ REPORTS = st.fixed_dictionaries(
 @given(REPORTS)
 def test_any_report_is_safe_and_the_course_can_be_kept(report: dict[str, object]) -> None:
     after, _ = applied(COURSE, report, "abc", NOW)
-    assert learner(write.course_yaml(after), "file") == after
+    assert learner(file_format.course_yaml(after), "file") == after
 
 
 def test_schemas_are_what_strict_structured_output_takes() -> None:
@@ -189,7 +188,7 @@ def test_schemas_are_what_strict_structured_output_takes() -> None:
         asked = JsonFormat(schema).parameters["response_format"]
         assert isinstance(asked, dict)
         assert asked["json_schema"]["strict"] is True
-    assert update.SCHEMA is SCHEMA
+    assert record.SCHEMA is SCHEMA
 
 
 RUBRIC = Rubric((Criterion("method", 3, "divides"), Criterion("result", 2)), key="x = 2")

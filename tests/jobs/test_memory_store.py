@@ -15,7 +15,7 @@ from memory_parts import ABOUT, STARTED, integrity, key, memory, put
 from processes import open_below
 
 from gptkit.core.errors import BadConfiguration, TryAgain
-from gptkit.jobs.memory import maintenance as removal
+from gptkit.jobs.memory import maintenance
 from gptkit.jobs.memory.entries import APPLICATION_ID
 from gptkit.jobs.memory.maintenance import groups
 from gptkit.jobs.memory.store import Memory
@@ -109,7 +109,7 @@ def test_what_another_process_still_reads_is_told(kept: Memory) -> None:
         other.execute("BEGIN")
         other.execute("SELECT count(*) FROM entries").fetchone()
         with pytest.raises(TryAgain, match="removed, but another process keeps its log open"):
-            removal.clear(kept)
+            maintenance.clear(kept)
     assert groups(kept) == []
 
 
@@ -132,7 +132,7 @@ def test_clear_leaves_no_text_in_any_file(kept: Memory, tmp_path: Path) -> None:
     for number in range(50):
         put(kept, f"{number} {SECRET}", f"{SECRET} " * 500, tone=SECRET)
     assert SECRET.encode() in b"".join(files(tmp_path).values())
-    assert removal.clear(kept) == 50
+    assert maintenance.clear(kept) == 50
     assert SECRET.encode() not in b"".join(files(tmp_path).values())
     assert (groups(kept), integrity(kept)) == ([], "ok")
     assert kept.path.stat().st_size < 100_000
@@ -146,7 +146,7 @@ def test_what_was_not_used_lately_is_pruned_with_its_text(kept: Memory, tmp_path
     put(later, "new")
     later.get(key("old but used"))
     later.close()
-    assert removal.prune(later, STARTED + 50, None) == 1
+    assert maintenance.prune(later, STARTED + 50, None) == 1
     assert [later.get(key(text)) is None for text in (f"old {SECRET}", "old but used", "new")] == [
         True,
         False,
@@ -162,11 +162,11 @@ def test_the_least_recently_used_go_until_the_size_is_right(tmp_path: Path) -> N
         put(kept, str(number), "word " * 2000)
         kept.close()
     whole = kept.path.stat().st_size
-    removed = removal.prune(kept, None, whole // 2)
+    removed = maintenance.prune(kept, None, whole // 2)
     assert whole // 3 < kept.path.stat().st_size <= whole // 2
     assert [number for number in range(60) if kept.get(key(str(number)))] == list(range(removed, 60))
-    assert removal.prune(kept, None, whole) == 0
-    assert removal.prune(kept, None, 0) == 60 - removed
+    assert maintenance.prune(kept, None, whole) == 0
+    assert maintenance.prune(kept, None, 0) == 60 - removed
     kept.close()
 
 

@@ -12,8 +12,7 @@ import pytest
 from gptkit.app import parts
 from gptkit.core.terminal import memory_terminal
 from gptkit.output.formats import FORMATS
-from gptkit.templates import library as shelves
-from gptkit.templates.library import Library, Shelf
+from gptkit.templates.library import Library, Shelf, built_in
 from gptkit.templates.render import messages, uses
 from gptkit.templates.template import Template, Value
 from gptkit.templates.testing import Trial, trial
@@ -29,7 +28,7 @@ CJK = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 
 def library() -> Library:
     """The built-in prompts with the vocabulary of the program itself."""
-    return Library([Shelf("built-in", shelves.built_in())], parts(memory_terminal()).words)
+    return Library([Shelf("built-in", built_in())], parts(memory_terminal()).words)
 
 
 @pytest.fixture(params=NAMES)

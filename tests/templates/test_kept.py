@@ -18,15 +18,14 @@ from prompt_files import WORDS
 from gptkit import __version__
 from gptkit.core.paths import Paths, paths
 from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt, Node, tree
-from gptkit.templates import library as shelves
 from gptkit.templates.cache import FORMAT, Kept
-from gptkit.templates.library import Library, Origin, Shelf
+from gptkit.templates.library import Library, Origin, Shelf, built_in
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="where files have no owners, nothing is kept")
 as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
 not_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root writes everywhere")
 settled = pytest.mark.skipif(
-    time.time() - max(path.stat().st_ctime for path in shelves.built_in().iterdir()) < 3,
+    time.time() - max(path.stat().st_ctime for path in built_in().iterdir()) < 3,
     reason="the built-in prompts were written a moment ago",
 )
 TEXT = """\
@@ -101,7 +100,7 @@ def plain(node: Node) -> tuple[object, ...]:
     return value, node.line, node.plain, node.block
 
 
-@pytest.mark.parametrize("path", sorted(shelves.built_in().iterdir()), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(built_in().iterdir()), ids=lambda path: path.stem)
 def test_built_in_prompts_come_back_as_they_are(cache: Cache, path: Path) -> None:
     cache.prompt.write_bytes(path.read_bytes())
     assert [cache.is_kept(), cache.is_kept()] == [False, True]
@@ -365,4 +364,4 @@ def test_the_second_run_loads_no_yaml_and_asks_the_same(run: AsProcess, home: Pa
 def test_lists_and_checks_say_the_same(gptkit: InMemory, home: Path) -> None:
     for words in (["prompts", "check"], ["prompts", "list", "--json"], ["--help"], ["write", "--help"]):
         assert gptkit(*words) == gptkit(*words)
-    assert len(list((home / "cache/prompts").iterdir())) == len(list(shelves.built_in().iterdir()))
+    assert len(list((home / "cache/prompts").iterdir())) == len(list(built_in().iterdir()))

@@ -9,7 +9,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from gptkit.capabilities.character import card_json as build
+from gptkit.capabilities.character import card_json
 from gptkit.capabilities.character.card import Card, Finding, Report
 from gptkit.core.errors import DataFault
 from gptkit.core.excerpt import unexpected
@@ -202,7 +202,7 @@ def card(data: bytes, source: str, report: Report | None = None) -> Card:
     """
     findings: list[Finding] = []
     try:
-        found = build.card(_parsed(_json(data, findings.append)), findings.append)
+        found = card_json.card(_parsed(_json(data, findings.append)), findings.append)
     except DataFault as fault:
         raise DataFault(f"'{source}': {fault.message}") from None
     for finding in findings if report else ():

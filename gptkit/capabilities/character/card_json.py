@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gptkit.capabilities.character import card as fields
 from gptkit.capabilities.character import world
-from gptkit.capabilities.character.card import Action, Card, Finding, Form, Report
+from gptkit.capabilities.character.card import CARD, Action, Card, Finding, Form, Report, texts, values
 
 OWN = "gptkit"
 """The key below `extensions` that holds what no specification has a field for."""
@@ -61,7 +60,7 @@ def actions(data: object, path: str, report: Report) -> tuple[Action, ...]:
 
 
 def _card(source: Mapping[str, object], form: Form, path: str, report: Report) -> Card:
-    found = fields.values(source, fields.CARD, path, report)
+    found = values(source, CARD, path, report)
     if not str(source.get("name") or "").strip():
         report(Finding(f"{path}name", "missing"))
     own = found.get("extensions", {}).get(OWN)
@@ -80,7 +79,7 @@ def _own(own: Mapping[str, object], path: str, report: Report) -> dict[str, obje
     if own.get("actions") is not None:
         found["actions"] = actions(own["actions"], f"{path}.actions", report)
     if own.get("emotions") is not None:
-        found["emotions"] = fields.texts(own["emotions"], f"{path}.emotions", report)
+        found["emotions"] = texts(own["emotions"], f"{path}.emotions", report)
     return found
 
 

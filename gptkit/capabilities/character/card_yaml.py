@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from gptkit.capabilities.character import card as fields
-from gptkit.capabilities.character import card_json as build
-from gptkit.capabilities.character import lorebook as decorators
-from gptkit.capabilities.character import macros, world
+from gptkit.capabilities.character import card_json, lorebook, macros, world
 from gptkit.capabilities.character.card import Book, Card, Entry, Field, Finding
 from gptkit.capabilities.character.lorebook import key_patterns
 from gptkit.capabilities.character.pattern import PatternError
-from gptkit.core import yaml_tree as reader
+from gptkit.core import yaml_tree
 from gptkit.core.yaml_tree import BrokenPrompt, Node, Problem, Report, tree
 
 _CARD = tuple(field._replace(key=field.name) for field in fields.CARD if field.name != "alternate_greetings")
@@ -43,7 +41,7 @@ def card(text: str, source: str) -> Card:
     if "state" in game:
         found["state"] = world.variables(game["state"], "state", finding)
     if "actions" in game:
-        found["actions"] = build.actions(game["actions"], "actions", finding)
+        found["actions"] = card_json.actions(game["actions"], "actions", finding)
     if "emotions" in game:
         found["emotions"] = fields.texts(game["emotions"], "emotions", finding)
     if not str(found.get("name", "")).strip() and not problems:  # beside others it is most often misspelt
@@ -60,7 +58,7 @@ def _object(
     allowed = [field.name for field in table] + list(more or ("unknown",))
     converters = {field.name: field.convert for field in table}
     found: dict[str, object] = {}
-    for key, child in reader.mapping(node, path.rstrip("."), report, allowed).items():
+    for key, child in yaml_tree.mapping(node, path.rstrip("."), report, allowed).items():
         if key == "unknown":
             others = child.data()
             found |= others if isinstance(others, dict) else {}
@@ -103,7 +101,7 @@ def _greetings(entries: Mapping[str, Node], report: Report) -> dict[str, object]
         return {}
     if "greeting" in entries:
         report(Problem(several.line, "greetings", "stands beside greeting; one of them is enough"))
-    texts = reader.literals(several, "greetings", report)
+    texts = yaml_tree.literals(several, "greetings", report)
     return {"greeting": texts[0], "alternate_greetings": texts[1:]} if texts else {}
 
 
@@ -113,15 +111,17 @@ def _examples(node: Node | None, report: Report) -> str | None:
         return None
     if isinstance(node.value, str):
         return node.value
-    return "\n".join(f"<START>\n{_example(item, report)}" for item in reader.listed(node, "examples", report))
+    return "\n".join(
+        f"<START>\n{_example(item, report)}" for item in yaml_tree.listed(node, "examples", report)
+    )
 
 
 def _example(node: Node, report: Report) -> str:
     if isinstance(node.value, str):
         return node.value
-    said = reader.mapping(node, "examples", report, ("user", "char"))
+    said = yaml_tree.mapping(node, "examples", report, ("user", "char"))
     return "\n".join(
-        f"{{{{{who}}}}}: {reader.text(words, 'examples', report)}" for who, words in said.items()
+        f"{{{{{who}}}}}: {yaml_tree.text(words, 'examples', report)}" for who, words in said.items()
     )
 
 
@@ -211,7 +211,7 @@ def _book_findings(book: Book, path: str) -> Iterator[Finding]:
 def _entry_findings(entry: Entry, path: str) -> Iterator[Finding]:
     if not entry.enabled:
         return
-    rules, content = decorators.read(entry.content)
+    rules, content = lorebook.read(entry.content)
     if not content.strip():
         yield Finding(f"{path}.content", "empty; the entry adds nothing")
     for name in rules.strange:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.capabilities.character import card_files as read
-from gptkit.capabilities.character import card_yaml as sheet
+from gptkit.capabilities.character import card_files, card_yaml
 from gptkit.capabilities.character.card import Card, Finding
 from gptkit.core.errors import CannotRead, DataFault, NoInput
 from gptkit.core.files import cause
@@ -54,10 +53,10 @@ def examined(path: Path) -> Examination:
     except DataFault as fault:
         return Examination(None, tuple(findings), (), fault)
     from gptkit.capabilities.character import (
-        card_yaml as check,  # its patterns take time that a conversation need not spend
+        card_yaml,  # its patterns take time that a conversation need not spend
     )
 
-    return Examination(found, (*findings, *check.findings(found)))
+    return Examination(found, (*findings, *card_yaml.findings(found)))
 
 
 def found(word: str, folder: Path) -> Path:
@@ -121,19 +120,19 @@ def named(name: str, folder: Path) -> Path:
 
 def _card(data: bytes, path: Path, findings: list[Finding]) -> Card:
     if path.suffix.lower() not in (".yaml", ".yml"):
-        return read.card(data, str(path), findings.append)
+        return card_files.card(data, str(path), findings.append)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BrokenPrompt(str(path), (Problem(line, "", "not UTF-8"),)) from None
-    return sheet.card(text, str(path))
+    return card_yaml.card(text, str(path))
 
 
 def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(read.FILE_CAP + 1)
+            data = file.read(card_files.FILE_CAP + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NoInput(f"'{path}': no such file") from error
     except (OSError, ValueError) as error:

@@ -18,8 +18,7 @@ from gptkit.core.tokens import estimate
 from gptkit.exchange.ask import valued
 from gptkit.exchange.budget import Share
 from gptkit.exchange.invocation import Invocation, Means, Outcome, request
-from gptkit.session import answer
-from gptkit.session import conversation as invoking
+from gptkit.session import answer, conversation
 from gptkit.session.input import Given
 from gptkit.session.record import Record, opening
 
@@ -241,7 +240,7 @@ class Replies:
 
     def _invocation(self, player: str) -> Invocation:
         given = Given(player, "", (("words", player),), self._values)
-        return invoking.invocation(self._services, self._template, given, self._shared, self._how)
+        return conversation.invocation(self._services, self._template, given, self._shared, self._how)
 
     def _trim(self, held: Held, invocation: Invocation) -> None:
         """Forget the oldest exchanges where there are too many, or more than the window has room for."""

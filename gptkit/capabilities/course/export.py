@@ -17,7 +17,7 @@ from gptkit.capabilities.course.review import required_course
 from gptkit.capabilities.course.store import course_store
 from gptkit.core.errors import BadConfiguration, CannotWrite, NoInput, UsageFault
 from gptkit.core.files import write_atomic
-from gptkit.session import answer as target
+from gptkit.session import answer
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -151,7 +151,7 @@ def export(services: Services, template: Template, values: Mapping[str, Value], 
     if not learner.cards:
         raise NoInput(f"the course '{learner.subject}' has no cards yet")
     if path is not None:
-        target.check(services.terminal, path, [course_store(services).path(learner.subject)])
+        answer.check(services.terminal, path, [course_store(services).path(learner.subject)])
     if not is_anki and path is None:
         services.terminal.show(cards_csv(learner).removesuffix("\n"))
         return 0

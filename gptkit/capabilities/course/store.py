@@ -11,8 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.course import file_format as parse
-from gptkit.capabilities.course import file_format as write
+from gptkit.capabilities.course import file_format
 from gptkit.capabilities.course import rubric as rubrics
 from gptkit.capabilities.course.model import LINE, Learner, identity
 from gptkit.capabilities.course.rubric import Criterion, Rubric
@@ -52,7 +51,7 @@ def load(folder: Path, subject: str) -> Learner:
     content = _file_content(file)
     if content is None:
         return Learner(" ".join(subject.split()))
-    found = parse.learner(content, str(file))
+    found = file_format.learner(content, str(file))
     if path(folder, found.subject) != file:
         raise DataFault(
             f"{file}: this is the course '{found.subject}', not '{subject}'",
@@ -92,7 +91,7 @@ def courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]
         raise CannotRead(f"cannot read '{folder}': {(error.strerror or str(error)).lower()}") from error
     for file in files:
         try:
-            learner = parse.learner(_file_content(file) or "", str(file))
+            learner = file_format.learner(_file_content(file) or "", str(file))
             if (wanted := path(folder, learner.subject)) != file:
                 raise DataFault(
                     f"{file}: this is the course '{learner.subject}'",
@@ -105,7 +104,7 @@ def courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]
 
 
 def _write(folder: Path, learner: Learner) -> None:
-    content = write.course_yaml(learner)
+    content = file_format.course_yaml(learner)
     if len(content) > SIZE_CAP:
         raise DataFault(
             f"the course '{learner.subject}' is larger than {SIZE_CAP >> 10} KiB",

@@ -32,9 +32,9 @@ def take_over(call: Call) -> int | None:
     if options.batch:
         _check_batch(call)
     if options.output_dir:
-        from gptkit.capabilities.long import run_folder as folders
+        from gptkit.capabilities.long import run_folder
 
-        return folders.run(services, template, call.values, shared)
+        return run_folder.run(services, template, call.values, shared)
     _check_report(call)
     given = call.given(LONG_OVER, inputs=[Path(options.glossary)] if options.glossary else [])
     is_file = bool(shared.file)

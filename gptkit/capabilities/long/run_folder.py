@@ -13,7 +13,7 @@ from gptkit.capabilities.long.map import Share, mapped_all
 from gptkit.core.chat import Message, Reply, Request
 from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
 from gptkit.exchange.invocation import Means, Outcome
-from gptkit.jobs import progress as report
+from gptkit.jobs import progress
 from gptkit.jobs.batch.guard import Once
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import Results
@@ -23,8 +23,8 @@ from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.request import placed
 from gptkit.jobs.setup import READ_WHOLE, Source, job, opened, patient_means, working
 from gptkit.jobs.walk import Plan, Work, plan
-from gptkit.session import answer as target
-from gptkit.session import conversation as invoking
+from gptkit.session import answer
+from gptkit.session.conversation import invocation
 from gptkit.session.input import DASH, Given, beside, document
 from gptkit.text.formats import FORMATS
 from gptkit.text.pieces import Piece
@@ -49,7 +49,7 @@ def run(services: Services, template: Template, values: Mapping[str, Value], sha
     if told := options.report:
         sources, results = [one.path for one in found.work], [one.target for one in found.work]
         glossary = [Path(options.glossary)] if options.glossary else []
-        target.check_report(services.terminal, Path(str(told)), sources + glossary, results)
+        answer.check_report(services.terminal, Path(str(told)), sources + glossary, results)
     conversation = working(services, template, shared, is_map=long_mode(template) == "map")
     given = beside(services.terminal, template, values, shared)
     if long_mode(template) == "reduce":
@@ -83,9 +83,7 @@ class _Task:
         self._services = services
         self._conversation = conversation
         self._plan = found
-        self._invocation = invoking.invocation(
-            services, conversation.template, given, conversation.shared, how
-        )
+        self._invocation = invocation(services, conversation.template, given, conversation.shared, how)
         self._options = options_of(self._invocation.values)
         self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
         self._most = piece_tokens(conversation.template)
@@ -150,7 +148,7 @@ class _Task:
                         self._results.add(share.document, done)
                         self._progress.show(self._tally)
         except GptkitError as error:
-            report.tell_how_to_go_on(error, self._job.memory)
+            progress.tell_how_to_go_on(error, self._job.memory)
             self._results.stop()
             return error
         except BaseException:
@@ -208,7 +206,7 @@ class _Task:
         return Reply(
             text=f"[{self._results.done} of {len(self._plan.work)} files]",
             reason="stop" if failure is None else None,
-            usage=report.usage(budget.charges),
+            usage=progress.usage(budget.charges),
             model=self._invocation.model,
             attempts=budget.used,
             total=self._services.terminal.now() - started,

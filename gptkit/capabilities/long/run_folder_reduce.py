@@ -21,7 +21,7 @@ from gptkit.core.errors import (
     ProtocolFault,
     Refused,
 )
-from gptkit.jobs import progress as report
+from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import Results
 from gptkit.jobs.memory.store import memory as memory_of
@@ -29,8 +29,7 @@ from gptkit.jobs.options import options_of
 from gptkit.jobs.output import BeingWritten
 from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
 from gptkit.jobs.walk import Plan, Work
-from gptkit.session import conversation as invoking
-from gptkit.session.conversation import Conversation
+from gptkit.session.conversation import Conversation, invocation
 from gptkit.session.input import Given, document
 from gptkit.text.formats import FORMATS
 
@@ -60,7 +59,7 @@ def run(conversation: Conversation, given: Given, found: Plan) -> int:
             results.put(number, *work.done(one))
     except GptkitError as error:
         failure = error
-        report.tell_how_to_go_on(failure, work.memory)
+        progress.tell_how_to_go_on(failure, work.memory)
     finally:
         work.close()
     failure = failure or results.failure()
@@ -85,7 +84,7 @@ class _Work:
         self._consent = Consent(
             conversation, conversation.model, options_of(given.values), piece, size, ANSWERED
         )
-        self._invocation = invoking.invocation(
+        self._invocation = invocation(
             services, conversation.template, given, conversation.shared, conversation.how
         )
         self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)

@@ -14,7 +14,7 @@ from gptkit.core.chat import Message, Reply, Request
 from gptkit.core.errors import GptkitError
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Means, Outcome
-from gptkit.jobs import progress as report
+from gptkit.jobs import progress
 from gptkit.jobs.batch.guard import Once
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.job import Done
@@ -24,7 +24,7 @@ from gptkit.jobs.output import Collected, File, Output, Plain, Shown
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of, working
 from gptkit.session import answer
-from gptkit.session import conversation as invoking
+from gptkit.session.conversation import invocation
 from gptkit.session.input import Given
 from gptkit.templates.template import Template
 
@@ -45,9 +45,9 @@ def run(services: Services, template: Template, given: Given, document: Source, 
     """Work through a document piece by piece; returns the exit code."""
     conversation = working(services, template, shared, is_map=long_mode(template) == "map")
     if long_mode(template) == "reduce":
-        from gptkit.capabilities.long import run_reduce as reduce
+        from gptkit.capabilities.long import run_reduce
 
-        return reduce.run(conversation, given, document)
+        return run_reduce.run(conversation, given, document)
     task = _Task(services, conversation, template, given, document)
     if shared.dry_run:
         task.show_forecast()
@@ -75,7 +75,7 @@ class _Task:
         self._document = document
         self._text = given.text
         self._kept = KEPT_WHOLE if given.text else KEPT
-        self._invocation = invoking.invocation(
+        self._invocation = invocation(
             services, template, given._replace(text="", files=()), conversation.shared, conversation.how
         )
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
@@ -88,7 +88,7 @@ class _Task:
         self._most = piece_tokens(template)
         self._tail = ""
         self._written = 0
-        self._findings = report.Findings()
+        self._findings = progress.Findings()
 
     def outcome(self) -> Outcome:
         how, started = self._conversation.how, self._services.terminal.now()
@@ -132,7 +132,7 @@ class _Task:
                     self._count(done)
         except GptkitError as error:
             failure = error
-            report.tell_how_to_go_on(failure, self._job.memory)
+            progress.tell_how_to_go_on(failure, self._job.memory)
             failure.partial = self._written > 0
         except BaseException:
             output.leave(None)
@@ -147,7 +147,7 @@ class _Task:
             output.leave(failure)
         if self._findings.doubts:
             first, count = str(self._findings.doubtful[0]), self._findings.doubts
-            self._conversation.warn(report.doubt(first, count))
+            self._conversation.warn(progress.doubt(first, count))
         return failure
 
     def _doubt_keys(self) -> None:
@@ -209,7 +209,7 @@ class _Task:
         return Reply(
             text=self._tail + (f"\n[... {more} characters more]" if more else ""),
             reason="stop" if failure is None else None,
-            usage=report.usage(budget.charges),
+            usage=progress.usage(budget.charges),
             model=self._invocation.model,
             attempts=budget.used,
             total=self._services.terminal.now() - started,

@@ -13,7 +13,7 @@ from gptkit.capabilities.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.core.chat import Message, Request
 from gptkit.core.errors import GptkitError, Incomplete
 from gptkit.exchange.invocation import Means, Outcome
-from gptkit.jobs import progress as report
+from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.memory.store import memory as memory_of
 from gptkit.jobs.options import options_of
@@ -21,7 +21,7 @@ from gptkit.jobs.output import Place
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of
 from gptkit.session import answer
-from gptkit.session import conversation as invoking
+from gptkit.session.conversation import invocation
 from gptkit.session.input import Given
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Task:
         self._services = services
         self._conversation = conversation
         self._document = document
-        self._invocation = invoking.invocation(
+        self._invocation = invocation(
             services, conversation.template, given._replace(text="", files=()), conversation.shared, how
         )
         self._job = job(services, self._invocation, document.format, conversation.is_recorded)
@@ -140,7 +140,7 @@ class Task:
             pieces = self._consent.checked(self.pieces, lack)
             return gathered(pieces, self._job, means, self._room, self._watch)
         except GptkitError as error:
-            report.tell_how_to_go_on(error, self._job.memory)
+            progress.tell_how_to_go_on(error, self._job.memory)
             raise
         finally:
             self._progress.clear()
@@ -154,14 +154,14 @@ class Task:
         try:
             outcome = concluded(found, self._job, means, record.listening(sink))
         except GptkitError as error:
-            report.tell_how_to_go_on(error, None if found.whole else self._job.memory)
+            progress.tell_how_to_go_on(error, None if found.whole else self._job.memory)
             raise
         finally:
             if sink is not None:
                 sink.close()
         budget = self._conversation.budget
         reply = outcome.reply._replace(
-            usage=report.usage(budget.charges),
+            usage=progress.usage(budget.charges),
             attempts=budget.used,
             total=services.terminal.now() - started,
         )
@@ -202,7 +202,7 @@ class Task:
         path = options_of(self._invocation.values).report
         if path:
             about = {"document": self._document.name, "parts": max(1, self._parts)}
-            report.write(path, {**about, "findings": self._listed(found)})
+            progress.write(path, {**about, "findings": self._listed(found)})
         if not found.findings:
             return None
         count, first = len(found.findings), found.findings[0].message

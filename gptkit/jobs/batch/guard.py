@@ -59,9 +59,9 @@ class Once:
         """Raises TryAgain where a batch is to bring some of them; what it has brought by now is taken."""
         if self._first(lacking()) is None:
             return
-        from gptkit.jobs.batch import service as batching
+        from gptkit.jobs.batch import service
 
-        batching.fetch(self._services)
+        service.fetch(self._services)
         if shard := self._first(lacking()):
             name = shard.batch or shard.id
             raise TryAgain(
@@ -75,9 +75,9 @@ class Once:
         if not self._shards:
             yield lambda _: None
             return
-        from gptkit.jobs.batch import service as batching
+        from gptkit.jobs.batch import service
 
-        record = batching.record(self._services)
+        record = service.record(self._services)
         try:
             yield lambda key: self._shards.get(record.shard_of(key))
         finally:
@@ -112,6 +112,6 @@ class Once:
         job = self._job
         if job.memory is None or job.fresh or not (self._services.paths.data / RECORD).exists():
             return {}
-        from gptkit.jobs.batch import service as batching
+        from gptkit.jobs.batch import service
 
-        return batching.under_way(self._services, job)
+        return service.under_way(self._services, job)

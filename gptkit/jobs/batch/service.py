@@ -72,14 +72,14 @@ def under_way(services: Services, job: Job) -> Mapping[str, Shard]:
 
 
 def _desk(services: Services) -> Desk:
-    from gptkit.jobs.memory import entries as rows
+    from gptkit.jobs.memory import entries
     from gptkit.text.formats import format_named
 
     memory = memory_of(services)
 
     def kept(key: bytes) -> bool:
         with memory.reading() as connection:
-            return rows.held(connection, key) is not None
+            return entries.held(connection, key) is not None
 
     settings, terminal = services.settings, services.terminal
     return Desk(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import DataFault, UsageFault
-from gptkit.jobs.memory import entries as rows
+from gptkit.jobs.memory import entries
 
 if TYPE_CHECKING:
     from gptkit.jobs.memory.store import Memory
@@ -33,9 +33,9 @@ class Taken(NamedTuple):
 
 def json_lines(memory: Memory) -> Iterator[bytes]:
     with memory.reading() as connection:
-        yield rows.compact(_HEADER).encode() + b"\n"
-        for each in rows.entries(connection):
-            yield rows.compact(_record(each)).encode() + b"\n"
+        yield entries.compact(_HEADER).encode() + b"\n"
+        for each in entries.entries(connection):
+            yield entries.compact(_record(each)).encode() + b"\n"
 
 
 def take_json_lines(memory: Memory, lines: Iterable[bytes]) -> Taken:
@@ -54,7 +54,7 @@ def take_json_lines(memory: Memory, lines: Iterable[bytes]) -> Taken:
             if connection.execute("SELECT 1 FROM entries WHERE key = ?", (each.key,)).fetchone():
                 known += 1
             else:
-                rows.insert(connection, each)
+                entries.insert(connection, each)
                 added += 1
     if not number:
         raise DataFault("it is empty")
@@ -65,7 +65,7 @@ class _Fault(Exception):  # noqa: N818 - becomes a DataFault that knows the line
     pass
 
 
-def _record(each: rows.Entry) -> dict[str, object]:
+def _record(each: entries.Entry) -> dict[str, object]:
     return {
         "key": each.key.hex(),
         "text": each.text,
@@ -104,7 +104,7 @@ def _check_header(record: dict[str, object]) -> None:
         )
 
 
-def _entry(record: dict[str, object]) -> rows.Entry:
+def _entry(record: dict[str, object]) -> entries.Entry:
     names = ("key", *_TEXTS, *_FLAGS, "findings", "options", "created", "used", "hits")
     for name in names:
         if name not in record:
@@ -115,7 +115,7 @@ def _entry(record: dict[str, object]) -> rows.Entry:
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise _Fault("'key' must be 64 hexadecimal digits")
     texts = {name: _text(record, name) for name in _TEXTS}
-    return rows.Entry(
+    return entries.Entry(
         key=bytes.fromhex(key),
         text=texts["text"],
         answer=texts["answer"],
@@ -135,7 +135,7 @@ def _text(record: dict[str, object], name: str) -> str:
     value = record[name]
     if not isinstance(value, str):
         raise _Fault(f"'{name}' must be text")
-    return rows.storable(value)
+    return entries.storable(value)
 
 
 def _flag(record: dict[str, object], name: str) -> bool:
@@ -163,10 +163,10 @@ def _findings(value: object) -> str:
         isinstance(each, list) and [type(part) for part in each] == [int, str, str] for each in value
     ):
         raise _Fault("'findings' must be a list of [line, kind, message]")
-    return rows.storable(rows.compact(value))
+    return entries.storable(entries.compact(value))
 
 
 def _options(value: object) -> str:
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
         raise _Fault("'options' must be an object of texts")
-    return rows.storable(rows.compact({name: value[name] for name in sorted(value)}))
+    return entries.storable(entries.compact({name: value[name] for name in sorted(value)}))

@@ -11,12 +11,11 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from gptkit.core import sqlite as database
+from gptkit.core import sqlite
 from gptkit.core.errors import CannotRead, CannotWrite, GptkitError, TryAgain
 from gptkit.core.files import PRIVATE, held_file, hold, is_current, let_go, make_private_folder, release
 from gptkit.core.sqlite import Access
-from gptkit.jobs.memory import entries as foreign
-from gptkit.jobs.memory import entries as rows
+from gptkit.jobs.memory import entries
 from gptkit.jobs.memory.entries import APPLICATION_ID, HINT, MIGRATIONS
 from gptkit.text.pieces import Held
 
@@ -129,8 +128,8 @@ class Memory:
         self._claims = Claims(path.with_name("claims"))
         self._lock = Lock()
         self._uses: dict[int, int] = {}
-        self._coming: deque[rows.Entry] = deque()
-        self._unwritten: dict[bytes, rows.Entry] = {}
+        self._coming: deque[entries.Entry] = deque()
+        self._unwritten: dict[bytes, entries.Entry] = {}
         self._retry_at = 0.0
         self._is_damaged = self._has_noticed = False
 
@@ -139,12 +138,12 @@ class Memory:
         if self._is_damaged:
             return None
         if self._unwritten and (waiting := self._unwritten.get(key)):
-            return rows.said(waiting.answer, waiting.findings, waiting.in_halves, waiting.is_foreign)
+            return entries.said(waiting.answer, waiting.findings, waiting.in_halves, waiting.is_foreign)
         try:
             with self._reader.reading() as connection:
-                if one := rows.held(connection, key):
+                if one := entries.held(connection, key):
                     ids, known = [one[0]], one[1]
-                elif text and about and (several := foreign.found(connection, text, about)):
+                elif text and about and (several := entries.found(connection, text, about)):
                     ids, known = several
                 else:
                     return None
@@ -159,7 +158,7 @@ class Memory:
 
         Whoever writes, writes what all threads have come with by then.
         """
-        self._coming.append(rows.entry(key, text, held, about, self._now()))
+        self._coming.append(entries.entry(key, text, held, about, self._now()))
         with self._writer.lock:
             if self._is_damaged:
                 self._coming.clear()
@@ -215,7 +214,7 @@ class Memory:
         """
         with self._writer.reading() as connection:
             try:
-                with database.faults(self.path):
+                with sqlite.faults(self.path):
                     connection.execute("VACUUM")
             except CannotWrite:
                 pass  # without space it does not shrink; what was removed is overwritten all the same
@@ -232,7 +231,7 @@ class Memory:
                 self._writer.be_patient(_PATIENCE)
             with self._writer.writing() as connection:
                 for each in self._unwritten.values():
-                    rows.insert(connection, each)
+                    entries.insert(connection, each)
         except (CannotRead, CannotWrite, TryAgain) as error:
             self._retry_at = self._now() + _RETRY
             self._do_without(error)
@@ -240,7 +239,7 @@ class Memory:
         self._unwritten.clear()
         if failed:
             self._retry_at = 0.0
-            self._writer.be_patient(database.BUSY_SECONDS)
+            self._writer.be_patient(sqlite.BUSY_SECONDS)
 
     def _note_uses(self, ids: list[int]) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ from time import gmtime, strftime
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gptkit.core.errors import DataFault, UsageFault
-from gptkit.jobs.memory import entries as rows
+from gptkit.jobs.memory import entries
 from gptkit.jobs.memory.entries import aligned, foreign_key, tag
 from gptkit.jobs.memory.jsonl import Taken
 from gptkit.text.pieces import MARK, Held, mark, units_of
@@ -46,7 +46,7 @@ def tmx(memory: Memory) -> Iterator[bytes]:
     """Pieces that are made of several texts become as many units; those asked for in halves have none."""
     yield _HEAD.encode()
     with memory.reading() as connection:
-        for each in rows.entries(connection):
+        for each in entries.entries(connection):
             if each.in_halves:
                 continue
             for text, answer in _pairs(each):
@@ -54,7 +54,7 @@ def tmx(memory: Memory) -> Iterator[bytes]:
     yield _TAIL.encode()
 
 
-def _pairs(each: rows.Entry) -> Iterator[tuple[str, str]]:
+def _pairs(each: entries.Entry) -> Iterator[tuple[str, str]]:
     if not each.text.startswith(_UNITS):
         yield each.text, each.answer
         return
@@ -64,7 +64,7 @@ def _pairs(each: rows.Entry) -> Iterator[tuple[str, str]]:
             yield text, answers[number]
 
 
-def _unit(each: rows.Entry, text: str, answer: str) -> str:
+def _unit(each: entries.Entry, text: str, answer: str) -> str:
     options: dict[str, str] = json.loads(each.options)
     source = tag(options.get("from", "")) or "und"
     target = tag(options.get("to", "")) or "und"
@@ -328,7 +328,7 @@ def _original(unit: Unit) -> Text | None:
 def _take(connection: sqlite3.Connection, source: Text, target: Text, prompt: str, now: float) -> bool:
     language = tag(target.language)
     key = foreign_key(source.text, prompt, language)
-    old = rows.held(connection, key)
+    old = entries.held(connection, key)
     text, answer = aligned(source.text, target.text)
     if old is not None and old[1].answer == answer:
         return False
@@ -336,5 +336,5 @@ def _take(connection: sqlite3.Connection, source: Text, target: Text, prompt: st
     if tag(source.language):
         about["from"] = tag(source.language)
     held = Held(answer, foreign=True)
-    rows.insert(connection, rows.entry(key, text, held, about, now))
+    entries.insert(connection, entries.entry(key, text, held, about, now))
     return True

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gptkit.text.checks.common import LineOf, general, kind_of, line_finder, shown, unified, unproved
 from gptkit.text.chunk import BLOCK, HEADING, HOLE, INSIDE, Block, block, divided, lines_of
 from gptkit.text.compose import answered, halved, line_ends, pieces_of
-from gptkit.text.formats import markdown_reader as kinds
+from gptkit.text.formats import markdown_reader
 from gptkit.text.formats.markdown_reader import (
     CODE,
     HEADING_LEAF,
@@ -308,20 +308,20 @@ def _blocks(found: Iterable[Leaf], most: int, known: Collection[str]) -> Iterato
         if whole.weight <= most:
             yield whole
         else:
-            rows = leaf.kind in {kinds.TABLE, kinds.HTML} or ROWS.fullmatch(leaf.source)
+            rows = leaf.kind in {markdown_reader.TABLE, markdown_reader.HTML} or ROWS.fullmatch(leaf.source)
             yield from divided(whole, most, by_line=bool(rows))
 
 
 def _block(leaf: Leaf, known: Collection[str]) -> Block:
     source = leaf.source
-    if leaf.kind == kinds.CODE:
+    if leaf.kind == markdown_reader.CODE:
         return _untouched(source)
-    if leaf.kind == kinds.TABLE:
+    if leaf.kind == markdown_reader.TABLE:
         return _table(source, known)
-    if leaf.kind == kinds.HTML:
+    if leaf.kind == markdown_reader.HTML:
         return block(*merged(*masked_by(source, PLAIN)))
     text, masks = masked(source, known)
-    if leaf.kind == kinds.HEADING_LEAF:
+    if leaf.kind == markdown_reader.HEADING_LEAF:
         titled = TITLE.match(source.lstrip())
         made = block(text, masks, HEADING)
         return made._replace(level=leaf.level, title=titled[1] if titled else "")
