@@ -20,6 +20,12 @@ settings.load_profile("gptkit")  # neither says anything but how fast the machin
 
 databases.watch()
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core: half of what a test does is to wait for a server, a process or a deadline."""
+    return 2 * (os.cpu_count() or 1)
+
+
 FOREIGN = ("_PROXY", "OPENAI_", "SSL_CERT_", "GPTKIT_", "AZURE_OPENAI_")
 
 
