@@ -167,6 +167,7 @@ def test_twenty_columns(talking: Talking) -> None:
     running.wait_until(lambda s: "狐狸']" in s.text.replace("\n", ""))
     running.send("/help\r")
     running.wait_for("leaves.")
+    running.wait_until(lambda s: s.lines[s.cursor[1]] == ">", "no prompt")
     running.send("/he\t")
     running.wait_until(lambda s: "> /help" in s.lines[s.cursor[1]])
     running.send("\x03")
