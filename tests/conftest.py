@@ -21,6 +21,7 @@ settings.load_profile("gptkit")  # neither says anything but how fast the machin
 databases.watch()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core: half of what a test does is to wait for a server, a process or a deadline."""
     return 2 * (os.cpu_count() or 1)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gptkit.core.chat import Event, Request, Sink
 from gptkit.core.errors import InternalFault
 from gptkit.core.yaml_tree import Problem
-from gptkit.exchange.ask import ask
-from gptkit.exchange.invocation import Invocation, Means, Outcome
+from gptkit.exchange.ask import answered
+from gptkit.exchange.invocation import Invocation, Means, Outcome, request
 from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
@@ -111,12 +111,17 @@ def prepared(invocation: Invocation, stores: Mapping[str, object], known: Sequen
     return invocation
 
 
-def run(invocation: Invocation, means: Means, sink: Sink | None, known: Sequence[Capability]) -> Outcome:
-    """Run the first capability of the template that has a way of its own, else the single exchange."""
+def run(
+    invocation: Invocation, sent: Request, means: Means, sink: Sink | None, known: Sequence[Capability]
+) -> Outcome:
+    """Run the capability of the template that takes the place of the exchange, else the exchange.
+
+    `sent` is the request of the invocation, which is rendered once.
+    """
     for capability in known:
         if capability.run is not None and capability.key in invocation.template.capabilities:
             return capability.run(invocation, means, sink)
-    return ask(invocation, means, sink)
+    return answered(sent, means, sink, exact=invocation.exact)
 
 
 def first_request(invocation: Invocation, means: Means, known: Sequence[Capability]) -> Request:
@@ -126,7 +131,7 @@ def first_request(invocation: Invocation, means: Means, known: Sequence[Capabili
         raise _Asked(request)
 
     try:
-        run(invocation, means._replace(provider=stop), None, known)
+        run(invocation, request(invocation, means.format), means._replace(provider=stop), None, known)
     except _Asked as asked:
         return asked.request
     raise InternalFault("dry run: nothing was asked")

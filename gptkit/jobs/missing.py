@@ -12,7 +12,7 @@ from gptkit.core.chat import OutputFormat, Request
 from gptkit.core.errors import CannotWrite
 from gptkit.jobs.job import Job, about
 from gptkit.jobs.piece import DEEPEST
-from gptkit.jobs.request import Surroundings, asked, key, placed
+from gptkit.jobs.request import Surroundings, asked, in_one_piece, key, placed
 from gptkit.text.pieces import Piece, Slot
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def by_piece(
         yield (
             place.piece,
             [
-                Lacking(name, piece, partial(asked, job, piece, around, form))
+                Lacking(name, piece, partial(_request, job, piece, around, form))
                 for name, piece in _missing(place.piece, job, form, 0)
             ],
         )
@@ -60,10 +60,14 @@ def newly(job: Job) -> Callable[[bytes], bool]:
     return is_new if job.memory is not None and not job.fresh else lambda _: True
 
 
+def _request(job: Job, piece: Piece, around: Surroundings, form: OutputFormat) -> Request:
+    return asked(job, piece, around, in_one_piece(job, piece.text, form))
+
+
 def _missing(piece: Piece, job: Job, form: OutputFormat, depth: int) -> Iterator[tuple[bytes, Piece]]:
     if not piece.text:
         return
-    name = key(job, piece, form)
+    name = key(job, piece, in_one_piece(job, piece.text, form))
     held = None
     if job.memory is not None and not job.fresh:
         held = job.memory.get(name, piece.text, about(job))

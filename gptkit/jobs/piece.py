@@ -7,7 +7,7 @@ from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Means
 from gptkit.jobs.job import Done, How, Job, Memory, about
-from gptkit.jobs.request import Surroundings, again, asked, key
+from gptkit.jobs.request import Surroundings, again, asked, in_one_piece, key
 from gptkit.text.checks.common import line_finder
 from gptkit.text.formats.units import unit_line_finder
 from gptkit.text.pieces import Finding, Held, Piece
@@ -36,13 +36,14 @@ class _Course:
         if not piece.text:
             return Done(piece, piece.source, "through")
         memory = self._job.memory
-        name = key(self._job, piece, self._means.format)
+        plain = in_one_piece(self._job, piece.text, self._means.format)
+        name = key(self._job, piece, plain)
         if memory is None:
-            return self._asked(piece, depth, name)
+            return self._asked(piece, depth, name, plain)
         if found := self._remembered(memory, piece, depth, name):
             return found
         with memory.claim(name, self._means.sleep):
-            return self._remembered(memory, piece, depth, name) or self._asked(piece, depth, name)
+            return self._remembered(memory, piece, depth, name) or self._asked(piece, depth, name, plain)
 
     def _remembered(self, memory: Memory, piece: Piece, depth: int, name: bytes) -> Done | None:
         held = None if self._job.fresh else memory.get(name, piece.text, about(self._job))
@@ -55,8 +56,8 @@ class _Course:
             return None  # another tool's, or proved by the rules of an older version
         return Done(piece, self._job.format.rebuilt(piece, held.answer), "memory", findings)
 
-    def _asked(self, piece: Piece, depth: int, name: bytes) -> Done:
-        request = asked(self._job, piece, self._around, self._means.format)
+    def _asked(self, piece: Piece, depth: int, name: bytes, plain: Request) -> Done:
+        request = asked(self._job, piece, self._around, plain)
         try:
             answer = self._answer(request)
             answer, findings = self._better(piece, request, answer, self._findings(piece, answer))

@@ -43,14 +43,15 @@ class Surroundings(NamedTuple):
     settled: tuple[tuple[str, str], ...] = ()
 
 
-def asked(job: Job, piece: Piece, around: Surroundings, form: OutputFormat) -> Request:
+def asked(job: Job, piece: Piece, around: Surroundings, plain: Request) -> Request:
+    """What is sent for a piece: the prompt's own request for it, and what it has to know of the rest."""
     terms = job.glossary.terms_in(piece.text) if job.glossary else ()
     told = PART
     told += MARKS if piece.masks else ""
     told += UNITS if piece.units else ""
     if context := _context(piece, around, terms):
         told += CONTEXT.format(context)
-    return with_rules(in_one_piece(job, piece.text, form), told)
+    return with_rules(plain, told)
 
 
 def in_one_piece(job: Job, text: str, form: OutputFormat) -> Request:
@@ -76,13 +77,13 @@ def again(first: Request, answer: str, findings: Sequence[Finding]) -> Request:
     return first._replace(messages=(*first.messages, *turns))
 
 
-def key(job: Job, piece: Piece, form: OutputFormat) -> bytes:
+def key(job: Job, piece: Piece, plain: Request) -> bytes:
     """What an accepted answer is found again by: everything that it depends on, but not its place.
 
     Of one text of a catalog there is another translation for another plural form or context.
     """
     notes = [slot.note for slot in piece.slots]
-    return key_of(job, in_one_piece(job, piece.text, form), json.dumps(notes) if any(notes) else "")
+    return key_of(job, plain, json.dumps(notes) if any(notes) else "")
 
 
 def key_of(job: Job, sent: Request, step: str = "") -> bytes:

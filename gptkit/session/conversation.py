@@ -311,7 +311,8 @@ class Conversation:
             with record:
                 try:
                     means = means._replace(settled=record.settle)
-                    outcome = run(invocation, means, record.listening(sink), services.capabilities)
+                    heard = record.listening(sink)
+                    outcome = run(invocation, self._sent, means, heard, services.capabilities)
                 finally:
                     if sink is not None:
                         sink.close()

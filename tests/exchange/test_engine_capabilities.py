@@ -24,7 +24,7 @@ from gptkit.core.terminal import memory_terminal
 from gptkit.core.yaml_tree import Node, Problem
 from gptkit.exchange.ask import ask
 from gptkit.exchange.capability import Capability, FileReport, HousekeepingCommand, run
-from gptkit.exchange.invocation import Invocation, Means, Outcome
+from gptkit.exchange.invocation import Invocation, Means, Outcome, request
 from gptkit.jobs.options import OPTIONS, JobOptions
 from gptkit.services import Services
 from gptkit.session.call import Call
@@ -59,7 +59,8 @@ VOCABULARY = Vocabulary(WORDS.formats, KNOWN)
 
 def answer(prompt: Template, known: tuple[Capability, ...] = KNOWN) -> str:
     parts = Parts([said("a"), said("b"), said("c")])
-    outcome = run(Invocation(prompt, "gpt-0", "hello"), parts.means, None, known)
+    asked = Invocation(prompt, "gpt-0", "hello")
+    outcome = run(asked, request(asked, parts.means.format), parts.means, None, known)
     return f"{outcome.answer} ({len(parts.sent)})"
 
 
@@ -106,7 +107,8 @@ def test_the_sink_reaches_what_runs() -> None:
     sink = Sinking()
     parts = Parts([said("a"), said("b")], format=Plain())
     prompt = template("description: x\nrepeat: 2", VOCABULARY)
-    run(Invocation(prompt, "gpt-0", "hello"), parts.means, sink, KNOWN)
+    asked = Invocation(prompt, "gpt-0", "hello")
+    run(asked, request(asked, parts.means.format), parts.means, sink, KNOWN)
     assert sink.text == "ab"
 
 
