@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from gptkit.core.chat import Endpoint, Event, OutputFormat, Provider, Request
+from gptkit.core.chat import ChatRequest, Endpoint, Event, OutputFormat, Provider
 from gptkit.core.errors import UsageFault
 from gptkit.core.paths import Paths, paths
 from gptkit.core.redact import is_secret
 from gptkit.exchange.budget import Budget, Cap
-from gptkit.exchange.invocation import Means, Policy
+from gptkit.exchange.invocation import Policy, Runtime
 from gptkit.settings.load import Settings, load
 from gptkit.templates.template import Template, Vocabulary
 
@@ -213,9 +213,9 @@ class Services:
     def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
         return self.prices.cost(model, prompt_tokens, completion_tokens)
 
-    def means(
+    def runtime(
         self, form: OutputFormat, model: str, budget: Budget, verbose: bool, patient: bool = False
-    ) -> Means:
+    ) -> Runtime:
         """`patient`: answers come in one piece, so that a server may be silent until the first word."""
         endpoint = self.endpoint(model)
         if patient:
@@ -224,7 +224,7 @@ class Services:
             endpoint = endpoint._replace(deadlines=limits)
         made: list[Provider] = []
 
-        def provider(request: Request) -> Iterator[Event]:
+        def provider(request: ChatRequest) -> Iterator[Event]:
             if not made:
                 from gptkit.provider import client
 
@@ -233,15 +233,15 @@ class Services:
                     self.terminal.note(f"gptkit: transport: {client.transport(endpoint, request.model)}")
             return made[0](request)
 
-        return self._means(form, budget, verbose, provider)
+        return self._runtime(form, budget, verbose, provider)
 
-    def rehearsal(self, form: OutputFormat) -> Means:
-        """Means with which nothing can be sent, so that they need no key."""
-        return self._means(form, Budget(), False, lambda request: iter(()))
+    def rehearsal(self, form: OutputFormat) -> Runtime:
+        """Return a Runtime that cannot send anything, so that no key is needed."""
+        return self._runtime(form, Budget(), False, lambda request: iter(()))
 
-    def _means(self, form: OutputFormat, budget: Budget, verbose: bool, provider: Provider) -> Means:
+    def _runtime(self, form: OutputFormat, budget: Budget, verbose: bool, provider: Provider) -> Runtime:
         policy = Policy(self.settings.integer("attempts"), self.settings.number("wait_budget"))
-        return Means(
+        return Runtime(
             provider=provider,
             format=form,
             rejections=self.rejections,

@@ -15,7 +15,7 @@ from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, NoPe
 from gptkit.core.files import write_private
 from gptkit.core.table import columns
 from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt
-from gptkit.exchange.invocation import Invocation, request
+from gptkit.exchange.invocation import Invocation, build_request
 from gptkit.session.input import gather
 from gptkit.templates import library, parse
 from gptkit.templates.library import Entry
@@ -412,7 +412,7 @@ def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
     def call(values: Mapping[str, Value], shared: SharedOptions) -> int:
         given = gather(services.terminal, template, values, shared, services.settings.number("stdin_wait"))
         invocation = Invocation(template, "", given.text, given.wanted, given.files, given.values)
-        sent = request(invocation, services.format(template)).messages
+        sent = build_request(invocation, services.format(template)).messages
         if shared.json:
             record = [{"role": message.role, "content": message.content} for message in sent]
             services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))

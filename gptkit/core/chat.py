@@ -18,7 +18,7 @@ class Message(NamedTuple):
     content: str
 
 
-class Request(NamedTuple):
+class ChatRequest(NamedTuple):
     """One chat completion to ask for.
 
     `parameters` are named as the API names them and are sent as they are. `droppable` names those
@@ -120,7 +120,7 @@ class Finished(NamedTuple):
 
 
 Event = Text | Reasoning | Refusal | Finished
-Provider = Callable[[Request], Iterator[Event]]
+Provider = Callable[[ChatRequest], Iterator[Event]]
 """Sends one request, once, and yields its events; raises a GptkitError for every failure."""
 
 

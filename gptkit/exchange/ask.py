@@ -5,31 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from gptkit.core.chat import Defect, Message, Reply, Request, Sink, Usage
+from gptkit.core.chat import ChatRequest, Defect, Message, Reply, Sink, Usage
 from gptkit.core.errors import GptkitError
-from gptkit.exchange.invocation import Invocation, Means, Outcome, request
+from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.exchange.retry import exchange
 
 
-def ask(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
+def ask(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     """The answer in its promised format; a defective one is asked for once more."""
-    return answered(request(invocation, means.format), means, sink, exact=invocation.exact)
+    return answered(build_request(invocation, runtime.format), runtime, sink, exact=invocation.exact)
 
 
 def answered(
-    first: Request, means: Means, sink: Sink | None, purpose: str = "answer", exact: bool = False
+    first: ChatRequest, runtime: Runtime, sink: Sink | None, purpose: str = "answer", exact: bool = False
 ) -> Outcome:
-    """What came of a request, in the format of the means unless the text is wanted as it is."""
-    outcome = exchange(first, means, sink, purpose)
+    """What came of a request, in the format of `runtime` unless `exact`."""
+    outcome = exchange(first, runtime, sink, purpose)
     if outcome.failure or exact:
         return outcome
     try:
-        return outcome._replace(answer=means.format.finish(outcome.reply.text))
+        return outcome._replace(answer=runtime.format.finish(outcome.reply.text))
     except Defect as defect:
         if not defect.again or sink is not None:
             return _failed(outcome, defect)
         try:
-            again = exchange(_corrected(first, outcome.reply, defect), means, sink, purpose)
+            again = exchange(_corrected(first, outcome.reply, defect), runtime, sink, purpose)
         except GptkitError as error:  # what the first request brought is not lost with it
             error.message += f"; the answer before it cannot be used: {defect.problem}"
             error.attempts += outcome.reply.attempts
@@ -40,7 +40,7 @@ def answered(
         again.failure.attempts = again.reply.attempts
         return again
     try:
-        return again._replace(answer=means.format.finish(again.reply.text))
+        return again._replace(answer=runtime.format.finish(again.reply.text))
     except Defect as defect:
         return _failed(again, defect)
 
@@ -55,7 +55,7 @@ def _failed(outcome: Outcome, defect: Defect) -> Outcome:
     return outcome._replace(failure=failure)
 
 
-def _corrected(first: Request, reply: Reply, defect: Defect) -> Request:
+def _corrected(first: ChatRequest, reply: Reply, defect: Defect) -> ChatRequest:
     wanted = (
         f"That answer cannot be used: {defect.problem}. "
         "Give the whole answer again, corrected, and nothing else."
@@ -83,20 +83,20 @@ def both(first: Reply, second: Reply) -> Reply:
 FORM = "Answer with one JSON value that this JSON Schema allows, and nothing else:\n"
 
 
-def structured(request: Request, schema: Mapping[str, object], means: Means, purpose: str) -> object:
+def structured(request: ChatRequest, schema: Mapping[str, object], runtime: Runtime, purpose: str) -> object:
     """Ask for a value, and once more where the first answer is none that the schema allows.
 
     The schema is a parameter of the request and, for servers that know no such parameter, a part of
     the system message as well. Raises the GptkitError that came in the way.
     """
-    return valued(request, schema, means, purpose)[0]
+    return valued(request, schema, runtime, purpose)[0]
 
 
 def valued(
-    request: Request, schema: Mapping[str, object], means: Means, purpose: str
+    request: ChatRequest, schema: Mapping[str, object], runtime: Runtime, purpose: str
 ) -> tuple[object, Reply]:
     """The same, with the reply that held the value."""
-    form = means.structured(schema)
+    form = runtime.structured(schema)
     told = f"{FORM}{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
     first, *rest = request.messages
     if first.role == "system":
@@ -108,7 +108,7 @@ def valued(
         parameters={**request.parameters, **form.parameters},
         droppable=request.droppable | frozenset(form.parameters),
     )
-    outcome = answered(asked, means._replace(format=form), None, purpose)
+    outcome = answered(asked, runtime._replace(format=form), None, purpose)
     if outcome.failure is not None:
         raise outcome.failure
     value: object = json.loads(outcome.answer)

@@ -4,7 +4,7 @@ from _thread import allocate_lock
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gptkit.core.chat import Charge, Reply, Request, Usage
+from gptkit.core.chat import Charge, ChatRequest, Reply, Usage
 from gptkit.core.errors import BadConfiguration, OverBudget
 from gptkit.core.tokens import estimate
 
@@ -15,7 +15,7 @@ ANSWER = 4096
 """Tokens that are left free for an answer whose limit is not set."""
 
 
-class Room(float):
+class Reservation(float):
     """What was set aside for a request: US dollars, and the `tokens` that its answer is expected to have."""
 
     tokens = 0
@@ -89,13 +89,13 @@ class Budget:
         """US dollars that were charged, as far as prices are known."""
         return self._spent
 
-    def reserve(self, request: Request, count: int = 1) -> Room:
+    def reserve(self, request: ChatRequest, count: int = 1) -> Reservation:
         """Room for a request, or OverBudget; `count` is two where the try before it may be billed too.
 
         Returns what `charge` takes back.
         """
         length = self._length(request)
-        room = Room(self._estimated(request, length) if self.caps else 0.0)
+        room = Reservation(self._estimated(request, length) if self.caps else 0.0)
         room.tokens = length if self.tokens is not None else 0
         with self._lock:
             self._check(room)
@@ -110,9 +110,9 @@ class Budget:
     def confirm(self) -> None:
         """OverBudget where what was set aside no longer fits, because answers cost more than expected."""
         with self._lock:
-            self._check(Room())
+            self._check(Reservation())
 
-    def _check(self, room: Room) -> None:
+    def _check(self, room: Reservation) -> None:
         if self.tokens is not None and self._answered + self._expected + room.tokens > self.tokens:
             raise OverBudget(f"the budget of {self.tokens} tokens is used up")
         for cap in self.caps:
@@ -127,8 +127,8 @@ class Budget:
 
     def charge(
         self,
-        request: Request,
-        reserved: Room,
+        request: ChatRequest,
+        reserved: Reservation,
         reply: Reply,
         doubtful: bool,
         started: float,
@@ -161,16 +161,16 @@ class Budget:
             self.charges.append(charge)
         return charge
 
-    def _measured(self, request: Request) -> int:
+    def _measured(self, request: ChatRequest) -> int:
         return estimate(request.text) if self.as_long or self.tokens is not None else 0
 
-    def _length(self, request: Request) -> int:
+    def _length(self, request: ChatRequest) -> int:
         """Expected tokens of an answer."""
         measured = self._measured(request)
         with self._lock:
             return measured * max(self._answered, self._texts) // self._texts if self._texts else measured
 
-    def _estimated(self, request: Request, expected: int) -> float:
+    def _estimated(self, request: ChatRequest, expected: int) -> float:
         limits = [request.parameters.get(name) for name in LIMIT_NAMES]
         most = next((limit for limit in limits if isinstance(limit, int)), expected if self.as_long else 0)
         cost = self._price(request.model, prompt_tokens(request), most)
@@ -182,14 +182,14 @@ class Budget:
         return cost
 
 
-class Share(Budget):
+class WorkerBudget(Budget):
     """What one of several workers spends of a budget: the caps are those of all, the charges its own."""
 
     def __init__(self, whole: Budget) -> None:
         super().__init__(whole.requests, whole.caps, clock=whole.clock)
         self._whole = whole
 
-    def reserve(self, request: Request, count: int = 1) -> Room:
+    def reserve(self, request: ChatRequest, count: int = 1) -> Reservation:
         return self._whole.reserve(request, count)
 
     def confirm(self) -> None:
@@ -197,8 +197,8 @@ class Share(Budget):
 
     def charge(
         self,
-        request: Request,
-        reserved: Room,
+        request: ChatRequest,
+        reserved: Reservation,
         reply: Reply,
         doubtful: bool,
         started: float,
@@ -210,7 +210,7 @@ class Share(Budget):
         return charge
 
 
-def prompt_tokens(request: Request) -> int:
+def prompt_tokens(request: ChatRequest) -> int:
     """The estimated tokens of a request: its messages with what the chat format adds to each."""
     return sum(estimate(message.content) + 4 for message in request.messages) + 3
 
@@ -221,7 +221,7 @@ def answer_room(parameters: Mapping[str, object], window: int) -> int:
     return next((limit for limit in limits if isinstance(limit, int)), min(ANSWER, window // 4))
 
 
-def _guess(request: Request, reply: Reply, doubtful: bool) -> Usage | None:
+def _guess(request: ChatRequest, reply: Reply, doubtful: bool) -> Usage | None:
     answered = bool(reply.text or reply.refusal or reply.reasoning or reply.reason)
     if not answered and not doubtful:
         return None

@@ -3,18 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gptkit.core.chat import Event, Request, Sink
+from gptkit.core.chat import ChatRequest, Event, Sink
 from gptkit.core.errors import InternalFault
 from gptkit.core.yaml_tree import Problem
 from gptkit.exchange.ask import answered
-from gptkit.exchange.invocation import Invocation, Means, Outcome, request
+from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import Node
 
 
-Run = Callable[[Invocation, Means, Sink | None], Outcome]
+Run = Callable[[Invocation, Runtime, Sink | None], Outcome]
 Prepare = Callable[[Invocation, Mapping[str, object]], Invocation]
 """Takes the stores of capabilities by their keys."""
 
@@ -112,7 +112,11 @@ def prepared(invocation: Invocation, stores: Mapping[str, object], known: Sequen
 
 
 def run(
-    invocation: Invocation, sent: Request, means: Means, sink: Sink | None, known: Sequence[Capability]
+    invocation: Invocation,
+    sent: ChatRequest,
+    runtime: Runtime,
+    sink: Sink | None,
+    known: Sequence[Capability],
 ) -> Outcome:
     """Run the capability of the template that takes the place of the exchange, else the exchange.
 
@@ -120,18 +124,24 @@ def run(
     """
     for capability in known:
         if capability.run is not None and capability.key in invocation.template.capabilities:
-            return capability.run(invocation, means, sink)
-    return answered(sent, means, sink, exact=invocation.exact)
+            return capability.run(invocation, runtime, sink)
+    return answered(sent, runtime, sink, exact=invocation.exact)
 
 
-def first_request(invocation: Invocation, means: Means, known: Sequence[Capability]) -> Request:
-    """What `run` would send first. Nothing is sent: the means need no provider of their own."""
+def first_request(invocation: Invocation, runtime: Runtime, known: Sequence[Capability]) -> ChatRequest:
+    """What `run` would send first. Nothing is sent: `runtime` needs no provider of its own."""
 
-    def stop(request: Request) -> Iterator[Event]:
+    def stop(request: ChatRequest) -> Iterator[Event]:
         raise _Asked(request)
 
     try:
-        run(invocation, request(invocation, means.format), means._replace(provider=stop), None, known)
+        run(
+            invocation,
+            build_request(invocation, runtime.format),
+            runtime._replace(provider=stop),
+            None,
+            known,
+        )
     except _Asked as asked:
         return asked.request
     raise InternalFault("dry run: nothing was asked")
@@ -140,6 +150,6 @@ def first_request(invocation: Invocation, means: Means, known: Sequence[Capabili
 class _Asked(BaseException):
     """Ends a rehearsal; nobody on the way takes it for a failure."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: ChatRequest) -> None:
         super().__init__()
         self.request = request

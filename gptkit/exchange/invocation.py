@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from gptkit.core.chat import Message, OutputFormat, Provider, Reply, Request
+from gptkit.core.chat import ChatRequest, Message, OutputFormat, Provider, Reply
 from gptkit.core.errors import GptkitError, NoInput
 from gptkit.exchange.budget import Budget
 from gptkit.templates.render import messages
@@ -22,13 +22,13 @@ SUMMARY = (
 class Invocation(NamedTuple):
     """One call of a prompt command: its template with everything the user gave.
 
-    `text` is what is worked on, `wanted` what the user wants with it (the template's `request`).
+    `text` is what is worked on, `request` what the user wants done with it.
     """
 
     template: Template
     model: str
     text: str = ""
-    wanted: str = ""
+    request: str = ""
     files: tuple[tuple[str, str], ...] = ()
     values: Mapping[str, Value] = {}
     parameters: Mapping[str, object] = {}
@@ -77,7 +77,7 @@ class Outcome(NamedTuple):
     """What `--json` says beside the answer."""
 
 
-class Means(NamedTuple):
+class Runtime(NamedTuple):
     """The parts of the program that an engine works with."""
 
     provider: Provider
@@ -103,16 +103,16 @@ class Means(NamedTuple):
     """Told that an answer is in the memory, or given up: it is no longer lost if the process dies."""
 
 
-def request(invocation: Invocation, format_: OutputFormat) -> Request:
+def build_request(invocation: Invocation, format_: OutputFormat) -> ChatRequest:
     """The request that an invocation sends. Raises NoInput when nothing is left to say."""
     template = invocation.template
-    sent = _with_turns(rendered(invocation), invocation)
+    sent = _with_turns(render_messages(invocation), invocation)
     if not sent:
         raise NoInput(f"'{template.name}' has nothing to send without input")
     asked = {**format_.parameters, **template.parameters}
     typed = frozenset(invocation.parameters) - invocation.droppable
     parameters = _with_one_twin({**asked, **invocation.parameters}, typed, frozenset(asked))
-    return Request(
+    return ChatRequest(
         model=invocation.model,
         messages=sent,
         parameters=parameters,
@@ -122,11 +122,11 @@ def request(invocation: Invocation, format_: OutputFormat) -> Request:
     )
 
 
-def rendered(invocation: Invocation) -> tuple[Message, ...]:
+def render_messages(invocation: Invocation) -> tuple[Message, ...]:
     """The messages of the template itself."""
     given = {
         "text": invocation.text,
-        "request": invocation.wanted,
+        "request": invocation.request,
         "files": [{"name": name, "text": text} for name, text in invocation.files],
         **invocation.extras,
     }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-from gptkit.core.chat import Event, Finished, Reasoning, Refusal, Reply, Request, Sink, Text
+from gptkit.core.chat import ChatRequest, Event, Finished, Reasoning, Refusal, Reply, Sink, Text
 from gptkit.core.errors import GptkitError, Incomplete, OverBudget, ProtocolFault, Refused, TryAgain
 from gptkit.core.sanitize import one_line
-from gptkit.exchange.budget import Room
-from gptkit.exchange.invocation import TWINS, Means, Outcome
+from gptkit.exchange.budget import Reservation
+from gptkit.exchange.invocation import TWINS, Outcome, Runtime
 
 
 def verdict(reply: Reply) -> GptkitError | None:
@@ -54,16 +54,16 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 20.0
 
 
-def exchange(request: Request, means: Means, sink: Sink | None, purpose: str = "answer") -> Outcome:
+def exchange(request: ChatRequest, runtime: Runtime, sink: Sink | None, purpose: str = "answer") -> Outcome:
     """Send a request until its answer is whole or no further try is due.
 
     Text that went to a sink was seen by the user, so nothing is tried again after it; without a
     sink whole answers are awaited and a broken one is asked for again. A failure before any text
     is raised; one after some text is in the outcome together with the longest text that came.
     """
-    course = _Course(means, purpose)
-    request = without_rejected(request, means)
-    reserved = means.budget.reserve(request)
+    course = _Course(runtime, purpose)
+    request = without_rejected(request, runtime)
+    reserved = runtime.budget.reserve(request)
     while True:
         reply, failure = course.attempt(request, sink, reserved)
         if failure is None:
@@ -74,7 +74,7 @@ def exchange(request: Request, means: Means, sink: Sink | None, purpose: str = "
         if pause is None:
             return course.ended(failure)
         try:
-            reserved = means.budget.reserve(adjusted or request, 2 if failure.billed else 1)
+            reserved = runtime.budget.reserve(adjusted or request, 2 if failure.billed else 1)
         except OverBudget as over:
             over.message += f"; the last request failed: {failure.message}"
             return course.ended(over)
@@ -87,10 +87,10 @@ def exchange(request: Request, means: Means, sink: Sink | None, purpose: str = "
 class _Course:
     """What has happened to one request so far."""
 
-    def __init__(self, means: Means, purpose: str) -> None:
-        self._means = means
+    def __init__(self, runtime: Runtime, purpose: str) -> None:
+        self._runtime = runtime
         self._purpose = purpose
-        self._start = means.now()
+        self._start = runtime.now()
         self._sent = 0
         self._tries = 0
         self._waited = 0.0
@@ -98,15 +98,15 @@ class _Course:
         self._best: Outcome | None = None
 
     def attempt(
-        self, request: Request, sink: Sink | None, reserved: Room
+        self, request: ChatRequest, sink: Sink | None, reserved: Reservation
     ) -> tuple[Reply, GptkitError | None]:
         """Send it once. What it rejected before is remembered as soon as it works without it."""
         self._sent += 1
         self._tries += 1
-        collected = _Collected(self._means.now, self._start, self._sent)
-        budget, started, doubtful = self._means.budget, self._means.budget.clock(), True
+        collected = _Collected(self._runtime.now, self._start, self._sent)
+        budget, started, doubtful = self._runtime.budget, self._runtime.budget.clock(), True
         try:
-            failure = _send(request, self._means, sink, collected)
+            failure = _send(request, self._runtime, sink, collected)
             doubtful = failure is not None and failure.billed
         finally:  # what a signal cuts short is paid for as well
             reply = collected.reply()
@@ -114,16 +114,16 @@ class _Course:
         failure = failure or verdict(reply)
         if failure is None or reply.text:
             for name in self._rejected:
-                self._means.rejections.add(request.model, name)
+                self._runtime.rejections.add(request.model, name)
             self._rejected = []
         if failure is not None and len(reply.text) > len(self._best.answer if self._best else ""):
             self._best = Outcome(reply, reply.text, failure)
         return reply, failure
 
-    def adjusted(self, request: Request, failure: GptkitError) -> Request | None:
+    def adjusted(self, request: ChatRequest, failure: GptkitError) -> ChatRequest | None:
         """The request without the parameter that the model rejected, or with its other name."""
         name = failure.parameter
-        known = self._means.rejections.names(request.model) | frozenset(self._rejected)
+        known = self._runtime.rejections.names(request.model) | frozenset(self._rejected)
         if name not in request.parameters:
             return None
         changed = _changed(request, name, known)
@@ -135,16 +135,16 @@ class _Course:
         how = (
             f"as '{twin}'" if twin in changed.parameters and twin not in request.parameters else "without it"
         )
-        self._means.notice(f"'{request.model}' does not take '{name}'; asked again {how}")
+        self._runtime.notice(f"'{request.model}' does not take '{name}'; asked again {how}")
         return changed
 
     def pause(self, failure: GptkitError) -> float | None:
         """Seconds until the next try; None when there is none. What the server asks for is a minimum."""
-        policy = self._means.policy
+        policy = self._runtime.policy
         if self._tries >= min(failure.tries, policy.attempts):
             return None
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (self._tries - 1))
-        pause = max(self._means.random() * longest, failure.wait or 0.0)
+        pause = max(self._runtime.random() * longest, failure.wait or 0.0)
         if self._waited + pause <= policy.wait:
             return pause
         if failure.wait:
@@ -153,8 +153,8 @@ class _Course:
 
     def wait(self, failure: GptkitError, pause: float) -> None:
         twice = ", counted twice" if failure.billed else ""
-        self._means.notice(f"{failure.message}; next try in {pause:.1f} s{twice}")
-        self._means.sleep(pause)
+        self._runtime.notice(f"{failure.message}; next try in {pause:.1f} s{twice}")
+        self._runtime.sleep(pause)
         self._waited += pause
 
     def ended(self, failure: GptkitError) -> Outcome:
@@ -169,10 +169,12 @@ class _Course:
         return Outcome(best.reply._replace(attempts=self._sent), best.answer, failure)
 
 
-def _send(request: Request, means: Means, sink: Sink | None, collected: _Collected) -> GptkitError | None:
+def _send(
+    request: ChatRequest, runtime: Runtime, sink: Sink | None, collected: _Collected
+) -> GptkitError | None:
     """A failure of the provider is returned; one of the sink is none of its, and ends the request."""
     try:
-        events = means.provider(request)
+        events = runtime.provider(request)
     except GptkitError as error:
         return error
     try:
@@ -191,17 +193,17 @@ def _send(request: Request, means: Means, sink: Sink | None, collected: _Collect
             events.close()
 
 
-def without_rejected(request: Request, means: Means) -> Request:
+def without_rejected(request: ChatRequest, runtime: Runtime) -> ChatRequest:
     """What is remembered of the model, applied before the first try."""
     if not request.parameters:
         return request
-    known = means.rejections.names(request.model)
+    known = runtime.rejections.names(request.model)
     for name in sorted(known & frozenset(request.parameters)):
         request = _changed(request, name, known)
     return request
 
 
-def _changed(request: Request, name: str, known: frozenset[str]) -> Request:
+def _changed(request: ChatRequest, name: str, known: frozenset[str]) -> ChatRequest:
     """Under its other name where there is one to try, else without it unless the user typed it."""
     parameters = dict(request.parameters)
     droppable = request.droppable - {name}

@@ -111,7 +111,7 @@ class Summary(NamedTuple):
     """What stands for the turns up to and with `upto` when a request would be too long."""
 
     id: int
-    upto: int
+    last_turn: int
     text: str
     model: str
     created: float

@@ -12,7 +12,7 @@ from gptkit.jobs.missing import newly
 from gptkit.jobs.request import in_one_piece
 
 if TYPE_CHECKING:
-    from gptkit.core.chat import OutputFormat, Request
+    from gptkit.core.chat import ChatRequest, OutputFormat
     from gptkit.jobs.job import Job
     from gptkit.jobs.missing import Lacking
     from gptkit.services import Services
@@ -79,7 +79,7 @@ class _Count:
     def __init__(self, job: Job, awaited: Callable[[bytes], object], is_merged: bool) -> None:
         self.told = dict.fromkeys(("pieces", "unchanged", "in_memory", "in_batch", "repeated"), 0)
         self.sizes: list[int] = []
-        self.first: Request | None = None
+        self.first: ChatRequest | None = None
         self.requests = 0
         self._prompt = self._text = 0
         self._awaited = awaited

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from gptkit.core.chat import OutputFormat, Request
+from gptkit.core.chat import ChatRequest, OutputFormat
 from gptkit.core.errors import CannotWrite
 from gptkit.jobs.job import Job, about
 from gptkit.jobs.piece import DEEPEST
@@ -24,7 +24,7 @@ class Lacking(NamedTuple):
 
     key: bytes
     piece: Piece
-    request: Callable[[], Request]
+    request: Callable[[], ChatRequest]
 
 
 def lacking_pieces(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Iterator[Lacking]:
@@ -60,7 +60,7 @@ def newly(job: Job) -> Callable[[bytes], bool]:
     return is_new if job.memory is not None and not job.fresh else lambda _: True
 
 
-def _request(job: Job, piece: Piece, around: Surroundings, form: OutputFormat) -> Request:
+def _request(job: Job, piece: Piece, around: Surroundings, form: OutputFormat) -> ChatRequest:
     return asked(job, piece, around, in_one_piece(job, piece.text, form))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gptkit.core.chat import Request
+from gptkit.core.chat import ChatRequest
 from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
 from gptkit.exchange.ask import answered
-from gptkit.exchange.invocation import Means
+from gptkit.exchange.invocation import Runtime
 from gptkit.jobs.job import Done, How, Job, Memory, about
 from gptkit.jobs.request import Surroundings, again, asked, in_one_piece, key
 from gptkit.text.checks.common import line_finder
@@ -19,30 +19,30 @@ DEEPEST = 6
 """How often a piece is halved at most where its answer does not fit; a defective one is halved once."""
 
 
-def done(job: Job, piece: Piece, around: Surroundings, means: Means) -> Done:
+def done(job: Job, piece: Piece, around: Surroundings, runtime: Runtime) -> Done:
     """What is written for a piece. Raises the GptkitError that ends the whole job, as a dead key does."""
     if not piece.text:
         return Done(piece, piece.source, "through")
-    return _Course(job, around, means).done(piece, 0)
+    return _Course(job, around, runtime).done(piece, 0)
 
 
 class _Course:
-    def __init__(self, job: Job, around: Surroundings, means: Means) -> None:
+    def __init__(self, job: Job, around: Surroundings, runtime: Runtime) -> None:
         self._job = job
         self._around = around
-        self._means = means
+        self._runtime = runtime
 
     def done(self, piece: Piece, depth: int) -> Done:
         if not piece.text:
             return Done(piece, piece.source, "through")
         memory = self._job.memory
-        plain = in_one_piece(self._job, piece.text, self._means.format)
+        plain = in_one_piece(self._job, piece.text, self._runtime.format)
         name = key(self._job, piece, plain)
         if memory is None:
             return self._asked(piece, depth, name, plain)
         if found := self._remembered(memory, piece, depth, name):
             return found
-        with memory.claim(name, self._means.sleep):
+        with memory.claim(name, self._runtime.sleep):
             return self._remembered(memory, piece, depth, name) or self._asked(piece, depth, name, plain)
 
     def _remembered(self, memory: Memory, piece: Piece, depth: int, name: bytes) -> Done | None:
@@ -56,7 +56,7 @@ class _Course:
             return None  # another tool's, or proved by the rules of an older version
         return Done(piece, self._job.format.rebuilt(piece, held.answer), "memory", findings)
 
-    def _asked(self, piece: Piece, depth: int, name: bytes, plain: Request) -> Done:
+    def _asked(self, piece: Piece, depth: int, name: bytes, plain: ChatRequest) -> Done:
         request = asked(self._job, piece, self._around, plain)
         try:
             answer = self._answer(request)
@@ -74,7 +74,7 @@ class _Course:
         return done
 
     def _better(
-        self, piece: Piece, request: Request, answer: str, findings: tuple[Finding, ...]
+        self, piece: Piece, request: ChatRequest, answer: str, findings: tuple[Finding, ...]
     ) -> tuple[str, tuple[Finding, ...]]:
         """What comes when the piece is asked for once more, with what has to be better, if it is no worse."""
         wanting = [finding for finding in findings if finding.level != "doubtful"]
@@ -112,8 +112,8 @@ class _Course:
         )
         return Done(piece, text, how, found or (() if whole else findings))
 
-    def _answer(self, request: Request) -> str:
-        outcome = answered(request, self._means, None)
+    def _answer(self, request: ChatRequest) -> str:
+        outcome = answered(request, self._runtime, None)
         if outcome.failure is not None:
             raise outcome.failure
         return outcome.answer
@@ -132,7 +132,7 @@ class _Course:
     def _keep(self, name: bytes, piece: Piece, held: Held) -> None:
         if self._job.memory is not None:
             self._job.memory.put(name, piece.text, held, about(self._job))
-        self._means.kept()
+        self._runtime.kept()
 
 
 def _is_of_use(findings: tuple[Finding, ...]) -> bool:

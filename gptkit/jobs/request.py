@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.core.chat import Message, OutputFormat, Request
-from gptkit.exchange.invocation import request
+from gptkit.core.chat import ChatRequest, Message, OutputFormat
+from gptkit.exchange.invocation import build_request
 from gptkit.jobs.job import Job
 from gptkit.text.glossary import Term
 from gptkit.text.pieces import Finding, Piece
@@ -43,7 +43,7 @@ class Surroundings(NamedTuple):
     settled: tuple[tuple[str, str], ...] = ()
 
 
-def asked(job: Job, piece: Piece, around: Surroundings, plain: Request) -> Request:
+def asked(job: Job, piece: Piece, around: Surroundings, plain: ChatRequest) -> ChatRequest:
     """What is sent for a piece: the prompt's own request for it, and what it has to know of the rest."""
     terms = job.glossary.terms_in(piece.text) if job.glossary else ()
     told = PART
@@ -54,14 +54,14 @@ def asked(job: Job, piece: Piece, around: Surroundings, plain: Request) -> Reque
     return with_rules(plain, told)
 
 
-def in_one_piece(job: Job, text: str, form: OutputFormat) -> Request:
+def in_one_piece(job: Job, text: str, form: OutputFormat) -> ChatRequest:
     """The prompt's own request for a text, whose answer is awaited and not shown as it comes."""
     invocation = job.invocation
     parameters = {name: one for name, one in invocation.parameters.items() if name != "stream_options"}
-    return request(invocation._replace(text=text, stream=False, parameters=parameters), form)
+    return build_request(invocation._replace(text=text, stream=False, parameters=parameters), form)
 
 
-def with_rules(sent: Request, told: str) -> Request:
+def with_rules(sent: ChatRequest, told: str) -> ChatRequest:
     """The request with more said in its system message."""
     first, *rest = sent.messages
     if first.role == "system":
@@ -69,7 +69,7 @@ def with_rules(sent: Request, told: str) -> Request:
     return sent._replace(messages=(Message("system", told), *sent.messages))
 
 
-def again(first: Request, answer: str, findings: Sequence[Finding]) -> Request:
+def again(first: ChatRequest, answer: str, findings: Sequence[Finding]) -> ChatRequest:
     """The same piece once more, with what was wrong with its answer."""
     wrong = "\n".join(f"- {finding.message}" for finding in findings[:20])
     wanted = f"That answer cannot be used:\n{wrong}\nGive the whole part again, corrected, and nothing else."
@@ -77,7 +77,7 @@ def again(first: Request, answer: str, findings: Sequence[Finding]) -> Request:
     return first._replace(messages=(*first.messages, *turns))
 
 
-def key(job: Job, piece: Piece, plain: Request) -> bytes:
+def key(job: Job, piece: Piece, plain: ChatRequest) -> bytes:
     """What an accepted answer is found again by: everything that it depends on, but not its place.
 
     Of one text of a catalog there is another translation for another plural form or context.
@@ -86,7 +86,7 @@ def key(job: Job, piece: Piece, plain: Request) -> bytes:
     return key_of(job, plain, json.dumps(notes) if any(notes) else "")
 
 
-def key_of(job: Job, sent: Request, step: str = "") -> bytes:
+def key_of(job: Job, sent: ChatRequest, step: str = "") -> bytes:
     """The key of a prompt's own request; `step` tells apart what else is asked for with the same text."""
     terms = job.glossary.terms_in(sent.text) if job.glossary else ()
     parts = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.core.errors import BadConfiguration, DataFault, UsageFault
 from gptkit.core.yaml_tree import nearest
 from gptkit.encodings.stream import lines
-from gptkit.exchange.invocation import Invocation, Means, Policy
+from gptkit.exchange.invocation import Invocation, Policy, Runtime
 from gptkit.jobs.consent import share_of_price
 from gptkit.jobs.job import Job, Memory
 from gptkit.jobs.memory.store import memory as memory_of
@@ -98,11 +98,11 @@ def working(services: Services, template: Template, shared: SharedOptions, *, is
     return made
 
 
-def patient_means(services: Services, conversation: Conversation, invocation: Invocation) -> Means:
+def patient_means(services: Services, conversation: Conversation, invocation: Invocation) -> Runtime:
     form = services.format(invocation.template)
     verbose = conversation.how.verbose
-    means = services.means(form, invocation.model, conversation.budget, verbose, patient=True)
-    return means._replace(policy=Policy(means.policy.attempts, max(means.policy.wait, WAIT)))
+    runtime = services.runtime(form, invocation.model, conversation.budget, verbose, patient=True)
+    return runtime._replace(policy=Policy(runtime.policy.attempts, max(runtime.policy.wait, WAIT)))
 
 
 def own_values(invocation: Invocation) -> Mapping[str, Value]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from threading import Condition, RLock, Thread, get_ident
 from typing import Generic, TypeVar
 
-from gptkit.core.chat import Event, Provider, Request
+from gptkit.core.chat import ChatRequest, Event, Provider
 from gptkit.core.errors import GptkitError, NoPermission, OverBudget, RateLimited, TryAgain, Unavailable
-from gptkit.exchange.invocation import Means
+from gptkit.exchange.invocation import Runtime
 from gptkit.exchange.retry import LONGEST_PAUSE
 
 PAUSE = 1.0
@@ -123,7 +123,7 @@ def gated(provider: Provider, gate: Gate, now: Callable[[], float], confirm: Cal
     While one waited others were answered: `confirm` raises what is now against sending.
     """
 
-    def send(request: Request) -> Iterator[Event]:
+    def send(request: ChatRequest) -> Iterator[Event]:
         gate.enter()
         sent = now()
         try:
@@ -160,16 +160,16 @@ class Workshop(Generic[Item, Result]):
     """`work` is done in threads; the caller's thread hands on. `workers` of them at once have a
     request under way, or an answer that is not yet kept; half as many more make the next ones ready.
 
-    The means that `work` gets send no more than the server can take, and end with the workshop.
+    The runtime that `work` gets sends no more than the server can take, and ends with the workshop.
     """
 
-    def __init__(self, work: Callable[[Item, Means], Result], workers: int, means: Means) -> None:
+    def __init__(self, work: Callable[[Item, Runtime], Result], workers: int, runtime: Runtime) -> None:
         self._do = work
         self._workers = workers
         self._most = workers + workers // 2
-        self._gate = Gate(workers, means.now)
-        provider = gated(means.provider, self._gate, means.now, means.budget.confirm)
-        self._means = means._replace(provider=provider, sleep=self._gate.sleep, kept=self._gate.leave)
+        self._gate = Gate(workers, runtime.now)
+        provider = gated(runtime.provider, self._gate, runtime.now, runtime.budget.confirm)
+        self._runtime = runtime._replace(provider=provider, sleep=self._gate.sleep, kept=self._gate.leave)
         self._waiting: deque[_Task[Item, Result]] = deque()
         self._changed = Condition()
         self._failure: BaseException | None = None
@@ -262,7 +262,7 @@ class Workshop(Generic[Item, Result]):
             try:
                 if task.failures:
                     self._gate.sleep(min(LONGEST_PAUSE, float(task.failures)))
-                task.results.append(self._do(task.item, self._means))
+                task.results.append(self._do(task.item, self._runtime))
             except Abandoned:
                 pass
             except TryAgain as error:
@@ -280,7 +280,7 @@ class Workshop(Generic[Item, Result]):
         task.failures += 1
         with self._changed:
             heard = self._gate.heard
-            hopeful = task.failures < UNHEARD if heard is None else self._means.now() - heard < PATIENCE
+            hopeful = task.failures < UNHEARD if heard is None else self._runtime.now() - heard < PATIENCE
             if hopeful and not self._closed:
                 self._waiting.appendleft(task)
                 self._changed.notify()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from gptkit.core.chat import Endpoint, Finished, Reasoning, Refusal, Reply, Request, Text
+from gptkit.core.chat import ChatRequest, Endpoint, Finished, Reasoning, Refusal, Reply, Text
 from gptkit.core.errors import CannotWrite, DataFault, GptkitError, InternalFault, ProtocolFault, TryAgain
 from gptkit.core.sanitize import one_line
 from gptkit.provider.exchange import Exchange
@@ -145,7 +145,7 @@ class Batches:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    def line(self, custom_id: str, request: Request) -> bytes:
+    def line(self, custom_id: str, request: ChatRequest) -> bytes:
         return request_line(custom_id, request)
 
     def upload(self, name: str, lines: Iterable[bytes]) -> str:
@@ -240,7 +240,7 @@ class Batches:
         return exchange
 
 
-def request_line(custom_id: str, request: Request) -> bytes:
+def request_line(custom_id: str, request: ChatRequest) -> bytes:
     """One line of an input file."""
     line = {"custom_id": custom_id, "method": "POST", "url": PATH, "body": request.body()}
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from gptkit.core.chat import Endpoint, Event, Provider, Request, Text
+from gptkit.core.chat import ChatRequest, Endpoint, Event, Provider, Text
 from gptkit.core.errors import GptkitError, ProtocolFault, Stopped
 from gptkit.core.tokens import estimate
 from gptkit.provider.connection import Idle
@@ -24,7 +24,7 @@ def provider(endpoint: Endpoint) -> Provider:
     """
     idle = Idle()
 
-    def send(request: Request) -> Iterator[Event]:
+    def send(request: ChatRequest) -> Iterator[Event]:
         exchange, request = _exchange(endpoint, request)
         exchange.idle = idle
         try:
@@ -66,7 +66,7 @@ def model_names(endpoint: Endpoint) -> list[str]:
     return sorted({name for name in names if isinstance(name, str)})
 
 
-def _exchange(endpoint: Endpoint, request: Request) -> tuple[Exchange, Request]:
+def _exchange(endpoint: Endpoint, request: ChatRequest) -> tuple[Exchange, ChatRequest]:
     if request.model.startswith("local:"):
         from gptkit.provider.local import local
 
@@ -75,7 +75,7 @@ def _exchange(endpoint: Endpoint, request: Request) -> tuple[Exchange, Request]:
     return Exchange(place, "/chat/completions", request), request
 
 
-def _events(exchange: Exchange, request: Request) -> Iterator[Event]:
+def _events(exchange: Exchange, request: ChatRequest) -> Iterator[Event]:
     """The request first, what reads the answer afterwards: it loads while the server is thinking."""
     if exchange.endpoint.proxy:
         from gptkit.provider.sdk_transport import completion
@@ -91,7 +91,7 @@ def _events(exchange: Exchange, request: Request) -> Iterator[Event]:
     yield from events(values, exchange)
 
 
-def _answer(exchange: Exchange, request: Request) -> Callable[[], Answer]:
+def _answer(exchange: Exchange, request: ChatRequest) -> Callable[[], Answer]:
     if request.model == "echo":
         return echo(request)
     return send_directly(exchange)
@@ -109,7 +109,7 @@ def _failure(error: Exception, exchange: Exchange) -> GptkitError:
 _PIECES = 200
 
 
-def echo(request: Request) -> Callable[[], Answer]:
+def echo(request: ChatRequest) -> Callable[[], Answer]:
     """Answers as a server would, streamed or not, with the input itself where that is known."""
     users = (message.content for message in reversed(request.messages) if message.role == "user")
     said = request.text or next(users, "")

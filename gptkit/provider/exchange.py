@@ -5,7 +5,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from gptkit.core.chat import Deadlines, Endpoint, Request
+from gptkit.core.chat import ChatRequest, Deadlines, Endpoint
 from gptkit.core.sanitize import one_line
 from gptkit.provider.request import Outgoing, Target, message, target
 
@@ -44,7 +44,7 @@ class Exchange:
     what is `billable` may be billed.
     """
 
-    def __init__(self, endpoint: Endpoint, path: str, request: Request | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, path: str, request: ChatRequest | None = None) -> None:
         self.endpoint = endpoint
         self.place: Target = target(endpoint.base_url)
         body = request.body() if request else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from gptkit.core.chat import Deadlines, Endpoint, Request
+from gptkit.core.chat import ChatRequest, Deadlines, Endpoint
 from gptkit.core.errors import BadConfiguration, CannotRead, DataFault, NoInput
 from gptkit.provider.exchange import Exchange
 
@@ -23,7 +23,7 @@ _PATIENCE = 86_400.0
 _LOADING = Lock()
 
 
-def local(request: Request) -> tuple[Exchange, Request]:
+def local(request: ChatRequest) -> tuple[Exchange, ChatRequest]:
     """The exchange with the model named in the request, once that is loaded, and what to ask it.
 
     Raises NoInput for a missing file and BadConfiguration without the extra, before anything loads.

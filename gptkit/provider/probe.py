@@ -9,7 +9,7 @@ from time import monotonic, perf_counter
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from gptkit.core.chat import Endpoint, Finished, Message, Request
+from gptkit.core.chat import ChatRequest, Endpoint, Finished, Message
 from gptkit.core.errors import GptkitError, NoPermission, Unavailable
 from gptkit.provider.client import model_names, provider
 from gptkit.provider.connection import Address, addresses, connected, secured, trust
@@ -141,7 +141,7 @@ class _Walk:
 
     def _first_token(self) -> str:
         """Without a limit, which models name differently: the connection is closed at the first token."""
-        asked = Request(self._model, (Message("user", "Say: yes"),), text="yes")
+        asked = ChatRequest(self._model, (Message("user", "Say: yes"),), text="yes")
         first = next(provider(self._endpoint)(asked), None)
         if isinstance(first, Finished):
             return f"none: finished with '{first.reason}'"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from gptkit.core.chat import Request
+from gptkit.core.chat import ChatRequest
 from gptkit.core.errors import BadConfiguration, GptkitError, InternalFault, ProtocolFault
 from gptkit.provider import request as address
 from gptkit.provider import response
@@ -177,7 +177,7 @@ _ABOUT = ("Accept", "Content-Type", "Content-Length")
 """Headers that describe the SDK's own body and what it can read; all others are gptkit's."""
 
 
-def completion(exchange: Exchange, request: Request) -> Iterator[object]:
+def completion(exchange: Exchange, request: ChatRequest) -> Iterator[object]:
     """The JSON values of a chat answer, as they arrive; raises whatever goes wrong as it is."""
     sdk = client(exchange, Transfer(exchange))
     from openai import Stream

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.chat import OutputFormat, Reasoning, Reply, Request, Sink, Text
+from gptkit.core.chat import ChatRequest, OutputFormat, Reasoning, Reply, Sink, Text
 from gptkit.core.errors import CannotWrite, GptkitError, ProtocolFault, UsageFault
 from gptkit.core.files import is_planted, replace_name, same_file, write_atomic
 from gptkit.core.redact import Redaction
@@ -191,7 +191,7 @@ def show(
 
 
 def show_request(
-    terminal: Terminal, how: Showing, request: Request, url: str, invocation: Invocation
+    terminal: Terminal, how: Showing, request: ChatRequest, url: str, invocation: Invocation
 ) -> None:
     """What `--dry-run` prints."""
     from gptkit.core.tokens import estimate

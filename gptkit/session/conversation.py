@@ -13,7 +13,7 @@ from gptkit.core.errors import GptkitError, TooLong, TryAgain, UsageFault
 from gptkit.core.yaml_tree import typed
 from gptkit.exchange.budget import answer_room, prompt_tokens
 from gptkit.exchange.capability import first_request, prepared, run
-from gptkit.exchange.invocation import Invocation, Means, Outcome, request
+from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.session import answer
 from gptkit.session.answer import Showing
@@ -22,9 +22,9 @@ from gptkit.session.record import Record, opening
 from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
-    from gptkit.core.chat import Request
+    from gptkit.core.chat import ChatRequest
     from gptkit.exchange.capability import Greeting
-    from gptkit.exchange.context import Past
+    from gptkit.exchange.context import PastTurn
     from gptkit.history.model import Opening, Session, Summary, Turn
     from gptkit.history.store import Store
     from gptkit.services import Services
@@ -48,7 +48,7 @@ def invocation(
         template=template,
         model=model,
         text=given.text,
-        wanted=given.wanted,
+        request=given.wanted,
         files=given.files,
         values=given.values,
         parameters={**settled, **typed_in},
@@ -113,7 +113,7 @@ class Conversation:
         self.budget = services.budget(shared.max_requests, shared.max_cost)
         self._lasting = lasting
         self.is_recorded = not shared.no_log and services.settings.boolean("log")
-        self._sent: Request | None = None
+        self._sent: ChatRequest | None = None
 
     @property
     def model(self) -> str:
@@ -130,22 +130,22 @@ class Conversation:
         """Ask, record and show. `extra` is kept with the record of the request."""
         base = self._invocation(given)
         form = self.services.format(self.template)
-        means = self.services.means(form, base.model, self.budget, self.how.verbose)
-        means = means._replace(stores=self.stores, warn=self.warn)
+        runtime = self.services.runtime(form, base.model, self.budget, self.how.verbose)
+        runtime = runtime._replace(stores=self.stores, warn=self.warn)
         with self._alone():
             parent = self._newest() if after == NEWEST else after
             parent = self._begun() if parent is None else parent
             recorded = self.is_recorded
             try:
-                return self._recorded(self._with_past(base, means, parent), means, parent, extra)
+                return self._recorded(self._with_past(base, runtime, parent), runtime, parent, extra)
             except TooLong as error:
                 if parent is None or self._sent is None:
                     raise
                 if recorded != self.is_recorded:  # the turns are in memory now, under other numbers
                     parent = next((turn.parent for turn in self.chain()), None)
                 limit = error.limit or prompt_tokens(self._sent)
-                invocation = self._with_past(base, means, parent, int(limit * SHRUNK))
-                return self._recorded(invocation, means, parent, extra)
+                invocation = self._with_past(base, runtime, parent, int(limit * SHRUNK))
+                return self._recorded(invocation, runtime, parent, extra)
 
     def greeted(self, given: Given) -> Outcome | None:
         """Where nobody has said anything yet, the greeting is the answer, shown and recorded."""
@@ -158,14 +158,14 @@ class Conversation:
         answer.show(self.services.terminal, self.how, self._invocation(given), outcome, False, facts)
         return outcome
 
-    def request(self, given: Given) -> tuple[Invocation, Request]:
+    def request(self, given: Given) -> tuple[Invocation, ChatRequest]:
         """What an exchange would send; sends nothing, so that turns that are too many are not summarised."""
         base = self._invocation(given)
         parent = self._newest()
         invocation = self._with_past(base, None, parent)
-        means = self.services.rehearsal(self.services.format(self.template))
+        runtime = self.services.rehearsal(self.services.format(self.template))
         return invocation, first_request(
-            invocation, means._replace(stores=self.stores), self.services.capabilities
+            invocation, runtime._replace(stores=self.stores), self.services.capabilities
         )
 
     def chain(self) -> Iterator[Turn]:
@@ -262,23 +262,23 @@ class Conversation:
         return self.session.head
 
     def _with_past(
-        self, base: Invocation, means: Means | None, parent: int | None, limit: int | None = None
+        self, base: Invocation, runtime: Runtime | None, parent: int | None, limit: int | None = None
     ) -> Invocation:
         """The invocation with what was said before, in at most `limit` tokens of the model's window."""
         if parent is None and self.greeting is not None:
             first = Message("assistant", self.greeting.said)
             base = base._replace(turns=(first,), notes=self.greeting.notes)
         elif parent is not None:
-            from gptkit.exchange.context import Kept, recall, summarised
+            from gptkit.exchange.context import StoredSummary, recall, summarised
 
             chain = self.store.chain(parent)
             found = self.store.summary(parent)
-            kept = Kept(found.upto, found.text) if found else None
+            kept = StoredSummary(found.last_turn, found.text) if found else None
 
             def room(wanted: int) -> int | None:
                 most = limit or self.services.window(base.model, wanted)
                 alone = prompt_tokens(
-                    request(
+                    build_request(
                         prepared(base, self.stores, self.services.capabilities),
                         self.services.format(self.template),
                     )
@@ -287,32 +287,32 @@ class Conversation:
                     return None
                 return max(most - answer_room(base.parameters, most) - alone, most // 10)
 
-            def summarise(before: str, older: Sequence[Past], most: int) -> str:
-                if means is None:
+            def summarise(before: str, older: Sequence[PastTurn], most: int) -> str:
+                if runtime is None:
                     return before
-                return summarised(before, older, most, means, base.model)
+                return summarised(before, older, most, runtime, base.model)
 
             recalled = recall(chain, kept, room, summarise)
             if recalled.fresh is not None:
                 with suppress(GptkitError):  # a full disk: it is made again the next time
-                    self.store.add_summary(recalled.fresh.upto, recalled.fresh.text, base.model)
+                    self.store.add_summary(recalled.fresh.last_turn, recalled.fresh.text, base.model)
             notes = self._kept(parent) if self.template.capabilities else {}
             base = base._replace(turns=recalled.turns, summary=recalled.summary, notes=notes)
         return prepared(base, self.stores, self.services.capabilities)
 
     def _recorded(
-        self, invocation: Invocation, means: Means, parent: int | None, extra: Mapping[str, object] | None
+        self, invocation: Invocation, runtime: Runtime, parent: int | None, extra: Mapping[str, object] | None
     ) -> Outcome:
         services, how = self.services, self.how
-        self._sent = request(invocation, means.format)
-        sink = answer.sink(services.terminal, how, means.format, services.settings.boolean("markdown"))
+        self._sent = build_request(invocation, runtime.format)
+        sink = answer.sink(services.terminal, how, runtime.format, services.settings.boolean("markdown"))
         record, charged = self.recording(invocation, self._sent, parent, extra), len(self.budget.charges)
         try:
             with record:
                 try:
-                    means = means._replace(settled=record.settle)
+                    runtime = runtime._replace(settled=record.settle)
                     heard = record.listening(sink)
-                    outcome = run(invocation, self._sent, means, heard, services.capabilities)
+                    outcome = run(invocation, self._sent, runtime, heard, services.capabilities)
                 finally:
                     if sink is not None:
                         sink.close()
@@ -333,7 +333,11 @@ class Conversation:
         return answer.Facts(*self.cost(charged), session.id if session else None)
 
     def recording(
-        self, invocation: Invocation, sent: Request, parent: int | None, extra: Mapping[str, object] | None
+        self,
+        invocation: Invocation,
+        sent: ChatRequest,
+        parent: int | None,
+        extra: Mapping[str, object] | None,
     ) -> Record:
         """The record of an exchange that is about to begin, to be entered as a context."""
         keeping = self.is_recorded or self._lasting
@@ -358,14 +362,14 @@ def carried_over(source: Store, scratch: Store, opening: Opening) -> Opening:
         summary = source.summary(opening.parent)
         for turn in source.chain(opening.parent):
             turns.append(turn)
-            if summary is not None and turn.id == summary.upto:
+            if summary is not None and turn.id == summary.last_turn:
                 break
     except GptkitError:  # what can still be read is remembered
         summary = None
     session, parent = scratch.create("", opening.prompt), None
     for turn in reversed(turns):
         parent = scratch.finish(*_repeated(turn, session.id, parent))
-        if summary is not None and turn.id == summary.upto:
+        if summary is not None and turn.id == summary.last_turn:
             scratch.add_summary(parent, summary.text, summary.model)
     return opening._replace(session=session.id, parent=parent)
 

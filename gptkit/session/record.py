@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from gptkit.core.chat import Event, Message, Request, Sink, Text
+from gptkit.core.chat import ChatRequest, Event, Message, Sink, Text
 from gptkit.core.errors import GptkitError, Refused, Stopped
 from gptkit.exchange.invocation import Invocation, Outcome
 
@@ -179,7 +179,7 @@ class _Listening:
 
 
 def opening(
-    services: Services, invocation: Invocation, sent: Request, session: str | None, parent: int | None
+    services: Services, invocation: Invocation, sent: ChatRequest, session: str | None, parent: int | None
 ) -> Opening:
     """What is known of an exchange before its request goes out."""
     from gptkit.history.model import Opening, new_opening_id
@@ -201,7 +201,7 @@ def _last(messages: tuple[Message, ...]) -> str:
     return next((message.content for message in reversed(messages) if message.role == "user"), "")
 
 
-def _repeatable(invocation: Invocation, sent: Request) -> Mapping[str, object]:
+def _repeatable(invocation: Invocation, sent: ChatRequest) -> Mapping[str, object]:
     """All of a request but the texts that the record holds anyway."""
     found: dict[str, object] = {"parameters": dict(sent.parameters), "stream": sent.stream}
     if invocation.values:

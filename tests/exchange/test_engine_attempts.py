@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from engine_parts import WHOLE, Answer, Parts, Shown, question, said
 
-from gptkit.core.chat import Event, Finished, Reasoning, Refusal, Request, Text, Usage
+from gptkit.core.chat import ChatRequest, Event, Finished, Reasoning, Refusal, Text, Usage
 from gptkit.core.errors import (
     CannotWrite,
     GptkitError,
@@ -31,9 +31,9 @@ def cut() -> Incomplete:
     return Incomplete("answer cut short: connection reset", tries=4, partial=True)
 
 
-def failing(parts: Parts, sink: Shown | None = None, request: Request | None = None) -> GptkitError:
+def failing(parts: Parts, sink: Shown | None = None, request: ChatRequest | None = None) -> GptkitError:
     with pytest.raises(GptkitError) as caught:
-        exchange(request or question(), parts.means, sink)
+        exchange(request or question(), parts.runtime, sink)
     return caught.value
 
 
@@ -54,7 +54,7 @@ def test_a_whole_answer_is_one_request() -> None:
         ]
     )
     sink = Shown()
-    outcome = exchange(question(), parts.means, sink)
+    outcome = exchange(question(), parts.runtime, sink)
     reply = outcome.reply
     assert (outcome.answer, outcome.failure) == ("ab", None)
     assert (reply.text, reply.reasoning, reply.reason, reply.usage) == ("ab", "hm", "stop", usage)
@@ -72,7 +72,7 @@ def test_a_whole_answer_is_one_request() -> None:
 
 def test_a_failure_that_may_pass_is_tried_again() -> None:
     parts = Parts([[busy()], [busy()], said("a")])
-    outcome = exchange(question(), parts.means, Shown())
+    outcome = exchange(question(), parts.runtime, Shown())
     assert (outcome.answer, outcome.reply.attempts) == ("a", 3)
     assert (len(parts.sent), parts.budget.used, parts.closed) == (3, 3, 3)
     assert parts.notices == [
@@ -83,7 +83,7 @@ def test_a_failure_that_may_pass_is_tried_again() -> None:
 
 def test_times_count_from_the_first_request() -> None:
     parts = Parts([[2.0, busy()], [1.0, Text("a"), Finished("stop")]])
-    reply = exchange(question(), parts.means, None).reply
+    reply = exchange(question(), parts.runtime, None).reply
     assert (reply.first, reply.total) == (3.5, 3.5)
 
 
@@ -128,7 +128,7 @@ def test_a_pause_has_a_limit() -> None:
 @pytest.mark.parametrize(("asked", "pause"), [(0.3, 0.5), (3.0, 3.0), (0.0, 0.5), (None, 0.5), (60.0, 60.0)])
 def test_what_the_server_asks_for_is_the_least(asked: float | None, pause: float) -> None:
     parts = Parts([[busy(asked)], said("a")])
-    exchange(question(), parts.means, None)
+    exchange(question(), parts.runtime, None)
     assert parts.pauses == [pause]
 
 
@@ -164,7 +164,7 @@ BROKEN: list[tuple[Answer, str]] = [
 @pytest.mark.parametrize(("broken", "message"), BROKEN)
 def test_nothing_is_tried_again_once_text_was_shown(broken: Answer, message: str) -> None:
     parts, sink = Parts([broken]), Shown()
-    outcome = exchange(question(), parts.means, sink)
+    outcome = exchange(question(), parts.runtime, sink)
     assert (outcome.answer, sink.text, len(parts.sent)) == ("par", "par", 1)
     failure = outcome.failure
     assert failure is not None
@@ -174,14 +174,14 @@ def test_nothing_is_tried_again_once_text_was_shown(broken: Answer, message: str
 @pytest.mark.parametrize(("broken", "message"), BROKEN)
 def test_a_broken_answer_that_nobody_saw_is_asked_for_again(broken: Answer, message: str) -> None:
     parts = Parts([broken, WHOLE])
-    outcome = exchange(question(), parts.means, None)
+    outcome = exchange(question(), parts.runtime, None)
     assert (outcome.answer, outcome.failure, outcome.reply.attempts) == ("whole answer", None, 2)
     assert parts.notices == [f"{message}; next try in 0.5 s"]
 
 
 def test_reasoning_that_was_shown_does_not_keep_from_trying_again() -> None:
     parts = Parts([[Reasoning("hm"), busy()], said("a")])
-    outcome = exchange(question(), parts.means, Shown())
+    outcome = exchange(question(), parts.runtime, Shown())
     assert (outcome.answer, outcome.reply.reasoning) == ("a", "")
 
 
@@ -198,7 +198,7 @@ def test_reasoning_that_was_shown_does_not_keep_from_trying_again() -> None:
 def test_what_another_try_would_not_mend_is_returned_with_its_text(answer: Answer, message: str) -> None:
     for sink in (None, Shown()):
         parts = Parts([answer])
-        outcome = exchange(question(), parts.means, sink)
+        outcome = exchange(question(), parts.runtime, sink)
         assert outcome.failure is not None
         assert (outcome.failure.message, outcome.failure.partial) == (message, True)
         assert outcome.answer == outcome.reply.text != ""
@@ -215,7 +215,7 @@ def test_of_broken_answers_the_longest_is_kept() -> None:
     parts = Parts(
         [[Text("longest"), cut()], [Text("par"), cut()], [busy()], [TryAgain("nothing listens", tries=4)]]
     )
-    outcome = exchange(question(), parts.means, None)
+    outcome = exchange(question(), parts.runtime, None)
     assert (outcome.answer, outcome.reply.text, outcome.reply.attempts) == ("longest", "longest", 4)
     failure = outcome.failure
     assert failure is not None
@@ -239,28 +239,28 @@ def test_a_signal_ends_the_request_at_once() -> None:
     parts = Parts([[Text("a"), Text("b"), busy()]])
     sink = Shown(stop)
     with pytest.raises(Stopped):
-        exchange(question(), parts.means, sink)
+        exchange(question(), parts.runtime, sink)
     assert (sink.events, parts.closed) == ([Text("a")], 1)
 
 
 def test_a_provider_may_fail_before_its_first_event() -> None:
-    def provider(request: Request) -> None:
+    def provider(request: ChatRequest) -> None:
         raise NoPermission("no key")
 
-    means = Parts().means._replace(provider=provider)  # type: ignore[arg-type]
+    runtime = Parts().runtime._replace(provider=provider)  # type: ignore[arg-type]
     with pytest.raises(NoPermission) as caught:
-        exchange(question(), means, None)
+        exchange(question(), runtime, None)
     assert caught.value.attempts == 1
 
 
 def test_an_iterator_without_an_end_of_its_own_will_do() -> None:
-    means = Parts().means._replace(provider=lambda _: iter([Text("a"), Finished("stop")]))
-    assert exchange(question(), means, None).answer == "a"
+    runtime = Parts().runtime._replace(provider=lambda _: iter([Text("a"), Finished("stop")]))
+    assert exchange(question(), runtime, None).answer == "a"
 
 
 def test_a_budget_is_checked_before_the_first_request() -> None:
     parts = Parts([WHOLE], requests=1)
-    exchange(question(), parts.means, None)
+    exchange(question(), parts.runtime, None)
     failure = failing(parts)
     assert (failure.code, failure.message) == (82, "the budget of 1 request is used up")
     assert (failure.attempts, len(parts.sent)) == (0, 1)
@@ -287,7 +287,7 @@ def test_a_request_that_may_be_billed_twice_counts_twice(requests: int | None, s
         assert (failure.code, parts.pauses) == (82, [])
         assert failure.message.endswith(f"; the last request failed: {lost}")
     else:
-        assert exchange(question(), parts.means, None).answer == "a"
+        assert exchange(question(), parts.runtime, None).answer == "a"
         assert parts.budget.used == 3
         assert parts.notices == [f"{lost}; next try in 0.5 s, counted twice"]
     assert len(parts.sent) == sent
@@ -301,7 +301,7 @@ def test_a_billed_request_that_is_not_tried_again_counts_once() -> None:
 
 def test_text_is_kept_when_the_budget_ends() -> None:
     parts = Parts([[Text("par"), cut()]], requests=1)
-    outcome = exchange(question(), parts.means, None)
+    outcome = exchange(question(), parts.runtime, None)
     assert outcome.answer == "par"
     assert outcome.failure is not None
     assert (outcome.failure.code, outcome.failure.partial, outcome.failure.attempts) == (82, True, 1)

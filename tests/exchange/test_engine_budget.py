@@ -7,9 +7,9 @@ import threading
 import pytest
 from engine_parts import Parts, Shown, question, said
 
-from gptkit.core.chat import Charge, Finished, Message, Reply, Request, Text, Usage
+from gptkit.core.chat import Charge, ChatRequest, Finished, Message, Reply, Text, Usage
 from gptkit.core.errors import BadConfiguration, GptkitError, OverBudget, Stopped, TryAgain
-from gptkit.exchange.budget import Budget, Cap, Share, prompt_tokens
+from gptkit.exchange.budget import Budget, Cap, WorkerBudget, prompt_tokens
 from gptkit.exchange.retry import exchange
 
 MILLION = 1_000_000
@@ -24,7 +24,7 @@ def budget(dollars: float, requests: int | None = None) -> Budget:
     return Budget(requests, (Cap(dollars, "--max-cost"),), dear, "api.example", lambda: 7.0)
 
 
-def paid(one: Budget, request: Request, reply: Reply) -> None:
+def paid(one: Budget, request: ChatRequest, reply: Reply) -> None:
     one.charge(request, one.reserve(request), reply, False, 5.0, "answer")
 
 
@@ -125,12 +125,12 @@ def test_what_was_set_aside_may_not_fit_any_more() -> None:
     with pytest.raises(OverBudget, match=r"is used up: 0.0101 is spent, 0.00.* set aside"):
         dear_one.confirm()
     with pytest.raises(OverBudget):
-        Share(dear_one).confirm()
+        WorkerBudget(dear_one).confirm()
 
 
 def test_a_cap_in_money_needs_a_price() -> None:
     with pytest.raises(BadConfiguration) as caught:
-        budget(1.0).reserve(Request("unknown", (Message("user", "x"),)))
+        budget(1.0).reserve(ChatRequest("unknown", (Message("user", "x"),)))
     assert caught.value.message == "no price is known for 'unknown', so --max-cost cannot be kept"
 
 
@@ -156,7 +156,7 @@ def test_all_workers_together_keep_the_cap() -> None:
 def test_each_try_is_charged_and_a_doubtful_one_at_its_estimate() -> None:
     lost = TryAgain("no answer", tries=2, billed=True)
     parts = Parts([(lost,), said("because", Usage(30, 4))])
-    exchange(question(), parts.means, None)
+    exchange(question(), parts.runtime, None)
     first, second = parts.budget.charges
     assert (first.prompt_tokens, first.completion_tokens, first.estimated) == (
         prompt_tokens(question()),
@@ -171,7 +171,7 @@ def test_each_try_is_charged_and_a_doubtful_one_at_its_estimate() -> None:
 def test_what_never_reached_the_server_is_not_charged(error: GptkitError) -> None:
     parts = Parts([(error,)])
     with pytest.raises(GptkitError):
-        exchange(question(), parts.means, None)
+        exchange(question(), parts.runtime, None)
     assert parts.budget.charges == []
 
 
@@ -181,7 +181,7 @@ def test_what_a_signal_cuts_short_is_charged() -> None:
 
     parts = Parts([(Text("half of it"), Finished("stop"))])
     with pytest.raises(Stopped):
-        exchange(question(), parts.means, Shown(stop))
+        exchange(question(), parts.runtime, Shown(stop))
     (charge,) = parts.budget.charges
     assert charge.estimated
     assert charge.completion_tokens > 1
@@ -189,7 +189,7 @@ def test_what_a_signal_cuts_short_is_charged() -> None:
 
 def test_the_purpose_is_kept() -> None:
     parts = Parts([(Text("x"), Finished("stop"))])
-    exchange(question(), parts.means, None, "check")
+    exchange(question(), parts.runtime, None, "check")
     assert parts.budget.charges[0].purpose == "check"
 
 

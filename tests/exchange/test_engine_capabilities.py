@@ -24,7 +24,7 @@ from gptkit.core.terminal import memory_terminal
 from gptkit.core.yaml_tree import Node, Problem
 from gptkit.exchange.ask import ask
 from gptkit.exchange.capability import Capability, FileReport, HousekeepingCommand, run
-from gptkit.exchange.invocation import Invocation, Means, Outcome, request
+from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.jobs.options import OPTIONS, JobOptions
 from gptkit.services import Services
 from gptkit.session.call import Call
@@ -39,15 +39,15 @@ def times(node: Node, report: Callable[[Problem], None]) -> object:
     return None
 
 
-def repeated(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
+def repeated(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     """The exchange as often as the file says, the answers in a row."""
     count = invocation.template.capabilities["repeat"]
     assert isinstance(count, int)
-    answers = [ask(invocation, means, sink).answer for _ in range(count)]
+    answers = [ask(invocation, runtime, sink).answer for _ in range(count)]
     return Outcome(Reply("".join(answers), "stop"), " ".join(answers))
 
 
-def silent(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
+def silent(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     return Outcome(Reply("", "stop"), "")
 
 
@@ -60,7 +60,7 @@ VOCABULARY = Vocabulary(WORDS.formats, KNOWN)
 def answer(prompt: Template, known: tuple[Capability, ...] = KNOWN) -> str:
     parts = Parts([said("a"), said("b"), said("c")])
     asked = Invocation(prompt, "gpt-0", "hello")
-    outcome = run(asked, request(asked, parts.means.format), parts.means, None, known)
+    outcome = run(asked, build_request(asked, parts.runtime.format), parts.runtime, None, known)
     return f"{outcome.answer} ({len(parts.sent)})"
 
 
@@ -108,7 +108,7 @@ def test_the_sink_reaches_what_runs() -> None:
     parts = Parts([said("a"), said("b")], format=Plain())
     prompt = template("description: x\nrepeat: 2", VOCABULARY)
     asked = Invocation(prompt, "gpt-0", "hello")
-    run(asked, request(asked, parts.means.format), parts.means, sink, KNOWN)
+    run(asked, build_request(asked, parts.runtime.format), parts.runtime, sink, KNOWN)
     assert sink.text == "ab"
 
 

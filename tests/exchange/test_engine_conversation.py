@@ -11,7 +11,7 @@ from engine_parts import Parts, said
 from gptkit.core.chat import Finished, Message, Text
 from gptkit.core.errors import Incomplete
 from gptkit.core.tokens import estimate
-from gptkit.exchange.context import CUT, Kept, Past, recall, summarised, weight
+from gptkit.exchange.context import CUT, PastTurn, StoredSummary, recall, summarised, weight
 
 LONG = "word " * 400
 
@@ -28,7 +28,7 @@ def turns(*pairs: tuple[str, str]) -> list[Turn]:
     return [Turn(number, *pair) for number, pair in enumerate(pairs, 1)][::-1]
 
 
-def unwanted(before: str, older: Sequence[Past], room: int) -> str:
+def unwanted(before: str, older: Sequence[PastTurn], room: int) -> str:
     raise AssertionError("nothing was to be summarised")
 
 
@@ -64,7 +64,9 @@ def test_a_greeting_has_no_words_of_the_user() -> None:
 
 
 def test_a_summary_stands_for_all_turns_up_to_its_own() -> None:
-    found = recall(turns(("a", "b"), ("c", "d"), ("e", "f")), Kept(2, "so far"), lambda _: None, unwanted)
+    found = recall(
+        turns(("a", "b"), ("c", "d"), ("e", "f")), StoredSummary(2, "so far"), lambda _: None, unwanted
+    )
     assert [message.content for message in found.turns] == ["e", "f"]
     assert found.summary == "so far"
 
@@ -75,7 +77,7 @@ def test_no_turn_behind_a_summary_is_read() -> None:
         yield Turn(8, "old", "answer")
         raise AssertionError("read on")
 
-    assert len(recall(chain(), Kept(8, "so far"), lambda _: None, unwanted).turns) == 2
+    assert len(recall(chain(), StoredSummary(8, "so far"), lambda _: None, unwanted).turns) == 2
 
 
 def test_a_small_window_is_kept_to() -> None:
@@ -88,16 +90,16 @@ def test_a_small_window_is_kept_to() -> None:
 def test_what_does_not_fit_is_summarised_from_the_oldest_on() -> None:
     seen: list[tuple[str, list[int], int]] = []
 
-    def summarise(before: str, older: Sequence[Past], room: int) -> str:
+    def summarise(before: str, older: Sequence[PastTurn], room: int) -> str:
         seen.append((before, [turn.id for turn in older], room))
         return "the record"
 
     room = weight([Message("user", LONG)]) * 5
     chain = turns(*((f"{number} {LONG}", LONG) for number in range(1, 6)))
-    found = recall(chain, Kept(0, "before"), lambda _: room, summarise)
+    found = recall(chain, StoredSummary(0, "before"), lambda _: room, summarise)
     assert seen == [("before", [1, 2, 3, 4], room)]
     assert found.summary == "the record"
-    assert found.fresh == Kept(4, "the record")
+    assert found.fresh == StoredSummary(4, "the record")
     assert [message.content[:2] for message in found.turns] == ["5 ", "wo"]
     assert found.tokens <= room
 
@@ -105,12 +107,12 @@ def test_what_does_not_fit_is_summarised_from_the_oldest_on() -> None:
 def test_the_last_turn_goes_too_when_it_alone_is_too_long() -> None:
     chain = turns((LONG * 3, LONG))
     found = recall(chain, None, lambda _: 1600, lambda *_: "short")
-    assert (found.turns, found.fresh) == ((), Kept(1, "short"))
+    assert (found.turns, found.fresh) == ((), StoredSummary(1, "short"))
 
 
 def test_the_record_is_asked_for_with_what_was_recorded_before() -> None:
     parts = Parts([said(" the new record\n")])
-    text = summarised("the old record", turns(("What is 2+2?", "4"))[::-1], 4000, parts.means, "gpt-0")
+    text = summarised("the old record", turns(("What is 2+2?", "4"))[::-1], 4000, parts.runtime, "gpt-0")
     assert text == "the new record"
     (sent,) = parts.sent
     assert "<record>\nthe old record\n</record>" in sent.messages[-1].content
@@ -121,7 +123,7 @@ def test_the_record_is_asked_for_with_what_was_recorded_before() -> None:
 def test_many_turns_are_recorded_in_several_requests_each_within_the_room() -> None:
     parts = Parts([said(f"record {number}") for number in range(50)])
     older = turns(*((f"{number} {LONG}", LONG) for number in range(10)))[::-1]
-    text = summarised("", older, 2400, parts.means, "gpt-0")
+    text = summarised("", older, 2400, parts.runtime, "gpt-0")
     assert text == f"record {len(parts.sent) - 1}"
     assert 3 < len(parts.sent) < 20
     assert all(estimate(request.messages[-1].content) < 2400 for request in parts.sent)
@@ -131,7 +133,7 @@ def test_many_turns_are_recorded_in_several_requests_each_within_the_room() -> N
 
 def test_a_message_larger_than_a_request_keeps_both_its_ends() -> None:
     parts = Parts([said("record")] * 9)
-    summarised("", [Turn(1, "BEGIN " + LONG * 20 + " END", "yes")], 2000, parts.means, "gpt-0")
+    summarised("", [Turn(1, "BEGIN " + LONG * 20 + " END", "yes")], 2000, parts.runtime, "gpt-0")
     first = parts.sent[0].messages[-1].content
     assert "BEGIN" in first
     assert "[...]" in first
@@ -142,4 +144,4 @@ def test_a_message_larger_than_a_request_keeps_both_its_ends() -> None:
 def test_a_record_that_is_cut_is_a_failure() -> None:
     parts = Parts([(Text("half"), Finished("length"))])
     with pytest.raises(Incomplete):
-        summarised("", [Turn(1, "a", "b")], 2000, parts.means, "gpt-0")
+        summarised("", [Turn(1, "a", "b")], 2000, parts.runtime, "gpt-0")

@@ -43,10 +43,10 @@ class Submitting:
         services = parts(terminal)
         form = Plain()
         job = Job(Invocation(PROMPT, "small"), form, memory_of(services) if memory else None)
-        means = services.means(services.format(PROMPT), "small", Budget(), verbose=False)
+        runtime = services.runtime(services.format(PROMPT), "small", Budget(), verbose=False)
         pieces = form.pieces(text.splitlines(True), 8)
         try:
-            return submit_missing(services, lacking_pieces(pieces, job, means.format), job, means)
+            return submit_missing(services, lacking_pieces(pieces, job, runtime.format), job, runtime)
         finally:
             memory_of(services).close()
             self.told = terminal.errors

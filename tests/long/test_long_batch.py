@@ -56,7 +56,7 @@ def test_the_ordinary_run_finds_every_answer(world: World) -> None:
     world.fetch()
     job = world.job()
     pieces = job.format.pieces(TEXT.splitlines(True), 100)
-    answers = [done(job, piece, Surroundings(), world.parts.means) for piece in pieces]
+    answers = [done(job, piece, Surroundings(), world.parts.runtime) for piece in pieces]
     assert "".join(one.text for one in answers) == TEXT.upper()
     assert {one.how for one in answers} == {"memory"}
 
@@ -294,7 +294,7 @@ def test_a_run_that_is_killed_anywhere(world: World, step: str, number: int) -> 
     pieces = job.format.pieces(TEXT.splitlines(True), 100)
     with pytest.raises(Killed), killing.record.alone():
         lacking = lacking_pieces(pieces, job, world.parts.format)
-        submit_missing(lacking, job, world.parts.means, killing)
+        submit_missing(lacking, job, world.parts.runtime, killing)
     killing.record.close()
     world.submit()
     assert sorted(world.submitted) == LINES

@@ -13,7 +13,7 @@ from fake.received import Received
 from fake.server import FakeServer
 from long_books import book
 
-from gptkit.core.chat import Message, Request
+from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.tokens import estimate
 from gptkit.exchange.budget import prompt_tokens
 
@@ -37,7 +37,7 @@ def asked_with(server: FakeServer) -> int:
     """The tokens of all prompts."""
     return sum(
         prompt_tokens(
-            Request("m", tuple(Message("user", one["content"]) for one in request.json["messages"]))
+            ChatRequest("m", tuple(Message("user", one["content"]) for one in request.json["messages"]))
         )
         for request in server.requests
     )

@@ -58,7 +58,7 @@ def memory_of_a_run() -> tuple[Kept, str]:
     memory, text = Kept(), book(30)
     long = next(one.source for one in pieces(text) if "m18m" in one.source)
     model = Model(lambda asked: TooLong("too long") if asked == long else numbers(asked))
-    one, means = job(memory), model.means()
-    found = gathered(pieces(text), one, means, ROOM, lambda _: None)
-    assert concluded(found, one, means, None).answer == numbers(text)
+    one, runtime = job(memory), model.runtime()
+    found = gathered(pieces(text), one, runtime, ROOM, lambda _: None)
+    assert concluded(found, one, runtime, None).answer == numbers(text)
     return memory, text

@@ -13,7 +13,7 @@ from fake.waiting import SOON
 from long_models import PROMPT, Answer, Kept, Model, Words
 
 from gptkit.capabilities.long.map import mapped
-from gptkit.core.chat import Event, Message, Request
+from gptkit.core.chat import ChatRequest, Event, Message
 from gptkit.core.errors import (
     DataFault,
     GptkitError,
@@ -45,7 +45,7 @@ def job(workers: int = 4, memory: Kept | None = None, fresh: bool = False) -> Jo
 
 
 def results(model: Model, lines: Iterable[str], one: Job | None = None) -> list[Done]:
-    return list(mapped(Words().pieces(lines, 100), one or job(), model.means()))
+    return list(mapped(Words().pieces(lines, 100), one or job(), model.runtime()))
 
 
 def written(found: Iterable[Done]) -> str:
@@ -81,7 +81,7 @@ def test_no_more_is_read_than_is_worked_on() -> None:
             read = number
             yield f"{number}\n"
 
-    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).means())
+    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).runtime())
     for _ in range(3):
         next(found)
     assert read <= 3 + AHEAD * 2
@@ -96,7 +96,7 @@ def test_what_is_done_is_handed_on_while_more_is_waited_for() -> None:
         assert more.wait(SOON), "nothing was handed on"
         yield "d\n"
 
-    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).means())
+    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).runtime())
     assert [next(found).text for _ in range(3)] == ["A\n", "B\n", "C\n"]
     assert not more.is_set()
     more.set()
@@ -108,7 +108,7 @@ def test_a_reading_that_fails_ends_the_job_after_what_was_read() -> None:
         yield from ("a\n", "b\n")
         raise DataFault("line 3: broken")
 
-    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).means())
+    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).runtime())
     assert [next(found).text for _ in range(2)] == ["A\n", "B\n"]
     with pytest.raises(DataFault, match="line 3: broken"):
         next(found)
@@ -243,7 +243,7 @@ def test_a_budget_is_spent_to_its_last_request() -> None:
         model = Model(shout, 0.002)
         pieces = Words().pieces((f"{number}\n" for number in range(40)), 100)
         with pytest.raises(OverBudget):
-            list(mapped(pieces, job(4), model.means(Budget(requests=10))))
+            list(mapped(pieces, job(4), model.runtime(Budget(requests=10))))
         assert (len(model.asked), model.most <= 4) == (10, True)
 
 
@@ -254,7 +254,7 @@ def test_what_ends_the_job_ends_it_at_once(error: GptkitError) -> None:
     with pytest.raises(type(error)):
         found.extend(
             done.text
-            for done in mapped(Words().pieces((f"{n}\n" for n in range(1000)), 9), job(1), model.means())
+            for done in mapped(Words().pieces((f"{n}\n" for n in range(1000)), 9), job(1), model.runtime())
         )
     assert "".join(found) == "".join(f"{number}\n" for number in range(9))
     assert len(model.asked) == 10
@@ -328,7 +328,7 @@ def test_a_place_is_held_until_the_answer_is_kept() -> None:
         gate.leave()
 
     send = gated(lambda _: iter(()), gate, time.monotonic, lambda: None)
-    question = Request("m", ())
+    question = ChatRequest("m", ())
     send(question)
     thread = threading.Thread(target=other)
     thread.start()
@@ -350,12 +350,12 @@ def test_who_pauses_or_fails_has_no_place() -> None:
         gate.enter()
         gate.leave()
 
-    def refused(_: Request) -> Iterator[Event]:
+    def refused(_: ChatRequest) -> Iterator[Event]:
         raise TryAgain("500")
 
     send = gated(refused, gate, time.monotonic, lambda: None)
     with pytest.raises(TryAgain):
-        send(Request("m", ()))
+        send(ChatRequest("m", ()))
     for _ in range(2):
         thread = threading.Thread(target=other)
         thread.start()
@@ -394,7 +394,7 @@ def test_a_rate_limit_is_waited_out_and_nothing_is_lost() -> None:
     model = Model(
         lambda text: RateLimited("429", tries=4, wait=0.01) if next(refused, False) else shout(text)
     )
-    parts = model.means()._replace(policy=Policy(9, 60.0))
+    parts = model.runtime()._replace(policy=Policy(9, 60.0))
     lines = [f"{number}\n" for number in range(12)]
     found = list(mapped(Words().pieces(lines, 9), job(), parts))
     assert written(found) == "".join(lines)
@@ -409,7 +409,7 @@ def test_a_piece_without_luck_has_its_turn_again_while_others_have_some() -> Non
         return TryAgain("server trouble") if text == "b" and tries.count("b") < 3 else shout(text)
 
     model = Model(answer)
-    parts = model.means()._replace(sleep=lambda _: None)
+    parts = model.runtime()._replace(sleep=lambda _: None)
     one = job(workers=2)
     found = list(mapped(Words().pieces(["a\n", "b\n", "c\n"], 9), one, parts))
     assert written(found) == "A\nB\nC\n"

@@ -21,17 +21,17 @@ def watched(_step: Step) -> None: ...
 
 
 def reduced(text: str, model: Model, one: Job | None = None) -> tuple[str, Gathered]:
-    one, means = one or job(), model.means()
-    found = gathered(pieces(text), one, means, ROOM, watched)
-    return concluded(found, one, means, None).answer, found
+    one, runtime = one or job(), model.runtime()
+    found = gathered(pieces(text), one, runtime, ROOM, watched)
+    return concluded(found, one, runtime, None).answer, found
 
 
 def test_every_part_is_in_the_result_in_order() -> None:
     text = book(90)
     steps: list[Step] = []
     model = Model(numbers)
-    found = gathered(pieces(text), job(), model.means(), ROOM, steps.append)
-    answer = concluded(found, job(), model.means(), None).answer
+    found = gathered(pieces(text), job(), model.runtime(), ROOM, steps.append)
+    answer = concluded(found, job(), model.runtime(), None).answer
     assert answer == numbers(text)
     assert found.levels == max(step.level for step in steps) > 1
     assert found.findings == ()
@@ -121,7 +121,7 @@ def test_a_refused_part_is_missing_and_the_rest_goes_on() -> None:
 
 def test_all_parts_refused_leave_nothing_to_conclude_from() -> None:
     model = Model(lambda _: Refused("no"))
-    found = gathered(pieces(book(20)), job(), model.means(), ROOM, watched)
+    found = gathered(pieces(book(20)), job(), model.runtime(), ROOM, watched)
     assert found.is_empty
     assert len(found.findings) == len(pieces(book(20)))
 
@@ -130,25 +130,25 @@ def test_a_part_that_does_not_fit_is_halved_and_not_paid_for_twice() -> None:
     memory, text = Kept(), book(30)
     model = Model(lambda text: TooLong("too long") if estimate(text) > ROOM // 3 else numbers(text))
     one = job(memory)
-    found = gathered(pieces(text), one, model.means(), ROOM, watched)
+    found = gathered(pieces(text), one, model.runtime(), ROOM, watched)
     assert found.findings == ()
     assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
     again = Model(numbers)
-    gathered(pieces(text), one, again.means(), ROOM, watched)
+    gathered(pieces(text), one, again.runtime(), ROOM, watched)
     assert again.asked == []
 
 
 def test_results_that_cannot_be_merged_stay_side_by_side() -> None:
     text = book(90)
     model = Model(lambda text: Refused("no") if "<part>" in text else numbers(text))
-    found = gathered(pieces(text), job(), model.means(), ROOM, watched)
+    found = gathered(pieces(text), job(), model.runtime(), ROOM, watched)
     assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
 
 
 def test_results_that_do_not_get_shorter_are_not_merged_for_ever() -> None:
     text = book(90)
     model = Model(lambda text: text)
-    found = gathered(pieces(text), job(), model.means(), ROOM, watched)
+    found = gathered(pieces(text), job(), model.runtime(), ROOM, watched)
     assert found.levels == 2
     assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
 
@@ -157,7 +157,7 @@ def test_results_that_do_not_get_shorter_are_not_merged_for_ever() -> None:
 def test_what_ends_the_job_ends_it_at_once(error: GptkitError) -> None:
     model = Model(lambda _: error)
     with pytest.raises(type(error)):
-        gathered(pieces(book(200)), job(workers=1), model.means(), ROOM, watched)
+        gathered(pieces(book(200)), job(workers=1), model.runtime(), ROOM, watched)
     assert len(model.asked) == 1
 
 
@@ -166,7 +166,7 @@ def test_the_budget_holds_over_all_levels() -> None:
     count = len(pieces(text))
     model = Model(numbers)
     with pytest.raises(OverBudget):
-        gathered(pieces(text), job(memory), model.means(Budget(count + 1)), ROOM, watched)
+        gathered(pieces(text), job(memory), model.runtime(Budget(count + 1)), ROOM, watched)
     assert len(model.asked) == count + 1
     again = Model(numbers)
     reduced(text, again, job(memory))

@@ -15,7 +15,7 @@ import pytest
 from fake.program import AsProcess, InMemory
 from fake.waiting import SOON
 
-from gptkit.core.chat import Endpoint, Message, Request
+from gptkit.core.chat import ChatRequest, Endpoint, Message
 from gptkit.provider.batches import Batches, request_line
 
 GO = 'package main\n\nimport "encoding/csv"\n'
@@ -132,7 +132,7 @@ def test_does_not_retry_an_empty_account(gptkit: InMemory, aimock: str) -> None:
 
 def test_batches_through_files_and_back(aimock: str) -> None:
     """Its batches end when they are looked at for the second time."""
-    asked = Request("gpt-4o", (Message("user", "Hello! 世界"),), stream=False)
+    asked = ChatRequest("gpt-4o", (Message("user", "Hello! 世界"),), stream=False)
     batches = Batches(Endpoint(aimock, "sk-test"))
     lines = [request_line(f"{number:02x}", asked) for number in range(3)]
     made = batches.submit(batches.upload("gptkit-1.jsonl", lines), {"gptkit": "1"})
@@ -148,6 +148,6 @@ def test_batches_through_files_and_back(aimock: str) -> None:
 
 def test_a_batch_is_cancelled(aimock: str) -> None:
     batches = Batches(Endpoint(aimock, "sk-test"))
-    line = request_line("00", Request("gpt-4o", (Message("user", "Hello!"),), stream=False))
+    line = request_line("00", ChatRequest("gpt-4o", (Message("user", "Hello!"),), stream=False))
     made = batches.submit(batches.upload("gptkit-2.jsonl", [line]), {})
     assert batches.cancel(made.id).status in ("cancelling", "cancelled")

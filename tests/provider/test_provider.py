@@ -15,7 +15,7 @@ from fake.wire import Completion, chunk, chunked, sse, stream_head
 from provider_calls import KEY, answers, end, endpoint, failure, refusal, request, text, thoughts
 
 from gptkit import __version__
-from gptkit.core.chat import Endpoint, Finished, Message, Request, Text, Usage
+from gptkit.core.chat import ChatRequest, Endpoint, Finished, Message, Text, Usage
 from gptkit.core.errors import BadConfiguration, DataFault, NoPermission
 from gptkit.provider.client import model_names, provider
 
@@ -167,7 +167,7 @@ def test_a_header_that_http_forbids_is_refused(server: FakeServer, headers: dict
 def test_a_parameter_that_json_lacks_is_refused(server: FakeServer) -> None:
     _, error = failure(endpoint(server.url), DataFault, request(top_p=float("nan")))
     assert error.message == "parameter 'top_p': its value cannot be written as JSON"
-    failure(endpoint(server.url), DataFault, Request("m", (Message("user", "\ud83d"),)))
+    failure(endpoint(server.url), DataFault, ChatRequest("m", (Message("user", "\ud83d"),)))
     assert server.connections == []
 
 
@@ -225,7 +225,7 @@ def test_names_of_models(server: FakeServer) -> None:
 @pytest.mark.parametrize("stream", [True, False])
 def test_echo_says_again_what_it_was_told(stream: bool) -> None:
     said = "Zeile 1\r\n\t世界 <think>x</think> \x00 end \n"
-    asked = Request("echo", (Message("system", "s"), Message("user", said)), stream=stream)
+    asked = ChatRequest("echo", (Message("system", "s"), Message("user", said)), stream=stream)
     events = answers(Endpoint("https://api.openai.com/v1"), asked)
     assert text(events) == said
     finished = end(events)
@@ -236,12 +236,12 @@ def test_echo_says_again_what_it_was_told(stream: bool) -> None:
 
 
 def test_echo_says_the_input_without_the_words_around_it() -> None:
-    asked = Request("echo", (Message("user", "Translate this:\n<text>Hi</text>"),), text="Hi")
+    asked = ChatRequest("echo", (Message("user", "Translate this:\n<text>Hi</text>"),), text="Hi")
     assert text(answers(Endpoint("https://api.openai.com/v1"), asked)) == "Hi"
 
 
 def test_echo_streams() -> None:
-    asked = Request("echo", (Message("user", "word " * 100),))
+    asked = ChatRequest("echo", (Message("user", "word " * 100),))
     assert len(answers(Endpoint("https://api.openai.com/v1"), asked)) > 10
 
 
@@ -249,7 +249,7 @@ def test_what_a_request_does_not_need_is_not_loaded_before_it_and_the_sdk_never(
     server.say("ok")
     code = """
 import sys
-from gptkit.core.chat import Endpoint, Message, Request
+from gptkit.core.chat import ChatRequest, Endpoint, Message
 from gptkit.provider.client import provider
 import socket
 sent = socket.socket.send
@@ -258,7 +258,7 @@ def send(self, data):
     print("sent", len(data) > 100)
     return sent(self, data)
 socket.socket.send = send
-events = list(provider(Endpoint(sys.argv[1]))(Request("m", (Message("user", "hi"),))))
+events = list(provider(Endpoint(sys.argv[1]))(ChatRequest("m", (Message("user", "hi"),))))
 print(events[0].text, "h11" in sys.modules, {"openai", "httpx2", "httpcore2", "pydantic"} & set(sys.modules))
 """
     done = subprocess.run(

@@ -11,7 +11,7 @@ from fake.waiting import SOON
 from provider_calls import answers, end, endpoint, failure, text
 from provider_gguf import write_model
 
-from gptkit.core.chat import Message, Request, Text
+from gptkit.core.chat import ChatRequest, Message, Text
 from gptkit.core.errors import BadConfiguration, DataFault, NoInput, TooLong
 from gptkit.provider.client import provider
 
@@ -24,9 +24,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("models") / "tiny model.gguf")
 
 
-def asked(model: Path, stream: bool = True, **parameters: object) -> Request:
+def asked(model: Path, stream: bool = True, **parameters: object) -> ChatRequest:
     given = {"max_tokens": 12, "temperature": 0, "seed": 1, **parameters}
-    return Request(f"local:{model}", (Message("user", "hello 世界"),), given, stream=stream)
+    return ChatRequest(f"local:{model}", (Message("user", "hello 世界"),), given, stream=stream)
 
 
 def test_streamed_or_not_it_says_the_same(model: Path) -> None:
@@ -50,7 +50,7 @@ def test_an_abandoned_answer_stops_the_model(model: Path) -> None:
 
 
 def test_input_longer_than_the_model_reads(model: Path) -> None:
-    long = Request(f"local:{model}", (Message("user", "hello " * 2000),))
+    long = ChatRequest(f"local:{model}", (Message("user", "hello " * 2000),))
     _, error = failure(NOWHERE, TooLong, long)
     assert error.message.startswith("input too long: 160")
     assert error.message.endswith(" of 512 tokens")
@@ -79,10 +79,10 @@ def test_standard_output_carries_the_answer_and_nothing_else(model: Path, read: 
     """llama.cpp logs from C, so this is seen from outside; leaving is quiet too, even amid an answer."""
     code = """
 import gc, itertools, sys
-from gptkit.core.chat import Endpoint, Message, Request
+from gptkit.core.chat import ChatRequest, Endpoint, Message
 from gptkit.provider.client import provider
 parameters = {"max_tokens": 400, "logit_bias": [[2, False]]}
-events = provider(Endpoint(""))(Request("local:" + sys.argv[1], (Message("user", "hi"),), parameters))
+events = provider(Endpoint(""))(ChatRequest("local:" + sys.argv[1], (Message("user", "hi"),), parameters))
 print(len(list(itertools.islice(events, int(sys.argv[2])))) > 0)
 gc.freeze()
 """

@@ -12,7 +12,7 @@ from fake.wire import Completion, response
 from faults import FAULTS, Fault
 from provider_calls import endpoint, request
 
-from gptkit.core.chat import Deadlines, Endpoint, Event, Request
+from gptkit.core.chat import ChatRequest, Deadlines, Endpoint, Event
 from gptkit.core.errors import GptkitError, InternalFault, TryAgain
 from gptkit.provider.client import model_names, provider, transport
 from gptkit.provider.exchange import Exchange
@@ -30,7 +30,7 @@ BASES = [
 ]
 
 
-def answered(place: Endpoint, asked: Request) -> tuple[list[Event], Any]:
+def answered(place: Endpoint, asked: ChatRequest) -> tuple[list[Event], Any]:
     """The events of one request, and all that is known of the failure at their end."""
     events: list[Event] = []
     try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gptkit.core.chat import Event, Finished, Message, OutputFormat, Rendering, Request, Text, Usage
+from gptkit.core.chat import ChatRequest, Event, Finished, Message, OutputFormat, Rendering, Text, Usage
 from gptkit.exchange.budget import Budget
-from gptkit.exchange.invocation import Means, Policy
+from gptkit.exchange.invocation import Policy, Runtime
 from gptkit.output.json_format import JsonFormat
 
 Answer = Sequence[Event | Exception | float]
@@ -28,7 +28,7 @@ class Plain:
 
 @dataclass
 class Parts:
-    """Means of an engine; what it does with them is recorded."""
+    """The parts of a Runtime, which record what is done with them."""
 
     answers: list[Answer] = field(default_factory=list)
     format: OutputFormat = field(default_factory=Plain)
@@ -38,7 +38,7 @@ class Parts:
     """What the random number is: 1 for the longest pauses."""
     known: dict[str, set[str]] = field(default_factory=dict)
     clock: float = 1000.0
-    sent: list[Request] = field(default_factory=list)
+    sent: list[ChatRequest] = field(default_factory=list)
     closed: int = 0
     pauses: list[float] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -47,8 +47,8 @@ class Parts:
         self.budget = Budget(self.requests)
 
     @property
-    def means(self) -> Means:
-        return Means(
+    def runtime(self) -> Runtime:
+        return Runtime(
             provider=self._provider,
             format=self.format,
             rejections=self,
@@ -67,7 +67,7 @@ class Parts:
     def add(self, model: str, name: str) -> None:
         self.known.setdefault(model, set()).add(name)
 
-    def _provider(self, request: Request) -> Iterator[Event]:
+    def _provider(self, request: ChatRequest) -> Iterator[Event]:
         self.sent.append(request)
         answer = self.answers.pop(0)
         try:
@@ -104,8 +104,8 @@ class Shown:
         return "".join(event.text for event in self.events if isinstance(event, Text))
 
 
-def question(parameters: Mapping[str, object] | None = None, droppable: Sequence[str] = ()) -> Request:
-    return Request("gpt-0", (Message("user", "why?"),), parameters or {}, frozenset(droppable))
+def question(parameters: Mapping[str, object] | None = None, droppable: Sequence[str] = ()) -> ChatRequest:
+    return ChatRequest("gpt-0", (Message("user", "why?"),), parameters or {}, frozenset(droppable))
 
 
 def said(text: str, usage: Usage | None = None, request_id: str = "") -> Answer:

@@ -51,7 +51,7 @@ class World:
             with desk.record.alone():
                 pieces = job.format.pieces(text.splitlines(True), 100)
                 lacking = lacking_pieces(pieces, job, self.parts.format)
-                return submit_missing(lacking, job, self.parts.means, desk)
+                return submit_missing(lacking, job, self.parts.runtime, desk)
         finally:
             desk.record.close()
 

@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager, nullcontext
 from engine_parts import Parts, Plain
 from prompt_files import template
 
-from gptkit.core.chat import Event, Finished, Request, Text
+from gptkit.core.chat import ChatRequest, Event, Finished, Text
 from gptkit.exchange.budget import Budget
-from gptkit.exchange.invocation import Means, Policy
+from gptkit.exchange.invocation import Policy, Runtime
 from gptkit.text.pieces import Finding, Held, Piece
 
 PROMPT = template("description: d\nsystem: Shout.\n")
@@ -75,14 +75,14 @@ class Model:
     """A provider that answers each piece as a function of its text says; safe for threads."""
 
     def __init__(self, answer: Answer, delay: float = 0.0) -> None:
-        self.asked: list[Request] = []
+        self.asked: list[ChatRequest] = []
         self.most = 0
         self._answer = answer
         self._delay = delay
         self._running = 0
         self._lock = threading.Lock()
 
-    def __call__(self, request: Request) -> Iterator[Event]:
+    def __call__(self, request: ChatRequest) -> Iterator[Event]:
         with self._lock:
             self.asked.append(request)
             self._running += 1
@@ -102,6 +102,6 @@ class Model:
     def texts(self) -> list[str]:
         return [request.text for request in self.asked]
 
-    def means(self, budget: Budget | None = None) -> Means:
+    def runtime(self, budget: Budget | None = None) -> Runtime:
         parts = Parts(format=Plain(), policy=Policy(1, 0.0))
-        return parts.means._replace(provider=self, now=time.monotonic, budget=budget or Budget())
+        return parts.runtime._replace(provider=self, now=time.monotonic, budget=budget or Budget())

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from fake.waiting import SOON
 
-from gptkit.core.chat import Deadlines, Endpoint, Event, Finished, Message, Reasoning, Refusal, Request, Text
+from gptkit.core.chat import (
+    ChatRequest,
+    Deadlines,
+    Endpoint,
+    Event,
+    Finished,
+    Message,
+    Reasoning,
+    Refusal,
+    Text,
+)
 from gptkit.core.errors import GptkitError
 from gptkit.provider.client import provider
 
@@ -21,12 +31,12 @@ def endpoint(url: str, **fields: Any) -> Endpoint:
     return Endpoint(url, **{"key": KEY, **fields})
 
 
-def request(stream: bool = True, model: str = "gpt-test", **parameters: object) -> Request:
+def request(stream: bool = True, model: str = "gpt-test", **parameters: object) -> ChatRequest:
     messages = (Message("system", "Be brief."), Message("user", "Grüße, 世界"))
-    return Request(model, messages, parameters, stream=stream)
+    return ChatRequest(model, messages, parameters, stream=stream)
 
 
-def answers(place: Endpoint, asked: Request | None = None) -> list[Event]:
+def answers(place: Endpoint, asked: ChatRequest | None = None) -> list[Event]:
     return list(provider(place)(asked or request()))
 
 
@@ -48,7 +58,7 @@ def end(events: list[Event]) -> Finished:
 
 
 def failure(
-    place: Endpoint, kind: type[GptkitError], asked: Request | None = None
+    place: Endpoint, kind: type[GptkitError], asked: ChatRequest | None = None
 ) -> tuple[str, GptkitError]:
     """The text that came before the failure, and the failure, which must give nothing away."""
     got: list[Event] = []

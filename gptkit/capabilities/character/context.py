@@ -18,7 +18,7 @@ from gptkit.core.errors import DataFault, UsageFault
 from gptkit.core.tokens import estimate
 from gptkit.exchange.budget import LIMIT_NAMES
 from gptkit.exchange.capability import Greeting
-from gptkit.exchange.invocation import Invocation, rendered
+from gptkit.exchange.invocation import Invocation, render_messages
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Card, Variable
@@ -140,7 +140,7 @@ def _with_card(
 
 
 def _assembled(invocation: Invocation, played: Role, kept: Memory, cards: CardLibrary) -> Assembly:
-    sent = rendered(invocation)
+    sent = render_messages(invocation)
     scene = (*invocation.turns, *(message for message in sent[-1:] if message.role == "user"))
     said = sum(message.role == "assistant" for message in invocation.turns)
     play = Play(
@@ -169,7 +169,7 @@ def _room(invocation: Invocation, scene: tuple[Message, ...], card: Card, cards:
 
 def _system(invocation: Invocation) -> str:
     """What the prompt file itself says; a card's own instructions know it as `{{original}}`."""
-    return "".join(message.content for message in rendered(invocation) if message.role == "system")
+    return "".join(message.content for message in render_messages(invocation) if message.role == "system")
 
 
 def _told(played: Role) -> object:

@@ -16,8 +16,8 @@ from gptkit.core.chat import Message
 from gptkit.core.errors import DataFault, GptkitError, TooLong
 from gptkit.core.tokens import estimate
 from gptkit.exchange.ask import valued
-from gptkit.exchange.budget import Share
-from gptkit.exchange.invocation import Invocation, Means, Outcome, request
+from gptkit.exchange.budget import WorkerBudget
+from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.session import answer, conversation
 from gptkit.session.input import Given
 from gptkit.session.record import Record, opening
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Action, Variable
     from gptkit.capabilities.character.npc_events import Event
     from gptkit.exchange.budget import Budget
-    from gptkit.exchange.invocation import Invocation, Means
+    from gptkit.exchange.invocation import Invocation, Runtime
     from gptkit.history.store import Store
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
@@ -84,22 +84,22 @@ def form(
 
 
 def replied(
-    invocation: Invocation, means: Means, wanted: Form, past: Sequence[Mapping[str, object]]
+    invocation: Invocation, runtime: Runtime, wanted: Form, past: Sequence[Mapping[str, object]]
 ) -> Replied:
     """The reply to what the player said. `past` are the replies behind the assistant's turns.
 
     Raises the GptkitError of the second reply that is not allowed.
     """
-    played = staged(invocation, means.stores)
+    played = staged(invocation, runtime.stores)
     before = len(played.turns) - len(invocation.turns)
     rest = played.turns[before:]
     whole = iter(past)
     turns = (Message("assistant", _json(next(whole))) if one.role == "assistant" else one for one in rest)
     told = [ACTIONS.format("\n".join(map(_told, wanted.actions)))] if wanted.actions else []
-    system = "\n\n".join(filter(None, [_system(played, means), RULE, *told]))
+    system = "\n\n".join(filter(None, [_system(played, runtime), RULE, *told]))
     played = played._replace(turns=(*played.turns[:before], *turns), system=system)
-    strict = checked(means, lambda found: _fault(found, wanted))
-    value, reply = valued(request(played, means.format), wanted.schema, strict, "answer")
+    strict = checked(runtime, lambda found: _fault(found, wanted))
+    value, reply = valued(build_request(played, runtime.format), wanted.schema, strict, "answer")
     found = dict(cast("Mapping[str, object]", value))
     if isinstance(state := found.get("state"), dict) and wanted.variables:
         found["state"] = {**state, **fitted(state, wanted.variables)}
@@ -133,8 +133,8 @@ def _fault(found: object, wanted: Form) -> str:
     return fault(state, wanted.variables) if isinstance(state, dict) else ""
 
 
-def _system(played: Invocation, means: Means) -> str:
-    sent = request(played, means.format).messages[:1]
+def _system(played: Invocation, runtime: Runtime) -> str:
+    sent = build_request(played, runtime.format).messages[:1]
     return "".join(message.content for message in sent if message.role == "system")
 
 
@@ -199,7 +199,9 @@ class Replies:
         self._budget = services.budget(shared.max_requests, shared.max_cost)
         self._is_recorded = not shared.no_log and services.settings.boolean("log")
         self._stores = services.stores(template)
-        self._means = services.means(services.format(template), self._model, self._budget, self._how.verbose)
+        self._runtime = services.runtime(
+            services.format(template), self._model, self._budget, self._how.verbose
+        )
         _ = services.rejections, services.prices  # each is made once, before the workers
         self._store = services.history if self._is_recorded else None
 
@@ -251,21 +253,21 @@ class Replies:
             del held.past[0], sizes[0]
 
     def _recorded(self, held: Held, asked: Event, invocation: Invocation) -> Replied:
-        keeper = _Keeper(self._services, Share(self._budget), self._how)
-        means = self._means._replace(budget=keeper.budget, stores=self._stores)
+        keeper = _Keeper(self._services, WorkerBudget(self._budget), self._how)
+        runtime = self._runtime._replace(budget=keeper.budget, stores=self._stores)
         turns = tuple(message for past in held.past for message in past.messages)
         invocation = invocation._replace(turns=turns)
-        record = self._record(keeper, held, asked, invocation, means)
+        record = self._record(keeper, held, asked, invocation, runtime)
         try:
-            found = self._replied(record, held, invocation, means)
+            found = self._replied(record, held, invocation, runtime)
         finally:
             self._follow(held, record.turn)
         held.turn = record.turn if record.turn is not None else held.turn
         return found
 
-    def _replied(self, record: Record, held: Held, invocation: Invocation, means: Means) -> Replied:
+    def _replied(self, record: Record, held: Held, invocation: Invocation, runtime: Runtime) -> Replied:
         with record:
-            found = replied(invocation, means, self._form, [past.reply for past in held.past])
+            found = replied(invocation, runtime, self._form, [past.reply for past in held.past])
             state = found.value.get("state")
             notes = dict(found.outcome.notes)
             if isinstance(state, Mapping):
@@ -277,11 +279,11 @@ class Replies:
         return found
 
     def _record(
-        self, keeper: _Keeper, held: Held, asked: Event, invocation: Invocation, means: Means
+        self, keeper: _Keeper, held: Held, asked: Event, invocation: Invocation, runtime: Runtime
     ) -> Record:
         if not self._is_recorded:
             return Record(keeper, None, None)
-        sent = request(invocation, means.format)
+        sent = build_request(invocation, runtime.format)
         found = opening(self._services, invocation, sent, held.session, held.turn)
         found = found._replace(request={**found.request, "words": asked.player, "npc": asked.session})
         return Record(keeper, found, self._services.journal)

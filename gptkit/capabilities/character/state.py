@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from gptkit.capabilities.character import world
 from gptkit.capabilities.character.config import options_of
 from gptkit.capabilities.character.macros import Dice
-from gptkit.core.chat import Defect, Message, OutputFormat, Rendering, Request
+from gptkit.core.chat import ChatRequest, Defect, Message, OutputFormat, Rendering
 from gptkit.core.errors import GptkitError, Incomplete, Stopped
 from gptkit.exchange.ask import structured
-from gptkit.exchange.invocation import Means
+from gptkit.exchange.invocation import Runtime
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Variable
-    from gptkit.exchange.invocation import Means
+    from gptkit.exchange.invocation import Runtime
     from gptkit.templates.template import Value
 
 
@@ -91,10 +91,10 @@ Check = Callable[[object], str]
 """Says what is wrong with a value; empty when nothing is."""
 
 
-def checked(means: Means, check: Check) -> Means:
-    """The means, whose structured answers must pass the check too."""
-    inner = means.structured
-    return means._replace(structured=lambda schema: _Checked(inner(schema), check))
+def checked(runtime: Runtime, check: Check) -> Runtime:
+    """The runtime, whose structured answers must pass the check too."""
+    inner = runtime.structured
+    return runtime._replace(structured=lambda schema: _Checked(inner(schema), check))
 
 
 class _Checked:
@@ -137,17 +137,19 @@ def changed(
     exchange: tuple[str, str],
     state: Mapping[str, object],
     variables: Sequence[Variable],
-    means: Means,
+    runtime: Runtime,
     model: str,
 ) -> tuple[Mapping[str, object], str]:
     """The state after what the player said and the character answered; with a reason, it is as it was."""
     said, answer = (text[:MOST] for text in exchange)
     asked = {"world": dict(state), "said": said, "answer": answer}
     user = Message("user", json.dumps(asked, ensure_ascii=False))
-    request = Request(model, (Message("system", UPDATE), user), stream=False, text=json.dumps(dict(state)))
+    request = ChatRequest(
+        model, (Message("system", UPDATE), user), stream=False, text=json.dumps(dict(state))
+    )
     schema = world.schema(variables)
     try:
-        value = structured(request, schema, checked(means, lambda found: fault(found, variables)), "update")
+        value = structured(request, schema, checked(runtime, lambda found: fault(found, variables)), "update")
     except GptkitError as error:
         return state, error.message
     except Stopped as stop:  # the answer is whole: Ctrl-C means the rest

@@ -12,14 +12,14 @@ from gptkit.capabilities.character.state import Memory, changed, memory, notes
 from gptkit.core.chat import Finished, Message, Text
 from gptkit.core.errors import GptkitError, Incomplete, UsageFault
 from gptkit.exchange.ask import answered, ask, both
-from gptkit.exchange.invocation import rendered, request
+from gptkit.exchange.invocation import build_request, render_messages
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Variable
     from gptkit.capabilities.character.library import CardLibrary
     from gptkit.capabilities.character.macros import Roll
-    from gptkit.core.chat import Event, Request, Sink
-    from gptkit.exchange.invocation import Invocation, Means, Outcome
+    from gptkit.core.chat import ChatRequest, Event, Sink
+    from gptkit.exchange.invocation import Invocation, Outcome, Runtime
 
 
 MOST = 3
@@ -33,11 +33,11 @@ _BEGINNING = "[roll "
 _LINE = re.compile(r"\s*\[roll\s+([^\[\]\n=]{1,60})\]\s*", re.IGNORECASE)
 
 
-def thrown(invocation: Invocation, means: Means, sink: Sink | None, dice: Dice) -> Outcome:
+def thrown(invocation: Invocation, runtime: Runtime, sink: Sink | None, dice: Dice) -> Outcome:
     """The answer with the results of its throws, without what the model made up after asking for one."""
-    first = request(invocation, means.format)
+    first = build_request(invocation, runtime.format)
     gate = _Gate(sink)
-    outcome = _leg(first, means, gate)
+    outcome = _leg(first, runtime, gate)
     results: list[str] = []
     while gate.wanted and (outcome.failure is None or isinstance(outcome.failure, Incomplete)):
         roll = dice.roll(gate.wanted)
@@ -45,7 +45,7 @@ def thrown(invocation: Invocation, means: Means, sink: Sink | None, dice: Dice) 
         last = len(results) == MOST
         gate.go_on(f"[roll {roll.text}]\n\n", last)
         try:
-            leg = _leg(_further(first, gate.text, roll, last), means, gate)
+            leg = _leg(_further(first, gate.text, roll, last), runtime, gate)
         except GptkitError as error:
             error.partial = True
             outcome = outcome._replace(failure=error)
@@ -69,18 +69,18 @@ def wanted(line: str) -> str:
     return found[1]
 
 
-def _leg(sent: Request, means: Means, gate: _Gate) -> Outcome:
+def _leg(sent: ChatRequest, runtime: Runtime, gate: _Gate) -> Outcome:
     """Without a sink the text is looked at when it is whole: one that was cut is asked for again."""
     if gate.shows:
-        outcome = answered(sent, means, gate, exact=True)
+        outcome = answered(sent, runtime, gate, exact=True)
     else:
-        outcome = answered(sent, means, None, exact=True)
+        outcome = answered(sent, runtime, None, exact=True)
         gate(Text(outcome.answer))
     gate.settle()
     return outcome
 
 
-def _further(first: Request, so_far: str, roll: Roll, last: bool) -> Request:
+def _further(first: ChatRequest, so_far: str, roll: Roll, last: bool) -> ChatRequest:
     told = GO_ON.format(roll.text, NO_MORE if last else "")
     return first._replace(
         messages=(*first.messages, Message("assistant", so_far.rstrip()), Message("user", told))
@@ -167,32 +167,32 @@ class _Gate:
                 self._sink(Text(text))
 
 
-def played(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
+def played(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     """The answer; its notes hold the world after it."""
     for left in cast("tuple[str, ...]", invocation.extras.get("left_out", ())):
-        means.notice(left)
-    who = role(invocation.template, invocation.values, cast("CardLibrary", means.stores[KEY]).card)
+        runtime.notice(left)
+    who = role(invocation.template, invocation.values, cast("CardLibrary", runtime.stores[KEY]).card)
     if who.is_plain:
-        return ask(invocation, means, sink)
+        return ask(invocation, runtime, sink)
     kept = memory(invocation.notes, invocation.values, who.variables)
-    if who.dice and means.format.streams:
-        outcome = thrown(invocation, means, sink, kept.dice)
+    if who.dice and runtime.format.streams:
+        outcome = thrown(invocation, runtime, sink, kept.dice)
     else:
-        outcome = ask(invocation, means, sink)
+        outcome = ask(invocation, runtime, sink)
     kept = kept._replace(answers=kept.answers + 1, refused="")
     if who.variables and outcome.failure is None:
         unchanged = kept._replace(refused="interrupted")
-        means.settled(outcome._replace(notes={**outcome.notes, **notes(unchanged)}))
-        kept = _after(invocation, means, kept, who.variables, outcome.answer)
+        runtime.settled(outcome._replace(notes={**outcome.notes, **notes(unchanged)}))
+        kept = _after(invocation, runtime, kept, who.variables, outcome.answer)
     facts = {**outcome.facts, **({"state": dict(kept.state)} if who.variables else {})}
     return outcome._replace(notes={**outcome.notes, **notes(kept)}, facts=facts)
 
 
 def _after(
-    invocation: Invocation, means: Means, kept: Memory, variables: tuple[Variable, ...], answer: str
+    invocation: Invocation, runtime: Runtime, kept: Memory, variables: tuple[Variable, ...], answer: str
 ) -> Memory:
-    said = next((one.content for one in rendered(invocation)[-1:] if one.role == "user"), "")
-    state, fault = changed((said, answer), kept.state, variables, means, invocation.model)
+    said = next((one.content for one in render_messages(invocation)[-1:] if one.role == "user"), "")
+    state, fault = changed((said, answer), kept.state, variables, runtime, invocation.model)
     if fault:
-        means.warn(f"the world stays as it was: {fault}")
+        runtime.warn(f"the world stays as it was: {fault}")
     return kept._replace(state=state, refused=fault)

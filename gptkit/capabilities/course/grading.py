@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 from gptkit.capabilities.course import config
 from gptkit.capabilities.course.arithmetic import wrong_sums
 from gptkit.capabilities.course.rubric import Grade, Mark, graded, schema
-from gptkit.core.chat import Finished, Message, Request, Text
+from gptkit.core.chat import ChatRequest, Finished, Message, Text
 from gptkit.core.errors import Incomplete
 from gptkit.exchange.ask import valued
-from gptkit.exchange.invocation import Invocation, Means, Outcome
+from gptkit.exchange.invocation import Invocation, Outcome, Runtime
 
 if TYPE_CHECKING:
     from gptkit.capabilities.course.rubric import Rubric
@@ -44,17 +44,17 @@ That grade is refused:
 Give the whole grade again, corrected. Evidence is copied from the answer to the letter."""
 
 
-def grade(invocation: Invocation, means: Means, sink: Sink | None, rubric: Rubric) -> Outcome:
+def grade(invocation: Invocation, runtime: Runtime, sink: Sink | None, rubric: Rubric) -> Outcome:
     """The grade as a table. Raises Incomplete where the model does not get it right the second time."""
     answer = invocation.text
     asked = _request(invocation, rubric, answer)
-    value, reply = valued(asked, schema(rubric), means, "answer")
+    value, reply = valued(asked, schema(rubric), runtime, "answer")
     found, problems = _accepted(rubric, value, answer)
     if found is None:
         told = AGAIN.format("\n".join(f"- {problem}" for problem in problems))
         turns = (Message("assistant", reply.text), Message("user", told))
         again = asked._replace(messages=asked.messages + turns)
-        value, reply = valued(again, schema(rubric), means, "answer")
+        value, reply = valued(again, schema(rubric), runtime, "answer")
         found, problems = _accepted(rubric, value, answer)
     if found is None:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -79,19 +79,19 @@ def table(found: Grade) -> str:
     return "\n".join(lines) + (f"\n\n{found.feedback}" if found.feedback else "")
 
 
-def _request(invocation: Invocation, rubric: Rubric, answer: str) -> Request:
+def _request(invocation: Invocation, rubric: Rubric, answer: str) -> ChatRequest:
     template, values = invocation.template, invocation.values
     language = config.option(template, values, "language") or "the language of the answer"
     given = {
         "subject": config.subject(template, values),
         "criteria": [criterion._asdict() for criterion in rubric.criteria],
         "key": rubric.key,
-        "task": invocation.wanted,
+        "task": invocation.request,
         "answer": answer,
-        "computed": list(map(str, wrong_sums(answer, f"{invocation.wanted}\n{rubric.key}"))),
+        "computed": list(map(str, wrong_sums(answer, f"{invocation.request}\n{rubric.key}"))),
     }
     nothing = [{"criterion": one.name, "evidence": "", "reason": "", "points": 0} for one in rubric.criteria]
-    return Request(
+    return ChatRequest(
         model=invocation.model,
         messages=(
             Message("system", GRADE.format(language=language)),

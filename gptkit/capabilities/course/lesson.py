@@ -12,7 +12,7 @@ from gptkit.capabilities.course.record import courses, keep, record
 from gptkit.capabilities.course.socratic import guided, progress
 from gptkit.core.errors import NoInput, UsageFault
 from gptkit.exchange.ask import ask
-from gptkit.exchange.invocation import request
+from gptkit.exchange.invocation import build_request
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gptkit.capabilities.course.rubric import Rubric
     from gptkit.capabilities.course.store import Courses
     from gptkit.core.chat import Sink
-    from gptkit.exchange.invocation import Invocation, Means, Outcome
+    from gptkit.exchange.invocation import Invocation, Outcome, Runtime
 
 
 DUE = 5
@@ -62,32 +62,32 @@ def prepare(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
     return invocation._replace(extras={**invocation.extras, config.KEY: about})
 
 
-def run(invocation: Invocation, means: Means, sink: Sink | None) -> Outcome:
+def run(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     """The answer or the grade; then the course is brought up to date."""
     words = said(invocation)
     now = progress(invocation.notes)
-    rubric = _rubric(invocation, courses(means.stores))
+    rubric = _rubric(invocation, courses(runtime.stores))
     if rubric is not None:
-        outcome = grade(invocation, means, sink, rubric)
+        outcome = grade(invocation, runtime, sink, rubric)
     elif _is_guided(invocation):
-        outcome, now = guided(invocation, means, sink, words)
+        outcome, now = guided(invocation, runtime, sink, words)
     else:
-        outcome = ask(invocation, means, sink)
-    sums = _wrong_sums(invocation, means, outcome.answer) if outcome.failure is None and not rubric else ()
+        outcome = ask(invocation, runtime, sink)
+    sums = _wrong_sums(invocation, runtime, outcome.answer) if outcome.failure is None and not rubric else ()
     now = now._replace(wrong=tuple(map(str, sums)))
     outcome = outcome._replace(notes={**invocation.notes, **outcome.notes, config.KEY: now._asdict()})
     if outcome.failure is None:
-        means.settled(outcome)
+        runtime.settled(outcome)
         if sink is not None:
             sink.close()  # the answer is there to be read while the record is made
-        _tell(invocation, means, sums)
-        keep(invocation, means, words, outcome.answer)
+        _tell(invocation, runtime, sums)
+        keep(invocation, runtime, words, outcome.answer)
     return outcome
 
 
 def said(invocation: Invocation) -> str:
     """All that the learner wrote or handed in with this turn."""
-    return "\n\n".join(part for part in (invocation.wanted, invocation.text) if part)
+    return "\n\n".join(part for part in (invocation.request, invocation.text) if part)
 
 
 def _is_guided(invocation: Invocation) -> bool:
@@ -107,14 +107,14 @@ def _due(learner: Learner, now: datetime) -> list[dict[str, str]]:
     return [{"front": card.front, "back": card.back, "topic": card.topic} for card in waiting[:DUE]]
 
 
-def _wrong_sums(invocation: Invocation, means: Means, answer: str) -> tuple[WrongSum, ...]:
+def _wrong_sums(invocation: Invocation, runtime: Runtime, answer: str) -> tuple[WrongSum, ...]:
     """Those of an answer, but for what stands in its request: that may be quoted."""
-    asked = request(invocation, means.format)
+    asked = build_request(invocation, runtime.format)
     return wrong_sums(answer, "\n".join(message.content for message in asked.messages))
 
 
-def _tell(invocation: Invocation, means: Means, sums: tuple[WrongSum, ...]) -> None:
+def _tell(invocation: Invocation, runtime: Runtime, sums: tuple[WrongSum, ...]) -> None:
     """Only with -v where what a statement comes to may be what the learner is to find."""
     asks = config.method(invocation.template, invocation.values) in config.ASKING
     for one in sums:
-        (means.notice if asks else means.warn)(f"worth checking: '{one.text}' comes to {one.value}")
+        (runtime.notice if asks else runtime.warn)(f"worth checking: '{one.text}' comes to {one.value}")

@@ -26,7 +26,7 @@ from gptkit.capabilities.course.model import (
     identity,
     weight,
 )
-from gptkit.core.chat import Message, Request
+from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, Stopped
 from gptkit.exchange.ask import structured
 from gptkit.text.quotes import is_quoted, unwrapped
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from gptkit.capabilities.course.model import Learner
     from gptkit.capabilities.course.store import Courses
-    from gptkit.exchange.invocation import Invocation, Means
+    from gptkit.exchange.invocation import Invocation, Runtime
 
 
 _AT_ONCE = {"goals": 5, "reached": 20, "topics": 20, "mistakes": 10, "cards": 10}
@@ -286,9 +286,9 @@ def courses(stores: Mapping[str, object]) -> Courses:
     return cast("Courses", stores[config.KEY])
 
 
-def keep(invocation: Invocation, means: Means, said: str, answer: str) -> None:
+def keep(invocation: Invocation, runtime: Runtime, said: str, answer: str) -> None:
     """Bring the course up to date after an answer, which is never lost for it: failures are told."""
-    store = courses(means.stores)
+    store = courses(runtime.stores)
     if not store.keeping:
         return
     subject = config.required_subject(invocation.template, invocation.values)
@@ -301,20 +301,20 @@ def keep(invocation: Invocation, means: Means, said: str, answer: str) -> None:
 
     try:
         store.changed(subject, lambda learner: _told(learner, invocation))
-        reported = _reported(invocation, means, store.load(subject), said, answer)
+        reported = _reported(invocation, runtime, store.load(subject), said, answer)
         store.changed(subject, change)
     except GptkitError as error:
-        means.warn(f"the course '{subject}' is not up to date: {error.message}")
+        runtime.warn(f"the course '{subject}' is not up to date: {error.message}")
     except Stopped as stop:  # the answer is whole and shown; who waits no longer loses the record alone
         if stop.number != signal.SIGINT:
             raise
-        means.warn(f"the course '{subject}' is not up to date: interrupted")
+        runtime.warn(f"the course '{subject}' is not up to date: interrupted")
     for problem in refused:
-        means.notice(f"not taken into the course: {problem}")
+        runtime.notice(f"not taken into the course: {problem}")
 
 
 def _reported(
-    invocation: Invocation, means: Means, learner: Learner, said: str, answer: str
+    invocation: Invocation, runtime: Runtime, learner: Learner, said: str, answer: str
 ) -> Mapping[str, Any]:
     """What the model reports of the turn, as SCHEMA allows it."""
     last = next((m.content for m in reversed(invocation.turns) if m.role == "assistant"), "")
@@ -324,13 +324,13 @@ def _reported(
         "learner": said[:MOST],
         "tutor": answer[:MOST],
     }
-    asked = Request(
+    asked = ChatRequest(
         model=config.of(invocation.template).check_model or invocation.model,
         messages=(Message("system", UPDATE), Message("user", json.dumps(shown, ensure_ascii=False))),
         stream=invocation.stream,
         text=json.dumps(NOTHING),
     )
-    return cast("Mapping[str, Any]", structured(asked, SCHEMA, means, "update"))
+    return cast("Mapping[str, Any]", structured(asked, SCHEMA, runtime, "update"))
 
 
 def record(learner: Learner) -> dict[str, object]:

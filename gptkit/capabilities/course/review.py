@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.capabilities.course import config
 from gptkit.capabilities.course.model import RATINGS, due, review, with_card
 from gptkit.capabilities.course.store import course_store
-from gptkit.core.chat import Message, Request
+from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, NoInput, UsageFault
 from gptkit.core.table import columns
 from gptkit.core.yaml_tree import nearest
 from gptkit.exchange.ask import valued
-from gptkit.exchange.invocation import Invocation, Means, Outcome
+from gptkit.exchange.invocation import Invocation, Outcome, Runtime
 from gptkit.output.formats import FORMATS
 from gptkit.session.conversation import Conversation
 from gptkit.session.record import Record, opening
@@ -59,18 +59,18 @@ class Rated(NamedTuple):
     outcome: Outcome
 
 
-def request(card: Card, said: str, model: str) -> Request:
+def request(card: Card, said: str, model: str) -> ChatRequest:
     shown = {"front": card.front, "back": card.back, "answer": said}
-    return Request(
+    return ChatRequest(
         model=model,
         messages=(Message("system", RATE), Message("user", json.dumps(shown, ensure_ascii=False))),
         text=_NOTHING,
     )
 
 
-def rate(asked: Request, means: Means) -> Rated:
+def rate(asked: ChatRequest, runtime: Runtime) -> Rated:
     """Raises the GptkitError that came in the way."""
-    value, reply = valued(asked, SCHEMA, means, "check")
+    value, reply = valued(asked, SCHEMA, runtime, "check")
     found = value if isinstance(value, Mapping) else {}
     why = " ".join(str(found.get("why", "")).split())
     return Rated(str(found.get("rating")), why, Outcome(reply, reply.text))
@@ -236,7 +236,7 @@ class _Round:
     def _rated(self, card: Card, said: str) -> Rating:
         """By the model; recorded as any other request."""
         conversation, services = self._conversation, self._services
-        means = services.means(
+        runtime = services.runtime(
             FORMATS["text"](None), self._model, conversation.budget, conversation.how.verbose
         )
         asked = request(card, said, self._model)
@@ -253,10 +253,10 @@ class _Round:
             )
             record = Record(conversation, found, services.journal)
         if record is None:
-            rated = rate(asked, means)
+            rated = rate(asked, runtime)
         else:
             with record:
-                rated = rate(asked, means)
+                rated = rate(asked, runtime)
                 record.finish(rated.outcome)
             turn = conversation.store.turn(record.turn) if record.turn is not None else None
             conversation.session = conversation.store.session(turn.session) if turn else conversation.session

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.course import config
-from gptkit.core.chat import Defect, Finished, Message, Request, Text
+from gptkit.core.chat import ChatRequest, Defect, Finished, Message, Text
 from gptkit.core.errors import GptkitError, Incomplete
 from gptkit.exchange.ask import answered, structured
-from gptkit.exchange.invocation import Invocation, Means, Outcome, request
+from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 
 if TYPE_CHECKING:
     from gptkit.core.chat import Reply, Sink
@@ -95,23 +95,29 @@ def progress(notes: Mapping[str, object]) -> Progress:
     return Progress(question if isinstance(question, str) else "", max(counted, 0), sums)
 
 
-def guided(invocation: Invocation, means: Means, sink: Sink | None, said: str) -> tuple[Outcome, Progress]:
+def guided(
+    invocation: Invocation, runtime: Runtime, sink: Sink | None, said: str
+) -> tuple[Outcome, Progress]:
     """An answer that withholds the solution, shown once it is accepted, and how often the learner tried.
 
     No word of a draft that was not accepted leaves this function: not in a failure either.
     """
     tries = config.tries(invocation.template, invocation.values)
-    asked = first = request(invocation, means.format)
+    asked = first = build_request(invocation, runtime.format)
     now: Progress | None = None
     for number in range(AGAIN + 1):
-        outcome = answered(asked, means, None, exact=True)  # a complaint of the format would quote the draft
+        outcome = answered(
+            asked, runtime, None, exact=True
+        )  # a complaint of the format would quote the draft
         if outcome.failure is not None:
             raise _silent(outcome.failure)
-        verdict = _checked(invocation, means, outcome.answer, said)
+        verdict = _checked(invocation, runtime, outcome.answer, said)
         now = now or verdict.progress
         if not verdict.gives_away or now.attempts >= tries:
-            return _shown(_accepted(outcome, invocation, means), sink), now
-        means.notice(f"draft {number + 1} is withheld: it gives the solution away")  # its reason may name it
+            return _shown(_accepted(outcome, invocation, runtime), sink), now
+        runtime.notice(
+            f"draft {number + 1} is withheld: it gives the solution away"
+        )  # its reason may name it
         complaint = Message("user", GIVEN_AWAY.format(verdict.reason))
         asked = first._replace(messages=(*first.messages, Message("assistant", outcome.answer), complaint))
     line = _fallback(said)
@@ -119,30 +125,30 @@ def guided(invocation: Invocation, means: Means, sink: Sink | None, said: str) -
     return _shown(Outcome(reply, line), sink), now or Progress()
 
 
-def _accepted(outcome: Outcome, invocation: Invocation, means: Means) -> Outcome:
+def _accepted(outcome: Outcome, invocation: Invocation, runtime: Runtime) -> Outcome:
     """What may be read, in the form that the prompt file promises."""
     reply = _bare(outcome.reply)
     if invocation.exact:
         return outcome._replace(reply=reply)
     try:
-        return outcome._replace(reply=reply, answer=means.format.finish(reply.text))
+        return outcome._replace(reply=reply, answer=runtime.format.finish(reply.text))
     except Defect as defect:
         raise defect.failure from None
 
 
-def _checked(invocation: Invocation, means: Means, draft: str, said: str) -> _Verdict:
+def _checked(invocation: Invocation, runtime: Runtime, draft: str, said: str) -> _Verdict:
     """What the check says of a draft; where it fails the draft stays withheld."""
     before = progress(invocation.notes)
     earlier = [{m.role: m.content[-CUT:]} for m in invocation.turns[-EARLIER:]]
     shown = {"question": before.question, "earlier": earlier, "learner": said[:LONGEST], "draft": draft}
-    asked = Request(
+    asked = ChatRequest(
         model=config.of(invocation.template).check_model or invocation.model,
         messages=(Message("system", CHECK), Message("user", json.dumps(shown, ensure_ascii=False))),
         stream=invocation.stream,
         text=_NOTHING,
     )
     try:
-        found = structured(asked, SCHEMA, means, "check")
+        found = structured(asked, SCHEMA, runtime, "check")
     except GptkitError as error:
         cause = "" if isinstance(error, Incomplete) else f": {error.message}"  # it may quote the check
         error.message = f"the answer is withheld, since it could not be checked{cause}"

@@ -8,7 +8,7 @@ from contextlib import closing
 from threading import Lock
 from typing import NamedTuple
 
-from gptkit.exchange.invocation import Means
+from gptkit.exchange.invocation import Runtime
 from gptkit.jobs.job import Done, Job
 from gptkit.jobs.piece import done
 from gptkit.jobs.request import Placed, Surroundings, placed
@@ -21,14 +21,14 @@ PHRASE = re.compile(r"^#{1,6}[ \t]+(.{1,60}?)[ \t]*#*$|\*\*([^*\n]{1,60})\*\*", 
 """Headings and bold words: where source and answer have as many, they correspond one by one."""
 
 
-def mapped(pieces: Iterable[Piece], job: Job, means: Means) -> Generator[Done, None, None]:
+def mapped(pieces: Iterable[Piece], job: Job, runtime: Runtime) -> Generator[Done, None, None]:
     """Every piece with its text, in order, each as soon as it and all before it are there.
 
     Raises the first failure that ends the whole job, after what was done before that piece was
     handed on. Closing the iterator ends the job.
     """
     shares = (Share(0, job, piece) for piece in placed(pieces))
-    with closing(mapped_all(shares, job.workers, means)) as results:
+    with closing(mapped_all(shares, job.workers, runtime)) as results:
         for _, one in results:
             if one is not None:
                 yield one
@@ -43,20 +43,20 @@ class Share(NamedTuple):
 
 
 def mapped_all(
-    shares: Iterable[Share], workers: int, means: Means
+    shares: Iterable[Share], workers: int, runtime: Runtime
 ) -> Generator[tuple[Share, Done | None], None, None]:
     """The pieces of several documents, side by side as those of one."""
     settled = Settled()
 
-    def work(share: Share, means: Means) -> tuple[Share, Done | None]:
+    def work(share: Share, runtime: Runtime) -> tuple[Share, Done | None]:
         if share.placed is None:
             return share, None
         around = Surroundings(share.placed.before, settled.phrases)
-        one = done(share.job, share.placed.piece, around, means)
+        one = done(share.job, share.placed.piece, around, runtime)
         settled.add(one)
         return share, one
 
-    workshop = Workshop(work, workers, means)
+    workshop = Workshop(work, workers, runtime)
     try:
         yield from workshop.run(shares)
     finally:

@@ -8,11 +8,11 @@ from functools import partial
 from itertools import chain, islice
 from typing import Literal, NamedTuple
 
-from gptkit.core.chat import Finished, OutputFormat, Reply, Request, Sink, Text
+from gptkit.core.chat import ChatRequest, Finished, OutputFormat, Reply, Sink, Text
 from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
 from gptkit.core.tokens import estimate
 from gptkit.exchange.ask import answered
-from gptkit.exchange.invocation import Means, Outcome, request
+from gptkit.exchange.invocation import Outcome, Runtime, build_request
 from gptkit.jobs.job import Job, about
 from gptkit.jobs.merge_plan import fits, groups, words
 from gptkit.jobs.missing import Lacking
@@ -78,11 +78,11 @@ class Steps:
         self._job = job
         self._words = words(room)
 
-    def done(self, step: tuple[Piece | Result, ...], means: Means) -> Result:
+    def done(self, step: tuple[Piece | Result, ...], runtime: Runtime) -> Result:
         """A step is one piece, or the results that are to be merged."""
         if isinstance(step[0], Piece):
-            return self._part(step[0], means, 0)
-        return self._merged([one for one in step if isinstance(one, Result)], means)
+            return self._part(step[0], runtime, 0)
+        return self._merged([one for one in step if isinstance(one, Result)], runtime)
 
     def lacking(self, piece: Piece, form: OutputFormat) -> Iterator[Piece]:
         """What the memory has no result of: the part, or what lacks of the halves that it needs."""
@@ -99,58 +99,58 @@ class Steps:
         """What the result of a part is found by."""
         return self._name(piece.source, "part", form)
 
-    def asked(self, piece: Piece, form: OutputFormat) -> Request:
+    def asked(self, piece: Piece, form: OutputFormat) -> ChatRequest:
         """The request for a part."""
         return self._request(piece.source, PART, form)
 
-    def _part(self, piece: Piece, means: Means, depth: int) -> Result:
+    def _part(self, piece: Piece, runtime: Runtime, depth: int) -> Result:
         try:
-            return _of(piece, self._answer(piece.source, "part", PART, means))
+            return _of(piece, self._answer(piece.source, "part", PART, runtime))
         except _InHalves:
-            return self._halved(piece, means, depth) or _of(piece, "")
+            return self._halved(piece, runtime, depth) or _of(piece, "")
         except (TooLong, Incomplete) as error:
             deepest = DEEPEST if isinstance(error, TooLong) else DEEPEST // 3
-            found = self._halved(piece, means, depth) if depth < deepest else None
+            found = self._halved(piece, runtime, depth) if depth < deepest else None
             if found is None:
                 return _of(piece, "", error.message)
             if not found.findings:
-                self._keep(piece.source, "part", Held("", in_halves=True), means.format)
+                self._keep(piece.source, "part", Held("", in_halves=True), runtime.format)
             return found
         except (Refused, ProtocolFault) as error:
             return _of(piece, "", error.message)
 
-    def _halved(self, piece: Piece, means: Means, depth: int) -> Result | None:
+    def _halved(self, piece: Piece, runtime: Runtime, depth: int) -> Result | None:
         halves = Plain().halves(piece)
         if halves is None:
             return None
-        first, second = (self._part(half, means, depth + 1) for half in halves)
+        first, second = (self._part(half, runtime, depth + 1) for half in halves)
         return _joined((first, second))
 
-    def _merged(self, results: Sequence[Result], means: Means) -> Result:
+    def _merged(self, results: Sequence[Result], runtime: Runtime) -> Result:
         """Those that cannot be merged stay side by side: the next level gets them all."""
         whole = _joined(results)
         if sum(bool(result.text) for result in results) < 2:
             return whole
         rules = MERGE + (GAP if whole.findings else "")
         try:
-            text = self._answer(together(results), "merge", rules, means)
+            text = self._answer(together(results), "merge", rules, runtime)
         except (TooLong, Incomplete, Refused, ProtocolFault):
             return whole
         return whole._replace(text=text)
 
-    def _answer(self, text: str, step: str, rules: str, means: Means) -> str:
+    def _answer(self, text: str, step: str, rules: str, runtime: Runtime) -> str:
         memory = self._job.memory
         if memory is None:
-            return self._sent(text, rules, means)
-        name = self._name(text, step, means.format)
+            return self._sent(text, rules, runtime)
+        name = self._name(text, step, runtime.format)
         if (known := self._known(name)) is not None:
             return known
-        with memory.claim(name, means.sleep):
+        with memory.claim(name, runtime.sleep):
             if (known := self._known(name)) is not None:
                 return known
-            answer = self._sent(text, rules, means)
-            self._keep(text, step, Held(answer), means.format)
-            means.kept()
+            answer = self._sent(text, rules, runtime)
+            self._keep(text, step, Held(answer), runtime.format)
+            runtime.kept()
             return answer
 
     def _known(self, name: bytes) -> str | None:
@@ -160,13 +160,13 @@ class Steps:
             raise _InHalves
         return held.answer if held is not None else None
 
-    def _sent(self, text: str, rules: str, means: Means) -> str:
-        outcome = answered(self._request(text, rules, means.format), means, None)
+    def _sent(self, text: str, rules: str, runtime: Runtime) -> str:
+        outcome = answered(self._request(text, rules, runtime.format), runtime, None)
         if outcome.failure is not None:
             raise outcome.failure
         return outcome.answer
 
-    def _request(self, text: str, rules: str, form: OutputFormat) -> Request:
+    def _request(self, text: str, rules: str, form: OutputFormat) -> ChatRequest:
         bound = BOUND if form.parameters else FREE
         told = rules.format(form=bound, words=self._words, characters=2 * self._words)
         return with_rules(in_one_piece(self._job, text, form), told)
@@ -249,7 +249,7 @@ class Gathered(NamedTuple):
 
 
 def gathered(
-    pieces: Iterable[Piece], job: Job, means: Means, room: int, watch: Callable[[Step], None]
+    pieces: Iterable[Piece], job: Job, runtime: Runtime, room: int, watch: Callable[[Step], None]
 ) -> Gathered:
     """All levels but the last. Raises the first failure that ends the whole job.
 
@@ -263,7 +263,7 @@ def gathered(
     if len(first) < 2:
         return Gathered((), first[0].source if first else "")
     steps = Steps(job, room)
-    workshop = Workshop(steps.done, job.workers, means)
+    workshop = Workshop(steps.done, job.workers, runtime)
     try:
         results = _counted(workshop.run((piece,) for piece in chain(first, found)), 1, None, watch)
         level, weights = 1, _weights(results)
@@ -280,19 +280,19 @@ def gathered(
         workshop.close()
 
 
-def concluded(found: Gathered, job: Job, means: Means, sink: Sink | None) -> Outcome:
+def concluded(found: Gathered, job: Job, runtime: Runtime, sink: Sink | None) -> Outcome:
     """The last merge, which is shown while it arrives; or the answer that the memory has."""
     text = found.whole or together(found.results)
     rules = "" if found.whole else last_rules(found.results)
-    name = result_name(job, text, means.format, "whole" if found.whole else "last")
+    name = result_name(job, text, runtime.format, "whole" if found.whole else "last")
     memory = job.memory
-    with memory.claim(name, means.sleep) if memory else nullcontext():
+    with memory.claim(name, runtime.sleep) if memory else nullcontext():
         held = memory.get(name) if memory and not job.fresh else None
         if held is not None:
-            return _remembered(held.answer, job, means, sink)
-        sent = request(job.invocation._replace(text=text), means.format)
+            return _remembered(held.answer, job, runtime, sink)
+        sent = build_request(job.invocation._replace(text=text), runtime.format)
         exact = job.invocation.exact
-        outcome = answered(with_rules(sent, rules) if rules else sent, means, sink, exact=exact)
+        outcome = answered(with_rules(sent, rules) if rules else sent, runtime, sink, exact=exact)
         if memory and outcome.failure is None:
             memory.put(name, text, Held(outcome.reply.text), about(job))
         return outcome
@@ -344,12 +344,12 @@ def _counted(
     return found
 
 
-def _remembered(text: str, job: Job, means: Means, sink: Sink | None) -> Outcome:
+def _remembered(text: str, job: Job, runtime: Runtime, sink: Sink | None) -> Outcome:
     if sink is not None:
         sink(Text(text))
         sink(Finished("stop"))
     reply = Reply(text=text, reason="stop", model=job.invocation.model, attempts=0)
-    return Outcome(reply, text if job.invocation.exact else means.format.finish(text))
+    return Outcome(reply, text if job.invocation.exact else runtime.format.finish(text))
 
 
 def lacking_parts(pieces: Iterable[Piece], job: Job, form: OutputFormat, room: int) -> Iterator[Lacking]:

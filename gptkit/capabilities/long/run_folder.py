@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.capabilities.long.map import Share, mapped_all
-from gptkit.core.chat import Message, Reply, Request
+from gptkit.core.chat import ChatRequest, Message, Reply
 from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
-from gptkit.exchange.invocation import Means, Outcome
+from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
 from gptkit.jobs.batch.guard import Once
 from gptkit.jobs.consent import Consent
@@ -96,7 +96,7 @@ class _Task:
     def failure(self) -> GptkitError | None:
         """Do the work; what ends it early, and else what could not be done, with a word on how to go on."""
         started = self._services.terminal.now()
-        sent = Request(self._invocation.model, (Message("user", self._name),))
+        sent = ChatRequest(self._invocation.model, (Message("user", self._name),))
         record = self._conversation.recording(self._invocation, sent, None, {"long": True})
         try:
             with record:
@@ -136,11 +136,11 @@ class _Task:
 
     def _worked(self) -> GptkitError | None:
         try:
-            means = patient_means(self._services, self._conversation, self._invocation)
-            self._once.check(lambda: self._lacking(means))
+            runtime = patient_means(self._services, self._conversation, self._invocation)
+            self._once.check(lambda: self._lacking(runtime))
             if self._consent.is_wanted(len(self._plan.work)):
-                self._consent.survey(self._lacking(means))
-            with closing(mapped_all(self._shares(), self._job.workers, means)) as results:
+                self._consent.survey(self._lacking(runtime))
+            with closing(mapped_all(self._shares(), self._job.workers, runtime)) as results:
                 for share, done in results:
                     if done is None:
                         self._results.end(share.document)
@@ -156,14 +156,14 @@ class _Task:
             raise
         return None
 
-    def _lacking(self, means: Means) -> Iterator[Lacking]:
+    def _lacking(self, runtime: Runtime) -> Iterator[Lacking]:
         """What the memory lacks of all files; what a file is wrong with is met again when it is read."""
         from gptkit.jobs.missing import lacking_pieces
 
         for source, pieces in self._by_file():
             own = self._job if source is None else self._job._replace(format=source.format)
             with suppress(*OF_ONE_FILE):
-                yield from lacking_pieces(pieces, own, means.format)
+                yield from lacking_pieces(pieces, own, runtime.format)
 
     def _shares(self) -> Iterator[Share]:
         for number, (source, pieces) in enumerate(self._by_file()):

@@ -34,7 +34,7 @@ from gptkit.session.input import Given, document
 from gptkit.text.formats import FORMATS
 
 if TYPE_CHECKING:
-    from gptkit.exchange.invocation import Means
+    from gptkit.exchange.invocation import Runtime
     from gptkit.jobs.job import Memory
     from gptkit.jobs.missing import Lacking
     from gptkit.templates.template import Value
@@ -91,9 +91,9 @@ class _Work:
 
     def agree(self) -> None:
         """Raises OverBudget where the user does not agree to the cost of all files together."""
-        means = patient_means(self._conversation.services, self._conversation, self._invocation)
+        runtime = patient_means(self._conversation.services, self._conversation, self._invocation)
         if self._consent.is_wanted(len(self._found.work)):
-            self._consent.survey(self._lacking(means))
+            self._consent.survey(self._lacking(runtime))
         self._consent.is_given = True
 
     @property
@@ -131,12 +131,12 @@ class _Work:
         text = json.dumps({"files": files}, ensure_ascii=False, indent=2)
         self._conversation.services.terminal.show(text)
 
-    def _lacking(self, means: Means) -> Iterator[Lacking]:
+    def _lacking(self, runtime: Runtime) -> Iterator[Lacking]:
         """What the memory lacks of all files; what a file is wrong with is met again when it is its turn."""
         for one in self._found.work:
             with suppress(*OF_ONE_FILE):
                 task = self._task(one)
-                yield from task.lacking(task.pieces, means.format)
+                yield from task.lacking(task.pieces, runtime.format)
 
     def _task(self, one: Work) -> Task:
         general = self._conversation

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.capabilities.long.map import mapped
-from gptkit.core.chat import Message, Reply, Request
+from gptkit.core.chat import ChatRequest, Message, Reply
 from gptkit.core.errors import GptkitError
 from gptkit.exchange.budget import Budget
-from gptkit.exchange.invocation import Means, Outcome
+from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
 from gptkit.jobs.batch.guard import Once
 from gptkit.jobs.consent import Consent
@@ -120,12 +120,12 @@ class _Task:
         """Do the work; what ends it early is returned, with a word on how to go on."""
         failure: GptkitError | None = None
         try:
-            means = patient_means(self._services, self._conversation, self._invocation)
-            lack = partial(self._lacking, means)
+            runtime = patient_means(self._services, self._conversation, self._invocation)
+            lack = partial(self._lacking, runtime)
             found = pieces_of(self._document, self._most)
             with (
-                self._once.pieces(found, means, lack, self._consent) as pieces,
-                closing(mapped(pieces, self._job, means)) as results,
+                self._once.pieces(found, runtime, lack, self._consent) as pieces,
+                closing(mapped(pieces, self._job, runtime)) as results,
             ):
                 for done in results:
                     output.write(done.text)
@@ -157,10 +157,10 @@ class _Task:
             listed = ", ".join(f"'{key}'" for key in keys)
             self._conversation.warn(f"--keys {listed}: no text there in '{self._document.name}'")
 
-    def _lacking(self, means: Means, pieces: Iterable[Piece]) -> Iterator[Lacking]:
+    def _lacking(self, runtime: Runtime, pieces: Iterable[Piece]) -> Iterator[Lacking]:
         from gptkit.jobs.missing import lacking_pieces
 
-        return lacking_pieces(pieces, self._job, means.format)
+        return lacking_pieces(pieces, self._job, runtime.format)
 
     def _count(self, done: Done) -> None:
         self._findings.add(done)
@@ -198,10 +198,10 @@ class _Task:
         shown = not isinstance(output, Collected)
         answer.show(self._services.terminal, self._conversation.how, self._invocation, outcome, shown, facts)
 
-    def _request(self) -> Request:
+    def _request(self) -> ChatRequest:
         """What the history keeps of the input."""
         said = self._text or f"[{self._document.name}]"
-        return Request(self._invocation.model, (Message("user", said),))
+        return ChatRequest(self._invocation.model, (Message("user", said),))
 
     def _reply(self, started: float, failure: GptkitError | None) -> Reply:
         budget: Budget = self._conversation.budget

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import LEAST_PIECE, piece_tokens
 from gptkit.capabilities.long.reduce import Gathered, Step, concluded, gathered
-from gptkit.core.chat import Message, Request
+from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, Incomplete
-from gptkit.exchange.invocation import Means, Outcome
+from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.memory.store import memory as memory_of
@@ -94,16 +94,16 @@ class Task:
 
     def _done(self) -> GptkitError | None:
         started = self._services.terminal.now()
-        sent = Request(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
+        sent = ChatRequest(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
         record = self._conversation.recording(self._invocation, sent, None, {"long": True})
-        means = patient_means(self._services, self._conversation, self._invocation)
+        runtime = patient_means(self._services, self._conversation, self._invocation)
         try:
             with record:
-                found = self._gathered(means)
+                found = self._gathered(runtime)
                 missing = self._missing(found)
                 if missing is not None and found.is_empty:
                     raise missing
-                outcome, shown = self._concluded(found, means, record, started)
+                outcome, shown = self._concluded(found, runtime, record, started)
                 failure = outcome.failure or missing
                 record.finish(outcome._replace(failure=failure))
         finally:
@@ -134,11 +134,11 @@ class Task:
 
         return lacking_parts(pieces, self._job, form, self._room)
 
-    def _gathered(self, means: Means) -> Gathered:
-        lack = partial(self.lacking, form=means.format)
+    def _gathered(self, runtime: Runtime) -> Gathered:
+        lack = partial(self.lacking, form=runtime.format)
         try:
             pieces = self._consent.checked(self.pieces, lack)
-            return gathered(pieces, self._job, means, self._room, self._watch)
+            return gathered(pieces, self._job, runtime, self._room, self._watch)
         except GptkitError as error:
             progress.tell_how_to_go_on(error, self._job.memory)
             raise
@@ -146,13 +146,13 @@ class Task:
             self._progress.clear()
 
     def _concluded(
-        self, found: Gathered, means: Means, record: Record, started: float
+        self, found: Gathered, runtime: Runtime, record: Record, started: float
     ) -> tuple[Outcome, bool]:
         """What came of the last request, and whether it was shown while it arrived."""
         services, how = self._services, self._conversation.how
-        sink = answer.sink(services.terminal, how, means.format, services.settings.boolean("markdown"))
+        sink = answer.sink(services.terminal, how, runtime.format, services.settings.boolean("markdown"))
         try:
-            outcome = concluded(found, self._job, means, record.listening(sink))
+            outcome = concluded(found, self._job, runtime, record.listening(sink))
         except GptkitError as error:
             progress.tell_how_to_go_on(error, None if found.whole else self._job.memory)
             raise

@@ -12,7 +12,7 @@ from gptkit.core.table import when
 from gptkit.jobs.job import RECORD
 
 if TYPE_CHECKING:
-    from gptkit.exchange.invocation import Means
+    from gptkit.exchange.invocation import Runtime
     from gptkit.jobs.batch.queue import Shard
     from gptkit.jobs.consent import Consent, Lack
     from gptkit.jobs.job import Job
@@ -31,7 +31,7 @@ class Once:
 
     @contextmanager
     def pieces(
-        self, found: Iterable[Piece], means: Means, lack: Lack, consent: Consent
+        self, found: Iterable[Piece], runtime: Runtime, lack: Lack, consent: Consent
     ) -> Iterator[Iterable[Piece]]:
         """The pieces of a document for the ordinary run. Raises TryAgain where it has to wait for a batch.
 
@@ -52,7 +52,7 @@ class Once:
             if not consent.is_given:
                 with self.awaited() as awaited:
                     consent.survey(one for one in lack(spool.again()) if not awaited(one.key))
-            self._submit(lack(spool.again()), means)
+            self._submit(lack(spool.again()), runtime)
             yield spool.again()
 
     def check(self, lacking: Callable[[], Iterable[Lacking]]) -> None:
@@ -89,11 +89,11 @@ class Once:
         with self.awaited() as awaited:
             return next((shard for one in lacking if (shard := awaited(one.key))), None)
 
-    def _submit(self, lacking: Iterable[Lacking], means: Means) -> None:
+    def _submit(self, lacking: Iterable[Lacking], runtime: Runtime) -> None:
         """Raises TryAgain unless all pieces are there."""
         from gptkit.jobs.batch.service import submit_missing
 
-        submitted = submit_missing(self._services, lacking, self._job, means)
+        submitted = submit_missing(self._services, lacking, self._job, runtime)
         if submitted.is_complete:
             return
         count = submitted.new + submitted.under_way

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import UsageFault
-from gptkit.exchange.invocation import Means, Policy
+from gptkit.exchange.invocation import Policy, Runtime
 from gptkit.jobs.batch.collect import GONE, Taken, collected
 from gptkit.jobs.batch.submit import Desk, Submitted
 from gptkit.jobs.batch.submit import submit_missing as submitted
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gptkit.services import Services
 
 
-def submit_missing(services: Services, lacking: Iterable[Lacking], job: Job, means: Means) -> Submitted:
+def submit_missing(services: Services, lacking: Iterable[Lacking], job: Job, runtime: Runtime) -> Submitted:
     """Fetch what is ready, then submit what is still missing. Raises UsageFault without a memory.
 
     Once the result's `is_complete` holds, an ordinary run finds every piece in the memory but the
@@ -34,7 +34,7 @@ def submit_missing(services: Services, lacking: Iterable[Lacking], job: Job, mea
     made = _desk(services)
     with made.record.alone():
         _fetch(services, made)
-        return submitted(lacking, job, means._replace(budget=means.budget.at(DISCOUNT)), made)
+        return submitted(lacking, job, runtime._replace(budget=runtime.budget.at(DISCOUNT)), made)
 
 
 def fetch(services: Services) -> None:

@@ -13,8 +13,8 @@ from gptkit.jobs.job import about
 from gptkit.jobs.missing import filed
 
 if TYPE_CHECKING:
-    from gptkit.core.chat import Request
-    from gptkit.exchange.invocation import Means, Policy, Rejections
+    from gptkit.core.chat import ChatRequest
+    from gptkit.exchange.invocation import Policy, Rejections, Runtime
     from gptkit.jobs.batch.queue import Pending, Row
     from gptkit.jobs.job import Job, Memory
     from gptkit.jobs.missing import Lacking
@@ -65,7 +65,7 @@ class Submitted(NamedTuple):
         return not self.new and not self.under_way
 
 
-def submit_missing(lacking: Iterable[Lacking], job: Job, means: Means, desk: Desk) -> Submitted:
+def submit_missing(lacking: Iterable[Lacking], job: Job, runtime: Runtime, desk: Desk) -> Submitted:
     """Submit what is neither in the memory nor under way, nor came defective: that is left for an ordinary
     run. Call it within `desk.record.alone()`.
 
@@ -73,7 +73,7 @@ def submit_missing(lacking: Iterable[Lacking], job: Job, means: Means, desk: Des
     with OverBudget after what it allows was submitted; whatever else ends it, the next call goes on.
     """
     resume(desk)
-    plan = _Plan(means, desk.record)
+    plan = _Plan(runtime, desk.record)
     new = 0
     for shard, count in _recorded(plan.wanted(lacking), job, desk):
         _submit(desk, shard)
@@ -112,14 +112,14 @@ def patiently(desk: Desk, call: Callable[[], Made]) -> Made:
 class _Plan:
     """Of what the memory lacks, the part that is to be submitted."""
 
-    def __init__(self, means: Means, record: Pending) -> None:
+    def __init__(self, runtime: Runtime, record: Pending) -> None:
         self.under_way = 0
         self.over: OverBudget | None = None
-        self._means = means
+        self._runtime = runtime
         self._record = record
         self._seen: set[bytes] = set()
 
-    def wanted(self, lacking: Iterable[Lacking]) -> Iterator[tuple[Lacking, Request]]:
+    def wanted(self, lacking: Iterable[Lacking]) -> Iterator[tuple[Lacking, ChatRequest]]:
         """Each once, with its request as it is sent; ends where the budget does."""
         for one in lacking:
             if one.key in self._seen:
@@ -129,9 +129,9 @@ class _Plan:
             self.under_way += standing == "under way"
             if standing:
                 continue
-            sent = without_rejected(one.request(), self._means)
+            sent = without_rejected(one.request(), self._runtime)
             try:
-                self._means.budget.reserve(sent)
+                self._runtime.budget.reserve(sent)
             except OverBudget as over:
                 self.over = over
                 return
@@ -189,7 +189,9 @@ class _Submission:
             raise
 
 
-def _recorded(wanted: Iterable[tuple[Lacking, Request]], job: Job, desk: Desk) -> Iterator[tuple[str, int]]:
+def _recorded(
+    wanted: Iterable[tuple[Lacking, ChatRequest]], job: Job, desk: Desk
+) -> Iterator[tuple[str, int]]:
     """Shards within the provider's limits, each with its number of pieces, when all of it is on disk."""
     shard, count, size = "", 0, 0
     rows: list[Row] = []
