@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from gptkit.exchange.invocation import Invocation
 from gptkit.text.glossary import Glossary
-from gptkit.text.pieces import Finding, Format, Held, Piece
+from gptkit.text.pieces import Finding, Format, Piece, PieceAnswer
 
 How = Literal["through", "memory", "answer", "source"]
 """Where a piece's text comes from: nothing was to be done; an earlier answer; a new one; the source
@@ -23,10 +23,10 @@ DISCOUNT = 0.5
 class Memory(Protocol):
     """Accepted answers of all jobs and processes."""
 
-    def get(self, key: bytes, text: str = "", about: Mapping[str, str] | None = None) -> Held | None:
+    def get(self, key: bytes, text: str = "", about: Mapping[str, str] | None = None) -> PieceAnswer | None:
         """By its key, or else what another tool made of the very text."""
 
-    def put(self, key: bytes, text: str, held: Held, about: Mapping[str, str]) -> None:
+    def put(self, key: bytes, text: str, held: PieceAnswer, about: Mapping[str, str]) -> None:
         """Raises nothing: what cannot be kept is asked for again some day."""
 
     def claim(self, key: bytes, pause: Callable[[float], object]) -> AbstractContextManager[None]:

@@ -10,7 +10,7 @@ from gptkit.jobs.job import Done, How, Job, Memory, about
 from gptkit.jobs.request import Surroundings, again, asked, in_one_piece, key
 from gptkit.text.checks.common import line_finder
 from gptkit.text.formats.units import unit_line_finder
-from gptkit.text.pieces import Finding, Held, Piece
+from gptkit.text.pieces import Finding, Piece, PieceAnswer
 
 NUMBER = "number"
 """The kind of what may be wrong with an answer that is used all the same: it is nearer to the truth than the
@@ -54,7 +54,7 @@ class _Course:
         findings = self._findings(piece, held.answer)
         if any(finding.level == "wrong" for finding in findings):
             return None  # another tool's, or proved by the rules of an older version
-        return Done(piece, self._job.format.rebuilt(piece, held.answer), "memory", findings)
+        return Done(piece, self._job.format.restore(piece, held.answer), "memory", findings)
 
     def _asked(self, piece: Piece, depth: int, name: bytes, plain: ChatRequest) -> Done:
         request = asked(self._job, piece, self._around, plain)
@@ -68,9 +68,9 @@ class _Course:
             return self._source(piece, (Finding(piece.line, "empty", error.message),))
         if not _is_of_use(findings):
             return self._redone(piece, name, depth, findings, 1)
-        done = Done(piece, self._job.format.rebuilt(piece, answer), "answer", findings)
+        done = Done(piece, self._job.format.restore(piece, answer), "answer", findings)
         if done.is_whole:
-            self._keep(name, piece, Held(answer, findings))
+            self._keep(name, piece, PieceAnswer(answer, findings))
         return done
 
     def _better(
@@ -96,7 +96,7 @@ class _Course:
         if found is None:
             return self._source(piece, findings)
         if found.is_whole:
-            self._keep(name, piece, Held("", (), in_halves=True))
+            self._keep(name, piece, PieceAnswer("", (), in_halves=True))
         return found
 
     def _halved(self, piece: Piece, depth: int, findings: tuple[Finding, ...]) -> Done | None:
@@ -122,14 +122,14 @@ class _Course:
         found = tuple(self._job.format.findings(piece, answer))
         if self._job.glossary is not None:
             line_of = unit_line_finder(piece) if piece.slots else line_finder(piece)
-            found += self._job.glossary.missing(piece.text, answer, line_of)
+            found += self._job.glossary.missing_terms(piece.text, answer, line_of)
         return found
 
     def _source(self, piece: Piece, findings: tuple[Finding, ...]) -> Done:
         kept = tuple(finding for finding in findings if finding.level != "doubtful")
         return Done(piece, piece.source, "source", kept)
 
-    def _keep(self, name: bytes, piece: Piece, held: Held) -> None:
+    def _keep(self, name: bytes, piece: Piece, held: PieceAnswer) -> None:
         if self._job.memory is not None:
             self._job.memory.put(name, piece.text, held, about(self._job))
         self._runtime.kept()

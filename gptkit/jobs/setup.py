@@ -20,7 +20,7 @@ from gptkit.jobs.options import options_of
 from gptkit.session.conversation import Conversation
 from gptkit.session.input import LongText, content
 from gptkit.templates.template import Template, Value
-from gptkit.text.formats import FORMATS, format_named, format_of
+from gptkit.text.formats import FORMATS, detect_format, format_named
 from gptkit.text.glossary import Glossary
 from gptkit.text.pieces import Format, Piece
 
@@ -121,7 +121,7 @@ def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
                 f"--as: '{word}' is no format", hint=nearest(word, [one.name for one in FORMATS])
             )
     else:
-        found = format_of(name, head)
+        found = detect_format(name, head)
     if options.keys:
         with_keys = getattr(found, "with_keys", None)
         if with_keys is None:
@@ -150,7 +150,7 @@ def _by_ending(word: str) -> Format | None:
 def _glossary(path: str, values: Mapping[str, Value]) -> Glossary | None:
     if not path:
         return None
-    from gptkit.text.glossary import glossary_of
+    from gptkit.text.glossary import parse_glossary
 
     name, text = content(path)
-    return glossary_of(text, str(values.get("to") or ""), name)
+    return parse_glossary(text, str(values.get("to") or ""), name)

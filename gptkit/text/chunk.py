@@ -97,48 +97,52 @@ def whole_lines(lines: Iterable[str]) -> Iterator[str]:
             held += line[start : start + HELD]
             while len(held) > HELD:
                 cut = _last_border(held, HELD)
-                yield from lines_of(held[:cut])
+                yield from split_lines(held[:cut])
                 held = held[cut:]
         if ended:
-            yield from lines_of(held)
+            yield from split_lines(held)
             held = ""
-    yield from lines_of(held)
+    yield from split_lines(held)
 
 
-def parts(text: str, most: int, *, by_line: bool = False) -> Iterator[str]:
+def parts(text: str, token_limit: int, *, by_line: bool = False) -> Iterator[str]:
     """Sentences (or lines); those above `most` in words, and words in characters; no hole is cut."""
     for span in _spans(text, LINE if by_line else SENTENCE):
-        if weight(span) <= most:
+        if weight(span) <= token_limit:
             yield span
         elif by_line:
-            yield from parts(span, most)
+            yield from parts(span, token_limit)
         else:
-            yield from _by_word(span, most)
+            yield from _by_word(span, token_limit)
 
 
-def divided(whole: Block, most: int, *, by_line: bool = False) -> Iterator[Block]:
+def divided(whole: Block, token_limit: int, *, by_line: bool = False) -> Iterator[Block]:
     """The block, or the parts of one that weighs too much."""
-    if whole.weight <= most:
+    if whole.weight <= token_limit:
         yield whole
         return
     first, border, title, level = 0, whole.border, whole.title, whole.level
-    for part in parts(whole.text, most, by_line=by_line):
+    for part in parts(whole.text, token_limit, by_line=by_line):
         after = first + part.count("⟦")
         yield block(part, whole.masks[first:after], border)._replace(title=title, level=level)
         first, border, title, level = after, INSIDE, "", 0
 
 
-def lines_of(text: str) -> Iterator[str]:
+def split_lines(text: str) -> Iterator[str]:
     return (line for line in LINE.findall(text) if line)
 
 
-def _last_border(text: str, most: int) -> int:
+def _last_border(text: str, size_limit: int) -> int:
     """Behind the last sentence that ends in the first `most` characters, else the last word."""
     for pattern, reach in ((SENTENCE, 4096), (WORD, 256)):
-        ends = [found.end() for found in pattern.finditer(text, most - reach, most) if found.end() < most]
-        if ends and ends[-1] > most - reach:
+        ends = [
+            found.end()
+            for found in pattern.finditer(text, size_limit - reach, size_limit)
+            if found.end() < size_limit
+        ]
+        if ends and ends[-1] > size_limit - reach:
             return ends[-1]
-    return _character_border(text, most)
+    return _character_border(text, size_limit)
 
 
 def _character_border(text: str, cut: int) -> int:
@@ -166,25 +170,25 @@ def _spans(text: str, pattern: re.Pattern[str]) -> Iterator[str]:
         yield text[start:]
 
 
-def _by_word(text: str, most: int) -> Iterator[str]:
+def _by_word(text: str, token_limit: int) -> Iterator[str]:
     held, heavy = "", 0
     for word in _spans(text, WORD):
         cost = weight(word)
-        if held and heavy + cost > most:
+        if held and heavy + cost > token_limit:
             yield held
             held, heavy = "", 0
-        if cost > most:
-            yield from _by_character(word, most)
+        if cost > token_limit:
+            yield from _by_character(word, token_limit)
         else:
             held, heavy = held + word, heavy + cost
     if held:
         yield held
 
 
-def _by_character(text: str, most: int) -> Iterator[str]:
+def _by_character(text: str, token_limit: int) -> Iterator[str]:
     while text:
-        size = min(len(text), max(1, len(text) * most // max(1, weight(text))))
-        while size > 1 and weight(text[:size]) > most:
+        size = min(len(text), max(1, len(text) * token_limit // max(1, weight(text))))
+        while size > 1 and weight(text[:size]) > token_limit:
             size = max(1, size * 3 // 4)
         if size < len(text):
             size = _character_border(text, size)
@@ -208,20 +212,20 @@ class Rival(NamedTuple):
     alive: bool
 
 
-def grouped(blocks: Iterable[Block], most: int) -> Iterator[list[Block]]:
+def grouped(blocks: Iterable[Block], token_limit: int) -> Iterator[list[Block]]:
     """Runs of blocks for one piece each: none weighs more than `most` unless it is a single block.
 
     A border is the best of all within a quarter of `most` to both sides, where each is rated by the first
     characters behind it. What lies further away cannot move it. Only where there is none within `most`, the
     best of what is there is taken. Silent blocks are in a group only between others.
     """
-    return _Grouping(most).groups(blocks)
+    return _Grouping(token_limit).groups(blocks)
 
 
 class _Grouping:
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._reach = max(1, most // 4)
+    def __init__(self, token_limit: int) -> None:
+        self._most = token_limit
+        self._reach = max(1, token_limit // 4)
         self._held: list[Block] = []
         self._costs: list[int] = []
         self._first = 0  # number of the first block that is held

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gptkit.text.chunk import HOLE, Block, grouped, numbered
-from gptkit.text.pieces import Piece, unmasked
+from gptkit.text.pieces import Piece, unmask
 
 END = re.compile(r"\r\n|\n|\r")
 MARK_OR_END = re.compile(r"⟦([0-9]+)⟧|\n")
@@ -25,12 +25,12 @@ class Place(NamedTuple):
     end: int
 
 
-def pieces_of(blocks: Iterable[Block], most: int, name: str) -> Iterator[Piece]:
+def pieces_of(blocks: Iterable[Block], token_limit: int, name: str) -> Iterator[Piece]:
     line, above = 1, Headings()
-    for group in grouped(blocks, most):
+    for group in grouped(blocks, token_limit):
         piece = composed(group, name)._replace(line=line, path=above.path(group[0]))
         above.follow(group)
-        line += line_ends(piece.source)
+        line += count_line_ends(piece.source)
         yield piece
 
 
@@ -87,7 +87,7 @@ def halved(blocks: Sequence[Block], piece: Piece) -> tuple[Piece, Piece] | None:
     above = Headings()
     above.follow(blocks[:cut])
     first, second = composed(blocks[:cut], piece.format), composed(blocks[cut:], piece.format)
-    line = piece.line + line_ends(first.source)
+    line = piece.line + count_line_ends(first.source)
     return (
         first._replace(path=piece.path, line=piece.line),
         second._replace(path=_joined(piece.path, above.path(blocks[cut])), line=line),
@@ -110,7 +110,7 @@ def answered(piece: Piece, answer: str, masks: Sequence[str], *, indents: bool =
             body = _with_indents(piece.text, body)
     if "\r" in piece.source:
         body = _with_ends(body, place.ends)
-    return piece.source[: place.start] + unmasked(body, masks) + piece.source[place.end :]
+    return piece.source[: place.start] + unmask(body, masks) + piece.source[place.end :]
 
 
 def placed(piece: Piece) -> Place:
@@ -132,7 +132,7 @@ def placed(piece: Piece) -> Place:
     return Place(marks, ends, start, position + len(text) - done)
 
 
-def line_ends(text: str) -> int:
+def count_line_ends(text: str) -> int:
     return text.count("\n") + (text.count("\r") - text.count("\r\n") if "\r" in text else 0)
 
 

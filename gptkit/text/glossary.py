@@ -72,7 +72,7 @@ class Glossary:
         """The terms that occur, in the order of the glossary; none that only occurs within a longer one."""
         return tuple(self.terms[number] for number in sorted({use.term for use in self._uses(text)}))
 
-    def missing(self, text: str, answer: str, line_of: LineOf | None = None) -> tuple[Finding, ...]:
+    def missing_terms(self, text: str, answer: str, line_of: LineOf | None = None) -> tuple[Finding, ...]:
         """A finding for each term of the text of which the answer has no translation.
 
         `line_of` gives the line of the input for a place in `text`; without it lines are counted in `text`.
@@ -236,7 +236,7 @@ LANGUAGES = dict(pair.split(":") for pair in NAMES.split())
 CODES = frozenset(LANGUAGES.values())
 
 
-def glossary_of(text: str, to: str = "", name: str = "glossary") -> Glossary:
+def parse_glossary(text: str, to: str = "", name: str = "glossary") -> Glossary:
     """`to` is the language of the translations, by its name or code, for a TBX file that has several."""
     text = text.removeprefix("\ufeff")
     if text.lstrip().startswith("<"):

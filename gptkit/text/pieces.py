@@ -1,7 +1,8 @@
-"""One request's worth of a document: what the model works on, what it never sees, what proves its answer.
+"""A piece of a document, small enough for one request: its text for the model, its answer, and their format.
 
-What is not the model's business stands in a piece's text as a mark, `⟦0⟧`, `⟦1⟧` and so on; the texts of a
-format that is made of many short ones are set apart by lines `⟦#1⟧`, `⟦#2⟧`.
+In the text of a piece a mark (`⟦0⟧`, `⟦1⟧` ...) stands for what the model must not change. Where a document
+consists of many short texts (JSON, PO, subtitles ...), a piece holds several of them, called units, each
+below a line `⟦#1⟧`, `⟦#2⟧` ...
 """
 
 from __future__ import annotations
@@ -12,40 +13,44 @@ from typing import Literal, NamedTuple, Protocol
 
 MARK = re.compile("⟦([0-9]+)⟧")
 Level = Literal["wrong", "wanted", "doubtful"]
-"""What is wrong is asked for again and not accepted; what is wanted is asked for again; what is doubtful is
-told."""
+"""How serious a finding is. `wrong`: the answer is asked for again and never accepted. `wanted`: the answer
+is asked for again, and accepted if it does not get better. `doubtful`: the finding is only reported."""
 LEVELS: Mapping[str, Level] = {"term": "wanted", "digits": "doubtful"}
+"""The level of each kind of finding; any other kind is `wrong`."""
 UNIT_LINE = re.compile(r"^[ \t]*⟦#([0-9]+)⟧[ \t]*(?:\n|$)", re.MULTILINE)
 
 
 class Slot(NamedTuple):
-    """Where a unit stands in the source of its piece, and what it takes to write another text there."""
+    """Where a unit stands in the source of its piece, and what is needed to write its translation there."""
 
     start: int
     end: int
-    how: str = ""  # for the format alone: quotes, indentation, keyword
-    before: str = ""  # white space around the text, which the model does not see
-    after: str = ""
-    note: str = ""  # what the model should know of this text alone
+    how: str = ""  # how the text is written there (quotes, indentation, keyword); only the format reads it
+    before: str = ""  # white space in front of the text, which the model does not see
+    after: str = ""  # white space behind the text
+    note: str = ""  # what the model should know about this text alone
 
 
 class Piece(NamedTuple):
-    """`text` is empty where there is nothing to do: `source` then goes through as it is."""
+    """A part of a document for one request.
 
-    source: str
-    text: str
-    masks: tuple[str, ...] = ()
+    `text` is empty if the piece holds nothing for the model: `source` is then written unchanged.
+    """
+
+    source: str  # the part of the input, unchanged
+    text: str  # what the model gets: the source with marks
+    masks: tuple[str, ...] = ()  # masks[n] is what the mark ⟦n⟧ stands for
     units: tuple[str, ...] = ()
-    path: tuple[str, ...] = ()
-    line: int = 1
+    path: tuple[str, ...] = ()  # the headings or keys above the piece
+    line: int = 1  # the line of the input where the piece begins
     format: str = "text"
     slots: tuple[Slot, ...] = ()  # one for each unit
 
 
 class Finding(NamedTuple):
-    """What is not in an answer as it was in the source, with the line of the input."""
+    """A difference between an answer and its source that the answer should not have."""
 
-    line: int
+    line: int  # of the input
     kind: str
     message: str
 
@@ -58,67 +63,66 @@ class Finding(NamedTuple):
 
 
 class Format(Protocol):
-    """How one kind of document is taken apart, put together and compared."""
+    """How documents of one kind are split into pieces, checked and put together again."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def endings(self) -> tuple[str, ...]:
-        """Of file names, with the dot, in lower case."""
+        """Extensions of file names, with the dot, in lower case."""
 
     def recognises(self, head: str) -> bool:
-        """Whether the first characters of a document (some 4 KiB) are this format beyond doubt."""
+        """Whether a document that begins with `head` (some 4 KiB) certainly has this format."""
 
-    def pieces(self, lines: Iterable[str], most: int) -> Iterator[Piece]:
-        """Pieces whose sources join to the input and whose texts hold at most `most` tokens each.
+    def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
+        """Split a document into pieces of at most `token_limit` tokens each.
 
-        What must be another in every translation, as a catalog's plural rule, is so in the sources already.
+        The sources of all pieces together are the input. One exception: what must differ in a translation
+        whatever the model answers, as the plural rule of a PO file, is already changed in the sources.
         """
 
-    def rebuilt(self, piece: Piece, answer: str) -> str:
-        """What is written in place of the piece's source."""
+    def restore(self, piece: Piece, answer: str) -> str:
+        """Return what is written in place of the piece's source: the answer in the form of the document."""
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
-        """What is not in the answer as it was; nothing that is wrong means that it is proved."""
+        """Compare an answer with its piece. The answer is proved if no finding has the level `wrong`."""
 
-    def halves(self, piece: Piece) -> tuple[Piece, Piece] | None: ...
+    def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
+        """Split a piece into two of about half its size; None if it cannot be split."""
 
 
 def mark(number: int) -> str:
     return f"⟦{number}⟧"
 
 
-def unmasked(text: str, masks: Sequence[str]) -> str:
-    """`text` with every mark replaced by what it stands for; a mark that stands for nothing stays."""
+def unmask(text: str, masks: Sequence[str]) -> str:
+    """Replace every mark in the text by what the mark stands for; an unknown mark stays as it is."""
 
-    def original(found: re.Match[str]) -> str:
-        number = int(found[1])
-        return masks[number] if number < len(masks) else found[0]
+    def original(match: re.Match[str]) -> str:
+        number = int(match[1])
+        return masks[number] if number < len(masks) else match[0]
 
     return MARK.sub(original, text) if "⟦" in text else text
 
 
-def joined_units(units: Sequence[str]) -> str:
+def join_units(units: Sequence[str]) -> str:
     return "\n".join(f"⟦#{number}⟧\n{unit}" for number, unit in enumerate(units, 1))
 
 
-def units_of(answer: str) -> dict[int, str]:
-    """The texts of an answer by number, without white space around them; the first of a number wins."""
+def parse_units(answer: str) -> dict[int, str]:
+    """Split an answer into its units by their numbers, stripped; of two with one number the first counts."""
     parts = UNIT_LINE.split(answer.replace("\r\n", "\n"))
-    found: dict[int, str] = {}
+    units: dict[int, str] = {}
     for number, text in zip(parts[1::2], parts[2::2], strict=True):
-        found.setdefault(int(number), text.strip())
-    return found
+        units.setdefault(int(number), text.strip())
+    return units
 
 
-class Held(NamedTuple):
-    """The accepted answer to a piece, or that it must be asked for in halves.
-
-    `foreign` says that the answer came from another tool: it has yet to be proved.
-    """
+class PieceAnswer(NamedTuple):
+    """What is remembered of a piece: its accepted answer, or that the piece has to be asked for in halves."""
 
     answer: str
     findings: tuple[Finding, ...] = ()
     in_halves: bool = False
-    foreign: bool = False
+    foreign: bool = False  # the answer comes from another tool and still has to be checked

@@ -1,4 +1,4 @@
-"""Whether words are a verbatim quote: only white space, width and outer quotation marks may differ."""
+"""Check whether a quote stands verbatim in a text, but for white space, width and outer quotation marks."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ import unicodedata
 
 _MARKS = ('""', "''", "“”", "‘’", "„“", "«»", "‹›", "「」", "『』", "《》", "``")
 _SPACED = ("LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW", "DIGIT", "ARMENIAN", "GEORGIAN", "HANGUL")
-"""Scripts that put spaces between words, as their characters' names begin."""
+"""Scripts with spaces between words, by the first word of their characters' Unicode names."""
 
 
-def is_quoted(quote: str, words: str) -> bool:
-    """The quote stands in the words, whole: `no` is not a quote from `I know`."""
-    wanted, whole = _comparable(unwrapped(quote)), _comparable(words)
+def is_quoted(quote: str, text: str) -> bool:
+    """Whether the quote stands in the text as whole words: `no` is not a quote from `I know`."""
+    wanted, whole = _normalize(strip_quotes(quote)), _normalize(text)
     if not wanted:
         return False
-    at = whole.find(wanted)
-    while at >= 0:
-        end = at + len(wanted)
-        if not (_is_inside_word(whole, at) or _is_inside_word(whole, end)):
+    start = whole.find(wanted)
+    while start >= 0:
+        end = start + len(wanted)
+        if not (_is_inside_word(whole, start) or _is_inside_word(whole, end)):
             return True
-        at = whole.find(wanted, at + 1)
+        start = whole.find(wanted, start + 1)
     return False
 
 
-def unwrapped(quote: str) -> str:
-    """Without the quotation marks that a model puts around it."""
+def strip_quotes(quote: str) -> str:
+    """Remove the quotation marks that a model puts around a quote."""
     quote = quote.strip()
     while len(quote) > 2 and quote[0] + quote[-1] in _MARKS:
         quote = quote[1:-1].strip()
     return quote
 
 
-def _comparable(words: str) -> str:
-    """Width folded, not more: NFKC would take `x²` for `x2`."""
-    narrow = "".join(_folded(character) for character in words) if not words.isascii() else words
+def _normalize(text: str) -> str:
+    """Fold white space and the width of characters, but no more: NFKC would take `x²` for `x2`."""
+    narrow = "".join(_fold_width(character) for character in text) if not text.isascii() else text
     return " ".join(unicodedata.normalize("NFC", narrow).split())
 
 
-def _folded(character: str) -> str:
+def _fold_width(character: str) -> str:
     if unicodedata.east_asian_width(character) in "FH" and character != "\u20a9":
         kind, _, code = unicodedata.decomposition(character).partition(" ")
         if kind in ("<wide>", "<narrow>"):
@@ -45,9 +45,10 @@ def _folded(character: str) -> str:
     return character
 
 
-def _is_inside_word(whole: str, at: int) -> bool:
-    return 0 < at < len(whole) and _is_spaced(whole[at - 1]) and _is_spaced(whole[at])
+def _is_inside_word(text: str, position: int) -> bool:
+    """Whether the position lies between two characters of one word."""
+    return 0 < position < len(text) and _is_of_word(text[position - 1]) and _is_of_word(text[position])
 
 
-def _is_spaced(character: str) -> bool:
+def _is_of_word(character: str) -> bool:
     return character.isalnum() and unicodedata.name(character, "").startswith(_SPACED)

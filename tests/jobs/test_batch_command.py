@@ -21,7 +21,7 @@ from gptkit.jobs.batch.submit import Submitted
 from gptkit.jobs.job import Job
 from gptkit.jobs.memory.store import memory as memory_of
 from gptkit.jobs.missing import lacking_pieces
-from gptkit.text.formats.plain import Plain
+from gptkit.text.formats.plain import PlainText
 
 PROMPT = template("description: d\nsystem: Shout.\noutput: text\n")
 TEXT = "One paragraph.\n\nThe second, 第二段。\n"
@@ -41,7 +41,7 @@ class Submitting:
         environ = {"GPTKIT_HOME": str(self._home), "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": self.url}
         terminal = memory_terminal(stdin=None, environ=environ, terminal=False, width=80)
         services = parts(terminal)
-        form = Plain()
+        form = PlainText()
         job = Job(Invocation(PROMPT, "small"), form, memory_of(services) if memory else None)
         runtime = services.runtime(services.format(PROMPT), "small", Budget(), verbose=False)
         pieces = form.pieces(text.splitlines(True), 8)

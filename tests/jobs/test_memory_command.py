@@ -13,7 +13,7 @@ from fake.program import InMemory, OnTerminal
 from memory_parts import ABOUT, key
 
 from gptkit.jobs.memory.store import Memory
-from gptkit.text.pieces import Held
+from gptkit.text.pieces import PieceAnswer
 
 Keep = Callable[..., None]
 TODAY = datetime.now().date().isoformat()
@@ -28,14 +28,14 @@ def keep(home: Path) -> Keep:
     def keep(*texts: str, ago: float = 0.0, **about: str) -> None:
         kept = Memory(home / "data" / "memory.db", lambda: time.time() - ago * 86400)
         for text in texts:
-            kept.put(key(text), text, Held(f"answer to {text}"), ABOUT | about)
+            kept.put(key(text), text, PieceAnswer(f"answer to {text}"), ABOUT | about)
         kept.close()
 
     return keep
 
 
 @pytest.fixture
-def found(home: Path) -> Iterator[Callable[[str], Held | None]]:
+def found(home: Path) -> Iterator[Callable[[str], PieceAnswer | None]]:
     kept = Memory(home / "data" / "memory.db")
     yield lambda text: kept.get(key(text), text, ABOUT)
     kept.close()
@@ -51,7 +51,7 @@ def test_without_a_memory_there_is_nothing_and_none_is_made(gptkit: InMemory, ho
     assert list(home.iterdir()) == []
 
 
-def test_statistics(gptkit: InMemory, keep: Keep, found: Callable[[str], Held | None]) -> None:
+def test_statistics(gptkit: InMemory, keep: Keep, found: Callable[[str], PieceAnswer | None]) -> None:
     keep("a", "世")
     keep("b", to="Klingon", prompt="own")
     assert found("a")
@@ -73,14 +73,16 @@ def test_statistics_on_a_terminal(screen: OnTerminal, keep: Keep) -> None:
     assert "1 entry, used 0 times" in shown.text
 
 
-@pytest.mark.parametrize(("typed", "code", "left"), [("y\r", 0, None), ("\r", 83, Held("answer to a"))])
+@pytest.mark.parametrize(
+    ("typed", "code", "left"), [("y\r", 0, None), ("\r", 83, PieceAnswer("answer to a"))]
+)
 def test_a_terminal_is_asked(
     screen: OnTerminal,
     keep: Keep,
-    found: Callable[[str], Held | None],
+    found: Callable[[str], PieceAnswer | None],
     typed: str,
     code: int,
-    left: Held | None,
+    left: PieceAnswer | None,
 ) -> None:
     keep("a")
     shown = screen("memory", "clear")
@@ -102,7 +104,7 @@ def test_out_and_in_again(gptkit: InMemory, keep: Keep, folder: Path, home: Path
     assert json.loads(again.stdout) == {"added": 0, "known": 2, "left_out": 0}
 
 
-def test_tmx(gptkit: InMemory, folder: Path, found: Callable[[str], Held | None]) -> None:
+def test_tmx(gptkit: InMemory, folder: Path, found: Callable[[str], PieceAnswer | None]) -> None:
     (folder / "a.tmx").write_text(TMX)
     assert gptkit("memory", "import", "a.tmx") == (
         2,
@@ -111,7 +113,7 @@ def test_tmx(gptkit: InMemory, folder: Path, found: Callable[[str], Held | None]
     )
     assert found("Hello") is None
     assert gptkit("memory", "import", "a.tmx", "--prompt", "translate") == (0, "imported 1 entry\n", "")
-    assert found(" Hello\n") == Held(" Bonjour\n", foreign=True)
+    assert found(" Hello\n") == PieceAnswer(" Bonjour\n", foreign=True)
     written = gptkit("memory", "export", "--format", "tmx")
     assert (written.code, written.stdout.count("<tu ")) == (0, 1)
     second = gptkit("memory", "import", "-", stdin=written.stdout)
@@ -157,11 +159,11 @@ def test_the_store_is_no_output(gptkit: InMemory, keep: Keep, home: Path) -> Non
     assert (home / "data" / "memory.db").read_bytes() == before
 
 
-def test_pruning(gptkit: InMemory, keep: Keep, found: Callable[[str], Held | None]) -> None:
+def test_pruning(gptkit: InMemory, keep: Keep, found: Callable[[str], PieceAnswer | None]) -> None:
     keep("old", ago=40)
     keep("new")
     assert gptkit("memory", "prune", "--before", "30d", "--yes") == (0, "removed 1 entry\n", "")
-    assert (found("old"), found("new")) == (None, Held("answer to new"))
+    assert (found("old"), found("new")) == (None, PieceAnswer("answer to new"))
     assert gptkit("memory", "prune", "--size", "0", "--yes", "--json").stdout == '{\n  "entries": 1\n}\n'
 
 

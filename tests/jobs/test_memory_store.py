@@ -19,7 +19,7 @@ from gptkit.jobs.memory import maintenance
 from gptkit.jobs.memory.entries import APPLICATION_ID
 from gptkit.jobs.memory.maintenance import groups
 from gptkit.jobs.memory.store import Memory
-from gptkit.text.pieces import Finding, Held
+from gptkit.text.pieces import Finding, PieceAnswer
 
 SECRET = "geheimnisvoll"
 
@@ -42,14 +42,16 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_an_answer_comes_out_as_it_went_in(kept: Memory, tmp_path: Path) -> None:
     text = "a\0b \udc80 世界\r\n"
-    held = Held(text, (Finding(3, "number", "'7' 欠\ud800"), Finding(4, "term", "x")))
+    held = PieceAnswer(text, (Finding(3, "number", "'7' 欠\ud800"), Finding(4, "term", "x")))
     kept.put(key("a"), text, held, ABOUT)
-    kept.put(key("b"), "b", Held("", in_halves=True), {})
+    kept.put(key("b"), "b", PieceAnswer("", in_halves=True), {})
     kept.close()
     again = memory(tmp_path)
     whole = "a\0b \ufffd 世界\r\n"
-    assert again.get(key("a")) == Held(whole, (Finding(3, "number", "'7' 欠\ufffd"), Finding(4, "term", "x")))
-    assert again.get(key("b")) == Held("", in_halves=True)
+    assert again.get(key("a")) == PieceAnswer(
+        whole, (Finding(3, "number", "'7' 欠\ufffd"), Finding(4, "term", "x"))
+    )
+    assert again.get(key("b")) == PieceAnswer("", in_halves=True)
     assert again.get(key("c")) is None
     again.close()
 
@@ -57,7 +59,7 @@ def test_an_answer_comes_out_as_it_went_in(kept: Memory, tmp_path: Path) -> None
 def test_a_second_answer_replaces_the_first(kept: Memory) -> None:
     put(kept, "a", "one")
     put(kept, "a", "two")
-    assert kept.get(key("a")) == Held("two")
+    assert kept.get(key("a")) == PieceAnswer("two")
     assert [(group.entries, group.size) for group in groups(kept)] == [(1, 4)]
     put(kept, "世", "界")
     assert [(group.entries, group.size) for group in groups(kept)] == [(2, 10)]
@@ -190,7 +192,7 @@ def test_a_damaged_store_is_kept_and_the_job_goes_on(tmp_path: Path) -> None:
     notices: list[str] = []
     damaged = memory(tmp_path, notices)
     with damaged.claim(key("1")):  # so that it is open to be written to
-        assert [damaged.get(key(text)) for text in ("late", "20")] == [Held("answer to late"), None]
+        assert [damaged.get(key(text)) for text in ("late", "20")] == [PieceAnswer("answer to late"), None]
     put(damaged, "new")
     with damaged.claim(key("2")):
         assert damaged.get(key("new")) is None
@@ -233,7 +235,7 @@ def test_answers_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
         other.execute("BEGIN IMMEDIATE")
         put(kept, "one")
         put(kept, "two")
-        assert kept.get(key("one")) == Held("answer to one")
+        assert kept.get(key("one")) == PieceAnswer("answer to one")
         other.execute("ROLLBACK")
     assert notices == [f"'{kept.path}': it is locked by another process: the job goes on without the memory"]
     put(kept, "too early")
@@ -255,7 +257,7 @@ def test_a_store_that_was_locked_is_waited_for_a_second_until_it_is_free(tmp_pat
             return int(connection.execute("PRAGMA busy_timeout").fetchone()[0])
 
     put(kept, "before")
-    assert (kept.get(key("before")), patience()) == (Held("answer to before"), 60_000)
+    assert (kept.get(key("before")), patience()) == (PieceAnswer("answer to before"), 60_000)
     kept._writer.be_patient(0)
     with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -292,7 +294,7 @@ def test_nobody_adds_to_what_waits_while_it_is_written(kept: Memory) -> None:
         second.join(0.2)
         assert kept._unwritten == {}
     second.join()
-    assert kept.get(key("a")) == Held("answer to a")
+    assert kept.get(key("a")) == PieceAnswer("answer to a")
 
 
 def test_what_several_threads_wait_with_is_written_at_once(kept: Memory) -> None:
@@ -309,7 +311,7 @@ def test_what_several_threads_wait_with_is_written_at_once(kept: Memory) -> None
     for thread in threads:
         thread.join()
     assert statements.count("COMMIT") == 1
-    assert all(kept.get(key(str(number))) == Held(f"answer to {number}") for number in range(8))
+    assert all(kept.get(key(str(number))) == PieceAnswer(f"answer to {number}") for number in range(8))
 
 
 def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
@@ -321,7 +323,7 @@ def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
         put(kept, "one")
         other.execute("ROLLBACK")
     kept.close()
-    assert memory(tmp_path).get(key("one")) == Held("answer to one")
+    assert memory(tmp_path).get(key("one")) == PieceAnswer("answer to one")
 
 
 def test_a_full_store_keeps_what_it_has(tmp_path: Path) -> None:
@@ -331,11 +333,11 @@ def test_a_full_store_keeps_what_it_has(tmp_path: Path) -> None:
     with kept._writer.reading() as connection:
         connection.execute("PRAGMA max_page_count = 20")
     put(kept, "large", "word " * 100_000)
-    assert kept.get(key("large")) == Held("word " * 100_000)
+    assert kept.get(key("large")) == PieceAnswer("word " * 100_000)
     assert notices == [f"'{kept.path}': no space left on device: the job goes on without the memory"]
     kept.close()
     again = memory(tmp_path)
-    assert (again.get(key("before")), again.get(key("large"))) == (Held("answer to before"), None)
+    assert (again.get(key("before")), again.get(key("large"))) == (PieceAnswer("answer to before"), None)
     assert integrity(again) == "ok"
     again.close()
 

@@ -19,7 +19,7 @@ from gptkit.jobs.memory.jsonl import Taken, json_lines, take_json_lines
 from gptkit.jobs.memory.maintenance import groups
 from gptkit.jobs.memory.store import Memory
 from gptkit.jobs.memory.tmx import take_tmx, tmx
-from gptkit.text.pieces import Finding, Held
+from gptkit.text.pieces import Finding, PieceAnswer
 
 HEAD = b'{"gptkit":"memory","version":1}\n'
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -62,9 +62,9 @@ def answer(kept: Memory, text: str, **about: str) -> str | None:
 
 
 def test_json_lines_lose_nothing(kept: Memory, other: Memory) -> None:
-    held = Held("réponse\0\r\n世界", (Finding(3, "number", "'7'"),))
+    held = PieceAnswer("réponse\0\r\n世界", (Finding(3, "number", "'7'"),))
     kept.put(key("a"), "a\u2028\x1b", held, ABOUT | {"tone": "x\udc80"})
-    kept.put(key("b"), "b", Held("", in_halves=True), {"prompt": "p"})
+    kept.put(key("b"), "b", PieceAnswer("", in_halves=True), {"prompt": "p"})
     put(kept, "c")
     taken(kept, document(unit("Hello", "Bonjour")))
     kept.get(key("c"))
@@ -138,7 +138,7 @@ def test_another_file_is_no_export(kept: Memory) -> None:
 
 def test_tmx_says_what_a_translator_s_tool_needs(kept: Memory) -> None:
     put(kept, 'a < ⟦0⟧ & "b"\r\n\x1b⟦12⟧', "⟦12⟧ c ⟦0⟧", to="French", **{"from": "en-GB"}, tone='<"warm">')
-    kept.put(key("halves"), "halves", Held("", in_halves=True), ABOUT)
+    kept.put(key("halves"), "halves", PieceAnswer("", in_halves=True), ABOUT)
     whole = b"".join(tmx(kept))
     assert b'<seg>a &lt; <ph x="0"/> &amp; &quot;b&quot;&#13;\n<ph type="x-control">U+001B</ph>' in whole
     root = ElementTree.fromstring(whole)
@@ -198,7 +198,7 @@ def test_texts_of_another_tool_are_found_by_what_they_say(kept: Memory) -> None:
     assert kept.get(key("Hello"), "Hello", {"prompt": "translate"}) is None
     assert kept.get(key("Hello")) is None
     put(kept, "Hello", "Salut")
-    assert kept.get(key("Hello"), "Hello", ABOUT) == Held("Salut")
+    assert kept.get(key("Hello"), "Hello", ABOUT) == PieceAnswer("Salut")
 
 
 def test_they_belong_to_the_prompt_they_were_imported_for(kept: Memory) -> None:
@@ -264,7 +264,7 @@ def test_codes_are_counted_as_they_come_in_the_original(kept: Memory) -> None:
 
 
 def test_marks_that_are_not_in_the_text_stay(kept: Memory) -> None:
-    kept.put(foreign_key("Hi", "translate", "fr"), "Hi", Held("Salut ⟦0⟧ ⟦7⟧", foreign=True), ABOUT)
+    kept.put(foreign_key("Hi", "translate", "fr"), "Hi", PieceAnswer("Salut ⟦0⟧ ⟦7⟧", foreign=True), ABOUT)
     assert answer(kept, "Hi") == "Salut ⟦0⟧ ⟦7⟧"
 
 

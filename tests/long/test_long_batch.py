@@ -19,7 +19,7 @@ from gptkit.jobs.batch.submit import Desk, Submitted, submit_missing
 from gptkit.jobs.missing import lacking_pieces
 from gptkit.jobs.piece import done
 from gptkit.jobs.request import Surroundings
-from gptkit.text.pieces import Held
+from gptkit.text.pieces import PieceAnswer
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_piece_that_needs_halves_is_submitted_in_halves(world: World) -> None:
     world.fake.finish()
     world.fetch()
     (name,) = world.memory.held
-    world.memory.held[name] = Held("", (), in_halves=True)
+    world.memory.held[name] = PieceAnswer("", (), in_halves=True)
     world.submit("one two\n")
     assert world.submitted == ["one two", "one", "two"]
 

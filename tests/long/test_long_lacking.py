@@ -10,7 +10,7 @@ from long_reductions import ROOM, book, job, numbers, pieces
 from gptkit.capabilities.long.reduce import concluded, gathered, lacking_parts
 from gptkit.core.errors import TooLong
 from gptkit.jobs.missing import Lacking
-from gptkit.text.pieces import Held
+from gptkit.text.pieces import PieceAnswer
 
 
 def lacking(text: str, memory: Kept, fresh: bool = False) -> list[Lacking]:
@@ -46,7 +46,7 @@ def _halves(text: str, memory: Kept, name: bytes) -> list[Lacking]:
     return lacking(text, _of({name: memory.held[name]}))
 
 
-def _of(held: dict[bytes, Held]) -> Kept:
+def _of(held: dict[bytes, PieceAnswer]) -> Kept:
     memory = Kept()
     memory.held = held
     return memory

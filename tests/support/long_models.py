@@ -13,7 +13,7 @@ from prompt_files import template
 from gptkit.core.chat import ChatRequest, Event, Finished, Text
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Policy, Runtime
-from gptkit.text.pieces import Finding, Held, Piece
+from gptkit.text.pieces import Finding, Piece, PieceAnswer
 
 PROMPT = template("description: d\nsystem: Shout.\n")
 
@@ -27,10 +27,10 @@ class Words:
     def recognises(self, head: str) -> bool:
         return True
 
-    def pieces(self, lines: Iterable[str], most: int) -> Iterator[Piece]:
+    def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
         return (Piece(line, line.strip(), line=number) for number, line in enumerate(lines, 1))
 
-    def rebuilt(self, piece: Piece, answer: str) -> str:
+    def restore(self, piece: Piece, answer: str) -> str:
         return answer + piece.source[len(piece.source.rstrip()) :]
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
@@ -54,13 +54,13 @@ class Kept:
     """A memory in memory."""
 
     def __init__(self) -> None:
-        self.held: dict[bytes, Held] = {}
+        self.held: dict[bytes, PieceAnswer] = {}
         self.texts: list[str] = []
 
-    def get(self, key: bytes, text: str = "", about: Mapping[str, str] | None = None) -> Held | None:
+    def get(self, key: bytes, text: str = "", about: Mapping[str, str] | None = None) -> PieceAnswer | None:
         return self.held.get(key)
 
-    def put(self, key: bytes, text: str, held: Held, about: Mapping[str, str]) -> None:
+    def put(self, key: bytes, text: str, held: PieceAnswer, about: Mapping[str, str]) -> None:
         self.held[key] = held
         self.texts.append(text)
 

@@ -9,7 +9,7 @@ from long_models import PROMPT, Kept
 
 from gptkit.exchange.invocation import Invocation
 from gptkit.jobs.job import Job
-from gptkit.text.formats.plain import Plain
+from gptkit.text.formats.plain import PlainText
 from gptkit.text.pieces import Piece
 
 ROOM = 200
@@ -32,8 +32,8 @@ def book(paragraphs: int, marked: int = 9) -> str:
 
 
 def pieces(text: str) -> list[Piece]:
-    return list(Plain().pieces(text.splitlines(keepends=True), ROOM))
+    return list(PlainText().pieces(text.splitlines(keepends=True), ROOM))
 
 
 def job(memory: Kept | None = None, fresh: bool = False, workers: int = 4) -> Job:
-    return Job(Invocation(PROMPT, "gpt-0"), Plain(), memory, None, workers, fresh)
+    return Job(Invocation(PROMPT, "gpt-0"), PlainText(), memory, None, workers, fresh)

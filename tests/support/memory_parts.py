@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from gptkit.jobs.memory.store import Memory
-from gptkit.text.pieces import Held
+from gptkit.text.pieces import PieceAnswer
 
 STARTED = 1_780_000_000.0
 """A day in 2026."""
@@ -25,7 +25,7 @@ def memory(folder: Path, notices: list[str] | None = None, now: float = STARTED)
 
 
 def put(kept: Memory, text: str, answer: str = "", **about: str) -> None:
-    kept.put(key(text), text, Held(answer or f"answer to {text}"), ABOUT | about)
+    kept.put(key(text), text, PieceAnswer(answer or f"answer to {text}"), ABOUT | about)
 
 
 def integrity(kept: Memory) -> str:
@@ -44,7 +44,7 @@ def job(folder: Path, texts: list[str], log: Path) -> None:
         with kept.claim(key(text)):
             if kept.get(key(text)) is None:
                 os.write(paid, f"asked {text}\n".encode())
-                kept.put(key(text), text, Held(f"answer to {text}"), ABOUT)
+                kept.put(key(text), text, PieceAnswer(f"answer to {text}"), ABOUT)
                 os.write(paid, f"kept {text}\n".encode())
     kept.close()
 

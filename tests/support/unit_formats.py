@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from gptkit.core.tokens import estimate
 from gptkit.text.formats.units import UnitFormat
-from gptkit.text.pieces import MARK, Finding, Piece, joined_units
+from gptkit.text.pieces import MARK, Finding, Piece, join_units
 
 
 def lines_of(text: str) -> list[str]:
@@ -24,23 +24,23 @@ def pieces_of(known: UnitFormat, text: str, most: int = 1000) -> list[Piece]:
 
 def assert_sound(known: UnitFormat, piece: Piece, most: int) -> None:
     assert not piece.text or estimate(piece.text) <= most
-    assert piece.text == joined_units(piece.units)
+    assert piece.text == join_units(piece.units)
     assert len(piece.slots) == len(piece.units)
-    assert known.rebuilt(piece, piece.text) == piece.source
+    assert known.restore(piece, piece.text) == piece.source
     assert known.findings(piece, piece.text) == ()
     assert [int(number) for number in MARK.findall(piece.text)] == list(range(len(piece.masks)))
     piece.text.encode()
     if parts := known.halves(piece):
         assert parts[0].source + parts[1].source == piece.source
         for half in parts:
-            assert known.rebuilt(half, half.text) == half.source
+            assert known.restore(half, half.text) == half.source
 
 
 def translated(known: UnitFormat, text: str, translation: Callable[[str], str], most: int = 1000) -> str:
     """The document with every unit replaced by its translation."""
     done = []
     for piece in pieces_of(known, text, most):
-        done.append(known.rebuilt(piece, joined_units([translation(unit) for unit in piece.units])))
+        done.append(known.restore(piece, join_units([translation(unit) for unit in piece.units])))
     return "".join(done)
 
 
@@ -56,5 +56,5 @@ def shout(unit: str) -> str:
 def found(known: UnitFormat, text: str, answers: Sequence[str]) -> list[str]:
     """The findings for a document of one piece."""
     (piece,) = pieces_of(known, text)
-    findings: tuple[Finding, ...] = known.findings(piece, joined_units(answers))
+    findings: tuple[Finding, ...] = known.findings(piece, join_units(answers))
     return [str(finding) for finding in findings]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gptkit.core.errors import DataFault
 from gptkit.core.tokens import estimate
-from gptkit.text.chunk import lines_of
+from gptkit.text.chunk import split_lines
 from gptkit.text.formats import FORMATS, format_named
 from gptkit.text.formats.po_catalog import encoded
 from gptkit.text.pieces import MARK, Format, Piece
@@ -73,7 +73,7 @@ def named(name: str) -> Format:
 
 def assert_sound(known: Format, text: str, most: int) -> None:
     try:
-        pieces = list(known.pieces(lines_of(text), most))
+        pieces = list(known.pieces(split_lines(text), most))
     except DataFault:
         return
     assert "".join(piece.source for piece in pieces) == text
@@ -84,11 +84,11 @@ def assert_sound(known: Format, text: str, most: int) -> None:
 
 
 def _assert_sound(known: Format, piece: Piece, depth: int = 6) -> None:
-    assert known.rebuilt(piece, piece.text) == piece.source
+    assert known.restore(piece, piece.text) == piece.source
     assert known.findings(piece, piece.text) == ()
     assert [int(number) for number in MARK.findall(piece.text)] == list(range(len(piece.masks)))
     known.findings(piece, piece.text.replace("⟦0⟧", "").replace("o", "0"))
-    known.rebuilt(piece, piece.text.replace("⟦0⟧", "").replace("o", "0"))
+    known.restore(piece, piece.text.replace("⟦0⟧", "").replace("o", "0"))
     halves = known.halves(piece) if piece.text and depth else None
     if halves:
         assert halves[0].source + halves[1].source == piece.source
@@ -104,7 +104,7 @@ def test_own_signs_in_a_text_are_none_of_its_structure(name: str, text: str, mos
 
 
 def test_an_escaped_sign_is_no_hole() -> None:
-    (piece,) = named("markdown").pieces(lines_of("a\\⟦\nb  \nc\n"), 1000)
+    (piece,) = named("markdown").pieces(split_lines("a\\⟦\nb  \nc\n"), 1000)
     halves = named("markdown").halves(piece)
     assert [half.source for half in halves or ()] == ["a\\⟦", "\nb  \nc\n"]
 

@@ -206,7 +206,7 @@ def test_findings() -> None:
 
 def test_one_text_may_be_answered_without_its_mark() -> None:
     (piece,) = pieces_of(Json(), '["Good morning"]')
-    assert Json().rebuilt(piece, "Bonjour\n") == '["Bonjour"]'
+    assert Json().restore(piece, "Bonjour\n") == '["Bonjour"]'
     assert Json().findings(piece, "Bonjour\n") == ()
 
 

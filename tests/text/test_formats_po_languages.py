@@ -16,7 +16,7 @@ from unit_formats import lines_of, shout
 from gptkit.core.errors import DataFault
 from gptkit.text.formats.po import Po
 from gptkit.text.formats.po_catalog import LANGUAGES, entries, locale_of
-from gptkit.text.pieces import joined_units
+from gptkit.text.pieces import join_units
 
 TEMPLATE = """# SOME DESCRIPTIVE TITLE.
 #, fuzzy
@@ -53,7 +53,7 @@ def done(source: str, language: str, most: int = 1000) -> str:
     known = Po().for_language(language)
     pieces = known.pieces(lines_of(source), most)
     return "".join(
-        known.rebuilt(piece, joined_units([shout(unit) for unit in piece.units])) for piece in pieces
+        known.restore(piece, join_units([shout(unit) for unit in piece.units])) for piece in pieces
     )
 
 
@@ -136,7 +136,7 @@ def test_what_a_header_says_of_its_own_stays(header: str, language: str) -> None
     assert done(source, language).startswith(header)
     known = Po().for_language(language)
     pieces = list(known.pieces(lines_of(source), 1000))
-    assert "".join(known.rebuilt(piece, piece.text) for piece in pieces) == source
+    assert "".join(known.restore(piece, piece.text) for piece in pieces) == source
 
 
 PARTS = [
@@ -187,7 +187,7 @@ def test_lines_are_those_of_the_input() -> None:
     for most in (20, 1000):
         pieces = [piece for piece in known.pieces(lines_of(source), most) if piece.text]
         for piece, word in ((pieces[0], "Open"), (pieces[-1], "Close")):
-            answer = joined_units(["" if unit == word else unit for unit in piece.units])
+            answer = join_units(["" if unit == word else unit for unit in piece.units])
             line = known.findings(piece, answer)[-1].line
             assert source.split("\n")[line - 2 : line] == [f'msgid "{word}"', 'msgstr ""'], most
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from unit_formats import pieces_of
 
 from gptkit.core.errors import UsageFault
-from gptkit.text.formats import format_named, format_of
+from gptkit.text.formats import detect_format, format_named
 from gptkit.text.formats.json import Json
 from gptkit.text.formats.po import Po
 from gptkit.text.formats.subtitles import SubRip
@@ -84,7 +84,7 @@ def test_a_piece_is_halved_down_to_one_text_and_further_within_it() -> None:
     ],
 )
 def test_found_by_name_and_by_content(name: str | None, head: str, expected: str) -> None:
-    assert format_of(name, head).name == expected
+    assert detect_format(name, head).name == expected
 
 
 MARKED = "a " + '<a href="x y SECRET">' * 40 + " {{ SECRET name }} %(SECRET name)s" * 40
@@ -128,4 +128,4 @@ def test_an_answer_with_more_or_other_texts_is_found_out() -> None:
     assert messages("Voici :\n⟦#1⟧\nUn\n⟦#2⟧\nDeux") == ["there is text before the first unit"]
     assert messages("⟦#1⟧\nUn\n⟦#1⟧\nDeux") == ["text 1 is there more than once", "text 2 of 2 missing"]
     assert messages("Un\nDeux") == ["text 1 of 2 missing", "text 2 of 2 missing"]
-    assert Json().rebuilt(piece, "⟦#2⟧\r\nDeux\r\n") == '["One thing", "Deux"]'
+    assert Json().restore(piece, "⟦#2⟧\r\nDeux\r\n") == '["One thing", "Deux"]'

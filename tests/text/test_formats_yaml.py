@@ -133,7 +133,7 @@ def test_a_long_text_is_cut_and_still_says_the_same(style: str | None) -> None:
 def test_a_part_of_a_plain_scalar_must_stay_plain() -> None:
     pieces = pieces_of(Yaml(), "a: " + "some words and so on " * 60 + "end\n", 100)
     assert [finding.kind for finding in Yaml().findings(pieces[0], "un: deux")] == ["form"]
-    assert Yaml().rebuilt(pieces[0], "un: deux") == pieces[0].source
+    assert Yaml().restore(pieces[0], "un: deux") == pieces[0].source
 
 
 def test_documents_bom_and_comments() -> None:

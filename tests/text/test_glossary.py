@@ -10,7 +10,7 @@ from unit_formats import pieces_of
 from gptkit.core.errors import DataFault
 from gptkit.text.formats.subtitles import SubRip
 from gptkit.text.formats.units import unit_line_finder
-from gptkit.text.glossary import Glossary, Term, glossary_of
+from gptkit.text.glossary import Glossary, Term, parse_glossary
 from gptkit.text.pieces import Finding
 
 TBX_2 = """<?xml version="1.0" encoding="UTF-8"?>
@@ -43,22 +43,22 @@ TBX_3 = """<tbx xmlns="urn:iso:std:iso:30042:ed-2" type="TBX-Basic" xml:lang="en
     ],
 )
 def test_csv(text: str) -> None:
-    assert glossary_of(text).terms == (Term("key", "clé", "for locks"), Term("lock", "serrure"))
+    assert parse_glossary(text).terms == (Term("key", "clé", "for locks"), Term("lock", "serrure"))
 
 
 def test_a_term_with_two_translations_may_be_either() -> None:
-    glossary = glossary_of("key,clé\nkey,clef")
+    glossary = parse_glossary("key,clé\nkey,clef")
     assert glossary.terms == (Term("key", "clé", "", ("clef",)),)
-    assert glossary.missing("A key.", "Une clef.") == ()
+    assert glossary.missing_terms("A key.", "Une clef.") == ()
 
 
 def test_tbx() -> None:
-    assert glossary_of(TBX_2, "German").terms == (
+    assert parse_glossary(TBX_2, "German").terms == (
         Term("server", "Rechner", "A computer & its programs"),
         Term("host", "Rechner", "A computer & its programs"),
     )
-    assert [term.translation for term in glossary_of(TBX_2, "fr").terms] == ["serveur", "serveur"]
-    assert glossary_of(TBX_3).terms == (Term("key", "clé", "", ("clef",)),)
+    assert [term.translation for term in parse_glossary(TBX_2, "fr").terms] == ["serveur", "serveur"]
+    assert parse_glossary(TBX_3).terms == (Term("key", "clé", "", ("clef",)),)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_tbx() -> None:
 )
 def test_what_is_no_glossary_is_refused(text: str, to: str, message: str) -> None:
     with pytest.raises(DataFault) as fault:
-        glossary_of(text, to)
+        parse_glossary(text, to)
     assert fault.value.message == message
 
 
@@ -152,7 +152,7 @@ def test_a_term_within_a_longer_one_does_not_count() -> None:
     ],
 )
 def test_a_term_was_applied(translation: str, answer: str, applied: bool) -> None:
-    findings = Glossary([Term("word", translation)]).missing("Intro\nA word.", answer)
+    findings = Glossary([Term("word", translation)]).missing_terms("Intro\nA word.", answer)
     assert findings == (() if applied else (Finding(2, "term", f"term 'word' is not '{translation}'"),))
 
 
@@ -160,7 +160,7 @@ def test_findings_have_the_line_of_the_input() -> None:
     source = "1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:03,000 --> 00:00:04,000\nmy\ndear friend\n"
     (piece,) = pieces_of(SubRip(), source)
     glossary = Glossary([Term("friend", "ami"), Term("hello", "salut")])
-    findings = glossary.missing(piece.text, "rien", unit_line_finder(piece))
+    findings = glossary.missing_terms(piece.text, "rien", unit_line_finder(piece))
     assert [str(finding) for finding in findings] == [
         "line 3: term 'hello' is not 'salut'",
         "line 8: term 'friend' is not 'ami'",
@@ -181,7 +181,7 @@ def test_ten_thousand_terms_are_looked_at_by_their_first_letters_alone() -> None
 def test_any_terms_and_any_text(terms: list[str], text: str) -> None:
     glossary = Glossary(Term(term, term) for term in terms)
     assert set(glossary.terms_in(text)) <= set(glossary.terms)
-    glossary.missing(text, text[::-1])
+    glossary.missing_terms(text, text[::-1])
 
 
 SIGNS = [*'a,;\t"\n\r#<>/&![ ', "<term>", "</term>", "<!ENTITY x 'y'>", "<!DOCTYPE a ["]
@@ -191,6 +191,6 @@ SIGNS = [*'a,;\t"\n\r#<>/&![ ', "<term>", "</term>", "<!ENTITY x 'y'>", "<!DOCTY
 @given(st.lists(st.sampled_from(SIGNS), max_size=30).map("".join))
 def test_any_file_is_read_or_refused(text: str) -> None:
     try:
-        glossary_of(text)
+        parse_glossary(text)
     except DataFault:
         return

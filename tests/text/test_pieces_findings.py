@@ -7,7 +7,7 @@ import pytest
 from gptkit.encodings.stream import lines
 from gptkit.text.formats.html import Html
 from gptkit.text.formats.markdown import Markdown
-from gptkit.text.formats.plain import Plain
+from gptkit.text.formats.plain import PlainText
 from gptkit.text.pieces import Finding, Format
 
 MARKDOWN = Markdown()
@@ -181,11 +181,11 @@ def test_a_finding_names_the_line_of_the_input() -> None:
 @pytest.mark.parametrize(
     ("how", "source", "answer", "kinds"),
     [
-        (Plain(), "One {n}.\n\nTwo.", "Un ⟦0⟧. Deux.", ["blocks"]),
-        (Plain(), "One {n}.\n\nTwo.", "Un ⟦0⟧.\n\nDeux.", []),
-        (Plain(), "One {n}.\n\nTwo.", "Un.\n\nDeux.", ["placeholder"]),
-        (Plain(), "  # One\n  - two\n", "# Un\n  - deux", []),
-        (Plain(), "字" * 60 + "\n" + "字" * 60, "word " * 90, ["blocks"]),
+        (PlainText(), "One {n}.\n\nTwo.", "Un ⟦0⟧. Deux.", ["blocks"]),
+        (PlainText(), "One {n}.\n\nTwo.", "Un ⟦0⟧.\n\nDeux.", []),
+        (PlainText(), "One {n}.\n\nTwo.", "Un.\n\nDeux.", ["placeholder"]),
+        (PlainText(), "  # One\n  - two\n", "# Un\n  - deux", []),
+        (PlainText(), "字" * 60 + "\n" + "字" * 60, "word " * 90, ["blocks"]),
         (Html(), "<p>One <b>two</b></p><p>x</p>", "⟦#1⟧\nUn ⟦0⟧deux⟦1⟧\n⟦#2⟧\ny", []),
         (Html(), "<p>One <b>two</b></p><p>x</p>", "⟦#1⟧\nUn ⟦0⟧deux\n⟦#2⟧\ny", ["tag"]),
         (Html(), "<p>One <b>two</b></p><p>x</p>", "⟦#1⟧\nUn ⟦0⟧deux⟦1⟧", ["unit"]),
@@ -208,8 +208,8 @@ def test_other_formats(how: Format, source: str, answer: str, kinds: list[str]) 
     ],
 )
 def test_plain_text_keeps_its_indentation(source: str, answer: str, expected: str) -> None:
-    (piece,) = Plain().pieces(lines([source]), 500)
-    assert Plain().rebuilt(piece, answer) == expected
+    (piece,) = PlainText().pieces(lines([source]), 500)
+    assert PlainText().restore(piece, answer) == expected
 
 
 def test_html_is_written_back_between_its_tags() -> None:
@@ -217,7 +217,7 @@ def test_html_is_written_back_between_its_tags() -> None:
     (piece,) = Html().pieces(lines([source]), 500)
     assert piece.text == "⟦#1⟧\nOne\n⟦#2⟧\nTwo ⟦0⟧three⟦1⟧,\nfour ⟦2⟧ x"
     answer = "⟦#1⟧\nUn\n⟦#2⟧\nDeux ⟦0⟧trois⟦1⟧,\nquatre ⟦2⟧ y"
-    assert Html().rebuilt(piece, answer) == (
+    assert Html().restore(piece, answer) == (
         "<html><title>Un</title>\r\n<p class='c'>Deux <b>trois</b>,\r\nquatre &amp; y</p></html>"
     )
 

@@ -113,7 +113,7 @@ def test_code_at_the_ends_of_a_piece_is_a_piece_of_its_own() -> None:
     ],
 )
 def test_what_is_written(source: str, answer: str, expected: str) -> None:
-    assert MARKDOWN.rebuilt(only(source), answer) == expected
+    assert MARKDOWN.restore(only(source), answer) == expected
 
 
 @pytest.mark.parametrize("link", ["[the guide]", "[the guide][]"])
@@ -121,7 +121,7 @@ def test_a_link_by_its_own_name_still_leads_there_in_another_language(link: str)
     found = pieces(f"Read {link} now.\n\n[The Guide]: https://a.b\n")
     piece = next(piece for piece in found if piece.text)
     answer = piece.text.replace("the guide", "le guide").replace("Read", "Lisez")
-    assert MARKDOWN.rebuilt(piece, answer).startswith("Lisez [le guide][the guide] now.")
+    assert MARKDOWN.restore(piece, answer).startswith("Lisez [le guide][the guide] now.")
     assert MARKDOWN.findings(piece, answer) == ()
 
 

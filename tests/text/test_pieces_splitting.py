@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from gptkit.core.tokens import estimate
 from gptkit.encodings.stream import lines
-from gptkit.text.formats import FORMATS, format_named, format_of
+from gptkit.text.formats import FORMATS, detect_format, format_named
 from gptkit.text.formats.html import Html
 from gptkit.text.formats.markdown import Markdown
-from gptkit.text.formats.plain import Plain
+from gptkit.text.formats.plain import PlainText
 from gptkit.text.pieces import Format, Piece
 
-SPLITTING: tuple[Format, ...] = (Markdown(), Plain(), Html())
+SPLITTING: tuple[Format, ...] = (Markdown(), PlainText(), Html())
 LIMITS = st.sampled_from([20, 60, 300, 2000])
 ANY = st.one_of(markdown(), html(), st.text())
 
@@ -36,8 +36,8 @@ def test_pieces_join_to_the_input_and_fit(how: Format, text: str, most: int) -> 
     pieces = split(how, text, most)
     assert "".join(piece.source for piece in pieces) == text
     for piece in pieces:
-        assert how.rebuilt(piece, piece.text) == piece.source
-        assert how.rebuilt(piece, f"\n{piece.text}\n\n") == piece.source
+        assert how.restore(piece, piece.text) == piece.source
+        assert how.restore(piece, f"\n{piece.text}\n\n") == piece.source
         assert how.findings(piece, piece.text + "\n") == ()
         assert estimate(piece.text) <= most
         assert piece.text == piece.text.strip()
@@ -51,7 +51,7 @@ def test_halves_are_pieces_as_well(how: Format, text: str) -> None:
     for piece in split(how, text, 300):
         if piece.text and (halves := how.halves(piece)):
             assert halves[0].source + halves[1].source == piece.source
-            assert all(how.rebuilt(half, half.text) == half.source for half in halves)
+            assert all(how.restore(half, half.text) == half.source for half in halves)
             assert all(half.text for half in halves)
             assert [half.line for half in halves] == [piece.line, piece.line + ends(halves[0].source)]
 
@@ -67,7 +67,7 @@ def test_each_piece_knows_its_line(how: Format, text: str) -> None:
 
 
 def test_a_very_small_limit_leaves_single_characters() -> None:
-    for piece in split(Plain(), "天地玄黄 abc", 1):
+    for piece in split(PlainText(), "天地玄黄 abc", 1):
         assert len(piece.text) <= 1 or estimate(piece.text) <= 1
 
 
@@ -79,7 +79,7 @@ DOCUMENTS: dict[str, tuple[Format, Maker]] = {
         lambda source: ("## " if source.random() < 0.1 else "") + prose(source, source.randrange(1, 4)),
     ),
     "chinese": (Markdown(), lambda source: chinese(source, source.randrange(20, 200))),
-    "plain": (Plain(), lambda source: prose(source, source.randrange(1, 7))),
+    "plain": (PlainText(), lambda source: prose(source, source.randrange(1, 7))),
     "html": (Html(), lambda source: f"<p>{prose(source, source.randrange(1, 7))}</p>"),
 }
 
@@ -134,7 +134,7 @@ def test_pieces_come_while_the_input_does(how: Format) -> None:
     [
         (Markdown(), "A paragraph of text.\n\n"),
         (Markdown(), "- an item of a list\n"),
-        (Plain(), "words and more. "),
+        (PlainText(), "words and more. "),
     ],
 )
 def test_memory_does_not_grow_with_the_input(how: Format, line: str) -> None:
@@ -176,12 +176,12 @@ def test_an_open_block_of_code_is_passed_on_as_it_comes() -> None:
 def test_whole_documents(how: Format, text: str) -> None:
     for most in (20, 100, 1000):
         pieces = split(how, text, most)
-        assert "".join(how.rebuilt(piece, piece.text) for piece in pieces) == text
+        assert "".join(how.restore(piece, piece.text) for piece in pieces) == text
         assert all(estimate(piece.text) <= most for piece in pieces)
 
 
 def test_chinese_is_cut_at_sentences() -> None:
-    for piece in split(Plain(), TAO_TE_CHING.replace("\n", "") * 30, 200):
+    for piece in split(PlainText(), TAO_TE_CHING.replace("\n", "") * 30, 200):
         assert piece.text.endswith("。")
 
 
@@ -205,7 +205,7 @@ def test_chinese_is_cut_at_sentences() -> None:
     ],
 )
 def test_formats_are_recognised(name: str | None, head: str, expected: str) -> None:
-    assert format_of(name, head).name == expected
+    assert detect_format(name, head).name == expected
 
 
 def test_formats_have_names_of_their_own() -> None:

@@ -29,7 +29,7 @@ from gptkit.capabilities.course.model import (
 from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, Stopped
 from gptkit.exchange.ask import structured
-from gptkit.text.quotes import is_quoted, unwrapped
+from gptkit.text.quotes import is_quoted, strip_quotes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -171,7 +171,7 @@ class _Turn:
         for name, (topic, quote, wrong) in self._texts(
             "mistakes", {"topic": WORD, "quote": LINE, "wrong": TEXT}
         ):
-            said = unwrapped(quote)
+            said = strip_quotes(quote)
             if not is_quoted(said, self._said):
                 self.refused.append(f"{name}: quote: the learner did not write '{_shortened(said)}'")
                 continue

@@ -19,7 +19,7 @@ from gptkit.core.yaml_tree import (
     tree,
     word,
 )
-from gptkit.text.quotes import is_quoted, unwrapped
+from gptkit.text.quotes import is_quoted, strip_quotes
 
 
 class Criterion(NamedTuple):
@@ -109,7 +109,7 @@ def graded(rubric: Rubric, grade: Mapping[str, Any], answer: str) -> tuple[Grade
 
 
 def _mark(criterion: Criterion, entry: Mapping[str, Any], answer: str, problems: list[str]) -> Mark:
-    points, quote = entry["points"], unwrapped(entry["evidence"])
+    points, quote = entry["points"], strip_quotes(entry["evidence"])
     if points > criterion.points:
         problems.append(f"{criterion.name}: {points:g} points are not between 0 and {criterion.points:g}")
     if quote and not is_quoted(quote, answer):

@@ -18,10 +18,10 @@ from gptkit.jobs.merge_plan import fits, groups, words
 from gptkit.jobs.missing import Lacking
 from gptkit.jobs.request import in_one_piece, key_of, with_rules
 from gptkit.jobs.workers import Workshop
-from gptkit.text.chunk import lines_of
-from gptkit.text.compose import line_ends
-from gptkit.text.formats.plain import Plain
-from gptkit.text.pieces import Finding, Held, Piece
+from gptkit.text.chunk import split_lines
+from gptkit.text.compose import count_line_ends
+from gptkit.text.formats.plain import PlainText
+from gptkit.text.pieces import Finding, Piece, PieceAnswer
 
 DEEPEST = 6
 """How often a part that is too long for the window is halved; one whose result is cut, a third as often."""
@@ -89,7 +89,7 @@ class Steps:
         try:
             known = self._known(self.name(piece, form))
         except _InHalves:
-            for half in Plain().halves(piece) or ():
+            for half in PlainText().halves(piece) or ():
                 yield from self.lacking(half, form)
         else:
             if known is None:
@@ -114,13 +114,13 @@ class Steps:
             if found is None:
                 return _of(piece, "", error.message)
             if not found.findings:
-                self._keep(piece.source, "part", Held("", in_halves=True), runtime.format)
+                self._keep(piece.source, "part", PieceAnswer("", in_halves=True), runtime.format)
             return found
         except (Refused, ProtocolFault) as error:
             return _of(piece, "", error.message)
 
     def _halved(self, piece: Piece, runtime: Runtime, depth: int) -> Result | None:
-        halves = Plain().halves(piece)
+        halves = PlainText().halves(piece)
         if halves is None:
             return None
         first, second = (self._part(half, runtime, depth + 1) for half in halves)
@@ -149,7 +149,7 @@ class Steps:
             if (known := self._known(name)) is not None:
                 return known
             answer = self._sent(text, rules, runtime)
-            self._keep(text, step, Held(answer), runtime.format)
+            self._keep(text, step, PieceAnswer(answer), runtime.format)
             runtime.kept()
             return answer
 
@@ -171,7 +171,7 @@ class Steps:
         told = rules.format(form=bound, words=self._words, characters=2 * self._words)
         return with_rules(in_one_piece(self._job, text, form), told)
 
-    def _keep(self, text: str, step: str, held: Held, form: OutputFormat) -> None:
+    def _keep(self, text: str, step: str, held: PieceAnswer, form: OutputFormat) -> None:
         if self._job.memory is not None:
             self._job.memory.put(self._name(text, step, form), text, held, about(self._job))
 
@@ -207,7 +207,7 @@ def _joined(results: Sequence[Result]) -> Result:
 
 def _of(piece: Piece, text: str, trouble: str = "") -> Result:
     """Of one part; with a `trouble`, it is missing."""
-    first, last = piece.line, piece.line + line_ends(piece.source.rstrip("\r\n"))
+    first, last = piece.line, piece.line + count_line_ends(piece.source.rstrip("\r\n"))
     where = f"lines {first} to {last} are" if last > first else f"line {first} is"
     findings = (Finding(first, "empty", f"{where} missing: {trouble}"),) if trouble else ()
     size = len(piece.source.encode("utf-8", "replace"))
@@ -294,7 +294,7 @@ def concluded(found: Gathered, job: Job, runtime: Runtime, sink: Sink | None) ->
         exact = job.invocation.exact
         outcome = answered(with_rules(sent, rules) if rules else sent, runtime, sink, exact=exact)
         if memory and outcome.failure is None:
-            memory.put(name, text, Held(outcome.reply.text), about(job))
+            memory.put(name, text, PieceAnswer(outcome.reply.text), about(job))
         return outcome
 
 
@@ -323,7 +323,7 @@ def parts(pieces: Iterable[Piece], most: int) -> Iterator[Piece]:
 
 
 def _cut(piece: Piece, most: int) -> Iterator[Piece]:
-    for one in Plain().pieces(lines_of(piece.source), most):
+    for one in PlainText().pieces(split_lines(piece.source), most):
         if one.source.strip():
             yield one._replace(line=piece.line + one.line - 1, path=piece.path)
 

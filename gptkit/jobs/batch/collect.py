@@ -21,7 +21,7 @@ from gptkit.exchange.retry import verdict
 from gptkit.jobs.batch.submit import patiently
 from gptkit.jobs.missing import unfiled
 from gptkit.output.formats import FORMATS
-from gptkit.text.pieces import Format, Held, Piece
+from gptkit.text.pieces import Format, Piece, PieceAnswer
 
 if TYPE_CHECKING:
     from gptkit.jobs.batch.queue import Shard
@@ -180,7 +180,7 @@ class _Course:
         )
 
 
-def _proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> Held:
+def _proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> PieceAnswer:
     """An answer that is whole, in its format, and with nothing wrong about it; else raises why not."""
     if (failure := verdict(reply)) is not None:
         raise failure
@@ -191,7 +191,7 @@ def _proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> H
     findings = form.findings(piece, answer)
     if wrong := next((finding for finding in findings if finding.level == "wrong"), None):
         raise Incomplete(str(wrong))
-    return Held(answer, findings)
+    return PieceAnswer(answer, findings)
 
 
 def _key(custom_id: str) -> bytes:

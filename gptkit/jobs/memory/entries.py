@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotRead
-from gptkit.text.pieces import MARK, Finding, Held, joined_units, mark, units_of
+from gptkit.text.pieces import MARK, Finding, PieceAnswer, join_units, mark, parse_units
 
 if TYPE_CHECKING:
     import sqlite3
@@ -158,7 +158,7 @@ class Entry(NamedTuple):
         return len(self.text.encode()) + len(self.answer.encode())
 
 
-def entry(key: bytes, text: str, held: Held, about: Mapping[str, str], now: float) -> Entry:
+def entry(key: bytes, text: str, held: PieceAnswer, about: Mapping[str, str], now: float) -> Entry:
     return Entry(
         key=key,
         text=storable(text),
@@ -175,7 +175,7 @@ def entry(key: bytes, text: str, held: Held, about: Mapping[str, str], now: floa
     )
 
 
-def held(connection: sqlite3.Connection, key: bytes) -> tuple[int, Held] | None:
+def held(connection: sqlite3.Connection, key: bytes) -> tuple[int, PieceAnswer] | None:
     """An entry's id and what it says."""
     row = connection.execute(_HELD, (key,)).fetchone()
     if row is None:
@@ -183,12 +183,12 @@ def held(connection: sqlite3.Connection, key: bytes) -> tuple[int, Held] | None:
     return int(row[0]), said(*row[1:])
 
 
-def said(answer: str, findings: str, in_halves: int, is_foreign: int) -> Held:
+def said(answer: str, findings: str, in_halves: int, is_foreign: int) -> PieceAnswer:
     try:
         found = tuple(Finding(*each) for each in json.loads(findings)) if findings != "[]" else ()
     except (ValueError, TypeError):
         raise CannotRead("the memory is damaged: findings are no JSON", hint=HINT) from None
-    return Held(answer, found, bool(in_halves), bool(is_foreign))
+    return PieceAnswer(answer, found, bool(in_halves), bool(is_foreign))
 
 
 def insert(connection: sqlite3.Connection, each: Entry) -> None:
@@ -256,7 +256,7 @@ def foreign_key(text: str, prompt: str, language: str) -> bytes:
 
 def found(
     connection: sqlite3.Connection, text: str, about: Mapping[str, str]
-) -> tuple[list[int], Held] | None:
+) -> tuple[list[int], PieceAnswer] | None:
     """The ids of the entries that hold a text, and what they say together.
 
     A piece that is made of several texts is found where each of them is.
@@ -265,10 +265,10 @@ def found(
     if not language:
         return None
 
-    def lookup(text: str) -> tuple[int, Held] | None:
+    def lookup(text: str) -> tuple[int, PieceAnswer] | None:
         return held(connection, foreign_key(text, about.get("prompt", ""), language))
 
-    units = units_of(text) if text.startswith(_UNITS) else {}
+    units = parse_units(text) if text.startswith(_UNITS) else {}
     ids: list[int] = []
     answers: list[str] = []
     for each in units.values() if units else (text,):
@@ -282,7 +282,7 @@ def found(
         answers.append(one[1])
     if not ids:
         return None
-    return ids, Held(joined_units(answers) if units else answers[0], foreign=True)
+    return ids, PieceAnswer(join_units(answers) if units else answers[0], foreign=True)
 
 
 def renumbered(text: str) -> tuple[str, Sequence[str]]:
@@ -301,7 +301,7 @@ def aligned(text: str, answer: str) -> tuple[str, str]:
     return plain, MARK.sub(lambda found: numbers.get(found[0], found[0]), answer.strip())
 
 
-def _answer(text: str, lookup: Callable[[str], tuple[int, Held] | None]) -> tuple[int, str] | None:
+def _answer(text: str, lookup: Callable[[str], tuple[int, PieceAnswer] | None]) -> tuple[int, str] | None:
     one = lookup(text)
     if one is None:
         return None

@@ -17,7 +17,7 @@ from gptkit.core.files import PRIVATE, held_file, hold, is_current, let_go, make
 from gptkit.core.sqlite import Access
 from gptkit.jobs.memory import entries
 from gptkit.jobs.memory.entries import APPLICATION_ID, HINT, MIGRATIONS
-from gptkit.text.pieces import Held
+from gptkit.text.pieces import PieceAnswer
 
 if TYPE_CHECKING:
     import sqlite3
@@ -133,7 +133,7 @@ class Memory:
         self._retry_at = 0.0
         self._is_damaged = self._has_noticed = False
 
-    def get(self, key: bytes, text: str = "", about: Mapping[str, str] | None = None) -> Held | None:
+    def get(self, key: bytes, text: str = "", about: Mapping[str, str] | None = None) -> PieceAnswer | None:
         """What is known under a key; or else, with `text` and `about`, what another tool made of the text."""
         if self._is_damaged:
             return None
@@ -153,7 +153,7 @@ class Memory:
         self._note_uses(ids)
         return known
 
-    def put(self, key: bytes, text: str, held: Held, about: Mapping[str, str]) -> None:
+    def put(self, key: bytes, text: str, held: PieceAnswer, about: Mapping[str, str]) -> None:
         """An answer that cannot be written now is written with a later one, or when the memory is closed.
 
         Whoever writes, writes what all threads have come with by then.

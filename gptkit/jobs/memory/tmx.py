@@ -14,7 +14,7 @@ from gptkit.core.errors import DataFault, UsageFault
 from gptkit.jobs.memory import entries
 from gptkit.jobs.memory.entries import aligned, foreign_key, tag
 from gptkit.jobs.memory.jsonl import Taken
-from gptkit.text.pieces import MARK, Held, mark, units_of
+from gptkit.text.pieces import MARK, PieceAnswer, mark, parse_units
 
 if TYPE_CHECKING:
     import sqlite3
@@ -58,7 +58,7 @@ def _pairs(each: entries.Entry) -> Iterator[tuple[str, str]]:
     if not each.text.startswith(_UNITS):
         yield each.text, each.answer
         return
-    texts, answers = units_of(each.text), units_of(each.answer)
+    texts, answers = parse_units(each.text), parse_units(each.answer)
     for number, text in texts.items():
         if text and number in answers:
             yield text, answers[number]
@@ -335,6 +335,6 @@ def _take(connection: sqlite3.Connection, source: Text, target: Text, prompt: st
     about = {"prompt": prompt, "to": language}
     if tag(source.language):
         about["from"] = tag(source.language)
-    held = Held(answer, foreign=True)
+    held = PieceAnswer(answer, foreign=True)
     entries.insert(connection, entries.entry(key, text, held, about, now))
     return True

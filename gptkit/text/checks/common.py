@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.text.compose import END, GAP, line_ends, placed
+from gptkit.text.compose import END, GAP, count_line_ends, placed
 from gptkit.text.masking import OPAQUE, OWN_MARK, Rules, masked
 from gptkit.text.pieces import MARK, Finding, Piece, mark
 
@@ -96,8 +96,8 @@ def unproved(piece: Piece, answer: str) -> bool:
 
 def line_finder(piece: Piece) -> LineOf:
     place = placed(piece)
-    before = line_ends(piece.source[: place.start])
-    ends = [line_ends(mask) for mask in piece.masks]
+    before = count_line_ends(piece.source[: place.start])
+    ends = [count_line_ends(mask) for mask in piece.masks]
 
     def line_of(position: int) -> int:
         head = piece.text[:position]

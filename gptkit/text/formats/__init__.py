@@ -1,4 +1,4 @@
-"""The formats of documents that long input is taken apart by."""
+"""The list of document formats, and which of them a document has."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import PurePath
 from gptkit.text.formats.html import Html
 from gptkit.text.formats.json import Json
 from gptkit.text.formats.markdown import Markdown
-from gptkit.text.formats.plain import Plain
+from gptkit.text.formats.plain import PlainText
 from gptkit.text.formats.po import Po
 from gptkit.text.formats.subtitles import SubRip, WebVtt
 from gptkit.text.formats.yaml import Yaml
 from gptkit.text.pieces import Format
 
-FORMATS: tuple[Format, ...] = (SubRip(), WebVtt(), Po(), Html(), Json(), Yaml(), Markdown(), Plain())
-"""In the order in which they are asked whether they recognise a document; the last takes anything."""
+FORMATS: tuple[Format, ...] = (SubRip(), WebVtt(), Po(), Html(), Json(), Yaml(), Markdown(), PlainText())
+"""All formats, in the order in which they are asked about an unknown document; the last takes any text."""
 
 
-def format_of(name: str | None, head: str) -> Format:
-    """The format of a file by its name, else by its first characters, else plain text."""
+def detect_format(name: str | None, head: str) -> Format:
+    """Return the format of a file by the extension of its name, else by its beginning, else plain text."""
     ending = PurePath(name).suffix.lower() if name else ""
-    by_name = (known for known in FORMATS if ending and ending in known.endings)
-    by_content = (known for known in FORMATS if known.recognises(head))
+    by_name = (candidate for candidate in FORMATS if ending and ending in candidate.endings)
+    by_content = (candidate for candidate in FORMATS if candidate.recognises(head))
     return next(by_name, None) or next(by_content, FORMATS[-1])
 
 
 def format_named(name: str) -> Format | None:
-    return next((known for known in FORMATS if known.name == name), None)
+    return next((candidate for candidate in FORMATS if candidate.name == name), None)

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gptkit.text.checks.common import LineOf, general, kind_of, line_finder, shown, unified, unproved
-from gptkit.text.chunk import BLOCK, HEADING, HOLE, INSIDE, Block, block, divided, lines_of
-from gptkit.text.compose import answered, halved, line_ends, pieces_of
+from gptkit.text.chunk import BLOCK, HEADING, HOLE, INSIDE, Block, block, divided, split_lines
+from gptkit.text.compose import answered, count_line_ends, halved, pieces_of
 from gptkit.text.formats import markdown_reader
 from gptkit.text.formats.markdown_reader import (
     CODE,
@@ -36,7 +36,7 @@ from gptkit.text.masking import (
     merged,
 )
 from gptkit.text.masking import masked as masked_by
-from gptkit.text.pieces import MARK, Finding, Piece, unmasked
+from gptkit.text.pieces import MARK, Finding, Piece, unmask
 
 WORDS_OF_A_NAME = 3
 
@@ -191,11 +191,11 @@ def _listed(entries: Sequence[Entry]) -> str:
 
 def _outline(text: str, carried: int) -> Iterator[Entry]:
     line = 0
-    for leaf in leaves(lines_of(text), carried):
+    for leaf in leaves(split_lines(text), carried):
         if leaf.source.strip():
-            blank = line_ends(leaf.source[: len(leaf.source) - len(leaf.source.lstrip())])
+            blank = count_line_ends(leaf.source[: len(leaf.source) - len(leaf.source.lstrip())])
             yield Entry(leaf.kind, _shown(leaf), leaf.inside, line + blank)
-        line += line_ends(leaf.source)
+        line += count_line_ends(leaf.source)
 
 
 def _shown(leaf: Leaf) -> str:
@@ -232,12 +232,12 @@ class Markdown:
         signs = {found.lastgroup for found in SIGNS.finditer(head)}
         return bool(signs & {"title", "fence", "table", "definition"}) or len(signs) > 1
 
-    def pieces(self, lines: Iterable[str], most: int) -> Iterator[Piece]:
+    def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
         known: set[str] = set()
         found = with_front_matter(_read_ahead(lines, known))
-        return pieces_of(_blocks(found, most, known), most, self.name)
+        return pieces_of(_blocks(found, token_limit, known), token_limit, self.name)
 
-    def rebuilt(self, piece: Piece, answer: str) -> str:
+    def restore(self, piece: Piece, answer: str) -> str:
         return answered(piece, answer, _with_names(piece, answer))
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
@@ -249,13 +249,13 @@ class Markdown:
             found += _broken_links(piece, body, line_of)
             found += _new_links(piece, body, line_of)
             found += _swapped_links(piece, body, line_of)
-            rebuilt = self.rebuilt(piece, answer)
-            found += differences(piece.source, rebuilt, piece.line, _carried(piece))
+            restore = self.restore(piece, answer)
+            found += differences(piece.source, restore, piece.line, _carried(piece))
         return tuple(found)
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
         known = {label(name[1]) for name, mask in _names(piece.text, piece.masks) if mask in UNNAMED}
-        found = list(_blocks(leaves(lines_of(piece.source), _carried(piece)), WHOLE, known))
+        found = list(_blocks(leaves(split_lines(piece.source), _carried(piece)), WHOLE, known))
         spoken = [one for one in found if not one.silent]
         if len(spoken) == 1:
             place, by_line = found.index(spoken[0]), "\n|" in spoken[0].source
@@ -302,14 +302,14 @@ def _read_ahead(lines: Iterable[str], known: set[str]) -> Iterator[str]:
     yield from held
 
 
-def _blocks(found: Iterable[Leaf], most: int, known: Collection[str]) -> Iterator[Block]:
+def _blocks(found: Iterable[Leaf], token_limit: int, known: Collection[str]) -> Iterator[Block]:
     for leaf in found:
         whole = _block(leaf, known)
-        if whole.weight <= most:
+        if whole.weight <= token_limit:
             yield whole
         else:
             rows = leaf.kind in {markdown_reader.TABLE, markdown_reader.HTML} or ROWS.fullmatch(leaf.source)
-            yield from divided(whole, most, by_line=bool(rows))
+            yield from divided(whole, token_limit, by_line=bool(rows))
 
 
 def _block(leaf: Leaf, known: Collection[str]) -> Block:
@@ -339,7 +339,7 @@ def _untouched(source: str) -> Block:
 def _table(source: str, known: Collection[str]) -> Block:
     """The row that sets head and body apart is not for the model."""
     texts, masks = [], []
-    for number, row in enumerate(lines_of(source)):
+    for number, row in enumerate(split_lines(source)):
         if number == 1:
             core = row.strip(" \t\r\n>")
             text, found = row.replace(core, HOLE, 1), [core]
@@ -352,7 +352,7 @@ def _table(source: str, known: Collection[str]) -> Block:
 
 def _carried(piece: Piece) -> int:
     """How far the text is indented because of containers that were opened before it."""
-    first = next(line for line in lines_of(piece.source) if line.strip())
+    first = next(line for line in split_lines(piece.source) if line.strip())
     return len(first) - len(first.lstrip(" \t"))
 
 
@@ -374,7 +374,7 @@ def _with_names(piece: Piece, answer: str) -> Sequence[str]:
     for found, _ in list(_names(answer, masks)):
         name = before.get(found[2])
         if name is not None and label(name) != label(found[1]):
-            masks[int(found[2])] = f"[{unmasked(name, piece.masks)}]"
+            masks[int(found[2])] = f"[{unmask(name, piece.masks)}]"
     return masks
 
 

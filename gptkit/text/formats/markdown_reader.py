@@ -8,7 +8,7 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.text.chunk import HELD, lines_of, whole_lines
+from gptkit.text.chunk import HELD, split_lines, whole_lines
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -295,7 +295,7 @@ class _Reader:
         found = self._leaves()
         last = found[-1]
         if len(found) > 1 and len(last.source) < REGION // 2:
-            self._lines = list(lines_of(last.source))
+            self._lines = list(split_lines(last.source))
             first = self._lines[0]
             self._carried = 0 if last.kind == CODE else len(first) - len(first.lstrip(" \t"))
             self._size = len(last.source)

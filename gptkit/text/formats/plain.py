@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from unicodedata import east_asian_width
 
 from gptkit.text.checks.common import general, line_finder, unified, unproved
-from gptkit.text.chunk import HELD, Block, block, divided, lines_of, whole_lines
+from gptkit.text.chunk import HELD, Block, block, divided, split_lines, whole_lines
 from gptkit.text.compose import GAP, answered, halved, pieces_of
 from gptkit.text.masking import PLAIN, masked
 from gptkit.text.pieces import Finding, Piece
@@ -15,17 +15,17 @@ UNWRAPPED = 100
 """Columns of a line that nobody broke: it is a paragraph of its own."""
 
 
-class Plain:
+class PlainText:
     name = "text"
     endings = (".txt", ".text")
 
     def recognises(self, head: str) -> bool:
         return False
 
-    def pieces(self, lines: Iterable[str], most: int) -> Iterator[Piece]:
-        return pieces_of(_blocks(lines, most), most, self.name)
+    def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
+        return pieces_of(_blocks(lines, token_limit), token_limit, self.name)
 
-    def rebuilt(self, piece: Piece, answer: str) -> str:
+    def restore(self, piece: Piece, answer: str) -> str:
         return answered(piece, answer, piece.masks, indents=True)
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
@@ -41,15 +41,15 @@ class Plain:
         return tuple(found)
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
-        found = list(_blocks(lines_of(piece.source), 1 << 60))
+        found = list(_blocks(split_lines(piece.source), 1 << 60))
         if len(found) == 1:
             found = list(divided(found[0], found[0].weight // 2 + 1))
         return halved(found, piece)
 
 
-def _blocks(lines: Iterable[str], most: int) -> Iterator[Block]:
+def _blocks(lines: Iterable[str], token_limit: int) -> Iterator[Block]:
     for paragraph in _paragraphs_of(whole_lines(lines)):
-        yield from divided(block(*masked(paragraph, PLAIN)), most)
+        yield from divided(block(*masked(paragraph, PLAIN)), token_limit)
 
 
 def _paragraphs_of(lines: Iterable[str]) -> Iterator[str]:

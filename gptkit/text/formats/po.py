@@ -20,7 +20,7 @@ from gptkit.text.formats.po_catalog import (
 )
 from gptkit.text.formats.units import Segment, UnitFormat, middle
 from gptkit.text.masking import ATOM
-from gptkit.text.pieces import Finding, Piece, unmasked
+from gptkit.text.pieces import Finding, Piece, unmask
 
 DIRECTIVE = re.compile(r"%%|%(?:[0-9]+\$)?[-+#0 ]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?[a-zA-Z]*?[a-zA-Z@]")
 NOTE_MOST = 300
@@ -99,8 +99,8 @@ class Po(UnitFormat):
         yield from super().unit_findings(unit, answer)
         if "c" not in unit.slots[0].how.split(" ")[2:]:
             return
-        before = DIRECTIVE.findall(unmasked(unit.text, unit.masks))
-        after = DIRECTIVE.findall(unmasked(answer, unit.masks))
+        before = DIRECTIVE.findall(unmask(unit.text, unit.masks))
+        after = DIRECTIVE.findall(unmask(answer, unit.masks))
         was, became = before.count("%%"), after.count("%%")
         if was != became:
             how = "missing" if became < was else "added"

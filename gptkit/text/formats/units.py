@@ -13,9 +13,9 @@ from gptkit.core.errors import UsageFault
 from gptkit.core.tokens import estimate
 from gptkit.text.checks.common import general
 from gptkit.text.chunk import HOLE
-from gptkit.text.compose import GAP, line_ends
+from gptkit.text.compose import GAP, count_line_ends
 from gptkit.text.masking import PLAIN, Rules, masked
-from gptkit.text.pieces import UNIT_LINE, Finding, Piece, Slot, joined_units, mark, units_of, unmasked
+from gptkit.text.pieces import UNIT_LINE, Finding, Piece, Slot, join_units, mark, parse_units, unmask
 
 BORDERS = 2  # texts that ask to begin a piece, to be expected in what may still come to one
 SOURCE_MOST = 1 << 16  # characters of a piece, however few of them are for the model
@@ -67,15 +67,15 @@ class UnitFormat(ABC):
             hint="only JSON and YAML have keys",
         )
 
-    def pieces(self, lines: Iterable[str], most: int) -> Iterator[Piece]:
+    def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
         line = 1
-        fitting = (part for segment in self.segments(lines) for part in self._fitting(segment, most))
-        for batch in batches(fitting, most):
+        fitting = (part for segment in self.segments(lines) for part in self._fitting(segment, token_limit))
+        for batch in batches(fitting, token_limit):
             piece = self._piece(batch, line - sum(segment.added for segment in batch))
-            line = piece.line + line_ends(piece.source)
+            line = piece.line + count_line_ends(piece.source)
             yield piece
 
-    def rebuilt(self, piece: Piece, answer: str) -> str:
+    def restore(self, piece: Piece, answer: str) -> str:
         if answer.strip() == piece.text.strip():
             return piece.source
         answers = _answers(piece, answer)
@@ -85,9 +85,7 @@ class UnitFormat(ABC):
             literal = piece.source[slot.start : slot.end]
             new = answers.get(number, "")
             if new and (new != unit or self.rewrites_equal):
-                literal = self.written(
-                    literal, slot.before + unmasked(new, piece.masks) + slot.after, slot.how
-                )
+                literal = self.written(literal, slot.before + unmask(new, piece.masks) + slot.after, slot.how)
             parts += piece.source[done : slot.start], literal
             done = slot.end
         return "".join([*parts, piece.source[done:]])
@@ -98,7 +96,7 @@ class UnitFormat(ABC):
         if piece.text:
             found += _misplaced(piece, answer)
         for number, (slot, unit) in enumerate(zip(piece.slots, piece.units, strict=True), 1):
-            line = piece.line + line_ends(piece.source[: slot.start])
+            line = piece.line + count_line_ends(piece.source[: slot.start])
             new = answers.get(number)
             if new is None:
                 found.append(Finding(line, "unit", f"text {number} of {len(piece.units)} missing"))
@@ -125,17 +123,17 @@ class UnitFormat(ABC):
         else:
             return None
         one = self._piece(first, piece.line)
-        return one, self._piece(second, piece.line + line_ends(one.source))
+        return one, self._piece(second, piece.line + count_line_ends(one.source))
 
-    def _fitting(self, segment: Segment, most: int) -> Iterator[tuple[Segment, int]]:
+    def _fitting(self, segment: Segment, token_limit: int) -> Iterator[tuple[Segment, int]]:
         """Parts that one request holds, with their tokens; what cannot be cut so small is left as it is."""
         if not segment.text.strip():
             yield segment._replace(text=""), 0
             return
-        parts = self.parted(segment) if len(segment.text) > most * SURELY_LONG else None
+        parts = self.parted(segment) if len(segment.text) > token_limit * SURELY_LONG else None
         if parts is None:
             tokens = estimate(f"⟦#999⟧\n{_numbered(segment.text, self.rules, [])}\n") + 1  # of any rounding
-            if tokens <= most:
+            if tokens <= token_limit:
                 yield segment, tokens
                 return
             parts = self.parted(segment)
@@ -143,7 +141,7 @@ class UnitFormat(ABC):
             yield segment._replace(text=""), 0
             return
         for part in parts:
-            yield from self._fitting(part, most)
+            yield from self._fitting(part, token_limit)
 
     def _piece(self, segments: Sequence[Segment], line: int) -> Piece:
         units: list[str] = []
@@ -161,11 +159,11 @@ class UnitFormat(ABC):
         path = (*_common([segment.path for segment in segments if segment.text.strip()]), *notes)
         source = "".join(segment.source for segment in segments)
         return Piece(
-            source, joined_units(units), tuple(masks), tuple(units), path, line, self.name, tuple(slots)
+            source, join_units(units), tuple(masks), tuple(units), path, line, self.name, tuple(slots)
         )
 
 
-def batches(parts: Iterable[tuple[Segment, int]], most: int) -> Iterator[list[Segment]]:
+def batches(parts: Iterable[tuple[Segment, int]], token_limit: int) -> Iterator[list[Segment]]:
     """Runs of segments for one piece each, within `most` tokens and a length.
 
     Where a piece begins follows from the beginning of a text alone, once a third of either is reached, and
@@ -175,9 +173,11 @@ def batches(parts: Iterable[tuple[Segment, int]], most: int) -> Iterator[list[Se
     cost = size = 0
     for segment, tokens in parts:
         while batch:
-            ripe = cost * 3 >= most or size * 3 >= SOURCE_MOST
-            full = cost + tokens > most or size + len(segment.source) > SOURCE_MOST
-            if not full and not (ripe and _chance(segment) * most < BORDERS * (1 << tokens.bit_length())):
+            ripe = cost * 3 >= token_limit or size * 3 >= SOURCE_MOST
+            full = cost + tokens > token_limit or size + len(segment.source) > SOURCE_MOST
+            if not full and not (
+                ripe and _chance(segment) * token_limit < BORDERS * (1 << tokens.bit_length())
+            ):
                 break
             cut = _best_cut([*batch, (segment, tokens)], cost, size) if full else len(batch)
             yield [held for held, _ in batch[:cut]]
@@ -264,7 +264,7 @@ def _segments_of(piece: Piece) -> Iterator[Segment]:
     begins = [0, *(slot.start for slot in piece.slots[1:])]
     ends = [*begins[1:], len(piece.source)]
     for slot, unit, begin, end in zip(piece.slots, piece.units, begins, ends, strict=True):
-        text = slot.before + unmasked(unit, piece.masks) + slot.after
+        text = slot.before + unmask(unit, piece.masks) + slot.after
         place = slot.start - begin, slot.end - begin
         yield Segment(piece.source[begin:end], text, *place, slot.how, slot.note, path)
 
@@ -272,7 +272,7 @@ def _segments_of(piece: Piece) -> Iterator[Segment]:
 def _answers(piece: Piece, answer: str) -> dict[int, str]:
     if len(piece.units) == 1 and "⟦#" not in answer:
         return {1: answer.replace("\r\n", "\n").strip()}
-    return units_of(answer)
+    return parse_units(answer)
 
 
 def _misplaced(piece: Piece, answer: str) -> Iterator[Finding]:
@@ -295,6 +295,6 @@ def unit_line_finder(piece: Piece) -> Callable[[int], int]:
         number = max(0, bisect_right(starts, place) - 1)
         before = piece.source[: piece.slots[number].start] if piece.slots else ""
         start = starts[number] if starts else 0
-        return piece.line + line_ends(before) + piece.text.count("\n", start, max(start, place))
+        return piece.line + count_line_ends(before) + piece.text.count("\n", start, max(start, place))
 
     return line_of
