@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def main(argv: list[str], terminal: Terminal) -> int:
     """Run gptkit with these arguments; every failure ends as a message and its exit code."""
-    from gptkit.core.errors import GptkitError, Stopped
+    from gptkit.core.errors import GptkitError, SignalError
 
     as_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
     try:
@@ -34,7 +34,7 @@ def main(argv: list[str], terminal: Terminal) -> int:
     except GptkitError as error:
         terminal.report(error, as_json)
         return error.code
-    except Stopped as stop:
+    except SignalError as stop:
         return 128 + stop.number
     except KeyboardInterrupt:
         return 130
@@ -51,7 +51,7 @@ def entry_point() -> None:
     import gc
 
     gc.disable()  # before the imports: they leave hardly any garbage to look for
-    from gptkit.core.errors import Stopped
+    from gptkit.core.errors import SignalError
     from gptkit.core.signals import catch_signals
     from gptkit.core.terminal import process_terminal
 
@@ -62,7 +62,7 @@ def entry_point() -> None:
             # Typer then formats descriptions by itself; loading rich would take longer than all else.
             sys.modules["rich"] = None  # type: ignore[assignment]
         code = main(sys.argv[1:], terminal)
-    except Stopped as stop:
+    except SignalError as stop:
         code = 128 + stop.number
     if code > 128:  # a second signal must not meet an interpreter that is half taken apart
         os._exit(code)

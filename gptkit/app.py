@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities import CAPABILITIES
-from gptkit.core.errors import InternalFault
+from gptkit.core.errors import InternalError
 from gptkit.core.files import write_private
 from gptkit.core.paths import paths
 from gptkit.exchange.capability import HousekeepingCommand
@@ -53,7 +53,7 @@ def parts(terminal: Terminal, capabilities: Sequence[Capability] = CAPABILITIES)
 REPORT_TO = "please report it with that file, after reading what it holds"
 
 
-def crashed(error: Exception, terminal: Terminal) -> InternalFault:
+def crashed(error: Exception, terminal: Terminal) -> InternalError:
     """The fault to tell; frames only, since values and messages may hold what is private."""
     import traceback
 
@@ -63,5 +63,5 @@ def crashed(error: Exception, terminal: Terminal) -> InternalFault:
         path = paths(terminal.environ).data / "crash.txt"
         write_private(path, f"{kind}\n{''.join(frames)}".encode())
     except Exception:  # whatever broke the program may break this as well
-        return InternalFault(f"a bug in gptkit: {kind}", hint="please report what you did")
-    return InternalFault(f"a bug in gptkit: {kind}; details in '{path}'", hint=REPORT_TO)
+        return InternalError(f"a bug in gptkit: {kind}", hint="please report what you did")
+    return InternalError(f"a bug in gptkit: {kind}; details in '{path}'", hint=REPORT_TO)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gptkit.core.chat import ChatRequest, Endpoint, Event, OutputFormat, Provider
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.paths import Paths, paths
 from gptkit.core.redact import is_secret
 from gptkit.exchange.budget import Budget, Cap
@@ -117,7 +117,7 @@ class Services:
         return f"{self.settings.address().url}/chat/completions"
 
     def endpoint(self, model: str) -> Endpoint:
-        """Raises NoPermission without a usable key, but for models that need none."""
+        """Raises NoPermissionError without a usable key, but for models that need none."""
         from gptkit.settings.endpoint import endpoint
 
         if self.is_offline(model):
@@ -155,7 +155,7 @@ class Services:
         )
 
     def journal(self, opening: Opening) -> Journal:
-        """The file that holds an exchange until the history does. Raises CannotWrite, BadConfiguration."""
+        """Begin a journal file; raises CannotWriteError or ConfigurationError."""
         from gptkit.history.journal import begin
 
         return begin(self.paths.require(self.paths.data) / "journal", opening)
@@ -191,7 +191,7 @@ class Services:
     def budget(self, requests: int | None = None, dollars: float | None = None) -> Budget:
         """What the run may spend: what its command line says, and what is left of the month's limit."""
         if dollars is not None and not 0 <= dollars < float("inf"):
-            raise UsageFault("--max-cost: must be a number, and at least 0")
+            raise UsageError("--max-cost: must be a number, and at least 0")
         caps = [] if dollars is None else [Cap(dollars, "--max-cost")]
         if (limit := self.settings.value("monthly_limit")) is not None:
             used = self._spent(_month(self.terminal.clock()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.core.errors import NoInput, Unavailable
+from gptkit.core.errors import NoInputError, UnavailableError
 from gptkit.core.table import columns
 from gptkit.jobs.batch.submit import MARK
 
@@ -74,13 +74,13 @@ def cancel(
 
     services = _services(ctx, profile, base_url, proxy)
     if not batch_id.strip():
-        raise NoInput("no batch ''", hint="'gptkit batch list' shows their ids")
+        raise NoInputError("no batch ''", hint="'gptkit batch list' shows their ids")
     if forget:
         _forget(services, batch_id)
         return
     try:
         found = service.batches(services).cancel(batch_id)
-    except Unavailable as error:
+    except UnavailableError as error:
         error.hint = "'gptkit batch cancel --forget' removes what is noted here of one that is gone"
         raise
     services.terminal.note(f"gptkit: batch '{found.id}': {found.status}")
@@ -92,7 +92,7 @@ def _forget(services: Services, batch_id: str) -> None:
     record, url = service.record(services), services.settings.address().url
     shard = next((one for one in record.shards(url) if batch_id in (one.batch, one.id)), None)
     if shard is None:
-        raise NoInput(
+        raise NoInputError(
             f"nothing is noted of a batch '{batch_id}' at '{url}'",
             hint="'gptkit batch list' shows which are to be fetched",
         )

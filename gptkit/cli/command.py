@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from gptkit.cli.help import CONTEXT, Command, Page
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.session.options import FLAGS, Flag, SharedOptions, is_required, positionals, shared_options
 from gptkit.templates.template import Parameter, Template, Value
 
@@ -79,7 +79,7 @@ def _take_dash(last: Parameter, given: dict[str, object]) -> None:
         return
     words = words[1:] if words[0] == "-" else words[:-1]
     if not words and is_required(last):
-        raise UsageFault(f"'-' stands for standard input; {last.name.upper()} is missing")
+        raise UsageError(f"'-' stands for standard input; {last.name.upper()} is missing")
     given[ARGUMENT + last.variable] = words
     given[FLAG + "stdin"] = True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import CannotRead, CannotWrite, UsageFault
+from gptkit.core.errors import CannotReadError, CannotWriteError, UsageError
 from gptkit.core.files import write_atomic
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 def install(terminal: Terminal) -> int:
-    """Say what was done; raises UsageFault for a shell that is not known, CannotWrite, CannotRead."""
+    """Say what was done. Raises UsageError for an unknown shell, CannotReadError, CannotWriteError."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     shell = _shell(terminal)
@@ -33,12 +33,12 @@ def install(terminal: Terminal) -> int:
         return 0
     place = _place(shell, Path(terminal.environ.get("HOME") or Path.home()))
     if place is None:
-        raise UsageFault("this shell is not known", hint="completion exists for bash, zsh, fish, powershell")
+        raise UsageError("this shell is not known", hint="completion exists for bash, zsh, fish, powershell")
     script = get_completion_script(prog_name="gptkit", complete_var="_GPTKIT_COMPLETE", shell=shell)
     try:
         place.script.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CannotWrite(f"'{error.filename}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"'{error.filename}': {(error.strerror or str(error)).lower()}") from error
     write_atomic(place.script, f"{script}\n".encode())
     if place.startup is not None:
         _add(place.startup, place.line.encode())
@@ -63,7 +63,7 @@ def _add(startup: Path, line: bytes) -> None:
     try:
         before = startup.read_bytes() if startup.exists() else b""
     except OSError as error:
-        raise CannotRead(f"'{startup}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotReadError(f"'{startup}': {(error.strerror or str(error)).lower()}") from error
     if line not in before.splitlines():
         end = b"" if not before or before.endswith(b"\n") else b"\n"
         write_atomic(startup, before + end + line + b"\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from gptkit.core.errors import GptkitError, NoInput
+from gptkit.core.errors import GptkitError, NoInputError
 from gptkit.core.table import columns
 from gptkit.settings.address import without_password
 from gptkit.settings.schema import SETTINGS, Setting
@@ -71,7 +71,7 @@ def get(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
     if name != setting.name:
         value = value.get(name.partition(".")[2]) if isinstance(value, Mapping) else None
     if value is None or value == {}:
-        raise NoInput(f"'{name}' is not set")
+        raise NoInputError(f"'{name}' is not set")
     services.terminal.show(_text(value))
 
 

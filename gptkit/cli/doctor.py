@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.core.errors import NoPermission
+from gptkit.core.errors import NoPermissionError
 
 if TYPE_CHECKING:
     from gptkit.provider.probe import Step
@@ -35,10 +35,10 @@ def doctor(
     services = cast("Services", ctx.obj)
     services.override({"model": model, "profile": profile, "base_url": base_url, "proxy": proxy})
     asked = services.settings.text("model")
-    keyless: NoPermission | None = None
+    keyless: NoPermissionError | None = None
     try:
         endpoint = services.endpoint(asked)
-    except NoPermission as error:
+    except NoPermissionError as error:
         keyless, endpoint = error, without_key(services.settings)
     for name, detail in _settings(services, asked, endpoint.proxy is not None):
         _show(services, Step(name, 0.0, True, detail))

@@ -12,7 +12,7 @@ import typer
 import typer.core
 
 from gptkit.cli.usage_errors import unexpected_argument, unknown_command
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _refuse_nothing(ctx: Any) -> NoReturn:  # noqa: ANN401
     if ctx.obj.terminal.stdout_is_terminal:
         typer.echo(ctx.get_help())
         raise typer.Exit(2)
-    raise UsageFault("missing command", hint=f"'{ctx.command_path} --help' shows all")
+    raise UsageError("missing command", hint=f"'{ctx.command_path} --help' shows all")
 
 
 Rows = Sequence[tuple[str, str]]

@@ -14,7 +14,7 @@ import typer
 
 from gptkit.core.chat import Text
 from gptkit.core.confirm import confirm
-from gptkit.core.errors import GptkitError, NoInput, UsageFault
+from gptkit.core.errors import GptkitError, NoInputError, UsageError
 from gptkit.core.sanitize import one_line, visible
 from gptkit.core.table import columns, when
 from gptkit.history.export import pieces_of
@@ -201,7 +201,7 @@ def search(
         _print(services, [{**turn_record(turn), "excerpt": excerpt} for turn, excerpt in found])
         return
     if not found:
-        raise NoInput(f"nothing found for '{one_line(text, 100)}'")
+        raise NoInputError(f"nothing found for '{one_line(text, 100)}'")
     names = {
         turn.session: session.name for turn, _ in found if (session := services.history.session(turn.session))
     }
@@ -229,7 +229,7 @@ def export(
 
     services = _services(ctx)
     if as_json and form is Format.markdown:
-        raise UsageFault("--json and --format markdown do not go together")
+        raise UsageError("--json and --format markdown do not go together")
     store = services.history
     chosen = [store.required(name) for name in names or ()]
     if form is Format.markdown:
@@ -315,7 +315,7 @@ def purge(
 
     services = _services(ctx)
     if (before is None) != everything:
-        raise UsageFault("either --before or --all must be given")
+        raise UsageError("either --before or --all must be given")
     limit = None if before is None else usage.beginning("--before", before, services.terminal.clock())
     what = "everything that was asked" if limit is None else f"what was asked before {usage.day(limit)}"
     if not yes:
@@ -348,7 +348,7 @@ def _sessions(services: Services, limit: int, prompt: str | None) -> list[Sessio
 def _latest(services: Services) -> Session:
     found = _sessions(services, 1, None)
     if not found:
-        raise NoInput("there is no session yet")
+        raise NoInputError("there is no session yet")
     return found[0]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptkit.cli.config import masked
-from gptkit.core.errors import NoInput, UsageFault
+from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.table import columns
 from gptkit.settings import keys
 from gptkit.settings.address import authority
@@ -36,7 +36,7 @@ def set_(
 ) -> None:
     """Store a key, typed unseen or read from standard input."""
     if unexpected:
-        raise UsageFault(
+        raise UsageError(
             "a key is never an argument: other users and the shell's history would see it",
             hint="type it when you are asked, or pipe it in: pass show openai | gptkit keys set",
         )
@@ -44,7 +44,7 @@ def set_(
     file, target = _file(services), _target(services, host)
     key = checked_key(_typed_or_piped(services.terminal, target), "input")
     if key is None:
-        raise NoInput("no key was given")
+        raise NoInputError("no key was given")
     if keyring:
         keys.put_in_keyring(file, target, key)
     else:
@@ -73,7 +73,7 @@ def remove(
     services = _services(ctx)
     target = _target(services, host)
     if not keys.remove(_file(services), target):
-        raise NoInput(f"no key is stored for '{target}'", hint="'gptkit keys list' shows the hosts")
+        raise NoInputError(f"no key is stored for '{target}'", hint="'gptkit keys list' shows the hosts")
 
 
 @app.command()
@@ -93,7 +93,7 @@ def _typed_or_piped(terminal: Terminal, host: str) -> str:
             return ""
     data = terminal.read()
     if len(data) > INPUT_CAP:
-        raise UsageFault(f"standard input: more than {INPUT_CAP >> 10} KiB is not a key")
+        raise UsageError(f"standard input: more than {INPUT_CAP >> 10} KiB is not a key")
     return data.decode("utf-8", "replace")
 
 
@@ -104,7 +104,7 @@ def _target(services: Services, host: str) -> str:
     try:
         return authority(host)
     except ValueError as error:
-        raise UsageFault(f"'{host}': {error}") from None
+        raise UsageError(f"'{host}': {error}") from None
 
 
 def _file(services: Services) -> Path:

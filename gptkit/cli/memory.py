@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gptkit.core.confirm import confirm
-from gptkit.core.errors import NoInput, UsageFault
+from gptkit.core.errors import NoInputError, UsageError
 from gptkit.jobs.memory.store import memory as memory_of
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ def export(
 
     services = _services(ctx)
     if as_json and form is Format.tmx:
-        raise UsageFault("--json and --format tmx do not go together")
+        raise UsageError("--json and --format tmx do not go together")
     memory = memory_of(services)
     if not memory.exists():
-        raise NoInput("there is no memory yet")
+        raise NoInputError("there is no memory yet")
     pieces = tmx(memory) if form is Format.tmx else json_lines(memory)
     write(services.terminal, memory.path, output, pieces)
 
@@ -98,7 +98,7 @@ def import_(
         if is_tmx(stream.peek(1024)[:1024]):
             taken = take_tmx(memory_of(services), stream, prompt, services.terminal.clock())
         elif prompt is not None:
-            raise UsageFault(f"--prompt is for TMX, which {shown(file)} is not")
+            raise UsageError(f"--prompt is for TMX, which {shown(file)} is not")
         else:
             taken = take_json_lines(memory_of(services), stream)
     memory_of(services).close()
@@ -130,7 +130,7 @@ def prune(
 
     services = _services(ctx)
     if before is None and size is None:
-        raise UsageFault("either --before or --size must be given")
+        raise UsageError("either --before or --size must be given")
     limit = None if before is None else usage.beginning("--before", before, services.terminal.clock())
     wanted = [] if limit is None else [f"what was last used before {usage.day(limit)}"]
     wanted += [] if size is None else [f"the least recently used beyond {size:g} MB"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gptkit.cli.config import AsJson, shown
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.table import columns
 from gptkit.settings import edit
 from gptkit.settings.schema import SETTINGS
@@ -71,7 +71,7 @@ def new(
     for text in values or []:
         setting, equals, value = text.partition("=")
         if not equals:
-            raise UsageFault(f"'{text}': must be SETTING=VALUE")
+            raise UsageError(f"'{text}': must be SETTING=VALUE")
         given[setting] = value
     edit.store_profile(_file(ctx), name, given)
 

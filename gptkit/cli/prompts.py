@@ -11,10 +11,17 @@ import typer
 
 from gptkit.cli.command import command
 from gptkit.cli.help import page
-from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, NoPermission, UsageFault
+from gptkit.core.errors import (
+    CannotReadError,
+    DataError,
+    GptkitError,
+    NoInputError,
+    NoPermissionError,
+    UsageError,
+)
 from gptkit.core.files import write_private
 from gptkit.core.table import columns
-from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt
+from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
 from gptkit.session.input import gather
 from gptkit.templates import library, parse
@@ -155,7 +162,7 @@ def check(ctx: typer.Context, names: Names = None) -> None:
             {"prompt file"} if prompts or not names else set()
         )
         kind = nouns.pop() if len(nouns) == 1 else "file"
-        raise DataFault(f"{broken} broken {kind}{'' if broken == 1 else 's'}")
+        raise DataError(f"{broken} broken {kind}{'' if broken == 1 else 's'}")
 
 
 @app.command(context_settings={"allow_interspersed_args": False, "allow_extra_args": True})
@@ -192,7 +199,7 @@ def test(ctx: typer.Context, names: Names = None) -> None:
         services.terminal.show(f"{entry.name}: {len(trials) - bad} passed, {bad} failed")
         failed += bad
     if failed:
-        raise DataFault(f"{failed} failed {'test' if failed == 1 else 'tests'} of prompt files")
+        raise DataError(f"{failed} failed {'test' if failed == 1 else 'tests'} of prompt files")
 
 
 @app.command()
@@ -205,10 +212,10 @@ def trust(
     folder = library.project(services.paths)
     if remove:
         if not library.distrust(services.paths, folder):
-            raise NoInput(f"'{folder}': nothing there is trusted")
+            raise NoInputError(f"'{folder}': nothing there is trusted")
         return
     if not library.fingerprints(folder):
-        raise NoInput(f"'{folder}': no prompt files")
+        raise NoInputError(f"'{folder}': no prompt files")
     trusted = library.trust(services.paths, folder)
     cells = [[name, digest[:12], "trusted until it changes"] for name, digest in trusted.items()]
     services.terminal.show(columns(cells, services.terminal.stdout_is_terminal))
@@ -251,7 +258,7 @@ def _file_report(services: Services, name: str) -> FileReport | None:
 def _faults(services: Services, entry: Entry) -> list[str]:
     try:
         services.format(services.library.checked(entry))
-    except BrokenPrompt as error:
+    except YamlFileError as error:
         lines = []
         for problem in sorted(error.problems, key=lambda problem: problem.line):
             key = f"{problem.key}: " if problem.key else ""
@@ -276,7 +283,7 @@ def _entry(services: Services, name: str, hint: str = "'gptkit prompts list' sho
 
     entry = services.library.entry(name) or services.library.entries().get(name)
     if entry is None:
-        raise missing(services, name) or NoInput(f"no prompt named '{name}'", hint=hint)
+        raise missing(services, name) or NoInputError(f"no prompt named '{name}'", hint=hint)
     return entry
 
 
@@ -291,7 +298,7 @@ def _named(services: Services, names: list[str]) -> Iterator[Entry]:
         elif _is_file(file):
             yield _file_entry(services, file)
         else:
-            raise NoInput(f"'{name}': no such file")
+            raise NoInputError(f"'{name}': no such file")
 
 
 def _is_file(file: Path) -> bool:
@@ -369,12 +376,12 @@ tests:
 def create(services: Services, name: str, source: bytes | None) -> Path:
     """A new file in the user's folder; a copy of `source`, or the commented start."""
     if problem := parse.name_problem(name, services.words):
-        raise UsageFault(f"'{name}': {problem}")
+        raise UsageError(f"'{name}': {problem}")
     folder = library.user(services.paths)
     path = services.paths.require(folder / f"{name}.yaml")
     for taken in (path, path.with_suffix(".yml")):
         if taken.is_symlink() or taken.exists():
-            raise UsageFault(f"'{taken}': it exists already", hint=f"'gptkit prompts edit {name}' opens it")
+            raise UsageError(f"'{taken}': it exists already", hint=f"'gptkit prompts edit {name}' opens it")
     write_private(path, STARTING_FILE.format(name=name).encode() if source is None else source)
     return path
 
@@ -385,9 +392,9 @@ def content(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(SIZE_CAP + 1)
     except OSError as error:
-        raise CannotRead(f"'{path}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}") from None
     if len(data) > SIZE_CAP:
-        raise DataFault(f"'{path}': larger than {SIZE_CAP >> 10} KiB")
+        raise DataError(f"'{path}': larger than {SIZE_CAP >> 10} KiB")
     return data
 
 
@@ -396,9 +403,9 @@ def missing(services: Services, name: str) -> GptkitError | None:
     entry = services.library.entries().get(name)
     problem = parse.name_problem(name, services.words)
     if entry and problem:
-        return DataFault(f"'{entry.path}': {problem}", hint="rename the file")
+        return DataError(f"'{entry.path}': {problem}", hint="rename the file")
     if {f"{name}.yaml", f"{name}.yml"} & set(library.untrusted(services.paths)):
-        return NoPermission(
+        return NoPermissionError(
             f"the prompt '{name}' of this project is not trusted",
             hint=f"read what is in '{library.project(services.paths)}', then run 'gptkit prompts trust'",
         )

@@ -12,7 +12,7 @@ from gptkit import __version__
 from gptkit.cli.command import command
 from gptkit.cli.help import CONTEXT, Command, Group, Page, adopt, page
 from gptkit.cli.usage_errors import usage_fault
-from gptkit.core.errors import GptkitError, UsageFault
+from gptkit.core.errors import GptkitError, UsageError
 from gptkit.core.sanitize import one_line
 from gptkit.core.yaml_tree import nearest
 from gptkit.services import Services
@@ -61,7 +61,7 @@ def run(argv: list[str], services: Services) -> int:
             return 1  # a message would land in the middle of the line that is being typed
         raise usage_fault(error) from None
     if code == 1:  # Typer's own, when it is asked for the completion of a shell that it cannot tell
-        raise UsageFault("this shell is not known", hint="completion exists for bash, zsh, fish, powershell")
+        raise UsageError("this shell is not known", hint="completion exists for bash, zsh, fish, powershell")
     return code if isinstance(code, int) else 0
 
 
@@ -167,4 +167,4 @@ def _unknown(services: Services, name: str, names: list[str]) -> GptkitError:
         hint = f"did you mean '--{name}'?"  # and not `shell`
     elif hint.startswith("allowed"):
         hint = "'gptkit --help' shows all"
-    return UsageFault(f"no command or prompt named '{one_line(name, 100)}'", hint=hint)
+    return UsageError(f"no command or prompt named '{one_line(name, 100)}'", hint=hint)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gptkit.core.errors import CannotRead, DataFault, NoInput
+from gptkit.core.errors import CannotReadError, DataError, NoInputError
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
@@ -35,12 +35,12 @@ def write(terminal: Terminal, store: Path | None, output: Path | None, pieces: I
 
 @contextmanager
 def opened(terminal: Terminal, file: Path) -> Iterator[io.BufferedReader]:
-    """A DataFault of who takes it in gets the name of the file."""
+    """A DataError of who takes it in gets the name of the file."""
     with _stream(terminal, file) as stream:
         try:
             yield stream
-        except DataFault as error:
-            raise DataFault(f"{shown(file)}: {error.message}") from None
+        except DataError as error:
+            raise DataError(f"{shown(file)}: {error.message}") from None
 
 
 def shown(file: Path) -> str:
@@ -54,6 +54,6 @@ def _stream(terminal: Terminal, file: Path) -> io.BufferedReader:
     try:
         return file.open("rb")
     except FileNotFoundError:
-        raise NoInput(f"'{file}': no such file") from None
+        raise NoInputError(f"'{file}': no such file") from None
     except OSError as error:
-        raise CannotRead(f"'{file}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{file}': {(error.strerror or str(error)).lower()}") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.sanitize import one_line
 from gptkit.core.table import columns
 
@@ -216,19 +216,19 @@ _LONGEST = 36500
 
 
 def period(since: str, until: str | None, now: float) -> tuple[float, float | None]:
-    """From the beginning of a day to the end of another; raises UsageFault."""
+    """From the beginning of a day to the end of another; raises UsageError."""
     today = datetime.fromtimestamp(now).date()
     first = _day("--since", since, today)
     if until is None:
         return _midnight(first), None
     last = _day("--until", until, today)
     if last < first:
-        raise UsageFault(f"--until is before --since: {last} and {first}")
+        raise UsageError(f"--until is before --since: {last} and {first}")
     return _midnight(first), _midnight(last + timedelta(days=1))
 
 
 def beginning(option: str, text: str, now: float) -> float:
-    """When a day began that an option names; raises UsageFault."""
+    """When a day began that an option names; raises UsageError."""
     return _midnight(_day(option, text, datetime.fromtimestamp(now).date()))
 
 
@@ -253,7 +253,7 @@ def _day(option: str, text: str, today: date) -> date:
                 return found
     except ValueError:
         pass  # the 31st of June
-    raise UsageFault(f"{option}: '{one_line(text, 50)}' is not a day", hint="such as 2026-11-20, or 7d")
+    raise UsageError(f"{option}: '{one_line(text, 50)}' is not a day", hint="such as 2026-11-20, or 7d")
 
 
 def _midnight(day: date) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.sanitize import one_line
 from gptkit.core.yaml_tree import nearest
 
@@ -19,29 +19,29 @@ def usage_fault(error: Exception) -> Exception:
     if hasattr(error, "possibilities"):
         possible: list[str] = error.possibilities or []
         option = str(getattr(error, "option_name", ""))
-        return UsageFault(f"no such option '{option}'", hint=nearest(option, possible) if possible else hint)
+        return UsageError(f"no such option '{option}'", hint=nearest(option, possible) if possible else hint)
     if option := str(getattr(error, "option_name", "")):
         what = "takes no value" if _is_flag(context, option) else "requires an argument"
-        return UsageFault(f"option '{option}' {what}", hint=hint)
+        return UsageError(f"option '{option}' {what}", hint=hint)
     if parameter := getattr(error, "param", None):
         name, wanted = parameter.get_error_hint(context), _wanted(parameter.type)
         if type(error).__name__ != "MissingParameter":
-            return UsageFault(f"invalid value for {name}: it must be {wanted}", hint=hint)
+            return UsageError(f"invalid value for {name}: it must be {wanted}", hint=hint)
         of = f": {wanted}" if hasattr(parameter.type, "choices") else ""
-        return UsageFault(f"missing {parameter.param_type_name} {name}{of}", hint=hint)
-    return UsageFault("the command line is not understood", hint=hint)
+        return UsageError(f"missing {parameter.param_type_name} {name}{of}", hint=hint)
+    return UsageError("the command line is not understood", hint=hint)
 
 
-def unknown_command(context: Any, name: str, names: Sequence[str]) -> UsageFault:  # noqa: ANN401
+def unknown_command(context: Any, name: str, names: Sequence[str]) -> UsageError:  # noqa: ANN401
     """Of a group that has commands of these names."""
     hint = nearest(name, names)
     meant = hint if hint.startswith("did you mean") else takes(context)
-    return UsageFault(f"no such command '{one_line(name, 100)}'", hint=meant)
+    return UsageError(f"no such command '{one_line(name, 100)}'", hint=meant)
 
 
-def unexpected_argument(context: Any, word: str) -> UsageFault:  # noqa: ANN401
+def unexpected_argument(context: Any, word: str) -> UsageError:  # noqa: ANN401
     """A word too many."""
-    return UsageFault(f"unexpected argument '{one_line(word, 100)}'", hint=takes(context))
+    return UsageError(f"unexpected argument '{one_line(word, 100)}'", hint=takes(context))
 
 
 def takes(context: Any) -> str:  # noqa: ANN401

@@ -176,7 +176,7 @@ class Endpoint(NamedTuple):
         return f"Endpoint({self.base_url!r})"  # the rest may hold secrets
 
 
-class Defect(Exception):
+class AnswerFormatError(Exception):
     """An answer that is whole but not in the promised format.
 
     `problem` is told to the model when it is asked once more; `failure` is raised if that does not
@@ -209,4 +209,4 @@ class OutputFormat(Protocol):
         """API parameters that ask the model for this format (such as `response_format`)."""
 
     def finish(self, text: str) -> str:
-        """What is printed for a whole answer; raises Defect."""
+        """What is printed for a whole answer; raises AnswerFormatError."""

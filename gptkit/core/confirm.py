@@ -7,24 +7,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import BadConfiguration, NotApproved
+from gptkit.core.errors import ConfigurationError, NotApprovedError
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
 
 
 def confirm(terminal: Terminal, question: str) -> None:
-    """Raises NotApproved unless a person says yes."""
+    """Raises NotApprovedError unless a person says yes."""
     if not terminal.stdin_is_terminal:
-        raise NotApproved("nothing was removed: nobody can be asked", hint="--yes removes without asking")
+        raise NotApprovedError(
+            "nothing was removed: nobody can be asked", hint="--yes removes without asking"
+        )
     terminal.write_error(f"{question} [y/N] ")
     answer = terminal.read_line() or ""
     if answer.strip().lower() not in ("y", "yes"):
-        raise NotApproved("nothing was removed")
+        raise NotApprovedError("nothing was removed")
 
 
 def edit(path: Path, environ: Mapping[str, str]) -> None:
-    """Run $VISUAL or $EDITOR on a file and wait; BadConfiguration when it cannot be run or fails.
+    """Run $VISUAL or $EDITOR on a file and wait; ConfigurationError when it cannot be run or fails.
 
     The editor gets this environment: one without keys is `settings.keys.child_environment`.
     """
@@ -37,8 +39,8 @@ def edit(path: Path, environ: Mapping[str, str]) -> None:
         code = subprocess.run([*command, str(path)], check=False, env=dict(environ)).returncode
     except (OSError, ValueError):
         name = command[0] if command else named
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"no editor '{name}'", hint="set EDITOR to a program that edits text"
         ) from None
     if code != 0:
-        raise BadConfiguration(f"the editor '{command[0]}' ended with {code}; the file may be unchanged")
+        raise ConfigurationError(f"the editor '{command[0]}' ended with {code}; the file may be unchanged")

@@ -1,33 +1,33 @@
-"""The error tree: each class carries the exit code that a script can branch on.
+"""The errors of gptkit as a tree; each class is named after its `kind` and carries its exit code.
 
 GptkitError
-├── UsageFault            2  bad option or argument; output would overwrite input
-├── DataFault            65  undecodable, a broken prompt file
-│   └── TooLong          65  more than the model's window holds
-├── NoInput              66  no such file or prompt; empty input
-├── Unavailable          69  the provider says no for good
-├── InternalFault        70  a caught bug
-├── CannotWrite          73  disk full, permissions
-├── CannotRead           74  a damaged file or store
-├── TryAgain             75  network, time-out, server trouble
-│   └── RateLimited      75  too many requests
-├── ProtocolFault        76  not an API answer, TLS failure, redirect, over a cap
-├── NoPermission         77  no key or a bad one
-├── BadConfiguration     78  settings or base URL invalid
-├── Incomplete           80  usable but cut
-├── Refused              81  refusal or content filter
-├── OverBudget           82  a cap of the user was reached
-├── NotApproved          83  an action was not approved
-├── ActionFailed         84  an approved action failed
-└── NotFound             85  the documents do not hold the answer
+├── UsageError              2  bad option or argument; output would overwrite input
+├── DataError              65  undecodable, a broken prompt file
+│   └── TooLongError       65  more than the model's window holds
+├── NoInputError           66  no such file or prompt; empty input
+├── UnavailableError       69  the provider says no for good
+├── InternalError          70  a caught bug
+├── CannotWriteError       73  disk full, permissions
+├── CannotReadError        74  a damaged file or store
+├── TryAgainError          75  network, time-out, server trouble
+│   └── RateLimitError     75  too many requests
+├── ProtocolError          76  not an API answer, TLS failure, redirect, over a cap
+├── NoPermissionError      77  no key or a bad one
+├── ConfigurationError     78  settings or base URL invalid
+├── IncompleteError        80  usable but cut
+├── RefusedError           81  refusal or content filter
+├── BudgetError            82  a cap of the user was reached
+├── NotApprovedError       83  an action was not approved
+├── ActionFailedError      84  an approved action failed
+└── NotFoundError          85  the documents do not hold the answer
 
-Stopped stands beside it: a signal asked the program to end (128 + n).
+SignalError stands beside it: a signal asked the program to end (128 + n).
 """
 
 from typing import ClassVar, TypedDict, Unpack
 
 
-class Facts(TypedDict, total=False):
+class ErrorDetails(TypedDict, total=False):
     """What may be known of a failure beyond its message."""
 
     hint: str  # what to do next, one line
@@ -45,16 +45,16 @@ class GptkitError(Exception):
     code: ClassVar[int] = 70
     kind: ClassVar[str] = "internal"
 
-    def __init__(self, message: str, **facts: Unpack[Facts]) -> None:
+    def __init__(self, message: str, **details: Unpack[ErrorDetails]) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = facts.get("hint", "")
-        self.tries = facts.get("tries", 1)
-        self.wait = facts.get("wait")
-        self.billed = facts.get("billed", False)
-        self.request_id = facts.get("request_id", "")
-        self.parameter = facts.get("parameter", "")
-        self.partial = facts.get("partial", False)
+        self.hint = details.get("hint", "")
+        self.tries = details.get("tries", 1)
+        self.wait = details.get("wait")
+        self.billed = details.get("billed", False)
+        self.request_id = details.get("request_id", "")
+        self.parameter = details.get("parameter", "")
+        self.partial = details.get("partial", False)
         self.attempts = 0
 
     def record(self) -> dict[str, object]:
@@ -63,109 +63,109 @@ class GptkitError(Exception):
             "code": self.code,
             "kind": self.kind,
             "message": self.message,
-            "retryable": self.code == TryAgain.code,
+            "retryable": self.code == TryAgainError.code,
             "attempts": self.attempts,
             "partial": self.partial,
             "request_id": self.request_id or None,
         }
 
 
-class UsageFault(GptkitError):
+class UsageError(GptkitError):
     code = 2
     kind = "usage"
 
 
-class DataFault(GptkitError):
+class DataError(GptkitError):
     code = 65
     kind = "data"
 
 
-class TooLong(DataFault):
+class TooLongError(DataError):
     """More than the model's window holds; `limit` is its size in tokens where the server told it."""
 
     limit: int | None = None
 
 
-class NoInput(GptkitError):
+class NoInputError(GptkitError):
     code = 66
     kind = "no_input"
 
 
-class Unavailable(GptkitError):
+class UnavailableError(GptkitError):
     code = 69
     kind = "unavailable"
 
 
-class InternalFault(GptkitError):
+class InternalError(GptkitError):
     code = 70
     kind = "internal"
 
 
-class CannotWrite(GptkitError):
+class CannotWriteError(GptkitError):
     code = 73
     kind = "cannot_write"
 
 
-class CannotRead(GptkitError):
+class CannotReadError(GptkitError):
     code = 74
     kind = "cannot_read"
 
 
-class TryAgain(GptkitError):
+class TryAgainError(GptkitError):
     code = 75
     kind = "try_again"
 
 
-class RateLimited(TryAgain):
+class RateLimitError(TryAgainError):
     """The server wants fewer requests; all that are sent at once slow down together."""
 
 
-class ProtocolFault(GptkitError):
+class ProtocolError(GptkitError):
     code = 76
     kind = "protocol"
 
 
-class NoPermission(GptkitError):
+class NoPermissionError(GptkitError):
     code = 77
     kind = "no_permission"
 
 
-class BadConfiguration(GptkitError):
+class ConfigurationError(GptkitError):
     code = 78
     kind = "configuration"
 
 
-class Incomplete(GptkitError):
+class IncompleteError(GptkitError):
     code = 80
     kind = "incomplete"
 
 
-class Refused(GptkitError):
+class RefusedError(GptkitError):
     code = 81
     kind = "refused"
 
 
-class OverBudget(GptkitError):
+class BudgetError(GptkitError):
     code = 82
     kind = "budget"
 
 
-class NotApproved(GptkitError):
+class NotApprovedError(GptkitError):
     code = 83
     kind = "not_approved"
 
 
-class ActionFailed(GptkitError):
+class ActionFailedError(GptkitError):
     code = 84
     kind = "action_failed"
 
 
-class NotFound(GptkitError):
+class NotFoundError(GptkitError):
     code = 85
     kind = "not_found"
 
 
-class Stopped(BaseException):
+class SignalError(BaseException):
     """A signal asked the program to end; the exit code is 128 + number."""
 
     def __init__(self, number: int) -> None:

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import CannotWrite
+from gptkit.core.errors import CannotWriteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +26,7 @@ _NO_PROMISE = {errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.ENO
 
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes], mode: int | None = None) -> None:
-    """Replace a file's content; on any failure the old file is as it was. Raises CannotWrite.
+    """Replace a file's content; on any failure the old file is as it was. Raises CannotWriteError.
 
     Pieces are written as they come; what goes wrong while they are made is a failure like any other.
     A symbolic link stays and the file it points at is replaced, unless another user put the link
@@ -35,7 +35,7 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], mode: int | None = N
     """
     try:
         if is_planted(path):
-            raise CannotWrite(f"cannot write '{path}': it is another user's symbolic link")
+            raise CannotWriteError(f"cannot write '{path}': it is another user's symbolic link")
         existing = _status(path)
         if existing is None:
             target = path.resolve()
@@ -48,11 +48,11 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], mode: int | None = N
             return
         _replace(target, data, mode, existing)
     except (OSError, ValueError) as error:
-        raise CannotWrite(f"cannot write '{path}': {cause(error)}") from error
+        raise CannotWriteError(f"cannot write '{path}': {cause(error)}") from error
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace a file that only its owner may read: 0600 whatever the umask. Raises CannotWrite.
+    """Replace a file that only its owner may read: 0600 whatever the umask. Raises CannotWriteError.
 
     Missing folders are made 0700. A symbolic link in the file's place is refused: someone else may
     have put it there.
@@ -60,20 +60,20 @@ def write_private(path: Path, data: bytes) -> None:
     try:
         make_private_folder(path.parent)
         if path.is_symlink():
-            raise CannotWrite(
+            raise CannotWriteError(
                 f"cannot write '{path}': it is a symbolic link",
                 hint="remove it; private files are never links",
             )
         existing = _status(path)
         if existing is not None and not stat.S_ISREG(existing.st_mode):
-            raise CannotWrite(f"cannot write '{path}': it is not a regular file")
+            raise CannotWriteError(f"cannot write '{path}': it is not a regular file")
         _replace(path, data, 0o600, None)
     except (OSError, ValueError) as error:
-        raise CannotWrite(f"cannot write '{path}': {cause(error)}") from error
+        raise CannotWriteError(f"cannot write '{path}': {cause(error)}") from error
 
 
 def replace_name(path: Path, data: bytes, like: Path) -> None:
-    """Put a file in the place of whatever has this name; no link is followed. Raises CannotWrite.
+    """Put a file in the place of whatever has this name; no link is followed. Raises CannotWriteError.
 
     The mode stays that of the file there was, or else becomes that of another one.
     """
@@ -83,7 +83,7 @@ def replace_name(path: Path, data: bytes, like: Path) -> None:
             example = _status(like)
         _replace(path, data, stat.S_IMODE(example.st_mode) if example else None, None)
     except (OSError, ValueError) as error:
-        raise CannotWrite(f"cannot write '{path}': {cause(error)}") from error
+        raise CannotWriteError(f"cannot write '{path}': {cause(error)}") from error
 
 
 def same_file(first: Path | int, second: Path | int) -> bool:
@@ -229,7 +229,9 @@ def locked(folder: Path) -> Iterator[None]:
         make_private_folder(folder)
         descriptor = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise CannotWrite(f"cannot write in '{folder}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(
+            f"cannot write in '{folder}': {(error.strerror or str(error)).lower()}"
+        ) from error
     try:
         if descriptor is not None:
             _lock(descriptor)
@@ -241,12 +243,12 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alone(path: Path, wait: Callable[[], object]) -> Iterator[None]:
-    """Hold the lock of a name, as `held_file` does; nothing stays behind. Raises CannotWrite."""
+    """Hold the lock of a name, as `held_file` does; nothing stays behind. Raises CannotWriteError."""
     try:
         make_private_folder(path.parent)
         descriptor = held_file(path, wait)
     except OSError as error:
-        raise CannotWrite(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"'{path}': {(error.strerror or str(error)).lower()}") from error
     try:
         yield
     finally:

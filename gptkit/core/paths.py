@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.core.errors import BadConfiguration
+from gptkit.core.errors import ConfigurationError
 
 _NOWHERE = Path("/nonexistent/gptkit")
 
@@ -36,9 +36,9 @@ class Paths(NamedTuple):
         return self.project / "config.yaml"
 
     def require(self, path: Path) -> Path:
-        """The path, or BadConfiguration when the user has no place for it."""
+        """The path, or ConfigurationError when the user has no place for it."""
         if path.is_relative_to(_NOWHERE):
-            raise BadConfiguration(self.problem, hint="set HOME or GPTKIT_HOME to an absolute path")
+            raise ConfigurationError(self.problem, hint="set HOME or GPTKIT_HOME to an absolute path")
         return path
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 
-from gptkit.core.errors import Stopped
+from gptkit.core.errors import SignalError
 
 LAST_CALL = 0.7
 """Seconds between a signal and the exit, at most: a full pipe must not keep the program alive."""
@@ -18,7 +18,7 @@ UNHEARD = 0.05
 
 
 def catch_signals() -> None:
-    """Each raises Stopped, once; those that the caller ignores (nohup) do not."""
+    """Each raises SignalError, once; those that the caller ignores (nohup) do not."""
     known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     caught = [number for number in known if signal.getsignal(number) != signal.SIG_IGN]
 
@@ -29,7 +29,7 @@ def catch_signals() -> None:
         if hasattr(signal, "setitimer"):
             signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))
             signal.setitimer(signal.ITIMER_REAL, LAST_CALL)
-        raise Stopped(number)
+        raise SignalError(number)
 
     sys.unraisablehook, sys.excepthook = _dropped, _uncaught
     for number in caught:
@@ -41,7 +41,7 @@ def catch_signals() -> None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Within, Ctrl-C raises Stopped(SIGINT), once, and ends no more than what is done within.
+    """Within, Ctrl-C raises SignalError(SIGINT), once, and ends no more than what is done within.
 
     TERM and HUP end the program as ever. An INT that the caller ignores stays ignored. Main thread only.
     """
@@ -76,7 +76,7 @@ class _Interruption:
         _WAKING.handled()
         if self.armed:
             self.armed = False
-            raise Stopped(number)
+            raise SignalError(number)
 
 
 @contextlib.contextmanager
@@ -100,7 +100,7 @@ def _nothing(_number: int, _frame: object) -> None:
 def _dropped(unraisable: sys.UnraisableHookArgs) -> None:
     """Python drops what a signal raises inside a callback, such as the import system's."""
     stop = unraisable.exc_value
-    if not isinstance(stop, Stopped):
+    if not isinstance(stop, SignalError):
         sys.__unraisablehook__(unraisable)
         return
     handler = signal.getsignal(signal.SIGINT)
@@ -112,7 +112,7 @@ def _dropped(unraisable: sys.UnraisableHookArgs) -> None:
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """A signal that comes while the program is leaving."""
-    if isinstance(error, Stopped):
+    if isinstance(error, SignalError):
         os._exit(128 + error.number)
     sys.__excepthook__(kind, error, trace)
 

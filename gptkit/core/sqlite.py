@@ -8,7 +8,13 @@ from contextlib import closing, contextmanager, suppress
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import BadConfiguration, CannotRead, CannotWrite, GptkitError, TryAgain
+from gptkit.core.errors import (
+    CannotReadError,
+    CannotWriteError,
+    ConfigurationError,
+    GptkitError,
+    TryAgainError,
+)
 from gptkit.core.files import locked, make_private_folder
 
 if TYPE_CHECKING:
@@ -31,7 +37,9 @@ def connect(
 
     Without a path it is in memory, and gone when it is closed.
     `migrations[n]` leads from version n to n + 1; all that are due run in one transaction. `hint` says
-    what to do about a damaged file. Raises CannotRead, CannotWrite, TryAgain, BadConfiguration.
+    what to do about a damaged file.
+
+    Raises CannotReadError, CannotWriteError, TryAgainError, ConfigurationError.
     """
     with faults(path, hint):
         if path is not None:
@@ -67,7 +75,7 @@ def faults(path: Path | None, hint: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CannotWrite(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"'{path}': {(error.strerror or str(error)).lower()}") from error
     except Exception as error:
         if type(error).__module__ != "sqlite3":
             raise
@@ -94,9 +102,9 @@ def close_untouched(connection: sqlite3.Connection, path: Path | None) -> None:
 
 
 def refuse_special(path: Path) -> None:
-    """A pipe or a device would be waited for; raises CannotRead. A folder says so itself."""
+    """A pipe or a device would be waited for; raises CannotReadError. A folder says so itself."""
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise CannotRead(f"'{path}': not a regular file")
+        raise CannotReadError(f"'{path}': not a regular file")
 
 
 def _create(path: Path, application_id: int) -> None:
@@ -109,9 +117,9 @@ def _create(path: Path, application_id: int) -> None:
             return
         log = path.with_name(path.name + "-wal")
         if path.is_symlink():
-            raise CannotRead(f"'{path}': it is a link that leads nowhere", hint="restore the file")
+            raise CannotReadError(f"'{path}': it is a link that leads nowhere", hint="restore the file")
         if log.exists() and log.stat().st_size:
-            raise CannotRead(
+            raise CannotReadError(
                 f"'{path}': it is gone, but '{log.name}' beside it is not", hint="restore the file"
             )
         temporary = path.with_name(f".gptkit-{os.urandom(8).hex()}")
@@ -141,7 +149,7 @@ def _check_header(path: Path, version: int, application_id: int, hint: str) -> N
     """
     _refuse_unreadable(path)
     if (size := path.stat().st_size) < _HEADER:
-        raise CannotRead(f"'{path}': it is damaged: it ends after {size} bytes", hint=hint)
+        raise CannotReadError(f"'{path}': it is damaged: it ends after {size} bytes", hint=hint)
     import sqlite3
 
     try:
@@ -151,24 +159,24 @@ def _check_header(path: Path, version: int, application_id: int, hint: str) -> N
             found = _version(connection)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            raise CannotRead(f"'{path}': it is not gptkit's, or damaged", hint=hint) from error
+            raise CannotReadError(f"'{path}': it is not gptkit's, or damaged", hint=hint) from error
         return  # another process moves its log into the file, or it is damaged: to open it tells which
     if owner != application_id:
-        raise CannotRead(f"'{path}': it is not gptkit's, or damaged", hint=hint)
+        raise CannotReadError(f"'{path}': it is not gptkit's, or damaged", hint=hint)
     _check_version(path, found, version)
 
 
 def _refuse_unreadable(path: Path) -> None:
     refuse_special(path)
     if path.is_dir():
-        raise CannotRead(f"'{path}': is a directory")
+        raise CannotReadError(f"'{path}': is a directory")
     if not os.access(path, os.R_OK):
-        raise CannotRead(f"'{path}': permission denied")
+        raise CannotReadError(f"'{path}': permission denied")
 
 
 def _check_version(path: Path | None, found: int, known: int) -> None:
     if found > known:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"'{path}': it was written by a newer gptkit (version {found}, this one knows {known})",
             hint="upgrade gptkit, or set GPTKIT_HOME to another folder",
         )
@@ -196,7 +204,7 @@ def _opened(path: Path | None, hint: str) -> sqlite3.Connection:
         except sqlite3.Error:
             close_untouched(connection, path)
             raise
-    raise TryAgain(f"'{path}': it is locked", hint=hint)
+    raise TryAgainError(f"'{path}': it is locked", hint=hint)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path | None, migrations: Sequence[Migration]) -> None:
@@ -232,16 +240,16 @@ def _fault(error: Exception, path: Path | None, hint: str) -> GptkitError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
     if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return TryAgain(f"'{path}': it is locked by another process")
+        return TryAgainError(f"'{path}': it is locked by another process")
     if code & 0xFF == sqlite3.SQLITE_FULL:
-        return CannotWrite(f"'{path}': no space left on device")
+        return CannotWriteError(f"'{path}': no space left on device")
     if code in (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS):
-        return CannotRead(f"'{path}': it cannot be read ({name})", hint=hint)
+        return CannotReadError(f"'{path}': it cannot be read ({name})", hint=hint)
     if code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-        return CannotWrite(f"'{path}': it cannot be written ({name})")
+        return CannotWriteError(f"'{path}': it cannot be written ({name})")
     if code & 0xFF == sqlite3.SQLITE_TOOBIG:
-        return CannotWrite(f"'{path}': a text is too long for it")
-    return CannotRead(f"'{path}': it is damaged ({name})", hint=hint)
+        return CannotWriteError(f"'{path}': a text is too long for it")
+    return CannotReadError(f"'{path}': it is damaged ({name})", hint=hint)
 
 
 class Access:
@@ -316,13 +324,13 @@ class Access:
             self._connection = connect(self.path, *self._how)
             self.begin()
         if self._connection is None:  # what was begun has met damage
-            raise CannotRead(f"'{self.path}': it is damaged", hint=self._hint)
+            raise CannotReadError(f"'{self.path}': it is damaged", hint=self._hint)
         return self._connection
 
     @contextmanager
     def _kept_when_damaged(self) -> Iterator[None]:
         try:
             yield
-        except CannotRead:
+        except CannotReadError:
             self.close_untouched()
             raise

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, Literal, TextIO, cast
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 
 StdinKind = Literal["terminal", "file", "pipe", "device", "closed"]
 INPUT_CAP = 1 << 30
@@ -20,7 +20,7 @@ _BLOCK = 1 << 18
 
 
 def whole(stream: BinaryIO, name: str) -> bytes:
-    """All that a stream holds, also from one that does not block; raises OSError or DataFault."""
+    """All that a stream holds, also from one that does not block; raises OSError or DataError."""
     return b"".join(blocks(stream, name))
 
 
@@ -30,7 +30,7 @@ def blocks(stream: BinaryIO, name: str, cap: int | None = INPUT_CAP) -> Iterator
     while piece := _piece(stream):
         left -= len(piece)
         if cap is not None and left < 0:
-            raise DataFault(f"{name}: more than {cap >> 20} MiB")
+            raise DataError(f"{name}: more than {cap >> 20} MiB")
         yield piece
 
 

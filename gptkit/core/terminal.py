@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from gptkit.core.errors import CannotRead, CannotWrite, GptkitError, NoInput, Stopped
+from gptkit.core.errors import CannotReadError, CannotWriteError, GptkitError, NoInputError, SignalError
 from gptkit.core.files import same_file
 from gptkit.core.redact import Redaction
 from gptkit.core.sanitize import one_line, visible
@@ -88,13 +88,13 @@ class Terminal:
 
     def write_bytes(self, data: bytes) -> None:
         if self._stdout is None:
-            raise CannotWrite("standard output: it is closed")
+            raise CannotWriteError("standard output: it is closed")
         try:
             self._stdout(data)
         except BrokenPipeError:
-            raise Stopped(signal.SIGPIPE) from None
+            raise SignalError(signal.SIGPIPE) from None
         except OSError as error:
-            raise CannotWrite(f"standard output: {_reason(error)}") from error
+            raise CannotWriteError(f"standard output: {_reason(error)}") from error
 
     def show(self, text: str) -> None:
         """Write a line of foreign text: what a terminal could obey is made visible there."""
@@ -138,9 +138,9 @@ class Terminal:
         try:
             yield from blocks(self.stdin, "standard input")
         except IsADirectoryError:
-            raise NoInput("standard input: it is a directory") from None
+            raise NoInputError("standard input: it is a directory") from None
         except OSError as error:
-            raise CannotRead(f"standard input: {_reason(error)}") from error
+            raise CannotReadError(f"standard input: {_reason(error)}") from error
 
     def _input_size(self) -> int | None:
         try:
@@ -154,15 +154,17 @@ class Terminal:
         try:
             line = self.stdin.readline() if self.stdin is not None else b""
         except OSError as error:
-            raise CannotRead(f"standard input: {_reason(error)}") from error
+            raise CannotReadError(f"standard input: {_reason(error)}") from error
         return line.decode("utf-8", "replace").rstrip("\r\n") if line else None
 
     def editing(self) -> tuple[TextIO, TextIO]:
         """Where keys come from and where what is edited is shown: standard error if output is redirected."""
         if self.stdin is None or not self.stdin_is_terminal:
-            raise NoInput("standard input: it is not a terminal", hint="give a message to answer it and end")
+            raise NoInputError(
+                "standard input: it is not a terminal", hint="give a message to answer it and end"
+            )
         if not (self.stdout_is_terminal or self.stderr_is_terminal):
-            raise CannotWrite("standard error: it is not a terminal")
+            raise CannotWriteError("standard error: it is not a terminal")
         if self.stdout_is_terminal:
             shown = TextStream(self.write, True, 1)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 
 if TYPE_CHECKING:
     import yaml
@@ -28,7 +28,7 @@ class Problem(NamedTuple):
     hint: str = ""
 
 
-class BrokenPrompt(DataFault):
+class YamlFileError(DataError):
     """A YAML file that cannot be used, with all that is wrong with it by line."""
 
     def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
@@ -94,14 +94,14 @@ def typed(text: str) -> object:
     """A text as YAML types it: `1`, `1e-3`, `true`, `[a, b]`; what is not YAML as it is."""
     try:
         return tree(text, "").data()
-    except BrokenPrompt:
+    except YamlFileError:
         return text
 
 
 def tree(text: str, source: str) -> Node:
-    """The root node of a YAML document; raises BrokenPrompt for what is refused by line."""
+    """The root node of a YAML document; raises YamlFileError for what is refused by line."""
     if len(text) > SIZE_CAP:
-        raise BrokenPrompt(source, (Problem(1, "", f"larger than {SIZE_CAP >> 10} KiB"),))
+        raise YamlFileError(source, (Problem(1, "", f"larger than {SIZE_CAP >> 10} KiB"),))
     import yaml
 
     try:
@@ -142,8 +142,8 @@ def _depth_before(text: str, position: int) -> int:
     return opening.count("[") + opening.count("{")
 
 
-def _broken(source: str, lines_before: int, message: str) -> BrokenPrompt:
-    return BrokenPrompt(source, (Problem(lines_before + 1, "", message),))
+def _broken(source: str, lines_before: int, message: str) -> YamlFileError:
+    return YamlFileError(source, (Problem(lines_before + 1, "", message),))
 
 
 def scalar(text: str) -> object:
@@ -234,8 +234,8 @@ class _Builder:
         if tag not in (None, "!"):
             raise self._refused(line, f"the tag '{tag}' is not allowed")
 
-    def _refused(self, line: int, message: str, key: str = "") -> BrokenPrompt:
-        return BrokenPrompt(self._source, (Problem(line, key, message),))
+    def _refused(self, line: int, message: str, key: str = "") -> YamlFileError:
+        return YamlFileError(self._source, (Problem(line, key, message),))
 
 
 Report = Callable[[Problem], None]

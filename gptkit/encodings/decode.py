@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.encodings.magic import binary_kind
 from gptkit.encodings.names import codec_for, codecs_of, read
 
@@ -58,7 +58,7 @@ def _marked(data: bytes, source: str, encoding: str | None) -> str | None:
             if binary_kind(data):
                 raise _binary(data, source) from None
             where = len(mark) + fault.start
-            raise DataFault(
+            raise DataError(
                 f"{source}: begins with the mark of {name} but is not valid {name} at byte {where}",
                 hint=NAME_IT,
             ) from None
@@ -74,12 +74,12 @@ def _named(data: bytes, source: str, encoding: str, codecs: tuple[str, ...]) -> 
     except UnicodeDecodeError as fault:
         if binary_kind(data):
             raise _binary(data, source) from None
-        raise DataFault(
+        raise DataError(
             f"{source}: not valid {name}: byte {fault.start} is 0x{data[fault.start]:02x}",
             hint="leave --encoding out to have the encoding recognised, or name another",
         ) from None
     except UnicodeError:  # some codecs know no position
-        raise DataFault(f"{source}: not valid {name} from byte 0 on", hint=NAME_IT) from None
+        raise DataError(f"{source}: not valid {name} from byte 0 on", hint=NAME_IT) from None
 
 
 def _order_of_utf16(data: bytes) -> str:
@@ -127,32 +127,32 @@ def _not_utf8(data: bytes, source: str, place: int) -> str:
     try:
         return read(data, codecs_of(found.encoding))
     except UnicodeDecodeError as fault:
-        raise DataFault(
+        raise DataError(
             f"{source}: looks like {found.encoding} but byte {fault.start} is 0x{data[fault.start]:02x}",
             hint=NAME_IT,
         ) from None
 
 
-def _uncertain(likely: tuple[str, ...], damaged: bool, data: bytes, source: str, place: int) -> DataFault:
+def _uncertain(likely: tuple[str, ...], damaged: bool, data: bytes, source: str, place: int) -> DataError:
     where = f"byte {place} is 0x{data[place]:02x}"
     if damaged:
-        return DataFault(
+        return DataError(
             f"{source}: damaged or cut UTF-8: {where}",
             hint="repair it, or name another encoding with --encoding",
         )
     *others, last = likely
     choice = f"{', '.join(others)} or {last}" if others else last
-    return DataFault(
+    return DataError(
         f"{source}: not UTF-8, and its encoding is not certain: {where}",
         hint=f"name it, for example with --encoding {choice}",
     )
 
 
-def _binary(data: bytes, source: str) -> DataFault:
+def _binary(data: bytes, source: str) -> DataError:
     kind = binary_kind(data)
     if kind:
-        return DataFault(f"{source}: not text: looks like {kind}", hint="extract its text first")
-    return DataFault(
+        return DataError(f"{source}: not text: looks like {kind}", hint="extract its text first")
+    return DataError(
         f"{source}: not text: NUL at byte {max(data.find(0), 0)}",
         hint="if it is text, name the encoding with --encoding, for example --encoding utf-16-le",
     )

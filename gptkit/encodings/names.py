@@ -5,7 +5,7 @@ from __future__ import annotations
 from codecs import lookup, register_error
 from contextlib import suppress
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 
 # What a label means in practice is often a superset of what its standard says: files labelled GB2312 hold
 # GBK, Latin-1 holds cp1252. The stricter codec comes first where the two read some bytes differently.
@@ -83,11 +83,11 @@ NOT_TEXT = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-esca
 
 
 def codec_for(encoding: str) -> tuple[str, ...]:
-    """The codecs to try in order for the encoding a user named; UsageFault if there is none of that name."""
+    """The codecs to try in order for the encoding a user named; UsageError if there is none of that name."""
     wanted = encoding.strip().lower().replace(" ", "-")
     name = _codec_name(LABELS.get(wanted.replace("_", "-"), wanted))
     if not name or name in NOT_TEXT:
-        raise UsageFault(f"unknown encoding '{encoding}'", hint=_nearest(wanted))
+        raise UsageError(f"unknown encoding '{encoding}'", hint=_nearest(wanted))
     return WIDER.get(name, (name,))
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.encodings.decode import decode
 
 LINE_END = re.compile(r"\r\n|\n|\r")
@@ -36,7 +36,7 @@ def decoded(head: bytes, rest: Iterable[bytes], source: str, encoding: str | Non
             raise _fault(source, seen + error.start) from None
         seen += len(block)
         if "\0" in text:
-            raise DataFault(f"{source}: binary data, not text")
+            raise DataError(f"{source}: binary data, not text")
         yield text
     try:
         decoder.decode(b"", final=True)
@@ -88,8 +88,8 @@ def _is_utf8(head: bytes) -> bool:
     return True
 
 
-def _fault(source: str, place: int) -> DataFault:
-    return DataFault(
+def _fault(source: str, place: int) -> DataError:
+    return DataError(
         f"{source}: not valid UTF-8 at byte {place}",
         hint="name the encoding with --encoding, for example --encoding gb18030",
     )

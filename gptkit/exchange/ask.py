@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from gptkit.core.chat import ChatRequest, Defect, Message, Reply, Sink, Usage
+from gptkit.core.chat import AnswerFormatError, ChatRequest, Message, Reply, Sink, Usage
 from gptkit.core.errors import GptkitError
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.exchange.retry import exchange
@@ -25,7 +25,7 @@ def answered(
         return outcome
     try:
         return outcome._replace(answer=runtime.format.finish(outcome.reply.text))
-    except Defect as defect:
+    except AnswerFormatError as defect:
         if not defect.again or sink is not None:
             return _failed(outcome, defect)
         try:
@@ -41,11 +41,11 @@ def answered(
         return again
     try:
         return again._replace(answer=runtime.format.finish(again.reply.text))
-    except Defect as defect:
+    except AnswerFormatError as defect:
         return _failed(again, defect)
 
 
-def _failed(outcome: Outcome, defect: Defect) -> Outcome:
+def _failed(outcome: Outcome, defect: AnswerFormatError) -> Outcome:
     failure = defect.failure
     if not isinstance(failure, GptkitError):
         raise failure
@@ -55,7 +55,7 @@ def _failed(outcome: Outcome, defect: Defect) -> Outcome:
     return outcome._replace(failure=failure)
 
 
-def _corrected(first: ChatRequest, reply: Reply, defect: Defect) -> ChatRequest:
+def _corrected(first: ChatRequest, reply: Reply, defect: AnswerFormatError) -> ChatRequest:
     wanted = (
         f"That answer cannot be used: {defect.problem}. "
         "Give the whole answer again, corrected, and nothing else."

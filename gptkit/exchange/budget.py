@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from gptkit.core.chat import Charge, ChatRequest, Reply, Usage
-from gptkit.core.errors import BadConfiguration, OverBudget
+from gptkit.core.errors import BudgetError, ConfigurationError
 from gptkit.core.tokens import estimate
 
 Price = Callable[[str, int, int], float | None]
@@ -90,7 +90,7 @@ class Budget:
         return self._spent
 
     def reserve(self, request: ChatRequest, count: int = 1) -> Reservation:
-        """Room for a request, or OverBudget; `count` is two where the try before it may be billed too.
+        """Room for a request, or BudgetError; `count` is two where the try before it may be billed too.
 
         Returns what `charge` takes back.
         """
@@ -101,27 +101,27 @@ class Budget:
             self._check(room)
             if self.requests is not None and self.used + count > self.requests:
                 plural = "" if self.requests == 1 else "s"
-                raise OverBudget(f"the budget of {self.requests} request{plural} is used up")
+                raise BudgetError(f"the budget of {self.requests} request{plural} is used up")
             self.used += count
             self._reserved += room
             self._expected += room.tokens
         return room
 
     def confirm(self) -> None:
-        """OverBudget where what was set aside no longer fits, because answers cost more than expected."""
+        """BudgetError where what was set aside no longer fits, because answers cost more than expected."""
         with self._lock:
             self._check(Reservation())
 
     def _check(self, room: Reservation) -> None:
         if self.tokens is not None and self._answered + self._expected + room.tokens > self.tokens:
-            raise OverBudget(f"the budget of {self.tokens} tokens is used up")
+            raise BudgetError(f"the budget of {self.tokens} tokens is used up")
         for cap in self.caps:
             spent = cap.before + self._spent
             if spent + self._reserved + room > cap.dollars:
                 held = round(self._reserved, 9)
                 aside = f", {held:.4g} set aside for requests under way" if held else ""
                 more = f", and the next request takes at least {room:.4g}" if room else ""
-                raise OverBudget(
+                raise BudgetError(
                     f"{cap.name} of {cap.dollars:.4g} USD is used up: {spent:.4g} is spent{aside}{more}"
                 )
 
@@ -175,7 +175,7 @@ class Budget:
         most = next((limit for limit in limits if isinstance(limit, int)), expected if self.as_long else 0)
         cost = self._price(request.model, prompt_tokens(request), most)
         if cost is None:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"no price is known for '{request.model}', so {self.caps[0].name} cannot be kept",
                 hint=f"gptkit config set prices.{request.model} '[INPUT, OUTPUT]' (USD a million tokens)",
             )

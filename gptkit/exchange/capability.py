@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gptkit.core.chat import ChatRequest, Event, Sink
-from gptkit.core.errors import InternalFault
+from gptkit.core.errors import InternalError
 from gptkit.core.yaml_tree import Problem
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
@@ -144,7 +144,7 @@ def first_request(invocation: Invocation, runtime: Runtime, known: Sequence[Capa
         )
     except _Asked as asked:
         return asked.request
-    raise InternalFault("dry run: nothing was asked")
+    raise InternalError("dry run: nothing was asked")
 
 
 class _Asked(BaseException):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from gptkit.core.chat import ChatRequest, Message, OutputFormat, Provider, Reply
-from gptkit.core.errors import GptkitError, NoInput
+from gptkit.core.errors import GptkitError, NoInputError
 from gptkit.exchange.budget import Budget
 from gptkit.templates.render import messages
 from gptkit.templates.template import Template, Value
@@ -104,11 +104,11 @@ class Runtime(NamedTuple):
 
 
 def build_request(invocation: Invocation, format_: OutputFormat) -> ChatRequest:
-    """The request that an invocation sends. Raises NoInput when nothing is left to say."""
+    """The request that an invocation sends. Raises NoInputError when nothing is left to say."""
     template = invocation.template
     sent = _with_turns(render_messages(invocation), invocation)
     if not sent:
-        raise NoInput(f"'{template.name}' has nothing to send without input")
+        raise NoInputError(f"'{template.name}' has nothing to send without input")
     asked = {**format_.parameters, **template.parameters}
     typed = frozenset(invocation.parameters) - invocation.droppable
     parameters = _with_one_twin({**asked, **invocation.parameters}, typed, frozenset(asked))

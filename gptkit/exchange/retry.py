@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 
 from gptkit.core.chat import ChatRequest, Event, Finished, Reasoning, Refusal, Reply, Sink, Text
-from gptkit.core.errors import GptkitError, Incomplete, OverBudget, ProtocolFault, Refused, TryAgain
+from gptkit.core.errors import (
+    BudgetError,
+    GptkitError,
+    IncompleteError,
+    ProtocolError,
+    RefusedError,
+    TryAgainError,
+)
 from gptkit.core.sanitize import one_line
 from gptkit.exchange.budget import Reservation
 from gptkit.exchange.invocation import TWINS, Outcome, Runtime
@@ -23,31 +30,31 @@ def verdict(reply: Reply) -> GptkitError | None:
 
 def _failure(reply: Reply, partial: bool) -> GptkitError:
     if reply.refusal:
-        return Refused(f"the model refused: '{one_line(reply.refusal, 800)}'")
+        return RefusedError(f"the model refused: '{one_line(reply.refusal, 800)}'")
     match reply.reason:
         case "stop":
-            return ProtocolFault("empty answer", tries=2)
+            return ProtocolError("empty answer", tries=2)
         case None if partial:
-            return Incomplete("answer cut short: the server never said that it is whole", tries=2)
+            return IncompleteError("answer cut short: the server never said that it is whole", tries=2)
         case None:
-            return TryAgain("no answer: the server ended the stream at once", tries=4)
+            return TryAgainError("no answer: the server ended the stream at once", tries=4)
         case "length":
-            return Incomplete(
+            return IncompleteError(
                 "answer cut at the token limit"
                 if partial
                 else "the token limit was reached before any answer",
                 hint="a larger --max-tokens, or a model with a larger limit, gives the whole",
             )
         case "content_filter":
-            return Refused("the provider's content filter stopped the answer")
+            return RefusedError("the provider's content filter stopped the answer")
         case "tool_calls" | "function_call":
-            return ProtocolFault("the model called a tool that was not offered")
+            return ProtocolError("the model called a tool that was not offered")
         case "error" if not partial:
-            return TryAgain("the server stopped with an error", tries=4)
+            return TryAgainError("the server stopped with an error", tries=4)
         case "error":
-            return Incomplete("answer cut short: the server stopped with an error", tries=4)
+            return IncompleteError("answer cut short: the server stopped with an error", tries=4)
         case reason:
-            return Incomplete(f"answer not known to be whole: finish reason '{one_line(reason, 100)}'")
+            return IncompleteError(f"answer not known to be whole: finish reason '{one_line(reason, 100)}'")
 
 
 FIRST_PAUSE = 0.5
@@ -75,7 +82,7 @@ def exchange(request: ChatRequest, runtime: Runtime, sink: Sink | None, purpose:
             return course.ended(failure)
         try:
             reserved = runtime.budget.reserve(adjusted or request, 2 if failure.billed else 1)
-        except OverBudget as over:
+        except BudgetError as over:
             over.message += f"; the last request failed: {failure.message}"
             return course.ended(over)
         if adjusted:
@@ -160,7 +167,7 @@ class _Course:
     def ended(self, failure: GptkitError) -> Outcome:
         """The longest text that came, with the failure that cut it; raises where there was none."""
         best = self._best
-        if best is not None and best.failure is not None and not isinstance(failure, OverBudget):
+        if best is not None and best.failure is not None and not isinstance(failure, BudgetError):
             failure = best.failure
         failure.attempts = self._sent
         if best is None:

@@ -8,7 +8,7 @@ from time import localtime, strftime
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import Charge
-from gptkit.core.errors import DataFault, UsageFault
+from gptkit.core.errors import DataError, UsageError
 from gptkit.history import query, schema
 from gptkit.history.model import OPENING_ID, SESSION_ID, STATES, Session, Turn, storable
 from gptkit.history.names import LONGEST, session_name
@@ -158,17 +158,17 @@ class Taken(NamedTuple):
 
 
 def take(store: Store, lines: Iterable[bytes]) -> Taken:
-    """Raises DataFault, which names the line, and then nothing of it is stored."""
+    """Raises DataError, which names the line, and then nothing of it is stored."""
     with store.writing() as connection:
         taking = _Taking(connection)
         number = 0
         for number, line in enumerate(lines, 1):
             try:
                 taking.line(line, number)
-            except (DataFault, UsageFault) as error:
-                raise DataFault(f"line {number}: {error.message}") from None
+            except (DataError, UsageError) as error:
+                raise DataError(f"line {number}: {error.message}") from None
         if not number:
-            raise DataFault("it is empty; an export begins with a line that says what it is")
+            raise DataError("it is empty; an export begins with a line that says what it is")
         return taking.finished()
 
 
@@ -182,13 +182,13 @@ class _Taking:
         try:
             record = json.loads(line.decode("utf-8"))
         except (ValueError, RecursionError):
-            raise DataFault("not a JSON object in UTF-8") from None
+            raise DataError("not a JSON object in UTF-8") from None
         if number == 1:
             if record != HEADER:
-                raise DataFault("not the first line of an export that this gptkit knows")
+                raise DataError("not the first line of an export that this gptkit knows")
             return
         if not isinstance(record, dict) or len(record) != 1 or next(iter(record)) not in _FIELDS:
-            raise DataFault(f"must be an object with one of {', '.join(_FIELDS)}")
+            raise DataError(f"must be an object with one of {', '.join(_FIELDS)}")
         ((kind, value),) = record.items()
         take = {
             "session": self._session,
@@ -203,7 +203,7 @@ class _Taking:
         for session, (number, uid) in self._heads.items():
             head = self._turn_id(uid)
             if uid is not None and head is None:
-                raise DataFault(f"line {number}: head: there is no turn '{uid}'")
+                raise DataError(f"line {number}: head: there is no turn '{uid}'")
             self._connection.execute("UPDATE sessions SET head = ? WHERE id = ?", (head, session))
         return Taken(self._counts["session"], self._counts["turn"], self._counts["known"])
 
@@ -231,7 +231,7 @@ class _Taking:
             "SELECT 1 FROM sessions WHERE id = ?", (record["session"],)
         ).fetchone()
         if not found:
-            raise DataFault(f"session: there is no session '{record['session']}' before this line")
+            raise DataError(f"session: there is no session '{record['session']}' before this line")
         texts = {name: schema.json_text(record[name]) for name in ("request", "notes")}
         schema.insert(self._connection, record | texts | {"parent": self._before("parent", record["parent"])})
         self._counts["turn"] += 1
@@ -250,7 +250,7 @@ class _Taking:
     def _before(self, key: str, uid: object) -> int | None:
         found = self._turn_id(uid)
         if uid is not None and found is None:
-            raise DataFault(f"{key}: there is no turn '{uid}' before this line")
+            raise DataError(f"{key}: there is no turn '{uid}' before this line")
         return found
 
     def _turn_id(self, uid: object) -> int | None:
@@ -269,16 +269,16 @@ class _Taking:
 def _checked(kind: str, value: object) -> dict[str, object]:
     fields = _FIELDS[kind]
     if not isinstance(value, dict):
-        raise DataFault(f"{kind}: must be an object")
+        raise DataError(f"{kind}: must be an object")
     for key in fields:
         if key not in value:
-            raise DataFault(f"{kind}: '{key}' is missing")
+            raise DataError(f"{kind}: '{key}' is missing")
     for key in value:
         if key not in fields:
-            raise DataFault(f"{kind}: '{storable(key)[:40]}' is not one of {', '.join(fields)}")
+            raise DataError(f"{kind}: '{storable(key)[:40]}' is not one of {', '.join(fields)}")
     for key, of in fields.items():
         if not _fits(value[key], of):
-            raise DataFault(f"{kind}: {key}: must be {_MEANING[of.rstrip('?')]}")
+            raise DataError(f"{kind}: {key}: must be {_MEANING[of.rstrip('?')]}")
     return {key: storable(one) if isinstance(one, str) else one for key, one in value.items()}
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from gptkit.core.chat import Charge
-from gptkit.core.errors import CannotWrite
+from gptkit.core.errors import CannotWriteError
 from gptkit.core.files import PRIVATE, hold, is_current, make_private_folder, release
 from gptkit.history.model import OPENING_ID, STATES, Ending, Opening
 
@@ -107,7 +107,7 @@ class Kept(NamedTuple):
 
 
 def begin(folder: Path, opening: Opening) -> Journal:
-    """Keep the user's words before the request is sent. Raises CannotWrite."""
+    """Keep the user's words before the request is sent. Raises CannotWriteError."""
     if not OPENING_ID.fullmatch(opening.id):
         raise ValueError(f"not an id: {opening.id!r}")
     path = folder / (opening.id + ENDING)
@@ -128,7 +128,7 @@ def begin(folder: Path, opening: Opening) -> Journal:
             release(descriptor)
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise CannotWrite(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"'{path}': {(error.strerror or str(error)).lower()}") from error
 
 
 def orphans(folder: Path) -> Iterator[tuple[Path, Kept]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.sanitize import one_line, visible
 
 LONGEST = 100
@@ -18,11 +18,11 @@ _DEVICES = re.compile(
 
 
 def session_name(text: str) -> str:
-    """The name in the form in which it is stored (NFC); raises UsageFault."""
+    """The name in the form in which it is stored (NFC); raises UsageError."""
     name = unicodedata.normalize("NFC", text.strip())
     problem = _problem(name)
     if problem:
-        raise UsageFault(f"'{one_line(text, LONGEST)}' cannot be the name of a session: {problem}")
+        raise UsageError(f"'{one_line(text, LONGEST)}' cannot be the name of a session: {problem}")
     return name
 
 

@@ -8,7 +8,7 @@ import shutil
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import CannotRead, CannotWrite, NoInput
+from gptkit.core.errors import CannotReadError, CannotWriteError, NoInputError
 from gptkit.core.files import locked
 from gptkit.core.sqlite import refuse_special
 from gptkit.history import pages
@@ -35,11 +35,11 @@ class Recovered(NamedTuple):
 def recover(store: Store) -> Recovered:
     """Replace the store by a new one with all that can be read; the old file gets another name.
 
-    Raises NoInput without a store, CannotRead if the file is another program's.
+    Raises NoInputError without a store, CannotReadError if the file is another program's.
     """
     path = store.path
     if path is None or not path.exists():
-        raise NoInput(f"'{path}': there is no store")
+        raise NoInputError(f"'{path}': there is no store")
     refuse_special(path)
     store.close()
     folder = path.with_name(f".gptkit-{os.urandom(8).hex()}")  # a new store locks the folder it is made in
@@ -53,7 +53,7 @@ def recover(store: Store) -> Recovered:
                     rescue.take(*row)
                 saved, known = rescue.finish()
                 if not (saved or is_ours):
-                    raise CannotRead(
+                    raise CannotReadError(
                         f"'{path}': nothing in it is gptkit's",
                         hint="move it away; the next command makes a new one",
                     )
@@ -75,7 +75,7 @@ def _copied(path: Path, folder: Path) -> tuple[Path, bool]:
             if source.exists():
                 shutil.copyfile(source, copy.with_name(copy.name + side))
     except OSError as error:
-        fault = CannotWrite if error.errno in _NO_ROOM else CannotRead
+        fault = CannotWriteError if error.errno in _NO_ROOM else CannotReadError
         raise fault(f"'{path}': {(error.strerror or str(error)).lower()}") from error
     with copy.open("rb") as file:
         return copy, file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
@@ -94,5 +94,5 @@ def _set_aside(path: Path) -> Path:
             if source.exists():
                 source.rename(kept.with_name(kept.name + side))
     except OSError as error:
-        raise CannotWrite(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"'{path}': {(error.strerror or str(error)).lower()}") from error
     return kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.history import query
 from gptkit.history.model import OPENING_ID, SESSION_ID, STATES
 from gptkit.history.names import session_name
@@ -103,7 +103,7 @@ class Rescue:
         """A name that damage made impossible, or gave away twice, is dropped: the id remains."""
         try:
             name = session_name(name) if name else ""
-        except UsageFault:
+        except UsageError:
             return ""
         other = query.session_named(self._connection, name) if name else None
         return "" if other and other.id != session else name

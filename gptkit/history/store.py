@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.core.chat import Charge
-from gptkit.core.errors import CannotWrite, GptkitError, NoInput, TryAgain, UsageFault
+from gptkit.core.errors import CannotWriteError, GptkitError, NoInputError, TryAgainError, UsageError
 from gptkit.core.files import alone
 from gptkit.core.sanitize import one_line
 from gptkit.core.sqlite import Access
@@ -80,7 +80,7 @@ class Store(Access):
         return count
 
     def create(self, name: str, prompt: str) -> Session:
-        """A new session; the name may be empty. Raises UsageFault."""
+        """A new session; the name may be empty. Raises UsageError."""
         with self.writing() as connection:
             return self._create(connection, name, prompt)
 
@@ -95,11 +95,11 @@ class Store(Access):
                 return None
             several = query.sessions_by_id(connection, start)
         if len(several) > 1:
-            raise NoInput(f"'{name}' could be {' or '.join(one.id for one in several)}")
+            raise NoInputError(f"'{name}' could be {' or '.join(one.id for one in several)}")
         return several[0] if several else None
 
     def required(self, name: str) -> Session:
-        """The session of that name; raises NoInput."""
+        """The session of that name; raises NoInputError."""
         if found := self.session(name):
             return found
         from gptkit.core.yaml_tree import nearest
@@ -108,7 +108,7 @@ class Store(Access):
         hint = nearest(name, names)
         if not hint.startswith("did"):
             hint = "'gptkit history list' shows all"
-        raise NoInput(f"no session named '{one_line(name, 100)}'", hint=hint)
+        raise NoInputError(f"no session named '{one_line(name, 100)}'", hint=hint)
 
     def latest(self, prompt: str | None = None) -> Session | None:
         return next(iter(self.sessions(1, prompt)), None)
@@ -139,12 +139,12 @@ class Store(Access):
             turn_id = block[-1].parent if len(block) == limit else None
 
     def set_head(self, session: Session | str, turn_id: int | None) -> None:
-        """What the session continues from; None is its beginning. Raises NoInput."""
+        """What the session continues from; None is its beginning. Raises NoInputError."""
         session_id = self._id(session)
         with self.writing() as connection:
             known = connection.execute("SELECT 1 FROM turns WHERE id = ?", (turn_id,)).fetchone()
             if turn_id is not None and not known:
-                raise NoInput(f"no turn {turn_id}")
+                raise NoInputError(f"no turn {turn_id}")
             connection.execute(
                 "UPDATE sessions SET head = ?, updated = max(updated, ?) WHERE id = ?",
                 (turn_id, self._now(), session_id),
@@ -166,12 +166,12 @@ class Store(Access):
         return made._replace(head=source.head, turns=source.turns)
 
     def add_summary(self, upto: int, text: str, model: str, charges: Iterable[Charge] = ()) -> Summary:
-        """What stands for a turn and those before it. Raises NoInput where there is no such turn."""
+        """What stands for a turn and those before it. Raises NoInputError where there is no such turn."""
         created, uid = self._now(), new_opening_id()
         with self.writing() as connection:
             row = connection.execute("SELECT session, prompt FROM turns WHERE id = ?", (upto,)).fetchone()
             if row is None:
-                raise NoInput(f"no turn {upto}")
+                raise NoInputError(f"no turn {upto}")
             cursor = connection.execute(
                 "INSERT INTO summaries (uid, upto, text, model, created) VALUES (?, ?, ?, ?, ?)",
                 (uid, upto, storable(text), storable(model), created),
@@ -215,17 +215,17 @@ class Store(Access):
 
         with self.writing() as connection:
             count = purge(connection, before)
-        with suppress(CannotWrite), self.reading() as connection:  # without space it does not shrink
+        with suppress(CannotWriteError), self.reading() as connection:  # without space it does not shrink
             connection.execute("VACUUM")
         self._wipe()
         return count
 
     def _wipe(self) -> None:
-        """The log must not keep what was removed. Raises TryAgain while another process reads it."""
+        """The log must not keep what was removed. Raises TryAgainError while another process reads it."""
         with self.reading() as connection:
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
-            raise TryAgain(f"'{self.path}': removed, but another process keeps its log open")
+            raise TryAgainError(f"'{self.path}': removed, but another process keeps its log open")
 
     def _create(self, connection: sqlite3.Connection, name: str, prompt: str) -> Session:
         made = Session(
@@ -244,7 +244,7 @@ class Store(Access):
         name = session_name(name)
         other = query.session_named(connection, name)
         if other and other.id != owner:
-            raise UsageFault(f"there is a session '{name}' already")
+            raise UsageError(f"there is a session '{name}' already")
         return name
 
     def _id(self, session: Session | str) -> str:
@@ -254,7 +254,7 @@ class Store(Access):
 def session_lock(folder: Path, session_id: str, wait: Callable[[], object]) -> AbstractContextManager[None]:
     """Work alone on a session. `wait` is called again and again while another process has it.
 
-    `wait` sleeps a moment, and raises when that has been long enough. Raises CannotWrite.
+    `wait` sleeps a moment, and raises when that has been long enough. Raises CannotWriteError.
     """
     return alone(folder / f"{session_id}.lock", wait)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import OverBudget
+from gptkit.core.errors import BudgetError
 from gptkit.core.tokens import estimate
 from gptkit.jobs.job import DISCOUNT
 from gptkit.jobs.progress import CLEAR, redraws
@@ -60,7 +60,7 @@ class Consent:
         self._keeps = conversation.is_recorded and is_found
 
     def checked(self, pieces: Iterable[Piece], lack: Lack) -> Iterator[Piece]:
-        """The pieces of a document. Raises OverBudget where the user does not agree.
+        """The pieces of a document. Raises BudgetError where the user does not agree.
 
         They are handed on as they come as long as they would cost less even if the memory held none, by
         the size of the file where that is known; else all are read before the next is handed on.
@@ -84,7 +84,7 @@ class Consent:
         return not self.is_given and (self._cost(tokens, pieces) or 0.0) > self._threshold
 
     def survey(self, lacking: Iterable[Lacking]) -> None:
-        """Read all that has to be asked for. Raises OverBudget where the user does not agree to it."""
+        """Read all that has to be asked for. Raises BudgetError where the user does not agree to it."""
         whole = self._conversation.cost()[0] or 0.0
         seen: set[bytes] = set()
         for one in lacking:
@@ -117,12 +117,12 @@ class Consent:
         about = f"this job costs about {cost:.2f} USD"
         answer = agreed(self._conversation.services.terminal, f"{about}. Go ahead? [y/N] ")
         if answer is None:
-            raise OverBudget(
+            raise BudgetError(
                 f"{about}, more than ask_above ({self._threshold:g} USD)",
                 hint="--yes goes ahead, --max-cost USD goes ahead that far, --dry-run tells more",
             )
         if not answer:
-            raise OverBudget(f"{about}; not begun")
+            raise BudgetError(f"{about}; not begun")
 
 
 def share_of_price(options: JobOptions) -> float:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import CannotWrite, GptkitError, Incomplete, TryAgain
+from gptkit.core.errors import CannotWriteError, GptkitError, IncompleteError, TryAgainError
 from gptkit.jobs.job import Done
 from gptkit.jobs.output import Mirrored
 from gptkit.jobs.progress import Findings, doubt, write
@@ -83,8 +83,8 @@ class Results:
         path, count = self._plan.work[number].path, len(self._plan.work)
         what = first.message if f"'{path}'" in first.message else f"'{path}': {first.message}"
         rest = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        busy = all(isinstance(one, TryAgain) for _, one in failed)
-        return (TryAgain if busy else Incomplete)(
+        busy = all(isinstance(one, TryAgainError) for _, one in failed)
+        return (TryAgainError if busy else IncompleteError)(
             f"{len(failed)} of {count} files not done: {what}{rest}",
             hint="--report FILE lists all; the same command asks for what is missing",
         )
@@ -138,7 +138,7 @@ class Results:
                 self._output = Mirrored(target)
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
-                self._failed[number] = CannotWrite(f"cannot write '{target}': {reason}")
-            except (CannotWrite, TryAgain) as error:
+                self._failed[number] = CannotWriteError(f"cannot write '{target}': {reason}")
+            except (CannotWriteError, TryAgainError) as error:
                 self._failed[number] = error
         return self._output

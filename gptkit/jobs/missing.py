@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from gptkit.core.chat import ChatRequest, OutputFormat
-from gptkit.core.errors import CannotWrite
+from gptkit.core.errors import CannotWriteError
 from gptkit.jobs.job import Job, about
 from gptkit.jobs.piece import DEEPEST
 from gptkit.jobs.request import Surroundings, asked, in_one_piece, key, placed
@@ -102,7 +102,7 @@ def unfiled(text: str) -> Piece:
 
 
 class Spool:
-    """A file without a name, which is gone with the process. Raises CannotWrite."""
+    """A file without a name, which is gone with the process. Raises CannotWriteError."""
 
     def __init__(self) -> None:
         import tempfile
@@ -133,4 +133,4 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CannotWrite(f"temporary file: {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"temporary file: {(error.strerror or str(error)).lower()}") from error

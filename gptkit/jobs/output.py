@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from gptkit.core.chat import Finished, Sink, Text
-from gptkit.core.errors import CannotWrite, GptkitError, TryAgain
+from gptkit.core.errors import CannotWriteError, GptkitError, TryAgainError
 from gptkit.core.files import (
     PRIVATE,
     held_file,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CLOSED = -1
 
 
-class BeingWritten(TryAgain):
+class FileInUseError(TryAgainError):
     """Another process works on the same file."""
 
 
@@ -95,7 +95,7 @@ class Collected:
 class File:
     """A file. What there is of it stands beside it as FILE.partial, which takes its place when whole.
 
-    Only one process at a time writes it: another raises BeingWritten.
+    Only one process at a time writes it: another raises FileInUseError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -103,7 +103,7 @@ class File:
         self._partial = partial_of(path)
         try:
             if is_planted(path):
-                raise CannotWrite(f"cannot write '{path}': it is another user's symbolic link")
+                raise CannotWriteError(f"cannot write '{path}': it is another user's symbolic link")
             self._descriptor = self._opened()
         except OSError as error:
             raise self._fault(error) from error
@@ -173,13 +173,13 @@ class File:
         descriptor, self._descriptor = self._descriptor, CLOSED
         release(descriptor)  # what a file has to hold was synced before
 
-    def _fault(self, error: OSError) -> CannotWrite:
-        return CannotWrite(f"cannot write '{self._path}': {(error.strerror or str(error)).lower()}")
+    def _fault(self, error: OSError) -> CannotWriteError:
+        return CannotWriteError(f"cannot write '{self._path}': {(error.strerror or str(error)).lower()}")
 
 
 class Place:
     """Where a file will be that is written in one go: who enters has it alone, another one's entry raises
-    BeingWritten. FILE.partial is there meanwhile, and afterwards only with what came of an answer."""
+    FileInUseError. FILE.partial is there meanwhile, and afterwards only with what came of an answer."""
 
     def __init__(self, path: Path | None) -> None:
         is_file = path is not None and (path.is_file() or not path.exists())
@@ -210,8 +210,8 @@ class Place:
         release(descriptor)
 
 
-def _taken(path: Path) -> BeingWritten:
-    return BeingWritten(f"'{path}' is being written by another gptkit")
+def _taken(path: Path) -> FileInUseError:
+    return FileInUseError(f"'{path}' is being written by another gptkit")
 
 
 class Mirrored(File):

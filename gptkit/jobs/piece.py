@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gptkit.core.chat import ChatRequest
-from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
+from gptkit.core.errors import IncompleteError, ProtocolError, RefusedError, TooLongError
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Runtime
 from gptkit.jobs.job import Done, How, Job, Memory, about
@@ -61,10 +61,10 @@ class _Course:
         try:
             answer = self._answer(request)
             answer, findings = self._better(piece, request, answer, self._findings(piece, answer))
-        except (TooLong, Incomplete) as error:
+        except (TooLongError, IncompleteError) as error:
             finding = Finding(piece.line, "empty", error.message)
             return self._redone(piece, name, depth, (finding,), DEEPEST)
-        except (Refused, ProtocolFault) as error:
+        except (RefusedError, ProtocolError) as error:
             return self._source(piece, (Finding(piece.line, "empty", error.message),))
         if not _is_of_use(findings):
             return self._redone(piece, name, depth, findings, 1)
@@ -82,7 +82,7 @@ class _Course:
             return answer, findings
         try:
             other = self._answer(again(request, answer, wanting))
-        except (TooLong, Incomplete, Refused, ProtocolFault):
+        except (TooLongError, IncompleteError, RefusedError, ProtocolError):
             if not _is_of_use(findings):
                 raise
             return answer, findings

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gptkit.core.chat import Charge, Usage
-from gptkit.core.errors import DataFault, GptkitError, Incomplete, NoInput, UsageFault
+from gptkit.core.errors import DataError, GptkitError, IncompleteError, NoInputError, UsageError
 from gptkit.core.files import write_atomic
 from gptkit.core.terminal import Terminal
 from gptkit.jobs.job import Done, How, Memory
@@ -86,7 +86,7 @@ LISTED = 1000
 def tell_how_to_go_on(failure: GptkitError, memory: Memory | None) -> None:
     """A hint, where there is none: what was accepted is remembered, if there is a memory. The same
     command does not help where its input is wrong."""
-    if memory is not None and not isinstance(failure, DataFault | NoInput | UsageFault):
+    if memory is not None and not isinstance(failure, DataError | NoInputError | UsageError):
         failure.hint = failure.hint or "the same command goes on where this one stopped"
 
 
@@ -135,7 +135,7 @@ class Findings:
         whole = f"of {self.pieces} pieces"
         what = [f"{left} {whole} left as {'it is' if left == 1 else 'they are'}"] if left else []
         what += [f"{wrong} {whole} with wrong numbers"] if wrong else []
-        return Incomplete(
+        return IncompleteError(
             f"{', '.join(what)}: {first}",
             hint="--report FILE lists all; the same command asks for these once more",
         )

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import BadConfiguration, DataFault, UsageFault
+from gptkit.core.errors import ConfigurationError, DataError, UsageError
 from gptkit.core.yaml_tree import nearest
 from gptkit.encodings.stream import lines
 from gptkit.exchange.invocation import Invocation, Policy, Runtime
@@ -60,7 +60,7 @@ def job(services: Services, invocation: Invocation, document: Format, keeping: b
     options = options_of(invocation.values)
     memory: Memory | None = None
     if keeping and options.memory:
-        with suppress(BadConfiguration):  # a user without a home has no place for one
+        with suppress(ConfigurationError):  # a user without a home has no place for one
             memory = memory_of(services)
     return Job(
         invocation=invocation._replace(values=own_values(invocation)),
@@ -74,12 +74,12 @@ def job(services: Services, invocation: Invocation, document: Format, keeping: b
 
 
 def pieces_of(document: Source, most: int) -> Iterator[Piece]:
-    """Raises DataFault, with the name of the document, where it breaks the rules of its format."""
+    """Raises DataError, with the name of the document, where it breaks the rules of its format."""
     try:
         yield from document.format.pieces(document.lines, most)
-    except DataFault as error:
+    except DataError as error:
         if error.message.startswith(f"{document.format.name}, line"):
-            raise DataFault(f"'{document.name}': {error.message}", hint=error.hint) from None
+            raise DataError(f"'{document.name}': {error.message}", hint=error.hint) from None
         raise
 
 
@@ -117,7 +117,7 @@ def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
     if word:
         found = format_named(word.lower().lstrip(".")) or _by_ending(word)
         if found is None:
-            raise UsageFault(
+            raise UsageError(
                 f"--as: '{word}' is no format", hint=nearest(word, [one.name for one in FORMATS])
             )
     else:
@@ -125,7 +125,7 @@ def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
     if options.keys:
         with_keys = getattr(found, "with_keys", None)
         if with_keys is None:
-            raise UsageFault(f"--keys is for JSON and YAML, and this is {found.name}")
+            raise UsageError(f"--keys is for JSON and YAML, and this is {found.name}")
         found = with_keys(options.keys)
     return _for_language(found, values)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import NoInput, UsageFault
+from gptkit.core.errors import NoInputError, UsageError
 from gptkit.session.answer import partial_of
 from gptkit.text.formats import FORMATS, detect_format
 
@@ -42,19 +42,19 @@ class Plan(NamedTuple):
 
 def plan(inputs: Sequence[Path], output: Path, *, any_format: bool = False) -> Plan:
     """What to do with files and folders. The tree of a single folder is mirrored in the output as it is;
-    of several inputs, each goes there under its name. Raises UsageFault where a result would take the
+    of several inputs, each goes there under its name. Raises UsageError where a result would take the
     place of an input or of another result.
 
     Args:
         any_format: files of folders are taken whatever they are called.
     """
     if output.exists() and not output.is_dir():
-        raise UsageFault(f"'{output}': it is no folder")
+        raise UsageError(f"'{output}': it is no folder")
     skipped: list[Skipped] = []
     work: list[Work] = []
     for path in inputs:
         if not path.exists():
-            raise NoInput(f"'{path}': no such file")
+            raise NoInputError(f"'{path}': no such file")
         if not path.is_dir():
             work.append(Work(path, output / path.name, _size(path)))
             continue
@@ -63,7 +63,7 @@ def plan(inputs: Sequence[Path], output: Path, *, any_format: bool = False) -> P
             work.append(Work(found, base / found.relative_to(path), _size(found)))
     if not work:
         names = ", ".join(f"'{path}'" for path in inputs)
-        raise NoInput(f"no file in a known format in {names}")
+        raise NoInputError(f"no file in a known format in {names}")
     _check(work)
     return Plan(tuple(work), tuple(skipped))
 
@@ -74,9 +74,9 @@ def _check(work: Sequence[Work]) -> None:
     for one in work:
         for path in (one.target, partial_of(one.target)):
             if _identity(path) in inputs:
-                raise UsageFault(f"'{path}': the output would overwrite the input")
+                raise UsageError(f"'{path}': the output would overwrite the input")
         if (other := targets.setdefault(one.target, one.path)) != one.path:
-            raise UsageFault(f"'{other}' and '{one.path}' would both become '{one.target}'")
+            raise UsageError(f"'{other}' and '{one.path}' would both become '{one.target}'")
 
 
 class _Rules(NamedTuple):

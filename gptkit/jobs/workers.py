@@ -8,7 +8,14 @@ from threading import Condition, RLock, Thread, get_ident
 from typing import Generic, TypeVar
 
 from gptkit.core.chat import ChatRequest, Event, Provider
-from gptkit.core.errors import GptkitError, NoPermission, OverBudget, RateLimited, TryAgain, Unavailable
+from gptkit.core.errors import (
+    BudgetError,
+    GptkitError,
+    NoPermissionError,
+    RateLimitError,
+    TryAgainError,
+    UnavailableError,
+)
 from gptkit.exchange.invocation import Runtime
 from gptkit.exchange.retry import LONGEST_PAUSE
 
@@ -16,7 +23,7 @@ PAUSE = 1.0
 """Seconds in which nothing is sent after the server called for less, if it does not say how long."""
 
 
-FINAL = (NoPermission, Unavailable)
+FINAL = (NoPermissionError, UnavailableError)
 """What ends the job, unless it is about a parameter that can be left out."""
 
 
@@ -130,7 +137,7 @@ def gated(provider: Provider, gate: Gate, now: Callable[[], float], confirm: Cal
             confirm()
             events = list(provider(request))
         except GptkitError as error:
-            if isinstance(error, RateLimited):
+            if isinstance(error, RateLimitError):
                 gate.slow(error.wait, sent)
             if isinstance(error, FINAL) and not error.parameter:
                 gate.close()
@@ -198,7 +205,7 @@ class Workshop(Generic[Item, Result]):
         with self._changed:
             self._closed = True
             self._waiting.clear()
-            self._gate.close(isinstance(self._failure, OverBudget))
+            self._gate.close(isinstance(self._failure, BudgetError))
             self._changed.notify_all()
             if isinstance(self._failure, GptkitError):
                 self._changed.wait_for(lambda: not self._working, LAST_CALL)
@@ -265,7 +272,7 @@ class Workshop(Generic[Item, Result]):
                 task.results.append(self._do(task.item, self._runtime))
             except Abandoned:
                 pass
-            except TryAgain as error:
+            except TryAgainError as error:
                 self._try_later(task, error)
             except BaseException as error:
                 self._fail(error)
@@ -275,7 +282,7 @@ class Workshop(Generic[Item, Result]):
                     self._working -= 1
                     self._changed.notify_all()
 
-    def _try_later(self, task: _Task[Item, Result], error: TryAgain) -> None:
+    def _try_later(self, task: _Task[Item, Result], error: TryAgainError) -> None:
         """What had no luck is the next to be tried again, as long as other things have some."""
         task.failures += 1
         with self._changed:
@@ -291,7 +298,7 @@ class Workshop(Generic[Item, Result]):
         with self._changed:
             self._failure = self._failure or error
             self._waiting.clear()
-            self._gate.close(isinstance(self._failure, OverBudget))
+            self._gate.close(isinstance(self._failure, BudgetError))
 
 
 class _Task(Generic[Item, Result]):

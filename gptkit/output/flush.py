@@ -9,7 +9,7 @@ from threading import Lock, Thread
 from typing import Protocol
 
 from gptkit.core.chat import Event
-from gptkit.core.errors import GptkitError, Stopped
+from gptkit.core.errors import GptkitError, SignalError
 
 PAUSE = 0.05
 """Seconds between two looks at whether something is waiting to be shown."""
@@ -60,7 +60,7 @@ class Punctual:
                     return
                 try:
                     self._sink.catch_up()
-                except (GptkitError, Stopped):  # the terminal is gone: the next event will find that too
+                except (GptkitError, SignalError):  # the terminal is gone: the next event will find that too
                     return
 
 

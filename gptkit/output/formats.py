@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gptkit.core.chat import Defect, OutputFormat, Rendering
-from gptkit.core.errors import Incomplete
+from gptkit.core.chat import AnswerFormatError, OutputFormat, Rendering
+from gptkit.core.errors import IncompleteError
 from gptkit.core.sanitize import one_line
 
 Schema = Mapping[str, object]
@@ -46,8 +46,8 @@ class _Code:
 
         found = code(text)
         if found is None:
-            failure = Incomplete(f"no code in the answer: '{one_line(text, 200)}'")
-            raise Defect("it holds no code block", failure, again=False)
+            failure = IncompleteError(f"no code in the answer: '{one_line(text, 200)}'")
+            raise AnswerFormatError("it holds no code block", failure, again=False)
         return found
 
 
@@ -63,10 +63,12 @@ class _Email:
 
         found = email(text)
         if found is None:
-            failure = Incomplete(f"no e-mail with a subject in the answer: '{one_line(text, 200)}'")
+            failure = IncompleteError(f"no e-mail with a subject in the answer: '{one_line(text, 200)}'")
             # One line is what the model writes instead when it cannot write the mail.
             again = "\n" in text.strip()
-            raise Defect("it must be a line 'Subject: ...', a blank line and the body", failure, again=again)
+            raise AnswerFormatError(
+                "it must be a line 'Subject: ...', a blank line and the body", failure, again=again
+            )
         return found
 
 

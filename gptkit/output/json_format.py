@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Never, cast
 
-from gptkit.core.chat import Defect, Rendering
-from gptkit.core.errors import Incomplete
+from gptkit.core.chat import AnswerFormatError, Rendering
+from gptkit.core.errors import IncompleteError
 from gptkit.core.excerpt import unexpected
 from gptkit.core.sanitize import one_line
 
@@ -55,8 +55,8 @@ class JsonFormat:
     def finish(self, text: str) -> str:
         value = self._value(text)
         if self._schema is not None and (problem := _mismatch(value, self._schema)):
-            failure = Incomplete(f"the answer does not match the schema: {problem}")
-            raise Defect(f"it does not match the JSON schema: {problem}", failure, again=True)
+            failure = IncompleteError(f"the answer does not match the schema: {problem}")
+            raise AnswerFormatError(f"it does not match the JSON schema: {problem}", failure, again=True)
         shown = json.dumps(value, ensure_ascii=False, indent=2)
         return re.sub("[\ud800-\udfff]", "\ufffd", shown)
 
@@ -75,8 +75,10 @@ class JsonFormat:
             return values[0]
         if values:
             reason = f"it holds {len(values)} JSON values where one was asked for"
-        raise Defect(
-            f"it is not valid JSON: {reason}", Incomplete(f"the answer is not JSON: {reason}"), again=True
+        raise AnswerFormatError(
+            f"it is not valid JSON: {reason}",
+            IncompleteError(f"the answer is not JSON: {reason}"),
+            again=True,
         )
 
 

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from gptkit.core.chat import ChatRequest, Endpoint, Finished, Reasoning, Refusal, Reply, Text
-from gptkit.core.errors import CannotWrite, DataFault, GptkitError, InternalFault, ProtocolFault, TryAgain
+from gptkit.core.errors import (
+    CannotWriteError,
+    DataError,
+    GptkitError,
+    InternalError,
+    ProtocolError,
+    TryAgainError,
+)
 from gptkit.core.sanitize import one_line
 from gptkit.provider.exchange import Exchange
 
@@ -39,12 +46,12 @@ def result(line: bytes, endpoint: Endpoint) -> Result:
     try:
         record = json.loads(line)
         if not isinstance(record, dict):
-            raise ProtocolFault("malformed answer: a result is not an object")
+            raise ProtocolError("malformed answer: a result is not an object")
         custom_id = text_of(record.get("custom_id"))
         return Result(custom_id, _reply(record, exchange))
     except Exception as error:
         failure = fault(error, exchange)
-    if isinstance(failure, InternalFault):
+    if isinstance(failure, InternalError):
         raise failure
     return Result(custom_id, None, failure)
 
@@ -68,10 +75,10 @@ def _reply(record: Mapping[str, object], exchange: Exchange) -> Reply:
         return _completion(body, exchange)
     if isinstance(error, dict) and error.get("code") in _UNANSWERED:
         said = one_line(text_of(error.get("message")) or str(error["code"]))
-        raise TryAgain(f"not answered before the batch ended: {said}")
+        raise TryAgainError(f"not answered before the batch ended: {said}")
     if error:
         raise reported(error, exchange)
-    raise ProtocolFault("malformed answer: a result without a response")
+    raise ProtocolError("malformed answer: a result without a response")
 
 
 def _completion(body: object, exchange: Exchange) -> Reply:
@@ -158,7 +165,7 @@ class Batches:
                 file.seek(0)
                 return self._uploaded(name, file)
         except OSError as error:
-            raise CannotWrite(f"temporary file: {(error.strerror or str(error)).lower()}") from error
+            raise CannotWriteError(f"temporary file: {(error.strerror or str(error)).lower()}") from error
 
     def submit(self, file_id: str, metadata: Mapping[str, str]) -> Batch:
         return _batch(
@@ -185,7 +192,7 @@ class Batches:
             found = self._told("Batch API", "list", limit=min(_PAGE, limit), **page)
             rows = found.get("data")
             if not isinstance(rows, list):
-                raise ProtocolFault("malformed answer: no list of batches", tries=2)
+                raise ProtocolError("malformed answer: no list of batches", tries=2)
             batches = [_batch(row) for row in rows]
             yield from batches[:limit]
             limit -= len(batches)
@@ -210,7 +217,7 @@ class Batches:
         found = told(self._exchange("Batch API"), ask)
         file_id = found.get("id") if isinstance(found, dict) else None
         if not isinstance(file_id, str) or not file_id:
-            raise ProtocolFault("malformed answer: a file without an id", tries=2)
+            raise ProtocolError("malformed answer: a file without an id", tries=2)
         return file_id
 
     def _told(self, sought: str, method: str, **words: object) -> Mapping[str, object]:
@@ -246,14 +253,14 @@ def request_line(custom_id: str, request: ChatRequest) -> bytes:
     try:
         return json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
     except UnicodeEncodeError:
-        raise DataFault("request: the text holds half a character (a lone surrogate)") from None
+        raise DataError("request: the text holds half a character (a lone surrogate)") from None
     except (TypeError, ValueError, RecursionError):
-        raise DataFault("request: a parameter's value cannot be written as JSON") from None
+        raise DataError("request: a parameter's value cannot be written as JSON") from None
 
 
 def _batch(value: object) -> Batch:
     if not isinstance(value, dict) or not isinstance(value.get("id"), str) or not value["id"]:
-        raise ProtocolFault("malformed answer: a batch without an id", tries=2)
+        raise ProtocolError("malformed answer: a batch without an id", tries=2)
     counts = value.get("request_counts")
     counts = counts if isinstance(counts, dict) else {}
     metadata = value.get("metadata")

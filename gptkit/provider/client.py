@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 
 from gptkit.core.chat import ChatRequest, Endpoint, Event, Provider, Text
-from gptkit.core.errors import GptkitError, ProtocolFault, Stopped
+from gptkit.core.errors import GptkitError, ProtocolError, SignalError
 from gptkit.core.tokens import estimate
 from gptkit.provider.connection import Idle
 from gptkit.provider.direct import send as send_directly
@@ -61,7 +61,7 @@ def model_names(endpoint: Endpoint) -> list[str]:
         raise
     rows = found.get("data", found.get("models")) if isinstance(found, dict) else found
     if not isinstance(rows, list):
-        raise ProtocolFault("malformed answer: no list of models", tries=2)
+        raise ProtocolError("malformed answer: no list of models", tries=2)
     names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)]
     return sorted({name for name in names if isinstance(name, str)})
 
@@ -101,7 +101,7 @@ def _failure(error: Exception, exchange: Exchange) -> GptkitError:
     from gptkit.provider.errors import causes, fault
 
     for cause in (*causes(error), error.__context__):
-        if isinstance(cause, Stopped):  # what was at work took the signal for a failure of its own
+        if isinstance(cause, SignalError):  # what was at work took the signal for a failure of its own
             raise cause
     return fault(error, exchange)
 

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import Endpoint
-from gptkit.core.errors import BadConfiguration
+from gptkit.core.errors import ConfigurationError
 from gptkit.provider.request import Target
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _context(believed: Trust) -> "ssl.SSLContext":
             if believed.file or believed.folder:
                 made.load_verify_locations(believed.file, believed.folder)
         except OSError:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"certificates: cannot read '{believed.file or believed.folder}'",
                 hint="SSL_CERT_FILE names a file in PEM format, SSL_CERT_DIR a folder that c_rehash made",
             ) from None

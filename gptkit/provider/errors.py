@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 from gptkit.core.errors import (
     GptkitError,
-    Incomplete,
-    InternalFault,
-    NoPermission,
-    ProtocolFault,
-    RateLimited,
-    Refused,
-    TooLong,
-    TryAgain,
-    Unavailable,
+    IncompleteError,
+    InternalError,
+    NoPermissionError,
+    ProtocolError,
+    RateLimitError,
+    RefusedError,
+    TooLongError,
+    TryAgainError,
+    UnavailableError,
 )
 from gptkit.core.redact import Redaction, is_secret
 from gptkit.core.sanitize import one_line
@@ -215,9 +215,9 @@ _CA_HINT = "if your network has its own certificate authority, name its file in 
 def fault(error: Exception, exchange: Exchange) -> GptkitError:
     """The error to raise instead; it holds neither the key nor the exception it came from."""
     found = error if isinstance(error, GptkitError) else _fault(error, exchange)
-    if exchange.partial and not isinstance(found, Incomplete | InternalFault):
+    if exchange.partial and not isinstance(found, IncompleteError | InternalError):
         message = f"answer cut short: {found.message}"
-        found = Incomplete(message, hint=found.hint, tries=found.tries, billed=found.billed)
+        found = IncompleteError(message, hint=found.hint, tries=found.tries, billed=found.billed)
     elif found.billed and exchange.billable and not exchange.partial:
         found.message += "; it may have been billed"
     found.partial = exchange.partial
@@ -225,7 +225,7 @@ def fault(error: Exception, exchange: Exchange) -> GptkitError:
     found.message = redacted(found.message, exchange)
     found.args = (found.message,)
     found.__cause__ = found.__context__ = None
-    return found.with_traceback(error.__traceback__ if isinstance(found, InternalFault) else None)
+    return found.with_traceback(error.__traceback__ if isinstance(found, InternalError) else None)
 
 
 def is_cut(error: Exception) -> bool:
@@ -255,7 +255,7 @@ def reported(body: object, exchange: Exchange) -> GptkitError:
         status = 402
     if status:
         return _of_status(status, said, exchange)
-    return TryAgain("the server stopped with an error" + _shown(said, exchange), tries=4)
+    return TryAgainError("the server stopped with an error" + _shown(said, exchange), tries=4)
 
 
 def _fault(error: Exception, exchange: Exchange) -> GptkitError:
@@ -274,7 +274,7 @@ def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
     if status in (400, 413, 422) and said.too_long:
         numbers = tokens(said)
         of = f": {numbers[0]} of {numbers[1]} tokens" if numbers else _shown(said, exchange)
-        long = TooLong(f"input too long{of}")
+        long = TooLongError(f"input too long{of}")
         long.limit = numbers[1] if numbers else None
         return long
     if status in (400, 402, 403, 429) and said.no_credit:
@@ -309,21 +309,23 @@ class _Row(NamedTuple):
 
 
 STATUS: Mapping[int, _Row] = {
-    400: _Row(Unavailable, 1, "request not accepted"),
-    401: _Row(NoPermission, 1, "the API key was not accepted", "store the right one with 'gptkit keys set'"),
-    402: _Row(Unavailable, 1, "no credit"),
-    403: _Row(NoPermission, 1, "not allowed"),
-    404: _Row(Unavailable, 1, "no model '{model}' at '{url}'", "'gptkit models' lists what is there"),
-    405: _Row(Unavailable, 1, "no {sought} at '{url}'", "the base URL often ends in /v1"),
-    407: _Row(NoPermission, 1, "{proxy} wants a login", "write user and password into its URL"),
-    408: _Row(TryAgain, 2, "the server gave up waiting", billed=True),
-    409: _Row(TryAgain, 2, "conflict at the server", billed=True),
-    413: _Row(TooLong, 1, "input too long"),
-    422: _Row(Unavailable, 1, "request not accepted"),
-    425: _Row(TryAgain, 4, "the server is not ready"),
-    451: _Row(Refused, 1, "the provider refused the request"),
-    429: _Row(RateLimited, 4, "too many requests"),
-    500: _Row(TryAgain, 4, "server trouble"),
+    400: _Row(UnavailableError, 1, "request not accepted"),
+    401: _Row(
+        NoPermissionError, 1, "the API key was not accepted", "store the right one with 'gptkit keys set'"
+    ),
+    402: _Row(UnavailableError, 1, "no credit"),
+    403: _Row(NoPermissionError, 1, "not allowed"),
+    404: _Row(UnavailableError, 1, "no model '{model}' at '{url}'", "'gptkit models' lists what is there"),
+    405: _Row(UnavailableError, 1, "no {sought} at '{url}'", "the base URL often ends in /v1"),
+    407: _Row(NoPermissionError, 1, "{proxy} wants a login", "write user and password into its URL"),
+    408: _Row(TryAgainError, 2, "the server gave up waiting", billed=True),
+    409: _Row(TryAgainError, 2, "conflict at the server", billed=True),
+    413: _Row(TooLongError, 1, "input too long"),
+    422: _Row(UnavailableError, 1, "request not accepted"),
+    425: _Row(TryAgainError, 4, "the server is not ready"),
+    451: _Row(RefusedError, 1, "the provider refused the request"),
+    429: _Row(RateLimitError, 4, "too many requests"),
+    500: _Row(TryAgainError, 4, "server trouble"),
 }
 """By HTTP status; 400 and 500 stand for their hundreds."""
 
@@ -331,7 +333,7 @@ STATUS: Mapping[int, _Row] = {
 def _certificate(error: BaseException, exchange: Exchange) -> GptkitError:
     code = getattr(error, "verify_code", 0)
     reason = _CERTIFICATE.get(code, f"not valid (OpenSSL's error {code})")
-    return ProtocolFault(f"TLS: certificate of '{exchange.place.host}': {reason}", hint=_CA_HINT)
+    return ProtocolError(f"TLS: certificate of '{exchange.place.host}': {reason}", hint=_CA_HINT)
 
 
 _CERTIFICATE = {
@@ -352,7 +354,7 @@ def _tls(error: BaseException, exchange: Exchange) -> GptkitError:
     plain = name in _NOT_TLS
     what = "the server does not speak it" if plain else f"it failed ({name})"
     hint = "a server without TLS has a base URL that starts with http://" if plain else _CA_HINT
-    return ProtocolFault(f"TLS with {exchange.place.place}: {what}", hint=hint)
+    return ProtocolError(f"TLS with {exchange.place.place}: {what}", hint=hint)
 
 
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
@@ -364,15 +366,15 @@ def _name(error: BaseException, exchange: Exchange) -> GptkitError:
     import socket
 
     if isinstance(error, OSError) and error.errno == socket.EAI_AGAIN:
-        return TryAgain(f"no answer from name look-up for '{host}'", tries=4)
-    return TryAgain(f"no such host: '{host}'", hint="check the base URL and the network", tries=2)
+        return TryAgainError(f"no answer from name look-up for '{host}'", tries=4)
+    return TryAgainError(f"no such host: '{host}'", hint="check the base URL and the network", tries=2)
 
 
 _PATIENCE = "a model that thinks for long needs a larger idle_timeout: 'gptkit config set idle_timeout 600'"
 
 
 def _refused(error: BaseException, exchange: Exchange) -> GptkitError:
-    return TryAgain(f"nothing listens on {exchange.proxy or exchange.place.place}", tries=4)
+    return TryAgainError(f"nothing listens on {exchange.proxy or exchange.place.place}", tries=4)
 
 
 def _silent(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -380,13 +382,13 @@ def _silent(error: BaseException, exchange: Exchange) -> GptkitError:
     if exchange.phase == "connect":
         where = f"through {exchange.proxy}" if exchange.proxy else f"to {exchange.place.place}"
         seconds = exchange.endpoint.deadlines.connect
-        return TryAgain(f"no connection {where} in {seconds:g} s", tries=4)
+        return TryAgainError(f"no connection {where} in {seconds:g} s", tries=4)
     if exchange.phase == "send":
-        return TryAgain(f"the request could not be sent in {clock.idle:g} s", tries=4)
+        return TryAgainError(f"the request could not be sent in {clock.idle:g} s", tries=4)
     if clock.overdue:
         return _cut(f"no content for {clock.patience:g} s", exchange)
     if exchange.phase == "wait":
-        return TryAgain(f"no answer in {clock.idle:g} s", tries=2, billed=True, hint=_PATIENCE)
+        return TryAgainError(f"no answer in {clock.idle:g} s", tries=2, billed=True, hint=_PATIENCE)
     return _cut(f"no bytes for {clock.idle:g} s", exchange)
 
 
@@ -394,9 +396,9 @@ def _closed(error: BaseException, exchange: Exchange) -> GptkitError:
     what = "connection reset" if isinstance(error, ConnectionResetError) else "connection closed"
     if exchange.phase in ("connect", "send"):
         where = exchange.proxy or exchange.place.place
-        return TryAgain(f"{what} by {where} before the request was sent", tries=4)
+        return TryAgainError(f"{what} by {where} before the request was sent", tries=4)
     if exchange.phase == "wait":
-        return TryAgain(f"{what} before an answer", tries=2, billed=True)
+        return TryAgainError(f"{what} before an answer", tries=2, billed=True)
     return _cut(what, exchange)
 
 
@@ -407,13 +409,13 @@ def _unreachable(error: BaseException, exchange: Exchange) -> GptkitError:
     if exchange.phase in ("wait", "read"):
         return _cut(text, exchange)
     where = exchange.proxy or exchange.place.place
-    return TryAgain(f"{where}: {text}" + (f" ({reason})" if reason else ""), tries=4)
+    return TryAgainError(f"{where}: {text}" + (f" ({reason})" if reason else ""), tries=4)
 
 
 def _cut(what: str, exchange: Exchange) -> GptkitError:
     if exchange.partial:
-        return Incomplete(f"answer cut short: {what}", tries=4)
-    return TryAgain(f"answer cut short before its first word: {what}", tries=2, billed=True)
+        return IncompleteError(f"answer cut short: {what}", tries=4)
+    return TryAgainError(f"answer cut short before its first word: {what}", tries=2, billed=True)
 
 
 def _not_http(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -423,33 +425,33 @@ def _not_http(error: BaseException, exchange: Exchange) -> GptkitError:
     if exchange.ended and exchange.sized:
         if exchange.partial:
             return _cut("fewer bytes than announced", exchange)
-        return ProtocolFault("the answer has fewer bytes than announced", tries=2, billed=True)
+        return ProtocolError("the answer has fewer bytes than announced", tries=2, billed=True)
     if exchange.ended:
         return _cut("connection closed", exchange)
     if exchange.phase == "read":
-        return ProtocolFault("the answer's HTTP framing is broken", tries=2, billed=True)
+        return ProtocolError("the answer's HTTP framing is broken", tries=2, billed=True)
     where = exchange.proxy if exchange.proxy and exchange.phase == "connect" else exchange.place.place
-    return ProtocolFault(f"{where} does not speak HTTP", tries=2)
+    return ProtocolError(f"{where} does not speak HTTP", tries=2)
 
 
 def _proxy(error: BaseException, exchange: Exchange) -> GptkitError:
     text = str(error)
     if text.startswith("407") or "auth" in text.lower():
-        row = STATUS[407]
-        return NoPermission(row.what.format(proxy=f"the proxy {exchange.proxy}") + " (407)", hint=row.hint)
+        _kind, _tries, what, hint, _billed = STATUS[407]
+        return NoPermissionError(what.format(proxy=f"the proxy {exchange.proxy}") + " (407)", hint=hint)
     said = one_line(text) if text[:3].isdigit() else "it could not make the connection"  # its status line
-    return TryAgain(f"proxy {exchange.proxy}: {said}", tries=4)
+    return TryAgainError(f"proxy {exchange.proxy}: {said}", tries=4)
 
 
 def _no_socks(error: BaseException, exchange: Exchange) -> GptkitError:
-    return ProtocolFault(f"proxy {exchange.proxy} does not speak SOCKS5", tries=2)
+    return ProtocolError(f"proxy {exchange.proxy} does not speak SOCKS5", tries=2)
 
 
 def _malformed(error: BaseException, exchange: Exchange) -> GptkitError:
     if exchange.phase != "read":
         return _internal(error, exchange)
     what = "not valid UTF-8" if isinstance(error, UnicodeDecodeError) else "not valid JSON"
-    return ProtocolFault(f"malformed answer: {what}", tries=2, billed=True)
+    return ProtocolError(f"malformed answer: {what}", tries=2, billed=True)
 
 
 def _in_stream(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -457,7 +459,7 @@ def _in_stream(error: BaseException, exchange: Exchange) -> GptkitError:
 
 
 def _internal(error: BaseException, exchange: Exchange) -> GptkitError:
-    return InternalFault(f"provider: {type(error).__name__}: {one_line(str(error))}")
+    return InternalError(f"provider: {type(error).__name__}: {one_line(str(error))}")
 
 
 ROWS: Mapping[str, Callable[[BaseException, Exchange], GptkitError]] = {

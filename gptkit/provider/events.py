@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from gptkit.core.chat import Event, Finished, Reasoning, Refusal, Text, Usage
-from gptkit.core.errors import ProtocolFault, TryAgain
+from gptkit.core.errors import ProtocolError, TryAgainError
 from gptkit.provider.exchange import Exchange
 
 _OPEN = "<think>"
@@ -140,13 +140,13 @@ class _Reading:
 
     def end(self) -> Iterator[Event]:
         if not self._answered:
-            raise ProtocolFault("the answer holds no choices", tries=2)
+            raise ProtocolError("the answer holds no choices", tries=2)
         yield from self._thoughts.feed(self._content.rest())
         yield from self._thoughts.end()
         if self.reason is None and self._exchange.done and self._exchange.endpoint.lenient_finish:
             self.reason = "stop"
         if self.reason == "error":
-            raise TryAgain("the server stopped with an error", tries=4)
+            raise TryAgainError("the server stopped with an error", tries=4)
         response = self._response and {name: _valid(value) for name, value in self._response.items()}
         yield Finished(self.reason, self._usage, self._model, self._exchange.request_id, response)
 
@@ -264,5 +264,5 @@ def _check_names(delta: dict[str, object]) -> None:
             raise _malformed(f"it has '{name}' for '{_CONTENT}'")
 
 
-def _malformed(what: str) -> ProtocolFault:
-    return ProtocolFault(f"malformed answer: {what}", tries=2, billed=True)
+def _malformed(what: str) -> ProtocolError:
+    return ProtocolError(f"malformed answer: {what}", tries=2, billed=True)

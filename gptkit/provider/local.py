@@ -9,7 +9,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from gptkit.core.chat import ChatRequest, Deadlines, Endpoint
-from gptkit.core.errors import BadConfiguration, CannotRead, DataFault, NoInput
+from gptkit.core.errors import CannotReadError, ConfigurationError, DataError, NoInputError
 from gptkit.provider.exchange import Exchange
 
 PREFIX = "local:"
@@ -26,7 +26,7 @@ _LOADING = Lock()
 def local(request: ChatRequest) -> tuple[Exchange, ChatRequest]:
     """The exchange with the model named in the request, once that is loaded, and what to ask it.
 
-    Raises NoInput for a missing file and BadConfiguration without the extra, before anything loads.
+    Raises NoInputError for a missing file and ConfigurationError without the extra, before anything loads.
     """
     path = _checked(request.model.removeprefix(PREFIX))
     _require()
@@ -51,11 +51,11 @@ def _checked(name: str) -> Path:
         with path.open("rb") as file:
             magic = file.read(4)
     except FileNotFoundError:
-        raise NoInput(f"no such model file: '{name}'") from None
+        raise NoInputError(f"no such model file: '{name}'") from None
     except OSError as error:
-        raise CannotRead(f"model file '{name}': {(error.strerror or 'not readable').lower()}") from None
+        raise CannotReadError(f"model file '{name}': {(error.strerror or 'not readable').lower()}") from None
     if magic != b"GGUF":
-        raise DataFault(f"model file '{name}': not in GGUF format")
+        raise DataError(f"model file '{name}': not in GGUF format")
     return path.absolute()
 
 
@@ -63,7 +63,7 @@ def _require() -> None:
     try:
         import xllamacpp  # noqa: F401
     except ImportError:
-        raise BadConfiguration(
+        raise ConfigurationError(
             "models in the process need the extra 'local'", hint="pip install 'gptkit[local]'"
         ) from None
 
@@ -103,6 +103,6 @@ def _served(path: str, context: int) -> _Served:
     try:
         server = xllamacpp.Server(parameters)
     except RuntimeError:
-        raise DataFault(f"model file '{Path(path).name}': llama.cpp cannot load it") from None
+        raise DataError(f"model file '{Path(path).name}': llama.cpp cannot load it") from None
     atexit.register(_served.cache_clear)
     return _Served(server, server.listening_address, key)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gptkit.core.chat import ChatRequest, Endpoint, Finished, Message
-from gptkit.core.errors import GptkitError, NoPermission, Unavailable
+from gptkit.core.errors import GptkitError, NoPermissionError, UnavailableError
 from gptkit.provider.client import model_names, provider
 from gptkit.provider.connection import Address, addresses, connected, secured, trust
 from gptkit.provider.errors import fault
@@ -28,7 +28,7 @@ class Step(NamedTuple):
     code: int = 0
 
 
-def steps(endpoint: Endpoint, model: str, keyless: NoPermission | None = None) -> Iterator[Step]:
+def steps(endpoint: Endpoint, model: str, keyless: NoPermissionError | None = None) -> Iterator[Step]:
     """Each step as soon as it is done; the first that fails is the last.
 
     `keyless` says why the endpoint has no key: nothing is then asked of the server.
@@ -49,7 +49,7 @@ def steps(endpoint: Endpoint, model: str, keyless: NoPermission | None = None) -
 class _Walk:
     """What the steps so far have found."""
 
-    def __init__(self, endpoint: Endpoint, model: str, keyless: NoPermission | None) -> None:
+    def __init__(self, endpoint: Endpoint, model: str, keyless: NoPermissionError | None) -> None:
         self._endpoint = endpoint
         self._keyless = keyless
         self._model = model
@@ -123,9 +123,9 @@ class _Walk:
         shown = "accepted" if key(self._endpoint) else "none, and none was asked for"
         try:
             self._names = model_names(self._endpoint)
-        except NoPermission:
+        except NoPermissionError:
             raise
-        except Unavailable:
+        except UnavailableError:
             return f"{shown}; the server has no list of models"
         return shown
 

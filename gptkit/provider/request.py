@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from gptkit import __version__
 from gptkit.core.chat import Endpoint
-from gptkit.core.errors import BadConfiguration, DataFault, NoPermission
+from gptkit.core.errors import ConfigurationError, DataError, NoPermissionError
 
 _JSON = "application/json"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -61,17 +61,17 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def target(base_url: str) -> Target:
-    """Raises BadConfiguration for what is not an http or https address."""
+    """Raises ConfigurationError for what is not an http or https address."""
     if any(character <= " " or character == "\x7f" for character in base_url):
-        raise BadConfiguration("base URL: holds a space or a control character")
+        raise ConfigurationError("base URL: holds a space or a control character")
     try:
         parts = urlsplit(base_url)
         port, host = parts.port, parts.hostname or ""
         host = host if host.isascii() else host.encode("idna").decode()
     except ValueError:
-        raise BadConfiguration("base URL: not an address") from None
+        raise ConfigurationError("base URL: not an address") from None
     if parts.scheme not in _PORTS or not host:
-        raise BadConfiguration(
+        raise ConfigurationError(
             "base URL: not an http or https address", hint="write it like https://api.example.com/v1"
         )
     login = ""
@@ -85,7 +85,7 @@ def target(base_url: str) -> Target:
 def message(
     endpoint: Endpoint, place: Target, method: str, path: str, body: Mapping[str, object] | None
 ) -> Outgoing:
-    """The request for `path` below the base URL; raises NoPermission for a key that cannot be sent."""
+    """The request for `path` below the base URL; raises NoPermissionError for a key that cannot be sent."""
     content = b"" if body is None else _json(body)
     about = {} if body is None else {"Content-Type": _JSON, "Content-Length": str(len(content))}
     location = f"{place.path}{path}" + (f"?{place.query}" if place.query else "")
@@ -109,15 +109,15 @@ def headers(endpoint: Endpoint, place: Target, about: Mapping[str, str]) -> tupl
     _customise(made, endpoint.headers)
     for name, value in made.items():
         if not _VALUE.fullmatch(value):
-            raise BadConfiguration(f"header '{name}': its value holds a character that HTTP does not allow")
+            raise ConfigurationError(f"header '{name}': its value holds a character that HTTP does not allow")
     return tuple(made.items())
 
 
 def key(endpoint: Endpoint) -> str:
-    """The API key as it is sent, or nothing; raises NoPermission for one that no server can have given."""
+    """The API key as it is sent, or nothing. Raises NoPermissionError for a key that no server can give."""
     stripped = (endpoint.key or "").strip()
     if not all("!" <= character <= "~" for character in stripped):
-        raise NoPermission(
+        raise NoPermissionError(
             "the API key holds a space, a line break or a character that no key has",
             hint="store it again with 'gptkit keys set'",
         )
@@ -139,9 +139,9 @@ def _customise(headers: dict[str, str], custom: Mapping[str, str]) -> None:
     known = {name.lower(): name for name in headers}
     for name, value in custom.items():
         if not _TOKEN.fullmatch(name):
-            raise BadConfiguration(f"header '{name}': not a header name")
+            raise ConfigurationError(f"header '{name}': not a header name")
         if name.lower() in _FRAMING:
-            raise BadConfiguration(f"header '{name}': gptkit sets it itself")
+            raise ConfigurationError(f"header '{name}': gptkit sets it itself")
         headers[known.setdefault(name.lower(), name)] = value.strip()
 
 
@@ -151,10 +151,10 @@ def _json(body: Mapping[str, object]) -> bytes:
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return text.encode()
     except UnicodeEncodeError:
-        raise DataFault("request: the text holds half a character (a lone surrogate)") from None
+        raise DataError("request: the text holds half a character (a lone surrogate)") from None
     except (TypeError, ValueError, RecursionError):
         unfit = next((name for name, value in body.items() if not _fits(value)), "request")
-        raise DataFault(f"parameter '{unfit}': its value cannot be written as JSON") from None
+        raise DataError(f"parameter '{unfit}': its value cannot be written as JSON") from None
 
 
 def _fits(value: object) -> bool:

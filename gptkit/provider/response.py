@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from urllib.parse import urljoin, urlsplit
 
-from gptkit.core.errors import ProtocolFault
+from gptkit.core.errors import ProtocolError
 from gptkit.core.sanitize import one_line
 from gptkit.provider import stream
 from gptkit.provider.exchange import Answer, Exchange, StatusError
 
 
 def content(answer: Answer, exchange: Exchange) -> tuple[stream.Kind, Iterator[bytes]]:
-    """The body of a good answer, decoded and within its caps; raises StatusError or ProtocolFault."""
+    """The body of a good answer, decoded and within its caps; raises StatusError or ProtocolError."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
     exchange.answered(headers)
     if answer.status >= 400:
@@ -21,12 +21,12 @@ def content(answer: Answer, exchange: Exchange) -> tuple[stream.Kind, Iterator[b
     if answer.status // 100 == 3:
         raise _redirect(answer.status, headers.get("location", ""), exchange)
     if answer.status < 200 or answer.status in (204, 205, 206):
-        raise ProtocolFault(f"not an API answer (status {answer.status})", tries=2)
+        raise ProtocolError(f"not an API answer (status {answer.status})", tries=2)
     limit = stream.FILE_LIMIT if exchange.file else stream.RESPONSE_LIMIT
     plain = stream.limited(stream.decoded(answer.body, headers.get("content-encoding", ""), exchange), limit)
     kind, found = stream.recognised(plain, headers.get("content-type", ""))
     if kind == "empty" and not exchange.file:
-        raise ProtocolFault("empty answer", tries=2)
+        raise ProtocolError("empty answer", tries=2)
     return kind, found
 
 
@@ -58,7 +58,7 @@ def _error_body(answer: Answer, headers: Mapping[str, str], exchange: Exchange) 
     exchange.clock.hurry(exchange.clock.idle)
     try:
         plain = stream.decoded(answer.body, headers.get("content-encoding", ""), exchange)
-    except ProtocolFault:
+    except ProtocolError:
         return ""
     text = _text(stream.start(plain, stream.ERROR_LIMIT), headers.get("content-type", "")).strip()
     try:
@@ -77,7 +77,7 @@ def _text(raw: bytes, kind: str) -> str:
         return raw.decode("utf-8", "replace")
 
 
-def _redirect(status: int, location: str, exchange: Exchange) -> ProtocolFault:
+def _redirect(status: int, location: str, exchange: Exchange) -> ProtocolError:
     """A redirect would carry the prompt elsewhere; it is shown instead."""
     here = exchange.place
     try:
@@ -85,7 +85,7 @@ def _redirect(status: int, location: str, exchange: Exchange) -> ProtocolFault:
         name = f"'{one_line(there.scheme + '://' + (there.hostname or ''), 100)}'" if location else "nowhere"
     except ValueError:
         name = "an address that cannot be read"
-    return ProtocolFault(
+    return ProtocolError(
         f"'{here.scheme}://{here.host}' redirects to {name} ({status})",
         hint="nothing was sent there; set the base URL to the final address if you trust it",
     )

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gptkit.core.chat import ChatRequest
-from gptkit.core.errors import BadConfiguration, GptkitError, InternalFault, ProtocolFault
+from gptkit.core.errors import ConfigurationError, GptkitError, InternalError, ProtocolError
 from gptkit.provider import request as address
 from gptkit.provider import response
 from gptkit.provider.connection import context
@@ -79,7 +79,7 @@ def _proxy(exchange: Exchange) -> httpx2.Proxy:
     try:
         return httpx2.Proxy(exchange.endpoint.proxy or "")
     except (ValueError, httpx2.InvalidURL):
-        raise BadConfiguration(
+        raise ConfigurationError(
             "proxy: not a proxy's address", hint="write it like http://host:port or socks5://host:port"
         ) from None
 
@@ -227,7 +227,7 @@ class Transfer:
         import httpx2
 
         if self._asked:
-            raise InternalFault("provider: the SDK asked twice")
+            raise InternalError("provider: the SDK asked twice")
         self._asked = True
         exchange = self._exchange
         whole = request.read() if isinstance(request.stream, httpx2.ByteStream) else b""
@@ -289,12 +289,12 @@ def _cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
             yield b"".join(rest)
             rest, held = [other], len(other)
         if held > LINE_LIMIT:
-            raise ProtocolFault(f"a line of the file is larger than {LINE_LIMIT >> 20} MiB")
+            raise ProtocolError(f"a line of the file is larger than {LINE_LIMIT >> 20} MiB")
     yield b"".join(rest)
 
 
 def object_of(value: object) -> Mapping[str, object]:
-    """Raises ProtocolFault for what is not a JSON object."""
+    """Raises ProtocolError for what is not a JSON object."""
     if not isinstance(value, dict):
-        raise ProtocolFault("malformed answer: not an object", tries=2)
+        raise ProtocolError("malformed answer: not an object", tries=2)
     return value

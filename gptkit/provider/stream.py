@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Literal
 
-from gptkit.core.errors import ProtocolFault
+from gptkit.core.errors import ProtocolError
 from gptkit.core.sanitize import one_line
 from gptkit.provider.exchange import Exchange
 
@@ -75,7 +75,7 @@ class _Event:
         elif name == b"data":  # the whole line: a field without a colon has an empty value
             self.add(b"")
         elif name not in _FIELDS and b"{" in line:  # data whose name is damaged; a comment's name is empty
-            raise ProtocolFault("malformed answer: an event without its name", tries=2, billed=True)
+            raise ProtocolError("malformed answer: an event without its name", tries=2, billed=True)
 
     def taken(self) -> bytes:
         data = self.data[0] if len(self.data) == 1 else b"\n".join(self.data)
@@ -136,8 +136,8 @@ def without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from pieces
 
 
-def too_large() -> ProtocolFault:
-    return ProtocolFault(f"one event of the answer is larger than {EVENT_LIMIT >> 20} MiB")
+def too_large() -> ProtocolError:
+    return ProtocolError(f"one event of the answer is larger than {EVENT_LIMIT >> 20} MiB")
 
 
 RESPONSE_LIMIT = 64 * 1024 * 1024
@@ -152,13 +152,13 @@ Kind = Literal["json", "events", "empty"]
 
 
 def decoded(body: Iterator[bytes], encoding: str, exchange: Exchange) -> Iterator[bytes]:
-    """Raises ProtocolFault for an encoding that was not asked for, a damaged or a cut one."""
+    """Raises ProtocolError for an encoding that was not asked for, a damaged or a cut one."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return body
     if name in ("gzip", "x-gzip", "deflate"):
         return _inflated(body, name, exchange)
-    raise ProtocolFault(f"unsupported encoding '{one_line(encoding, 40)}': gzip and deflate were offered")
+    raise ProtocolError(f"unsupported encoding '{one_line(encoding, 40)}': gzip and deflate were offered")
 
 
 def limited(body: Iterator[bytes], limit: int = RESPONSE_LIMIT) -> Iterator[bytes]:
@@ -167,12 +167,12 @@ def limited(body: Iterator[bytes], limit: int = RESPONSE_LIMIT) -> Iterator[byte
     for piece in body:
         total += len(piece)
         if total > limit:
-            raise ProtocolFault(f"the answer is larger than {limit >> 20} MiB")
+            raise ProtocolError(f"the answer is larger than {limit >> 20} MiB")
         yield piece
 
 
 def recognised(body: Iterator[bytes], kind: str) -> tuple[Kind, Iterator[bytes]]:
-    """JSON, an event stream, or nothing; raises ProtocolFault for anything else, such as a web page."""
+    """JSON, an event stream, or nothing; raises ProtocolError for anything else, such as a web page."""
     pieces = without_mark(body)
     head = b""
     for piece in pieces:
@@ -213,10 +213,10 @@ def title(page: bytes) -> str:
     return one_line(html.unescape(found[1].decode("utf-8", "replace")), 100) if found else ""
 
 
-def _stranger(kind: str, body: Iterator[bytes]) -> ProtocolFault:
+def _stranger(kind: str, body: Iterator[bytes]) -> ProtocolError:
     shown = one_line(kind.partition(";")[0], 60) or "no content type"
     name = title(start(body, ERROR_LIMIT))
-    return ProtocolFault(f"not an API answer ({shown})" + (f": '{name}'" if name else ""), tries=2)
+    return ProtocolError(f"not an API answer ({shown})" + (f": '{name}'" if name else ""), tries=2)
 
 
 def _inflated(body: Iterator[bytes], name: str, exchange: Exchange) -> Iterator[bytes]:
@@ -235,14 +235,14 @@ def _inflated(body: Iterator[bytes], name: str, exchange: Exchange) -> Iterator[
                     packed = unpacker.unconsumed_tail
             except zlib.error:
                 message = f"the answer's {name} encoding is damaged"
-                raise ProtocolFault(message, tries=2, billed=True) from None
+                raise ProtocolError(message, tries=2, billed=True) from None
             packed = b""
             if unpacker.eof:
                 packed, unpacker = unpacker.unused_data, None
                 exchange.sealed = not packed
                 yield b""
     if unpacker is not None:
-        raise ProtocolFault(f"the answer's {name} encoding ends too early", tries=2, billed=True)
+        raise ProtocolError(f"the answer's {name} encoding ends too early", tries=2, billed=True)
 
 
 def _paired(body: Iterator[bytes]) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import CannotWrite, NoInput, UsageFault
+from gptkit.core.errors import CannotWriteError, NoInputError, UsageError
 from gptkit.core.signals import interruptible
 from gptkit.repl.commands import Command, Desk
 from gptkit.repl.completion import expanded
@@ -72,7 +72,7 @@ def switch_reasoning(desk: Desk, _argument: str) -> None:
 def undo(desk: Desk, _argument: str) -> None:
     turn = desk.talk.undo()
     if turn is None:
-        raise NoInput("there is nothing to undo")
+        raise NoInputError("there is nothing to undo")
     desk.show(f"taken back: {fitted(_typed(turn), max(desk.terminal.width - 13, 8))}")
 
 
@@ -84,13 +84,13 @@ def retry(desk: Desk, _argument: str) -> int:
 def edit(desk: Desk, text: str) -> int | None:
     last = desk.talk.last
     if last is None:
-        raise NoInput("there is no message yet")
+        raise NoInputError("there is no message yet")
     if text:
         with interruptible():
             return desk.talk.edit(text)
     if not desk.prefills:
         desk.show(_typed(last))
-        raise UsageFault("this terminal cannot show a text to be changed", hint="type it after '/edit'")
+        raise UsageError("this terminal cannot show a text to be changed", hint="type it after '/edit'")
     desk.to_change = _typed(last)
     return None
 
@@ -102,14 +102,14 @@ def fork(desk: Desk, name: str) -> None:
 
 def show_history(desk: Desk, count: str) -> None:
     if count and not count.isdecimal():
-        raise UsageFault(f"'/history': '{count}' is not a number of turns")
+        raise UsageError(f"'/history': '{count}' is not a number of turns")
     width = max(desk.terminal.width - 7, 8)
     summary = desk.talk.summary()
     if summary is not None:
         desk.show(f"summary of the oldest turns, by {summary.model}: {summary.text}")
     turns = desk.talk.turns(int(count[:6]) if count else SHOWN)
     if not turns:
-        raise NoInput("there is no message yet")
+        raise NoInputError("there is no message yet")
     for turn in turns:
         if _typed(turn):  # nobody has: a greeting
             desk.show(f"you: {fitted(_typed(turn), width)}")
@@ -127,7 +127,7 @@ def copy_answer(desk: Desk, _argument: str) -> None:
 
     last = desk.talk.last
     if last is None or not last.answer:
-        raise NoInput("there is no answer yet")
+        raise NoInputError("there is no answer yet")
     desk.show(copy(last.answer, desk.terminal, careful(desk)))
 
 
@@ -139,10 +139,10 @@ def save(desk: Desk, argument: str) -> None:
     forced = first == OVERWRITE and bool(rest.strip())
     path = expanded(rest.strip() if forced else argument, desk.terminal.environ)
     if os.path.lexists(path) and not forced:
-        raise UsageFault(f"'{path}' exists", hint=f"'/save {OVERWRITE} {path}' replaces it")
+        raise UsageError(f"'{path}' exists", hint=f"'/save {OVERWRITE} {path}' replaces it")
     turns = desk.talk.turns(1 << 30)
     if not turns:
-        raise NoInput("there is no message yet")
+        raise NoInputError("there is no message yet")
     write_atomic(path, "\n".join(map(_markdown, turns)).encode("utf-8", "replace"))
     desk.show(f"saved {len(turns)} {'turn' if len(turns) == 1 else 'turns'} in '{path}'")
 
@@ -160,7 +160,7 @@ def write_in_editor(desk: Desk, text: str) -> int | None:
     finally:
         draft.unlink(missing_ok=True)
     if not written.strip():
-        raise NoInput("the message is empty; nothing was sent")
+        raise NoInputError("the message is empty; nothing was sent")
     desk.show(written)
     with interruptible():
         return desk.talk.say(written)
@@ -226,7 +226,7 @@ PROGRAMS = (
 
 
 def copy(text: str, terminal: Terminal, environ: Mapping[str, str]) -> str:
-    """Put a text on the clipboard and say how; raises CannotWrite.
+    """Put a text on the clipboard and say how; raises CannotWriteError.
 
     The sequence is OSC 52. It reaches the terminal a person sits at, also over ssh, where a program
     would reach the clipboard of the other machine; no terminal answers whether it has obeyed.
@@ -235,10 +235,10 @@ def copy(text: str, terminal: Terminal, environ: Mapping[str, str]) -> str:
     if program is not None and _given_to(program, text, environ):
         return f"copied with {program[0]}"
     if environ.get("TERM", "dumb") in {"dumb", "unknown"} or not terminal.stdout_is_terminal:
-        raise CannotWrite("no clipboard: neither a program for one nor a terminal that could have it")
+        raise CannotWriteError("no clipboard: neither a program for one nor a terminal that could have it")
     data = text.encode("utf-8", "replace")
     if len(data) > SEQUENCE_CAP:
-        raise CannotWrite(
+        raise CannotWriteError(
             f"no clipboard: a terminal takes {SEQUENCE_CAP} bytes at most", hint="'/save PATH' writes a file"
         )
     from base64 import b64encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.sanitize import visible
 from gptkit.core.yaml_tree import nearest
 
@@ -75,7 +75,7 @@ class Called(NamedTuple):
 
 
 def meaning(line: str, commands: Mapping[str, Command]) -> Said | Called | None:
-    """What a typed line asks for; None where it holds nothing. Raises UsageFault for what is no command."""
+    """What a typed line asks for; None where it holds nothing. Raises UsageError for what is no command."""
     if is_block(line):
         text = line.strip().removeprefix(FENCE).removesuffix(FENCE).strip("\n")
         return Said(text) if text.strip() else None
@@ -108,9 +108,9 @@ def _called(name: str, argument: str, commands: Mapping[str, Command]) -> Called
         hint = nearest(SLASH + name, [SLASH + each for each in commands])
         if not hint.startswith("did"):
             hint = "'/help' shows all; a text that begins with '/' is typed with '//'"
-        raise UsageFault(f"no command '{SLASH}{name}'", hint=hint)
+        raise UsageError(f"no command '{SLASH}{name}'", hint=hint)
     if argument and not command.argument:
-        raise UsageFault(f"'{command.usage}' takes nothing more")
+        raise UsageError(f"'{command.usage}' takes nothing more")
     if not argument and command.argument and not command.argument.startswith("["):
-        raise UsageFault(f"'{command.usage}': {command.argument} is missing")
+        raise UsageError(f"'{command.usage}': {command.argument} is missing")
     return Called(command, argument)

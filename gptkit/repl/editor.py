@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from gptkit.core.errors import CannotWrite, Stopped
+from gptkit.core.errors import CannotWriteError, SignalError
 from gptkit.core.files import make_private_folder, write_private
 from gptkit.core.sanitize import one_line
 from gptkit.core.signals import interruptible, wake_up_lent
@@ -123,7 +123,7 @@ class PlainEditor:
             try:
                 with interruptible():
                     line = self._terminal.read_line()
-            except Stopped as stop:
+            except SignalError as stop:
                 if stop.number != signal.SIGINT:
                     raise
                 self._shown.write(f"\n{LEAVING}\n" if self._interrupted else "\n")
@@ -158,7 +158,7 @@ class Editor(Protocol):
 
 
 def line_editor(terminal: Terminal, past: Sequence[str], offers: Offers) -> Editor:
-    """What fits the terminal; raises NoInput or CannotWrite where there is none."""
+    """What fits the terminal; raises NoInputError or CannotWriteError where there is none."""
     unable = terminal.environ.get("TERM", "").lower() in {"", "dumb", "unknown"}
     if unable and sys.platform != "win32":
         return PlainEditor(terminal)
@@ -389,7 +389,7 @@ class HistoryFile:
         return found[-LINES:]
 
     def add(self, line: str) -> None:
-        """Append a line; known keys in it are left out. Raises CannotWrite."""
+        """Append a line; known keys in it are left out. Raises CannotWriteError."""
         data = json.dumps(self._secrets.redacted(line), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         if len(data) > LARGEST:
             return
@@ -404,7 +404,7 @@ class HistoryFile:
                     self._drop_older_half(descriptor, size)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise CannotWrite(f"cannot write '{self._path}': {reason}") from error
+            raise CannotWriteError(f"cannot write '{self._path}': {reason}") from error
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[int]:

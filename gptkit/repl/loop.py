@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import GptkitError, Stopped
+from gptkit.core.errors import GptkitError, SignalError
 from gptkit.core.signals import interruptible, uninterrupted
 from gptkit.repl.actions import COMMANDS
 from gptkit.repl.commands import Called, Command, Desk, Said, meaning
@@ -68,7 +68,7 @@ def _do(desk: Desk, line: str, changed: str | None) -> None:
     except GptkitError as error:
         terminal.report(error)
         return
-    except Stopped as stop:
+    except SignalError as stop:
         if stop.number != signal.SIGINT:
             raise
         code = INTERRUPTED

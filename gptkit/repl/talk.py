@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import GptkitError, NoInput, Stopped
+from gptkit.core.errors import GptkitError, NoInputError, SignalError
 from gptkit.session.conversation import NEWEST, NOTED, Conversation
 from gptkit.session.input import Given, content
 from gptkit.templates import render
@@ -151,7 +151,7 @@ class Talk:
         """Ask for another answer to the last message; the one there was is kept on its own branch."""
         last = self.last
         if last is None:
-            raise NoInput("there is no message yet")
+            raise NoInputError("there is no message yet")
         return self._exchanged(*words(last), last.parent)
 
     def edit(self, text: str) -> int:
@@ -215,7 +215,7 @@ class Talk:
         except GptkitError as error:
             terminal.report(error)
             return error.code
-        except Stopped as stop:
+        except SignalError as stop:
             if stop.number != signal.SIGINT:
                 raise
             return 128 + stop.number

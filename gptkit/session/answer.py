@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import ChatRequest, OutputFormat, Reasoning, Reply, Sink, Text
-from gptkit.core.errors import CannotWrite, GptkitError, ProtocolFault, UsageFault
+from gptkit.core.errors import CannotWriteError, GptkitError, ProtocolError, UsageError
 from gptkit.core.files import is_planted, replace_name, same_file, write_atomic
 from gptkit.core.redact import Redaction
 from gptkit.core.terminal import Terminal, styled
@@ -24,22 +24,22 @@ def check(terminal: Terminal, output: Path, inputs: Sequence[Path]) -> None:
     """All that can be known before the answer; the file must be none of the inputs, however spelled."""
     try:
         if is_planted(output):
-            raise CannotWrite(f"'{output}': it is another user's symbolic link")
+            raise CannotWriteError(f"'{output}': it is another user's symbolic link")
         if output.is_dir():
-            raise UsageFault(f"'{output}': the output is a folder")
+            raise UsageError(f"'{output}': the output is a folder")
         partial = partial_of(output)
         for path in (output, partial) if os.path.exists(partial) else (output,):  # noqa: PTH110
             if terminal.stdin_is(path) or any(same_file(path, each) for each in inputs):
-                raise UsageFault(f"'{path}': the output would overwrite the input")
+                raise UsageError(f"'{path}': the output would overwrite the input")
         folder = output.resolve().parent
         if not folder.is_dir():
-            raise CannotWrite(f"'{output}': there is no folder '{folder}'")
+            raise CannotWriteError(f"'{output}': there is no folder '{folder}'")
         replaced = folder if output.is_file() or not output.exists() else output
         if not (os.access(replaced, os.W_OK) and (not output.exists() or os.access(output, os.W_OK))):
-            raise CannotWrite(f"'{output}': permission denied")
+            raise CannotWriteError(f"'{output}': permission denied")
     except (OSError, RuntimeError) as error:  # a RuntimeError is a link that leads to itself
         reason = getattr(error, "strerror", None) or "a symbolic link leads to itself"
-        raise CannotWrite(f"'{output}': {reason.lower()}") from None
+        raise CannotWriteError(f"'{output}': {reason.lower()}") from None
 
 
 def check_report(terminal: Terminal, report: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
@@ -47,14 +47,14 @@ def check_report(terminal: Terminal, report: Path, inputs: Iterable[Path], outpu
     check(terminal, report, ())
     for what, paths in (("input", inputs), ("output", outputs)):
         if any(same_file(report, each) for each in paths):
-            raise UsageFault(f"'{report}': the report would overwrite the {what}")
+            raise UsageError(f"'{report}': the report would overwrite the {what}")
 
 
 def write(terminal: Terminal, output: Path, text: str) -> None:
     """An answer that was paid for is not lost to a full disk: it goes to standard output instead."""
     try:
         write_atomic(output, text.encode("utf-8", "replace"))
-    except CannotWrite as error:
+    except CannotWriteError as error:
         terminal.show(text.removesuffix("\n"))
         error.hint = "the answer went to standard output instead"
         raise
@@ -70,7 +70,7 @@ def keep_partial(output: Path, text: str, failure: GptkitError) -> None:
     partial = partial_of(output)
     try:
         replace_name(partial, text.encode("utf-8", "replace"), like=output)
-    except CannotWrite as error:
+    except CannotWriteError as error:
         failure.hint = error.message
         return
     failure.hint = f"'{output}' was not written; what came is in '{partial}'"
@@ -106,7 +106,7 @@ def showing(shared: SharedOptions) -> Showing:
     for group in (("raw", "json", "response"), ("quiet", "verbose")):
         chosen = [name for name in group if shared.first_given([name])]
         if len(chosen) > 1:
-            raise UsageFault(f"--{chosen[0]} and --{chosen[1]} do not go together")
+            raise UsageError(f"--{chosen[0]} and --{chosen[1]} do not go together")
     output = shared.output
     return Showing(
         output=output if output is not None and str(output) not in STANDARD_OUTPUT else None,
@@ -218,7 +218,7 @@ def _content(
     if outcome.failure is not None:
         return iter((outcome.reply.text,)) if how.output is not None else None
     if how.response:
-        raise ProtocolFault("the server sent no response object but a stream", hint="use --json instead")
+        raise ProtocolError("the server sent no response object but a stream", hint="use --json instead")
     return None if shown else iter((outcome.answer,))
 
 

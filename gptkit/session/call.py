@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gptkit.core.errors import CannotWrite, NoInput, UsageFault
+from gptkit.core.errors import CannotWriteError, NoInputError, UsageError
 from gptkit.session import answer
 from gptkit.session.input import Given, gather
 
@@ -39,7 +39,7 @@ class Call:
         """The input, read once. A text of more than `over` bytes is only opened (`Given.long`). `inputs` are
         files that are read beside it: none of them may be the output.
 
-        Raises CannotWrite and UsageFault first for an output that cannot be written: an answer that goes
+        Raises CannotWriteError and UsageError first for an output that cannot be written: an answer that goes
         nowhere is not paid for.
         """
         if self._given is None:
@@ -55,14 +55,14 @@ class Call:
         if name is None and not latest:
             return self._own_session()
         if name is not None and latest:
-            raise UsageFault("--session and --continue do not go together")
+            raise UsageError("--session and --continue do not go together")
         if self.shared.no_log:
-            raise UsageFault(f"--no-log and {'--continue' if latest else '--session'} do not go together")
+            raise UsageError(f"--no-log and {'--continue' if latest else '--session'} do not go together")
         if name is not None:
             return self._named(name)
         found = self.services.history.latest()
         if found is None:
-            raise NoInput("there is no conversation to go on with")
+            raise NoInputError("there is no conversation to go on with")
         return found
 
     def greeting(self) -> Greeting | None:
@@ -81,7 +81,7 @@ class Call:
             return None
         try:
             return self._named(own)
-        except CannotWrite:  # the record of the exchange tells it
+        except CannotWriteError:  # the record of the exchange tells it
             return None
 
     def _named(self, name: str) -> Session | None:
@@ -95,7 +95,7 @@ class Call:
         """A new conversation, or the one that another process has begun in the meantime."""
         try:
             return self.services.history.create(name, self.template.name)
-        except UsageFault:
+        except UsageError:
             found = self.services.history.session(name)
             if found is None:
                 raise
@@ -113,4 +113,4 @@ class Call:
         if output is not None:
             answer.check(terminal, output, [*self.inputs, *inputs])
         elif terminal.stdout_is_closed:
-            raise CannotWrite("standard output: it is closed")
+            raise CannotWriteError("standard output: it is closed")

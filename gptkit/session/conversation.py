@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gptkit.core.chat import OWN_PARAMETERS, Message, Reply
-from gptkit.core.errors import GptkitError, TooLong, TryAgain, UsageFault
+from gptkit.core.errors import GptkitError, TooLongError, TryAgainError, UsageError
 from gptkit.core.yaml_tree import typed
 from gptkit.exchange.budget import answer_room, prompt_tokens
 from gptkit.exchange.capability import first_request, prepared, run
@@ -68,9 +68,9 @@ def _typed_parameters(services: Services, model: str, shared: SharedOptions) -> 
     for item in shared.param:
         name, equals, value = item.partition("=")
         if not equals or not name.isidentifier():
-            raise UsageFault(f"--param takes KEY=VALUE, this is '{item}'")
+            raise UsageError(f"--param takes KEY=VALUE, this is '{item}'")
         if name in OWN_PARAMETERS:
-            raise UsageFault(f"--param {name}: gptkit sets this one by itself")
+            raise UsageError(f"--param {name}: gptkit sets this one by itself")
         found[name] = typed(value)
     return found
 
@@ -138,7 +138,7 @@ class Conversation:
             recorded = self.is_recorded
             try:
                 return self._recorded(self._with_past(base, runtime, parent), runtime, parent, extra)
-            except TooLong as error:
+            except TooLongError as error:
                 if parent is None or self._sent is None:
                     raise
                 if recorded != self.is_recorded:  # the turns are in memory now, under other numbers
@@ -237,7 +237,7 @@ class Conversation:
         def wait() -> None:
             nonlocal told
             if terminal.now() > until:
-                raise TryAgain(f"the conversation '{name}' is in use by another gptkit")
+                raise TryAgainError(f"the conversation '{name}' is in use by another gptkit")
             if not told and terminal.now() > until - PATIENCE + 1.0 and not self.how.quiet:
                 told = True
                 terminal.note(f"gptkit: the conversation '{name}' is in use; waiting for its answer")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.core.errors import CannotRead, NoInput, UsageFault
+from gptkit.core.errors import CannotReadError, NoInputError, UsageError
 from gptkit.core.files import cause
 from gptkit.core.terminal import Terminal
 from gptkit.session.options import SharedOptions
@@ -59,9 +59,9 @@ def gather(
     values = {name: value for name, value in file_names.items() if value is not None} | values
     borrowed = sum(values.get(name) == DASH for name in file_names)
     if paths.count(DASH) + borrowed > 1:
-        raise UsageFault("standard input can be read only once")
+        raise UsageError("standard input can be read only once")
     if template.input == "none" and paths:
-        raise UsageFault(f"'{template.name}' takes no input from files or standard input")
+        raise UsageError(f"'{template.name}' takes no input from files or standard input")
     asked = bool(paths)
     values = {name: sources.text(str(v)) if name in file_names else v for name, v in values.items()}
     if not paths and not borrowed and sources.offers_stdin(template, bool(words), wait):
@@ -74,7 +74,7 @@ def gather(
         sources.tell_empty()
     files = [(_shown(path), text) for path, text in named if text.strip()]
     if named and not files and (asked or not words) and template.input == "required":
-        raise NoInput(f"no input: nothing in {_names([path for path, _ in named])}")
+        raise NoInputError(f"no input: nothing in {_names([path for path, _ in named])}")
     return _given(template, words, files, values)
 
 
@@ -196,14 +196,14 @@ def _given(
     wanted = str(values.get("request", ""))
     if text and words:
         if wanted:
-            raise UsageFault(f"'{template.name}' takes its text as words or from a file or pipe, not both")
+            raise UsageError(f"'{template.name}' takes its text as words or from a file or pipe, not both")
         wanted = words
     elif words:
         text, files = words, [("words", words)]
     if template.input == "required" and not text.strip():
-        raise NoInput("no input", hint="give words, pipe text in, or name a file with -f")
+        raise NoInputError("no input", hint="give words, pipe text in, or name a file with -f")
     if wanted and text and not render.uses(template, "request"):
-        raise UsageFault(f"'{template.name}' takes words or a text from a file or pipe, not both")
+        raise UsageError(f"'{template.name}' takes words or a text from a file or pipe, not both")
     rest = {name: value for name, value in values.items() if name not in ("text", "request")}
     return Given(text, wanted, tuple(files), rest)
 
@@ -239,11 +239,11 @@ def _told(name: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
-        raise NoInput(f"{name}: no such file") from None
+        raise NoInputError(f"{name}: no such file") from None
     except IsADirectoryError:
-        raise NoInput(f"{name}: it is a folder") from None
+        raise NoInputError(f"{name}: it is a folder") from None
     except (OSError, ValueError) as error:
-        raise CannotRead(f"{name}: {cause(error)}") from None
+        raise CannotReadError(f"{name}: {cause(error)}") from None
 
 
 def _names(paths: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from gptkit.core.chat import ChatRequest, Event, Message, Sink, Text
-from gptkit.core.errors import GptkitError, Refused, Stopped
+from gptkit.core.errors import GptkitError, RefusedError, SignalError
 from gptkit.exchange.invocation import Invocation, Outcome
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Record:
         reply, failure = outcome.reply, outcome.failure
         state: State = "ok"
         if failure is not None:
-            state = "refused" if isinstance(failure, Refused) else "partial" if reply.text else "failed"
+            state = "refused" if isinstance(failure, RefusedError) else "partial" if reply.text else "failed"
         return Ending(
             state=state,
             answer=outcome.answer if failure is None else reply.text or reply.refusal,
@@ -146,7 +146,7 @@ class Record:
         code, cause = 130, "interrupted"
         if isinstance(error, GptkitError):
             state, code, cause = "partial" if text else "failed", error.code, error.message
-        elif isinstance(error, Stopped):
+        elif isinstance(error, SignalError):
             code = 128 + error.number
         elif isinstance(error, Exception):
             state, code, cause = "failed", 70, type(error).__name__

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
-from gptkit.core.errors import BadConfiguration, NoInput, UsageFault
+from gptkit.core.errors import ConfigurationError, NoInputError, UsageError
 from gptkit.settings import schema
 from gptkit.settings.load import Source, file_text, parsed
 from gptkit.settings.schema import SETTINGS, Setting
@@ -31,16 +31,16 @@ def setting_of(name: str) -> Setting:
     if found is None:
         from gptkit.core.yaml_tree import nearest
 
-        raise UsageFault(f"there is no setting '{name}'", hint=nearest(name, tuple(SETTINGS)))
+        raise UsageError(f"there is no setting '{name}'", hint=nearest(name, tuple(SETTINGS)))
     return found
 
 
 def store(path: Path, name: str, text: str, profile: str | None = None) -> None:
-    """Set one value, in a profile if one is named; UsageFault if it cannot be that."""
+    """Set one value, in a profile if one is named; UsageError if it cannot be that."""
     setting = setting_of(name)
     value = _value(setting, name, text)
     if profile is not None and name == "profile":
-        raise UsageFault("a profile cannot name another")
+        raise UsageError("a profile cannot name another")
     _known(path, profile)
     if name == "profile":
         _known(path, str(value))
@@ -48,23 +48,23 @@ def store(path: Path, name: str, text: str, profile: str | None = None) -> None:
 
 
 def forget(path: Path, name: str, profile: str | None = None) -> None:
-    """Remove one value; NoInput if it is not in the file."""
+    """Remove one value; NoInputError if it is not in the file."""
     setting_of(name)
     source = _source(path)
     _known(path, profile)
     found = source.found if profile is None else source.profiles[profile]
     whole_map = f"{name}." if name in SETTINGS else None  # an entry's own name can have dots in it
     if not any(key == name or (whole_map and key.startswith(whole_map)) for key in found):
-        raise NoInput(f"'{name}' is not set in '{path}'")
+        raise NoInputError(f"'{name}' is not set in '{path}'")
     _change(path, [(_keys(name, profile), _NOTHING)])
 
 
 def store_profile(path: Path, name: str, settings: Mapping[str, str]) -> None:
-    """Add a profile; UsageFault if the name is taken or cannot be one."""
+    """Add a profile; UsageError if the name is taken or cannot be one."""
     if not schema.is_profile_name(name):
-        raise UsageFault(f"'{name}' cannot name a profile", hint="use a to z, 0 to 9 and '-'")
+        raise UsageError(f"'{name}' cannot name a profile", hint="use a to z, 0 to 9 and '-'")
     if name in _source(path).profiles:
-        raise UsageFault(f"there is a profile '{name}' already", hint="'config set --profile' changes it")
+        raise UsageError(f"there is a profile '{name}' already", hint="'config set --profile' changes it")
     changes: list[tuple[Sequence[str], object]] = [
         (_keys(key, name), _value(setting_of(key), key, text)) for key, text in settings.items()
     ]
@@ -102,7 +102,7 @@ def _change(path: Path, changes: Sequence[tuple[Sequence[str], object]]) -> None
                 after = with_value(after, keys, value)
                 _put(wanted, keys, value)
         if _meaning(after, path) != wanted:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{path}: its layout cannot be changed line by line", hint="'gptkit config edit' opens it"
             )
         parsed(after, str(path))
@@ -124,7 +124,7 @@ def _known(path: Path, profile: str | None) -> None:
         hint = nearest(profile, tuple(profiles))
         if not hint and schema.is_profile_name(profile):
             hint = f"'gptkit profiles new {profile}' makes it"
-        raise UsageFault(f"there is no profile '{profile}'", hint=hint)
+        raise UsageError(f"there is no profile '{profile}'", hint=hint)
 
 
 def _value(setting: Setting, name: str, text: str) -> object:
@@ -136,7 +136,7 @@ def _value(setting: Setting, name: str, text: str) -> object:
             value = schema.from_text(setting, text)
             schema.refuse_unusable(setting, value)
     except ValueError as error:
-        raise UsageFault(f"{name}: {error}") from None
+        raise UsageError(f"{name}: {error}") from None
     if isinstance(value, tuple):
         return list(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value

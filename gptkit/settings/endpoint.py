@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import Deadlines, Endpoint
-from gptkit.core.errors import NoPermission
+from gptkit.core.errors import NoPermissionError
 from gptkit.settings.address import bypassed, proxy_url
 from gptkit.settings.keys import KEY_VARIABLE, find_key
 
@@ -81,7 +81,7 @@ def _key(
         return key.text
     if target.loopback:
         return None
-    raise NoPermission(f"no key for {target.authority}", hint=_hint(settings, target, servers))
+    raise NoPermissionError(f"no key for {target.authority}", hint=_hint(settings, target, servers))
 
 
 def _hint(settings: Settings, target: Address, servers: Sequence[Server] | None) -> str:

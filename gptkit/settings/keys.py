@@ -7,7 +7,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import BadConfiguration, NoPermission
+from gptkit.core.errors import ConfigurationError, NoPermissionError
 from gptkit.settings.load import may_go
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Key:
 def find_key(settings: Settings, target: Address) -> Key | None:
     """The key for a host: of a layer of settings, highest rank first, then of the key file or keyring.
 
-    A variable that `api_key_env` names stands in for OPENAI_API_KEY. Raises NoPermission for a key
+    A variable that `api_key_env` names stands in for OPENAI_API_KEY. Raises NoPermissionError for a key
     that no header can carry.
     """
     renamed = settings.bound("api_key_env", target)
@@ -53,7 +53,7 @@ def find_key(settings: Settings, target: Address) -> Key | None:
 
 
 def checked_key(text: str, origin: str) -> Key | None:
-    """The key without the space around it, None if nothing else is there; NoPermission for what no
+    """The key without the space around it, None if nothing else is there; NoPermissionError for what no
     header can carry."""
     text = text.strip().removeprefix("\ufeff").strip()
     if not text:
@@ -64,7 +64,7 @@ def checked_key(text: str, origin: str) -> Key | None:
         problem = "holds a space, a line break or a control character"
     else:
         return Key(text, origin)
-    raise NoPermission(f"the key from {origin} {problem}", hint="copy it again, whole and alone")
+    raise NoPermissionError(f"the key from {origin} {problem}", hint="copy it again, whole and alone")
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -118,7 +118,7 @@ def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Key:
             problem = "printed no key"
         else:
             problem = f"ended with exit code {code}"
-    raise NoPermission(f"api_key_command '{command[0]}': {problem}")
+    raise NoPermissionError(f"api_key_command '{command[0]}': {problem}")
 
 
 def _ran(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bytes]:
@@ -171,7 +171,7 @@ def write(host: str, key: str) -> None:
     """Store a key and see that it is there: the backend that stands for none takes all and keeps nothing."""
     _call("set_password", SERVICE, host, key)
     if read(host) != key:
-        raise BadConfiguration("keyring: it did not keep the key", hint=_INSTEAD)
+        raise ConfigurationError("keyring: it did not keep the key", hint=_INSTEAD)
 
 
 def forget(host: str) -> None:
@@ -186,14 +186,14 @@ def _call(name: str, *arguments: str) -> object:
         import keyring
     except ImportError:
         hint = "pip install 'gptkit[keyring]'"
-        raise BadConfiguration("keyring: it is not installed", hint=hint) from None
+        raise ConfigurationError("keyring: it is not installed", hint=hint) from None
     try:
         found: object = getattr(keyring, name)(*arguments)
         return found
     except Exception as error:
         kind = type(error).__name__
     problem = "this machine has none" if kind == "NoKeyringError" else f"it failed ({kind})"
-    raise BadConfiguration(f"keyring: {problem}", hint=_INSTEAD)
+    raise ConfigurationError(f"keyring: {problem}", hint=_INSTEAD)
 
 
 SIZE_CAP = 1 << 20
@@ -217,7 +217,7 @@ def stored(path: Path, host: str) -> Key | None:
 
 
 def entries(path: Path) -> dict[str, Entry]:
-    """What is stored, by host; NoPermission if other users could read or change it."""
+    """What is stored, by host; NoPermissionError if other users could read or change it."""
     data = _private_bytes(path)
     if not data:
         return {}
@@ -228,7 +228,7 @@ def entries(path: Path) -> dict[str, Entry]:
         elif isinstance(node.value, dict) and list(node.value) == ["keyring"]:
             found[host] = Entry(None)
         else:
-            raise BadConfiguration(f"{path}:{node.line}: must be a host and its key")
+            raise ConfigurationError(f"{path}:{node.line}: must be a host and its key")
     return found
 
 
@@ -272,26 +272,28 @@ def _private_bytes(path: Path) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         return b""
     except OSError as error:
-        raise NoPermission(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+        raise NoPermissionError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise NoPermission(f"{path}: not a regular file")
+            raise NoPermissionError(f"{path}: not a regular file")
         if sys.platform != "win32":
             if status.st_uid != os.geteuid():
-                raise NoPermission(f"{path}: belongs to another user")
+                raise NoPermissionError(f"{path}: belongs to another user")
             if status.st_mode & 0o077:
-                raise NoPermission(f"{path}: other users can read or change it", hint=f"chmod 600 '{path}'")
+                raise NoPermissionError(
+                    f"{path}: other users can read or change it", hint=f"chmod 600 '{path}'"
+                )
         data = file.read(SIZE_CAP + 1)
     if len(data) > SIZE_CAP:
-        raise BadConfiguration(f"{path}: larger than {SIZE_CAP >> 10} KiB")
+        raise ConfigurationError(f"{path}: larger than {SIZE_CAP >> 10} KiB")
     return data
 
 
 def _tree(data: bytes, path: Path) -> Mapping[str, Node]:
     """The file's entries; its errors name a line and nothing that stands on it."""
-    from gptkit.core.errors import DataFault
-    from gptkit.core.yaml_tree import BrokenPrompt, tree
+    from gptkit.core.errors import DataError
+    from gptkit.core.yaml_tree import YamlFileError, tree
 
     line = 1
     try:
@@ -300,11 +302,11 @@ def _tree(data: bytes, path: Path) -> Mapping[str, Node]:
             return {}
         if isinstance(root.value, dict):
             return root.value
-    except BrokenPrompt as error:
+    except YamlFileError as error:
         line = error.problems[0].line
-    except (UnicodeDecodeError, DataFault):
+    except (UnicodeDecodeError, DataError):
         pass
-    raise BadConfiguration(f"{path}:{line}: must be lines of a host and its key")
+    raise ConfigurationError(f"{path}:{line}: must be lines of a host and its key")
 
 
 def _write(path: Path, kept: Mapping[str, Entry]) -> None:

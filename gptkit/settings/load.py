@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn
 
-from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
+from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError, UsageError
 from gptkit.settings import address as proxy
 from gptkit.settings import schema
 from gptkit.settings.address import Address, address
@@ -51,7 +51,7 @@ class Source:
 
 
 def user_source(path: Path) -> Source:
-    """The user's own file; raises BadConfiguration by file, line and key."""
+    """The user's own file; raises ConfigurationError by file, line and key."""
     text = file_text(path)
     return Source() if text is None else parsed(text, str(path))
 
@@ -61,7 +61,7 @@ def project_source(path: Path) -> Source:
     try:
         text = file_text(path, guarded=False)
         root = root_of(text, str(path)) if text else None
-    except BadConfiguration as error:
+    except ConfigurationError as error:
         return Source(ignored=(error.message,))
     found: dict[str, Found] = {}
     ignored: list[str] = []
@@ -71,7 +71,7 @@ def project_source(path: Path) -> Source:
             continue
         try:
             _take(found, name, node, str(path))
-        except BadConfiguration as error:
+        except ConfigurationError as error:
             ignored.append(error.message)
     return Source(found, ignored=tuple(ignored))
 
@@ -100,11 +100,11 @@ def file_text(path: Path, guarded: bool = True) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise BadConfiguration(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+        raise ConfigurationError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise BadConfiguration(f"{path}: not a regular file")
+            raise ConfigurationError(f"{path}: not a regular file")
         if guarded:
             _refuse_foreign(path, status)
         data = file.read(SIZE_CAP + 1)
@@ -115,28 +115,28 @@ def _refuse_foreign(path: Path, status: os.stat_result) -> None:
     if sys.platform == "win32":
         return
     if status.st_uid not in (0, os.geteuid()) and os.geteuid() != 0:
-        raise NoPermission(f"{path}: belongs to another user")
+        raise NoPermissionError(f"{path}: belongs to another user")
     if status.st_mode & 0o002:
-        raise NoPermission(f"{path}: every user can change it", hint=f"chmod o-w '{path}'")
+        raise NoPermissionError(f"{path}: every user can change it", hint=f"chmod o-w '{path}'")
 
 
 def _decoded(data: bytes, path: Path) -> str:
     if len(data) > SIZE_CAP:
-        raise BadConfiguration(f"{path}: larger than {SIZE_CAP >> 10} KiB")
+        raise ConfigurationError(f"{path}: larger than {SIZE_CAP >> 10} KiB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-    raise BadConfiguration(f"{path}:{line}: not UTF-8")
+    raise ConfigurationError(f"{path}:{line}: not UTF-8")
 
 
 def root_of(text: str, path: str) -> Mapping[str, Node]:
-    """The entries of a YAML mapping; raises BadConfiguration for anything else."""
-    from gptkit.core.yaml_tree import BrokenPrompt, tree
+    """The entries of a YAML mapping; raises ConfigurationError for anything else."""
+    from gptkit.core.yaml_tree import YamlFileError, tree
 
     try:
         root = tree(text, path)
-    except BrokenPrompt as error:
+    except YamlFileError as error:
         message, hint = error.message, error.hint
     else:
         if root.kind == "nothing":
@@ -144,7 +144,7 @@ def root_of(text: str, path: str) -> Mapping[str, Node]:
         if isinstance(root.value, dict):
             return root.value
         message, hint = f"{path}:{root.line}: must be a mapping of settings to values", ""
-    raise BadConfiguration(message, hint=hint)
+    raise ConfigurationError(message, hint=hint)
 
 
 def _profiles(node: Node, path: str) -> dict[str, dict[str, Found]]:
@@ -179,7 +179,7 @@ def _take(found: dict[str, Found], name: str, node: Node, path: str, profile: st
         from gptkit.core.yaml_tree import nearest
 
         hint = nearest(name, (*SETTINGS, "profiles"))
-        raise BadConfiguration(f"{path}:{node.line}: {name}: unknown setting", hint=hint)
+        raise ConfigurationError(f"{path}:{node.line}: {name}: unknown setting", hint=hint)
     parts = {name: node}
     if setting.kind == "map" and isinstance(node.value, dict):
         parts = {f"{name}.{key}": each for key, each in node.value.items()}
@@ -194,7 +194,7 @@ def _take(found: dict[str, Found], name: str, node: Node, path: str, profile: st
 
 
 def _refuse(path: str, node: Node, key: str, problem: str) -> NoReturn:
-    raise BadConfiguration(f"{path}:{node.line}: {key}: {problem}")
+    raise ConfigurationError(f"{path}:{node.line}: {key}: {problem}")
 
 
 _DEFAULT = "default"
@@ -214,8 +214,8 @@ class Layer:
 
 
 class Settings:
-    """The settings of one run. A file or a variable that is invalid raises BadConfiguration, an option
-    UsageFault, when it is read; a wrong base URL or proxy only when an endpoint is asked for."""
+    """The settings of one run. A file or a variable that is invalid raises ConfigurationError, an option
+    UsageError, when it is read; a wrong base URL or proxy only when an endpoint is asked for."""
 
     def __init__(
         self,
@@ -298,7 +298,7 @@ class Settings:
         return Settings(self.paths, self.environ, self._sources, found)
 
     def address(self) -> Address:
-        """The base URL in use, understood; BadConfiguration or UsageFault names where it came from."""
+        """The base URL in use, understood; ConfigurationError or UsageError names where it came from."""
         try:
             return address(self.text("base_url"))
         except ValueError as error:
@@ -392,7 +392,7 @@ def _variable(name: str, variable: str, text: str) -> Found:
     try:
         return Found(schema.from_text(SETTINGS[name], text), f"environment {variable}")
     except ValueError as error:
-        raise BadConfiguration(f"environment {variable}: {error}") from None
+        raise ConfigurationError(f"environment {variable}: {error}") from None
 
 
 def _option(name: str, value: object) -> Found:
@@ -403,7 +403,7 @@ def _option(name: str, value: object) -> Found:
             return Found(schema.from_text(setting, value), f"option {flag}")
         return Found(schema.checked(setting, value), f"option {flag}")
     except ValueError as error:
-        raise UsageFault(f"{flag}: {error}") from None
+        raise UsageError(f"{flag}: {error}") from None
 
 
 def _entries(layer: Layer, name: str) -> dict[str, Found]:
@@ -412,5 +412,5 @@ def _entries(layer: Layer, name: str) -> dict[str, Found]:
 
 
 def _fault(origin: str, message: str, hint: str) -> GptkitError:
-    kind = UsageFault if origin.startswith("option ") else BadConfiguration
+    kind = UsageError if origin.startswith("option ") else ConfigurationError
     return kind(message, hint=hint)

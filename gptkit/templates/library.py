@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from gptkit.core.errors import CannotRead, NoInput
+from gptkit.core.errors import CannotReadError, NoInputError
 from gptkit.core.files import locked, write_private
 from gptkit.core.paths import Paths
-from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt, Node, Problem, nearest, tree
+from gptkit.core.yaml_tree import SIZE_CAP, Node, Problem, YamlFileError, nearest, tree
 from gptkit.templates import parse, render
 from gptkit.templates.cache import Kept
 from gptkit.templates.template import Template, Vocabulary
@@ -69,17 +69,17 @@ class Library:
         return Entry(name, path, shelf.origin, tuple(other for _, other in paths[:-1]))
 
     def template(self, name: str) -> Template:
-        """The template of a name, fit to be used; raises BrokenPrompt or NoInput."""
+        """The template of a name, fit to be used; raises YamlFileError or NoInputError."""
         entry = self.entry(name)
         if entry is None:
-            raise NoInput(f"no prompt named '{name}'", hint="'gptkit prompts list' shows all")
+            raise NoInputError(f"no prompt named '{name}'", hint="'gptkit prompts list' shows all")
         return self._usable(entry, *self._root(entry, ()))
 
     def checked(self, entry: Entry) -> Template:
         """The template after every check there is, also those that a use of it makes by itself."""
         template = self._usable(entry, *self._root(entry, ()))
         if problems := render.word_problems(template):
-            raise BrokenPrompt(template.source, problems)
+            raise YamlFileError(template.source, problems)
         return template
 
     def outline(self, entry: Entry) -> Template:
@@ -90,7 +90,7 @@ class Library:
     def _usable(self, entry: Entry, root: Node, own: frozenset[str] | None) -> Template:
         template = parse.template(entry.name, root, str(entry.path), self.words)
         if problems := render.problems(template, own):
-            raise BrokenPrompt(str(entry.path), problems)
+            raise YamlFileError(str(entry.path), problems)
         return template
 
     def _root(self, entry: Entry, children: tuple[Path, ...]) -> tuple[Node, frozenset[str] | None]:
@@ -125,9 +125,9 @@ class Library:
             else:
                 others = [one for one in self.entries() if one != entry.name]
                 message, hint = f"no prompt named '{name}'", nearest(name, others)
-            raise BrokenPrompt(str(entry.path), (Problem(line, "extends", message, hint),))
+            raise YamlFileError(str(entry.path), (Problem(line, "extends", message, hint),))
         if found.path in children:
-            raise BrokenPrompt(str(entry.path), (Problem(line, "extends", "extends itself in a circle"),))
+            raise YamlFileError(str(entry.path), (Problem(line, "extends", "extends itself in a circle"),))
         return found
 
 
@@ -158,8 +158,8 @@ def _is_on(shelf: Shelf, path: Path) -> bool:
         raise _unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> CannotRead:
-    return CannotRead(f"'{path}': {(error.strerror or str(error)).lower()}")
+def _unreadable(path: Path, error: OSError) -> CannotReadError:
+    return CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}")
 
 
 def _text(path: Path) -> str:
@@ -169,12 +169,12 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise _unreadable(path, error) from error
     if len(data) > SIZE_CAP:
-        raise BrokenPrompt(str(path), (Problem(1, "", f"larger than {SIZE_CAP >> 10} KiB"),))
+        raise YamlFileError(str(path), (Problem(1, "", f"larger than {SIZE_CAP >> 10} KiB"),))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise BrokenPrompt(str(path), (Problem(line, "", "not UTF-8"),)) from None
+        raise YamlFileError(str(path), (Problem(line, "", "not UTF-8"),)) from None
 
 
 Trusted = Mapping[str, str]
@@ -246,7 +246,7 @@ def fingerprints(folder: Path) -> Trusted:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise CannotRead(f"'{folder}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{folder}': {(error.strerror or str(error)).lower()}") from None
     for path in paths:
         if path.suffix in (".yaml", ".yml") and (data := _content(path)) is not None:
             found[path.name] = hashlib.sha256(data).hexdigest()
@@ -287,7 +287,7 @@ def _store(paths: Paths) -> Mapping[str, Trusted]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise CannotRead(f"'{path}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}") from None
     except (ValueError, RecursionError):
         raise _damaged(path) from None
     if not isinstance(data, dict) or not all(isinstance(value, dict) for value in data.values()):
@@ -295,8 +295,8 @@ def _store(paths: Paths) -> Mapping[str, Trusted]:
     return data
 
 
-def _damaged(path: Path) -> CannotRead:
-    return CannotRead(f"'{path}': damaged", hint="remove it and run 'gptkit prompts trust' again")
+def _damaged(path: Path) -> CannotReadError:
+    return CannotReadError(f"'{path}': damaged", hint="remove it and run 'gptkit prompts trust' again")
 
 
 def _write(paths: Paths, store: Mapping[str, Trusted]) -> None:

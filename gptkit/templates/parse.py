@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from gptkit.core.chat import OWN_PARAMETERS
-from gptkit.core.yaml_tree import BrokenPrompt, Node, Problem, Report, listed, mapping, nearest, text, word
+from gptkit.core.yaml_tree import Node, Problem, Report, YamlFileError, listed, mapping, nearest, text, word
 from gptkit.templates.parameters import NAME, NAME_RULE, cases, parameters, refuse_clashes
 from gptkit.templates.template import DEFAULT_USER, INPUTS, Extension, Input, Parameter, Template, Vocabulary
 
@@ -36,14 +36,14 @@ PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def template(name: str, root: Node, source: str, words: Vocabulary) -> Template:
-    """The checked template of a file; raises BrokenPrompt with every problem that was found."""
+    """The checked template of a file; raises YamlFileError with every problem that was found."""
     problems: list[Problem] = []
     report = problems.append
     found = _template(name, root, source, words, report)
     if not found.description and not problems:  # beside others it is most often a misspelt key
         report(Problem(root.line, "description", "missing; it is the first line of --help"))
     if problems:
-        raise BrokenPrompt(source, tuple(problems))
+        raise YamlFileError(source, tuple(problems))
     return found
 
 

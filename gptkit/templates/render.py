@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptkit.core.chat import Message
-from gptkit.core.yaml_tree import BrokenPrompt, Problem, nearest
+from gptkit.core.yaml_tree import Problem, YamlFileError, nearest
 from gptkit.templates.template import GIVEN, Template, Value
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _rendered(
     try:
         return str(environment.render_str(source, key, **names))
     except Exception as error:
-        raise BrokenPrompt(template.source, (_problem(template, key, error),)) from None
+        raise YamlFileError(template.source, (_problem(template, key, error),)) from None
 
 
 def _problem(template: Template, key: str, error: Exception) -> Problem:

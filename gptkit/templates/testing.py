@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gptkit.core.chat import Defect, Message, OutputFormat
-from gptkit.core.yaml_tree import BrokenPrompt
+from gptkit.core.chat import AnswerFormatError, Message, OutputFormat
+from gptkit.core.yaml_tree import YamlFileError
 from gptkit.templates.render import messages
 from gptkit.templates.template import Case, Template
 
@@ -33,11 +33,11 @@ def trial(template: Template, case: Case, form: OutputFormat) -> Trial:
     given = {"text": case.text, "request": case.request, "files": []}
     try:
         sent = messages(template, case.values, given)
-    except BrokenPrompt as broken:
+    except YamlFileError as broken:
         return Trial(case.line, tuple(f"{one.key}: {one.message}" for one in broken.problems))
     try:
         answer, defect = form.finish(case.reply), None
-    except Defect as caught:
+    except AnswerFormatError as caught:
         answer, defect = "", caught
     failures = []
     for name, wanted in case.expect.items():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.text.pieces import Finding
 
 STEM = 4  # letters that two forms of one word share at least
@@ -261,7 +261,7 @@ def _of_csv(text: str, name: str) -> Iterable[Term]:
                 terms.append(_term(cells, f"{name}, line {reader.line_num}"))
             at_head = False
     except csv.Error:
-        raise DataFault(f"{name}, line {reader.line_num}: not CSV, or a field is too long") from None
+        raise DataError(f"{name}, line {reader.line_num}: not CSV, or a field is too long") from None
     return _merged(terms)
 
 
@@ -276,7 +276,7 @@ def _is_head(cells: Sequence[str]) -> bool:
 
 def _term(cells: Sequence[str], where: str) -> Term:
     if len(cells) < 2 or not cells[0] or not cells[1]:
-        raise DataFault(
+        raise DataError(
             f"{where}: '{cells[0] or cells[1]}' is alone, a term and its translation were expected"
         )
     return Term(cells[0], cells[1], cells[2] if len(cells) > 2 else "")
@@ -360,15 +360,15 @@ def _of_tbx(text: str, to: str, name: str) -> Iterable[Term]:
     parser.CharacterDataHandler = document.data
 
     def refused(*_: object) -> None:
-        raise DataFault(f"{name}, line {parser.CurrentLineNumber}: a glossary must not declare entities")
+        raise DataError(f"{name}, line {parser.CurrentLineNumber}: a glossary must not declare entities")
 
     parser.EntityDeclHandler = refused
     try:
         parser.Parse(text.encode("utf-8", "replace"), True)
     except expat.ExpatError as fault:
-        raise DataFault(f"{name}, line {fault.lineno}, column {fault.offset + 1}: not XML") from None
+        raise DataError(f"{name}, line {fault.lineno}, column {fault.offset + 1}: not XML") from None
     if not document.entries:
-        raise DataFault(f"{name}: no entries of TBX in it")
+        raise DataError(f"{name}: no entries of TBX in it")
     source, target = _pair(document, to, name)
     return _merged(term for said, note in document.entries for term in _terms(said, note, source, target))
 
@@ -383,7 +383,7 @@ def _pair(document: _Tbx, to: str, name: str) -> tuple[str, str]:
     others = [one for one in rest if one != source]
     if not target and len(others) != 1:
         known = ", ".join(seen) or "no language"
-        raise DataFault(f"{name}: '{to}' is not one language of it", hint=f"it has {known}")
+        raise DataError(f"{name}: '{to}' is not one language of it", hint=f"it has {known}")
     return source, target or others[0]
 
 

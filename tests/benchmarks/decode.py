@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.encodings.decode import decode
 
 TEXTS = Path(__file__).parents[1] / "support" / "data" / "encodings"
@@ -109,7 +109,7 @@ def detectors() -> Iterator[tuple[str, Detector]]:
 def ours(data: bytes) -> str | None:
     try:
         return decode(data, "a sample")
-    except DataFault:
+    except DataError:
         return None
 
 

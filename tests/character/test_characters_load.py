@@ -9,8 +9,8 @@ from character_files import V2, V3, charx, json_bytes, png
 
 from gptkit.capabilities.character import card_yaml, library, world
 from gptkit.capabilities.character.card import Action, Asset, Book, Card, Entry, Finding, Variable
-from gptkit.core.errors import CannotRead, DataFault, NoInput
-from gptkit.core.yaml_tree import BrokenPrompt, Problem
+from gptkit.core.errors import CannotReadError, DataError, NoInputError
+from gptkit.core.yaml_tree import Problem, YamlFileError
 
 SHEET = """\
 name: no
@@ -103,7 +103,7 @@ def test_gptkits_own_format_is_read() -> None:
     ],
 )
 def test_problems_are_told_by_line(text: str, problem: Problem) -> None:
-    with pytest.raises(BrokenPrompt) as caught:
+    with pytest.raises(YamlFileError) as caught:
         card_yaml.card(text, "a.yaml")
     assert caught.value.problems == (problem,)
 
@@ -123,15 +123,15 @@ def test_files_are_read_by_what_they_are(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty.json").write_bytes(b"")
     (tmp_path / "bad.yaml").write_bytes(b"name: a\n\xff")
-    with pytest.raises(NoInput, match="no such file"):
+    with pytest.raises(NoInputError, match="no such file"):
         library.card(tmp_path / "none.json")
-    with pytest.raises(NoInput, match="empty"):
+    with pytest.raises(NoInputError, match="empty"):
         library.card(tmp_path / "empty.json")
-    with pytest.raises(CannotRead):
+    with pytest.raises(CannotReadError):
         library.card(tmp_path)
-    with pytest.raises(CannotRead):
+    with pytest.raises(CannotReadError):
         library.card(Path("a\0b"))
-    with pytest.raises(BrokenPrompt, match=r"bad\.yaml:2: not UTF-8"):
+    with pytest.raises(YamlFileError, match=r"bad\.yaml:2: not UTF-8"):
         library.card(tmp_path / "bad.yaml")
 
 
@@ -157,7 +157,7 @@ def test_a_name_is_never_a_path(tmp_path: Path) -> None:
         str(tmp_path / "secret"),
         "x" * 101,
     ):
-        with pytest.raises(NoInput, match="no character named"):
+        with pytest.raises(NoInputError, match="no character named"):
             library.named(name, folder)
 
 
@@ -171,7 +171,7 @@ def test_an_examination_tells_all(tmp_path: Path) -> None:
     ]  # fmt: skip
     path.write_bytes(b'{"spec":"chara_card_v2","data":{"name":[1],"scenario":{}}}')
     broken = library.examined(path)
-    assert broken.card is None and isinstance(broken.fault, DataFault)
+    assert broken.card is None and isinstance(broken.fault, DataError)
     assert [one.field for one in broken.findings] == [
         "spec_version", "data.name", "data.scenario",
     ]  # fmt: skip

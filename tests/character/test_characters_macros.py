@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gptkit.capabilities.character import macros
 from gptkit.capabilities.character.macros import Dice, Use, Words, seed_of
-from gptkit.core.errors import DataFault, UsageFault
+from gptkit.core.errors import DataError, UsageError
 
 
 def words(char: str = "Ann", user: str = "Bob", original: str | None = None, seed: int = 1) -> Words:
@@ -85,9 +85,9 @@ def test_pick_stays_with_its_choice_and_takes_no_die() -> None:
 
 
 def test_expansion_has_a_measure() -> None:
-    with pytest.raises(DataFault, match="grows beyond 4 MiB"):
+    with pytest.raises(DataError, match="grows beyond 4 MiB"):
         macros.expanded("{{char}}" * 5000, words("x" * 1000))
-    with pytest.raises(DataFault, match="100000 macros"):
+    with pytest.raises(DataError, match="100000 macros"):
         macros.expanded("{{//}}" * 100_001, words())
 
 
@@ -167,5 +167,5 @@ def test_without_a_seed_dice_differ() -> None:
     ["", "d", "2d", "d0", "0d6", "101d6", "d1000001", "2x", "1+", "d6d6", "²d6", "1d6" + "+1" * 30],
 )
 def test_what_is_no_throw_is_refused(notation: str) -> None:
-    with pytest.raises(UsageFault):
+    with pytest.raises(UsageError):
         Dice(1).roll(notation)

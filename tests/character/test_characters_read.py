@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gptkit.capabilities.character import card_files
 from gptkit.capabilities.character.card import Asset, Card, Entry, Finding
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 
 
 def test_v1_is_read() -> None:
@@ -183,14 +183,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("data", "message"), REFUSED, ids=range(len(REFUSED)))
 def test_what_is_no_card_is_refused(data: bytes, message: str | None) -> None:
-    with pytest.raises(DataFault) as caught:
+    with pytest.raises(DataError) as caught:
         card_files.card(data, "a.png")
     assert message is None or caught.value.message == f"'a.png': {message}"
 
 
 def test_a_wrong_checksum_is_told() -> None:
     whole = text_chunk("ccv3", b"e30=")
-    with pytest.raises(DataFault, match="the chunk 'ccv3' is damaged: its checksum is wrong"):
+    with pytest.raises(DataError, match="the chunk 'ccv3' is damaged: its checksum is wrong"):
         card_files.card(picture([whole[:-1] + bytes([whole[-1] ^ 1])]), "a")
 
 
@@ -208,7 +208,7 @@ def test_a_lying_directory_is_told(place: int, value: bytes, message: str) -> No
     data = bytearray(charx({"card.json": json_bytes(V1)}))
     start = data.rfind(b"PK\x01\x02") + place
     data[start : start + len(value)] = value
-    with pytest.raises(DataFault, match=message):
+    with pytest.raises(DataError, match=message):
         card_files.card(bytes(data), "a.charx")
 
 
@@ -216,7 +216,7 @@ def test_a_zip_bomb_with_a_small_claim_is_not_unpacked() -> None:
     data = bytearray(charx({"card.json": bytes(64 << 20)}))
     start = data.rfind(b"PK\x01\x02") + 24
     data[start : start + 4] = struct.pack("<I", 10)
-    with pytest.raises(DataFault, match=r"card\.json is larger than 8 MiB"):
+    with pytest.raises(DataError, match=r"card\.json is larger than 8 MiB"):
         card_files.card(bytes(data), "a.charx")
 
 
@@ -297,7 +297,7 @@ def test_any_json_is_a_card_or_a_fault(data: dict[str, object], spec: str | None
     whole = data if spec is None else {"spec": spec, "spec_version": "3.0", "data": data}
     try:
         assert isinstance(card_files.card(json.dumps(whole).encode(), "a"), Card)
-    except DataFault as fault:
+    except DataError as fault:
         assert fault.message.startswith("'a': ")
 
 
@@ -308,5 +308,5 @@ def test_damaged_files_are_cards_or_faults(place: int, noise: bytes, archive: bo
     damaged = data[: place % len(data)] + noise + data[place % len(data) + len(noise) :]
     try:
         assert isinstance(card_files.card(damaged, "a"), Card)
-    except DataFault as fault:
+    except DataError as fault:
         assert fault.code == 65

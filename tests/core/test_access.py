@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from database_parts import APPLICATION, files, first
 
-from gptkit.core.errors import CannotRead, GptkitError
+from gptkit.core.errors import CannotReadError, GptkitError
 from gptkit.core.sqlite import Access
 
 ROWS = 2000
@@ -105,7 +105,7 @@ def test_a_damaged_file_and_its_log_are_left_as_they_are(kept: Access, tmp_path:
     before = files(copy)
     damaged = access(copy)
     for _ in range(2):
-        with pytest.raises(CannotRead, match="it is damaged") as caught, damaged.reading() as connection:
+        with pytest.raises(CannotReadError, match="it is damaged") as caught, damaged.reading() as connection:
             connection.execute("SELECT max(text) FROM words").fetchone()
         assert caught.value.hint == "do this"
     damaged.close()
@@ -117,8 +117,8 @@ def test_damage_that_is_met_while_it_is_opened_is_told(tmp_path: Path) -> None:
     class Beginning(Access):
         def begin(self) -> None:
             with suppress(GptkitError), self.writing():
-                raise CannotRead("it is damaged")
+                raise CannotReadError("it is damaged")
 
-    with pytest.raises(CannotRead, match=r"a\.db': it is damaged") as caught:
+    with pytest.raises(CannotReadError, match=r"a\.db': it is damaged") as caught:
         count(Beginning(tmp_path / "a.db", [first], APPLICATION, "do this"))
     assert caught.value.hint == "do this"

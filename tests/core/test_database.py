@@ -13,7 +13,13 @@ from threading import Thread
 import pytest
 from database_parts import files, first, opened, programs
 
-from gptkit.core.errors import BadConfiguration, CannotRead, CannotWrite, GptkitError, TryAgain
+from gptkit.core.errors import (
+    CannotReadError,
+    CannotWriteError,
+    ConfigurationError,
+    GptkitError,
+    TryAgainError,
+)
 from gptkit.core.files import locked
 from gptkit.core.sqlite import close_untouched, transaction
 
@@ -35,7 +41,7 @@ def test_an_older_version_is_brought_up_and_a_newer_one_refused(tmp_path: Path) 
     opened(path, [first]).close()
     opened(path).close()
     before = files(path)
-    with pytest.raises(BadConfiguration, match=r"newer gptkit \(version 2, this one knows 1\)"):
+    with pytest.raises(ConfigurationError, match=r"newer gptkit \(version 2, this one knows 1\)"):
         opened(path, [first])
     assert files(path) == before
 
@@ -49,7 +55,7 @@ def test_a_newer_version_that_is_only_in_the_log_is_kept_byte_for_byte(tmp_path:
             (copy.parent / name).write_bytes(data)
     before = files(copy)
     assert len(before["a.db-wal"]) > 0
-    with pytest.raises(BadConfiguration):
+    with pytest.raises(ConfigurationError):
         opened(copy, [first])
     assert files(copy) == before
     opened(copy).close()
@@ -120,7 +126,7 @@ def test_a_file_that_is_not_ours_is_left_alone(
     path = tmp_path / "a.db"
     make(path)
     before = files(path)
-    with pytest.raises(CannotRead) as caught:
+    with pytest.raises(CannotReadError) as caught:
         opened(path)
     assert (caught.value.message, caught.value.hint) == (f"'{path}': {message}", "do this")
     assert files(path) == before
@@ -138,14 +144,14 @@ def test_a_damaged_file_is_refused_and_kept(tmp_path: Path, where: int) -> None:
     data = bytearray(path.read_bytes())
     data[where : where + 16] = b"\xff" * 16
     path.write_bytes(data)
-    with pytest.raises(CannotRead, match="damaged") as caught:
+    with pytest.raises(CannotReadError, match="damaged") as caught:
         read(path)
     assert caught.value.hint == "do this"
     assert path.read_bytes() == data
 
 
 def test_a_folder_in_its_place_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CannotRead, match=r"a\.db': is a directory"):
+    with pytest.raises(CannotReadError, match=r"a\.db': is a directory"):
         (tmp_path / "a.db").mkdir()
         opened(tmp_path / "a.db")
 
@@ -156,7 +162,7 @@ def test_a_file_that_ends_too_early_is_refused_and_kept(tmp_path: Path) -> None:
         connection.execute("INSERT INTO words (text) VALUES (?)", ("large" * 10_000,))
     path.write_bytes(path.read_bytes()[:4096])
     before = files(path)
-    with pytest.raises(CannotRead, match="it is damaged"):
+    with pytest.raises(CannotReadError, match="it is damaged"):
         read(path)
     assert files(path)["a.db"] == before["a.db"]
 
@@ -182,7 +188,7 @@ def test_a_log_that_is_half_moved_into_the_file_is_whole(tmp_path: Path) -> None
 def test_a_log_without_its_file_is_not_taken_for_a_new_ones(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     (tmp_path / "a.db-wal").write_bytes(b"something")
-    with pytest.raises(CannotRead, match=r"it is gone, but 'a\.db-wal' beside it is not"):
+    with pytest.raises(CannotReadError, match=r"it is gone, but 'a\.db-wal' beside it is not"):
         opened(path)
     assert files(path) == {"a.db-wal": b"something"}
 
@@ -193,7 +199,7 @@ def test_an_empty_log_and_a_link_that_leads_nowhere(tmp_path: Path) -> None:
     (tmp_path / "a.db-wal").touch()
     opened(path).close()
     link.symlink_to(tmp_path / "missing" / "b.db")
-    with pytest.raises(CannotRead, match="it is a link that leads nowhere"):
+    with pytest.raises(CannotReadError, match="it is a link that leads nowhere"):
         opened(link)
     assert link.is_symlink()
 
@@ -203,7 +209,7 @@ def test_without_space_nothing_is_half_written(tmp_path: Path) -> None:
     with closing(opened(path)) as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(CannotWrite, match="no space left"), transaction(connection, path):
+        with pytest.raises(CannotWriteError, match="no space left"), transaction(connection, path):
             connection.execute("INSERT INTO words (text) VALUES ('small')")
             connection.execute("INSERT INTO words (text) VALUES (?)", ("large" * 10_000,))
         assert connection.execute("SELECT count(*) FROM words").fetchone() == (1,)
@@ -215,7 +221,10 @@ def test_what_fails_is_undone_and_the_next_one_works(
 ) -> None:
     path = tmp_path / "a.db"
     with closing(opened(path)) as connection:
-        with pytest.raises((ZeroDivisionError, KeyboardInterrupt, CannotRead)), transaction(connection, path):
+        with (
+            pytest.raises((ZeroDivisionError, KeyboardInterrupt, CannotReadError)),
+            transaction(connection, path),
+        ):
             connection.execute("INSERT INTO words (text) VALUES ('half')")
             raise fault
         with transaction(connection, path):
@@ -238,13 +247,13 @@ def test_who_waits_in_vain_is_told_to_try_again(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with closing(opened(path)) as one, closing(opened(path)) as two:
         two.execute("PRAGMA busy_timeout = 50")
-        with transaction(one, path), pytest.raises(TryAgain), transaction(two, path):
+        with transaction(one, path), pytest.raises(TryAgainError), transaction(two, path):
             pass
 
 
 def test_a_folder_that_cannot_be_made_is_a_failure_to_write(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CannotWrite):
+    with pytest.raises(CannotWriteError):
         opened(tmp_path / "file" / "a.db")
 
 
@@ -252,5 +261,5 @@ def test_a_folder_that_cannot_be_made_is_a_failure_to_write(tmp_path: Path) -> N
 def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     os.mkfifo(path)
-    with pytest.raises(CannotRead, match="not a regular file"):
+    with pytest.raises(CannotReadError, match="not a regular file"):
         opened(path)

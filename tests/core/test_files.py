@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from processes import open_below
 
-from gptkit.core.errors import CannotRead, CannotWrite
+from gptkit.core.errors import CannotReadError, CannotWriteError
 from gptkit.core.files import is_planted, replace_name, same_file, write_atomic, write_private
 
 ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root is many users")
@@ -110,7 +110,7 @@ def test_what_is_private_is_so_from_its_first_byte(tmp_path: Path) -> None:
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     for data in (b"one", b"two"):
         write_atomic(tmp_path / "a", data)
-    with pytest.raises(CannotWrite):
+    with pytest.raises(CannotWriteError):
         write_atomic(tmp_path, b"three")
     assert open_below(tmp_path) == []
 
@@ -175,7 +175,7 @@ def test_a_link_that_another_user_planted_is_not_followed(
     assert is_planted(folder / "link") is planted
     assert not is_planted(tmp_path / "victim")
     if planted:
-        with pytest.raises(CannotWrite, match="it is another user's symbolic link"):
+        with pytest.raises(CannotWriteError, match="it is another user's symbolic link"):
             write_atomic(folder / "link", b"new")
     assert ((tmp_path / "victim").read_bytes(), names(folder)) == (b"old", ["link"])
 
@@ -183,10 +183,10 @@ def test_a_link_that_another_user_planted_is_not_followed(
 def test_what_stops_the_pieces_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     def torn() -> Iterator[bytes]:
         yield b"half"
-        raise CannotRead("the store is damaged")
+        raise CannotReadError("the store is damaged")
 
     (tmp_path / "a").write_bytes(b"old")
-    with pytest.raises(CannotRead, match="the store is damaged"):
+    with pytest.raises(CannotReadError, match="the store is damaged"):
         write_atomic(tmp_path / "a", torn())
     assert ((tmp_path / "a").read_bytes(), names(tmp_path)) == (b"old", ["a"])
 
@@ -229,7 +229,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (65536, limits[1]))
     try:
-        with pytest.raises(CannotWrite, match=r"^cannot write '.*/a': file too large$"):
+        with pytest.raises(CannotWriteError, match=r"^cannot write '.*/a': file too large$"):
             write_atomic(target, b"x" * 100_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -251,7 +251,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> Non
 def test_says_why_it_cannot_write(tmp_path: Path, name: str, cause: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(CannotWrite) as caught:
+    with pytest.raises(CannotWriteError) as caught:
         write_atomic(tmp_path / name, b"new")
     assert caught.value.message == f"cannot write '{tmp_path / name}': {cause}"
     assert names(tmp_path) == ["file", "loop"]
@@ -262,12 +262,12 @@ def test_refuses_a_read_only_file_and_folder(tmp_path: Path) -> None:
     target = tmp_path / "a"
     target.write_bytes(b"old")
     target.chmod(0o444)
-    with pytest.raises(CannotWrite, match="permission denied"):
+    with pytest.raises(CannotWriteError, match="permission denied"):
         write_atomic(target, b"new")
     target.chmod(0o644)
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(CannotWrite, match="permission denied"):
+        with pytest.raises(CannotWriteError, match="permission denied"):
             write_atomic(target, b"new")
     finally:
         tmp_path.chmod(0o700)
@@ -280,7 +280,7 @@ def test_a_device_is_written_to_not_replaced(tmp_path: Path) -> None:
     link.symlink_to("/dev/null")
     write_atomic(link, b"new")
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
-    with pytest.raises(CannotWrite, match=r"^cannot write '/dev/full': no space left on device$"):
+    with pytest.raises(CannotWriteError, match=r"^cannot write '/dev/full': no space left on device$"):
         write_atomic(Path("/dev/full"), b"new")
 
 
@@ -322,7 +322,7 @@ def test_a_planted_link_is_refused(tmp_path: Path, exists: bool) -> None:
     if exists:
         victim.write_bytes(b"old")
     (tmp_path / "keys").symlink_to(victim)
-    with pytest.raises(CannotWrite, match="it is a symbolic link"):
+    with pytest.raises(CannotWriteError, match="it is a symbolic link"):
         write_private(tmp_path / "keys", b"key")
     assert victim.exists() == exists
     assert not exists or victim.read_bytes() == b"old"
@@ -330,10 +330,10 @@ def test_a_planted_link_is_refused(tmp_path: Path, exists: bool) -> None:
 
 
 def test_a_private_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CannotWrite, match="it is not a regular file"):
+    with pytest.raises(CannotWriteError, match="it is not a regular file"):
         write_private(tmp_path, b"key")
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(CannotWrite, match="not a directory"):
+    with pytest.raises(CannotWriteError, match="not a directory"):
         write_private(tmp_path / "file" / "keys", b"key")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.core.errors import BadConfiguration
+from gptkit.core.errors import ConfigurationError
 from gptkit.core.paths import paths
 
 linux = pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="the folders of Linux")
@@ -59,7 +59,7 @@ def test_without_a_home_only_writing_fails(environ: dict[str, str], problem: str
     found = paths(environ)
     assert not found.config_file.exists()
     assert not (found.config / "prompts").is_dir()
-    with pytest.raises(BadConfiguration, match=f"^{problem}$"):
+    with pytest.raises(ConfigurationError, match=f"^{problem}$"):
         found.require(found.keys_file)
 
 
@@ -67,7 +67,7 @@ def test_without_a_home_only_writing_fails(environ: dict[str, str], problem: str
 def test_a_folder_that_was_named_needs_no_home(tmp_path: Path) -> None:
     found = paths({"XDG_CONFIG_HOME": str(tmp_path)})
     assert found.require(found.config_file) == tmp_path / "gptkit/config.yaml"
-    with pytest.raises(BadConfiguration):
+    with pytest.raises(ConfigurationError):
         found.require(found.data / "rejected.json")
 
 

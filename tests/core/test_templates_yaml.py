@@ -6,7 +6,7 @@ import pytest
 from prompt_files import FILE, broken, template
 from work import within
 
-from gptkit.core.yaml_tree import DEPTH_CAP, NODE_CAP, SIZE_CAP, BrokenPrompt, tree, typed
+from gptkit.core.yaml_tree import DEPTH_CAP, NODE_CAP, SIZE_CAP, YamlFileError, tree, typed
 
 REFUSED = [
     (
@@ -196,7 +196,7 @@ def test_quoted_scalars_keep_their_text_in_data() -> None:
 
 
 def test_the_error_names_the_first_problem_and_counts_the_rest() -> None:
-    with pytest.raises(BrokenPrompt) as caught:
+    with pytest.raises(YamlFileError) as caught:
         template("description: x\nzzz: 1\ninput: none\noptions: {A: {}, B: {}}\n")
     assert caught.value.message.startswith(f"{FILE}:2: zzz: unknown key (and 2 more)")
     assert [problem.line for problem in caught.value.problems] == [2, 4, 4]

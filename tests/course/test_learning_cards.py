@@ -21,7 +21,7 @@ from learning_parts import MEMORIES
 from gptkit.capabilities.course import export
 from gptkit.capabilities.course.file_format import course_yaml, learner
 from gptkit.capabilities.course.model import RATINGS, Card, Learner, Memory, Rating, due, review
-from gptkit.core.errors import BadConfiguration
+from gptkit.core.errors import ConfigurationError
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 NEW = Card("2 + 2?", "4", NOON)
@@ -186,6 +186,6 @@ def test_nothing_of_an_export_stays_among_temporary_files(
 
 def test_without_the_extra_its_install_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "genanki", None)
-    with pytest.raises(BadConfiguration, match="packages for Anki need the extra 'anki'") as caught:
+    with pytest.raises(ConfigurationError, match="packages for Anki need the extra 'anki'") as caught:
         export.anki_package(COURSE, NOON)
     assert caught.value.hint == "pip install 'gptkit[anki]'"

@@ -28,8 +28,8 @@ from gptkit.capabilities.course.model import (
     weight,
     with_card,
 )
-from gptkit.core.errors import CannotRead, CannotWrite, DataFault, UsageFault
-from gptkit.core.yaml_tree import BrokenPrompt
+from gptkit.core.errors import CannotReadError, CannotWriteError, DataError, UsageError
+from gptkit.core.yaml_tree import YamlFileError
 
 NOON = datetime(2026, 11, 30, 12, 0, 5, tzinfo=UTC)
 DAY = date(2026, 11, 29)
@@ -304,13 +304,13 @@ REFUSED = [
 def test_a_bad_edit_is_refused_where_it_stands(
     content: str, line: int, key: str, message: str, hint: str
 ) -> None:
-    with pytest.raises(BrokenPrompt) as caught:
+    with pytest.raises(YamlFileError) as caught:
         learner(content, "course.yaml")
     assert [tuple(problem) for problem in caught.value.problems] == [(line, key, message, hint)]
 
 
 def test_everything_wrong_is_said_at_once() -> None:
-    with pytest.raises(BrokenPrompt) as caught:
+    with pytest.raises(YamlFileError) as caught:
         learner("sub: x\ntopics:\n- name: a\n  mastery: x\ngoals: 1\n", "course.yaml")
     assert [problem.line for problem in caught.value.problems] == [1, 1, 4, 5]
 
@@ -350,7 +350,7 @@ def test_subjects_that_differ_in_signs_have_files_of_their_own(tmp_path: Path) -
 
 @pytest.mark.parametrize("subject", ["", "  ", "---", "x" * 301])
 def test_no_subject_is_a_usage_fault(tmp_path: Path, subject: str) -> None:
-    with pytest.raises(UsageFault):
+    with pytest.raises(UsageError):
         store.path(tmp_path, subject)
 
 
@@ -372,7 +372,7 @@ def test_a_broken_file_is_reported_kept_and_harms_no_other(tmp_path: Path) -> No
     store.save(tmp_path, Learner("french"))
     bad = store.path(tmp_path, "german")
     bad.write_bytes(b"subject: german\nlevel: \xff\n")
-    with pytest.raises(DataFault, match=r"german\.yaml:2: not UTF-8"):
+    with pytest.raises(DataError, match=r"german\.yaml:2: not UTF-8"):
         store.changed(tmp_path, "german", lambda course: course._replace(level="x"))
     assert bad.read_bytes() == b"subject: german\nlevel: \xff\n"
     found, broken = store.courses(tmp_path)
@@ -382,7 +382,7 @@ def test_a_broken_file_is_reported_kept_and_harms_no_other(tmp_path: Path) -> No
 
 def test_a_file_that_says_another_subject_is_refused(tmp_path: Path) -> None:
     store.path(tmp_path, "german").write_text("subject: french\n")
-    with pytest.raises(DataFault, match="this is the course 'french', not 'german'"):
+    with pytest.raises(DataError, match="this is the course 'french', not 'german'"):
         store.load(tmp_path, "german")
 
 
@@ -393,12 +393,12 @@ def test_an_edit_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(store.path(tmp_path, "pipe"))
-    with pytest.raises(CannotRead, match="not a regular file"):
+    with pytest.raises(CannotReadError, match="not a regular file"):
         store.load(tmp_path, "pipe")
     target = tmp_path / "elsewhere"
     target.write_text("subject: link\n")
     store.path(tmp_path, "link").symlink_to(target)
-    with pytest.raises(CannotWrite, match="symbolic link"):
+    with pytest.raises(CannotWriteError, match="symbolic link"):
         store.save(tmp_path, Learner("link", level="x"))
     assert target.read_text() == "subject: link\n"
 
@@ -421,7 +421,7 @@ def test_a_change_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
 
 def test_a_course_too_large_to_be_read_again_is_not_written(tmp_path: Path) -> None:
     many = tuple(Card(f"{index} " + "x" * 900, "y", NOON) for index in range(1500))
-    with pytest.raises(DataFault, match="larger than 1024 KiB"):
+    with pytest.raises(DataError, match="larger than 1024 KiB"):
         store.save(tmp_path, Learner("x", cards=many))
     assert store.courses(tmp_path) == ((), ())
 

@@ -17,7 +17,7 @@ from gptkit.capabilities.course.file_format import learner
 from gptkit.capabilities.course.model import CARDS, TOPICS, WEIGHT, Card, Learner, Mistake, Topic, weight
 from gptkit.capabilities.course.record import SCHEMA, applied
 from gptkit.capabilities.course.rubric import Criterion, Grade, Mark, Rubric, graded, rubric
-from gptkit.core.yaml_tree import BrokenPrompt
+from gptkit.core.yaml_tree import YamlFileError
 from gptkit.text.quotes import is_quoted
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -277,6 +277,6 @@ def test_a_rubric_is_yaml_or_lines_or_a_key(content: str, expected: Rubric) -> N
 
 @pytest.mark.parametrize(("content", "message"), BAD_RUBRICS)
 def test_a_bad_rubric_is_refused_where_it_stands(content: str, message: str) -> None:
-    with pytest.raises(BrokenPrompt) as caught:
+    with pytest.raises(YamlFileError) as caught:
         rubric(content, "rubric.txt")
     assert caught.value.message == message

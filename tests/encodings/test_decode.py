@@ -8,14 +8,14 @@ import zipfile
 
 import pytest
 
-from gptkit.core.errors import DataFault, UsageFault
+from gptkit.core.errors import DataError, UsageError
 from gptkit.encodings.decode import decode
 
 CHINESE = "退货须在三十天内提出。\r\n\t第二行,有制表符和行尾空格  \n\n"
 
 
-def refused(data: bytes, encoding: str | None = None, source: str = "standard input") -> DataFault:
-    with pytest.raises(DataFault) as caught:
+def refused(data: bytes, encoding: str | None = None, source: str = "standard input") -> DataError:
+    with pytest.raises(DataError) as caught:
         decode(data, source, encoding)
     assert caught.value.code == 65
     assert caught.value.message.startswith(f"{source}: ")
@@ -81,7 +81,7 @@ def test_label_reads_what_files_of_that_label_hold(named: str, codec: str, text:
     [("gb18031", "gb18030"), ("utf9", "utf-8"), ("shiftjs", "shift_jis"), ("windows-1253x", "windows-125")],
 )
 def test_unknown_name_brings_the_nearest(named: str, nearest: str) -> None:
-    with pytest.raises(UsageFault) as caught:
+    with pytest.raises(UsageError) as caught:
         decode(b"x", "standard input", named)
     assert f"'{named}'" in caught.value.message
     assert nearest in caught.value.hint
@@ -92,7 +92,7 @@ def test_unknown_name_brings_the_nearest(named: str, nearest: str) -> None:
     ["", "rot13", "base64", "zlib", "hex", "idna", "unicode_escape", "a\0b", "../x", "ü", "undefined"],
 )
 def test_what_is_no_text_encoding_is_unknown(named: str) -> None:
-    with pytest.raises(UsageFault):
+    with pytest.raises(UsageError):
         decode(b"\xef\xbb\xbfx", "standard input", named)
 
 

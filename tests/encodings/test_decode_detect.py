@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.encodings.decode import decode
 
 
@@ -38,8 +38,8 @@ SHORT = {
 CHINESE = "退货须在收到商品后三十天内提出，逾期不予受理。\n"
 
 
-def refused(data: bytes) -> DataFault:
-    with pytest.raises(DataFault) as caught:
+def refused(data: bytes) -> DataError:
+    with pytest.raises(DataError) as caught:
         decode(data, "notes.txt")
     assert caught.value.code == 65
     assert "\n" not in caught.value.message + caught.value.hint
@@ -217,7 +217,7 @@ def test_order_of_named_utf16_without_a_mark(codec: str) -> None:
 def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     try:
         assert isinstance(decode(data, "notes.txt"), str)
-    except DataFault as fault:
+    except DataError as fault:
         assert fault.hint
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.encodings.stream import FRAGMENT, LINE_END, decoded, lines
 
 TEXTS = st.lists(st.text(alphabet="a中\r\n\u2028\x85é😀", max_size=6), max_size=12)
@@ -62,7 +62,7 @@ def test_a_mark_is_no_text() -> None:
     ],
 )
 def test_what_is_no_utf_8_after_all_is_refused(blocks: list[bytes], message: str) -> None:
-    with pytest.raises(DataFault) as caught:
+    with pytest.raises(DataError) as caught:
         list(decoded(blocks[0], blocks[1:], "it"))
     assert caught.value.message == message
 

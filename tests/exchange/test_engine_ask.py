@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 from engine_parts import Answer, Parts, Shown, said
 
-from gptkit.core.chat import Defect, Finished, Message, Rendering, Text, Usage
-from gptkit.core.errors import GptkitError, Incomplete, OverBudget, TryAgain
+from gptkit.core.chat import AnswerFormatError, Finished, Message, Rendering, Text, Usage
+from gptkit.core.errors import BudgetError, GptkitError, IncompleteError, TryAgainError
 from gptkit.exchange.ask import ask
 from gptkit.exchange.invocation import Invocation, Outcome
 from gptkit.templates.template import Template
@@ -31,8 +31,8 @@ class Number:
         try:
             return f"{float(text):.2f}"
         except ValueError:
-            failure = self.failure or Incomplete(f"no number: '{text}'")
-            raise Defect(f"'{text}' is no number", failure, again=self.again) from None
+            failure = self.failure or IncompleteError(f"no number: '{text}'")
+            raise AnswerFormatError(f"'{text}' is no number", failure, again=self.again) from None
 
 
 def asking(*answers: Answer, requests: int | None = None, form: Number | None = None) -> Parts:
@@ -82,7 +82,7 @@ def test_a_defective_answer_is_asked_for_once_more_with_the_problem_named() -> N
 def test_times_and_tries_of_both_requests_add_up() -> None:
     first: Answer = [1.0, Text("many"), 1.0, Finished("stop")]
     second: Answer = [4.0, Text("7"), 1.0, Finished("stop")]
-    parts = asking([TryAgain("busy", tries=4)], first, [TryAgain("busy", tries=4)], second)
+    parts = asking([TryAgainError("busy", tries=4)], first, [TryAgainError("busy", tries=4)], second)
     reply = ask(HAIKU, parts.runtime, None).reply
     assert (reply.attempts, reply.first, reply.total) == (4, 2.5 + 4.5, 2.5 + 5.5)
 
@@ -135,7 +135,7 @@ def test_a_second_answer_that_breaks_off_is_what_came() -> None:
 
 
 def test_a_second_request_that_fails_does_not_lose_the_first_answer() -> None:
-    parts = asking(said("many"), [TryAgain("nothing listens on x")])
+    parts = asking(said("many"), [TryAgainError("nothing listens on x")])
     outcome = ask(HAIKU, parts.runtime, None)
     failure = failed(outcome)
     assert failure.message == "nothing listens on x; the answer before it cannot be used: 'many' is no number"
@@ -147,7 +147,7 @@ def test_a_budget_holds_for_the_second_request_as_well() -> None:
     parts = asking(said("many"), requests=1)
     outcome = ask(HAIKU, parts.runtime, None)
     failure = failed(outcome)
-    assert isinstance(failure, OverBudget)
+    assert isinstance(failure, BudgetError)
     assert failure.message == (
         "the budget of 1 request is used up; the answer before it cannot be used: 'many' is no number"
     )
@@ -155,5 +155,5 @@ def test_a_budget_holds_for_the_second_request_as_well() -> None:
 
 
 def test_a_first_request_that_fails_is_raised() -> None:
-    with pytest.raises(TryAgain):
-        ask(HAIKU, asking([TryAgain("no")]).runtime, None)
+    with pytest.raises(TryAgainError):
+        ask(HAIKU, asking([TryAgainError("no")]).runtime, None)

@@ -7,28 +7,28 @@ from engine_parts import WHOLE, Answer, Parts, Shown, question, said
 
 from gptkit.core.chat import ChatRequest, Event, Finished, Reasoning, Refusal, Text, Usage
 from gptkit.core.errors import (
-    CannotWrite,
+    BudgetError,
+    CannotWriteError,
     GptkitError,
-    Incomplete,
-    InternalFault,
-    NoPermission,
-    OverBudget,
-    ProtocolFault,
-    Refused,
-    Stopped,
-    TryAgain,
-    Unavailable,
+    IncompleteError,
+    InternalError,
+    NoPermissionError,
+    ProtocolError,
+    RefusedError,
+    SignalError,
+    TryAgainError,
+    UnavailableError,
 )
 from gptkit.exchange.invocation import Policy
 from gptkit.exchange.retry import exchange
 
 
-def busy(wait: float | None = None) -> TryAgain:
-    return TryAgain("too many requests (429)", tries=4, wait=wait)
+def busy(wait: float | None = None) -> TryAgainError:
+    return TryAgainError("too many requests (429)", tries=4, wait=wait)
 
 
-def cut() -> Incomplete:
-    return Incomplete("answer cut short: connection reset", tries=4, partial=True)
+def cut() -> IncompleteError:
+    return IncompleteError("answer cut short: connection reset", tries=4, partial=True)
 
 
 def failing(parts: Parts, sink: Shown | None = None, request: ChatRequest | None = None) -> GptkitError:
@@ -93,19 +93,21 @@ def test_times_count_from_the_first_request() -> None:
 def test_tries_are_what_the_failure_deserves_and_the_policy_allows(
     tries: int, attempts: int, sent: int
 ) -> None:
-    parts = Parts([[TryAgain("no", tries=tries)] for _ in range(9)], policy=Policy(attempts=attempts))
+    parts = Parts([[TryAgainError("no", tries=tries)] for _ in range(9)], policy=Policy(attempts=attempts))
     failure = failing(parts)
     assert (failure.message, failure.attempts, len(parts.sent)) == ("no", sent, sent)
 
 
-@pytest.mark.parametrize("kind", [Unavailable, NoPermission, Refused, ProtocolFault, InternalFault])
+@pytest.mark.parametrize(
+    "kind", [UnavailableError, NoPermissionError, RefusedError, ProtocolError, InternalError]
+)
 def test_what_does_not_pass_is_not_tried_again(kind: type[GptkitError]) -> None:
     failure = failing(Parts([[kind("no")]]))
     assert (type(failure), failure.attempts) == (kind, 1)
 
 
 def test_each_failure_counts_by_its_own_tries() -> None:
-    parts = Parts([[busy()], [busy()], [TryAgain("no such host", tries=2)]])
+    parts = Parts([[busy()], [busy()], [TryAgainError("no such host", tries=2)]])
     assert failing(parts).message == "no such host"
     assert len(parts.sent) == 3
 
@@ -120,7 +122,7 @@ def test_pauses_double_and_are_cut_at_random(chance: float, pauses: list[float])
 
 
 def test_a_pause_has_a_limit() -> None:
-    parts = Parts([[TryAgain("no", tries=12)] for _ in range(12)], policy=Policy(12, 1000.0))
+    parts = Parts([[TryAgainError("no", tries=12)] for _ in range(12)], policy=Policy(12, 1000.0))
     failing(parts)
     assert parts.pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0, 20.0, 20.0]
 
@@ -157,7 +159,7 @@ BROKEN: list[tuple[Answer, str]] = [
     ([Text("par"), Finished(None)], "answer cut short: the server never said that it is whole"),
     ([Text("par")], "answer cut short: the server never said that it is whole"),
     ([Text("par"), Finished("error")], "answer cut short: the server stopped with an error"),
-    ([Text("par"), TryAgain("odd", tries=4)], "odd"),
+    ([Text("par"), TryAgainError("odd", tries=4)], "odd"),
 ]
 
 
@@ -192,7 +194,7 @@ def test_reasoning_that_was_shown_does_not_keep_from_trying_again() -> None:
         ([Text("par"), Finished("content_filter")], "the provider's content filter stopped the answer"),
         ([Text("par"), Refusal("no"), Finished("stop")], "the model refused: 'no'"),
         ([Text("par"), Finished("odd")], "answer not known to be whole: finish reason 'odd'"),
-        ([Text(" "), ProtocolFault("malformed answer")], "malformed answer"),
+        ([Text(" "), ProtocolError("malformed answer")], "malformed answer"),
     ],
 )
 def test_what_another_try_would_not_mend_is_returned_with_its_text(answer: Answer, message: str) -> None:
@@ -213,7 +215,12 @@ def test_a_refusal_without_text_is_raised_with_its_id() -> None:
 
 def test_of_broken_answers_the_longest_is_kept() -> None:
     parts = Parts(
-        [[Text("longest"), cut()], [Text("par"), cut()], [busy()], [TryAgain("nothing listens", tries=4)]]
+        [
+            [Text("longest"), cut()],
+            [Text("par"), cut()],
+            [busy()],
+            [TryAgainError("nothing listens", tries=4)],
+        ]
     )
     outcome = exchange(question(), parts.runtime, None)
     assert (outcome.answer, outcome.reply.text, outcome.reply.attempts) == ("longest", "longest", 4)
@@ -225,7 +232,7 @@ def test_of_broken_answers_the_longest_is_kept() -> None:
 
 def test_a_failure_of_the_sink_is_no_failure_of_the_provider() -> None:
     def full(event: Event) -> None:
-        raise CannotWrite("standard output: no space left", tries=4)
+        raise CannotWriteError("standard output: no space left", tries=4)
 
     parts = Parts([WHOLE, WHOLE])
     failure = failing(parts, Shown(full))
@@ -234,21 +241,21 @@ def test_a_failure_of_the_sink_is_no_failure_of_the_provider() -> None:
 
 def test_a_signal_ends_the_request_at_once() -> None:
     def stop(event: Event) -> None:
-        raise Stopped(13)
+        raise SignalError(13)
 
     parts = Parts([[Text("a"), Text("b"), busy()]])
     sink = Shown(stop)
-    with pytest.raises(Stopped):
+    with pytest.raises(SignalError):
         exchange(question(), parts.runtime, sink)
     assert (sink.events, parts.closed) == ([Text("a")], 1)
 
 
 def test_a_provider_may_fail_before_its_first_event() -> None:
     def provider(request: ChatRequest) -> None:
-        raise NoPermission("no key")
+        raise NoPermissionError("no key")
 
     runtime = Parts().runtime._replace(provider=provider)  # type: ignore[arg-type]
-    with pytest.raises(NoPermission) as caught:
+    with pytest.raises(NoPermissionError) as caught:
         exchange(question(), runtime, None)
     assert caught.value.attempts == 1
 
@@ -269,7 +276,7 @@ def test_a_budget_is_checked_before_the_first_request() -> None:
 def test_a_budget_is_checked_before_every_retry() -> None:
     parts = Parts([[busy()] for _ in range(4)], requests=2)
     failure = failing(parts)
-    assert isinstance(failure, OverBudget)
+    assert isinstance(failure, BudgetError)
     assert (
         failure.message
         == "the budget of 2 requests is used up; the last request failed: too many requests (429)"
@@ -281,7 +288,7 @@ def test_a_budget_is_checked_before_every_retry() -> None:
 @pytest.mark.parametrize(("requests", "sent"), [(1, 1), (2, 1), (3, 2), (None, 2)])
 def test_a_request_that_may_be_billed_twice_counts_twice(requests: int | None, sent: int) -> None:
     lost = "no answer in 60 s; it may have been billed"
-    parts = Parts([[TryAgain(lost, tries=2, billed=True)], said("a")], requests=requests)
+    parts = Parts([[TryAgainError(lost, tries=2, billed=True)], said("a")], requests=requests)
     if sent == 1:
         failure = failing(parts)
         assert (failure.code, parts.pauses) == (82, [])
@@ -294,7 +301,7 @@ def test_a_request_that_may_be_billed_twice_counts_twice(requests: int | None, s
 
 
 def test_a_billed_request_that_is_not_tried_again_counts_once() -> None:
-    parts = Parts([[TryAgain("no answer", tries=1, billed=True)]])
+    parts = Parts([[TryAgainError("no answer", tries=1, billed=True)]])
     assert failing(parts).code == 75
     assert parts.budget.used == 1
 

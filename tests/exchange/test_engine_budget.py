@@ -8,7 +8,7 @@ import pytest
 from engine_parts import Parts, Shown, question, said
 
 from gptkit.core.chat import Charge, ChatRequest, Finished, Message, Reply, Text, Usage
-from gptkit.core.errors import BadConfiguration, GptkitError, OverBudget, Stopped, TryAgain
+from gptkit.core.errors import BudgetError, ConfigurationError, GptkitError, SignalError, TryAgainError
 from gptkit.exchange.budget import Budget, Cap, WorkerBudget, prompt_tokens
 from gptkit.exchange.retry import exchange
 
@@ -58,14 +58,14 @@ def test_no_price_is_looked_up_where_no_cap_needs_it() -> None:
 def test_the_request_that_would_go_over_is_not_sent() -> None:
     one = budget(0.000_192)
     paid(one, question(), Reply("because", "stop", usage=Usage(100, 9)))
-    with pytest.raises(OverBudget) as caught:
+    with pytest.raises(BudgetError) as caught:
         one.reserve(question())
     assert caught.value.message.startswith("--max-cost of 0.000192 USD is used up: 0.00019 is spent")
     assert one.used == 1
 
 
 def test_the_limit_of_the_answer_counts_before_it_comes() -> None:
-    with pytest.raises(OverBudget):
+    with pytest.raises(BudgetError):
         budget(0.001).reserve(question({"max_tokens": 1000}))
     budget(0.001).reserve(question({"max_completion_tokens": 50}))
 
@@ -73,7 +73,7 @@ def test_the_limit_of_the_answer_counts_before_it_comes() -> None:
 def test_what_is_reserved_by_others_counts() -> None:
     one = budget(0.001)
     held = one.reserve(question({"max_tokens": 60}))
-    with pytest.raises(OverBudget):
+    with pytest.raises(BudgetError):
         one.reserve(question({"max_tokens": 60}))
     one.charge(question(), held, Reply("", None), False, 0.0, "answer")
     one.reserve(question({"max_tokens": 60}))
@@ -82,7 +82,7 @@ def test_what_is_reserved_by_others_counts() -> None:
 def test_what_is_reserved_by_others_is_told() -> None:
     one = budget(0.001)
     one.reserve(question({"max_tokens": 60}))
-    with pytest.raises(OverBudget, match=r": 0 is spent, 0[.]\d+ set aside for requests under way"):
+    with pytest.raises(BudgetError, match=r": 0 is spent, 0[.]\d+ set aside for requests under way"):
         one.reserve(question({"max_tokens": 60}))
 
 
@@ -92,9 +92,9 @@ def test_answers_as_long_as_their_texts_are_reserved_with_that_length() -> None:
     assert budget(0.0005).reserve(one) < 0.0002
     echoing = budget(0.0005)
     echoing.as_long = True
-    with pytest.raises(OverBudget):
+    with pytest.raises(BudgetError):
         echoing.reserve(one)
-    with pytest.raises(OverBudget):
+    with pytest.raises(BudgetError):
         echoing.at(0.9).reserve(one)
 
 
@@ -110,7 +110,7 @@ def test_answers_are_expected_to_be_as_long_as_those_before() -> None:
     counted.tokens = 2500
     counted.charge(one, counted.reserve(one), Reply("x", "stop", usage=Usage(9, 1000)), False, 5.0, "answer")
     counted.reserve(one)
-    with pytest.raises(OverBudget, match="of 2500 tokens"):
+    with pytest.raises(BudgetError, match="of 2500 tokens"):
         counted.reserve(one)
 
 
@@ -122,14 +122,14 @@ def test_what_was_set_aside_may_not_fit_any_more() -> None:
     first, _ = dear_one.reserve(one), dear_one.reserve(one)
     dear_one.confirm()
     dear_one.charge(one, first, Reply("x", "stop", usage=Usage(100, 1000)), False, 5.0, "answer")
-    with pytest.raises(OverBudget, match=r"is used up: 0.0101 is spent, 0.00.* set aside"):
+    with pytest.raises(BudgetError, match=r"is used up: 0.0101 is spent, 0.00.* set aside"):
         dear_one.confirm()
-    with pytest.raises(OverBudget):
+    with pytest.raises(BudgetError):
         WorkerBudget(dear_one).confirm()
 
 
 def test_a_cap_in_money_needs_a_price() -> None:
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         budget(1.0).reserve(ChatRequest("unknown", (Message("user", "x"),)))
     assert caught.value.message == "no price is known for 'unknown', so --max-cost cannot be kept"
 
@@ -142,7 +142,7 @@ def test_all_workers_together_keep_the_cap() -> None:
         for _ in range(40):
             try:
                 one.reserve(question())
-            except OverBudget:
+            except BudgetError:
                 over.append(1)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
@@ -154,7 +154,7 @@ def test_all_workers_together_keep_the_cap() -> None:
 
 
 def test_each_try_is_charged_and_a_doubtful_one_at_its_estimate() -> None:
-    lost = TryAgain("no answer", tries=2, billed=True)
+    lost = TryAgainError("no answer", tries=2, billed=True)
     parts = Parts([(lost,), said("because", Usage(30, 4))])
     exchange(question(), parts.runtime, None)
     first, second = parts.budget.charges
@@ -167,7 +167,7 @@ def test_each_try_is_charged_and_a_doubtful_one_at_its_estimate() -> None:
     assert parts.budget.used == 3
 
 
-@pytest.mark.parametrize("error", [TryAgain("refused", tries=1), GptkitError("bug")])
+@pytest.mark.parametrize("error", [TryAgainError("refused", tries=1), GptkitError("bug")])
 def test_what_never_reached_the_server_is_not_charged(error: GptkitError) -> None:
     parts = Parts([(error,)])
     with pytest.raises(GptkitError):
@@ -177,10 +177,10 @@ def test_what_never_reached_the_server_is_not_charged(error: GptkitError) -> Non
 
 def test_what_a_signal_cuts_short_is_charged() -> None:
     def stop(_: object) -> None:
-        raise Stopped(2)
+        raise SignalError(2)
 
     parts = Parts([(Text("half of it"), Finished("stop"))])
-    with pytest.raises(Stopped):
+    with pytest.raises(SignalError):
         exchange(question(), parts.runtime, Shown(stop))
     (charge,) = parts.budget.charges
     assert charge.estimated
@@ -196,7 +196,7 @@ def test_the_purpose_is_kept() -> None:
 def test_what_was_spent_before_counts_and_is_told() -> None:
     cap = Cap(1.0, "the monthly_limit", 1.25)
     one = Budget(None, (cap,), dear, "api.example", lambda: 7.0)
-    with pytest.raises(OverBudget, match=r"the monthly_limit of 1 USD is used up: 1[.]25 is spent, and"):
+    with pytest.raises(BudgetError, match=r"the monthly_limit of 1 USD is used up: 1[.]25 is spent, and"):
         one.reserve(question())
     assert (cap.left, Cap(1.0, "x", 0.25).left) == (0.0, 0.75)
     assert Budget(None, (cap._replace(before=0.5),), dear).reserve(question()) > 0
@@ -209,7 +209,7 @@ def test_the_answers_of_a_job_have_a_length_together() -> None:
     for _ in range(2):
         paid(one, request, Reply("because", "stop", usage=Usage(10, 10)))
     one.reserve(request)  # twenty were answered, about ten are expected
-    with pytest.raises(OverBudget) as caught:
+    with pytest.raises(BudgetError) as caught:
         one.reserve(request)
     assert caught.value.message == "the budget of 30 tokens is used up"
 
@@ -222,5 +222,5 @@ def test_a_share_of_the_price_leaves_room_for_more() -> None:
     assert half.used == 1
     half.reserve(question())
     half.reserve(question())
-    with pytest.raises(OverBudget):
+    with pytest.raises(BudgetError):
         half.reserve(question())

@@ -9,7 +9,7 @@ import pytest
 from engine_parts import Parts, said
 
 from gptkit.core.chat import Finished, Message, Text
-from gptkit.core.errors import Incomplete
+from gptkit.core.errors import IncompleteError
 from gptkit.core.tokens import estimate
 from gptkit.exchange.context import CUT, PastTurn, StoredSummary, recall, summarised, weight
 
@@ -143,5 +143,5 @@ def test_a_message_larger_than_a_request_keeps_both_its_ends() -> None:
 
 def test_a_record_that_is_cut_is_a_failure() -> None:
     parts = Parts([(Text("half"), Finished("length"))])
-    with pytest.raises(Incomplete):
+    with pytest.raises(IncompleteError):
         summarised("", [Turn(1, "a", "b")], 2000, parts.runtime, "gpt-0")

@@ -9,7 +9,7 @@ import pytest
 from engine_parts import Parts, Plain, Shown, question, said
 
 from gptkit.core.chat import Finished, Text
-from gptkit.core.errors import GptkitError, NoInput, TryAgain, Unavailable
+from gptkit.core.errors import GptkitError, NoInputError, TryAgainError, UnavailableError
 from gptkit.exchange.invocation import Invocation, build_request
 from gptkit.exchange.retry import exchange
 from gptkit.templates.template import Template
@@ -17,8 +17,8 @@ from gptkit.templates.template import Template
 MANY, NEW = "max_tokens", "max_completion_tokens"
 
 
-def rejected(name: str) -> Unavailable:
-    return Unavailable(f"request not accepted (400): unsupported parameter: '{name}'", parameter=name)
+def rejected(name: str) -> UnavailableError:
+    return UnavailableError(f"request not accepted (400): unsupported parameter: '{name}'", parameter=name)
 
 
 def bodies(parts: Parts) -> list[dict[str, object]]:
@@ -61,7 +61,7 @@ def test_several_rejected_parameters_go_one_by_one() -> None:
 
 
 def test_dropping_uses_up_no_tries() -> None:
-    busy = TryAgain("too many requests", tries=2)
+    busy = TryAgainError("too many requests", tries=2)
     parts = Parts([[rejected("a")], [busy], said("x")])
     assert exchange(question({"a": 1}, ["a"]), parts.runtime, None).reply.attempts == 3
 
@@ -152,7 +152,7 @@ def test_an_answer_that_was_cut_proves_as_well_that_dropping_helped() -> None:
 
 
 def test_nothing_is_remembered_before_it_has_helped() -> None:
-    parts = Parts([[rejected("a")], [TryAgain("nothing listens")]])
+    parts = Parts([[rejected("a")], [TryAgainError("nothing listens")]])
     failing(parts, {"a": 1}, ["a"])
     assert parts.known == {}
 
@@ -222,6 +222,6 @@ def test_a_request_holds_what_the_user_gave() -> None:
 
 
 def test_a_request_without_a_message_is_not_sent() -> None:
-    with pytest.raises(NoInput) as caught:
+    with pytest.raises(NoInputError) as caught:
         build_request(Invocation(Template("haiku", "f", "x", input="optional"), "m"), Plain())
     assert (caught.value.code, caught.value.message) == (66, "'haiku' has nothing to send without input")

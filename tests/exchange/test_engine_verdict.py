@@ -5,34 +5,34 @@ from __future__ import annotations
 import pytest
 
 from gptkit.core.chat import Reply
-from gptkit.core.errors import GptkitError, Incomplete, ProtocolFault, Refused, TryAgain
+from gptkit.core.errors import GptkitError, IncompleteError, ProtocolError, RefusedError, TryAgainError
 from gptkit.exchange.retry import verdict
 
 NO_END = "the server never said that it is whole"
 ROWS: list[tuple[str, str | None, str, type[GptkitError], str, int]] = [
     # text, finish reason, refusal: failure, message, tries
-    ("", "stop", "", ProtocolFault, "empty answer", 2),
-    (" \n\t", "stop", "", ProtocolFault, "empty answer", 2),
-    ("a", None, "", Incomplete, f"answer cut short: {NO_END}", 2),
-    ("", None, "", TryAgain, "no answer: the server ended the stream at once", 4),
-    ("a", "length", "", Incomplete, "answer cut at the token limit", 1),
-    ("", "length", "", Incomplete, "the token limit was reached before any answer", 1),
-    ("a", "content_filter", "", Refused, "the provider's content filter stopped the answer", 1),
-    ("", "content_filter", "", Refused, "the provider's content filter stopped the answer", 1),
-    ("", "stop", "I can't.", Refused, "the model refused: 'I can't.'", 1),
-    ("a", "stop", "I can't.", Refused, "the model refused: 'I can't.'", 1),
-    ("", None, "No\n\x1b[31mway", Refused, "the model refused: 'No ␛[31mway'", 1),
-    ("a", "length", "No", Refused, "the model refused: 'No'", 1),
-    ("", "tool_calls", "", ProtocolFault, "the model called a tool that was not offered", 1),
-    ("a", "tool_calls", "", ProtocolFault, "the model called a tool that was not offered", 1),
-    ("a", "function_call", "", ProtocolFault, "the model called a tool that was not offered", 1),
-    ("", "error", "", TryAgain, "the server stopped with an error", 4),
-    ("a", "error", "", Incomplete, "answer cut short: the server stopped with an error", 4),
-    ("a", "", "", Incomplete, "answer not known to be whole: finish reason ''", 1),
-    ("a", "STOP", "", Incomplete, "answer not known to be whole: finish reason 'STOP'", 1),
-    ("a", "end_turn", "", Incomplete, "answer not known to be whole: finish reason 'end_turn'", 1),
-    ("", "paused", "", Incomplete, "answer not known to be whole: finish reason 'paused'", 1),
-    ("a", "x\ny\x07", "", Incomplete, "answer not known to be whole: finish reason 'x y␇'", 1),
+    ("", "stop", "", ProtocolError, "empty answer", 2),
+    (" \n\t", "stop", "", ProtocolError, "empty answer", 2),
+    ("a", None, "", IncompleteError, f"answer cut short: {NO_END}", 2),
+    ("", None, "", TryAgainError, "no answer: the server ended the stream at once", 4),
+    ("a", "length", "", IncompleteError, "answer cut at the token limit", 1),
+    ("", "length", "", IncompleteError, "the token limit was reached before any answer", 1),
+    ("a", "content_filter", "", RefusedError, "the provider's content filter stopped the answer", 1),
+    ("", "content_filter", "", RefusedError, "the provider's content filter stopped the answer", 1),
+    ("", "stop", "I can't.", RefusedError, "the model refused: 'I can't.'", 1),
+    ("a", "stop", "I can't.", RefusedError, "the model refused: 'I can't.'", 1),
+    ("", None, "No\n\x1b[31mway", RefusedError, "the model refused: 'No ␛[31mway'", 1),
+    ("a", "length", "No", RefusedError, "the model refused: 'No'", 1),
+    ("", "tool_calls", "", ProtocolError, "the model called a tool that was not offered", 1),
+    ("a", "tool_calls", "", ProtocolError, "the model called a tool that was not offered", 1),
+    ("a", "function_call", "", ProtocolError, "the model called a tool that was not offered", 1),
+    ("", "error", "", TryAgainError, "the server stopped with an error", 4),
+    ("a", "error", "", IncompleteError, "answer cut short: the server stopped with an error", 4),
+    ("a", "", "", IncompleteError, "answer not known to be whole: finish reason ''", 1),
+    ("a", "STOP", "", IncompleteError, "answer not known to be whole: finish reason 'STOP'", 1),
+    ("a", "end_turn", "", IncompleteError, "answer not known to be whole: finish reason 'end_turn'", 1),
+    ("", "paused", "", IncompleteError, "answer not known to be whole: finish reason 'paused'", 1),
+    ("a", "x\ny\x07", "", IncompleteError, "answer not known to be whole: finish reason 'x y␇'", 1),
 ]
 
 

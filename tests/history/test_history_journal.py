@@ -18,7 +18,7 @@ from fake.waiting import SOON
 from history_parts import conversation, ending, integrity, opening, store
 from processes import open_below
 
-from gptkit.core.errors import CannotWrite, GptkitError
+from gptkit.core.errors import CannotWriteError, GptkitError
 from gptkit.history.journal import begin, under_way
 from gptkit.history.store import Store
 
@@ -200,7 +200,7 @@ def test_a_full_disk_ends_the_record_and_nothing_else(kept: Store, tmp_path: Pat
 
 @pytest.mark.parametrize("room", [0, 10])
 def test_an_exchange_that_cannot_be_noted_leaves_nothing(tmp_path: Path, room: int) -> None:
-    with files_of_at_most(room), pytest.raises(CannotWrite):
+    with files_of_at_most(room), pytest.raises(CannotWriteError):
         begin(tmp_path, opening("words"))
     assert list(tmp_path.iterdir()) == []
 
@@ -249,7 +249,7 @@ def test_it_is_private_and_no_link_is_followed(tmp_path: Path, umask: int) -> No
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "a.jsonl").stat().st_mode) == 0o600
     (folder / "b.jsonl").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(CannotWrite):
+    with pytest.raises(CannotWriteError):
         begin(folder, opening(id="b"))
     assert not (tmp_path / "elsewhere").exists()
 
@@ -260,7 +260,7 @@ def test_an_id_is_no_path_and_is_used_once(tmp_path: Path) -> None:
         begin(folder, opening(id="../x"))
     begin(folder, opening("first", id="x")).leave()
     before = (folder / "x.jsonl").read_bytes()
-    with pytest.raises(CannotWrite, match="file exists"):
+    with pytest.raises(CannotWriteError, match="file exists"):
         begin(folder, opening("second", id="x"))
     assert (folder / "x.jsonl").read_bytes() == before
     assert [path.name for path in tmp_path.rglob("*.jsonl")] == ["x.jsonl"]

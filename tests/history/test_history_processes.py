@@ -17,7 +17,7 @@ from history_deaths import survive
 from history_parts import ending, integrity, opening, store
 from together import together
 
-from gptkit.core.errors import TryAgain
+from gptkit.core.errors import TryAgainError
 from gptkit.history.journal import begin
 from gptkit.history.store import session_lock
 
@@ -69,12 +69,12 @@ def test_who_appends_to_one_session_waits_for_the_others(tmp_path: Path) -> None
 
 def test_a_session_in_use_is_waited_for_no_longer_than_one_wants(tmp_path: Path) -> None:
     def enough() -> None:
-        raise TryAgain("enough")
+        raise TryAgainError("enough")
 
     with session_lock(tmp_path, "a", enough):
         with session_lock(tmp_path, "b", enough):
             pass
-        with pytest.raises(TryAgain), session_lock(tmp_path, "a", enough):
+        with pytest.raises(TryAgainError), session_lock(tmp_path, "a", enough):
             pass
     with session_lock(tmp_path, "a", enough):
         pass
@@ -117,13 +117,13 @@ def test_a_full_disk_costs_the_record_and_nothing_else(
 def test_without_space_the_journal_is_refused_or_given_up(tmp_path: Path) -> None:
     source = (
         "import resource, sys; from pathlib import Path; from history_parts import opening\n"
-        "from gptkit.history.journal import begin; from gptkit.core.errors import CannotWrite\n"
+        "from gptkit.history.journal import begin; from gptkit.core.errors import CannotWriteError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
         "journal = begin(Path(sys.argv[1]), opening('small'))\n"
         "for _ in range(1000): journal.add('text ' * 10)\n"
         "journal.discard()\n"
         "try: begin(Path(sys.argv[1]), opening('large' * 2000))\n"
-        "except CannotWrite as error: print('refused')\n"
+        "except CannotWriteError as error: print('refused')\n"
     )
     with unblocked():
         done = subprocess.run(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from history_parts import conversation, ending, integrity, opening, store
 
-from gptkit.core.errors import CannotRead, CannotWrite, GptkitError, NoInput
+from gptkit.core.errors import CannotReadError, CannotWriteError, GptkitError, NoInputError
 from gptkit.history.export import json_lines
 from gptkit.history.recover import recover
 from gptkit.history.remove import remove
@@ -250,7 +250,7 @@ def test_a_full_disk_leaves_the_damaged_file(kept: Store) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 1, limits[1]))
     try:
-        with pytest.raises(CannotWrite):
+        with pytest.raises(CannotWriteError):
             recover(kept)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -262,17 +262,17 @@ def test_a_full_disk_leaves_the_damaged_file(kept: Store) -> None:
 def test_a_folder_in_its_place_cannot_be_read(tmp_path: Path) -> None:
     kept = store(tmp_path)
     file(kept).mkdir(parents=True)
-    with pytest.raises(CannotRead, match="is a directory"):
+    with pytest.raises(CannotReadError, match="is a directory"):
         recover(kept)
 
 
 def test_nothing_to_recover_is_no_reason_to_touch_anything(tmp_path: Path) -> None:
     kept = store(tmp_path)
-    with pytest.raises(NoInput):
+    with pytest.raises(NoInputError):
         recover(kept)
     file(kept).parent.mkdir()
     file(kept).write_bytes(b"a letter to my aunt" * 1000)
-    with pytest.raises(CannotRead, match="nothing in it is gptkit's") as fault:
+    with pytest.raises(CannotReadError, match="nothing in it is gptkit's") as fault:
         recover(kept)
     assert fault.value.hint == "move it away; the next command makes a new one"
     with pytest.raises(GptkitError):
@@ -285,5 +285,5 @@ def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
     kept = store(tmp_path)
     file(kept).parent.mkdir()
     os.mkfifo(file(kept))
-    with pytest.raises(CannotRead, match="not a regular file"):
+    with pytest.raises(CannotReadError, match="not a regular file"):
         recover(kept)

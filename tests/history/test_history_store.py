@@ -10,7 +10,7 @@ import pytest
 from history_parts import STARTED, conversation, ending, integrity, opening, store
 
 from gptkit.core.chat import Charge
-from gptkit.core.errors import NoInput, UsageFault
+from gptkit.core.errors import NoInputError, UsageError
 from gptkit.history.export import forward
 from gptkit.history.store import Store
 
@@ -76,7 +76,7 @@ def test_undo_and_retry_make_a_branch(kept: Store) -> None:
     kept.set_head(session, None)
     assert kept.required("s").turns == 0
     assert third > second
-    with pytest.raises(NoInput):
+    with pytest.raises(NoInputError):
         kept.set_head(session, 99)
 
 
@@ -155,7 +155,7 @@ def test_a_session_is_known_by_name_by_id_and_by_a_beginning_of_it(kept: Store) 
 
 def test_a_missing_session_has_a_hint(kept: Store) -> None:
     kept.create("计划书", "chat")
-    with pytest.raises(NoInput) as caught:
+    with pytest.raises(NoInputError) as caught:
         kept.required("计划")
     assert (caught.value.message, caught.value.hint) == ("no session named '计划'", "did you mean '计划书'?")
 
@@ -164,11 +164,11 @@ def test_a_name_is_given_once(kept: Store) -> None:
     kept.create("a", "chat")
     other = kept.create("b", "chat")
     taken = "there is a session 'a' already"
-    with pytest.raises(UsageFault, match=taken):
+    with pytest.raises(UsageError, match=taken):
         kept.create("a", "")
-    with pytest.raises(UsageFault, match=taken):
+    with pytest.raises(UsageError, match=taken):
         kept.rename("b", "a")
-    with pytest.raises(UsageFault, match=taken):
+    with pytest.raises(UsageError, match=taken):
         kept.fork("b", "a")
     assert kept.rename("b", "b") == other
 
@@ -196,7 +196,7 @@ def test_a_name_is_given_once(kept: Store) -> None:
 )
 def test_names_that_are_refused(kept: Store, name: str) -> None:
     session = kept.create("", "chat")
-    with pytest.raises(UsageFault, match="cannot be the name of a session"):
+    with pytest.raises(UsageError, match="cannot be the name of a session"):
         kept.rename(session, name)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from history_parts import conversation, ending, integrity, opening, store
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.history.export import Taken, json_lines, markdown, pieces_of, take
 from gptkit.history.store import Store
 
@@ -147,7 +147,7 @@ def line(**record: object) -> bytes:
     ],
 )
 def test_a_wrong_line_is_named_and_nothing_is_stored(empty: Store, lines: list[bytes], message: str) -> None:
-    with pytest.raises(DataFault) as caught:
+    with pytest.raises(DataError) as caught:
         take(empty, lines)
     assert message in caught.value.message
     assert (empty.sessions(9), empty.turn(1)) == ([], None)

@@ -12,7 +12,7 @@ from fake.server import FakeServer
 from prompt_files import template
 
 from gptkit.app import parts
-from gptkit.core.errors import NoPermission, UsageFault
+from gptkit.core.errors import NoPermissionError, UsageError
 from gptkit.core.terminal import memory_terminal
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation
@@ -141,7 +141,7 @@ def test_a_batch_that_is_gone_keeps_nobody_from_the_others(submit: Submitting) -
 
 def test_what_was_interrupted_is_listed_and_goes_on(gptkit: InMemory, submit: Submitting) -> None:
     submit.fake.server.fail(401, times=1)
-    with pytest.raises(NoPermission):
+    with pytest.raises(NoPermissionError):
         submit()
     row = gptkit("batch", "list").stdout.split("\t")
     assert row[1] == "not submitted"
@@ -159,7 +159,7 @@ def test_a_batch_waits_at_the_endpoint_it_was_made_for(submit: Submitting) -> No
 
 
 def test_without_a_memory_nothing_is_submitted(submit: Submitting) -> None:
-    with pytest.raises(UsageFault):
+    with pytest.raises(UsageError):
         submit(memory=False)
     assert submit.fake.made == []
 

@@ -14,7 +14,7 @@ import pytest
 from memory_parts import ABOUT, STARTED, integrity, key, memory, put
 from processes import open_below
 
-from gptkit.core.errors import BadConfiguration, TryAgain
+from gptkit.core.errors import ConfigurationError, TryAgainError
 from gptkit.jobs.memory import maintenance
 from gptkit.jobs.memory.entries import APPLICATION_ID
 from gptkit.jobs.memory.maintenance import groups
@@ -110,7 +110,7 @@ def test_what_another_process_still_reads_is_told(kept: Memory) -> None:
     with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
         other.execute("BEGIN")
         other.execute("SELECT count(*) FROM entries").fetchone()
-        with pytest.raises(TryAgain, match="removed, but another process keeps its log open"):
+        with pytest.raises(TryAgainError, match="removed, but another process keeps its log open"):
             maintenance.clear(kept)
     assert groups(kept) == []
 
@@ -218,9 +218,9 @@ def test_a_store_of_a_newer_gptkit_stops_the_job_before_it_pays(kept: Memory, tm
     with closing(sqlite3.connect(kept.path)) as connection:
         assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(BadConfiguration):
+    with pytest.raises(ConfigurationError):
         memory(tmp_path).get(key("a"))
-    with pytest.raises(BadConfiguration):
+    with pytest.raises(ConfigurationError):
         memory(tmp_path).claim(key("a"))
 
 

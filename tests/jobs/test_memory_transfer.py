@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_parts import ABOUT, STARTED, key, memory, put
 
-from gptkit.core.errors import DataFault, UsageFault
+from gptkit.core.errors import DataError, UsageError
 from gptkit.jobs.memory.entries import foreign_key, renumbered, tag
 from gptkit.jobs.memory.jsonl import Taken, json_lines, take_json_lines
 from gptkit.jobs.memory.maintenance import groups
@@ -118,7 +118,7 @@ def test_a_wrong_line_is_named_and_nothing_is_taken(
     if isinstance(line, dict):
         record = json.loads(second) | line
         line = json.dumps({name: value for name, value in record.items() if value is not ...}).encode()
-    with pytest.raises(DataFault) as caught:
+    with pytest.raises(DataError) as caught:
         take_json_lines(kept, [head, first, line])
     assert caught.value.message == f"line 3: {says}"
     assert groups(kept) == []
@@ -129,10 +129,10 @@ def test_another_file_is_no_export(kept: Memory) -> None:
         ([], "it is empty"),
         ([b'{"gptkit":"history"}'], "line 1: it is no export of the memory"),
     ):
-        with pytest.raises(DataFault) as caught:
+        with pytest.raises(DataError) as caught:
             take_json_lines(kept, lines)
         assert caught.value.message == says
-    with pytest.raises(UsageFault):
+    with pytest.raises(UsageError):
         take_json_lines(kept, [HEAD.replace(b"1", b"2")])
 
 
@@ -309,7 +309,7 @@ NUL = document(unit("a", "b\x00"))
     ],
 )
 def test_what_is_no_tmx_is_refused_whole(kept: Memory, data: bytes, says: str) -> None:
-    with pytest.raises(DataFault) as caught:
+    with pytest.raises(DataError) as caught:
         taken(kept, data)
     assert caught.value.message.startswith(says)
     assert groups(kept) == []

@@ -12,7 +12,14 @@ from fake.connection import Connection, close, reset
 from fake.server import FakeServer
 from long_batches import ANSWERS, LINES, TEXT, World
 
-from gptkit.core.errors import CannotWrite, GptkitError, Incomplete, OverBudget, TryAgain, Unavailable
+from gptkit.core.errors import (
+    BudgetError,
+    CannotWriteError,
+    GptkitError,
+    IncompleteError,
+    TryAgainError,
+    UnavailableError,
+)
 from gptkit.jobs.batch.collect import collected
 from gptkit.jobs.batch.queue import Pending
 from gptkit.jobs.batch.submit import Desk, Submitted, submit_missing
@@ -199,7 +206,7 @@ def _take_some(connection: Connection) -> None:
 @pytest.mark.parametrize("end", [close, reset])
 def test_an_upload_that_breaks_off_goes_on_with_the_next_run(world: World, end: Any) -> None:
     world.server.raw([_take_some, end()], when="head")
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgainError):
         world.submit()
     assert world.states() == ["complete"]
     assert world.submit() == Submitted(4, 3)
@@ -240,7 +247,7 @@ def _lose_answer(world: World, path: str) -> None:
 
 def test_a_batch_whose_answer_was_lost_is_found_again(world: World) -> None:
     _lose_answer(world, "/batches")
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgainError):
         world.submit()
     assert (world.states(), len(world.fake.made)) == (["uploaded"], 1)
     assert world.submit() == Submitted(4, 3)
@@ -256,7 +263,7 @@ def test_a_lost_answer_is_looked_for_before_the_next_try(world: World) -> None:
 
 def test_a_file_whose_answer_was_lost_starts_no_batch(world: World) -> None:
     _lose_answer(world, "/files")
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgainError):
         world.submit()
     world.submit()
     assert world.submitted == LINES
@@ -265,7 +272,7 @@ def test_a_file_whose_answer_was_lost_starts_no_batch(world: World) -> None:
 def test_a_lost_batch_is_looked_for_on_every_page(world: World) -> None:
     world.fake.page = 1
     _lose_answer(world, "/batches")
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgainError):
         world.submit()
     for number in range(3):
         world.fake.made.append(world.fake.made[0] | {"id": f"other{number}", "metadata": None})
@@ -275,7 +282,7 @@ def test_a_lost_batch_is_looked_for_on_every_page(world: World) -> None:
 
 def test_nothing_is_submitted_while_the_list_cannot_be_read(world: World) -> None:
     _lose_answer(world, "/batches")
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgainError):
         world.submit()
     for status in (500, 404):
         world.server.fail(status)
@@ -338,7 +345,7 @@ def _killing(world: World, step: str, number: int) -> Desk:
 
 def test_a_refusal_for_good_leaves_nothing_under_way(world: World) -> None:
     world.server.fail(404)
-    with pytest.raises(Unavailable, match="no Batch API"):
+    with pytest.raises(UnavailableError, match="no Batch API"):
         world.submit()
     assert world.states() == []
     assert world.submit().new == 7
@@ -347,7 +354,7 @@ def test_a_refusal_for_good_leaves_nothing_under_way(world: World) -> None:
 def test_a_budget_ends_it_after_what_it_allows(world: World) -> None:
     world.parts.requests = 4
     world.parts.__post_init__()
-    with pytest.raises(OverBudget):
+    with pytest.raises(BudgetError):
         world.submit()
     assert world.submitted == LINES[:4]
     world.parts.requests = None
@@ -370,7 +377,7 @@ def test_a_download_that_breaks_off_is_taken_up_again(world: World) -> None:
             else world.fake._reply(request)
         )
     )
-    with pytest.raises(Incomplete, match="answer cut short"), desk.record.alone():
+    with pytest.raises(IncompleteError, match="answer cut short"), desk.record.alone():
         list(collected(desk))
     desk.record.close()
     assert len(world.known) == 2
@@ -385,7 +392,7 @@ def test_what_the_memory_cannot_write_stays_to_be_fetched(world: World) -> None:
     world.submit("one\ntwo\n")
     world.fake.finish()
     world.lost = {bytes.fromhex(world.fake.lines(world.fake.batch)[0]["custom_id"])}
-    with pytest.raises(CannotWrite, match="1 answers could not be kept"):
+    with pytest.raises(CannotWriteError, match="1 answers could not be kept"):
         world.fetch()
     world.lost = set()
     (taken,) = world.fetch()
@@ -394,7 +401,7 @@ def test_what_the_memory_cannot_write_stays_to_be_fetched(world: World) -> None:
 
 def test_two_runs_do_not_submit_at_once(world: World) -> None:
     record = Pending(world.folder / "batches.db")
-    with record.alone(), pytest.raises(TryAgain, match="another gptkit"):
+    with record.alone(), pytest.raises(TryAgainError, match="another gptkit"):
         world.submit()
     assert world.submit().new == 7
 

@@ -21,7 +21,7 @@ from fake.server import FakeServer
 from fake.waiting import SOON, wait_true
 from long_trees import texts, tree
 
-from gptkit.core.errors import NoInput, UsageFault
+from gptkit.core.errors import NoInputError, UsageError
 from gptkit.jobs.output import File
 from gptkit.jobs.walk import plan
 
@@ -180,7 +180,7 @@ def test_no_result_takes_the_place_of_an_input(
     folder: Path, inputs: list[str], output: str, message: str
 ) -> None:
     tree(folder / "docs", {"a.md": "x", "sub/a.md": "x"})
-    with pytest.raises(UsageFault) as caught:
+    with pytest.raises(UsageError) as caught:
         plan([Path(path) for path in inputs], Path(output))
     assert caught.value.message == message
 
@@ -189,14 +189,14 @@ def test_no_result_takes_the_place_of_an_input(
 def test_an_input_is_known_under_another_name(folder: Path) -> None:
     tree(folder, {"docs/a.md": "x", "out/b.md": "x"})
     os.link("docs/a.md", "out/a.md")
-    with pytest.raises(UsageFault, match="would overwrite"):
+    with pytest.raises(UsageError, match="would overwrite"):
         plan([Path("docs")], Path("out"))
 
 
 def test_nothing_to_work_on_is_no_input(folder: Path) -> None:
     tree(folder, {"docs/a.png": b"\0"})
     for path in ("docs", "nowhere"):
-        with pytest.raises(NoInput):
+        with pytest.raises(NoInputError):
             plan([Path(path)], Path("out"))
 
 

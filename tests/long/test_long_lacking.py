@@ -8,7 +8,7 @@ from long_models import Kept, Model
 from long_reductions import ROOM, book, job, numbers, pieces
 
 from gptkit.capabilities.long.reduce import concluded, gathered, lacking_parts
-from gptkit.core.errors import TooLong
+from gptkit.core.errors import TooLongError
 from gptkit.jobs.missing import Lacking
 from gptkit.text.pieces import PieceAnswer
 
@@ -57,7 +57,7 @@ def memory_of_a_run() -> tuple[Kept, str]:
     """After a run in which a part was too long."""
     memory, text = Kept(), book(30)
     long = next(one.source for one in pieces(text) if "m18m" in one.source)
-    model = Model(lambda asked: TooLong("too long") if asked == long else numbers(asked))
+    model = Model(lambda asked: TooLongError("too long") if asked == long else numbers(asked))
     one, runtime = job(memory), model.runtime()
     found = gathered(pieces(text), one, runtime, ROOM, lambda _: None)
     assert concluded(found, one, runtime, None).answer == numbers(text)

@@ -15,14 +15,14 @@ from long_models import PROMPT, Answer, Kept, Model, Words
 from gptkit.capabilities.long.map import mapped
 from gptkit.core.chat import ChatRequest, Event, Message
 from gptkit.core.errors import (
-    DataFault,
+    BudgetError,
+    DataError,
     GptkitError,
-    NoPermission,
-    OverBudget,
-    RateLimited,
-    Refused,
-    TooLong,
-    TryAgain,
+    NoPermissionError,
+    RateLimitError,
+    RefusedError,
+    TooLongError,
+    TryAgainError,
 )
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation, Policy
@@ -106,11 +106,11 @@ def test_what_is_done_is_handed_on_while_more_is_waited_for() -> None:
 def test_a_reading_that_fails_ends_the_job_after_what_was_read() -> None:
     def lines() -> Iterator[str]:
         yield from ("a\n", "b\n")
-        raise DataFault("line 3: broken")
+        raise DataError("line 3: broken")
 
     found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).runtime())
     assert [next(found).text for _ in range(2)] == ["A\n", "B\n"]
-    with pytest.raises(DataFault, match="line 3: broken"):
+    with pytest.raises(DataError, match="line 3: broken"):
         next(found)
 
 
@@ -174,7 +174,7 @@ def test_a_wrong_number_is_asked_for_once_more_then_written_and_never_remembered
 
 @pytest.mark.parametrize("second", ["", "~", "LOST"])
 def test_what_is_worse_the_second_time_is_not_taken(second: str) -> None:
-    tries = iter(["88 {x}", second or Refused("the model refused")])
+    tries = iter(["88 {x}", second or RefusedError("the model refused")])
     model = Model(lambda _: next(tries))
     (done,) = results(model, ["77 {x}"])
     assert (done.text, done.how) == ("88 {x}", "answer")
@@ -225,13 +225,13 @@ def test_an_answer_that_is_cut_is_asked_for_in_halves_until_it_fits() -> None:
 
 
 def test_a_piece_that_is_too_long_for_the_window_is_halved() -> None:
-    model = Model(lambda text: TooLong("input too long") if " " in text else shout(text))
+    model = Model(lambda text: TooLongError("input too long") if " " in text else shout(text))
     (done,) = results(model, ["aa bb"])
     assert done.how == "answer"
 
 
 def test_a_refused_piece_is_kept_and_the_others_go_on() -> None:
-    model = Model(lambda text: Refused("the model refused") if text == "bad" else shout(text))
+    model = Model(lambda text: RefusedError("the model refused") if text == "bad" else shout(text))
     found = results(model, ["a\n", "bad\n", "c\n"])
     assert written(found) == "A\nbad\nC\n"
     assert [done.how for done in found] == ["answer", "source", "answer"]
@@ -242,12 +242,12 @@ def test_a_budget_is_spent_to_its_last_request() -> None:
     for _ in range(20):
         model = Model(shout, 0.002)
         pieces = Words().pieces((f"{number}\n" for number in range(40)), 100)
-        with pytest.raises(OverBudget):
+        with pytest.raises(BudgetError):
             list(mapped(pieces, job(4), model.runtime(Budget(requests=10))))
         assert (len(model.asked), model.most <= 4) == (10, True)
 
 
-@pytest.mark.parametrize("error", [NoPermission("the API key was not accepted"), OverBudget("used up")])
+@pytest.mark.parametrize("error", [NoPermissionError("the API key was not accepted"), BudgetError("used up")])
 def test_what_ends_the_job_ends_it_at_once(error: GptkitError) -> None:
     model = Model(lambda text: error if text == "9" else shout(text))
     found: list[str] = []
@@ -351,10 +351,10 @@ def test_who_pauses_or_fails_has_no_place() -> None:
         gate.leave()
 
     def refused(_: ChatRequest) -> Iterator[Event]:
-        raise TryAgain("500")
+        raise TryAgainError("500")
 
     send = gated(refused, gate, time.monotonic, lambda: None)
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgainError):
         send(ChatRequest("m", ()))
     for _ in range(2):
         thread = threading.Thread(target=other)
@@ -392,7 +392,7 @@ def test_a_place_beyond_the_limit_is_given_up_before_the_next_request() -> None:
 def test_a_rate_limit_is_waited_out_and_nothing_is_lost() -> None:
     refused = iter([True, True, True])
     model = Model(
-        lambda text: RateLimited("429", tries=4, wait=0.01) if next(refused, False) else shout(text)
+        lambda text: RateLimitError("429", tries=4, wait=0.01) if next(refused, False) else shout(text)
     )
     parts = model.runtime()._replace(policy=Policy(9, 60.0))
     lines = [f"{number}\n" for number in range(12)]
@@ -406,7 +406,7 @@ def test_a_piece_without_luck_has_its_turn_again_while_others_have_some() -> Non
 
     def answer(text: str) -> str | Exception:
         tries.append(text)
-        return TryAgain("server trouble") if text == "b" and tries.count("b") < 3 else shout(text)
+        return TryAgainError("server trouble") if text == "b" and tries.count("b") < 3 else shout(text)
 
     model = Model(answer)
     parts = model.runtime()._replace(sleep=lambda _: None)
@@ -417,8 +417,8 @@ def test_a_piece_without_luck_has_its_turn_again_while_others_have_some() -> Non
 
 
 def test_a_server_that_never_answered_is_given_up_at_once() -> None:
-    model = Model(lambda _: TryAgain("nothing listens"))
-    with pytest.raises(TryAgain):
+    model = Model(lambda _: TryAgainError("nothing listens"))
+    with pytest.raises(TryAgainError):
         results(model, [f"{number}\n" for number in range(50)], job(workers=2))
     tries = Counter(model.texts)
     assert len(tries) <= 3, "what the three threads of two workers had in hand"

@@ -15,7 +15,7 @@ from fake.server import FakeServer
 from long_reductions import book, numbers
 from long_trees import texts, tree
 
-from gptkit.jobs.output import BeingWritten, File, Place
+from gptkit.jobs.output import File, FileInUseError, Place
 
 BOOK = book(90)
 BUSY = "is being written by another gptkit"
@@ -107,11 +107,11 @@ def test_in_a_folder_the_file_is_left_to_who_has_it(
 
 def test_a_place_is_free_again(folder: Path) -> None:
     path = folder / "a.txt"
-    with Place(path), pytest.raises(BeingWritten), Place(path):
+    with Place(path), pytest.raises(FileInUseError), Place(path):
         pass
     with Place(path):
         assert names(folder) == ["a.txt.partial"]
-    with pytest.raises(BeingWritten), Place(path):
+    with pytest.raises(FileInUseError), Place(path):
         File(path)
     assert names(folder) == []
 

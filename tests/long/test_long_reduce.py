@@ -9,7 +9,7 @@ from long_models import Kept, Model
 from long_reductions import ROOM, book, job, numbers, pieces
 
 from gptkit.capabilities.long.reduce import MISSING, Gathered, Step, concluded, gathered, parts
-from gptkit.core.errors import GptkitError, NoPermission, OverBudget, Refused, TooLong
+from gptkit.core.errors import BudgetError, GptkitError, NoPermissionError, RefusedError, TooLongError
 from gptkit.core.tokens import estimate
 from gptkit.exchange.budget import Budget
 from gptkit.jobs.job import Job
@@ -106,7 +106,7 @@ def test_an_edit_costs_its_part_and_the_merges_above_it(changed: int, parts: int
 
 def test_a_refused_part_is_missing_and_the_rest_goes_on() -> None:
     text = book(60).replace("m18m", "m18m secret")
-    model = Model(lambda text: Refused("the model refused") if "secret" in text else numbers(text))
+    model = Model(lambda text: RefusedError("the model refused") if "secret" in text else numbers(text))
     answer, found = reduced(text, model)
     hit = next(piece for piece in pieces(text) if "secret" in piece.source)
     assert set(numbers(text).split()) - set(answer.split()) == set(numbers(hit.source).split())
@@ -120,7 +120,7 @@ def test_a_refused_part_is_missing_and_the_rest_goes_on() -> None:
 
 
 def test_all_parts_refused_leave_nothing_to_conclude_from() -> None:
-    model = Model(lambda _: Refused("no"))
+    model = Model(lambda _: RefusedError("no"))
     found = gathered(pieces(book(20)), job(), model.runtime(), ROOM, watched)
     assert found.is_empty
     assert len(found.findings) == len(pieces(book(20)))
@@ -128,7 +128,7 @@ def test_all_parts_refused_leave_nothing_to_conclude_from() -> None:
 
 def test_a_part_that_does_not_fit_is_halved_and_not_paid_for_twice() -> None:
     memory, text = Kept(), book(30)
-    model = Model(lambda text: TooLong("too long") if estimate(text) > ROOM // 3 else numbers(text))
+    model = Model(lambda text: TooLongError("too long") if estimate(text) > ROOM // 3 else numbers(text))
     one = job(memory)
     found = gathered(pieces(text), one, model.runtime(), ROOM, watched)
     assert found.findings == ()
@@ -140,7 +140,7 @@ def test_a_part_that_does_not_fit_is_halved_and_not_paid_for_twice() -> None:
 
 def test_results_that_cannot_be_merged_stay_side_by_side() -> None:
     text = book(90)
-    model = Model(lambda text: Refused("no") if "<part>" in text else numbers(text))
+    model = Model(lambda text: RefusedError("no") if "<part>" in text else numbers(text))
     found = gathered(pieces(text), job(), model.runtime(), ROOM, watched)
     assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
 
@@ -153,7 +153,7 @@ def test_results_that_do_not_get_shorter_are_not_merged_for_ever() -> None:
     assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
 
 
-@pytest.mark.parametrize("error", [NoPermission("the API key was not accepted"), OverBudget("used up")])
+@pytest.mark.parametrize("error", [NoPermissionError("the API key was not accepted"), BudgetError("used up")])
 def test_what_ends_the_job_ends_it_at_once(error: GptkitError) -> None:
     model = Model(lambda _: error)
     with pytest.raises(type(error)):
@@ -165,7 +165,7 @@ def test_the_budget_holds_over_all_levels() -> None:
     text, memory = book(90), Kept()
     count = len(pieces(text))
     model = Model(numbers)
-    with pytest.raises(OverBudget):
+    with pytest.raises(BudgetError):
         gathered(pieces(text), job(memory), model.runtime(Budget(count + 1)), ROOM, watched)
     assert len(model.asked) == count + 1
     again = Model(numbers)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.core.chat import Defect
-from gptkit.core.errors import Incomplete
+from gptkit.core.chat import AnswerFormatError
+from gptkit.core.errors import IncompleteError
 from gptkit.output.formats import FORMATS
 
 CODE = FORMATS["code"](None)
@@ -96,22 +96,22 @@ def test_one_code_span_is_a_command() -> None:
     ],
 )
 def test_prose_is_not_code(answer: str) -> None:
-    with pytest.raises(Defect) as caught:
+    with pytest.raises(AnswerFormatError) as caught:
         CODE.finish(answer)
-    assert isinstance(caught.value.failure, Incomplete)
+    assert isinstance(caught.value.failure, IncompleteError)
     assert caught.value.failure.code == 80
     assert not caught.value.again
 
 
 def test_the_failure_repeats_what_the_model_said_in_one_line() -> None:
-    with pytest.raises(Defect) as caught:
+    with pytest.raises(AnswerFormatError) as caught:
         CODE.finish("No.\n\nThis is \x1b[31mnot\x1b[0m possible.")
     assert str(caught.value.failure) == "no code in the answer: 'No. This is ␛[31mnot␛[0m possible.'"
 
 
 @given(st.lists(st.sampled_from("a`~\n -1.\t"), max_size=40).map("".join))
 def test_no_arrangement_of_fences_gives_blank_code(answer: str) -> None:
-    with suppress(Defect):
+    with suppress(AnswerFormatError):
         assert CODE.finish(answer).strip()
 
 

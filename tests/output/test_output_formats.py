@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptkit.core.chat import Defect
-from gptkit.core.errors import Incomplete
+from gptkit.core.chat import AnswerFormatError
+from gptkit.core.errors import IncompleteError
 from gptkit.output.formats import FORMATS, check_schema
 
 EMAIL = FORMATS["email"](None)
@@ -24,10 +24,10 @@ PERSON = {
 }
 
 
-def defect(schema: Mapping[str, object] | None, answer: str) -> Defect:
-    with pytest.raises(Defect) as caught:
+def defect(schema: Mapping[str, object] | None, answer: str) -> AnswerFormatError:
+    with pytest.raises(AnswerFormatError) as caught:
         FORMATS["json"](schema).finish(answer)
-    assert isinstance(caught.value.failure, Incomplete)
+    assert isinstance(caught.value.failure, IncompleteError)
     return caught.value
 
 
@@ -68,9 +68,9 @@ def test_a_mail_gets_one_form(answer: str, mail: str) -> None:
     ],
 )
 def test_what_is_no_mail_is_refused(answer: str, again: bool) -> None:
-    with pytest.raises(Defect) as caught:
+    with pytest.raises(AnswerFormatError) as caught:
         EMAIL.finish(answer)
-    assert isinstance(caught.value.failure, Incomplete)
+    assert isinstance(caught.value.failure, IncompleteError)
     assert caught.value.again is again
 
 

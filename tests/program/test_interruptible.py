@@ -11,14 +11,14 @@ import pytest
 from fake.signals import unblocked
 from fake.waiting import SOON
 
-from gptkit.core.errors import Stopped
+from gptkit.core.errors import SignalError
 from gptkit.core.signals import interruptible, uninterrupted
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 PROGRAM = """
 import os, signal, sys, time
 from gptkit.core.signals import catch_signals, interruptible, uninterrupted
-from gptkit.core.errors import Stopped
+from gptkit.core.errors import SignalError
 def say(text):
     os.write(1, text.encode() + b"\\n")
 def wait():
@@ -28,7 +28,7 @@ def wait():
 catch_signals()
 try:
     {body}
-except Stopped as stop:
+except SignalError as stop:
     os._exit(128 + stop.number)
 os._exit(0)
 """
@@ -37,7 +37,7 @@ TWICE = """
         try:
             with interruptible():
                 wait()
-        except Stopped as stop:
+        except SignalError as stop:
             if stop.number != signal.SIGINT:
                 raise
             say(f"stopped by {stop.number}")
@@ -49,7 +49,7 @@ BESIDE = """
         try:
             with interruptible():
                 wait()
-        except Stopped:
+        except SignalError:
             say("stopped")
         wait()
 """
@@ -62,7 +62,7 @@ CALLBACK = """
             dying = Dying()
             del dying
             wait()
-    except Stopped:
+    except SignalError:
         say("stopped after all")
 """
 
@@ -135,7 +135,7 @@ def test_impatience_counts_once() -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with interruptible():
-            with pytest.raises(Stopped):
+            with pytest.raises(SignalError):
                 signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

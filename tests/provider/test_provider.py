@@ -16,7 +16,7 @@ from provider_calls import KEY, answers, end, endpoint, failure, refusal, reques
 
 from gptkit import __version__
 from gptkit.core.chat import ChatRequest, Endpoint, Finished, Message, Text, Usage
-from gptkit.core.errors import BadConfiguration, DataFault, NoPermission
+from gptkit.core.errors import ConfigurationError, DataError, NoPermissionError
 from gptkit.provider.client import model_names, provider
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -102,7 +102,7 @@ def test_white_space_around_a_key_is_dropped(server: FakeServer) -> None:
 
 @pytest.mark.parametrize("key", [f"{KEY}\nX-Evil: 1", f"{KEY} {KEY}", f"{KEY}é", "\x00" + KEY])
 def test_a_key_that_no_server_gave_is_refused_before_any_request(server: FakeServer, key: str) -> None:
-    with pytest.raises(NoPermission) as raised:
+    with pytest.raises(NoPermissionError) as raised:
         answers(endpoint(server.url, key=key))
     assert KEY not in f"{raised.value} {raised.value.__cause__} {raised.value.__context__}"
     assert server.connections == []
@@ -153,21 +153,21 @@ def test_user_and_password_in_the_base_url_become_a_login(server: FakeServer) ->
     "url", ["", "api.example.com/v1", "ftp://h/v1", "http://", "http://h:x/", "http://a b/"]
 )
 def test_a_base_url_that_is_none_is_refused(url: str) -> None:
-    failure(endpoint(url), BadConfiguration)
+    failure(endpoint(url), ConfigurationError)
 
 
 @pytest.mark.parametrize(
     "headers", [{"A b": "1"}, {"X": "a\r\nY: b"}, {"Content-Length": "3"}, {"X": "\u4e16"}]
 )
 def test_a_header_that_http_forbids_is_refused(server: FakeServer, headers: dict[str, str]) -> None:
-    failure(endpoint(server.url, headers=headers), BadConfiguration)
+    failure(endpoint(server.url, headers=headers), ConfigurationError)
     assert server.connections == []
 
 
 def test_a_parameter_that_json_lacks_is_refused(server: FakeServer) -> None:
-    _, error = failure(endpoint(server.url), DataFault, request(top_p=float("nan")))
+    _, error = failure(endpoint(server.url), DataError, request(top_p=float("nan")))
     assert error.message == "parameter 'top_p': its value cannot be written as JSON"
-    failure(endpoint(server.url), DataFault, ChatRequest("m", (Message("user", "\ud83d"),)))
+    failure(endpoint(server.url), DataError, ChatRequest("m", (Message("user", "\ud83d"),)))
     assert server.connections == []
 
 

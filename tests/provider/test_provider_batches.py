@@ -17,15 +17,15 @@ from provider_calls import HURRIED, KEY, endpoint, request
 
 from gptkit.core.chat import Reply, Usage
 from gptkit.core.errors import (
-    DataFault,
+    DataError,
     GptkitError,
-    Incomplete,
-    NoPermission,
-    ProtocolFault,
-    RateLimited,
-    TooLong,
-    TryAgain,
-    Unavailable,
+    IncompleteError,
+    NoPermissionError,
+    ProtocolError,
+    RateLimitError,
+    TooLongError,
+    TryAgainError,
+    UnavailableError,
 )
 from gptkit.provider.batches import Batch, Batches, Result, request_line
 
@@ -80,7 +80,7 @@ def test_the_line_of_a_request() -> None:
         "url": "/v1/chat/completions",
         "body": request(stream=False, temperature=0.5).body(),
     }
-    with pytest.raises(DataFault):
+    with pytest.raises(DataError):
         request_line("ab", request(stream=False, temperature=float("nan")))
 
 
@@ -100,7 +100,7 @@ def test_over_tls_and_through_a_proxy(authority: Authority, tmp_path: Path, prox
         file_id = Batches(place).upload("a.jsonl", lines(3))
         assert fake.uploads[file_id] == b"".join(lines(3))
         assert [passage.kind for passage in proxy.passages] == ["CONNECT"] * proxied
-        with pytest.raises(ProtocolFault, match="TLS: certificate of"):
+        with pytest.raises(ProtocolError, match="TLS: certificate of"):
             Batches(endpoint(server.url)).upload("a.jsonl", lines(3))
 
 
@@ -145,7 +145,7 @@ def test_a_connection_that_drops_in_the_middle_of_an_upload(
     fake: FakeBatches, batches: Batches, end: Any
 ) -> None:
     fake.server.raw([_drop, end()], when="head")
-    with pytest.raises(TryAgain) as raised:
+    with pytest.raises(TryAgainError) as raised:
         batches.upload("a.jsonl", (b"x" * 1_000_000 for _ in range(40)))
     assert "billed" not in raised.value.message
     assert fake.uploads == {}
@@ -155,24 +155,25 @@ def test_a_connection_that_drops_in_the_middle_of_an_upload(
 def test_a_refusal_before_the_upload_is_read_wins(fake: FakeBatches, batches: Batches) -> None:
     refusal = response(401, error_object(401, f"Incorrect API key: {KEY}"), {"Connection": "close"})
     fake.server.raw([refusal, close()], when="head")
-    with pytest.raises(NoPermission) as raised:
+    with pytest.raises(NoPermissionError) as raised:
         batches.upload("a.jsonl", (b"x" * 1_000_000 for _ in range(40)))
     assert KEY not in raised.value.message
 
 
 def test_what_a_server_without_batches_says(fake: FakeBatches, batches: Batches) -> None:
     fake.server.fail(404, error_object(404, "Not Found"))
-    assert failed(batches, Unavailable).message.startswith(f"no Batch API at '{fake.server.url}' (404)")
+    assert failed(batches, UnavailableError).message.startswith(f"no Batch API at '{fake.server.url}' (404)")
 
 
 def test_a_batch_that_is_not_there(fake: FakeBatches, batches: Batches) -> None:
-    with pytest.raises(Unavailable, match=r"no batch 'batch_9' at '.*' \(404\): No batch found"):
+    with pytest.raises(UnavailableError, match=r"no batch 'batch_9' at '.*' \(404\): No batch found"):
         batches.status("batch_9")
 
 
 FAILURES = [
-    (400, Unavailable), (401, NoPermission), (403, NoPermission), (429, RateLimited), (500, TryAgain),
-    (503, TryAgain),
+    (400, UnavailableError), (401, NoPermissionError), (403, NoPermissionError),
+    (429, RateLimitError), (500, TryAgainError),
+    (503, TryAgainError),
 ]  # fmt: skip
 
 
@@ -187,13 +188,13 @@ def test_failures_are_those_of_the_table(
 
 def test_no_redirect_is_followed(fake: FakeBatches, batches: Batches) -> None:
     fake.server.raw([response(307, b"", {"Location": "https://evil.example/v1/batches"})])
-    assert "redirects to 'https://evil.example'" in failed(batches, ProtocolFault).message
+    assert "redirects to 'https://evil.example'" in failed(batches, ProtocolError).message
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", '{"id": 3}', '{"id": ""}', "{", "<html>log in</html>", ""])
 def test_answers_that_are_none(fake: FakeBatches, batches: Batches, body: str) -> None:
     fake.server.raw([response(200, body, content_type="application/json")])
-    failed(batches, ProtocolFault)
+    failed(batches, ProtocolError)
 
 
 def test_odd_fields_of_a_batch_are_no_fault(fake: FakeBatches, batches: Batches) -> None:
@@ -211,7 +212,7 @@ def test_odd_fields_of_a_batch_are_no_fault(fake: FakeBatches, batches: Batches)
 
 def test_a_server_that_falls_silent(fake: FakeBatches) -> None:
     fake.server.raw([lambda connection: connection.wait(None)])
-    error = failed(Batches(endpoint(fake.server.url, deadlines=HURRIED)), TryAgain)
+    error = failed(Batches(endpoint(fake.server.url, deadlines=HURRIED)), TryAgainError)
     assert error.message == "no answer in 1.5 s"
 
 
@@ -242,16 +243,24 @@ def test_a_result_is_read_as_an_answer_by_itself(fake: FakeBatches, batches: Bat
 
 LONG = error_object(400, "This model's maximum context length is 8 tokens", code="context_length_exceeded")
 LINES: list[tuple[bytes, type[GptkitError], str]] = [
-    (answered(429, error_object(429)), RateLimited, "too many requests (429)"),
-    (answered(500, {}), TryAgain, "server trouble (500)"),
-    (answered(400, LONG), TooLong, "input too long"),
-    (answered(404, error_object(404, "The model `x` does not exist")), Unavailable, "no model at"),
-    (answered(200, {"error": {"message": "no", "code": 503}}), TryAgain, "server trouble"),
-    (answered(200, {"choices": []}), ProtocolFault, "the answer holds no choices"),
-    (answered(200, None), ProtocolFault, "malformed answer"),
-    (record(None, {"code": "batch_expired", "message": "late"}), TryAgain, "not answered before the batch"),
-    (record(None, {"code": "invalid_request", "message": "bad"}), Unavailable, "request not accepted (400)"),
-    (record(None), ProtocolFault, "a result without a response"),
+    (answered(429, error_object(429)), RateLimitError, "too many requests (429)"),
+    (answered(500, {}), TryAgainError, "server trouble (500)"),
+    (answered(400, LONG), TooLongError, "input too long"),
+    (answered(404, error_object(404, "The model `x` does not exist")), UnavailableError, "no model at"),
+    (answered(200, {"error": {"message": "no", "code": 503}}), TryAgainError, "server trouble"),
+    (answered(200, {"choices": []}), ProtocolError, "the answer holds no choices"),
+    (answered(200, None), ProtocolError, "malformed answer"),
+    (
+        record(None, {"code": "batch_expired", "message": "late"}),
+        TryAgainError,
+        "not answered before the batch",
+    ),
+    (
+        record(None, {"code": "invalid_request", "message": "bad"}),
+        UnavailableError,
+        "request not accepted (400)",
+    ),
+    (record(None), ProtocolError, "a result without a response"),
 ]
 
 
@@ -271,7 +280,7 @@ def test_a_damaged_line_spoils_no_other(fake: FakeBatches, batches: Batches, dam
     good = answered(200, Completion("yes").whole_object())
     found = results(fake, batches, good + damaged + b"\n" + good)
     assert [result.reply.text if result.reply else "" for result in found] == ["yes", "", "yes"]
-    assert isinstance(found[1].failure, ProtocolFault)
+    assert isinstance(found[1].failure, ProtocolError)
 
 
 def test_an_empty_file_has_no_results(fake: FakeBatches, batches: Batches) -> None:
@@ -283,7 +292,7 @@ def test_a_download_that_breaks_off_keeps_what_came(fake: FakeBatches, batches: 
     head = http_head(200, {"Content-Type": "application/octet-stream", "Content-Length": "99999"})
     fake.server.raw([head + good + good + good[:40], close()])
     found = []
-    with pytest.raises(Incomplete, match="answer cut short"):
+    with pytest.raises(IncompleteError, match="answer cut short"):
         for result in batches.results(["f"]):
             found.append(result)
     assert [result.reply.text for result in found if result.reply] == ["yes", "yes"]
@@ -291,11 +300,11 @@ def test_a_download_that_breaks_off_keeps_what_came(fake: FakeBatches, batches: 
 
 def test_a_line_without_end_is_not_held(fake: FakeBatches, batches: Batches) -> None:
     fake.files["file-x"] = b'{"' + b"x" * (9 << 20)
-    with pytest.raises(ProtocolFault, match="a line of the file is larger than 8 MiB"):
+    with pytest.raises(ProtocolError, match="a line of the file is larger than 8 MiB"):
         list(batches.results(["file-x"]))
 
 
 def test_a_page_in_place_of_a_file_is_told(fake: FakeBatches, batches: Batches) -> None:
     fake.server.raw([response(200, "<html><title>Log in</title></html>")])
-    with pytest.raises(ProtocolFault, match="not an API answer"):
+    with pytest.raises(ProtocolError, match="not an API answer"):
         list(batches.results(["f"]))

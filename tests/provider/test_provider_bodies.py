@@ -16,7 +16,7 @@ from provider_bytes import HELLO, SAID, STOP, stream
 from provider_calls import HURRIED, answers, end, endpoint, failure, request, text
 
 from gptkit.core.chat import Deadlines, Usage
-from gptkit.core.errors import Incomplete, ProtocolFault
+from gptkit.core.errors import IncompleteError, ProtocolError
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "raw deflate", "two members", "GZIP", "identity"])
@@ -43,7 +43,7 @@ def test_encodings_that_were_offered(server: FakeServer, encoding: str, asked: b
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "\x1b[2J"])
 def test_an_encoding_that_was_not_offered(server: FakeServer, encoding: str) -> None:
     server.raw(stream(HELLO, headers={"Content-Encoding": encoding.replace("\x1b", "x")}))
-    _, error = failure(endpoint(server.url), ProtocolFault)
+    _, error = failure(endpoint(server.url), ProtocolError)
     assert error.message.startswith(f"unsupported encoding '{encoding.replace(chr(27), 'x')}'")
 
 
@@ -52,7 +52,7 @@ def test_a_damaged_encoding(server: FakeServer, damage: str) -> None:
     packed = gzip.compress(HELLO + STOP + done())
     packed = packed[:-9] if damage == "cut" else packed[:12] + b"\xff\xff" + packed[14:]
     server.raw([response(200, packed, {"Content-Encoding": "gzip", "Connection": "close"})])
-    failure(endpoint(server.url), ProtocolFault, request(stream=False))
+    failure(endpoint(server.url), ProtocolError, request(stream=False))
 
 
 WHOLE = HELLO + STOP + done()
@@ -107,7 +107,7 @@ def test_a_compressed_answer_without_its_checksum_is_not_whole(
 ) -> None:
     """The protocol said [DONE], but nothing says that the bytes before it are the ones that were sent."""
     server.raw([*_compressed("gzip", PACKED["gzip"][:-missing], framing=framing), close()])
-    got, error = failure(endpoint(server.url), Incomplete)
+    got, error = failure(endpoint(server.url), IncompleteError)
     cause = "connection closed" if framing == "no last chunk" else "the answer's gzip encoding ends too early"
     assert (got, error.message) == ("Hello", f"answer cut short: {cause}")
 
@@ -116,7 +116,7 @@ def test_a_compressed_answer_without_its_checksum_is_not_whole(
 def test_a_checksum_that_never_comes(server: FakeServer, ending: Callable[[], Step]) -> None:
     packed = PACKED["gzip"][:-8]
     server.raw([*_compressed("gzip", packed, framing="no last chunk"), pause(0.05), ending()])
-    got, error = failure(endpoint(server.url, deadlines=HURRIED), Incomplete)
+    got, error = failure(endpoint(server.url, deadlines=HURRIED), IncompleteError)
     assert got == "Hello"
     assert error.message.startswith(("answer cut short: connection", "answer cut short: no bytes for 1.5 s"))
 
@@ -136,7 +136,7 @@ def test_a_checksum_that_does_not_agree(
     pieces: list[bytes | Step] = [data, pause(0.05), trailer] if apart else [data + trailer]
     server.raw([*_compressed(encoding, *pieces, framing=framing), close()])
     seen = asked and apart  # before the damage could be known
-    got, error = failure(endpoint(server.url), Incomplete if seen else ProtocolFault, request(asked))
+    got, error = failure(endpoint(server.url), IncompleteError if seen else ProtocolError, request(asked))
     assert got == ("Hello" if seen else "")
     assert f"the answer's {encoding} encoding is damaged" in error.message
     assert (error.tries, error.billed) == (2, True)
@@ -179,7 +179,7 @@ def test_what_is_not_an_api_answer(
     server: FakeServer, stream_asked: bool, label: str, body: bytes, shown: str
 ) -> None:
     server.raw([response(200, body, {"Connection": "close"}, content_type=label or " ")])
-    _, error = failure(endpoint(server.url), ProtocolFault, request(stream_asked))
+    _, error = failure(endpoint(server.url), ProtocolError, request(stream_asked))
     assert (error.message, error.tries) == (f"not an API answer {shown}", 2)
 
 
@@ -187,14 +187,14 @@ def test_what_is_not_an_api_answer(
 @pytest.mark.parametrize("stream_asked", [True, False])
 def test_nothing_at_all(server: FakeServer, body: bytes, stream_asked: bool) -> None:
     server.raw([response(200, body, {"Connection": "close"}, content_type="text/event-stream")])
-    _, error = failure(endpoint(server.url), ProtocolFault, request(stream_asked))
+    _, error = failure(endpoint(server.url), ProtocolError, request(stream_asked))
     assert (error.message, error.tries) == ("empty answer", 2)
 
 
 @pytest.mark.parametrize("status", [204, 205, 206])
 def test_a_success_that_brings_no_answer(server: FakeServer, status: int) -> None:
     server.raw([http_head(status, {"Connection": "close"})])
-    _, error = failure(endpoint(server.url), ProtocolFault)
+    _, error = failure(endpoint(server.url), ProtocolError)
     assert (error.message, error.tries) == (f"not an API answer (status {status})", 2)
 
 
@@ -211,7 +211,7 @@ def test_a_success_that_brings_no_answer(server: FakeServer, status: int) -> Non
 )
 def test_what_is_not_http(server: FakeServer, head: bytes) -> None:
     server.raw([head, close()])
-    _, error = failure(endpoint(server.url), ProtocolFault)
+    _, error = failure(endpoint(server.url), ProtocolError)
     assert (error.message, error.tries) == (f"127.0.0.1:{server.port} does not speak HTTP", 2)
 
 
@@ -231,13 +231,13 @@ def test_an_endless_line(server: FakeServer, partial: bool) -> None:
             hang(),
         ]
     )
-    _, error = failure(endpoint(server.url), Incomplete if partial else ProtocolFault)
+    _, error = failure(endpoint(server.url), IncompleteError if partial else ProtocolError)
     assert error.message.endswith("one event of the answer is larger than 8 MiB")
 
 
 def test_an_event_of_endless_lines(server: FakeServer) -> None:
     server.raw([stream_head(), *endless(b"data: " + b" " * 1_000_000 + b"\n", 12), hang()])
-    failure(endpoint(server.url), ProtocolFault)
+    failure(endpoint(server.url), ProtocolError)
 
 
 @pytest.mark.parametrize("kind", ["comments", "deltas", "json"])
@@ -249,7 +249,7 @@ def test_an_endless_answer(server: FakeServer, kind: str) -> None:
     }
     first = b'{"a":"' if kind == "json" else b"\n"
     server.raw([stream_head(), chunked(first), *endless(unit[kind], 80), hang()])
-    got, error = failure(endpoint(server.url), Incomplete if kind == "deltas" else ProtocolFault)
+    got, error = failure(endpoint(server.url), IncompleteError if kind == "deltas" else ProtocolError)
     assert error.message.endswith("the answer is larger than 64 MiB")
     assert (len(got) > 60_000_000) is (kind == "deltas")
 
@@ -263,6 +263,6 @@ def test_a_bomb(server: FakeServer, head: bytes) -> None:
     )
     packed += packer.flush()
     server.raw([response(200, packed, {"Content-Encoding": "gzip"}, content_type="a/b"), close()])
-    _, error = failure(endpoint(server.url), ProtocolFault)
+    _, error = failure(endpoint(server.url), ProtocolError)
     assert "larger than" in error.message
     assert error.tries == 1

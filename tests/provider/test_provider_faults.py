@@ -23,86 +23,104 @@ from provider_calls import HURRIED, KEY, answers, endpoint, failure, request, te
 from gptkit.core.chat import Deadlines
 from gptkit.core.errors import (
     GptkitError,
-    NoPermission,
-    ProtocolFault,
-    RateLimited,
-    Refused,
-    Stopped,
-    TooLong,
-    TryAgain,
-    Unavailable,
+    NoPermissionError,
+    ProtocolError,
+    RateLimitError,
+    RefusedError,
+    SignalError,
+    TooLongError,
+    TryAgainError,
+    UnavailableError,
 )
 from gptkit.provider.client import model_names, provider
 from gptkit.provider.errors import complaint
 
 FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
-    (400, None, Unavailable, 1, "request not accepted (400): The fake server was told to say 400."),
+    (400, None, UnavailableError, 1, "request not accepted (400): The fake server was told to say 400."),
     (
         400,
         {"error": {"code": "content_filter", "message": "The response was filtered"}},
-        Refused,
+        RefusedError,
         1,
         "the provider refused the request (400): The response was filtered",
     ),
     (
         400,
         {"error": {"code": "invalid_prompt", "message": "Invalid prompt"}},
-        Refused,
+        RefusedError,
         1,
         "the provider refused the request (400): Invalid prompt",
     ),
     (
         403,
         {"error": {"code": 403, "message": "your input was flagged"}},
-        Refused,
+        RefusedError,
         1,
         "the provider refused the request (403): your input was flagged",
     ),
-    (401, None, NoPermission, 1, "the API key was not accepted (401): The fake server was told to say 401."),
-    (402, "", Unavailable, 1, "no credit (402)"),
-    (403, {"error": "Country not supported"}, NoPermission, 1, "not allowed (403): Country not supported"),
+    (
+        401,
+        None,
+        NoPermissionError,
+        1,
+        "the API key was not accepted (401): The fake server was told to say 401.",
+    ),
+    (402, "", UnavailableError, 1, "no credit (402)"),
+    (
+        403,
+        {"error": "Country not supported"},
+        NoPermissionError,
+        1,
+        "not allowed (403): Country not supported",
+    ),
     (
         408,
         {"detail": "too slow"},
-        TryAgain,
+        TryAgainError,
         2,
         "the server gave up waiting (408): too slow; it may have been billed",
     ),
     (
         409,
         {"message": "locked"},
-        TryAgain,
+        TryAgainError,
         2,
         "conflict at the server (409): locked; it may have been billed",
     ),
-    (413, "<html><title>Entity Too Large</title>", TooLong, 1, "input too long (413): Entity Too Large"),
-    (418, "short and\r\nstout\x1b[31m", Unavailable, 1, "request not accepted (418): short and stout␛[31m"),
+    (413, "<html><title>Entity Too Large</title>", TooLongError, 1, "input too long (413): Entity Too Large"),
+    (
+        418,
+        "short and\r\nstout\x1b[31m",
+        UnavailableError,
+        1,
+        "request not accepted (418): short and stout␛[31m",
+    ),
     (
         422,
         {"detail": [{"loc": ["body", "n"], "msg": "bad"}]},
-        Unavailable,
+        UnavailableError,
         1,
         "request not accepted (422): n: bad",
     ),
-    (429, None, RateLimited, 4, "too many requests (429): The fake server was told to say 429."),
-    (500, None, TryAgain, 4, "server trouble (500): The fake server was told to say 500."),
+    (429, None, RateLimitError, 4, "too many requests (429): The fake server was told to say 429."),
+    (500, None, TryAgainError, 4, "server trouble (500): The fake server was told to say 500."),
     (
         502,
         "<HTML><TITLE>Bad &amp; Gateway</TITLE></HTML>",
-        TryAgain,
+        TryAgainError,
         4,
         "server trouble (502): Bad & Gateway",
     ),
-    (503, "", TryAgain, 4, "server trouble (503)"),
-    (504, {"error": {"message": ""}}, TryAgain, 4, "server trouble (504)"),
+    (503, "", TryAgainError, 4, "server trouble (503)"),
+    (504, {"error": {"message": ""}}, TryAgainError, 4, "server trouble (504)"),
     (
         529,
         {"type": "error", "error": {"message": "Overloaded"}},
-        TryAgain,
+        TryAgainError,
         4,
         "server trouble (529): Overloaded",
     ),
-    (599, [1, 2], TryAgain, 4, "server trouble (599)"),
+    (599, [1, 2], TryAgainError, 4, "server trouble (599)"),
 ]
 
 
@@ -127,13 +145,13 @@ def test_a_status_is_told_with_the_words_of_the_server(
 
 def test_404_shows_model_and_base_url(server: FakeServer) -> None:
     server.fail(404)
-    _, error = failure(endpoint(server.url), Unavailable)
+    _, error = failure(endpoint(server.url), UnavailableError)
     assert error.message.startswith(f"no model 'gpt-test' at '{server.url}' (404): The fake")
 
 
 def test_401_without_a_key_asks_for_one(server: FakeServer) -> None:
     server.fail(401, {"error": "who are you?"})
-    _, error = failure(endpoint(server.url, key=None), NoPermission)
+    _, error = failure(endpoint(server.url, key=None), NoPermissionError)
     assert error.message == "the server wants an API key (401): who are you?"
 
 
@@ -143,7 +161,7 @@ def test_401_without_a_key_asks_for_one(server: FakeServer) -> None:
 )
 def test_an_empty_account_is_not_tried_again(server: FakeServer, status: int, code: str) -> None:
     server.fail(status, error_object(status, "You exceeded it", code=code), headers={"Retry-After": "1"})
-    _, error = failure(endpoint(server.url), Unavailable)
+    _, error = failure(endpoint(server.url), UnavailableError)
     assert (error.message, error.tries) == (f"no credit ({status}): You exceeded it", 1)
 
 
@@ -162,7 +180,7 @@ def test_the_wait_that_the_server_asks_for(
     server: FakeServer, status: int, headers: dict[str, str], least: float, most: float
 ) -> None:
     server.fail(status, headers=headers)
-    _, error = failure(endpoint(server.url), RateLimited if status == 429 else TryAgain)
+    _, error = failure(endpoint(server.url), RateLimitError if status == 429 else TryAgainError)
     assert error.wait is not None
     assert least <= error.wait <= most
 
@@ -170,7 +188,7 @@ def test_the_wait_that_the_server_asks_for(
 @pytest.mark.parametrize("value", ["", "soon", "-1", "inf", "nan", "Thu, 99 Foo 2026"])
 def test_a_wait_that_is_none(server: FakeServer, value: str) -> None:
     server.fail(429, headers={"Retry-After": value})
-    assert failure(endpoint(server.url), RateLimited)[1].wait is None
+    assert failure(endpoint(server.url), RateLimitError)[1].wait is None
 
 
 LONG = [
@@ -189,31 +207,31 @@ LONG = [
 @pytest.mark.parametrize("said", LONG)
 def test_input_that_is_too_long_says_by_how_much(server: FakeServer, said: Any) -> None:
     server.fail(400, {"error": {"message": said} if isinstance(said, str) else said})
-    assert failure(endpoint(server.url), TooLong)[1].message == "input too long: 9000 of 8192 tokens"
+    assert failure(endpoint(server.url), TooLongError)[1].message == "input too long: 9000 of 8192 tokens"
 
 
 def test_the_key_is_never_shown_even_if_the_server_echoes_it(server: FakeServer) -> None:
     # cut at 300 characters the key would be half there, and no longer be recognised
     server.fail(401, error_object(401, "x" * 280 + f" {KEY} was wrong"))
-    _, error = failure(endpoint(server.url), NoPermission)
+    _, error = failure(endpoint(server.url), NoPermissionError)
     assert KEY[:8] not in error.message
     assert error.message.endswith("***…") or "***" in error.message
     server.fail(400, error_object(400, f"Bearer {KEY} and c2stY2FuYXJ5LTAxMjM0NTY3ODk="))
-    _, error = failure(endpoint(server.url), Unavailable)
+    _, error = failure(endpoint(server.url), UnavailableError)
     assert error.message == "request not accepted (400): Bearer *** and ***="
 
 
 def test_an_error_body_is_read_up_to_a_limit(server: FakeServer) -> None:
     endless: list[Step] = [b"x" * 65536] * 200
     server.raw([http_head(500, {"Content-Type": "text/plain"}), *endless, hang()])
-    _, error = failure(endpoint(server.url), TryAgain)
+    _, error = failure(endpoint(server.url), TryAgainError)
     assert error.message.startswith("server trouble (500): xxx")
     assert len(error.message) < 330
 
 
 def test_an_error_body_that_is_cut_still_counts(server: FakeServer) -> None:
     server.raw([http_head(400, {"Content-Length": "99"}) + b'{"error":', reset()])
-    _, error = failure(endpoint(server.url), Unavailable)
+    _, error = failure(endpoint(server.url), UnavailableError)
     assert error.message.startswith("request not accepted (400)")
 
 
@@ -222,7 +240,7 @@ def test_the_status_wins_over_the_write_error(server: FakeServer, status: int) -
     """A server that refuses a large request early and resets the connection."""
     server.raw([response(status, error_object(status)), close()], when="head")
     asked = request(metadata={"x": "y" * 8_000_000})
-    failure(endpoint(server.url), TooLong if status == 413 else NoPermission, asked)
+    failure(endpoint(server.url), TooLongError if status == 413 else NoPermissionError, asked)
 
 
 @pytest.mark.parametrize("proxied", [False, True])
@@ -232,7 +250,7 @@ def test_the_end_before_an_answer_may_have_been_billed(
 ) -> None:
     server.raw([ending()])
     with HttpProxy() as proxy:
-        _, error = failure(endpoint(server.url, proxy=proxy.url if proxied else None), TryAgain)
+        _, error = failure(endpoint(server.url, proxy=proxy.url if proxied else None), TryAgainError)
     assert error.message.endswith("before an answer; it may have been billed")
     assert (error.tries, error.billed) == (2, True)
 
@@ -243,7 +261,7 @@ def test_headers_that_never_come(server: FakeServer, head: bytes, proxied: bool)
     server.raw([head, hang()])
     with HttpProxy() as proxy:
         place = endpoint(server.url, deadlines=HURRIED, proxy=proxy.url if proxied else None)
-        _, error = failure(place, TryAgain)
+        _, error = failure(place, TryAgainError)
     assert error.message == "no answer in 1.5 s; it may have been billed"
     assert "idle_timeout" in error.hint
     assert (error.tries, error.billed) == (2, True)
@@ -252,19 +270,19 @@ def test_headers_that_never_come(server: FakeServer, head: bytes, proxied: bool)
 
 def test_nothing_listens() -> None:
     with closed_port() as port:
-        _, error = failure(endpoint(f"http://127.0.0.1:{port}/v1"), TryAgain)
+        _, error = failure(endpoint(f"http://127.0.0.1:{port}/v1"), TryAgainError)
         assert (error.message, error.tries) == (f"nothing listens on 127.0.0.1:{port}", 4)
         proxy = f"http://ann:pw@127.0.0.1:{port}"
-        _, error = failure(endpoint("http://127.0.0.1:1/v1", proxy=proxy), TryAgain)
+        _, error = failure(endpoint("http://127.0.0.1:1/v1", proxy=proxy), TryAgainError)
     assert error.message == f"nothing listens on 127.0.0.1:{port}"
 
 
 def test_names_that_cannot_be_looked_up() -> None:
-    _, error = failure(endpoint("http://api.invalid/v1"), TryAgain)
+    _, error = failure(endpoint("http://api.invalid/v1"), TryAgainError)
     assert (error.message, error.tries) == ("no such host: 'api.invalid'", 2)
-    _, error = failure(endpoint("http://again.invalid/v1"), TryAgain)
+    _, error = failure(endpoint("http://again.invalid/v1"), TryAgainError)
     assert (error.message, error.tries) == ("no answer from name look-up for 'again.invalid'", 4)
-    _, error = failure(endpoint(f"http://{'a' * 70}.invalid/v1"), TryAgain)
+    _, error = failure(endpoint(f"http://{'a' * 70}.invalid/v1"), TryAgainError)
     assert error.message.startswith("no such host: 'aaaa")
 
 
@@ -272,7 +290,7 @@ def test_a_dead_address_does_not_take_the_whole_deadline(server: FakeServer) -> 
     """`localhost` is ::1 first on most machines, and nothing listens there."""
     server.say("ok")
     with closed_port() as port:
-        failure(endpoint(f"http://localhost:{port}/v1"), TryAgain)
+        failure(endpoint(f"http://localhost:{port}/v1"), TryAgainError)
     place = endpoint(server.url.replace("127.0.0.1", "localhost"))
     assert text(answers(place)) == "ok"
 
@@ -286,7 +304,9 @@ def test_no_connection_within_the_deadline() -> None:
         for client in waiting:
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", port))
-        _, error = failure(endpoint(f"http://127.0.0.1:{port}", deadlines=Deadlines(connect=0.2)), TryAgain)
+        _, error = failure(
+            endpoint(f"http://127.0.0.1:{port}", deadlines=Deadlines(connect=0.2)), TryAgainError
+        )
         for client in waiting:
             client.close()
     assert (error.message, error.tries) == (f"no connection to 127.0.0.1:{port} in 0.2 s", 4)
@@ -314,7 +334,7 @@ def test_certificates_that_are_not_believed(
             ca_file=None if certificate == "self_signed" else file,
             proxy=proxy.url if proxied else None,
         )
-        _, error = failure(place, ProtocolFault)
+        _, error = failure(place, ProtocolError)
         assert server.requests == []
     assert error.message == f"TLS: certificate of '127.0.0.1': {reason}"
     assert "SSL_CERT_FILE" in error.hint
@@ -323,7 +343,7 @@ def test_certificates_that_are_not_believed(
 
 def test_an_authority_that_is_not_trusted(authority: Authority) -> None:
     with FakeServer(tls=authority.server()) as server:
-        _, error = failure(endpoint(server.url), ProtocolFault)
+        _, error = failure(endpoint(server.url), ProtocolError)
         assert server.requests == []
     assert error.message == "TLS: certificate of '127.0.0.1': its authority is not trusted"
     assert "SSL_CERT_FILE" in error.hint
@@ -336,12 +356,12 @@ def test_a_handshake_that_fails(authority: Authority, tmp_path: Any) -> None:
     context.set_ciphers("NULL:@SECLEVEL=0")
     with FakeServer(tls=context) as server:
         file = str(authority.write(tmp_path / "ca.pem"))
-        _, error = failure(endpoint(server.url, ca_file=file), ProtocolFault)
+        _, error = failure(endpoint(server.url, ca_file=file), ProtocolError)
     assert re.fullmatch(rf"TLS with 127\.0\.0\.1:{server.port}: it failed \([A-Z0-9_]+\)", error.message)
 
 
 def test_a_port_without_tls(server: FakeServer) -> None:
-    _, error = failure(endpoint(server.url.replace("http:", "https:")), ProtocolFault)
+    _, error = failure(endpoint(server.url.replace("http:", "https:")), ProtocolError)
     assert error.message == f"TLS with 127.0.0.1:{server.port}: the server does not speak it"
     assert error.tries == 1
     assert server.requests == []
@@ -351,7 +371,7 @@ def test_a_proxy_that_wants_a_login(server: FakeServer) -> None:
     with HttpProxy("ann", "s3cret") as proxy:
         url = proxy.url.replace("//", "//bob:hunter2@")
         for place in (endpoint(server.url, proxy=url), endpoint("https://127.0.0.1:9/v1", proxy=url)):
-            _, error = failure(place, NoPermission)
+            _, error = failure(place, NoPermissionError)
             assert error.message.startswith(f"the proxy 127.0.0.1:{proxy.port} wants a login (407)")
             assert "hunter2" not in f"{error.message}{error.hint}"
     assert server.requests == []
@@ -359,7 +379,7 @@ def test_a_proxy_that_wants_a_login(server: FakeServer) -> None:
 
 def test_a_proxy_that_nobody_named_wants_a_login(server: FakeServer) -> None:
     server.fail(407, "")
-    _, error = failure(endpoint(server.url), NoPermission)
+    _, error = failure(endpoint(server.url), NoPermissionError)
     assert (error.message, error.hint) == (
         "a proxy on the way wants a login (407)",
         "write user and password into its URL",
@@ -374,7 +394,7 @@ def test_redirects_are_not_followed(server: FakeServer, status: int, location: s
     with FakeServer() as other:
         to = location.format(other.origin)
         server.fail(status, "moved", headers={"Location": to})
-        _, error = failure(endpoint(server.url), ProtocolFault)
+        _, error = failure(endpoint(server.url), ProtocolError)
         assert other.connections == []
     assert "redirects to" in error.message
     assert error.tries == 1
@@ -383,17 +403,17 @@ def test_redirects_are_not_followed(server: FakeServer, status: int, location: s
 
 def test_a_redirect_names_both_hosts(server: FakeServer) -> None:
     server.fail(307, "", headers={"Location": "https://evil.example/v1?x=1"})
-    _, error = failure(endpoint(server.url), ProtocolFault)
+    _, error = failure(endpoint(server.url), ProtocolError)
     assert error.message == "'http://127.0.0.1' redirects to 'https://evil.example' (307)"
 
 
 def test_a_list_of_models_that_fails(server: FakeServer) -> None:
     server.fail(401)
-    with pytest.raises(NoPermission) as refused:
+    with pytest.raises(NoPermissionError) as refused:
         model_names(endpoint(server.url))
     assert refused.value.record()["attempts"] == 1
     server.fail(404)
-    with pytest.raises(Unavailable) as raised:
+    with pytest.raises(UnavailableError) as raised:
         model_names(endpoint(server.url))
     assert raised.value.message.startswith(f"no chat API at '{server.url}' (404)")
 
@@ -438,11 +458,11 @@ def test_a_signal_that_was_taken_for_a_failure_is_still_the_signal(told: bool) -
             self.asked += 1
             if self.asked > 1:  # once for the direct road's request, then inside the SDK
                 try:
-                    raise Stopped(15)
-                except Stopped as stop:
+                    raise SignalError(15)
+                except SignalError as stop:
                     raise RuntimeError("connection error") from (stop if told else None)
             return super().items()
 
-    with SocksProxy() as proxy, pytest.raises(Stopped) as raised:
+    with SocksProxy() as proxy, pytest.raises(SignalError) as raised:
         list(provider(endpoint("http://127.0.0.1:9", proxy=proxy.url, headers=Headers()))(request()))
     assert raised.value.number == 15

@@ -12,7 +12,7 @@ from provider_calls import answers, end, endpoint, failure, text
 from provider_gguf import write_model
 
 from gptkit.core.chat import ChatRequest, Message, Text
-from gptkit.core.errors import BadConfiguration, DataFault, NoInput, TooLong
+from gptkit.core.errors import ConfigurationError, DataError, NoInputError, TooLongError
 from gptkit.provider.client import provider
 
 pytest.importorskip("xllamacpp")
@@ -51,26 +51,26 @@ def test_an_abandoned_answer_stops_the_model(model: Path) -> None:
 
 def test_input_longer_than_the_model_reads(model: Path) -> None:
     long = ChatRequest(f"local:{model}", (Message("user", "hello " * 2000),))
-    _, error = failure(NOWHERE, TooLong, long)
+    _, error = failure(NOWHERE, TooLongError, long)
     assert error.message.startswith("input too long: 160")
     assert error.message.endswith(" of 512 tokens")
 
 
 def test_files_that_are_no_models(tmp_path: Path, model: Path) -> None:
-    _, error = failure(NOWHERE, NoInput, asked(tmp_path / "none.gguf"))
+    _, error = failure(NOWHERE, NoInputError, asked(tmp_path / "none.gguf"))
     assert error.message == f"no such model file: '{tmp_path}/none.gguf'"
     other = tmp_path / "other.gguf"
     other.write_bytes(b"PK\x03\x04")
-    _, error = failure(NOWHERE, DataFault, asked(other))
+    _, error = failure(NOWHERE, DataError, asked(other))
     assert error.message == f"model file '{other}': not in GGUF format"
     other.write_bytes(model.read_bytes()[:50_000])
-    _, error = failure(NOWHERE, DataFault, asked(other))
+    _, error = failure(NOWHERE, DataError, asked(other))
     assert error.message == "model file 'other.gguf': llama.cpp cannot load it"
 
 
 def test_without_the_extra_its_install_command_is_named(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)  # as if it were not installed
-    _, error = failure(NOWHERE, BadConfiguration, asked(model))
+    _, error = failure(NOWHERE, ConfigurationError, asked(model))
     assert error.hint == "pip install 'gptkit[local]'"
 
 

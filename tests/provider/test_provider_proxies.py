@@ -19,7 +19,7 @@ from provider_bytes import HELLO
 from provider_calls import endpoint, failure, request
 
 from gptkit.core.chat import Deadlines
-from gptkit.core.errors import GptkitError, Incomplete, ProtocolFault, TryAgain
+from gptkit.core.errors import GptkitError, IncompleteError, ProtocolError, TryAgainError
 
 Kind = type[HttpProxy | SocksProxy]
 LONG = 2 * SILENCE
@@ -37,56 +37,56 @@ OVERDUE: dict[str, tuple[list[Step], bool, Deadlines, type[GptkitError], str]] =
         [hang()],
         True,
         Deadlines(idle=0.4, first_content=LONG),
-        TryAgain,
+        TryAgainError,
         "no answer in 0.4 s; it may have been billed",
     ),
     "silence that outlasts patience with content": (
         [hang()],
         True,
         Deadlines(idle=LONG, first_content=AFTER),
-        TryAgain,
+        TryAgainError,
         "answer cut short before its first word: no content for 1.5 s; it may have been billed",
     ),
     "silence after the head": (
         [stream_head(), hang()],
         True,
         Deadlines(idle=LONG, first_content=AFTER),
-        TryAgain,
+        TryAgainError,
         "answer cut short before its first word: no content for 1.5 s; it may have been billed",
     ),
     "comments only": (
         [stream_head(), *PING, hang()],
         True,
         Deadlines(idle=LONG, first_content=AFTER),
-        TryAgain,
+        TryAgainError,
         "answer cut short before its first word: no content for 1.5 s; it may have been billed",
     ),
     "silence after some text": (
         [stream_head(), chunked(HELLO), hang()],
         True,
         Deadlines(idle=LONG, content=0.4),
-        Incomplete,
+        IncompleteError,
         "answer cut short: no content for 0.4 s",
     ),
     "comments after some text": (
         [stream_head(), chunked(HELLO), *PING, hang()],
         True,
         Deadlines(idle=LONG, content=0.4),
-        Incomplete,
+        IncompleteError,
         "answer cut short: no content for 0.4 s",
     ),
     "white space instead of an object": (
         [OBJECT, *SPACE, hang()],
         False,
         Deadlines(idle=LONG, first_content=AFTER),
-        TryAgain,
+        TryAgainError,
         "answer cut short before its first word: no content for 1.5 s; it may have been billed",
     ),
     "silence instead of an object": (
         [OBJECT, hang()],
         False,
         Deadlines(idle=AFTER, first_content=LONG),
-        TryAgain,
+        TryAgainError,
         "answer cut short before its first word: no bytes for 1.5 s; it may have been billed",
     ),
 }
@@ -130,17 +130,17 @@ def odd_proxy(*replies: bytes, ends: bool = True) -> Iterator[str]:
 
 
 ODD: list[tuple[str, tuple[bytes, ...], type[GptkitError], str, int]] = [
-    ("http", (), TryAgain, "connection closed by {} before the request was sent", 4),
-    ("socks5", (), TryAgain, "connection closed by {} before the request was sent", 4),
-    ("socks5", (b"\x05\x00",), TryAgain, "connection closed by {} before the request was sent", 4),
-    ("http", (b"SSH-2.0-OpenSSH_9.6\r\n\r\n",), ProtocolFault, "{} does not speak HTTP", 2),
-    ("socks5", (b"HTTP/1.1 400 Bad\r\n\r\n",), ProtocolFault, "proxy {} does not speak SOCKS5", 2),
-    ("socks5", (b"\x05\x00", b"\x05\x77"), ProtocolFault, "proxy {} does not speak SOCKS5", 2),
-    ("http", (b"HTTP/1.1 502 No\r\n\r\n",), TryAgain, "proxy {}: 502 No", 4),
+    ("http", (), TryAgainError, "connection closed by {} before the request was sent", 4),
+    ("socks5", (), TryAgainError, "connection closed by {} before the request was sent", 4),
+    ("socks5", (b"\x05\x00",), TryAgainError, "connection closed by {} before the request was sent", 4),
+    ("http", (b"SSH-2.0-OpenSSH_9.6\r\n\r\n",), ProtocolError, "{} does not speak HTTP", 2),
+    ("socks5", (b"HTTP/1.1 400 Bad\r\n\r\n",), ProtocolError, "proxy {} does not speak SOCKS5", 2),
+    ("socks5", (b"\x05\x00", b"\x05\x77"), ProtocolError, "proxy {} does not speak SOCKS5", 2),
+    ("http", (b"HTTP/1.1 502 No\r\n\r\n",), TryAgainError, "proxy {}: 502 No", 4),
     (
         "socks5",
         (b"\x05\x00", b"\x05\x05\x00\x01" + bytes(6)),
-        TryAgain,
+        TryAgainError,
         "proxy {}: it could not make the connection",
         4,
     ),
@@ -162,6 +162,6 @@ def test_a_proxy_that_never_answers(scheme: str) -> None:
     with odd_proxy(ends=False) as place:
         deadlines = Deadlines(connect=0.4, idle=LONG)
         target = endpoint("https://127.0.0.1:9/v1", proxy=f"{scheme}://{place}", deadlines=deadlines)
-        _, error = failure(target, TryAgain)
+        _, error = failure(target, TryAgainError)
     assert (error.message, error.tries) == (f"no connection through {place} in 0.4 s", 4)
     assert not error.billed

@@ -14,7 +14,7 @@ from fake.wire import Completion, chunked, error_object, stream_head
 from provider_calls import end, endpoint, failure, request, text
 
 from gptkit.core.chat import Event, Finished, Reasoning, Text
-from gptkit.core.errors import GptkitError, Unavailable
+from gptkit.core.errors import GptkitError, UnavailableError
 from gptkit.provider.client import provider
 from gptkit.provider.errors import complaint
 from gptkit.provider.events import Thoughts
@@ -79,7 +79,7 @@ def test_the_parameter_that_was_rejected(said: object, name: str) -> None:
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_rejected_parameter_is_named_by_the_error(server: FakeServer, status: int) -> None:
     server.fail(status, error_object(status, "Unsupported value: 'temperature' does not support 2"))
-    _, error = failure(endpoint(server.url), Unavailable)
+    _, error = failure(endpoint(server.url), UnavailableError)
     assert error.parameter == "temperature"
 
 

@@ -20,7 +20,7 @@ from fake.wire import Completion, chunk, chunked, response, sse, stream_head
 from provider_calls import endpoint, request, text
 
 from gptkit.core.chat import Provider
-from gptkit.core.errors import RateLimited, TryAgain
+from gptkit.core.errors import RateLimitError, TryAgainError
 from gptkit.provider.client import provider
 from gptkit.provider.connection import Idle
 
@@ -70,7 +70,7 @@ def test_a_refusal_leaves_the_connection_to_the_next_try(server: FakeServer) -> 
     server.queue(failed(429, headers=KEPT))
     server.say("now", headers=KEPT)
     send = provider(endpoint(server.url))
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimitError):
         ask(send)
     assert (ask(send), kept(server)) == ("now", 1)
 
@@ -106,7 +106,7 @@ def test_a_promise_that_is_broken_once_is_not_believed_again(server: FakeServer)
         server.say(word, headers=KEPT)
     send = provider(endpoint(server.url))
     assert ask(send) == "one"
-    with pytest.raises(TryAgain):
+    with pytest.raises(TryAgainError):
         ask(send)
     assert kept(server) == 1
     assert (ask(send), ask(send), kept(server)) == ("two", "three", 3)

@@ -13,7 +13,7 @@ from faults import FAULTS, Fault
 from provider_calls import endpoint, request
 
 from gptkit.core.chat import ChatRequest, Deadlines, Endpoint, Event
-from gptkit.core.errors import GptkitError, InternalFault, TryAgain
+from gptkit.core.errors import GptkitError, InternalError, TryAgainError
 from gptkit.provider.client import model_names, provider, transport
 from gptkit.provider.exchange import Exchange
 from gptkit.provider.sdk_transport import Transfer
@@ -57,7 +57,7 @@ def test_both_roads_end_in_the_same_events(server: FakeServer, fault: Fault, str
     with FakeServer() as other, SocksProxy() as proxy:
         other.queue(fault.reply)
         told = answered(endpoint(other.url, proxy=proxy.url, **around(fault)), request(stream))
-        assert told == direct or (fault.name in UNTOLD and told[1][0] is TryAgain)
+        assert told == direct or (fault.name in UNTOLD and told[1][0] is TryAgainError)
         assert len(proxy.passages) == len(other.requests) == 1
 
 
@@ -109,7 +109,7 @@ def test_the_sdk_cannot_ask_twice(server: FakeServer) -> None:
     transfer = Transfer(exchange := Exchange(endpoint(server.url), "/models"))
     asked = httpx2.Request("GET", f"{server.url}/models")
     assert transfer(asked).status_code == 200
-    with pytest.raises(InternalFault):
+    with pytest.raises(InternalError):
         transfer(asked)
     exchange.close()
     assert len(server.requests) == 1

@@ -15,7 +15,14 @@ from provider_bytes import HELLO, SAID, STOP, stream, whole
 from provider_calls import HURRIED, answers, end, endpoint, failure, refusal, request, text, thoughts
 
 from gptkit.core.chat import Deadlines, Usage
-from gptkit.core.errors import GptkitError, Incomplete, NoPermission, ProtocolFault, TryAgain, Unavailable
+from gptkit.core.errors import (
+    GptkitError,
+    IncompleteError,
+    NoPermissionError,
+    ProtocolError,
+    TryAgainError,
+    UnavailableError,
+)
 
 
 @pytest.mark.parametrize("proxied", [False, True])
@@ -88,10 +95,10 @@ def test_a_stream_that_is_cut(server: FakeServer, ending: list[Step], cause: str
         ]
     )
     if partial:
-        got, error = failure(endpoint(server.url), Incomplete)
+        got, error = failure(endpoint(server.url), IncompleteError)
         assert (got, error.message) == ("Hello", f"answer cut short: {cause}")
     else:
-        got, error = failure(endpoint(server.url), ProtocolFault if "framing" in cause else TryAgain)
+        got, error = failure(endpoint(server.url), ProtocolError if "framing" in cause else TryAgainError)
         assert (got, error.message.rpartition(": ")[2]) == ("", f"{cause}; it may have been billed")
     assert error.billed is not partial or "framing" in cause
     assert error.partial is partial
@@ -102,7 +109,7 @@ def test_a_stream_that_is_cut(server: FakeServer, ending: list[Step], cause: str
 def test_a_cut_through_a_proxy(server: FakeServer) -> None:
     server.raw([stream_head(), chunked(HELLO), pause(0.05), reset()])
     with HttpProxy() as proxy:
-        got, error = failure(endpoint(server.url, proxy=proxy.url), Incomplete)
+        got, error = failure(endpoint(server.url, proxy=proxy.url), IncompleteError)
     assert got == "Hello"
     assert error.message.startswith("answer cut short: connection")
 
@@ -112,7 +119,7 @@ def test_fewer_bytes_than_announced(server: FakeServer, stream_asked: bool) -> N
     body = HELLO if stream_asked else json.dumps(Completion("Hello").whole_object()).encode()[:-20]
     server.raw([http_head(200, {"Content-Length": "9999"}) + body, close()])
     got, error = failure(
-        endpoint(server.url), Incomplete if stream_asked else ProtocolFault, request(stream_asked)
+        endpoint(server.url), IncompleteError if stream_asked else ProtocolError, request(stream_asked)
     )
     assert "fewer bytes than announced" in error.message
     assert (got, error.tries) == (("Hello", 4) if stream_asked else ("", 2))
@@ -123,10 +130,10 @@ def test_a_stall(server: FakeServer, proxied: bool) -> None:
     with HttpProxy() as proxy:
         place = endpoint(server.url, deadlines=HURRIED, proxy=proxy.url if proxied else None)
         server.raw([stream_head(), chunked(HELLO), hang()])
-        got, error = failure(place, Incomplete)
+        got, error = failure(place, IncompleteError)
         assert (got, error.message, error.tries) == ("Hello", "answer cut short: no bytes for 1.5 s", 4)
         server.raw([stream_head(), hang()])
-        got, error = failure(place, TryAgain)
+        got, error = failure(place, TryAgainError)
         assert (error.message, error.billed) == (
             "answer cut short before its first word: no bytes for 1.5 s; it may have been billed",
             True,
@@ -153,7 +160,7 @@ def test_what_only_keeps_the_connection_open(
     server.raw([stream_head(), *([chunked(HELLO)] if partial else []), *keeping, hang()])
     with HttpProxy() as proxy:
         place = endpoint(server.url, deadlines=deadlines, proxy=proxy.url if proxied else None)
-        _, error = failure(place, Incomplete if partial else TryAgain)
+        _, error = failure(place, IncompleteError if partial else TryAgainError)
     after = "0.5 s" if partial else "1.5 s; it may have been billed"
     assert error.message.endswith(f"no content for {after}")
 
@@ -210,7 +217,7 @@ BROKEN: list[tuple[bytes, str]] = [
 @pytest.mark.parametrize(("event", "cause"), BROKEN)
 def test_a_broken_event_is_never_skipped(server: FakeServer, event: bytes, cause: str, partial: bool) -> None:
     server.raw(stream(HELLO if partial else b"", event, STOP, done()))
-    got, error = failure(endpoint(server.url), Incomplete if partial else ProtocolFault)
+    got, error = failure(endpoint(server.url), IncompleteError if partial else ProtocolError)
     told = f"malformed answer: {cause}"
     told = f"answer cut short: {told}" if partial else f"{told}; it may have been billed"
     assert (got, error.message) == ("Hello" if partial else "", told)
@@ -220,7 +227,7 @@ def test_a_broken_event_is_never_skipped(server: FakeServer, event: bytes, cause
 @pytest.mark.parametrize("body", [b'{"choices": [', b'{"a": "\xff"}', b"{}{}", b"[1]", b'{"a": NaN, b}'])
 def test_a_broken_whole_answer(server: FakeServer, body: bytes) -> None:
     server.raw(whole(body, content_type="application/json"))
-    _, error = failure(endpoint(server.url), ProtocolFault, request(stream=False))
+    _, error = failure(endpoint(server.url), ProtocolError, request(stream=False))
     assert error.message.startswith("malformed answer: ")
     assert error.message.endswith("; it may have been billed")
     assert (error.tries, error.billed) == (2, True)
@@ -230,28 +237,28 @@ def test_a_broken_whole_answer(server: FakeServer, body: bytes) -> None:
 @pytest.mark.parametrize("value", [{"choices": []}, {}, {"object": "chat.completion"}, {"choices": None}])
 def test_no_choices(server: FakeServer, value: Any, stream_asked: bool) -> None:
     server.raw(stream(sse(value), done()) if stream_asked else whole(value))
-    _, error = failure(endpoint(server.url), ProtocolFault, request(stream_asked))
+    _, error = failure(endpoint(server.url), ProtocolError, request(stream_asked))
     assert (error.message, error.tries) == ("the answer holds no choices", 2)
 
 
 ERRORS: list[tuple[Any, type[GptkitError], str, int]] = [
-    ({"error": {"message": "Overloaded", "code": 502}}, TryAgain, "server trouble (502): Overloaded", 4),
-    ({"error": {"message": "boom"}}, TryAgain, "the server stopped with an error: boom", 4),
-    ({"error": "boom"}, TryAgain, "the server stopped with an error: boom", 4),
-    ({"error": {"message": "no", "code": "insufficient_quota"}}, Unavailable, "no credit (402): no", 1),
+    ({"error": {"message": "Overloaded", "code": 502}}, TryAgainError, "server trouble (502): Overloaded", 4),
+    ({"error": {"message": "boom"}}, TryAgainError, "the server stopped with an error: boom", 4),
+    ({"error": "boom"}, TryAgainError, "the server stopped with an error: boom", 4),
+    ({"error": {"message": "no", "code": "insufficient_quota"}}, UnavailableError, "no credit (402): no", 1),
     (
         {"error": {"message": "bad key", "code": 401}},
-        NoPermission,
+        NoPermissionError,
         "the API key was not accepted (401): bad key",
         1,
     ),
     (
         {"error": {"message": "bad", "type": "invalid_request_error"}},
-        Unavailable,
+        UnavailableError,
         "request not accepted (400): bad",
         1,
     ),
-    ({"object": "error", "message": "boom"}, TryAgain, "the server stopped with an error: boom", 4),
+    ({"object": "error", "message": "boom"}, TryAgainError, "the server stopped with an error: boom", 4),
 ]
 
 
@@ -261,7 +268,7 @@ def test_an_error_in_the_stream(
     server: FakeServer, value: Any, kind: type[GptkitError], message: str, tries: int, partial: bool
 ) -> None:
     server.raw(stream(HELLO if partial else b"", sse(value), done()))
-    got, error = failure(endpoint(server.url), Incomplete if partial else kind)
+    got, error = failure(endpoint(server.url), IncompleteError if partial else kind)
     assert error.message == ("answer cut short: " if partial else "") + message
     assert (got, error.tries, error.partial) == ("Hello" if partial else "", tries, partial)
 
@@ -269,11 +276,14 @@ def test_an_error_in_the_stream(
 def test_an_error_event_and_an_error_in_a_whole_answer(server: FakeServer) -> None:
     for event in (b'event: error\ndata: {"message": "boom"}\n\n', b"event: error\ndata: boom\n\n"):
         server.raw(stream(event))
-        assert failure(endpoint(server.url), TryAgain)[1].message == "the server stopped with an error: boom"
+        assert (
+            failure(endpoint(server.url), TryAgainError)[1].message
+            == "the server stopped with an error: boom"
+        )
     server.raw(whole({"error": {"message": "boom"}}))
-    failure(endpoint(server.url), TryAgain, request(stream=False))
+    failure(endpoint(server.url), TryAgainError, request(stream=False))
     server.raw(stream(HELLO, sse(chunk({}, finish="error"))))
-    failure(endpoint(server.url), Incomplete)
+    failure(endpoint(server.url), IncompleteError)
 
 
 def test_what_servers_add_and_leave_out(server: FakeServer) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.core.errors import CannotWrite, UsageFault
+from gptkit.core.errors import CannotWriteError, UsageError
 from gptkit.core.redact import Redaction
 from gptkit.core.table import text_width
 from gptkit.repl.actions import COMMANDS
@@ -51,7 +51,7 @@ def test_what_a_line_means(line: str, expected: str | tuple[str, str] | None) ->
 
 @pytest.mark.parametrize("line", ["/sav x", "/", "/etc/passwd is what?", "/undo 2", "/fork", "/HELP"])
 def test_what_is_no_command_is_not_sent(line: str) -> None:
-    with pytest.raises(UsageFault):
+    with pytest.raises(UsageError):
         meaning(line, BY_NAME)
 
 
@@ -136,7 +136,7 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
 
 def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "h").symlink_to(tmp_path / "other")
-    with pytest.raises(CannotWrite):
+    with pytest.raises(CannotWriteError):
         HistoryFile(tmp_path / "h", Redaction()).add("x")
     assert not (tmp_path / "other").exists()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission
+from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError
 from gptkit.core.paths import Paths
 from gptkit.settings.endpoint import endpoint
 from gptkit.settings.keys import Key, checked_key, child_environment, entries, find_key, put, remove
@@ -99,7 +99,7 @@ def test_a_named_variable_stands_in_for_the_usual_one(loaded: Loaded) -> None:
     user = "api_key_env: WORK_KEY\n"
     both = {"OPENAI_API_KEY": "sk-private", "WORK_KEY": KEY}
     assert key_of(loaded(user, both)) == (KEY, "environment WORK_KEY")
-    with pytest.raises(NoPermission) as caught:
+    with pytest.raises(NoPermissionError) as caught:
         endpoint(loaded(user, {"OPENAI_API_KEY": "sk-private"}), ())
     assert caught.value.hint.startswith("set the environment variable WORK_KEY, which api_key_env names (")
 
@@ -128,14 +128,14 @@ def test_a_profile_that_was_asked_for_beats_the_key_of_the_environment(loaded: L
 )
 def test_a_command_that_fails_is_named_without_its_output(loaded: Loaded, program: str, problem: str) -> None:
     settings = loaded(f'api_key_command: ["{sys.executable}", "-c", "{program}"]\n')
-    with pytest.raises(NoPermission) as caught:
+    with pytest.raises(NoPermissionError) as caught:
         key_of(settings)
     assert problem in caught.value.message
     assert without_canary(caught.value)
 
 
 def test_a_command_that_is_not_there(loaded: Loaded) -> None:
-    with pytest.raises(NoPermission) as caught:
+    with pytest.raises(NoPermissionError) as caught:
         key_of(loaded("api_key_command: no-such-program --flag\n"))
     assert caught.value.message == "api_key_command 'no-such-program': no such file or directory"
 
@@ -206,7 +206,7 @@ def test_a_key_file_that_others_can_read_or_change_is_refused(
     loaded: Loaded, places: Paths, mode: int
 ) -> None:
     store(places, f"api.openai.com: {KEY}\n", mode)
-    with pytest.raises(NoPermission) as caught:
+    with pytest.raises(NoPermissionError) as caught:
         key_of(loaded())
     assert caught.value.message == f"{places.keys_file}: other users can read or change it"
     assert caught.value.hint == f"chmod 600 '{places.keys_file}'"
@@ -226,7 +226,7 @@ def test_a_key_file_that_others_can_read_or_change_is_refused(
 )
 def test_a_broken_key_file_is_refused_without_what_it_holds(loaded: Loaded, places: Paths, text: str) -> None:
     store(places, text)
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         key_of(loaded())
     assert caught.value.message.startswith(f"{places.keys_file}:")
     assert without_canary(caught.value)
@@ -249,7 +249,7 @@ def test_nothing_is_no_key(text: str) -> None:
 )
 def test_a_key_that_no_header_can_carry_is_refused_before_any_request(loaded: Loaded, inner: str) -> None:
     settings = loaded(environ={"OPENAI_API_KEY": f"sk-canary{inner}tail"})
-    with pytest.raises(NoPermission) as caught:
+    with pytest.raises(NoPermissionError) as caught:
         endpoint(settings, ())
     assert caught.value.message.startswith("the key from environment OPENAI_API_KEY holds a ")
     assert without_canary(caught.value)
@@ -291,5 +291,5 @@ def test_without_a_home_there_is_no_stored_key() -> None:
 
     environ = {"OPENAI_API_KEY": KEY}
     assert endpoint(load(paths(environ), environ), ()).key == KEY
-    with pytest.raises(NoPermission):
+    with pytest.raises(NoPermissionError):
         endpoint(load(paths({}), {}), ())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
+from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError, UsageError
 from gptkit.core.paths import Paths
 from gptkit.settings.load import Settings, load
 from gptkit.settings.schema import DEFAULT_BASE_URL, DEFAULT_MODEL, SETTINGS
@@ -109,8 +109,8 @@ def test_a_profile_ranks_by_how_it_was_chosen(
 @pytest.mark.parametrize(
     ("environ", "options", "kind", "message"),
     [
-        ({"GPTKIT_PROFILE": "wrok"}, {}, BadConfiguration, "profile (environment GPTKIT_PROFILE)"),
-        ({}, {"profile": "wrok"}, UsageFault, "profile (option --profile)"),
+        ({"GPTKIT_PROFILE": "wrok"}, {}, ConfigurationError, "profile (environment GPTKIT_PROFILE)"),
+        ({}, {"profile": "wrok"}, UsageError, "profile (option --profile)"),
     ],
 )
 def test_a_profile_that_is_not_there(
@@ -124,7 +124,7 @@ def test_a_profile_that_is_not_there(
 
 @pytest.mark.parametrize("name", ["../x", "/etc", "", "a" * 300, "nul", "com1", "\uff0fetc", "a b", "a\nb"])
 def test_the_name_of_a_profile_is_a_word(loaded: Loaded, name: str) -> None:
-    assert isinstance(failure(loaded, profile=name), UsageFault)
+    assert isinstance(failure(loaded, profile=name), UsageError)
 
 
 def test_maps_are_merged_entry_by_entry(loaded: Loaded, places: Paths) -> None:
@@ -221,7 +221,7 @@ def test_what_is_wrong_in_the_users_file_is_refused_by_line(
     loaded: Loaded, places: Paths, text: str, message: str, hint: str
 ) -> None:
     error = failure(loaded, text)
-    assert isinstance(error, BadConfiguration)
+    assert isinstance(error, ConfigurationError)
     assert error.message.startswith(f"{places.config_file}:")
     assert error.message.endswith(message)
     assert error.hint == hint
@@ -251,7 +251,7 @@ def test_a_file_that_every_user_can_change_is_refused(loaded: Loaded, places: Pa
     places.config_file.write_text("model: a\n")
     places.config_file.chmod(0o666)
     error = failure(loaded)
-    assert isinstance(error, NoPermission)
+    assert isinstance(error, NoPermissionError)
     assert error.hint == f"chmod o-w '{places.config_file}'"
 
 
@@ -261,17 +261,17 @@ def test_a_file_that_every_user_can_change_is_refused(loaded: Loaded, places: Pa
         (
             {"GPTKIT_ALLOW_HTTP": "perhaps"},
             {},
-            BadConfiguration,
+            ConfigurationError,
             "environment GPTKIT_ALLOW_HTTP: must be true or false",
         ),
         (
             {"GPTKIT_MODEL": "a\x1b]0;x"},
             {},
-            BadConfiguration,
+            ConfigurationError,
             "environment GPTKIT_MODEL: holds a control character",
         ),
-        ({}, {"max_tokens": 0}, UsageFault, "--max-tokens: must be at least 1"),
-        ({}, {"model": ""}, UsageFault, "--model: must not be empty"),
+        ({}, {"max_tokens": 0}, UsageError, "--max-tokens: must be at least 1"),
+        ({}, {"model": ""}, UsageError, "--model: must not be empty"),
     ],
 )
 def test_variables_and_options_are_checked_too(

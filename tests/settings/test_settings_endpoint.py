@@ -11,7 +11,7 @@ import pytest
 from fake.listener import closed_port
 
 from gptkit.core.chat import Deadlines, Endpoint
-from gptkit.core.errors import BadConfiguration, GptkitError, NoPermission, UsageFault
+from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError, UsageError
 from gptkit.core.paths import Paths
 from gptkit.settings.address import address, authority, bypassed, proxy_url, without_password
 from gptkit.settings.endpoint import Server, endpoint
@@ -142,15 +142,15 @@ def test_all_of_an_endpoint(made: Made, tmp_path: Path) -> None:
 
 def test_a_base_url_is_refused_with_where_it_came_from(made: Made) -> None:
     error = failure(made, environ={"OPENAI_BASE_URL": "localhost:1"})
-    assert isinstance(error, BadConfiguration)
+    assert isinstance(error, ConfigurationError)
     assert error.message == "base_url (environment OPENAI_BASE_URL): must begin with https:// or http://"
-    assert isinstance(failure(made, base_url="x"), UsageFault)
+    assert isinstance(failure(made, base_url="x"), UsageError)
 
 
 def test_http_to_another_machine_needs_a_setting(made: Made) -> None:
     environ = {"OPENAI_BASE_URL": "http://10.0.0.7:8000/v1", "OPENAI_API_KEY": KEY}
     error = failure(made, environ=environ)
-    assert isinstance(error, BadConfiguration)
+    assert isinstance(error, ConfigurationError)
     assert "http to '10.0.0.7' would send text and key readable" in error.message
     assert made("allow_http: true\n", environ).key == KEY
     assert made(environ={**environ, "GPTKIT_ALLOW_HTTP": "1"}).key == KEY
@@ -227,7 +227,7 @@ def test_a_proxy_option_counts_for_every_host_and_can_turn_one_off(made: Made) -
 @pytest.mark.parametrize("text", ["ftp://p:1", "socks4://p:1", "http://", "http://a b", "http://u:pw/x@p:1"])
 def test_a_wrong_proxy_is_refused_without_its_password(made: Made, text: str) -> None:
     error = failure(made, environ={"HTTPS_PROXY": text, "OPENAI_API_KEY": KEY})
-    assert isinstance(error, BadConfiguration)
+    assert isinstance(error, ConfigurationError)
     assert error.message.startswith("proxy (environment HTTPS_PROXY): must be a URL such as")
     assert "pw" not in error.message + error.hint
 
@@ -283,7 +283,7 @@ def port() -> Iterator[int]:
 def test_without_a_key_a_server_that_listens_is_offered_by_name(made: Made, port: int) -> None:
     with closed_port() as closed:
         error = failure(made, servers=(Server("Closed", closed), Server("Ollama", port)))
-    assert isinstance(error, NoPermission)
+    assert isinstance(error, NoPermissionError)
     assert error.message == "no key for api.openai.com"
     assert error.hint == (
         f"Ollama listens on localhost:{port}: run with OPENAI_BASE_URL=http://localhost:{port}/v1"

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from gptkit.core.errors import GptkitError, NoInput, Stopped, TryAgain
+from gptkit.core.errors import GptkitError, NoInputError, SignalError, TryAgainError
 from gptkit.core.paths import paths
 from gptkit.core.signals import catch_signals
 from gptkit.core.terminal import Terminal, process_terminal
@@ -42,9 +42,9 @@ class Alone:
                 self._terminal.write("begins")
                 time.sleep(600)
             if text == "fail":
-                self._terminal.report(TryAgain("no answer"))
+                self._terminal.report(TryAgainError("no answer"))
                 return 75
-        except Stopped as stop:
+        except SignalError as stop:
             if stop.number != signal.SIGINT:
                 raise
             self._keep(text, answer, "cancelled")
@@ -55,7 +55,7 @@ class Alone:
 
     def attach(self, path: Path) -> str:
         if not path.exists():
-            raise NoInput(f"no file '{path}'")
+            raise NoInputError(f"no file '{path}'")
         self._attached.append(path.name)
         return path.name
 
@@ -67,7 +67,7 @@ class Alone:
 
     def retry(self) -> int:
         if not self._turns:
-            raise NoInput("there is no message yet")
+            raise NoInputError("there is no message yet")
         return self.say(self._turns.pop().user)
 
     def edit(self, text: str) -> int:
@@ -102,7 +102,7 @@ def models() -> list[str]:
     if "--slow" in sys.argv:
         time.sleep(3600)
     if "--unreachable" in sys.argv:
-        raise TryAgain("no server")
+        raise TryAgainError("no server")
     return ["gpt-test", "gpt-next", "llama\x1b[2J"]
 
 
@@ -124,7 +124,7 @@ def main() -> int:
     except GptkitError as error:
         terminal.report(error)
         return error.code
-    except Stopped as stop:
+    except SignalError as stop:
         return 128 + stop.number
 
 

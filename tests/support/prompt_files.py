@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gptkit.core.yaml_tree import BrokenPrompt, Node, Problem, tree
+from gptkit.core.yaml_tree import Node, Problem, YamlFileError, tree
 from gptkit.templates import parse, render
 from gptkit.templates.template import Parameter, Template, Vocabulary
 
@@ -47,13 +47,13 @@ def template(text: str, words: Vocabulary = WORDS, name: str = "haiku") -> Templ
     found = parse.template(name, tree(text, FILE), FILE, words)
     problems = (*render.problems(found), *render.word_problems(found))
     if problems:
-        raise BrokenPrompt(FILE, problems)
+        raise YamlFileError(FILE, problems)
     return found
 
 
 def broken(text: str, words: Vocabulary = WORDS, name: str = "haiku") -> list[tuple[int, str, str, str]]:
     """Line, key, message and hint of everything that is wrong."""
-    with pytest.raises(BrokenPrompt) as caught:
+    with pytest.raises(YamlFileError) as caught:
         template(text, words, name)
     error = caught.value
     assert error.code == 65

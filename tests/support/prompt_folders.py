@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prompt_files import WORDS
 
-from gptkit.core.yaml_tree import BrokenPrompt
+from gptkit.core.yaml_tree import YamlFileError
 from gptkit.templates.library import Library, Shelf
 
 
@@ -31,7 +31,7 @@ class Folders:
 
     def problems(self, name: str) -> list[tuple[str, int, str, str, str]]:
         """File, line, key, message and hint of everything that is wrong."""
-        with pytest.raises(BrokenPrompt) as caught:
+        with pytest.raises(YamlFileError) as caught:
             self.library.template(name)
         file = str(Path(caught.value.source).relative_to(self.root))
         return [(file, one.line, one.key, one.message, one.hint) for one in caught.value.problems]

@@ -17,7 +17,7 @@ from prompt_files import WORDS
 
 from gptkit import __version__
 from gptkit.core.paths import Paths, paths
-from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt, Node, tree
+from gptkit.core.yaml_tree import SIZE_CAP, Node, YamlFileError, tree
 from gptkit.templates.cache import FORMAT, Kept
 from gptkit.templates.library import Library, Origin, Shelf, built_in
 
@@ -122,7 +122,7 @@ def test_a_kept_tree_tells_the_same_lines(tmp_path: Path, cache: Cache) -> None:
         told = []
         for keeps in (None, Kept(cache.paths, lambda: time.time_ns() + 10**10), Kept(cache.paths)):
             library = Library([Shelf("built-in", tmp_path / "built-in")], WORDS, keeps)
-            with pytest.raises(BrokenPrompt) as caught:
+            with pytest.raises(YamlFileError) as caught:
                 library.template(name)
             told.append((caught.value.message, caught.value.problems))
         assert told[0] == told[1] == told[2]
@@ -194,7 +194,7 @@ def test_what_changes_while_it_is_read_is_not_kept(cache: Cache) -> None:
 def test_what_does_not_parse_is_not_kept(cache: Cache) -> None:
     cache.prompt.write_text("a: [")
     for _ in range(2):
-        with pytest.raises(BrokenPrompt):
+        with pytest.raises(YamlFileError):
             cache.read()
     assert (cache.parses, cache.paths.cache.exists()) == (2, False)
 

@@ -10,8 +10,8 @@ import pytest
 from prompt_files import WORDS
 from prompt_folders import Folders
 
-from gptkit.core.errors import CannotRead, GptkitError, NoInput
-from gptkit.core.yaml_tree import SIZE_CAP, BrokenPrompt
+from gptkit.core.errors import CannotReadError, GptkitError, NoInputError
+from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.templates.library import Entry, Library, Shelf
 
 not_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
@@ -25,7 +25,7 @@ def folders(tmp_path: Path) -> Folders:
 def test_without_folders_there_are_no_prompts(folders: Folders) -> None:
     assert folders.library.entries() == {}
     assert folders.library.entry("haiku") is None
-    with pytest.raises(NoInput) as caught:
+    with pytest.raises(NoInputError) as caught:
         folders.library.template("haiku")
     assert caught.value.message == "no prompt named 'haiku'"
     assert caught.value.hint == "'gptkit prompts list' shows all"
@@ -98,7 +98,7 @@ def test_what_is_no_name_is_never_looked_up(tmp_path: Path, name: str) -> None:
 
     library = Library([Shelf("user", Untouched(tmp_path))], WORDS)
     assert library.entry(name) is None
-    with pytest.raises(NoInput):
+    with pytest.raises(NoInputError):
         library.template(name)
 
 
@@ -114,7 +114,7 @@ def test_files_whose_names_no_command_can_have_are_listed_and_broken(folders: Fo
     library = folders.library
     assert list(library.entries()) == ["My prompt", "con", "prompts", "俳句"]
     for entry in library.entries().values():
-        with pytest.raises(BrokenPrompt):
+        with pytest.raises(YamlFileError):
             library.checked(entry)
 
 
@@ -154,10 +154,10 @@ def test_a_refusal_of_the_system_is_said_so(tmp_path: Path) -> None:
             raise PermissionError(13, "Permission denied")
 
     library = Library([Shelf("user", Locked(tmp_path))], WORDS)
-    with pytest.raises(CannotRead) as caught:
+    with pytest.raises(CannotReadError) as caught:
         library.entry("haiku")
     assert caught.value.message == f"'{tmp_path / 'haiku.yaml'}': permission denied"
-    with pytest.raises(CannotRead) as caught:
+    with pytest.raises(CannotReadError) as caught:
         library.entries()
     assert caught.value.message == f"'{tmp_path}': permission denied"
 
@@ -170,11 +170,11 @@ def test_what_cannot_be_read_is_said_so(folders: Folders, mode: int, place: str)
     path = folders.root / place
     path.chmod(mode)
     try:
-        with pytest.raises(CannotRead) as caught:
+        with pytest.raises(CannotReadError) as caught:
             folders.library.template("haiku")
         assert caught.value.message == f"'{folders.root / 'user/haiku.yaml'}': permission denied"
         if place == "user":
-            with pytest.raises(CannotRead):
+            with pytest.raises(CannotReadError):
                 folders.library.entries()
         else:
             assert list(folders.library.entries()) == ["ask", "haiku"]
@@ -186,7 +186,7 @@ def test_a_file_that_vanished_is_said_so(folders: Folders) -> None:
     path = folders.write("user/haiku.yaml")
     entry = folders.library.entries()["haiku"]
     path.unlink()
-    with pytest.raises(CannotRead) as caught:
+    with pytest.raises(CannotReadError) as caught:
         folders.library.checked(entry)
     assert caught.value.message == f"'{path}': no such file or directory"
 
@@ -224,7 +224,7 @@ def test_a_broken_file_harms_no_other(folders: Folders) -> None:
     library = folders.library
     assert list(library.entries()) == ["bad", "good"]
     assert library.template("good").name == "good"
-    with pytest.raises(BrokenPrompt):
+    with pytest.raises(YamlFileError):
         library.outline(library.entries()["bad"])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prompt_files import WORDS
 
-from gptkit.core.errors import BadConfiguration, CannotRead, CannotWrite
+from gptkit.core.errors import CannotReadError, CannotWriteError, ConfigurationError
 from gptkit.core.paths import Paths
 from gptkit.core.paths import paths as paths_of
 from gptkit.core.yaml_tree import SIZE_CAP
@@ -195,7 +195,7 @@ def test_a_damaged_store_is_kept_and_said_so(project: Project, content: bytes) -
     project.trust()
     project.store.write_bytes(content)
     for use in (shelves.shelves, shelves.untrusted, lambda _: project.trust()):
-        with pytest.raises(CannotRead) as caught:
+        with pytest.raises(CannotReadError) as caught:
             use(project.paths)
         assert (caught.value.code, caught.value.message) == (74, f"'{project.store}': damaged")
         assert caught.value.hint == HINT
@@ -210,7 +210,7 @@ def test_a_damaged_store_harms_nobody_without_a_project(project: Project) -> Non
 
 def test_a_store_that_is_a_folder_cannot_be_read(project: Project) -> None:
     project.store.mkdir(parents=True)
-    with pytest.raises(CannotRead) as caught:
+    with pytest.raises(CannotReadError) as caught:
         project.trust()
     assert caught.value.message == f"'{project.store}': is a directory"
 
@@ -234,7 +234,7 @@ def test_names_that_are_no_text_can_be_trusted(project: Project) -> None:
 def test_a_link_in_place_of_the_store_is_refused(project: Project) -> None:
     project.store.parent.mkdir()
     project.store.symlink_to(project.root / "victim")
-    with pytest.raises(CannotWrite):
+    with pytest.raises(CannotWriteError):
         project.trust()
     assert not (project.root / "victim").exists()
 
@@ -242,5 +242,5 @@ def test_a_link_in_place_of_the_store_is_refused(project: Project) -> None:
 def test_without_a_home_nothing_can_be_trusted_and_nothing_breaks(project: Project) -> None:
     paths = paths_of({})._replace(project=project.paths.project)
     assert len(shelves.shelves(paths)) == 2
-    with pytest.raises(BadConfiguration):
+    with pytest.raises(ConfigurationError):
         shelves.trust(paths, project.folder)

@@ -8,7 +8,7 @@ import pytest
 from prompt_files import WORDS, Extension
 from prompt_folders import Folders
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.templates.library import Entry, Library, Shelf
 from gptkit.templates.template import Parameter, Template, Vocabulary
 
@@ -139,7 +139,7 @@ def test_a_capability_of_the_child_may_clash_with_an_inherited_option(folders: F
     library = Library(
         [Shelf("built-in", folders.root / "built-in"), Shelf("user", folders.root / "user")], words
     )
-    with pytest.raises(DataFault) as caught:
+    with pytest.raises(DataError) as caught:
         library.template("child")
     assert caught.value.message == f"{path}:1: options.tone: clashes with an option that 'long' adds"
 

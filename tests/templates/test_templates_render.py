@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prompt_files import FILE, broken, template
 
 from gptkit.core.chat import Message
-from gptkit.core.yaml_tree import BrokenPrompt
+from gptkit.core.yaml_tree import YamlFileError
 from gptkit.templates import render
 from gptkit.templates.template import Template, Value
 
@@ -187,7 +187,7 @@ FAILING = [
 @pytest.mark.parametrize(("source", "reason"), FAILING, ids=[source[:30] for source, _ in FAILING])
 def test_what_cannot_be_rendered_is_the_files_fault(source: str, reason: str) -> None:
     prompt = Template("haiku", FILE, "x", user=f"a\n{source}", lines={"user": 3}, blocks={"user": 4})
-    with pytest.raises(BrokenPrompt) as caught:
+    with pytest.raises(YamlFileError) as caught:
         sent(prompt, text="some (in text:9) text", files=[{"name": "a", "text": "b"}])
     assert caught.value.code == 65
     assert caught.value.message == f"{FILE}:5: user: {reason}"
@@ -196,7 +196,7 @@ def test_what_cannot_be_rendered_is_the_files_fault(source: str, reason: str) ->
 def test_a_text_that_would_fill_the_memory_is_not_made() -> None:
     """Releases of the engine differ in what stops them."""
     prompt = Template("haiku", FILE, "x", user="{{ 'x' * 1000000000000 }}", lines={"user": 3})
-    with pytest.raises(BrokenPrompt) as caught:
+    with pytest.raises(YamlFileError) as caught:
         sent(prompt)
     reasons = ("the template does not come to an end", "it cannot be computed: ''x' * 1000000000000'")
     assert caught.value.message in [f"{FILE}:3: user: {reason}" for reason in reasons]
@@ -204,7 +204,7 @@ def test_a_text_that_would_fill_the_memory_is_not_made() -> None:
 
 def test_a_failure_outside_a_block_is_named_by_its_key() -> None:
     prompt = Template("haiku", FILE, "x", system="a\n{{ text.b }}", lines={"system": 3})
-    with pytest.raises(BrokenPrompt) as caught:
+    with pytest.raises(YamlFileError) as caught:
         sent(prompt)
     assert caught.value.message == f"{FILE}:3: system: nothing has this name: 'text.b'"
 

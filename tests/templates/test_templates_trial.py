@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 from prompt_files import broken, template
 
-from gptkit.core.chat import Defect, Rendering
-from gptkit.core.errors import Incomplete
+from gptkit.core.chat import AnswerFormatError, Rendering
+from gptkit.core.errors import IncompleteError
 from gptkit.templates.template import Case, Template
 from gptkit.templates.testing import Trial, trial
 
@@ -32,7 +32,7 @@ class Shouted:
 
     def finish(self, text: str) -> str:
         if not text:
-            raise Defect("it is empty", Incomplete("no answer"), again=False)
+            raise AnswerFormatError("it is empty", IncompleteError("no answer"), again=False)
         return text.upper()
 
 

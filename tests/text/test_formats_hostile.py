@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.core.tokens import estimate
 from gptkit.text.chunk import split_lines
 from gptkit.text.formats import FORMATS, format_named
@@ -74,7 +74,7 @@ def named(name: str) -> Format:
 def assert_sound(known: Format, text: str, most: int) -> None:
     try:
         pieces = list(known.pieces(split_lines(text), most))
-    except DataFault:
+    except DataError:
         return
     assert "".join(piece.source for piece in pieces) == text
     for piece in pieces:

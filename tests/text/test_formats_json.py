@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
-from gptkit.core.errors import DataFault, UsageFault
+from gptkit.core.errors import DataError, UsageError
 from gptkit.text.formats.json import Json
 from gptkit.text.formats.markdown import Markdown
 
@@ -96,7 +96,7 @@ def test_keys_choose(patterns: list[str], expected: list[str]) -> None:
 
 
 def test_a_pattern_with_an_empty_key_is_refused() -> None:
-    with pytest.raises(UsageFault, match="empty key"):
+    with pytest.raises(UsageError, match="empty key"):
         Json().with_keys(["a..b"])
 
 
@@ -164,7 +164,7 @@ def test_json_lines() -> None:
     ],
 )
 def test_what_is_not_json_is_refused_by_line(source: str) -> None:
-    with pytest.raises(DataFault, match=r"json, line [12]: "):
+    with pytest.raises(DataError, match=r"json, line [12]: "):
         list(Json().pieces(lines_of(source), 100))
 
 

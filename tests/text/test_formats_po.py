@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.text.formats.po import Po
 from gptkit.text.formats.po_catalog import encoded, entries
 
@@ -221,7 +221,7 @@ def test_a_percent_sign_that_is_written_twice_stays_so() -> None:
     ],
 )
 def test_what_is_no_catalog_is_refused_by_line(source: str) -> None:
-    with pytest.raises(DataFault, match=r"^po, line [12]: "):
+    with pytest.raises(DataError, match=r"^po, line [12]: "):
         list(Po().pieces(lines_of(source), 100))
 
 
@@ -255,7 +255,7 @@ bad
 def test_any_lines_join_or_are_refused(text: str, most: int) -> None:
     try:
         translated(Po(), text, shout, most)
-    except DataFault:
+    except DataError:
         return
 
 

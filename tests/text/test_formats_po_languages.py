@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import lines_of, shout
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.text.formats.po import Po
 from gptkit.text.formats.po_catalog import LANGUAGES, entries, locale_of
 from gptkit.text.pieces import join_units
@@ -165,7 +165,7 @@ PARTS = [
 def test_any_lines_are_a_catalog_again_or_refused(text: str, most: int) -> None:
     try:
         before = list(entries(lines_of(text)))
-    except DataFault:
+    except DataError:
         return
     after = list(entries(lines_of("".join(one.source for one in Po("ru").pieces(lines_of(text), most)))))
     texts = [entry.text("msgid") for entry in before if entry.text("msgid")]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import pieces_of
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.text.formats import detect_format, format_named
 from gptkit.text.formats.json import Json
 from gptkit.text.formats.po import Po
@@ -111,7 +111,7 @@ def test_a_long_text_is_not_cut_within_a_tag_or_a_placeholder(name: str, documen
 
 
 def test_only_named_values_have_keys() -> None:
-    with pytest.raises(UsageFault, match="--keys: 'a' chooses nothing in srt"):
+    with pytest.raises(UsageError, match="--keys: 'a' chooses nothing in srt"):
         SubRip().with_keys(["a"])
     known = format_named("json")
     assert isinstance(known, Json)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.text.formats.yaml import Yaml
 
 RAILS = """# Rails
@@ -157,7 +157,7 @@ def test_documents_bom_and_comments() -> None:
     ],
 )
 def test_what_is_not_yaml_is_refused(source: str, message: str) -> None:
-    with pytest.raises(DataFault, match=f"^{message}$"):
+    with pytest.raises(DataError, match=f"^{message}$"):
         list(Yaml().pieces(lines_of(source), 100))
 
 
@@ -225,5 +225,5 @@ def assert_extended(before: Any, after: Any, more: str) -> None:
 def test_any_text_joins_or_is_refused(text: str) -> None:
     try:
         pieces_of(Yaml(), text)
-    except DataFault:
+    except DataError:
         return

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit_formats import pieces_of
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.text.formats.subtitles import SubRip
 from gptkit.text.formats.units import unit_line_finder
 from gptkit.text.glossary import Glossary, Term, parse_glossary
@@ -83,7 +83,7 @@ def test_tbx() -> None:
     ],
 )
 def test_what_is_no_glossary_is_refused(text: str, to: str, message: str) -> None:
-    with pytest.raises(DataFault) as fault:
+    with pytest.raises(DataError) as fault:
         parse_glossary(text, to)
     assert fault.value.message == message
 
@@ -192,5 +192,5 @@ SIGNS = [*'a,;\t"\n\r#<>/&![ ', "<term>", "</term>", "<!ENTITY x 'y'>", "<!DOCTY
 def test_any_file_is_read_or_refused(text: str) -> None:
     try:
         parse_glossary(text)
-    except DataFault:
+    except DataError:
         return

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gptkit.capabilities.character import card_json
 from gptkit.capabilities.character.card import Card, Finding, Report
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.core.excerpt import unexpected
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -21,7 +21,7 @@ _KINDS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 def png_card(data: bytes, cap: int, report: Report) -> bytes:
-    """The JSON of the card in a picture, of at most `cap` bytes; raises DataFault."""
+    """The JSON of the card in a picture, of at most `cap` bytes; raises DataError."""
     found: dict[str, tuple[bytes, bytes]] = {}
     view, place, ended = memoryview(data), len(SIGNATURE), False
     for _ in range(CHUNK_CAP):
@@ -42,22 +42,22 @@ def png_card(data: bytes, cap: int, report: Report) -> bytes:
                 found[known] = _checked(view[place:end], known, cap), kind
         place = end
     else:
-        raise DataFault(f"more than {CHUNK_CAP} chunks in the picture")
+        raise DataError(f"more than {CHUNK_CAP} chunks in the picture")
     for name in NAMES:
         if name in found:
             if not ended:
                 report(Finding("", "the picture is damaged after the card", grave=False))
             return _decoded(*found[name], name, cap)
     missing = "no character card in this picture"
-    raise DataFault(missing if ended else f"{missing}, and it is cut short or damaged")
+    raise DataError(missing if ended else f"{missing}, and it is cut short or damaged")
 
 
 def _checked(chunk: memoryview, name: str, cap: int) -> bytes:
     """What a chunk holds, if it is whole."""
     if len(chunk) > 2 * cap:
-        raise DataFault(f"the card in the chunk '{name}' is larger than {cap >> 20} MiB")
+        raise DataError(f"the card in the chunk '{name}' is larger than {cap >> 20} MiB")
     if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
-        raise DataFault(f"the chunk '{name}' is damaged: its checksum is wrong")
+        raise DataError(f"the chunk '{name}' is damaged: its checksum is wrong")
     return bytes(chunk[8:-4])
 
 
@@ -69,9 +69,9 @@ def _decoded(content: bytes, kind: bytes, name: str, cap: int) -> bytes:
     try:
         found = binascii.a2b_base64(packed + b"=" * (-len(packed) % 4), strict_mode=True)
     except binascii.Error:
-        raise DataFault(f"the chunk '{name}' is not base64") from None
+        raise DataError(f"the chunk '{name}' is not base64") from None
     if len(found) > cap:
-        raise DataFault(f"the card in the chunk '{name}' is larger than {cap >> 20} MiB")
+        raise DataError(f"the card in the chunk '{name}' is larger than {cap >> 20} MiB")
     return found
 
 
@@ -85,22 +85,22 @@ def _text(content: bytes, kind: bytes, name: str, cap: int) -> bytes:
     flag, method, rest = rest[:1], rest[1:2], rest[2:]
     parts = rest.split(b"\0", 2)  # language, translated keyword, text
     if len(parts) < 3 or flag not in (b"\0", b"\1"):
-        raise DataFault(f"the chunk '{name}' is damaged")
+        raise DataError(f"the chunk '{name}' is damaged")
     return _inflated(parts[2], method, name, cap) if flag == b"\1" else parts[2]
 
 
 def _inflated(packed: bytes, method: bytes, name: str, cap: int) -> bytes:
     if method != b"\0":
-        raise DataFault(f"the chunk '{name}' is packed in an unknown way")
+        raise DataError(f"the chunk '{name}' is packed in an unknown way")
     unpacking = zlib.decompressobj()
     try:
         found = unpacking.decompress(packed, 2 * cap)
     except zlib.error:
-        raise DataFault(f"the chunk '{name}' is damaged: it cannot be unpacked") from None
+        raise DataError(f"the chunk '{name}' is damaged: it cannot be unpacked") from None
     if unpacking.unconsumed_tail:
-        raise DataFault(f"the card in the chunk '{name}' is larger than {cap >> 20} MiB")
+        raise DataError(f"the card in the chunk '{name}' is larger than {cap >> 20} MiB")
     if not unpacking.eof:
-        raise DataFault(f"the chunk '{name}' is damaged: it cannot be unpacked")
+        raise DataError(f"the chunk '{name}' is damaged: it cannot be unpacked")
     return found
 
 
@@ -130,20 +130,20 @@ def is_archive(data: bytes) -> bool:
 
 
 def charx_card(data: bytes, cap: int) -> bytes:
-    """The content of card.json, of at most `cap` bytes; raises DataFault."""
+    """The content of card.json, of at most `cap` bytes; raises DataError."""
     member = _member(data)
     if member.flags & 1:
-        raise DataFault("card.json is encrypted")
+        raise DataError("card.json is encrypted")
     if member.size > cap or member.packed > cap:
-        raise DataFault(f"card.json is larger than {cap >> 20} MiB")
+        raise DataError(f"card.json is larger than {cap >> 20} MiB")
     header = data[member.place : member.place + _HEADER_SIZE]
     if len(header) < _HEADER_SIZE or not header.startswith(START):
-        raise DataFault("the archive is damaged: card.json is not where it should be")
+        raise DataError("the archive is damaged: card.json is not where it should be")
     name, extra = struct.unpack_from("<HH", header, 26)
     start = member.place + _HEADER_SIZE + name + extra
     content = _unpacked(data[start : start + member.packed], member.method, cap)
     if len(content) != member.size or zlib.crc32(content) != member.checksum:
-        raise DataFault("the archive is damaged: the checksum of card.json is wrong")
+        raise DataError("the archive is damaged: the checksum of card.json is wrong")
     return content
 
 
@@ -151,14 +151,14 @@ def _member(data: bytes) -> _Member:
     """What the directory says of card.json."""
     end = data.rfind(_END, max(0, len(data) - _END_SIZE - _COMMENT_CAP))
     if end < 0 or end + _END_SIZE > len(data):
-        raise DataFault("the archive is cut short or damaged")
+        raise DataError("the archive is cut short or damaged")
     if data[max(0, end - 20) : end].startswith(_ZIP64):
-        raise DataFault("an archive of the ZIP64 kind, which is made for more than 4 GiB")
+        raise DataError("an archive of the ZIP64 kind, which is made for more than 4 GiB")
     size, place = struct.unpack_from("<II", data, end + 12)
     before = end - size - place  # bytes in front of the archive, such as a picture
     place += before
     if before < 0:
-        raise DataFault("the archive is damaged: its directory is not where it should be")
+        raise DataError("the archive is damaged: its directory is not where it should be")
     for _ in range(MEMBER_CAP):
         if place + _ENTRY_SIZE > end or data[place : place + 4] != _ENTRY:
             break
@@ -171,22 +171,22 @@ def _member(data: bytes) -> _Member:
             return _Member(flags, method, checksum, packed, whole, before + offset)
         place = following + extra + comment
     else:
-        raise DataFault(f"more than {MEMBER_CAP} files in the archive")
-    raise DataFault("no card.json at the root of the archive")
+        raise DataError(f"more than {MEMBER_CAP} files in the archive")
+    raise DataError("no card.json at the root of the archive")
 
 
 def _unpacked(packed: bytes, method: int, cap: int) -> bytes:
     if method == 0:
         return packed
     if method != 8:
-        raise DataFault("card.json is packed in a way that is not supported")
+        raise DataError("card.json is packed in a way that is not supported")
     unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         content = unpacking.decompress(packed, cap)
     except zlib.error:
-        raise DataFault("the archive is damaged: card.json cannot be unpacked") from None
+        raise DataError("the archive is damaged: card.json cannot be unpacked") from None
     if unpacking.unconsumed_tail:
-        raise DataFault(f"card.json is larger than {cap >> 20} MiB")
+        raise DataError(f"card.json is larger than {cap >> 20} MiB")
     return content
 
 
@@ -198,13 +198,13 @@ DEPTH_CAP = 64
 def card(data: bytes, source: str, report: Report | None = None) -> Card:
     """The card of a file's content; `report` hears of everything that is not as it should be.
 
-    Raises DataFault for what is no card, is damaged, too large, or lacks what the model is to read.
+    Raises DataError for what is no card, is damaged, too large, or lacks what the model is to read.
     """
     findings: list[Finding] = []
     try:
         found = card_json.card(_parsed(_json(data, findings.append)), findings.append)
-    except DataFault as fault:
-        raise DataFault(f"'{source}': {fault.message}") from None
+    except DataError as fault:
+        raise DataError(f"'{source}': {fault.message}") from None
     for finding in findings if report else ():
         report(finding)  # type: ignore[misc]
     grave = [finding for finding in findings if finding.grave]
@@ -212,40 +212,40 @@ def card(data: bytes, source: str, report: Report | None = None) -> Card:
         first = grave[0]
         more = f" (and {len(grave) - 1} more)" if len(grave) > 1 else ""
         field = f"{first.field}: " if first.field else ""
-        raise DataFault(f"'{source}': {field}{first.message}{more}")
+        raise DataError(f"'{source}': {field}{first.message}{more}")
     return found
 
 
 def _json(data: bytes, report: Report) -> bytes:
     if len(data) > FILE_CAP:
-        raise DataFault(f"larger than {FILE_CAP >> 20} MiB")
+        raise DataError(f"larger than {FILE_CAP >> 20} MiB")
     if data.startswith(SIGNATURE):
         return png_card(data, JSON_CAP, report)
     if is_archive(data):
         return charx_card(data, JSON_CAP)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        raise DataFault("no specification says how a WEBP picture holds a card; PNG does")
+        raise DataError("no specification says how a WEBP picture holds a card; PNG does")
     if data.startswith(b"\xff\xd8\xff"):
-        raise DataFault("a JPEG picture without a card in it")
+        raise DataError("a JPEG picture without a card in it")
     return data
 
 
 def _parsed(data: bytes) -> object:
     if len(data) > JSON_CAP:
-        raise DataFault(f"the card is larger than {JSON_CAP >> 20} MiB")
+        raise DataError(f"the card is larger than {JSON_CAP >> 20} MiB")
     if not data.strip():
-        raise DataFault("empty")
+        raise DataError("empty")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise DataFault("not a character card, or not UTF-8") from None
+        raise DataError("not a character card, or not UTF-8") from None
     try:
         parsed = json.loads(text, parse_constant=_refused, parse_float=_finite)
         return _cleaned(parsed, 0)
     except json.JSONDecodeError as error:
-        raise DataFault(f"not JSON: line {error.lineno}: {unexpected(error.doc, error.pos)}") from None
+        raise DataError(f"not JSON: line {error.lineno}: {unexpected(error.doc, error.pos)}") from None
     except ValueError:  # a number of more digits than Python reads
-        raise DataFault("not JSON: a number is too long") from None
+        raise DataError("not JSON: a number is too long") from None
     except RecursionError:
         raise _too_deep() from None
 
@@ -274,15 +274,15 @@ def _whole(text: str) -> str:
 
 
 def _refused(constant: str) -> object:
-    raise DataFault(f"not JSON: {constant} is not a number")
+    raise DataError(f"not JSON: {constant} is not a number")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        raise DataFault(f"the number {digits[:20]} is too large")
+        raise DataError(f"the number {digits[:20]} is too large")
     return number
 
 
-def _too_deep() -> DataFault:
-    return DataFault(f"nested deeper than {DEPTH_CAP} levels")
+def _too_deep() -> DataError:
+    return DataError(f"nested deeper than {DEPTH_CAP} levels")

@@ -11,7 +11,7 @@ from gptkit.capabilities.character.card import Book, Card, Entry, Field, Finding
 from gptkit.capabilities.character.lorebook import key_patterns
 from gptkit.capabilities.character.pattern import PatternError
 from gptkit.core import yaml_tree
-from gptkit.core.yaml_tree import BrokenPrompt, Node, Problem, Report, tree
+from gptkit.core.yaml_tree import Node, Problem, Report, YamlFileError, tree
 
 _CARD = tuple(field._replace(key=field.name) for field in fields.CARD if field.name != "alternate_greetings")
 _GAME = ("state", "actions", "emotions")
@@ -21,7 +21,7 @@ _PART = re.compile(r"[^.\[\]]+")
 
 
 def card(text: str, source: str) -> Card:
-    """The card of a YAML text; raises BrokenPrompt with every problem that was found."""
+    """The card of a YAML text; raises YamlFileError with every problem that was found."""
     root = tree(text, source)
     problems: list[Problem] = []
 
@@ -30,7 +30,7 @@ def card(text: str, source: str) -> Card:
 
     if not isinstance(root.value, dict):
         what = f"a character is a mapping of keys, this is {root.kind}"
-        raise BrokenPrompt(source, (Problem(root.line, "", what),))
+        raise YamlFileError(source, (Problem(root.line, "", what),))
     data = _object(root, _CARD, "", problems.append, _MORE)
     entries = {key: node for key, node in root.value.items() if node.kind != "nothing"}
     game = {key: _texts(entries[key]) if key == "emotions" else data[key] for key in _GAME if key in entries}
@@ -47,7 +47,7 @@ def card(text: str, source: str) -> Card:
     if not str(found.get("name", "")).strip() and not problems:  # beside others it is most often misspelt
         problems.append(Problem(root.line, "name", "missing"))
     if problems:
-        raise BrokenPrompt(source, tuple(problems))
+        raise YamlFileError(source, tuple(problems))
     return Card(**{**found, "form": "YAML"})
 
 

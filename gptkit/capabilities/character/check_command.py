@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.character.library import card_library
-from gptkit.core.errors import GptkitError, NoInput
+from gptkit.core.errors import GptkitError, NoInputError
 from gptkit.exchange.capability import FileReport
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def _card(services: Services, name: str) -> Path | None:
 
     try:
         return named(name, card_library(services).folder)
-    except NoInput:  # then it is a prompt's, and is said to be missing as such
+    except NoInputError:  # then it is a prompt's, and is said to be missing as such
         return None
 
 
 def _report(path: Path) -> FileReport:
-    """Raises NoInput or CannotRead."""
+    """Raises NoInputError or CannotReadError."""
     from gptkit.capabilities.character.library import examined
 
     found = examined(path)

@@ -10,7 +10,7 @@ from gptkit.capabilities.character.context import greeting, role
 from gptkit.capabilities.character.macros import Dice, seed_of
 from gptkit.capabilities.character.state import memory
 from gptkit.core.chat import Text
-from gptkit.core.errors import NoInput, UsageFault
+from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.sanitize import one_line
 from gptkit.exchange.capability import Greeting
 from gptkit.repl.commands import Command
@@ -71,7 +71,7 @@ def _state(desk: Desk, _argument: str) -> None:
     talk = desk.talk
     who = role(talk.template, talk.values, cards(talk.services, talk.template).card)
     if not who.variables:
-        raise NoInput("neither the card nor the prompt file declares a state of the world")
+        raise NoInputError("neither the card nor the prompt file declares a state of the world")
     kept = memory(talk.notes(), talk.values, who.variables)
     for name, value in kept.state.items():
         desk.show(f"{name}: {str(value).lower() if isinstance(value, bool) else value}")
@@ -83,14 +83,14 @@ def _greeting(desk: Desk, number: str) -> None:
     talk = desk.talk
     who = role(talk.template, talk.values, cards(talk.services, talk.template).card)
     if who.card is None:
-        raise NoInput("a character that is described in words has no greetings")
+        raise NoInputError("a character that is described in words has no greetings")
     if not number:
         for place in range(1, len(who.card.greetings) + 1):
             one = found(talk.services, talk.template, {**talk.values, "greeting": place})
             desk.show(f"{place}: {one_line(one.shown if one is not None else '', SHOWN)}")
         return
     if not number.isdecimal() or len(number) > 6:
-        raise UsageFault(f"'/greeting': '{number}' is not the number of a greeting")
+        raise UsageError(f"'/greeting': '{number}' is not the number of a greeting")
     greeting = found(talk.services, talk.template, {**talk.values, "greeting": int(number)})
     talk.choose("greeting", int(number))
     talk.begin_again(greeting)

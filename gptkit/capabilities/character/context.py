@@ -14,7 +14,7 @@ from gptkit.capabilities.character.lorebook import Scene
 from gptkit.capabilities.character.macros import Dice
 from gptkit.capabilities.character.state import Memory, memory, notes
 from gptkit.core.chat import Message
-from gptkit.core.errors import DataFault, UsageFault
+from gptkit.core.errors import DataError, UsageError
 from gptkit.core.tokens import estimate
 from gptkit.exchange.budget import LIMIT_NAMES
 from gptkit.exchange.capability import Greeting
@@ -52,7 +52,7 @@ def role(template: Template, values: Mapping[str, Value], card: Callable[[str], 
     word = wanted.card or _word(template, values)
     found = card(word) if word else None
     if wanted.card and found is None:
-        raise DataFault(f"{template.source}: {KEY}.card: there is no card '{wanted.card}'")
+        raise DataError(f"{template.source}: {KEY}.card: there is no card '{wanted.card}'")
     variables = {one.name: one for one in (*wanted.state, *(found.state if found else ()))}
     options = options_of(values)
     return Role(
@@ -65,13 +65,13 @@ def role(template: Template, values: Mapping[str, Value], card: Callable[[str], 
 
 
 def place(card: Card, values: Mapping[str, Value]) -> int:
-    """The place of the greeting that the command line asks for, from 0; raises UsageFault."""
+    """The place of the greeting that the command line asks for, from 0; raises UsageError."""
     given = options_of(values).greeting
     number = 1 if given is None else given
     if not 1 <= number <= len(card.greetings):
         last = len(card.greetings)
         several = f"greetings 1 to {last}" if last > 1 else "one greeting"
-        raise UsageFault(f"--greeting {number}: '{card.called}' has {several}")
+        raise UsageError(f"--greeting {number}: '{card.called}' has {several}")
     return number - 1
 
 
@@ -83,7 +83,7 @@ def wants_dice(card: Card | None) -> bool:
 def _word(template: Template, values: Mapping[str, Value]) -> str:
     declared = {parameter.variable: parameter for parameter in template.declared}
     if KEY not in declared:
-        raise DataFault(
+        raise DataError(
             f"{template.source}: {KEY}: nothing says who is played",
             hint=f"declare the argument '{KEY}', or name a card under '{KEY}'",
         )
@@ -185,7 +185,7 @@ def _json(state: Mapping[str, object]) -> str:
 
 
 def greeting(template: Template, values: Mapping[str, Value], cards: CardLibrary) -> Greeting | None:
-    """None where nothing greets: a description in words, a card without such a text. Raises UsageFault."""
+    """None where nothing greets: a description in words, a card without such a text. Raises UsageError."""
     who = role(template, values, cards.card)
     if who.card is None:
         return None

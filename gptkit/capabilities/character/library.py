@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.character import card_files, card_yaml
 from gptkit.capabilities.character.card import Card, Finding
-from gptkit.core.errors import CannotRead, DataFault, NoInput
+from gptkit.core.errors import CannotReadError, DataError, NoInputError
 from gptkit.core.files import cause
-from gptkit.core.yaml_tree import BrokenPrompt, Problem
+from gptkit.core.yaml_tree import Problem, YamlFileError
 
 if TYPE_CHECKING:
     from gptkit.services import Services
@@ -34,23 +34,23 @@ class Examination(NamedTuple):
     card: Card | None
     findings: tuple[Finding, ...] = ()
     problems: tuple[Problem, ...] = ()
-    fault: DataFault | None = None
+    fault: DataError | None = None
 
 
 def card(path: Path) -> Card:
-    """The card in a file; raises NoInput, CannotRead or DataFault."""
+    """The card in a file; raises NoInputError, CannotReadError or DataError."""
     return _card(_content(path), path, [])
 
 
 def examined(path: Path) -> Examination:
-    """The card with all that is wrong with it; raises NoInput or CannotRead."""
+    """The card with all that is wrong with it; raises NoInputError or CannotReadError."""
     data = _content(path)
     findings: list[Finding] = []
     try:
         found = _card(data, path, findings)
-    except BrokenPrompt as broken:
+    except YamlFileError as broken:
         return Examination(None, (), broken.problems, broken)
-    except DataFault as fault:
+    except DataError as fault:
         return Examination(None, tuple(findings), (), fault)
     from gptkit.capabilities.character import (
         card_yaml,  # its patterns take time that a conversation need not spend
@@ -85,7 +85,7 @@ def meant(word: str, folder: Path) -> Path | None:
         return path if _is_file(path) else None
     try:
         return named(word, folder)
-    except NoInput:
+    except NoInputError:
         return None
 
 
@@ -109,13 +109,13 @@ class CardLibrary:
 
 
 def named(name: str, folder: Path) -> Path:
-    """The card of a name; raises NoInput."""
+    """The card of a name; raises NoInputError."""
     if _NAME.fullmatch(name) and not _DEVICES.fullmatch(name):
         for suffix in SUFFIXES:
             path = folder / f"{name}{suffix}"
             if _is_file(path):
                 return path
-    raise NoInput(f"no character named '{name}'", hint=f"give a path, or put a card into '{folder}'")
+    raise NoInputError(f"no character named '{name}'", hint=f"give a path, or put a card into '{folder}'")
 
 
 def _card(data: bytes, path: Path, findings: list[Finding]) -> Card:
@@ -125,7 +125,7 @@ def _card(data: bytes, path: Path, findings: list[Finding]) -> Card:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise BrokenPrompt(str(path), (Problem(line, "", "not UTF-8"),)) from None
+        raise YamlFileError(str(path), (Problem(line, "", "not UTF-8"),)) from None
     return card_yaml.card(text, str(path))
 
 
@@ -134,11 +134,11 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(card_files.FILE_CAP + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NoInput(f"'{path}': no such file") from error
+        raise NoInputError(f"'{path}': no such file") from error
     except (OSError, ValueError) as error:
-        raise CannotRead(f"cannot read '{path}': {cause(error)}") from error
+        raise CannotReadError(f"cannot read '{path}': {cause(error)}") from error
     if not data:
-        raise NoInput(f"'{path}': empty")
+        raise NoInputError(f"'{path}': empty")
     return data
 
 
@@ -150,7 +150,7 @@ def _is_file(path: Path) -> bool:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return False
-        raise CannotRead(f"cannot read '{path}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotReadError(f"cannot read '{path}': {(error.strerror or str(error)).lower()}") from error
 
 
 def card_library(services: Services, keeping: bool = True) -> CardLibrary:

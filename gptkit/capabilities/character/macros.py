@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from gptkit.core.errors import DataFault, UsageFault
+from gptkit.core.errors import DataError, UsageError
 
 DICE_CAP = 100
 SIDES_CAP = 1_000_000
@@ -39,7 +39,7 @@ class Dice:
         self.place = place
 
     def roll(self, notation: str) -> Roll:
-        """`2d6+1`, `d20`, `d%`, `4d6kh3` (keep the three highest), `2d20kl1`; raises UsageFault."""
+        """`2d6+1`, `d20`, `d%`, `4d6kh3` (keep the three highest), `2d20kl1`; raises UsageError."""
         wanted = "".join(notation.split())
         terms = _terms(wanted)
         shown, value = [], 0
@@ -65,9 +65,9 @@ class Dice:
             return int(term["number"]), str(int(term["number"]))
         count, sides = int(term["count"] or 1), 100 if term["sides"] == "%" else int(term["sides"])
         if not 1 <= count <= DICE_CAP:
-            raise UsageFault(f"'{term.group()}': 1 to {DICE_CAP} dice can be thrown at once")
+            raise UsageError(f"'{term.group()}': 1 to {DICE_CAP} dice can be thrown at once")
         if not 1 <= sides <= SIDES_CAP:
-            raise UsageFault(f"'{term.group()}': a die has 1 to {SIDES_CAP} sides")
+            raise UsageError(f"'{term.group()}': a die has 1 to {SIDES_CAP} sides")
         thrown = [self.number(sides) for _ in range(count)]
         kept = _kept(thrown, term["rule"], term["few"])
         shown = [str(one) if index in kept else f"({one})" for index, one in enumerate(thrown)]
@@ -92,7 +92,7 @@ def _terms(wanted: str) -> list[re.Match[str]]:
         place = term.end()
     if not found or place < len(wanted):
         shown = wanted if len(wanted) <= 40 else f"{wanted[:39]}…"
-        raise UsageFault(f"'{shown}': not a throw of dice", hint="examples: d20, 2d6+1, 4d6kh3")
+        raise UsageError(f"'{shown}': not a throw of dice", hint="examples: d20, 2d6+1, 4d6kh3")
     return found
 
 
@@ -145,7 +145,7 @@ _Parts = list[str]
 
 
 def expanded(text: str, words: Words, use: Use = "prompt") -> str:
-    """The text with its macros replaced; raises DataFault when it grows beyond all measure."""
+    """The text with its macros replaced; raises DataError when it grows beyond all measure."""
     if "{{" not in text and "<" not in text:
         return text
     return _Expansion(words, use, seed_of(text) ^ words.seed).run(text)
@@ -238,14 +238,14 @@ class _Expansion:
         """The specification knows `N` and `dN`; cards use whole throws as well."""
         try:
             return str(self._words.dice.roll(f"d{notation}" if notation.isdecimal() else notation).value)
-        except UsageFault:
+        except UsageError:
             return None
 
     def _inserted(self, value: str) -> _Inserted:
         self._size += len(value)
         self._count += 1
         if self._size > SIZE_CAP or self._count > COUNT_CAP:
-            raise DataFault(f"a text of the card grows beyond {SIZE_CAP >> 20} MiB or {COUNT_CAP} macros")
+            raise DataError(f"a text of the card grows beyond {SIZE_CAP >> 20} MiB or {COUNT_CAP} macros")
         return _Inserted(value)
 
 

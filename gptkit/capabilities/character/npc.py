@@ -13,7 +13,7 @@ from gptkit.capabilities.character.context import staged
 from gptkit.capabilities.character.macros import Dice, seed_of
 from gptkit.capabilities.character.state import checked, fault, fitted
 from gptkit.core.chat import Message
-from gptkit.core.errors import DataFault, GptkitError, TooLong
+from gptkit.core.errors import DataError, GptkitError, TooLongError
 from gptkit.core.tokens import estimate
 from gptkit.exchange.ask import valued
 from gptkit.exchange.budget import WorkerBudget
@@ -216,7 +216,7 @@ class Replies:
         self._trim(held, invocation)
         try:
             found = self._recorded(held, asked, invocation)
-        except TooLong:
+        except TooLongError:
             if not held.past:
                 raise
             held.past = held.past[len(held.past) // 2 + 1 :]
@@ -234,7 +234,7 @@ class Replies:
             notes["dice"] = [Dice(self._seed ^ seed_of(held.key)).seed, 0]
         if asked.state is not None:
             if fault := state_fault(asked.state, self._form.variables):
-                raise DataFault(f"line {asked.number}: {fault}")
+                raise DataError(f"line {asked.number}: {fault}")
             before = notes.get("state")
             kept = before if self._form.variables and isinstance(before, Mapping) else {}
             notes["state"] = {**kept, **asked.state}

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Never, cast
 
-from gptkit.core.errors import CannotRead, DataFault
+from gptkit.core.errors import CannotReadError, DataError
 from gptkit.core.excerpt import unexpected
 from gptkit.core.sanitize import one_line
 
@@ -34,7 +34,7 @@ class Event(NamedTuple):
     session: object = None
     player: str = ""
     state: Mapping[str, object] | None = None
-    fault: DataFault | None = None
+    fault: DataError | None = None
 
 
 def lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[bytes]:
@@ -47,7 +47,7 @@ def lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[bytes]:
             piece = cast("bytes | None", terminal.stdin.read(_BLOCK)) if terminal.stdin else b""
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise CannotRead(f"standard input: {reason}") from error
+            raise CannotReadError(f"standard input: {reason}") from error
         if piece is None:
             continue
         *whole, held = (held + piece).split(b"\n")
@@ -64,19 +64,19 @@ def event(number: int, line: bytes) -> Event:
         found = _object(line)
         session = found.get("session")
         if session is not None and not isinstance(session, str | int):
-            raise DataFault("'session' must be a text or a number")
-    except DataFault as error:
+            raise DataError("'session' must be a text or a number")
+    except DataError as error:
         return Event(number, "", fault=_placed(number, error))
     key = json.dumps(session)
     try:
         return Event(number, key, session, _player(found), _state(found))
-    except DataFault as error:
+    except DataError as error:
         return Event(number, key, session, fault=_placed(number, error))
 
 
 def _object(line: bytes) -> Mapping[str, object]:
     if len(line) > LINE_CAP:
-        raise DataFault(f"longer than {LINE_CAP >> 20} MiB")
+        raise DataError(f"longer than {LINE_CAP >> 20} MiB")
     try:
         found = json.loads(
             line.decode("utf-8-sig"),
@@ -86,14 +86,14 @@ def _object(line: bytes) -> Mapping[str, object]:
         )
         _check(found, 0)
     except UnicodeDecodeError:
-        raise DataFault("not UTF-8") from None
+        raise DataError("not UTF-8") from None
     except json.JSONDecodeError as error:
         what = unexpected(error.doc, error.pos)
-        raise DataFault(f"not JSON: {what} at character {error.colno}") from None
+        raise DataError(f"not JSON: {what} at character {error.colno}") from None
     except (ValueError, RecursionError):
-        raise DataFault("not JSON: a number too long, or nested too deep") from None
+        raise DataError("not JSON: a number too long, or nested too deep") from None
     if not isinstance(found, dict):
-        raise DataFault('must be a JSON object such as {"player": "...", "session": "..."}')
+        raise DataError('must be a JSON object such as {"player": "...", "session": "..."}')
     return found
 
 
@@ -102,7 +102,7 @@ def _pairs(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, value in pairs:
         if name in found:
-            raise DataFault(f"the key '{one_line(name, 64)}' is given twice")
+            raise DataError(f"the key '{one_line(name, 64)}' is given twice")
         found[name] = value
     return found
 
@@ -110,22 +110,22 @@ def _pairs(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
 def _finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        raise DataFault(f"not JSON: the number {digits[:20]} is too large")
+        raise DataError(f"not JSON: the number {digits[:20]} is too large")
     return number
 
 
 def _refused(constant: str) -> Never:
-    raise DataFault(f"not JSON: {constant} is not a number")
+    raise DataError(f"not JSON: {constant} is not a number")
 
 
 def _check(value: object, depth: int) -> None:
     """What comes back with an answer must be JSON again, and text that can be written as UTF-8."""
     if isinstance(value, str) and not _is_whole(value):
-        raise DataFault("half a character (a lone surrogate) in a text")
+        raise DataError("half a character (a lone surrogate) in a text")
     if not isinstance(value, dict | list):
         return
     if depth == DEPTH_CAP:
-        raise DataFault(f"nested deeper than {DEPTH_CAP} levels")
+        raise DataError(f"nested deeper than {DEPTH_CAP} levels")
     for part in (*value, *value.values()) if isinstance(value, dict) else value:
         _check(part, depth + 1)
 
@@ -141,19 +141,19 @@ def _is_whole(text: str) -> bool:
 def _player(found: Mapping[str, object]) -> str:
     strange = [name for name in found if name not in KEYS]
     if strange:
-        raise DataFault(f"unknown key '{strange[0]}'; allowed: {', '.join(KEYS)}")
+        raise DataError(f"unknown key '{strange[0]}'; allowed: {', '.join(KEYS)}")
     player = found.get("player")
     if not isinstance(player, str) or not player.strip():
-        raise DataFault("'player' must be a text: what the player says or does")
+        raise DataError("'player' must be a text: what the player says or does")
     return player
 
 
 def _state(found: Mapping[str, object]) -> Mapping[str, object] | None:
     state = found.get("state")
     if state is not None and not isinstance(state, dict):
-        raise DataFault("'state' must be a JSON object")
+        raise DataError("'state' must be a JSON object")
     return state
 
 
-def _placed(number: int, error: DataFault) -> DataFault:
-    return DataFault(f"line {number}: {error.message}")
+def _placed(number: int, error: DataError) -> DataError:
+    return DataError(f"line {number}: {error.message}")

@@ -15,7 +15,7 @@ from gptkit.capabilities.character.config import options_of
 from gptkit.capabilities.character.context import OWN, Role, role
 from gptkit.capabilities.character.npc import Held, Replies, begun
 from gptkit.capabilities.character.npc_events import Event, event, lines
-from gptkit.core.errors import DataFault, GptkitError, Incomplete, NoPermission, UsageFault
+from gptkit.core.errors import DataError, GptkitError, IncompleteError, NoPermissionError, UsageError
 from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class _Game:
         self._replies = replies
         self._writing = Lock()
         self._has_failed = False
-        self._dead: NoPermission | None = None
+        self._dead: NoPermissionError | None = None
 
     def run(self, workers: int) -> int:
         crowd: Crowd[Event, Held] = Crowd(begun, self._answer, workers, SESSIONS)
@@ -176,12 +176,12 @@ class _Game:
             if found.key:
                 crowd.add(found.key, found)
             else:
-                self._write(found, self._failed(found, cast(DataFault, found.fault)))
+                self._write(found, self._failed(found, cast(DataError, found.fault)))
         crowd.finish()
         if self._dead is not None:
             self._terminal.report(self._dead)
             return self._dead.code
-        return Incomplete.code if self._has_failed else 0
+        return IncompleteError.code if self._has_failed else 0
 
     def _answer(self, held: Held, asked: Event) -> None:
         """A key that is no good stays no good: what waits is told so without another request."""
@@ -192,7 +192,7 @@ class _Game:
                 raise self._dead
             value = self._replies.reply(held, asked)
         except GptkitError as error:
-            if isinstance(error, NoPermission):
+            if isinstance(error, NoPermissionError):
                 self._dead = self._dead or error
             value = self._failed(asked, error)
         self._write(asked, value)
@@ -212,18 +212,18 @@ class _Game:
 def _refuse(values: Mapping[str, Value], shared: SharedOptions) -> None:
     given = shared.first_given(ONE_EXCHANGE)
     if given:
-        raise UsageFault(f"--{given} and --npc do not go together")
+        raise UsageError(f"--{given} and --npc do not go together")
     if values.get("text"):
-        raise UsageFault("with --npc the player's words come from standard input, one JSON object a line")
+        raise UsageError("with --npc the player's words come from standard input, one JSON object a line")
     if options_of(values).greeting:
-        raise UsageFault("--greeting and --npc do not go together: the game shows what comes first")
+        raise UsageError("--greeting and --npc do not go together: the game shows what comes first")
 
 
 def _workers(values: Mapping[str, Value]) -> int:
     given = options_of(values).workers
     workers = WORKERS if given is None else given
     if not 1 <= workers <= MOST_WORKERS:
-        raise UsageFault(f"--workers: 1 to {MOST_WORKERS}")
+        raise UsageError(f"--workers: 1 to {MOST_WORKERS}")
     return workers
 
 
@@ -242,7 +242,7 @@ def _actions(given: tuple[str, ...]) -> tuple[Action, ...]:
     findings: list[Finding] = []
     found = actions([word for word in words if word], "--actions", findings.append)
     if findings:
-        raise UsageFault(f"--actions: {findings[0].message}")
+        raise UsageError(f"--actions: {findings[0].message}")
     return found
 
 
@@ -254,7 +254,7 @@ def _own_schema(who: Role) -> Mapping[str, object] | None:
     source = f"'{who.name}': extensions.{OWN}.schema"
     for strange in _not_plain(schema):
         hint = "a schema of your own, given with --schema, may have it"
-        raise DataFault(f"{source}: '{one_line(strange, 64)}' is not allowed in a card", hint=hint)
+        raise DataError(f"{source}: '{one_line(strange, 64)}' is not allowed in a card", hint=hint)
     return _checked(schema, source)
 
 
@@ -288,9 +288,9 @@ def _checked(schema: object, source: str) -> Mapping[str, object]:
     from gptkit.output.formats import check_schema
 
     if not isinstance(schema, dict):
-        raise DataFault(f"{source}: a JSON Schema is an object")
+        raise DataError(f"{source}: a JSON Schema is an object")
     if problem := check_schema(schema):
-        raise DataFault(f"{source}: {problem}")
+        raise DataError(f"{source}: {problem}")
     if schema.get("type") != "object":
-        raise DataFault(f"{source}: a reply is an object: type must be 'object'")
+        raise DataError(f"{source}: a reply is an object: type must be 'object'")
     return schema

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from gptkit.capabilities.character import world
 from gptkit.capabilities.character.config import options_of
 from gptkit.capabilities.character.macros import Dice
-from gptkit.core.chat import ChatRequest, Defect, Message, OutputFormat, Rendering
-from gptkit.core.errors import GptkitError, Incomplete, Stopped
+from gptkit.core.chat import AnswerFormatError, ChatRequest, Message, OutputFormat, Rendering
+from gptkit.core.errors import GptkitError, IncompleteError, SignalError
 from gptkit.exchange.ask import structured
 from gptkit.exchange.invocation import Runtime
 
@@ -112,8 +112,8 @@ class _Checked:
     def finish(self, text: str) -> str:
         found = self._inner.finish(text)
         if problem := self._check(json.loads(found)):
-            failure = Incomplete(f"the answer cannot be: {problem}")
-            raise Defect(f"that cannot be: {problem}", failure, again=True)
+            failure = IncompleteError(f"the answer cannot be: {problem}")
+            raise AnswerFormatError(f"that cannot be: {problem}", failure, again=True)
         return found
 
 
@@ -152,7 +152,7 @@ def changed(
         value = structured(request, schema, checked(runtime, lambda found: fault(found, variables)), "update")
     except GptkitError as error:
         return state, error.message
-    except Stopped as stop:  # the answer is whole: Ctrl-C means the rest
+    except SignalError as stop:  # the answer is whole: Ctrl-C means the rest
         if stop.number != signal.SIGINT:
             raise
         return state, "interrupted"

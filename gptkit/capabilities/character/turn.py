@@ -10,7 +10,7 @@ from gptkit.capabilities.character.context import role
 from gptkit.capabilities.character.macros import Dice
 from gptkit.capabilities.character.state import Memory, changed, memory, notes
 from gptkit.core.chat import Finished, Message, Text
-from gptkit.core.errors import GptkitError, Incomplete, UsageFault
+from gptkit.core.errors import GptkitError, IncompleteError, UsageError
 from gptkit.exchange.ask import answered, ask, both
 from gptkit.exchange.invocation import build_request, render_messages
 
@@ -39,7 +39,7 @@ def thrown(invocation: Invocation, runtime: Runtime, sink: Sink | None, dice: Di
     gate = _Gate(sink)
     outcome = _leg(first, runtime, gate)
     results: list[str] = []
-    while gate.wanted and (outcome.failure is None or isinstance(outcome.failure, Incomplete)):
+    while gate.wanted and (outcome.failure is None or isinstance(outcome.failure, IncompleteError)):
         roll = dice.roll(gate.wanted)
         results.append(roll.text)
         last = len(results) == MOST
@@ -64,7 +64,7 @@ def wanted(line: str) -> str:
         return ""
     try:
         Dice(0).roll(found[1])
-    except UsageFault:
+    except UsageError:
         return ""
     return found[1]
 

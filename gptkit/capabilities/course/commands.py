@@ -12,7 +12,7 @@ from gptkit.capabilities.course.config import required_subject
 from gptkit.capabilities.course.model import due
 from gptkit.capabilities.course.review import course, moment, nothing, waiting, wanted
 from gptkit.capabilities.course.store import course_store, path
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.table import columns
 from gptkit.core.yaml_tree import nearest
 from gptkit.repl.commands import Command
@@ -177,7 +177,7 @@ def _review(desk: Desk, _argument: str) -> None:
 def _tries(desk: Desk, count: str) -> None:
     if count:
         if not count.isdecimal() or len(count) > 3:
-            raise UsageFault(f"'/tries': '{count}' is not a number of attempts")
+            raise UsageError(f"'/tries': '{count}' is not a number of attempts")
         desk.talk.choose("tries", int(count))
     desk.show(f"attempts before a solution is shown: {config.tries(desk.talk.template, desk.talk.values)}")
 
@@ -187,7 +187,7 @@ def _method(desk: Desk, name: str) -> None:
     choices = next((one.choices for one in talk.template.options if one.variable == "method"), ())
     if name:
         if choices and name not in choices:
-            raise UsageFault(f"no method '{name}'", hint=nearest(name, choices))
+            raise UsageError(f"no method '{name}'", hint=nearest(name, choices))
         talk.choose("method", name)
     desk.show(f"method: {config.method(talk.template, talk.values)}")
 

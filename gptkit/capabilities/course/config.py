@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.yaml_tree import Problem, mapping
 from gptkit.exchange.capability import Capability, lazily, own_values
 from gptkit.templates.template import Parameter, Template, Value
@@ -102,11 +102,11 @@ def subject(template: Template, values: Mapping[str, Value]) -> str:
 
 
 def required_subject(template: Template, values: Mapping[str, Value]) -> str:
-    """Raises UsageFault without one."""
+    """Raises UsageError without one."""
     found = subject(template, values)
     if not found.strip():
         hint = f"'gptkit {template.name} SUBJECT' opens a course, 'gptkit {template.name} --show' lists them"
-        raise UsageFault("no subject given", hint=hint)
+        raise UsageError("no subject given", hint=hint)
     return found
 
 
@@ -115,12 +115,12 @@ def method(template: Template, values: Mapping[str, Value]) -> str:
 
 
 def tries(template: Template, values: Mapping[str, Value]) -> int:
-    """Raises UsageFault for less than none."""
+    """Raises UsageError for less than none."""
     given = options_of(values).tries
     if given is None:
         return of(template).tries
     if given < 0:
-        raise UsageFault(f"--tries {given}: must be 0 or more")
+        raise UsageError(f"--tries {given}: must be 0 or more")
     return given
 
 

@@ -15,7 +15,7 @@ from gptkit.capabilities.course.config import options_of
 from gptkit.capabilities.course.model import Card, Learner, identity
 from gptkit.capabilities.course.review import required_course
 from gptkit.capabilities.course.store import course_store
-from gptkit.core.errors import BadConfiguration, CannotWrite, NoInput, UsageFault
+from gptkit.core.errors import CannotWriteError, ConfigurationError, NoInputError, UsageError
 from gptkit.core.files import write_atomic
 from gptkit.session import answer
 
@@ -65,7 +65,7 @@ def _memory(card: Card) -> tuple[object, ...]:
 def anki_package(learner: Learner, now: datetime) -> bytes:
     """A package (.apkg); imported again later it updates the cards that are there.
 
-    `now` must be later than at the last export for Anki to take changes. Raises BadConfiguration
+    `now` must be later than at the last export for Anki to take changes. Raises ConfigurationError
     without the extra.
     """
     genanki = _genanki()
@@ -90,7 +90,7 @@ def _genanki() -> ModuleType:
     try:
         import genanki
     except ImportError:
-        raise BadConfiguration(
+        raise ConfigurationError(
             "packages for Anki need the extra 'anki'", hint="pip install 'gptkit[anki]'"
         ) from None
     return genanki  # type: ignore[no-any-return]
@@ -119,7 +119,7 @@ def _package(genanki: ModuleType, deck: Any, now: datetime) -> bytes:  # noqa: A
                 archive.writestr("media", "{}")
     except (OSError, sqlite3.Error) as error:
         reason = ": " + error.strerror.lower() if isinstance(error, OSError) and error.strerror else ""
-        raise CannotWrite(f"cannot write the package for Anki{reason}") from error
+        raise CannotWriteError(f"cannot write the package for Anki{reason}") from error
     return packed.getvalue()
 
 
@@ -146,10 +146,10 @@ def export(services: Services, template: Template, values: Mapping[str, Value], 
     path = shared.output if str(shared.output) != "-" else None
     is_anki = options_of(values).export == "anki"
     if is_anki and path is None:
-        raise UsageFault("a package for Anki goes into a file", hint="name it with -o, such as -o cards.apkg")
+        raise UsageError("a package for Anki goes into a file", hint="name it with -o, such as -o cards.apkg")
     learner = required_course(services, template, values)
     if not learner.cards:
-        raise NoInput(f"the course '{learner.subject}' has no cards yet")
+        raise NoInputError(f"the course '{learner.subject}' has no cards yet")
     if path is not None:
         answer.check(services.terminal, path, [course_store(services).path(learner.subject)])
     if not is_anki and path is None:

@@ -27,10 +27,10 @@ from gptkit.capabilities.course.model import (
     identity,
 )
 from gptkit.core.yaml_tree import (
-    BrokenPrompt,
     Node,
     Problem,
     Report,
+    YamlFileError,
     listed,
     mapping,
     nearest,
@@ -48,7 +48,7 @@ _T = TypeVar("_T")
 
 
 def learner(content: str, source: str) -> Learner:
-    """The course; raises BrokenPrompt with everything that is wrong with it."""
+    """The course; raises YamlFileError with everything that is wrong with it."""
     problems: list[Problem] = []
     root = tree(content, source)
     entries = mapping(root, "", problems.append, KEYS)
@@ -67,7 +67,7 @@ def learner(content: str, source: str) -> Learner:
         fronts = [card.front for card in found.cards]
         _refuse_doubles(fronts, entries.get("reviews"), "reviews", "front", problems.append)
     if problems:
-        raise BrokenPrompt(source, tuple(problems))
+        raise YamlFileError(source, tuple(problems))
     return found
 
 

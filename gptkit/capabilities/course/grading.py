@@ -10,7 +10,7 @@ from gptkit.capabilities.course import config
 from gptkit.capabilities.course.arithmetic import wrong_sums
 from gptkit.capabilities.course.rubric import Grade, Mark, graded, schema
 from gptkit.core.chat import ChatRequest, Finished, Message, Text
-from gptkit.core.errors import Incomplete
+from gptkit.core.errors import IncompleteError
 from gptkit.exchange.ask import valued
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime
 
@@ -45,7 +45,7 @@ Give the whole grade again, corrected. Evidence is copied from the answer to the
 
 
 def grade(invocation: Invocation, runtime: Runtime, sink: Sink | None, rubric: Rubric) -> Outcome:
-    """The grade as a table. Raises Incomplete where the model does not get it right the second time."""
+    """The grade as a table. Raises IncompleteError where the model does not get it right the second time."""
     answer = invocation.text
     asked = _request(invocation, rubric, answer)
     value, reply = valued(asked, schema(rubric), runtime, "answer")
@@ -58,7 +58,7 @@ def grade(invocation: Invocation, runtime: Runtime, sink: Sink | None, rubric: R
         found, problems = _accepted(rubric, value, answer)
     if found is None:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise Incomplete(f"the grade cannot be trusted: {problems[0]}{more}")
+        raise IncompleteError(f"the grade cannot be trusted: {problems[0]}{more}")
     return _shown(found, reply, sink)
 
 

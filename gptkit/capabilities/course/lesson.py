@@ -10,7 +10,7 @@ from gptkit.capabilities.course.arithmetic import wrong_sums
 from gptkit.capabilities.course.grading import grade, rubric_files
 from gptkit.capabilities.course.record import courses, keep, record
 from gptkit.capabilities.course.socratic import guided, progress
-from gptkit.core.errors import NoInput, UsageFault
+from gptkit.core.errors import NoInputError, UsageError
 from gptkit.exchange.ask import ask
 from gptkit.exchange.invocation import build_request
 
@@ -34,14 +34,14 @@ NOT_FILES = ("words", "standard input")
 def prepare(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
     """The invocation with the template's variable `learner`.
 
-    Raises BrokenPrompt for a course that was edited into something unreadable, and what is wrong
+    Raises YamlFileError for a course that was edited into something unreadable, and what is wrong
     with the files of a grade: before anything is sent.
     """
     store = courses(stores)
     template, values = invocation.template, invocation.values
     learner = store.load(config.required_subject(template, values))
     if _rubric(invocation, store) is not None and not invocation.text.strip():
-        raise NoInput(
+        raise NoInputError(
             "there is no answer to grade", hint="give it as words, pipe it in, or name a file with -f"
         )
     known = record(learner)
@@ -98,7 +98,7 @@ def _is_guided(invocation: Invocation) -> bool:
 def _rubric(invocation: Invocation, store: Courses) -> Rubric | None:
     rubric, key = rubric_files(invocation)
     if rubric and key:
-        raise UsageFault("--rubric and --key do not go together", hint="a rubric in YAML may hold a 'key'")
+        raise UsageError("--rubric and --key do not go together", hint="a rubric in YAML may hold a 'key'")
     return store.rubric(rubric or key, bool(key)) if rubric or key else None
 
 

@@ -27,7 +27,7 @@ from gptkit.capabilities.course.model import (
     weight,
 )
 from gptkit.core.chat import ChatRequest, Message
-from gptkit.core.errors import GptkitError, Stopped
+from gptkit.core.errors import GptkitError, SignalError
 from gptkit.exchange.ask import structured
 from gptkit.text.quotes import is_quoted, strip_quotes
 
@@ -305,7 +305,7 @@ def keep(invocation: Invocation, runtime: Runtime, said: str, answer: str) -> No
         store.changed(subject, change)
     except GptkitError as error:
         runtime.warn(f"the course '{subject}' is not up to date: {error.message}")
-    except Stopped as stop:  # the answer is whole and shown; who waits no longer loses the record alone
+    except SignalError as stop:  # the answer is whole and shown; who waits no longer loses the record alone
         if stop.number != signal.SIGINT:
             raise
         runtime.warn(f"the course '{subject}' is not up to date: interrupted")

@@ -11,7 +11,7 @@ from gptkit.capabilities.course import config
 from gptkit.capabilities.course.model import RATINGS, due, review, with_card
 from gptkit.capabilities.course.store import course_store
 from gptkit.core.chat import ChatRequest, Message
-from gptkit.core.errors import GptkitError, NoInput, UsageFault
+from gptkit.core.errors import GptkitError, NoInputError, UsageError
 from gptkit.core.table import columns
 from gptkit.core.yaml_tree import nearest
 from gptkit.exchange.ask import valued
@@ -79,7 +79,7 @@ def rate(asked: ChatRequest, runtime: Runtime) -> Rated:
 def course(services: Services, template: Template, values: Mapping[str, Value]) -> Learner | None:
     """The course that the command line names, None where it names none.
 
-    Raises NoInput for one that was never begun: a mistyped subject must not look like an empty course.
+    Raises NoInputError for one that was never begun: a mistyped subject must not look like an empty course.
     """
     refuse_two_modes(values)
     subject = config.subject(template, values)
@@ -88,7 +88,7 @@ def course(services: Services, template: Template, values: Mapping[str, Value]) 
     store = course_store(services)
     if not store.path(subject).exists():
         names = [each.subject for each in store.all()[0]]
-        raise NoInput(f"there is no course '{subject}' yet", hint=_hint(subject, names, template))
+        raise NoInputError(f"there is no course '{subject}' yet", hint=_hint(subject, names, template))
     return store.load(subject)
 
 
@@ -96,15 +96,15 @@ def required_course(services: Services, template: Template, values: Mapping[str,
     found = course(services, template, values)
     if found is None:
         config.required_subject(template, values)
-        raise NoInput("there is no course")
+        raise NoInputError("there is no course")
     return found
 
 
 def refuse_two_modes(values: Mapping[str, Value]) -> None:
-    """Raises UsageFault."""
+    """Raises UsageError."""
     chosen = config.options_of(values).modes
     if len(chosen) > 1:
-        raise UsageFault(f"--{chosen[0]} and --{chosen[1]} do not go together")
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} do not go together")
 
 
 def wanted(
@@ -183,11 +183,11 @@ HOW = "Type your answer; Enter alone shows it and lets you rate yourself; Ctrl-D
 def review_due(
     services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions
 ) -> int:
-    """Every rating is kept at once: whoever leaves loses nothing. Raises UsageFault without a terminal."""
+    """Every rating is kept at once: whoever leaves loses nothing. Raises UsageError without a terminal."""
     terminal = services.terminal
     if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
         hint = f"'gptkit {template.name} --due --json' lists them for programs"
-        raise UsageFault("a review asks and listens: it needs a terminal", hint=hint)
+        raise UsageError("a review asks and listens: it needs a terminal", hint=hint)
     store = course_store(services)
     courses, code = wanted(services, template, values)
     cards = waiting(store, courses)

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from gptkit.core.yaml_tree import (
-    BrokenPrompt,
     Node,
     Problem,
     Report,
+    YamlFileError,
     listed,
     mapping,
     scalar,
@@ -148,7 +148,7 @@ _LINE = re.compile(
 
 
 def rubric(content: str, source: str) -> Rubric:
-    """Raises BrokenPrompt by line and key.
+    """Raises YamlFileError by line and key.
 
     A mapping with `criteria` or `key` is YAML; lines that all end in points, as in `Names the rule
     (3 points)`, are criteria; anything else is a key.
@@ -156,7 +156,7 @@ def rubric(content: str, source: str) -> Rubric:
     if re.search(r"^(criteria|key)\s*:", content, re.MULTILINE) or source.endswith((".yaml", ".yml")):
         return _from_yaml(content, source)
     if not content.strip():
-        raise BrokenPrompt(source, (Problem(1, "", "empty"),))
+        raise YamlFileError(source, (Problem(1, "", "empty"),))
     lines = [(number, line) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
     matches = [(number, _LINE.fullmatch(line)) for number, line in lines]
     found = [
@@ -213,5 +213,5 @@ def _checked(found: list[tuple[int, Criterion]], key: str, source: str, problems
     if not found and not problems:
         problems.append(Problem(1, "criteria", "missing; without a 'key' there is nothing to grade by"))
     if problems:
-        raise BrokenPrompt(source, tuple(problems))
+        raise YamlFileError(source, tuple(problems))
     return Rubric(tuple(criterion for _, criterion in found), key)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.course import config
-from gptkit.core.chat import ChatRequest, Defect, Finished, Message, Text
-from gptkit.core.errors import GptkitError, Incomplete
+from gptkit.core.chat import AnswerFormatError, ChatRequest, Finished, Message, Text
+from gptkit.core.errors import GptkitError, IncompleteError
 from gptkit.exchange.ask import answered, structured
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 
@@ -132,7 +132,7 @@ def _accepted(outcome: Outcome, invocation: Invocation, runtime: Runtime) -> Out
         return outcome._replace(reply=reply)
     try:
         return outcome._replace(reply=reply, answer=runtime.format.finish(reply.text))
-    except Defect as defect:
+    except AnswerFormatError as defect:
         raise defect.failure from None
 
 
@@ -150,7 +150,7 @@ def _checked(invocation: Invocation, runtime: Runtime, draft: str, said: str) ->
     try:
         found = structured(asked, SCHEMA, runtime, "check")
     except GptkitError as error:
-        cause = "" if isinstance(error, Incomplete) else f": {error.message}"  # it may quote the check
+        cause = "" if isinstance(error, IncompleteError) else f": {error.message}"  # it may quote the check
         error.message = f"the answer is withheld, since it could not be checked{cause}"
         raise _silent(error) from None
     verdict = found if isinstance(found, Mapping) else {}

@@ -15,7 +15,7 @@ from gptkit.capabilities.course import file_format
 from gptkit.capabilities.course import rubric as rubrics
 from gptkit.capabilities.course.model import LINE, Learner, identity
 from gptkit.capabilities.course.rubric import Criterion, Rubric
-from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
+from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError, UsageError
 from gptkit.core.files import cause, locked, write_private
 from gptkit.core.yaml_tree import SIZE_CAP
 from gptkit.encodings.decode import decode
@@ -35,9 +35,9 @@ def path(folder: Path, subject: str) -> Path:
     """
     wanted = re.sub(r"[\s_-]+", "-", identity(subject)).strip("-")
     if not wanted:
-        raise UsageFault("a subject must have a letter or a digit" if subject.strip() else "no subject given")
+        raise UsageError("a subject must have a letter or a digit" if subject.strip() else "no subject given")
     if len(subject) > LINE:
-        raise UsageFault(f"a subject has at most {LINE} characters")
+        raise UsageError(f"a subject has at most {LINE} characters")
     name = re.sub(r"[^\w-]|_", "", wanted)[:LONGEST_NAME].strip("-")
     if name != wanted or _RESERVED.fullmatch(name):
         digest = sha256(wanted.encode("utf-8", "replace")).hexdigest()[:8]
@@ -46,14 +46,14 @@ def path(folder: Path, subject: str) -> Path:
 
 
 def load(folder: Path, subject: str) -> Learner:
-    """The course, an empty one if there is none yet; raises BrokenPrompt by line for a bad edit."""
+    """The course, an empty one if there is none yet; raises YamlFileError by line for a bad edit."""
     file = path(folder, subject)
     content = _file_content(file)
     if content is None:
         return Learner(" ".join(subject.split()))
     found = file_format.learner(content, str(file))
     if path(folder, found.subject) != file:
-        raise DataFault(
+        raise DataError(
             f"{file}: this is the course '{found.subject}', not '{subject}'",
             hint="rename the file or correct its subject",
         )
@@ -88,12 +88,12 @@ def courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]
     except (FileNotFoundError, NotADirectoryError):
         return (), ()
     except OSError as error:
-        raise CannotRead(f"cannot read '{folder}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotReadError(f"cannot read '{folder}': {(error.strerror or str(error)).lower()}") from error
     for file in files:
         try:
             learner = file_format.learner(_file_content(file) or "", str(file))
             if (wanted := path(folder, learner.subject)) != file:
-                raise DataFault(
+                raise DataError(
                     f"{file}: this is the course '{learner.subject}'",
                     hint=f"rename the file to '{wanted.name}' or correct its subject",
                 )
@@ -106,7 +106,7 @@ def courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]
 def _write(folder: Path, learner: Learner) -> None:
     content = file_format.course_yaml(learner)
     if len(content) > SIZE_CAP:
-        raise DataFault(
+        raise DataError(
             f"the course '{learner.subject}' is larger than {SIZE_CAP >> 10} KiB",
             hint=f"remove reviews from '{path(folder, learner.subject)}'",
         )
@@ -118,17 +118,17 @@ def _file_content(file: Path) -> str | None:
     try:
         with os.fdopen(os.open(file, flags), "rb") as opened:
             if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-                raise CannotRead(f"cannot read '{file}': not a regular file")
+                raise CannotReadError(f"cannot read '{file}': not a regular file")
             data = opened.read(4 * SIZE_CAP + 4)  # what is longer has too many characters as well
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise CannotRead(f"cannot read '{file}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotReadError(f"cannot read '{file}': {(error.strerror or str(error)).lower()}") from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-    raise DataFault(f"{file}:{line}: not UTF-8")
+    raise DataError(f"{file}:{line}: not UTF-8")
 
 
 class Courses:
@@ -144,7 +144,7 @@ class Courses:
         return path(self._folder, subject)
 
     def load(self, subject: str) -> Learner:
-        """The course, an empty one if there is none yet; raises BrokenPrompt by line for a bad edit."""
+        """The course, an empty one if there is none yet; raises YamlFileError by line for a bad edit."""
         return load(self._folder, subject)
 
     def changed(self, subject: str, change: Callable[[Learner], Learner]) -> Learner:
@@ -177,11 +177,11 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise NoInput(f"'{path}': no such file") from None
+        raise NoInputError(f"'{path}': no such file") from None
     except IsADirectoryError:
-        raise NoInput(f"'{path}': it is a folder") from None
+        raise NoInputError(f"'{path}': it is a folder") from None
     except (OSError, ValueError) as error:
-        raise CannotRead(f"'{path}': {cause(error)}") from None
+        raise CannotReadError(f"'{path}': {cause(error)}") from None
 
 
 def course_store(services: Services, keeping: bool = True) -> Courses:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.jobs.options import options_of
 from gptkit.session import answer
 
@@ -52,16 +52,16 @@ def take_over(call: Call) -> int | None:
     if document is None:
         return None
     if name := shared.first_given(ONE_ANSWER):
-        raise UsageFault(f"--{name} is for a single answer, and this text takes more than one")
+        raise UsageError(f"--{name} is for a single answer, and this text takes more than one")
     return run(services, template, given, document, shared)
 
 
 def _check_batch(call: Call) -> None:
     name = call.template.name
     if long_mode(call.template) != "map":
-        raise UsageFault(f"--batch is for prompts with `long: map`, and '{name}' is none: leave it out")
+        raise UsageError(f"--batch is for prompts with `long: map`, and '{name}' is none: leave it out")
     if options_of(call.values).output_dir or len(call.shared.file) > 1:
-        raise UsageFault(
+        raise UsageError(
             "--batch is for one input: run the command once for each file",
             hint=f'for f in docs/*; do gptkit {name} --batch -f "$f" -o "out/${{f##*/}}"; done',
         )

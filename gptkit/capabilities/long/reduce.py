@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Literal, NamedTuple
 
 from gptkit.core.chat import ChatRequest, Finished, OutputFormat, Reply, Sink, Text
-from gptkit.core.errors import Incomplete, ProtocolFault, Refused, TooLong
+from gptkit.core.errors import IncompleteError, ProtocolError, RefusedError, TooLongError
 from gptkit.core.tokens import estimate
 from gptkit.exchange.ask import answered
 from gptkit.exchange.invocation import Outcome, Runtime, build_request
@@ -108,15 +108,15 @@ class Steps:
             return _of(piece, self._answer(piece.source, "part", PART, runtime))
         except _InHalves:
             return self._halved(piece, runtime, depth) or _of(piece, "")
-        except (TooLong, Incomplete) as error:
-            deepest = DEEPEST if isinstance(error, TooLong) else DEEPEST // 3
+        except (TooLongError, IncompleteError) as error:
+            deepest = DEEPEST if isinstance(error, TooLongError) else DEEPEST // 3
             found = self._halved(piece, runtime, depth) if depth < deepest else None
             if found is None:
                 return _of(piece, "", error.message)
             if not found.findings:
                 self._keep(piece.source, "part", PieceAnswer("", in_halves=True), runtime.format)
             return found
-        except (Refused, ProtocolFault) as error:
+        except (RefusedError, ProtocolError) as error:
             return _of(piece, "", error.message)
 
     def _halved(self, piece: Piece, runtime: Runtime, depth: int) -> Result | None:
@@ -134,7 +134,7 @@ class Steps:
         rules = MERGE + (GAP if whole.findings else "")
         try:
             text = self._answer(together(results), "merge", rules, runtime)
-        except (TooLong, Incomplete, Refused, ProtocolFault):
+        except (TooLongError, IncompleteError, RefusedError, ProtocolError):
             return whole
         return whole._replace(text=text)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.capabilities.long.map import Share, mapped_all
 from gptkit.core.chat import ChatRequest, Message, Reply
-from gptkit.core.errors import CannotRead, DataFault, GptkitError, NoInput, UsageFault
+from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError, UsageError
 from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
 from gptkit.jobs.batch.guard import Once
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gptkit.templates.template import Template, Value
 
 
-OF_ONE_FILE = (DataFault, NoInput, CannotRead, UsageFault)
+OF_ONE_FILE = (DataError, NoInputError, CannotReadError, UsageError)
 """What is wrong with a file and says nothing of the others."""
 
 
@@ -69,9 +69,9 @@ def run(services: Services, template: Template, values: Mapping[str, Value], sha
 
 def _inputs(shared: SharedOptions) -> list[Path]:
     if name := shared.first_given(("output", "stdin", "response", "session", "continue")):
-        raise UsageFault(f"--{name} and --output-dir do not go together")
+        raise UsageError(f"--{name} and --output-dir do not go together")
     if not shared.file or Path(DASH) in shared.file:
-        raise UsageFault("--output-dir needs files or folders, named with -f")
+        raise UsageError("--output-dir needs files or folders, named with -f")
     return list(shared.file)
 
 

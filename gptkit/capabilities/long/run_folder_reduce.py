@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 from gptkit.capabilities.long.config import piece_tokens
 from gptkit.capabilities.long.run_reduce import ANSWERED, Task
 from gptkit.core.errors import (
-    CannotRead,
-    CannotWrite,
-    DataFault,
+    CannotReadError,
+    CannotWriteError,
+    DataError,
     GptkitError,
-    Incomplete,
-    NoInput,
-    ProtocolFault,
-    Refused,
+    IncompleteError,
+    NoInputError,
+    ProtocolError,
+    RefusedError,
 )
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import Results
 from gptkit.jobs.memory.store import memory as memory_of
 from gptkit.jobs.options import options_of
-from gptkit.jobs.output import BeingWritten
+from gptkit.jobs.output import FileInUseError
 from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
 from gptkit.jobs.walk import Plan, Work
 from gptkit.session.conversation import Conversation, invocation
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from gptkit.templates.template import Value
 
 
-OF_ONE_FILE = (DataFault, NoInput, CannotRead, Incomplete, Refused, ProtocolFault)
+OF_ONE_FILE = (DataError, NoInputError, CannotReadError, IncompleteError, RefusedError, ProtocolError)
 """What is wrong with a file or its result, and says nothing of the others."""
 
 
@@ -90,7 +90,7 @@ class _Work:
         self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
 
     def agree(self) -> None:
-        """Raises OverBudget where the user does not agree to the cost of all files together."""
+        """Raises BudgetError where the user does not agree to the cost of all files together."""
         runtime = patient_means(self._conversation.services, self._conversation, self._invocation)
         if self._consent.is_wanted(len(self._found.work)):
             self._consent.survey(self._lacking(runtime))
@@ -110,12 +110,14 @@ class _Work:
         try:
             one.target.parent.mkdir(parents=True, exist_ok=True)
             failure = self._task(one).failure()
-        except (*OF_ONE_FILE, BeingWritten) as error:
+        except (*OF_ONE_FILE, FileInUseError) as error:
             failure = error
         except OSError as error:
-            failure = CannotWrite(f"cannot write '{one.target}': {(error.strerror or str(error)).lower()}")
+            failure = CannotWriteError(
+                f"cannot write '{one.target}': {(error.strerror or str(error)).lower()}"
+            )
         if failure is not None:
-            if not isinstance(failure, (*OF_ONE_FILE, BeingWritten)):
+            if not isinstance(failure, (*OF_ONE_FILE, FileInUseError)):
                 raise failure
             return "not done", failure
         return "unchanged" if before is not None and _status(one.target) == before else "written", None
@@ -146,7 +148,7 @@ class _Work:
         text = document(str(one.path), READ_WHOLE, shared.encoding)
         head = next(text.texts, "")
         if not head.strip() and (text.size or 0) <= READ_WHOLE:
-            raise NoInput(f"no input: nothing in '{one.path}'")
+            raise NoInputError(f"no input: nothing in '{one.path}'")
         text = text._replace(texts=chain([head], text.texts))
         return Task(own, self._given, opened(text, self._given.values, is_file=True), self._consent)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gptkit.capabilities.long.config import LEAST_PIECE, piece_tokens
 from gptkit.capabilities.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.core.chat import ChatRequest, Message
-from gptkit.core.errors import GptkitError, Incomplete
+from gptkit.core.errors import GptkitError, IncompleteError
 from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
@@ -206,7 +206,7 @@ class Task:
         if not found.findings:
             return None
         count, first = len(found.findings), found.findings[0].message
-        return Incomplete(
+        return IncompleteError(
             f"{count} of {self._parts} parts not in the result: {first}",
             hint="--report FILE lists all; the same command asks for these once more",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.tokens import estimate
 from gptkit.jobs.setup import Source, opened
 from gptkit.session.input import LongText
@@ -64,7 +64,7 @@ def _joined(format_: Format, template: Template, given: Given) -> Format:
     if long_mode(template) == "reduce":
         return FORMATS[-1]
     first, second = (name for name, _ in given.files[:2])
-    raise UsageFault(
+    raise UsageError(
         f"'{first}' and '{second}' cannot be joined: {format_.name}",
         hint="--output-dir works on several files one by one",
     )

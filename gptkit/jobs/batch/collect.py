@@ -6,16 +6,16 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.chat import Charge, Defect, OutputFormat, Reply
+from gptkit.core.chat import AnswerFormatError, Charge, OutputFormat, Reply
 from gptkit.core.errors import (
-    CannotRead,
-    CannotWrite,
-    DataFault,
+    CannotReadError,
+    CannotWriteError,
+    DataError,
     GptkitError,
-    Incomplete,
-    ProtocolFault,
-    Refused,
-    Unavailable,
+    IncompleteError,
+    ProtocolError,
+    RefusedError,
+    UnavailableError,
 )
 from gptkit.exchange.retry import verdict
 from gptkit.jobs.batch.submit import patiently
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gptkit.provider.batches import Batch, Result
 
 
-ASKED_BY_ITSELF = (DataFault, Incomplete, ProtocolFault, Refused)
+ASKED_BY_ITSELF = (DataError, IncompleteError, ProtocolError, RefusedError)
 """Failures that the same request would meet again; an ordinary run knows what to do about them."""
 GONE = "gone"
 """The status of a batch that the provider does not know; the account may be another one."""
@@ -66,7 +66,7 @@ def _taken(desk: Desk, shard: Shard) -> Taken | None:
     """A batch that the provider does not know keeps nobody from the others."""
     try:
         batch = patiently(desk, lambda: desk.office.status(shard.batch))
-    except Unavailable as error:
+    except UnavailableError as error:
         return Taken(shard.batch, GONE, failure=error.message)
     return _Course(desk, shard).taken(batch) if batch.is_over else None
 
@@ -121,7 +121,7 @@ class _Course:
         charge = self._charge(result.reply)
         try:
             if result.failure or result.reply is None:
-                raise result.failure or ProtocolFault("a result without an answer")
+                raise result.failure or ProtocolError("a result without an answer")
             held = _proved(piece, result.reply, self._output, form)
         except GptkitError as error:
             self._note(error)
@@ -137,7 +137,7 @@ class _Course:
         """Whose structure an answer keeps."""
         form = self._desk.format_named(name)
         if form is None:
-            raise CannotRead(
+            raise CannotReadError(
                 f"batch '{self._shard.batch}': its format '{name}' is not known to this version of gptkit"
             )
         return form
@@ -159,7 +159,7 @@ class _Course:
         self._accepted.clear()
         self._defective.clear()
         if unkept:
-            raise CannotWrite(
+            raise CannotWriteError(
                 f"{len(unkept)} answers could not be kept",
                 hint="the same command fetches them again",
             )
@@ -186,11 +186,11 @@ def _proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> P
         raise failure
     try:
         answer = output.finish(reply.text)
-    except Defect as defect:
-        raise Incomplete(f"an answer that cannot be used: {defect.problem}") from None
+    except AnswerFormatError as defect:
+        raise IncompleteError(f"an answer that cannot be used: {defect.problem}") from None
     findings = form.findings(piece, answer)
     if wrong := next((finding for finding in findings if finding.level == "wrong"), None):
-        raise Incomplete(str(wrong))
+        raise IncompleteError(str(wrong))
     return PieceAnswer(answer, findings)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import TryAgain
+from gptkit.core.errors import TryAgainError
 from gptkit.core.table import when
 from gptkit.jobs.job import RECORD
 
@@ -33,7 +33,7 @@ class Once:
     def pieces(
         self, found: Iterable[Piece], runtime: Runtime, lack: Lack, consent: Consent
     ) -> Iterator[Iterable[Piece]]:
-        """The pieces of a document for the ordinary run. Raises TryAgain where it has to wait for a batch.
+        """The pieces of a document for the ordinary run; raises TryAgainError if it has to wait for a batch.
 
         Args:
             lack: what the memory lacks of pieces.
@@ -56,7 +56,7 @@ class Once:
             yield spool.again()
 
     def check(self, lacking: Callable[[], Iterable[Lacking]]) -> None:
-        """Raises TryAgain where a batch is to bring some of them; what it has brought by now is taken."""
+        """Raise TryAgainError where a batch is to bring some of the pieces; collect what it has brought."""
         if self._first(lacking()) is None:
             return
         from gptkit.jobs.batch import service
@@ -64,7 +64,7 @@ class Once:
         service.fetch(self._services)
         if shard := self._first(lacking()):
             name = shard.batch or shard.id
-            raise TryAgain(
+            raise TryAgainError(
                 f"some of the pieces are in batch '{name}', under way since {when(shard.created)}",
                 hint=f"'gptkit batch list' shows how far it is, 'gptkit batch cancel {name}' stops it",
             )
@@ -90,7 +90,7 @@ class Once:
             return next((shard for one in lacking if (shard := awaited(one.key))), None)
 
     def _submit(self, lacking: Iterable[Lacking], runtime: Runtime) -> None:
-        """Raises TryAgain unless all pieces are there."""
+        """Raises TryAgainError unless all pieces are there."""
         from gptkit.jobs.batch.service import submit_missing
 
         submitted = submit_missing(self._services, lacking, self._job, runtime)
@@ -98,7 +98,7 @@ class Once:
             return
         count = submitted.new + submitted.under_way
         then = "the same command without --fresh" if self._job.fresh else "the same command"
-        raise TryAgain(
+        raise TryAgainError(
             f"{count} {'piece is' if count == 1 else 'pieces are'} with the provider"
             f" ({submitted.new} of them submitted now)",
             hint=f"'gptkit batch list' tells of them; then {then} prints the whole",

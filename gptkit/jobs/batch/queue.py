@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gptkit.core.errors import TryAgain
+from gptkit.core.errors import TryAgainError
 from gptkit.core.files import alone
 from gptkit.core.sqlite import Access
 
@@ -109,7 +109,7 @@ class Pending:
         return self.path.exists()
 
     def alone(self) -> AbstractContextManager[None]:
-        """Nobody else submits or fetches meanwhile. Raises TryAgain where somebody already does."""
+        """Nobody else submits or fetches meanwhile. Raises TryAgainError where somebody already does."""
         return alone(self.path.with_name(self.path.name + ".lock"), _give_up)
 
     def begin(self, host: str, about: str, now: float) -> str:
@@ -200,4 +200,4 @@ class Pending:
 
 
 def _give_up() -> None:
-    raise TryAgain("another gptkit submits or fetches batches at this moment")
+    raise TryAgainError("another gptkit submits or fetches batches at this moment")

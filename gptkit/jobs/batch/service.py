@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.exchange.invocation import Policy, Runtime
 from gptkit.jobs.batch.collect import GONE, Taken, collected
 from gptkit.jobs.batch.submit import Desk, Submitted
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def submit_missing(services: Services, lacking: Iterable[Lacking], job: Job, runtime: Runtime) -> Submitted:
-    """Fetch what is ready, then submit what is still missing. Raises UsageFault without a memory.
+    """Fetch what is ready, then submit what is still missing. Raises UsageError without a memory.
 
     Once the result's `is_complete` holds, an ordinary run finds every piece in the memory but the
     defective ones, which it asks for by themselves.
     """
     if job.memory is None:
-        raise UsageFault("--batch needs the memory: its answers come later")
+        raise UsageError("--batch needs the memory: its answers come later")
     made = _desk(services)
     with made.record.alone():
         _fetch(services, made)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from gptkit.core.errors import DataFault, GptkitError, OverBudget, Unavailable
+from gptkit.core.errors import BudgetError, DataError, GptkitError, UnavailableError
 from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE, without_rejected
 from gptkit.jobs.job import about
 from gptkit.jobs.missing import filed
@@ -70,7 +70,7 @@ def submit_missing(lacking: Iterable[Lacking], job: Job, runtime: Runtime, desk:
     run. Call it within `desk.record.alone()`.
 
     What an earlier run did not bring to its end is finished first. A budget that is reached ends it
-    with OverBudget after what it allows was submitted; whatever else ends it, the next call goes on.
+    with BudgetError after what it allows was submitted; whatever else ends it, the next call goes on.
     """
     resume(desk)
     plan = _Plan(runtime, desk.record)
@@ -114,7 +114,7 @@ class _Plan:
 
     def __init__(self, runtime: Runtime, record: Pending) -> None:
         self.under_way = 0
-        self.over: OverBudget | None = None
+        self.over: BudgetError | None = None
         self._runtime = runtime
         self._record = record
         self._seen: set[bytes] = set()
@@ -132,7 +132,7 @@ class _Plan:
             sent = without_rejected(one.request(), self._runtime)
             try:
                 self._runtime.budget.reserve(sent)
-            except OverBudget as over:
+            except BudgetError as over:
                 self.over = over
                 return
             yield one, sent
@@ -184,7 +184,7 @@ class _Submission:
     def _dropped_if_refused(self) -> Iterator[None]:
         try:
             yield
-        except (Unavailable, DataFault):
+        except (UnavailableError, DataError):
             self._desk.record.drop(self._shard)
             raise
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import CannotRead
+from gptkit.core.errors import CannotReadError
 from gptkit.text.pieces import MARK, Finding, PieceAnswer, join_units, mark, parse_units
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def said(answer: str, findings: str, in_halves: int, is_foreign: int) -> PieceAn
     try:
         found = tuple(Finding(*each) for each in json.loads(findings)) if findings != "[]" else ()
     except (ValueError, TypeError):
-        raise CannotRead("the memory is damaged: findings are no JSON", hint=HINT) from None
+        raise CannotReadError("the memory is damaged: findings are no JSON", hint=HINT) from None
     return PieceAnswer(answer, found, bool(in_halves), bool(is_foreign))
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import DataFault, UsageFault
+from gptkit.core.errors import DataError, UsageError
 from gptkit.jobs.memory import entries
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def json_lines(memory: Memory) -> Iterator[bytes]:
 
 
 def take_json_lines(memory: Memory, lines: Iterable[bytes]) -> Taken:
-    """Raises DataFault with the number of the line."""
+    """Raises DataError with the number of the line."""
     number = added = known = 0
     with memory.writing() as connection:
         for number, line in enumerate(lines, 1):
@@ -50,18 +50,18 @@ def take_json_lines(memory: Memory, lines: Iterable[bytes]) -> Taken:
                     continue
                 each = _entry(record)
             except _Fault as fault:
-                raise DataFault(f"line {number}: {fault}") from None
+                raise DataError(f"line {number}: {fault}") from None
             if connection.execute("SELECT 1 FROM entries WHERE key = ?", (each.key,)).fetchone():
                 known += 1
             else:
                 entries.insert(connection, each)
                 added += 1
     if not number:
-        raise DataFault("it is empty")
+        raise DataError("it is empty")
     return Taken(added, known)
 
 
-class _Fault(Exception):  # noqa: N818 - becomes a DataFault that knows the line
+class _Fault(Exception):  # noqa: N818 - becomes a DataError that knows the line
     pass
 
 
@@ -99,7 +99,7 @@ def _check_header(record: dict[str, object]) -> None:
         raise _Fault("it is no export of the memory")
     version = record.get("version")
     if version != _HEADER["version"]:
-        raise UsageFault(
+        raise UsageError(
             f"the export was written by a newer gptkit (version {version!r})", hint="upgrade gptkit"
         )
 

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from gptkit.core import sqlite
-from gptkit.core.errors import CannotRead, CannotWrite, GptkitError, TryAgain
+from gptkit.core.errors import CannotReadError, CannotWriteError, GptkitError, TryAgainError
 from gptkit.core.files import PRIVATE, held_file, hold, is_current, let_go, make_private_folder, release
 from gptkit.core.sqlite import Access
 from gptkit.jobs.memory import entries
@@ -112,7 +112,7 @@ class Memory:
     """One database file, opened when it is first used.
 
     `get`, `put` and `claim` are for jobs, which go on without the memory if need be: `notice` is told
-    once. Only a store of a newer gptkit stops them, with BadConfiguration. Everything else raises.
+    once. Only a store of a newer gptkit stops them, with ConfigurationError. Everything else raises.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Memory:
                     ids, known = several
                 else:
                     return None
-        except (CannotRead, CannotWrite, TryAgain) as error:
+        except (CannotReadError, CannotWriteError, TryAgainError) as error:
             self._do_without(error)
             return None
         self._note_uses(ids)
@@ -182,7 +182,7 @@ class Memory:
         if not self._is_damaged:
             try:
                 self._writer.open()  # a store of a newer gptkit is met before anything is paid for
-            except (CannotRead, CannotWrite, TryAgain) as error:
+            except (CannotReadError, CannotWriteError, TryAgainError) as error:
                 self._do_without(error)
         return self._claims.claim(key, pause)
 
@@ -210,17 +210,17 @@ class Memory:
     def shrink(self) -> None:
         """Give the room of what was removed back, and leave none of its text in the file or its log.
 
-        Raises TryAgain while another process keeps the log open.
+        Raises TryAgainError while another process keeps the log open.
         """
         with self._writer.reading() as connection:
             try:
                 with sqlite.faults(self.path):
                     connection.execute("VACUUM")
-            except CannotWrite:
+            except CannotWriteError:
                 pass  # without space it does not shrink; what was removed is overwritten all the same
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
-            raise TryAgain(f"'{self.path}': removed, but another process keeps its log open")
+            raise TryAgainError(f"'{self.path}': removed, but another process keeps its log open")
 
     def _write_waiting(self) -> None:
         """Holds the writer's lock."""
@@ -232,7 +232,7 @@ class Memory:
             with self._writer.writing() as connection:
                 for each in self._unwritten.values():
                     entries.insert(connection, each)
-        except (CannotRead, CannotWrite, TryAgain) as error:
+        except (CannotReadError, CannotWriteError, TryAgainError) as error:
             self._retry_at = self._now() + _RETRY
             self._do_without(error)
             return
@@ -261,11 +261,11 @@ class Memory:
                     "UPDATE entries SET used = max(used, ?), hits = hits + ? WHERE id = ?",
                     [(now, count, number) for number, count in uses.items()],
                 )
-        except (CannotRead, CannotWrite, TryAgain) as error:
+        except (CannotReadError, CannotWriteError, TryAgainError) as error:
             self._do_without(error)
 
     def _do_without(self, error: GptkitError) -> None:
-        if isinstance(error, CannotRead):
+        if isinstance(error, CannotReadError):
             self._is_damaged = True
             self._unwritten.clear()
             self._reader.close_untouched()

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from gptkit.core.errors import DataFault, UsageFault
+from gptkit.core.errors import DataError, UsageError
 from gptkit.jobs.memory import entries
 from gptkit.jobs.memory.entries import aligned, foreign_key, tag
 from gptkit.jobs.memory.jsonl import Taken
@@ -128,7 +128,7 @@ class Unit(NamedTuple):
 
 
 def units(file: BinaryIO) -> Iterator[Unit]:
-    """Raises DataFault with the number of the line."""
+    """Raises DataError with the number of the line."""
     from xml.parsers import expat
 
     reading = _Reading(expat.ParserCreate())
@@ -139,9 +139,9 @@ def units(file: BinaryIO) -> Iterator[Unit]:
         reading.parser.Parse(b"", True)
         yield from reading.taken()
     except expat.ExpatError as error:
-        raise DataFault(f"line {error.lineno}, column {error.offset + 1}: not XML") from None
+        raise DataError(f"line {error.lineno}, column {error.offset + 1}: not XML") from None
     if not reading.is_tmx:
-        raise DataFault("it is empty")
+        raise DataError("it is empty")
 
 
 def is_tmx(head: bytes) -> bool:
@@ -237,8 +237,8 @@ class _Reading:
     def _refuse_entity(self, *_declaration: object) -> None:
         raise self._fault("it has entities of its own, which are not read")
 
-    def _fault(self, what: str) -> DataFault:
-        return DataFault(f"line {self.parser.CurrentLineNumber}: {what}")
+    def _fault(self, what: str) -> DataError:
+        return DataError(f"line {self.parser.CurrentLineNumber}: {what}")
 
 
 class _Code:
@@ -286,14 +286,14 @@ class _Codes:
 def take_tmx(memory: Memory, file: BinaryIO, prompt: str | None, now: float) -> Taken:
     """Into the memory of a prompt, else of those that the file names, as gptkit's own do.
 
-    A text that is there already gets the new translation. Raises DataFault with the line, UsageFault
+    A text that is there already gets the new translation. Raises DataError with the line, UsageError
     for a file that leaves open which prompt is meant; then nothing is taken."""
     added = known = left_out = 0
     with memory.writing() as connection:
         for unit in units(file):
             meant = prompt or unit.prompt
             if not meant:
-                raise UsageFault(
+                raise UsageError(
                     "the TMX does not say which prompt its texts are for", hint="name it with --prompt"
                 )
             pairs = list(_unit_pairs(unit))

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.text.formats.keyed import KeyedFormat
 from gptkit.text.formats.units import Segment, middle
 from gptkit.text.masking import WHOLE
@@ -156,11 +156,11 @@ class _Document:
         if rest and not re.fullmatch(TOKEN, rest):
             raise self.fault(rest, 0)
         if self._above:
-            raise DataFault(f"json, line {self.line}: ends where '{self._expected}' was expected")
+            raise DataError(f"json, line {self.line}: ends where '{self._expected}' was expected")
 
-    def fault(self, text: str, place: int) -> DataFault:
+    def fault(self, text: str, place: int) -> DataError:
         found = text[place : place + 20].split("\n", maxsplit=1)[0]
-        return DataFault(f"json, line {self.line}: '{found}' where '{self._expected}' was expected")
+        return DataError(f"json, line {self.line}: '{found}' where '{self._expected}' was expected")
 
 
 def _may_go_on(held: str, place: int) -> bool:

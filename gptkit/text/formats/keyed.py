@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.text.formats.units import UnitFormat
 from gptkit.text.masking import RULES, lost_signs
 from gptkit.text.pieces import Finding, Piece
@@ -85,7 +85,7 @@ class KeyedFormat(UnitFormat):
 def _compiled(pattern: str) -> re.Pattern[str]:
     keys = pattern.strip().removeprefix("$").removeprefix(".").split(".")
     if not all(keys):
-        raise UsageFault(f"--keys '{pattern}': an empty key", hint="for example --keys 'messages.*.title'")
+        raise UsageError(f"--keys '{pattern}': an empty key", hint="for example --keys 'messages.*.title'")
     parts = []
     for at, key in enumerate(keys):
         if key == "**":

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import east_asian_width
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 
 KEYWORD = re.compile(
     r'[ \t]*(msgctxt|msgid_plural|msgid|msgstr(?:\[[0-9]{1,3}\])?)[ \t]*(".*")[ \t]*[\r\n]*\Z'
@@ -84,10 +84,10 @@ def entries(lines: Iterable[str]) -> Iterator[Entry]:
                 held = _Held(number)
             held.other(line)
         else:
-            raise DataFault(f"po, line {number}: '{line.strip()[:20]}' is no part of an entry")
+            raise DataError(f"po, line {number}: '{line.strip()[:20]}' is no part of an entry")
     if held.lines:
         if held.fields and not held.complete:
-            raise DataFault(f"po, line {held.line}: an entry without msgstr")
+            raise DataError(f"po, line {held.line}: an entry without msgstr")
         yield held.entry()
 
 
@@ -112,7 +112,7 @@ class _Held:
         if any(field.keyword == keyword for field in self.fields) or (
             keyword.startswith("msgstr") and not any(field.keyword == "msgid" for field in self.fields)
         ):
-            raise DataFault(f"po, line {self.line + len(self.lines)}: '{keyword}' is out of place")
+            raise DataError(f"po, line {self.line + len(self.lines)}: '{keyword}' is out of place")
         self.fields.append(Field(keyword, text, self._size, self._size + len(line)))
         self._add(line)
 
@@ -133,7 +133,7 @@ class _Held:
         entry = Entry("".join(self.lines), self.line, tuple(self.fields), tuple(self._comments), forms)
         for number, form in enumerate(entry.forms):
             if form.keyword != entry.keyword(number):
-                raise DataFault(
+                raise DataError(
                     f"po, line {self.line}: '{form.keyword}' where '{entry.keyword(number)}' was expected"
                 )
         return entry
@@ -145,7 +145,7 @@ class _Held:
 
 def _decoded(quoted: str, number: int) -> str:
     if QUOTED.fullmatch(quoted) is None:
-        raise DataFault(f"po, line {number}: a quotation mark too many or too few")
+        raise DataError(f"po, line {number}: a quotation mark too many or too few")
     inner = quoted[1:-1]
     return ESCAPE.sub(_character, inner) if "\\" in inner else inner
 

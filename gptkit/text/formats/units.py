@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple, Self
 from zlib import crc32
 
-from gptkit.core.errors import UsageFault
+from gptkit.core.errors import UsageError
 from gptkit.core.tokens import estimate
 from gptkit.text.checks.common import general
 from gptkit.text.chunk import HOLE
@@ -51,7 +51,7 @@ class UnitFormat(ABC):
 
     @abstractmethod
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
-        """Segments whose sources join to the input; DataFault where it is not this format."""
+        """Segments whose sources join to the input; DataError where it is not this format."""
 
     @abstractmethod
     def written(self, literal: str, text: str, how: str) -> str:
@@ -62,7 +62,7 @@ class UnitFormat(ABC):
         """A text that is too long for one request in two; None if it cannot be cut."""
 
     def with_keys(self, patterns: Sequence[str]) -> Self:
-        raise UsageFault(
+        raise UsageError(
             f"--keys: '{patterns[0] if patterns else ''}' chooses nothing in {self.name}",
             hint="only JSON and YAML have keys",
         )

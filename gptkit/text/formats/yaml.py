@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gptkit.core.errors import DataFault
+from gptkit.core.errors import DataError
 from gptkit.text.formats.keyed import KeyedFormat
 from gptkit.text.formats.units import Segment, middle
 from gptkit.text.masking import WHOLE
@@ -254,9 +254,9 @@ class Yaml(KeyedFormat):
         except YAMLError as fault:
             mark = getattr(fault, "problem_mark", None)
             where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-            raise DataFault(f"yaml{where}: not YAML") from None
+            raise DataError(f"yaml{where}: not YAML") from None
         except UnicodeEncodeError:
-            raise DataFault("yaml: half of a surrogate pair in the text") from None
+            raise DataError("yaml: half of a surrogate pair in the text") from None
         if rest := source.until(None):
             yield Segment(rest)
 
