@@ -14,7 +14,7 @@ from gptkit.core.tokens import estimate
 
 HOLE = "⟦⟧"
 """Stands in a text for what is masked, until the marks are numbered."""
-HELD = 1 << 16
+BUFFER_LIMIT = 1 << 16
 """Characters of one line, block or run of code that are held at most."""
 INSIDE, BLOCK, HEADING = range(3)
 """How good a place for a border the start of a block is."""
@@ -28,7 +28,7 @@ WORD = re.compile(r"[^\s，、；：,;:—⟦⟧]*+(?:⟦⟧|[\s，、；：,;:�
 JOINERS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
 
 
-class Block(NamedTuple):
+class TextBlock(NamedTuple):
     """A part of a document that stays whole: `text` with a hole for every mask expands to `source`."""
 
     source: str
@@ -40,16 +40,16 @@ class Block(NamedTuple):
     level: int = 0
 
     @property
-    def silent(self) -> bool:
+    def is_wordless(self) -> bool:
         return not self.weight
 
 
-def block(text: str, masks: Iterable[str], border: int = BLOCK) -> Block:
+def make_block(text: str, masks: Iterable[str], border: int = BLOCK) -> TextBlock:
     masks = tuple(masks)
-    return Block(filled(text, masks), text, masks, weight(text) if spoken(text) else 0, border)
+    return TextBlock(fill_holes(text, masks), text, masks, weight(text) if has_letters(text) else 0, border)
 
 
-def spoken(text: str) -> bool:
+def has_letters(text: str) -> bool:
     """Whether there is a letter in it outside of masks."""
     return LETTER.search(text) is not None
 
@@ -71,7 +71,7 @@ def _weight(text: str) -> int:
 _weight_of_word = lru_cache(maxsize=4096)(_weight)
 
 
-def filled(text: str, masks: Iterable[str]) -> str:
+def fill_holes(text: str, masks: Iterable[str]) -> str:
     if "⟦" not in text:
         return text
     literals = text.split(HOLE)
@@ -79,24 +79,24 @@ def filled(text: str, masks: Iterable[str]) -> str:
     return "".join([*parts, literals[-1]])
 
 
-def numbered(text: str) -> str:
+def number_holes(text: str) -> str:
     """With a number in every hole."""
     first, *rest = text.split(HOLE)
     return first + "".join(f"⟦{number}⟧{literal}" for number, literal in enumerate(rest))
 
 
-def whole_lines(lines: Iterable[str]) -> Iterator[str]:
+def bounded_lines(lines: Iterable[str]) -> Iterator[str]:
     """Lines with their ends; one longer than what is held comes in parts, of which the last has the end."""
     held = ""
     for line in lines:
         ended = line.endswith(("\n", "\r"))
-        if ended and not held and len(line) <= HELD and line.find("\r", 0, -2) < 0:
+        if ended and not held and len(line) <= BUFFER_LIMIT and line.find("\r", 0, -2) < 0:
             yield line
             continue
-        for start in range(0, len(line), HELD):
-            held += line[start : start + HELD]
-            while len(held) > HELD:
-                cut = _last_border(held, HELD)
+        for start in range(0, len(line), BUFFER_LIMIT):
+            held += line[start : start + BUFFER_LIMIT]
+            while len(held) > BUFFER_LIMIT:
+                cut = _last_border(held, BUFFER_LIMIT)
                 yield from split_lines(held[:cut])
                 held = held[cut:]
         if ended:
@@ -105,26 +105,26 @@ def whole_lines(lines: Iterable[str]) -> Iterator[str]:
     yield from split_lines(held)
 
 
-def parts(text: str, token_limit: int, *, by_line: bool = False) -> Iterator[str]:
+def split_text(text: str, token_limit: int, *, by_line: bool = False) -> Iterator[str]:
     """Sentences (or lines); those above `most` in words, and words in characters; no hole is cut."""
     for span in _spans(text, LINE if by_line else SENTENCE):
         if weight(span) <= token_limit:
             yield span
         elif by_line:
-            yield from parts(span, token_limit)
+            yield from split_text(span, token_limit)
         else:
             yield from _by_word(span, token_limit)
 
 
-def divided(whole: Block, token_limit: int, *, by_line: bool = False) -> Iterator[Block]:
+def split_block(whole: TextBlock, token_limit: int, *, by_line: bool = False) -> Iterator[TextBlock]:
     """The block, or the parts of one that weighs too much."""
     if whole.weight <= token_limit:
         yield whole
         return
     first, border, title, level = 0, whole.border, whole.title, whole.level
-    for part in parts(whole.text, token_limit, by_line=by_line):
+    for part in split_text(whole.text, token_limit, by_line=by_line):
         after = first + part.count("⟦")
-        yield block(part, whole.masks[first:after], border)._replace(title=title, level=level)
+        yield make_block(part, whole.masks[first:after], border)._replace(title=title, level=level)
         first, border, title, level = after, INSIDE, "", 0
 
 
@@ -203,7 +203,7 @@ HASHED = 32
 ALWAYS, NEVER = -1.0, 3.0
 
 
-class Rival(NamedTuple):
+class BorderCandidate(NamedTuple):
     """A border: its place in tokens, how good it is (less is better), the number of the block behind it."""
 
     place: int
@@ -212,55 +212,57 @@ class Rival(NamedTuple):
     alive: bool
 
 
-def grouped(blocks: Iterable[Block], token_limit: int) -> Iterator[list[Block]]:
+def group_blocks(blocks: Iterable[TextBlock], token_limit: int) -> Iterator[list[TextBlock]]:
     """Runs of blocks for one piece each: none weighs more than `most` unless it is a single block.
 
     A border is the best of all within a quarter of `most` to both sides, where each is rated by the first
     characters behind it. What lies further away cannot move it. Only where there is none within `most`, the
     best of what is there is taken. Silent blocks are in a group only between others.
     """
-    return _Grouping(token_limit).groups(blocks)
+    return _Grouper(token_limit).groups(blocks)
 
 
-class _Grouping:
+class _Grouper:
     def __init__(self, token_limit: int) -> None:
         self._most = token_limit
         self._reach = max(1, token_limit // 4)
-        self._held: list[Block] = []
+        self._held: list[TextBlock] = []
         self._costs: list[int] = []
         self._first = 0  # number of the first block that is held
         self._start = self._place = 0
-        self._rivals = deque([Rival(0, ALWAYS, 0, alive=False)])
+        self._rivals = deque([BorderCandidate(0, ALWAYS, 0, alive=False)])
         self._behind_heading = False
 
-    def groups(self, blocks: Iterable[Block]) -> Iterator[list[Block]]:
-        silent = 0
+    def groups(self, blocks: Iterable[TextBlock]) -> Iterator[list[TextBlock]]:
+        wordless = 0
         for new in blocks:
-            if new.silent:
-                silent += len(new.source)
+            if new.is_wordless:
+                wordless += len(new.source)
             else:
                 self._contest(new)
-                silent = 0
+                wordless = 0
             self._held.append(new)
-            self._costs.append(cost(new))
+            self._costs.append(block_weight(new))
             self._place += self._costs[-1]
-            if silent > HELD:
+            if wordless > BUFFER_LIMIT:
                 yield from self._rest()
-                self._rivals = deque([Rival(self._place, ALWAYS, self._first, alive=False)])
-                silent = 0
+                self._rivals = deque([BorderCandidate(self._place, ALWAYS, self._first, alive=False)])
+                wordless = 0
             else:
                 yield from self._settled(self._place - self._reach)
         yield from self._rest()
 
-    def _contest(self, new: Block) -> None:
+    def _contest(self, new: TextBlock) -> None:
         value = NEVER if self._behind_heading else _value(new)
         self._behind_heading = bool(new.level)
         while self._rivals and self._rivals[-1].value > value:
             self._rivals.pop()
         alive = not self._rivals or self._place - self._rivals[-1].place >= self._reach
-        self._rivals.append(Rival(self._place, value, self._first + len(self._held), alive and value < NEVER))
+        self._rivals.append(
+            BorderCandidate(self._place, value, self._first + len(self._held), alive and value < NEVER)
+        )
 
-    def _settled(self, until: int) -> Iterator[list[Block]]:
+    def _settled(self, until: int) -> Iterator[list[TextBlock]]:
         """Groups up to the last border that no rival can come near to any more."""
         while True:
             while self._rivals and self._rivals[0].place <= until and not self._rivals[0].alive:
@@ -274,13 +276,13 @@ class _Grouping:
             else:
                 return
 
-    def _rest(self) -> Iterator[list[Block]]:
+    def _rest(self) -> Iterator[list[TextBlock]]:
         yield from self._settled(self._place - self._reach)
         while self._place - self._start > self._most and len(self._held) > 1:
             yield from self._cut(self._best())
         yield from self._cut(len(self._held))
 
-    def _cut(self, count: int) -> Iterator[list[Block]]:
+    def _cut(self, count: int) -> Iterator[list[TextBlock]]:
         group, self._held = self._held[:count], self._held[count:]
         costs, self._costs = self._costs[:count], self._costs[count:]
         self._first += count
@@ -295,26 +297,26 @@ class _Grouping:
             if reached > self._most:
                 return place or max(1, number - 1)
             before, after = self._held[number - 1], self._held[number]
-            value = NEVER if before.level or after.silent else _value(after)
+            value = NEVER if before.level or after.is_wordless else _value(after)
             if value < best and (reached * 3 >= self._most or not place):
                 place = number
                 best = value if reached * 3 >= self._most else NEVER + 1
         return place or len(self._held)
 
 
-def cost(one: Block) -> int:
+def block_weight(one: TextBlock) -> int:
     return one.weight or weight(one.text)
 
 
-def _value(new: Block) -> float:
+def _value(new: TextBlock) -> float:
     chance = crc32(new.text.lstrip()[:HASHED].encode("utf-8", "replace")) / (1 << 32)
     if new.border == HEADING:
         return chance / (8 if new.level <= 2 else 4)
     return chance + 1 if new.border == INSIDE else chance
 
 
-def _trimmed(group: list[Block]) -> Iterator[list[Block]]:
+def _trimmed(group: list[TextBlock]) -> Iterator[list[TextBlock]]:
     """The group, and before and behind it the silent blocks at its ends."""
-    spoken = [at for at, one in enumerate(group) if not one.silent]
-    first, last = (spoken[0], spoken[-1] + 1) if spoken else (0, 0)
+    wordy = [at for at, one in enumerate(group) if not one.is_wordless]
+    first, last = (wordy[0], wordy[-1] + 1) if wordy else (0, 0)
     yield from (part for part in (group[:first], group[first:last], group[last:]) if part)

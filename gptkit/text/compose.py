@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.text.chunk import HOLE, Block, grouped, numbered
+from gptkit.text.chunk import HOLE, TextBlock, group_blocks, number_holes
 from gptkit.text.pieces import Piece, unmask
 
 END = re.compile(r"\r\n|\n|\r")
@@ -16,7 +16,7 @@ GAP = re.compile(r"\n(?:[ \t]*\n)+")
 INDENT = re.compile(r"^[ \t\u3000]*", re.MULTILINE)
 
 
-class Place(NamedTuple):
+class TextPositions(NamedTuple):
     """Where the parts of a piece's text stand in its source."""
 
     marks: dict[int, int]
@@ -25,10 +25,10 @@ class Place(NamedTuple):
     end: int
 
 
-def pieces_of(blocks: Iterable[Block], token_limit: int, name: str) -> Iterator[Piece]:
+def build_pieces(blocks: Iterable[TextBlock], token_limit: int, name: str) -> Iterator[Piece]:
     line, above = 1, Headings()
-    for group in grouped(blocks, token_limit):
-        piece = composed(group, name)._replace(line=line, path=above.path(group[0]))
+    for group in group_blocks(blocks, token_limit):
+        piece = build_piece(group, name)._replace(line=line, path=above.path(group[0]))
         above.follow(group)
         line += count_line_ends(piece.source)
         yield piece
@@ -40,10 +40,10 @@ class Headings:
     def __init__(self) -> None:
         self._open: list[tuple[int, str]] = []
 
-    def path(self, first: Block) -> tuple[str, ...]:
+    def path(self, first: TextBlock) -> tuple[str, ...]:
         return tuple(title for level, title in self._open if not first.level or level < first.level)
 
-    def follow(self, blocks: Iterable[Block]) -> None:
+    def follow(self, blocks: Iterable[TextBlock]) -> None:
         for block in blocks:
             if block.level:
                 while self._open and self._open[-1][0] >= block.level:
@@ -51,15 +51,15 @@ class Headings:
                 self._open.append((block.level, block.title))
 
 
-def composed(group: Sequence[Block], name: str) -> Piece:
+def build_piece(group: Sequence[TextBlock], name: str) -> Piece:
     source = "".join(block.source for block in group)
-    if all(block.silent for block in group):
+    if all(block.is_wordless for block in group):
         return Piece(source, "", format=name)
     masks = [mask for block in group for mask in block.masks]
     text = _stripped("".join(block.text for block in group), masks)
     if "\r" in text:
         text = END.sub("\n", text)
-    return Piece(source, numbered(text), tuple(masks), format=name)
+    return Piece(source, number_holes(text), tuple(masks), format=name)
 
 
 def _stripped(text: str, masks: list[str]) -> str:
@@ -72,7 +72,7 @@ def _stripped(text: str, masks: list[str]) -> str:
     return text
 
 
-def halved(blocks: Sequence[Block], piece: Piece) -> tuple[Piece, Piece] | None:
+def halve(blocks: Sequence[TextBlock], piece: Piece) -> tuple[Piece, Piece] | None:
     """Cut at the border next to the middle."""
     total = sum(block.weight for block in blocks)
     cuts = []
@@ -86,7 +86,7 @@ def halved(blocks: Sequence[Block], piece: Piece) -> tuple[Piece, Piece] | None:
     cut = min(cuts)[1]
     above = Headings()
     above.follow(blocks[:cut])
-    first, second = composed(blocks[:cut], piece.format), composed(blocks[cut:], piece.format)
+    first, second = build_piece(blocks[:cut], piece.format), build_piece(blocks[cut:], piece.format)
     line = piece.line + count_line_ends(first.source)
     return (
         first._replace(path=piece.path, line=piece.line),
@@ -98,12 +98,12 @@ def _joined(path: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
     return path if path[-len(more) :] == more else path + more
 
 
-def answered(piece: Piece, answer: str, masks: Sequence[str], *, indents: bool = False) -> str:
+def restore_layout(piece: Piece, answer: str, masks: Sequence[str], *, indents: bool = False) -> str:
     """The answer in place of the source: between the same white space, with the same line ends and gaps."""
     if not piece.text:
         return piece.source
     body = END.sub("\n", answer).strip()
-    place = placed(piece)
+    place = locate_text(piece)
     if body != piece.text:
         body = _with_gaps(piece.text, body)
         if indents and body.count("\n") == piece.text.count("\n"):
@@ -113,7 +113,7 @@ def answered(piece: Piece, answer: str, masks: Sequence[str], *, indents: bool =
     return piece.source[: place.start] + unmask(body, masks) + piece.source[place.end :]
 
 
-def placed(piece: Piece) -> Place:
+def locate_text(piece: Piece) -> TextPositions:
     source, text = piece.source, piece.text
     start = position = len(source) - len(source.lstrip())
     marks: dict[int, int] = {}
@@ -129,7 +129,7 @@ def placed(piece: Piece) -> Place:
             end = "\r\n" if source.startswith("\r\n", position) else source[position]
             ends.append(end)
             position += len(end)
-    return Place(marks, ends, start, position + len(text) - done)
+    return TextPositions(marks, ends, start, position + len(text) - done)
 
 
 def count_line_ends(text: str) -> int:

@@ -38,7 +38,7 @@ Rule = Callable[[str, int, Context], Span | None]
 Rules = Mapping[str, Rule]
 
 
-def masked(text: str, rules: Rules, known: Collection[str] = ()) -> tuple[str, list[str]]:
+def mask_text(text: str, rules: Rules, known: Collection[str] = ()) -> tuple[str, list[str]]:
     """The text with holes, and what was there."""
     trigger = MORE_TRIGGER if "www." in text or "  \n" in text or "  \r" in text else TRIGGER
     found = trigger.search(text)
@@ -62,7 +62,7 @@ def masked(text: str, rules: Rules, known: Collection[str] = ()) -> tuple[str, l
     return HOLE.join([*literals, text[done:]]), masks
 
 
-def merged(text: str, masks: list[str]) -> tuple[str, list[str]]:
+def merge_holes(text: str, masks: list[str]) -> tuple[str, list[str]]:
     """With one hole in place of those that only white space parts."""
     if not masks:
         return text, masks
@@ -77,7 +77,7 @@ def merged(text: str, masks: list[str]) -> tuple[str, list[str]]:
     return HOLE.join(kept), joined
 
 
-def matched(*patterns: str) -> Rule:
+def pattern_rule(*patterns: str) -> Rule:
     """Masks what the group `it`, or else the whole, of the first pattern that matches here holds."""
     compiled = [re.compile(pattern, re.DOTALL) for pattern in patterns]
 
@@ -90,7 +90,7 @@ def matched(*patterns: str) -> Rule:
     return rule
 
 
-def address(text: str, start: int, _context: Context) -> Span | None:
+def address_rule(text: str, start: int, _context: Context) -> Span | None:
     """At a colon: the address whose scheme it ends."""
     before = SCHEME.search(text, max(0, start - 16), start)
     if before is None:
@@ -101,12 +101,12 @@ def address(text: str, start: int, _context: Context) -> Span | None:
     return before.start(), _without_punctuation(text, start + 1, found.end())
 
 
-def own_mark(text: str, start: int, _context: Context) -> Span:
+def own_mark_rule(text: str, start: int, _context: Context) -> Span:
     found = OWN_MARK.match(text, start)
     return found.span() if found else (start, start + 1)
 
 
-def tags(text: str, start: int, context: Context) -> Span | None:
+def tag_rule(text: str, start: int, context: Context) -> Span | None:
     """A tag, a comment, an address in angle brackets; elements whose content is code are one span."""
     if opening := OPAQUE.match(text, start, start + REACH):
         close = text.find("</" + opening[1], opening.end())
@@ -136,9 +136,11 @@ def _without_punctuation(text: str, least: int, end: int) -> int:
     return found.start() if found else end
 
 
-WHOLE = r"\{\{[^{}\n]{1,80}\}\}|[$%]?\{[^{}\n]{1,80}\}|<[A-Za-z/!][^<>\n]{0,400}>|%\([^()\n]{1,60}\)[A-Za-z]"
+UNBREAKABLE = (
+    r"\{\{[^{}\n]{1,80}\}\}|[$%]?\{[^{}\n]{1,80}\}|<[A-Za-z/!][^<>\n]{0,400}>|%\([^()\n]{1,60}\)[A-Za-z]"
+)
 """Tags and placeholders, which the cut of a long text must not part."""
-ATOM = re.compile(rf"{WHOLE}|.", re.DOTALL)
+ATOM = re.compile(rf"{UNBREAKABLE}|.", re.DOTALL)
 BACKTICKS = re.compile("`+")
 TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]")
 MORE_TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]|www\.|  (?= *[\n\r])")
@@ -157,34 +159,34 @@ DOMAIN = re.compile(rf"@{LABEL}(?:\.{LABEL})+")
 OPAQUE = re.compile(
     r"<(script|style|pre|code|kbd|samp|tt|textarea|math|svg)\b[^<>]*>", re.IGNORECASE
 )  # the model must see none of what they hold
-_tag = matched(
+_tag = pattern_rule(
     r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>",
     r"<[^\s<>@]+@[^\s<>]+>",
     r"""</?[A-Za-z][A-Za-z0-9:._-]*(?:\s(?:[^<>"']|"[^"]*+"|'[^']*+')*+)?/?>""",
     r"<[?!][A-Za-z].*?>",
     r"<%.*?%>",
 )
-entity = matched(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+entity_rule = pattern_rule(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 VARIABLES = (r"\$\{[^{}\n]{1,80}\}", r"\$[A-Za-z_][A-Za-z0-9_]*")
-PLAIN: dict[str, Rule] = {
-    "<": tags,
-    "&": entity,
-    "{": matched(
+COMMON_RULES: dict[str, Rule] = {
+    "<": tag_rule,
+    "&": entity_rule,
+    "{": pattern_rule(
         *(r"\{\{.*?\}\}", r"\{%.*?%\}", r"\{[:#.][^{}\n]*\}", r"\{\}"),
         r"\{ ?[\w$][\w.\[\]:!%,#+<>^-]{0,60} ?\}",
     ),
-    "%": matched(
+    "%": pattern_rule(
         r"%\([\w. -]+\)[-#0+ ]*[0-9]*(?:\.[0-9]+)?[A-Za-z]",
         r"%(?:[0-9]+\$)?[-+#0]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?(?:hh?|ll?|[Lzjtq])?"
         r"[sdiufFeEgGxXoc@](?![A-Za-z])(?!(?<=[0-9]%.)['’][^\W\d_])",  # as in `50%d'eau`
         r"%\{[\w.]+\}",
     ),
-    "$": matched(*VARIABLES),
-    ":": address,
+    "$": pattern_rule(*VARIABLES),
+    ":": address_rule,
     "w": _world_wide,
     "@": _mail,
-    "⟦": own_mark,
-    "⟧": own_mark,
+    "⟦": own_mark_rule,
+    "⟧": own_mark_rule,
 }
 """By the character at which a rule is asked. Placeholders are those of Python, C, shells and templates."""
 
@@ -199,7 +201,7 @@ CALL = re.compile(r"\$t\([^()]*\)|@:(?:\([^()]*\)|[\w.]+)")
 
 def _brace(text: str, start: int, context: Context) -> Span | None:
     found = ICU_OPEN.match(text, start) or ICU_TYPED.match(text, start)
-    return found.span() if found else PLAIN["{"](text, start, context)
+    return found.span() if found else COMMON_RULES["{"](text, start, context)
 
 
 def _closing(text: str, start: int, _context: Context) -> Span | None:
@@ -210,19 +212,19 @@ def _closing(text: str, start: int, _context: Context) -> Span | None:
 def _call(sign: str) -> Rule:
     def rule(text: str, start: int, context: Context) -> Span | None:
         found = CALL.match(text, start)
-        return found.span() if found else PLAIN[sign](text, start, context)
+        return found.span() if found else COMMON_RULES[sign](text, start, context)
 
     return rule
 
 
-RULES: Rules = {**PLAIN, "{": _brace, "}": _closing, "$": _call("$"), "@": _call("@")}
+MESSAGE_RULES: Rules = {**COMMON_RULES, "{": _brace, "}": _closing, "$": _call("$"), "@": _call("@")}
 PLURAL = re.compile(r"\{\s*\w+\s*,\s*(?:plural|selectordinal)\s*,")
 BRANCH = re.compile(r"(?:=[0-9]+|\w+)\s*\{$")
 OF_ONE_NUMBER = re.compile(r"(?:=[0-9]+|\b(?:zero|one|two))\s*\{$")
 """Branches that may say their number in words."""
 
 
-def lost_signs(unit: Piece, answer: str) -> Iterator[tuple[str, bool]]:
+def missing_signs(unit: Piece, answer: str) -> Iterator[tuple[str, bool]]:
     """What is not there of percent signs in formats, and of what stands for the number in plurals; and
     whether that is wrong in any language."""
     masks = [unit.masks[int(found)] for found in MARK.findall(unit.text)]

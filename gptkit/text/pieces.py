@@ -25,7 +25,7 @@ class Slot(NamedTuple):
 
     start: int
     end: int
-    how: str = ""  # how the text is written there (quotes, indentation, keyword); only the format reads it
+    syntax: str = ""  # how the text is written there (quotes, indentation, keyword); only the format reads it
     before: str = ""  # white space in front of the text, which the model does not see
     after: str = ""  # white space behind the text
     note: str = ""  # what the model should know about this text alone

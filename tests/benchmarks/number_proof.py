@@ -19,7 +19,7 @@ from random import Random
 
 from gptkit.text.checks.numbers import differences
 from gptkit.text.formats.html import Html
-from gptkit.text.masking import masked
+from gptkit.text.masking import mask_text
 
 MOST = 500
 NUMBER = re.compile(r"(?<![\d.,])[1-9]\d*[1-9](?!\d|[.,]\d)")
@@ -61,7 +61,7 @@ def pairs(folders: list[Path], chance: Random) -> Iterator[tuple[str, str]]:
             catalog = vars(GNUTranslations(file))["_catalog"]
         for source, answer in catalog.items():
             if isinstance(source, str) and source != answer and not path.name.startswith("iso_"):
-                texts = [masked(text, Html.rules)[0] for text in (source.rpartition("\4")[2], answer)]
+                texts = [mask_text(text, Html.rules)[0] for text in (source.rpartition("\4")[2], answer)]
                 if re.search(r"\d", "".join(texts)) and re.search("[A-Za-z]{2}", texts[0]):
                     found.setdefault(path.name, set()).add((texts[0], texts[1]))
     for every in found.values():

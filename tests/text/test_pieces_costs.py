@@ -10,9 +10,9 @@ from work import calls, grows_with
 from gptkit.core.tokens import estimate
 from gptkit.encodings.stream import lines
 from gptkit.text.checks.numbers import differences
-from gptkit.text.chunk import block, grouped
+from gptkit.text.chunk import group_blocks, make_block
 from gptkit.text.formats import format_named
-from gptkit.text.formats.units import middle
+from gptkit.text.formats.units import find_middle
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_the_numbers_of_four_times_the_text_take_little_more_than_four_times_the
 
 
 def test_the_tokens_of_a_block_are_counted_once() -> None:
-    blocks = [block(f"{number:040}\n\n", ()) for number in range(3000)]
-    assert calls(estimate, lambda: list(grouped(blocks, 500))) <= len(blocks)
+    blocks = [make_block(f"{number:040}\n\n", ()) for number in range(3000)]
+    assert calls(estimate, lambda: list(group_blocks(blocks, 500))) <= len(blocks)
 
 
 def test_the_tokens_of_a_word_are_counted_once() -> None:
@@ -96,7 +96,7 @@ class Counted(Sequence[str]):
 
 def test_the_middle_of_a_text_is_looked_for_near_it_alone() -> None:
     atoms = Counted(1_000_000)
-    assert middle(atoms) == 500_000
+    assert find_middle(atoms) == 500_000
     assert atoms.looks < 10_000
 
 
@@ -112,4 +112,4 @@ def test_the_middle_of_a_text_is_looked_for_near_it_alone() -> None:
     ],
 )
 def test_the_cut_next_to_the_middle_is_taken(text: str, cut: int) -> None:
-    assert middle(text) == cut
+    assert find_middle(text) == cut

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.text.compose import END, GAP, count_line_ends, placed
-from gptkit.text.masking import OPAQUE, OWN_MARK, Rules, masked
+from gptkit.text.compose import END, GAP, count_line_ends, locate_text
+from gptkit.text.masking import OPAQUE, OWN_MARK, Rules, mask_text
 from gptkit.text.pieces import MARK, Finding, Piece, mark
 
 TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9:._-]*)(?:\s(?:[^<>"']|"[^"]*+"|'[^']*+')*+)?>""")
@@ -23,7 +23,7 @@ class Tag(NamedTuple):
     closes: bool
 
 
-def unnested(text: str, answer: str, masks: Sequence[str]) -> list[int]:
+def unnested_tags(text: str, answer: str, masks: Sequence[str]) -> list[int]:
     """Marks of closing tags that in the answer do not close what they should, though they do in the text."""
     if not any(mask.startswith("</") or ("</" in mask and mask[0] == "<") for mask in masks):
         return []
@@ -89,13 +89,13 @@ KINDS = (
 )
 
 
-def unproved(piece: Piece, answer: str) -> bool:
+def differs_from_source(piece: Piece, answer: str) -> bool:
     """False where the answer is what was asked, letter by letter."""
     return bool(piece.text) and answer.strip() != piece.text
 
 
 def line_finder(piece: Piece) -> LineOf:
-    place = placed(piece)
+    place = locate_text(piece)
     before = count_line_ends(piece.source[: place.start])
     ends = [count_line_ends(mask) for mask in piece.masks]
 
@@ -107,18 +107,18 @@ def line_finder(piece: Piece) -> LineOf:
     return line_of
 
 
-def general(piece: Piece, answer: str, rules: Rules, line_of: LineOf) -> Iterator[Finding]:
+def general_findings(piece: Piece, answer: str, rules: Rules, line_of: LineOf) -> Iterator[Finding]:
     """`answer` has its lines ended by LF alone."""
     if not answer.strip():
         yield Finding(line_of(0), "empty", "answer is empty")
         return
     yield from _wrapping(piece.text, answer, line_of)
-    yield from marks(piece, answer, line_of)
-    for number in unnested(piece.text, answer, piece.masks):
+    yield from mark_findings(piece, answer, line_of)
+    for number in unnested_tags(piece.text, answer, piece.masks):
         at = piece.text.find(mark(number))
-        yield Finding(line_of(at), "tag", f"tag {shown(piece.masks[number])} closes nothing there")
+        yield Finding(line_of(at), "tag", f"tag {quote_excerpt(piece.masks[number])} closes nothing there")
     yield from _invented(piece, answer, rules, line_of)
-    yield from numbers(piece.text, answer, line_of)
+    yield from number_findings(piece.text, answer, line_of)
 
 
 def _wrapping(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
@@ -130,11 +130,11 @@ def _wrapping(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
         yield Finding(line_of(0), "blocks", "line before the text added")
 
 
-def unified(answer: str) -> str:
+def normalize_answer(answer: str) -> str:
     return END.sub("\n", answer).strip()
 
 
-def marks(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
+def mark_findings(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
     wanted, got = Counter(MARK.findall(piece.text)), Counter(MARK.findall(answer))
     for found in MARK.finditer(piece.text):
         number = found[1]
@@ -144,7 +144,7 @@ def marks(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
             if not times and _may_go(mask):
                 continue
             kind = "link" if piece.text[: found.start()].endswith(("](", "][", "]")) else kind_of(mask)
-            yield Finding(line_of(found.start()), kind, f"{kind} {shown(mask)} {how}")
+            yield Finding(line_of(found.start()), kind, f"{kind} {quote_excerpt(mask)} {how}")
     for number in got.keys() - wanted.keys():
         yield Finding(line_of(0), "mark", f"mark ⟦{number}⟧ invented")
 
@@ -158,7 +158,7 @@ def _may_go(mask: str) -> bool:
     return unescape(mask) not in STRUCTURAL
 
 
-def numbers(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
+def number_findings(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
     bare, bare_answer = MARK.sub("⟦", text), MARK.sub("⟦", answer)
     if not HAS_NUMBER.search(bare) and not HAS_NUMBER.search(bare_answer):
         return
@@ -185,7 +185,7 @@ def kind_of(mask: str) -> str:
     return next((kind for kind, pattern in KINDS if pattern.match(mask)), "mark")
 
 
-def shown(value: str) -> str:
+def quote_excerpt(value: str) -> str:
     value = " ".join(value.split())
     return f"'{value if len(value) <= SHOWN else value[: SHOWN - 1] + '…'}'"
 
@@ -194,11 +194,11 @@ def _invented(piece: Piece, answer: str, rules: Rules, line_of: LineOf) -> Itera
     new = Counter(_constructs(answer, rules))
     if new and (new := new - Counter(_constructs(piece.text, rules))):
         for mask in new:
-            yield Finding(line_of(0), kind_of(mask), f"{kind_of(mask)} {shown(mask)} added")
+            yield Finding(line_of(0), kind_of(mask), f"{kind_of(mask)} {quote_excerpt(mask)} added")
 
 
 def _constructs(text: str, rules: Rules) -> list[str]:
-    found: Sequence[str] = masked(text, rules)[1]
+    found: Sequence[str] = mask_text(text, rules)[1]
     return [
         mask for mask in found if not OWN_MARK.match(mask) and kind_of(mask) != "mark" and mask[:1] != "["
     ]

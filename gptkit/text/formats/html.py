@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import ClassVar
 
-from gptkit.text.chunk import HELD, HOLE, spoken
+from gptkit.text.chunk import BUFFER_LIMIT, HOLE, has_letters
 from gptkit.text.formats.html_reader import CLOSE, START, TEXT, UNCLOSED, OpenElements, Token, tokens_of
-from gptkit.text.formats.units import Segment, UnitFormat, middle
-from gptkit.text.masking import PLAIN, WHOLE, Context, Rules, Span, masked, tags
+from gptkit.text.formats.units import Segment, UnitFormat, find_middle
+from gptkit.text.masking import COMMON_RULES, UNBREAKABLE, Context, Rules, Span, mask_text, tag_rule
 from gptkit.text.pieces import Finding, Piece
 
 INLINE = frozenset(
@@ -26,7 +26,7 @@ UNTOUCHED = frozenset(
     ["script", "style", "pre", "textarea", "template", "svg", "math", "object", "iframe", "xmp"]
 )
 ATOM = re.compile(
-    rf"<(code|kbd|samp|tt)\b[^<>]*>.*?</\1\s*>|{WHOLE}|"
+    rf"<(code|kbd|samp|tt)\b[^<>]*>.*?</\1\s*>|{UNBREAKABLE}|"
     r"<[^<>]*>|&[#\w]+;|\s+|[^\s<&]+?(?:[。！？，；]|(?=[\s<&]|\Z))|.",
     re.DOTALL | re.IGNORECASE,
 )
@@ -42,12 +42,12 @@ KEEPS = re.compile("translate", re.IGNORECASE)
 def _tag(text: str, start: int, context: Context) -> Span | None:
     """A tag, with all behind it that is not to be translated."""
     end = _kept(text)[0].get(start)
-    return tags(text, start, context) if end is None else (start, end)
+    return tag_rule(text, start, context) if end is None else (start, end)
 
 
 class Html(UnitFormat):
     name = "html"
-    rules: ClassVar[Rules] = {**PLAIN, "<": _tag}
+    rules: ClassVar[Rules] = {**COMMON_RULES, "<": _tag}
     endings = (".html", ".htm", ".xhtml")
 
     def recognises(self, head: str) -> bool:
@@ -56,31 +56,34 @@ class Html(UnitFormat):
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
         return _Segments().of(tokens_of(lines))
 
-    def written(self, literal: str, text: str, how: str) -> str:
-        return text.replace("\n", how) if how else text
+    def encode_text(self, literal: str, text: str, syntax: str) -> str:
+        return text.replace("\n", syntax) if syntax else text
 
     def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
         yield from super().unit_findings(unit, answer)
-        opened = UNCLOSED.search(masked(answer, self.rules)[0])
-        if opened and not UNCLOSED.search(masked(unit.text, self.rules)[0]):
+        opened = UNCLOSED.search(mask_text(answer, self.rules)[0])
+        if opened and not UNCLOSED.search(mask_text(unit.text, self.rules)[0]):
             yield Finding(unit.line, "tag", f"'{opened[0]}' opens a tag that nothing closes")
 
-    def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
+    def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
         literal = segment.source[segment.start : segment.end]
         atoms = list(_atoms(literal))
         if len(atoms) < 2:
-            atoms = [] if HOLE in masked(literal, self.rules)[0] else list(literal)
+            atoms = [] if HOLE in mask_text(literal, self.rules)[0] else list(literal)
         if len(atoms) < 2:
             return None
-        length = len("".join(atoms[: middle(atoms)]))
+        length = len("".join(atoms[: find_middle(atoms)]))
         if not literal[:length].strip() or not literal[length:].strip():
             return None
         cut = segment.start + length
         first, rest = literal[:length], literal[length:]
         return (
-            segment._replace(source=segment.source[:cut], text=_unified(first, segment.how), end=cut),
+            segment._replace(source=segment.source[:cut], text=_unified(first, segment.syntax), end=cut),
             segment._replace(
-                source=segment.source[cut:], text=_unified(rest, segment.how), start=0, end=segment.end - cut
+                source=segment.source[cut:],
+                text=_unified(rest, segment.syntax),
+                start=0,
+                end=segment.end - cut,
             ),
         )
 
@@ -149,12 +152,12 @@ class _Segments:
                     self._base = min(self._base, self._open.depth)
                 self._run.append(token.source)
                 self._size += len(token.source)
-                if self._size > HELD:
+                if self._size > BUFFER_LIMIT:
                     yield from self._text()
                 continue
             yield from self._text()
             self._silent += token.source
-            if len(self._silent) > HELD:
+            if len(self._silent) > BUFFER_LIMIT:
                 yield Segment(self._silent)
                 self._silent = ""
             self._note(token)
@@ -184,8 +187,8 @@ class _Segments:
             return
         text = "".join(self._run)
         self._run, self._size = [], 0
-        holes = masked(text, Html.rules)[0] if spoken(text) else ""
-        if not spoken(holes):
+        holes = mask_text(text, Html.rules)[0] if has_letters(text) else ""
+        if not has_letters(holes):
             self._silent += text
             return
         path = tuple(title for level, title in self._above if not self._heading or level < self._heading)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-from gptkit.text.chunk import HELD
+from gptkit.text.chunk import BUFFER_LIMIT
 
 TEXT, START, CLOSE, OTHER = range(4)
 BARE = re.compile("<([A-Za-z][A-Za-z0-9]*)>")
@@ -20,7 +20,7 @@ SPECIAL = frozenset(
     }
 )  # behind which the parser may read otherwise
 UNCLOSED = re.compile("<[A-Za-z!?/]")
-UNFINISHED = HELD * 4
+UNFINISHED = BUFFER_LIMIT * 4
 """Characters of a comment or tag that the parser is given; what is longer is passed on up to its end."""
 
 
@@ -66,11 +66,11 @@ def _blocks(lines: Iterable[str]) -> Iterator[str]:
     waiting: list[str] = []
     size = 0
     for line in lines:
-        for start in range(0, len(line), HELD):
-            part = line[start : start + HELD]
+        for start in range(0, len(line), BUFFER_LIMIT):
+            part = line[start : start + BUFFER_LIMIT]
             waiting.append(part)
             size += len(part)
-            if size >= HELD:
+            if size >= BUFFER_LIMIT:
                 yield "".join(waiting)
                 waiting, size = [], 0
     yield "".join(waiting)

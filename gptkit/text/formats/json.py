@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from gptkit.core.errors import DataError
 from gptkit.text.formats.keyed import KeyedFormat
-from gptkit.text.formats.units import Segment, middle
-from gptkit.text.masking import WHOLE
+from gptkit.text.formats.units import Segment, find_middle
+from gptkit.text.masking import UNBREAKABLE
 
 TOKEN = re.compile(
     r"""
@@ -24,7 +24,7 @@ OPEN_STRING = re.compile(
     r'"(?:[^"\\\r\n]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*+(?:\\(?:u[0-9A-Fa-f]{0,3})?)?'
 )
 ATOM = re.compile(
-    rf"{WHOLE}|"
+    rf"{UNBREAKABLE}|"
     r"\\u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\.|.",
     re.DOTALL,
 )
@@ -57,7 +57,7 @@ class Json(KeyedFormat):
                         break
                     raise document.fault(held, place)
                 text = document.read(found)
-                if text is not None and self.takes(text, document.path()):
+                if text is not None and self.is_translatable(text, document.path()):
                     span = found.start("string") - begin, found.end("string") - begin
                     yield Segment(held[begin : found.end()], text, *span, path=document.keys())
                     begin = found.end()
@@ -69,7 +69,7 @@ class Json(KeyedFormat):
         if begin < len(held):
             yield Segment(held[begin:])
 
-    def written(self, literal: str, text: str, how: str) -> str:
+    def encode_text(self, literal: str, text: str, syntax: str) -> str:
         escaped = re.search(r"\\u(?!00[01])(?!2028|2029)[0-9A-Fa-f]{4}", literal) is not None
         new = json.dumps(text, ensure_ascii=escaped and literal.isascii())[1:-1]
         if "\\/" in literal and not re.search(r"(?<!\\)/", literal):
@@ -80,11 +80,11 @@ class Json(KeyedFormat):
                 new = new.replace(sign, code if code in literal else code.upper().replace("U", "u", 1))
         return new
 
-    def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
+    def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
         atoms = ATOM.findall(segment.source[segment.start : segment.end])
         if len(atoms) < 2:
             return None
-        size = len("".join(atoms[: middle(atoms)]))
+        size = len("".join(atoms[: find_middle(atoms)]))
         cut = segment.start + size
         first = segment.source[:cut]
         rest = segment.source[cut:]

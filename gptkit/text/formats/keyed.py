@@ -8,7 +8,7 @@ from typing import Self
 
 from gptkit.core.errors import UsageError
 from gptkit.text.formats.units import UnitFormat
-from gptkit.text.masking import RULES, lost_signs
+from gptkit.text.masking import MESSAGE_RULES, missing_signs
 from gptkit.text.pieces import Finding, Piece
 
 LETTER = re.compile(r"[^\W\d_]")
@@ -58,7 +58,7 @@ class KeyedFormat(UnitFormat):
     A pattern chooses what it names and all below it. The positions of list items may be left out.
     """
 
-    rules = RULES
+    rules = MESSAGE_RULES
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
         self._chosen = [_compiled(pattern) for pattern in patterns]
@@ -68,11 +68,11 @@ class KeyedFormat(UnitFormat):
 
     def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
         yield from super().unit_findings(unit, answer)
-        for sign, is_wrong in lost_signs(unit, answer):
+        for sign, is_wrong in missing_signs(unit, answer):
             kind = "placeholder" if is_wrong else "digits"
             yield Finding(unit.line, kind, f"placeholder '{sign}' missing")
 
-    def takes(self, text: str, path: Sequence[str | int]) -> bool:
+    def is_translatable(self, text: str, path: Sequence[str | int]) -> bool:
         """Whether the value at a path is translated."""
         return is_prose(text) and (not self._chosen or self._names(path))
 

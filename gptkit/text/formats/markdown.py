@@ -7,9 +7,17 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.text.checks.common import LineOf, general, kind_of, line_finder, shown, unified, unproved
-from gptkit.text.chunk import BLOCK, HEADING, HOLE, INSIDE, Block, block, divided, split_lines
-from gptkit.text.compose import answered, count_line_ends, halved, pieces_of
+from gptkit.text.checks.common import (
+    LineOf,
+    differs_from_source,
+    general_findings,
+    kind_of,
+    line_finder,
+    normalize_answer,
+    quote_excerpt,
+)
+from gptkit.text.chunk import BLOCK, HEADING, HOLE, INSIDE, TextBlock, make_block, split_block, split_lines
+from gptkit.text.compose import build_pieces, count_line_ends, halve, restore_layout
 from gptkit.text.formats import markdown_reader
 from gptkit.text.formats.markdown_reader import (
     CODE,
@@ -25,27 +33,27 @@ from gptkit.text.formats.markdown_reader import (
 )
 from gptkit.text.masking import (
     BACKTICKS,
-    PLAIN,
+    COMMON_RULES,
     REACH,
     VARIABLES,
     Context,
     Rules,
     Span,
-    address,
-    matched,
-    merged,
+    address_rule,
+    mask_text,
+    merge_holes,
+    pattern_rule,
 )
-from gptkit.text.masking import masked as masked_by
 from gptkit.text.pieces import MARK, Finding, Piece, unmask
 
 WORDS_OF_A_NAME = 3
 
 
-def masked(text: str, known: Collection[str] = ()) -> tuple[str, list[str]]:
-    return masked_by(text, RULES, known)
+def mask_markdown(text: str, known: Collection[str] = ()) -> tuple[str, list[str]]:
+    return mask_text(text, MARKDOWN_RULES, known)
 
 
-def label(text: str) -> str:
+def normalize_label(text: str) -> str:
     """A link label as labels are compared."""
     return " ".join(text.split()).casefold()
 
@@ -67,7 +75,7 @@ def _open_bracket(text: str, start: int, context: Context) -> Span | None:
         begins = LINE_START.search(text, max(0, start - 100), start)
         return found if begins else None
     name = SHORTCUT.match(text, start)
-    if name is None or TASK.match(text, start) or label(name[1]) in context.known:
+    if name is None or TASK.match(text, start) or normalize_label(name[1]) in context.known:
         return None
     short = name[1].isascii() and len(name[1].split()) <= WORDS_OF_A_NAME
     return name.span() if short and not text.startswith("!", max(0, start - 1)) else None
@@ -80,7 +88,7 @@ def _close_bracket(text: str, start: int, context: Context) -> Span | None:
     if not context.known or text[start + 1 : start + 2] in {"(", "[", ":"}:
         return None
     name = text[text.rfind("[", max(0, start - REACH), start) + 1 : start]
-    return (start + 1, start + 1) if label(name) in context.known else None
+    return (start + 1, start + 1) if normalize_label(name) in context.known else None
 
 
 def _backslash(text: str, start: int, context: Context) -> Span | None:
@@ -91,7 +99,7 @@ def _backslash(text: str, start: int, context: Context) -> Span | None:
 
 def _colon(text: str, start: int, context: Context) -> Span | None:
     found = EMOJI.match(text, start) or CONTAINER.match(text, start)
-    return found.span() if found else address(text, start, context)
+    return found.span() if found else address_rule(text, start, context)
 
 
 SHORTCUT = re.compile(r"\[((?:[^\[\]\\\n]|\\.){1,200})\](?![\[(:])")
@@ -102,29 +110,29 @@ EMOJI = re.compile(r"(?<![A-Za-z0-9:]):[a-z+-][a-z0-9_+-]{0,30}:(?![A-Za-z0-9:])
 CONTAINER = re.compile(r"(?<!:):{3,}[ \t]*[\w-]*")
 END = r"(?:\r\n|\n|\r)"
 LINE_START = re.compile(r"(?:^|[\n\r])[ \t>]*$")
-_DEFINED = matched(
+_DEFINED = pattern_rule(
     rf"\[(?:[^\[\]\\]|\\.)++\]:[ \t]*(?:{END}[ \t]*)?(?:<[^<>\n]*>|[^\s<]\S*+)(?=\s*(?:[\"'(]|{END}|$))"
 )
-_NAMED = matched(r"\[\^[^\]\s]+\]:?", r"\[![A-Z]+\]", r"\[\[[^\[\]\n]+\]\]")
+_NAMED = pattern_rule(r"\[\^[^\]\s]+\]:?", r"\[![A-Z]+\]", r"\[\[[^\[\]\n]+\]\]")
 IN_URL = r"[^ \t\r\n()\\]|\\."
 _TITLE = r"""(?:\s+(?:"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|\([^()]*+\)))?"""
-_TARGET = matched(
+_TARGET = pattern_rule(
     rf"\]\(\s*(?P<it><[^<>\n]*>|(?:{IN_URL}|\((?:{IN_URL}|\((?:{IN_URL})*+\))*+\))++)(?={_TITLE}\s*\))",
     r"\]\[(?P<it>[^\[\]]+)\]",
     r"\](?P<it>\[\])",
 )
-_FORMULA = matched(r"\\\((?=\S).{1,400}?\\\)", r"\\\[(?=\S).{1,1000}?\\\]")
+_FORMULA = pattern_rule(r"\\\((?=\S).{1,400}?\\\)", r"\\\[(?=\S).{1,1000}?\\\]")
 NOT_A_PRICE = r"(?!(?<=\d\$)(?:[-–—/]|[^\x00-\x7f]))"  # that stands behind its number, as in `5$–10$`
-_LINE_BREAK = matched(rf"\\(?={END}[ \t>]*[^\s>])")
-RULES: Rules = {
-    **PLAIN,
+_LINE_BREAK = pattern_rule(rf"\\(?={END}[ \t>]*[^\s>])")
+MARKDOWN_RULES: Rules = {
+    **COMMON_RULES,
     "`": _code,
     "[": _open_bracket,
     "]": _close_bracket,
     "\\": _backslash,
     ":": _colon,
-    " ": matched(rf"  +(?={END}[ \t>]*[^\s>])"),
-    "$": matched(
+    " ": pattern_rule(rf"  +(?={END}[ \t>]*[^\s>])"),
+    "$": pattern_rule(
         r"\$\$.+?\$\$",
         rf"""\$(?![\s$,.;:!?)]){NOT_A_PRICE}(?:[^$\\\n]|\\.|\n(?!\s*\n)){{1,400}}?(?<![\s\-+=,/(:"'\\])\$(?!\d)""",
         *VARIABLES,
@@ -142,13 +150,13 @@ MOST = 8
 
 class Entry(NamedTuple):
     kind: str
-    shown: str
+    label: str
     inside: str
     line: int
 
     @property
     def likeness(self) -> tuple[str, str]:
-        return self.shown, self.inside
+        return self.label, self.inside
 
 
 def differences(before: str, after: str, first_line: int, carried: int) -> Iterator[Finding]:
@@ -185,7 +193,7 @@ def _message(old: Sequence[Entry], new: Sequence[Entry]) -> str:
 
 
 def _listed(entries: Sequence[Entry]) -> str:
-    names = [entry.shown for entry in entries[:4]]
+    names = [entry.label for entry in entries[:4]]
     return ", ".join(names) + (f" and {len(entries) - 4} more" if len(entries) > 4 else "")
 
 
@@ -235,16 +243,20 @@ class Markdown:
     def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
         known: set[str] = set()
         found = with_front_matter(_read_ahead(lines, known))
-        return pieces_of(_blocks(found, token_limit, known), token_limit, self.name)
+        return build_pieces(_blocks(found, token_limit, known), token_limit, self.name)
 
     def restore(self, piece: Piece, answer: str) -> str:
-        return answered(piece, answer, _with_names(piece, answer))
+        return restore_layout(piece, answer, _with_names(piece, answer))
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
-        if not unproved(piece, answer):
+        if not differs_from_source(piece, answer):
             return ()
-        line_of, body = line_finder(piece), unified(answer)
-        found = list(general(piece._replace(text=_unordered(piece.text)), _unordered(body), RULES, line_of))
+        line_of, body = line_finder(piece), normalize_answer(answer)
+        found = list(
+            general_findings(
+                piece._replace(text=_unordered(piece.text)), _unordered(body), MARKDOWN_RULES, line_of
+            )
+        )
         if body:
             found += _broken_links(piece, body, line_of)
             found += _new_links(piece, body, line_of)
@@ -254,13 +266,15 @@ class Markdown:
         return tuple(found)
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
-        known = {label(name[1]) for name, mask in _names(piece.text, piece.masks) if mask in UNNAMED}
+        known = {
+            normalize_label(name[1]) for name, mask in _names(piece.text, piece.masks) if mask in UNNAMED
+        }
         found = list(_blocks(leaves(split_lines(piece.source), _carried(piece)), WHOLE, known))
-        spoken = [one for one in found if not one.silent]
-        if len(spoken) == 1:
-            place, by_line = found.index(spoken[0]), "\n|" in spoken[0].source
-            found[place : place + 1] = divided(spoken[0], spoken[0].weight // 2 + 1, by_line=by_line)
-        return halved(found, piece)
+        wordy = [one for one in found if not one.is_wordless]
+        if len(wordy) == 1:
+            place, by_line = found.index(wordy[0]), "\n|" in wordy[0].source
+            found[place : place + 1] = split_block(wordy[0], wordy[0].weight // 2 + 1, by_line=by_line)
+        return halve(found, piece)
 
 
 WHOLE = 1 << 60
@@ -293,7 +307,7 @@ def _read_ahead(lines: Iterable[str], known: set[str]) -> Iterator[str]:
     size = 0
     for line in lines:
         if "]:" in line and (found := DEFINITION.match(line)) and not found[1].startswith("^"):
-            known.add(label(found[1]))
+            known.add(normalize_label(found[1]))
         held.append(line)
         size += len(line)
         while size > AHEAD:
@@ -302,41 +316,41 @@ def _read_ahead(lines: Iterable[str], known: set[str]) -> Iterator[str]:
     yield from held
 
 
-def _blocks(found: Iterable[Leaf], token_limit: int, known: Collection[str]) -> Iterator[Block]:
+def _blocks(found: Iterable[Leaf], token_limit: int, known: Collection[str]) -> Iterator[TextBlock]:
     for leaf in found:
         whole = _block(leaf, known)
         if whole.weight <= token_limit:
             yield whole
         else:
             rows = leaf.kind in {markdown_reader.TABLE, markdown_reader.HTML} or ROWS.fullmatch(leaf.source)
-            yield from divided(whole, token_limit, by_line=bool(rows))
+            yield from split_block(whole, token_limit, by_line=bool(rows))
 
 
-def _block(leaf: Leaf, known: Collection[str]) -> Block:
+def _block(leaf: Leaf, known: Collection[str]) -> TextBlock:
     source = leaf.source
     if leaf.kind == markdown_reader.CODE:
         return _untouched(source)
     if leaf.kind == markdown_reader.TABLE:
         return _table(source, known)
     if leaf.kind == markdown_reader.HTML:
-        return block(*merged(*masked_by(source, PLAIN)))
-    text, masks = masked(source, known)
+        return make_block(*merge_holes(*mask_text(source, COMMON_RULES)))
+    text, masks = mask_markdown(source, known)
     if leaf.kind == markdown_reader.HEADING_LEAF:
         titled = TITLE.match(source.lstrip())
-        made = block(text, masks, HEADING)
+        made = make_block(text, masks, HEADING)
         return made._replace(level=leaf.level, title=titled[1] if titled else "")
-    return block(text, masks, INSIDE if leaf.inside else BLOCK)
+    return make_block(text, masks, INSIDE if leaf.inside else BLOCK)
 
 
-def _untouched(source: str) -> Block:
+def _untouched(source: str) -> TextBlock:
     core = source.strip()
     if not core:
-        return Block(source, source)
+        return TextBlock(source, source)
     start = source.index(core)
-    return Block(source, source[:start] + HOLE + source[start + len(core) :], (core,))
+    return TextBlock(source, source[:start] + HOLE + source[start + len(core) :], (core,))
 
 
-def _table(source: str, known: Collection[str]) -> Block:
+def _table(source: str, known: Collection[str]) -> TextBlock:
     """The row that sets head and body apart is not for the model."""
     texts, masks = [], []
     for number, row in enumerate(split_lines(source)):
@@ -344,10 +358,10 @@ def _table(source: str, known: Collection[str]) -> Block:
             core = row.strip(" \t\r\n>")
             text, found = row.replace(core, HOLE, 1), [core]
         else:
-            text, found = masked(row, known)
+            text, found = mask_markdown(row, known)
         texts.append(text)
         masks += found
-    return block("".join(texts), masks)
+    return make_block("".join(texts), masks)
 
 
 def _carried(piece: Piece) -> int:
@@ -373,7 +387,7 @@ def _with_names(piece: Piece, answer: str) -> Sequence[str]:
     before = {found[2]: found[1] for found, mask in _names(piece.text, masks) if mask in UNNAMED}
     for found, _ in list(_names(answer, masks)):
         name = before.get(found[2])
-        if name is not None and label(name) != label(found[1]):
+        if name is not None and normalize_label(name) != normalize_label(found[1]):
             masks[int(found[2])] = f"[{unmask(name, piece.masks)}]"
     return masks
 
@@ -394,7 +408,7 @@ def _broken_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Findin
             what = "image" if sign else "link"
             mask = piece.masks[int(number)]
             target = mask if mask not in UNNAMED else found[2]
-            yield Finding(line_of(found.start()), "link", f"{what} {shown(target)} broken")
+            yield Finding(line_of(found.start()), "link", f"{what} {quote_excerpt(target)} broken")
 
 
 def _swapped_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
@@ -414,7 +428,7 @@ def _swapped_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Findi
                 _telling(got.get(one, "")) == _telling(found[2]) for one in others
             ):
                 continue
-        yield Finding(line_of(found.start()), "link", f"link {shown(target)} has another's text")
+        yield Finding(line_of(found.start()), "link", f"link {quote_excerpt(target)} has another's text")
 
 
 def _telling(text: str) -> tuple[str, ...]:
@@ -430,7 +444,7 @@ def _new_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
     new = Counter(found[1] or found[2] for found in NEW_LINK.finditer(answer))
     for target in new - there:
         if target[0] == "[" or kind_of(target) == "mark":
-            yield Finding(line_of(0), "link", f"link {shown(target)} added")
+            yield Finding(line_of(0), "link", f"link {quote_excerpt(target)} added")
 
 
 def _link(found: re.Match[str]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.text.chunk import HELD, split_lines, whole_lines
+from gptkit.text.chunk import BUFFER_LIMIT, bounded_lines, split_lines
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -196,7 +196,7 @@ def leaves(lines: Iterable[str], carried: int = 0) -> Iterator[Leaf]:
 
     `carried` is by how much the first lines are indented because of containers opened before them.
     """
-    return _Reader(carried).read(whole_lines(lines))
+    return _Reader(carried).read(bounded_lines(lines))
 
 
 def with_front_matter(lines: Iterable[str]) -> Iterator[Leaf]:
@@ -205,7 +205,7 @@ def with_front_matter(lines: Iterable[str]) -> Iterator[Leaf]:
     held = [line for line in [next(rest, None)] if line is not None]
     ends = FRONT_MATTER.get(held[0].strip()) if held else None
     size = 0
-    while ends and size < HELD and (line := next(rest, None)) is not None:
+    while ends and size < BUFFER_LIMIT and (line := next(rest, None)) is not None:
         held.append(line)
         size += len(line)
         if len(held) == 2 and not FRONT_LINE.match(line):
@@ -217,7 +217,7 @@ def with_front_matter(lines: Iterable[str]) -> Iterator[Leaf]:
     yield from leaves(chain(held, rest))
 
 
-REGION = HELD // 4
+REGION = BUFFER_LIMIT // 4
 """Characters that are parsed at once; the parser takes some five hundred times as many bytes."""
 FRONT_MATTER = {"---": ("---", "..."), "+++": ("+++",)}
 FRONT_LINE = re.compile(r"\s*(?:[\w\"'.-]+\s*[:=]|[#\[]|---|\+\+\+)")

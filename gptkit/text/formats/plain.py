@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from unicodedata import east_asian_width
 
-from gptkit.text.checks.common import general, line_finder, unified, unproved
-from gptkit.text.chunk import HELD, Block, block, divided, split_lines, whole_lines
-from gptkit.text.compose import GAP, answered, halved, pieces_of
-from gptkit.text.masking import PLAIN, masked
+from gptkit.text.checks.common import differs_from_source, general_findings, line_finder, normalize_answer
+from gptkit.text.chunk import BUFFER_LIMIT, TextBlock, bounded_lines, make_block, split_block, split_lines
+from gptkit.text.compose import GAP, build_pieces, halve, restore_layout
+from gptkit.text.masking import COMMON_RULES, mask_text
 from gptkit.text.pieces import Finding, Piece
 
 UNWRAPPED = 100
@@ -23,16 +23,16 @@ class PlainText:
         return False
 
     def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
-        return pieces_of(_blocks(lines, token_limit), token_limit, self.name)
+        return build_pieces(_blocks(lines, token_limit), token_limit, self.name)
 
     def restore(self, piece: Piece, answer: str) -> str:
-        return answered(piece, answer, piece.masks, indents=True)
+        return restore_layout(piece, answer, piece.masks, indents=True)
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
-        if not unproved(piece, answer):
+        if not differs_from_source(piece, answer):
             return ()
-        line_of, body = line_finder(piece), unified(answer)
-        found = list(general(piece, body, PLAIN, line_of))
+        line_of, body = line_finder(piece), normalize_answer(answer)
+        found = list(general_findings(piece, body, COMMON_RULES, line_of))
         was, became = _paragraphs(piece.text), _paragraphs(body)
         if body and was != became:
             found.append(Finding(line_of(0), "blocks", f"{was} paragraphs became {became}"))
@@ -43,13 +43,13 @@ class PlainText:
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
         found = list(_blocks(split_lines(piece.source), 1 << 60))
         if len(found) == 1:
-            found = list(divided(found[0], found[0].weight // 2 + 1))
-        return halved(found, piece)
+            found = list(split_block(found[0], found[0].weight // 2 + 1))
+        return halve(found, piece)
 
 
-def _blocks(lines: Iterable[str], token_limit: int) -> Iterator[Block]:
-    for paragraph in _paragraphs_of(whole_lines(lines)):
-        yield from divided(block(*masked(paragraph, PLAIN)), token_limit)
+def _blocks(lines: Iterable[str], token_limit: int) -> Iterator[TextBlock]:
+    for paragraph in _paragraphs_of(bounded_lines(lines)):
+        yield from split_block(make_block(*mask_text(paragraph, COMMON_RULES)), token_limit)
 
 
 def _paragraphs_of(lines: Iterable[str]) -> Iterator[str]:
@@ -59,13 +59,18 @@ def _paragraphs_of(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         is_blank = not line.strip()
         indented = line[0] in "\t\u3000" or line.startswith("  ")
-        if held and ended and not is_blank and (blank or indented or size > HELD or _is_long(held[-1])):
+        if (
+            held
+            and ended
+            and not is_blank
+            and (blank or indented or size > BUFFER_LIMIT or _is_long(held[-1]))
+        ):
             yield "".join(held)
             held, size = [], 0
         held.append(line)
         size += len(line)
         blank, ended = is_blank and ended, line.endswith(("\n", "\r"))
-        if not ended and size > HELD:
+        if not ended and size > BUFFER_LIMIT:
             yield "".join(held)
             held, size = [], 0
     if held:

@@ -18,7 +18,7 @@ from gptkit.text.formats.po_catalog import (
     translated_header,
     with_header,
 )
-from gptkit.text.formats.units import Segment, UnitFormat, middle
+from gptkit.text.formats.units import Segment, UnitFormat, find_middle
 from gptkit.text.masking import ATOM
 from gptkit.text.pieces import Finding, Piece, unmask
 
@@ -71,8 +71,8 @@ class Po(UnitFormat):
                     yield Segment(source, added=source.count("\n"))
             yield from _segments(entry, forms, wraps)
 
-    def written(self, literal: str, text: str, how: str) -> str:
-        keyword, doubt, *words = how.split(" ")
+    def encode_text(self, literal: str, text: str, syntax: str) -> str:
+        keyword, doubt, *words = syntax.split(" ")
         end = "\r\n" if "crlf" in words else "\n"
         new = encoded(keyword.removeprefix("more"), text, end, wraps="long" not in words)
         if "bare" in words:
@@ -81,30 +81,30 @@ class Po(UnitFormat):
             new.removesuffix(end) if literal and not literal.endswith("\n") else new
         )
 
-    def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
+    def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
         """The second part goes on with the string that the first begins."""
         atoms = ATOM.findall(segment.text)
         if len(atoms) < 2:
             return None
-        cut = len("".join(atoms[: middle(atoms)]))
+        cut = len("".join(atoms[: find_middle(atoms)]))
         source, rest = segment.source[: segment.end], segment.source[segment.end :]
-        words = [word for word in segment.how.split(" ")[2:] if not source or word != "bare"]
-        how = " ".join(["more", "0", *words, *([] if source.endswith("\n") or not source else ["bare"])])
+        words = [word for word in segment.syntax.split(" ")[2:] if not source or word != "bare"]
+        syntax = " ".join(["more", "0", *words, *([] if source.endswith("\n") or not source else ["bare"])])
         return (
             segment._replace(source=source, text=segment.text[:cut]),
-            segment._replace(source=rest, text=segment.text[cut:], start=0, end=0, how=how),
+            segment._replace(source=rest, text=segment.text[cut:], start=0, end=0, syntax=syntax),
         )
 
     def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
         yield from super().unit_findings(unit, answer)
-        if "c" not in unit.slots[0].how.split(" ")[2:]:
+        if "c" not in unit.slots[0].syntax.split(" ")[2:]:
             return
         before = DIRECTIVE.findall(unmask(unit.text, unit.masks))
         after = DIRECTIVE.findall(unmask(answer, unit.masks))
         was, became = before.count("%%"), after.count("%%")
         if was != became:
-            how = "missing" if became < was else "added"
-            yield Finding(unit.line, "placeholder", f"placeholder '%%' {how}")
+            change = "missing" if became < was else "added"
+            yield Finding(unit.line, "placeholder", f"placeholder '%%' {change}")
         before, after = ([one for one in some if one != "%%"] for some in (before, after))
         if before != after and sorted(before) == sorted(after) and not any("$" in one for one in after):
             yield Finding(unit.line, "placeholder", f"placeholders '{' '.join(before)}' are in another order")
@@ -142,8 +142,8 @@ def _segments(entry: Entry, forms: Forms | None, wraps: bool) -> Iterator[Segmen
         elif not entry.source.endswith("\n"):
             words = ["bare", *common]
         begin = _doubt(entry) if doubtful and number == missing[0] else start
-        how = " ".join([entry.keyword(number), str(start - begin), *words])
-        yield Segment(entry.source[done:end], text, begin - done, end - done, how, note)
+        syntax = " ".join([entry.keyword(number), str(start - begin), *words])
+        yield Segment(entry.source[done:end], text, begin - done, end - done, syntax, note)
         done = end
     if done < len(entry.source):
         yield Segment(entry.source[done:])

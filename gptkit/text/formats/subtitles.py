@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from gptkit.text.formats.units import Segment, UnitFormat, middle
-from gptkit.text.masking import ATOM, PLAIN, Context, Rules, Span
+from gptkit.text.formats.units import Segment, UnitFormat, find_middle
+from gptkit.text.masking import ATOM, COMMON_RULES, Context, Rules, Span
 
 TIME = r"(?:[0-9]+:)?[0-9]{1,2}:[0-9]{1,2}[,.][0-9]{1,3}"
 TIMING = re.compile(rf"[ \t]*{TIME}[ \t]*-->[ \t]*{TIME}(?:[ \t].*)?[\r\n]*\Z")
@@ -20,19 +20,19 @@ SAID = re.compile(r"[^\W\d_]")
 
 def _brace(text: str, start: int, context: Context) -> Span | None:
     found = OVERRIDE.match(text, start)
-    return found.span() if found else PLAIN["{"](text, start, context)
+    return found.span() if found else COMMON_RULES["{"](text, start, context)
 
 
 def _angle(text: str, start: int, context: Context) -> Span | None:
     found = TIME_TAG.match(text, start) or VOICE.match(text, start)
-    return found.span() if found else PLAIN["<"](text, start, context)
+    return found.span() if found else COMMON_RULES["<"](text, start, context)
 
 
 class _Subtitles(UnitFormat):
     blank_lines: ClassVar[
         bool
     ]  # whether what follows an empty line may still be said: players of SubRip show it
-    rules: ClassVar[Rules] = {**PLAIN, "{": _brace, "<": _angle}
+    rules: ClassVar[Rules] = {**COMMON_RULES, "{": _brace, "<": _angle}
 
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
         head: list[str] = []  # since the last cue: all up to and with the timing
@@ -62,15 +62,15 @@ class _Subtitles(UnitFormat):
         elif head:
             yield Segment("".join(head))
 
-    def written(self, literal: str, text: str, how: str) -> str:
+    def encode_text(self, literal: str, text: str, syntax: str) -> str:
         """A line of a cue must not be empty, which would end it, nor hold an arrow, which makes it a time."""
         kept = [line.rstrip() for line in text.replace("-->", "->").split("\n") if line.strip()]
-        return how.join(kept) if kept else literal
+        return syntax.join(kept) if kept else literal
 
-    def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
+    def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
         literal = segment.source[segment.start : segment.end]
         atoms = ATOM.findall(literal)
-        cut = segment.start + len("".join(atoms[: middle(atoms)])) if len(atoms) > 1 else segment.start
+        cut = segment.start + len("".join(atoms[: find_middle(atoms)])) if len(atoms) > 1 else segment.start
         if cut == segment.start or segment.source[cut - 1] == "\r":
             return None
         first, rest = segment.source[:cut], segment.source[cut:]

@@ -11,10 +11,10 @@ from zlib import crc32
 
 from gptkit.core.errors import UsageError
 from gptkit.core.tokens import estimate
-from gptkit.text.checks.common import general
+from gptkit.text.checks.common import general_findings
 from gptkit.text.chunk import HOLE
 from gptkit.text.compose import GAP, count_line_ends
-from gptkit.text.masking import PLAIN, Rules, masked
+from gptkit.text.masking import COMMON_RULES, Rules, mask_text
 from gptkit.text.pieces import UNIT_LINE, Finding, Piece, Slot, join_units, mark, parse_units, unmask
 
 BORDERS = 2  # texts that ask to begin a piece, to be expected in what may still come to one
@@ -32,7 +32,7 @@ class Segment(NamedTuple):
     text: str = ""
     start: int = 0  # where in `source` the text is written
     end: int = 0
-    how: str = ""
+    syntax: str = ""
     note: str = ""
     path: tuple[str, ...] = ()
     added: int = 0  # lines of `source` that the input does not have
@@ -43,7 +43,7 @@ class UnitFormat(ABC):
 
     name: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
-    rules: ClassVar[Rules] = PLAIN
+    rules: ClassVar[Rules] = COMMON_RULES
     rewrites_equal: ClassVar[bool] = False  # whether an answer like its text is written as well
 
     @abstractmethod
@@ -54,11 +54,11 @@ class UnitFormat(ABC):
         """Segments whose sources join to the input; DataError where it is not this format."""
 
     @abstractmethod
-    def written(self, literal: str, text: str, how: str) -> str:
+    def encode_text(self, literal: str, text: str, syntax: str) -> str:
         """What stands for `text` in place of `literal`."""
 
     @abstractmethod
-    def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
+    def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
         """A text that is too long for one request in two; None if it cannot be cut."""
 
     def with_keys(self, patterns: Sequence[str]) -> Self:
@@ -70,7 +70,7 @@ class UnitFormat(ABC):
     def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
         line = 1
         fitting = (part for segment in self.segments(lines) for part in self._fitting(segment, token_limit))
-        for batch in batches(fitting, token_limit):
+        for batch in group_segments(fitting, token_limit):
             piece = self._piece(batch, line - sum(segment.added for segment in batch))
             line = piece.line + count_line_ends(piece.source)
             yield piece
@@ -85,7 +85,9 @@ class UnitFormat(ABC):
             literal = piece.source[slot.start : slot.end]
             new = answers.get(number, "")
             if new and (new != unit or self.rewrites_equal):
-                literal = self.written(literal, slot.before + unmask(new, piece.masks) + slot.after, slot.how)
+                literal = self.encode_text(
+                    literal, slot.before + unmask(new, piece.masks) + slot.after, slot.syntax
+                )
             parts += piece.source[done : slot.start], literal
             done = slot.end
         return "".join([*parts, piece.source[done:]])
@@ -108,7 +110,7 @@ class UnitFormat(ABC):
 
     def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
         """The proof of one text; `unit` holds it alone, with the masks of its piece."""
-        yield from general(unit, answer, self.rules, lambda _: unit.line)
+        yield from general_findings(unit, answer, self.rules, lambda _: unit.line)
         was, became = len(GAP.split(unit.text)), len(GAP.split(answer))
         if was != became:
             yield Finding(unit.line, "blocks", f"{was} paragraphs became {became}")
@@ -116,9 +118,9 @@ class UnitFormat(ABC):
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
         segments = list(_segments_of(piece)) if piece.slots else []
         if len(segments) > 1:
-            middle = len(segments) // 2
-            first, second = segments[:middle], segments[middle:]
-        elif segments and (parts := self.parted(segments[0])):
+            half = len(segments) // 2
+            first, second = segments[:half], segments[half:]
+        elif segments and (parts := self.split_segment(segments[0])):
             first, second = [parts[0]], [parts[1]]
         else:
             return None
@@ -130,13 +132,13 @@ class UnitFormat(ABC):
         if not segment.text.strip():
             yield segment._replace(text=""), 0
             return
-        parts = self.parted(segment) if len(segment.text) > token_limit * SURELY_LONG else None
+        parts = self.split_segment(segment) if len(segment.text) > token_limit * SURELY_LONG else None
         if parts is None:
             tokens = estimate(f"⟦#999⟧\n{_numbered(segment.text, self.rules, [])}\n") + 1  # of any rounding
             if tokens <= token_limit:
                 yield segment, tokens
                 return
-            parts = self.parted(segment)
+            parts = self.split_segment(segment)
         if parts is None:
             yield segment._replace(text=""), 0
             return
@@ -153,7 +155,7 @@ class UnitFormat(ABC):
                 before, _, after = segment.text.partition(core)
                 units.append(_numbered(core, self.rules, masks))
                 start, end = place + segment.start, place + segment.end
-                slots.append(Slot(start, end, segment.how, before, after, segment.note))
+                slots.append(Slot(start, end, segment.syntax, before, after, segment.note))
             place += len(segment.source)
         notes = [f"#{number}: {slot.note}" for number, slot in enumerate(slots, 1) if slot.note]
         path = (*_common([segment.path for segment in segments if segment.text.strip()]), *notes)
@@ -163,7 +165,7 @@ class UnitFormat(ABC):
         )
 
 
-def batches(parts: Iterable[tuple[Segment, int]], token_limit: int) -> Iterator[list[Segment]]:
+def group_segments(parts: Iterable[tuple[Segment, int]], token_limit: int) -> Iterator[list[Segment]]:
     """Runs of segments for one piece each, within `most` tokens and a length.
 
     Where a piece begins follows from the beginning of a text alone, once a third of either is reached, and
@@ -210,7 +212,7 @@ def _chance(segment: Segment) -> float:
     return crc32(segment.text[:32].encode("utf-8", "replace")) / (1 << 32) if segment.text else 1.0
 
 
-def middle(atoms: Sequence[str]) -> int:
+def find_middle(atoms: Sequence[str]) -> int:
     """Where to cut a text into two: near its middle, at a sentence's end, else a space, else anywhere."""
     half, count = len(atoms) // 2, len(atoms)
     space = 0
@@ -236,7 +238,7 @@ def _rank(before: Sequence[str]) -> int:
 
 def _numbered(text: str, rules: Rules, masks: list[str]) -> str:
     """The text with marks, which go on from those of `masks`; what they stand for is added there."""
-    holes, hidden = masked(text, rules)
+    holes, hidden = mask_text(text, rules)
     if HOLE not in holes and not UNSEEN.search(holes):
         return holes
     rest = iter(hidden)
@@ -266,7 +268,7 @@ def _segments_of(piece: Piece) -> Iterator[Segment]:
     for slot, unit, begin, end in zip(piece.slots, piece.units, begins, ends, strict=True):
         text = slot.before + unmask(unit, piece.masks) + slot.after
         place = slot.start - begin, slot.end - begin
-        yield Segment(piece.source[begin:end], text, *place, slot.how, slot.note, path)
+        yield Segment(piece.source[begin:end], text, *place, slot.syntax, slot.note, path)
 
 
 def _answers(piece: Piece, answer: str) -> dict[int, str]:

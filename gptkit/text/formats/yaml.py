@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gptkit.core.errors import DataError
 from gptkit.text.formats.keyed import KeyedFormat
-from gptkit.text.formats.units import Segment, middle
-from gptkit.text.masking import WHOLE
+from gptkit.text.formats.units import Segment, find_middle
+from gptkit.text.masking import UNBREAKABLE
 from gptkit.text.pieces import Finding, Piece
 
 if TYPE_CHECKING:
@@ -36,17 +36,17 @@ END = re.compile(r"\r\n|\n|\r")
 FOLDED_END = r"[ \t]*+(?:\r\n|[\r\n])[ \t\r\n]*"
 FOLD = re.compile(rf"(?<![ \t]){FOLDED_END}")
 DOUBLE_ATOM = re.compile(
-    rf"{WHOLE}|\\(?:x..|u.{{4}}|U.{{8}}|(?:\r\n|[\r\n])[ \t]*|.)|{FOLDED_END}|[ \t]++|.", re.DOTALL
+    rf"{UNBREAKABLE}|\\(?:x..|u.{{4}}|U.{{8}}|(?:\r\n|[\r\n])[ \t]*|.)|{FOLDED_END}|[ \t]++|.", re.DOTALL
 )
-SINGLE_ATOM = re.compile(rf"{WHOLE}|''|{FOLDED_END}|[ \t]++|.", re.DOTALL)
-PLAIN_ATOM = re.compile(rf"{WHOLE}|{FOLDED_END}|[ \t]++|.", re.DOTALL)
+SINGLE_ATOM = re.compile(rf"{UNBREAKABLE}|''|{FOLDED_END}|[ \t]++|.", re.DOTALL)
+PLAIN_ATOM = re.compile(rf"{UNBREAKABLE}|{FOLDED_END}|[ \t]++|.", re.DOTALL)
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 UNSAFE_PLAIN = re.compile(r":(?:\s|$)|(?:^|\s)#|[\[\]{},]|^[-?:,\[\]{}#&*!|>'\"%@`]|\n")
 
 
-def scalar_written(literal: str, text: str, how: str) -> str | None:
+def scalar_written(literal: str, text: str, syntax: str) -> str | None:
     """`how` is style, indentation, context (block, flow, root); None where a plain scalar cannot hold it."""
-    style, indent, context = how.split(" ")
+    style, indent, context = syntax.split(" ")
     end = "\r\n" if "\r\n" in literal else "\n"
     if style.endswith("-part"):
         return _part(literal, text, style, end + " " * int(indent))
@@ -58,7 +58,7 @@ def scalar_written(literal: str, text: str, how: str) -> str | None:
 
 def scalar_parts(segment: Segment) -> tuple[Segment, Segment] | None:
     """The two halves of a scalar; what is left of its quotes or header belongs to neither."""
-    style, indent, context = segment.how.split(" ")
+    style, indent, context = segment.syntax.split(" ")
     start, end = segment.start, segment.end
     literal = segment.source[start:end]
     if style in {"single", "double"}:
@@ -75,15 +75,15 @@ def scalar_parts(segment: Segment) -> tuple[Segment, Segment] | None:
     atoms = _atoms(segment.source[start:end], style, int(indent))
     if len(atoms) < 2:
         return None
-    cut = start + len("".join(atoms[: middle(atoms)]))
-    how = f"{style}-part {indent} {context}"
+    cut = start + len("".join(atoms[: find_middle(atoms)]))
+    syntax = f"{style}-part {indent} {context}"
     parts = segment.source[start:cut], segment.source[cut:end]
     left, right = (_read(part, style, int(indent)) for part in parts)
     if left is None or right is None:
         return None
     return (
-        segment._replace(source=segment.source[:cut], text=left, start=start, end=cut, how=how),
-        segment._replace(source=segment.source[cut:], text=right, start=0, end=end - cut, how=how),
+        segment._replace(source=segment.source[:cut], text=left, start=start, end=cut, syntax=syntax),
+        segment._replace(source=segment.source[cut:], text=right, start=0, end=end - cut, syntax=syntax),
     )
 
 
@@ -172,7 +172,7 @@ def _escape(found: re.Match[str]) -> str:
 
 def _atoms(raw: str, style: str, indent: int) -> list[str]:
     if style in {"literal", "folded"}:
-        return re.findall(rf"{WHOLE}|(?:\r\n|\n|\r) {{0,{indent}}}|.", raw, re.DOTALL)
+        return re.findall(rf"{UNBREAKABLE}|(?:\r\n|\n|\r) {{0,{indent}}}|.", raw, re.DOTALL)
     atoms = DOUBLE_ATOM if style == "double" else SINGLE_ATOM if style == "single" else PLAIN_ATOM
     return atoms.findall(raw)
 
@@ -260,18 +260,18 @@ class Yaml(KeyedFormat):
         if rest := source.until(None):
             yield Segment(rest)
 
-    def written(self, literal: str, text: str, how: str) -> str:
-        return scalar_written(literal, text, how) or literal
+    def encode_text(self, literal: str, text: str, syntax: str) -> str:
+        return scalar_written(literal, text, syntax) or literal
 
     def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
         yield from super().unit_findings(unit, answer)
         slot = unit.slots[0]
-        if slot.how.startswith("plain-part") and scalar_written("", answer, slot.how) is None:
+        if slot.syntax.startswith("plain-part") and scalar_written("", answer, slot.syntax) is None:
             yield Finding(
                 unit.line, "form", "a colon, number sign, bracket or quotation mark cannot stand here"
             )
 
-    def parted(self, segment: Segment) -> tuple[Segment, Segment] | None:
+    def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
         return scalar_parts(segment)
 
     def _scalars(self, source: _Source) -> Iterator[Segment]:
@@ -286,7 +286,7 @@ class Yaml(KeyedFormat):
                 if (
                     place.is_value(event)
                     and isinstance(event, ScalarEvent)
-                    and self.takes(event.value, place.path())
+                    and self.is_translatable(event.value, place.path())
                 ):
                     tag = event.tag or (
                         STRING if event.style else loader.resolve(ScalarNode, event.value, (True, False))
@@ -326,8 +326,8 @@ def _segment(source: _Source, scalar: Scalar, place: _Place) -> Segment | None:
             return None
         indent = len(raw[0]) - len(value[0])
     begin, end = source.done, start + len(literal)
-    how = f"{style} {indent} {place.context}"
-    return Segment(source.until(end), scalar.value, start - begin, end - begin, how, path=place.keys())
+    syntax = f"{style} {indent} {place.context}"
+    return Segment(source.until(end), scalar.value, start - begin, end - begin, syntax, path=place.keys())
 
 
 def _header(literal: str) -> int:
@@ -383,10 +383,10 @@ class _Source:
 class _Level:
     """A mapping or a sequence that is open."""
 
-    def __init__(self, *, mapping: bool, flow: bool, silent: bool) -> None:
+    def __init__(self, *, mapping: bool, flow: bool, in_key: bool) -> None:
         self.mapping = mapping
         self.flow = flow
-        self.silent = silent  # within a key
+        self.in_key = in_key  # within a key
         self.awaits_key = mapping
         self.at: str | int = "" if mapping else -1
 
@@ -425,12 +425,12 @@ class _Place:
             if not starts and not isinstance(event, self._alias):
                 return False
         is_key = self._is_key(name)
-        silent = is_key or bool(self._levels and self._levels[-1].silent)
+        in_key = is_key or bool(self._levels and self._levels[-1].in_key)
         if starts:
             mapping = isinstance(event, self._starts[0])
             flow = bool(getattr(event, "flow_style", False))
-            self._levels.append(_Level(mapping=mapping, flow=flow, silent=silent))
-        return not silent
+            self._levels.append(_Level(mapping=mapping, flow=flow, in_key=in_key))
+        return not in_key
 
     def _is_key(self, name: str) -> bool:
         if not self._levels:
