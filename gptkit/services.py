@@ -12,8 +12,8 @@ from gptkit.core.chat import ChatRequest, Endpoint, Event, OutputFormat, Provide
 from gptkit.core.errors import UsageError
 from gptkit.core.paths import Paths, paths
 from gptkit.core.redact import is_secret
-from gptkit.exchange.budget import Budget, Cap
-from gptkit.exchange.invocation import Policy, Runtime
+from gptkit.exchange.budget import Budget, CostCap
+from gptkit.exchange.invocation import RetryPolicy, Runtime
 from gptkit.settings.load import Settings, load
 from gptkit.templates.template import Template, Vocabulary
 
@@ -192,10 +192,10 @@ class Services:
         """What the run may spend: what its command line says, and what is left of the month's limit."""
         if dollars is not None and not 0 <= dollars < float("inf"):
             raise UsageError("--max-cost: must be a number, and at least 0")
-        caps = [] if dollars is None else [Cap(dollars, "--max-cost")]
+        caps = [] if dollars is None else [CostCap(dollars, "--max-cost")]
         if (limit := self.settings.value("monthly_limit")) is not None:
             used = self._spent(_month(self.terminal.clock()))
-            caps.append(Cap(float(str(limit)), "the monthly_limit", used))
+            caps.append(CostCap(float(str(limit)), "the monthly_limit", used))
         host = self.settings.address().authority
         return Budget(requests, tuple(caps), self._price, host, self.terminal.clock)
 
@@ -240,7 +240,7 @@ class Services:
         return self._runtime(form, Budget(), False, lambda request: iter(()))
 
     def _runtime(self, form: OutputFormat, budget: Budget, verbose: bool, provider: Provider) -> Runtime:
-        policy = Policy(self.settings.integer("attempts"), self.settings.number("wait_budget"))
+        policy = RetryPolicy(self.settings.integer("attempts"), self.settings.number("wait_budget"))
         return Runtime(
             provider=provider,
             format=form,
@@ -251,7 +251,7 @@ class Services:
             sleep=self.terminal.sleep,
             random=_random,
             notice=lambda text: self.terminal.note(f"gptkit: {text}") if verbose else None,
-            structured=_structured,
+            json_format=_structured,
         )
 
 

@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from gptkit.core.chat import AnswerFormatError, ChatRequest, Message, Reply, Sink, Usage
 from gptkit.core.errors import GptkitError
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
-from gptkit.exchange.retry import exchange
+from gptkit.exchange.retry import send_with_retries
 
 
 def ask(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     """The answer in its promised format; a defective one is asked for once more."""
-    return answered(build_request(invocation, runtime.format), runtime, sink, exact=invocation.exact)
+    return request_answer(build_request(invocation, runtime.format), runtime, sink, exact=invocation.exact)
 
 
-def answered(
+def request_answer(
     first: ChatRequest, runtime: Runtime, sink: Sink | None, purpose: str = "answer", exact: bool = False
 ) -> Outcome:
     """What came of a request, in the format of `runtime` unless `exact`."""
-    outcome = exchange(first, runtime, sink, purpose)
+    outcome = send_with_retries(first, runtime, sink, purpose)
     if outcome.failure or exact:
         return outcome
     try:
@@ -29,13 +29,13 @@ def answered(
         if not defect.again or sink is not None:
             return _failed(outcome, defect)
         try:
-            again = exchange(_corrected(first, outcome.reply, defect), runtime, sink, purpose)
+            again = send_with_retries(_corrected(first, outcome.reply, defect), runtime, sink, purpose)
         except GptkitError as error:  # what the first request brought is not lost with it
             error.message += f"; the answer before it cannot be used: {defect.problem}"
             error.attempts += outcome.reply.attempts
             error.partial = True
             return outcome._replace(failure=error)
-    again = again._replace(reply=both(outcome.reply, again.reply))
+    again = again._replace(reply=combine_replies(outcome.reply, again.reply))
     if again.failure:
         again.failure.attempts = again.reply.attempts
         return again
@@ -64,7 +64,7 @@ def _corrected(first: ChatRequest, reply: Reply, defect: AnswerFormatError) -> C
     return first._replace(messages=first.messages + turns)
 
 
-def both(first: Reply, second: Reply) -> Reply:
+def combine_replies(first: Reply, second: Reply) -> Reply:
     """The second reply, with what both cost; tokens only if they are known of both."""
     usage = None
     if first.usage and second.usage:
@@ -83,20 +83,22 @@ def both(first: Reply, second: Reply) -> Reply:
 FORM = "Answer with one JSON value that this JSON Schema allows, and nothing else:\n"
 
 
-def structured(request: ChatRequest, schema: Mapping[str, object], runtime: Runtime, purpose: str) -> object:
+def request_json(
+    request: ChatRequest, schema: Mapping[str, object], runtime: Runtime, purpose: str
+) -> object:
     """Ask for a value, and once more where the first answer is none that the schema allows.
 
     The schema is a parameter of the request and, for servers that know no such parameter, a part of
     the system message as well. Raises the GptkitError that came in the way.
     """
-    return valued(request, schema, runtime, purpose)[0]
+    return request_json_and_reply(request, schema, runtime, purpose)[0]
 
 
-def valued(
+def request_json_and_reply(
     request: ChatRequest, schema: Mapping[str, object], runtime: Runtime, purpose: str
 ) -> tuple[object, Reply]:
     """The same, with the reply that held the value."""
-    form = runtime.structured(schema)
+    form = runtime.json_format(schema)
     told = f"{FORM}{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
     first, *rest = request.messages
     if first.role == "system":
@@ -108,7 +110,7 @@ def valued(
         parameters={**request.parameters, **form.parameters},
         droppable=request.droppable | frozenset(form.parameters),
     )
-    outcome = answered(asked, runtime._replace(format=form), None, purpose)
+    outcome = request_answer(asked, runtime._replace(format=form), None, purpose)
     if outcome.failure is not None:
         raise outcome.failure
     value: object = json.loads(outcome.answer)

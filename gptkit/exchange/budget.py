@@ -1,4 +1,4 @@
-"""What a run may spend, checked before every request, and what it has spent."""
+"""Limits what a run may spend, checked before every request, and records what was charged."""
 
 from _thread import allocate_lock
 from collections.abc import Callable, Mapping
@@ -9,118 +9,122 @@ from gptkit.core.errors import BudgetError, ConfigurationError
 from gptkit.core.tokens import estimate
 
 Price = Callable[[str, int, int], float | None]
-"""US dollars for a model's tokens in and out; None where no price is known."""
+"""Takes a model, prompt tokens and completion tokens; returns US dollars, None without a known price."""
 LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
-ANSWER = 4096
-"""Tokens that are left free for an answer whose limit is not set."""
+"""Parameters that limit the tokens of an answer."""
+DEFAULT_ANSWER_TOKENS = 4096
+"""Tokens that are left free for an answer without a limit."""
 
 
 class Reservation(float):
-    """What was set aside for a request: US dollars, and the `tokens` that its answer is expected to have."""
+    """US dollars that are set aside for a request, and `tokens`: the expected length of its answer."""
 
     tokens = 0
 
 
-class Cap(NamedTuple):
-    """The most that may be spent, in US dollars, the words by which the user knows it, and what of it
-    was spent before this run."""
+class CostCap(NamedTuple):
+    """A limit in US dollars; messages call the limit `name`, earlier runs spent `spent_before`."""
 
     dollars: float
     name: str
-    before: float = 0.0
+    spent_before: float = 0.0
 
     @property
-    def left(self) -> float:
-        """When the run began."""
-        return max(0.0, self.dollars - self.before)
+    def dollars_left(self) -> float:
+        """What may be spent in this run."""
+        return max(0.0, self.dollars - self.spent_before)
 
 
 class Budget:
-    """Caps on requests and money over all workers of a run, and the list of what was charged.
+    """The limits on requests, tokens and money of a run with all its workers, and the charges so far.
 
-    `host` is where requests go. A request is reserved at its estimate before it is sent (its answer
-    counts with the limit that the request sets, else as nothing: its length is not known before, unless
-    the answers are `as_long` as their texts, or as much longer as those before) and charged at what it
-    came to. Safe for several threads.
+    A request is reserved at its estimated cost before it is sent, and charged at its real cost when it is
+    over. The estimate counts an answer with the limit that the request sets. Without a limit the answer
+    counts as nothing, unless `answers_match_texts`. `host` is the server of the requests. Safe for several
+    threads.
     """
 
     def __init__(
         self,
-        requests: int | None = None,
-        caps: tuple[Cap, ...] = (),
+        max_requests: int | None = None,
+        caps: tuple[CostCap, ...] = (),
         price: Price = lambda *_: None,
         host: str = "",
         clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self.requests = requests
-        self.tokens: int | None = None
-        """The most tokens of all answers together, for a job of many; each is expected to be as long as
-        the text that it is about."""
-        self.as_long = False
-        """Each answer is as long as the text that it is about, and is reserved with that length."""
+        self.max_requests = max_requests
+        self.max_answer_tokens: int | None = None
+        """The most tokens of all answers of a job together."""
+        self.answers_match_texts = False
+        """Whether an answer is reserved with the length of the text that its request is about, times the
+        ratio of answers to texts so far."""
         self.caps = caps
-        self.used = 0
+        self.request_count = 0
+        """Requests that were reserved; one that may be billed twice counts twice."""
         self.charges: list[Charge] = []
         self._price = price
         self._host = host
         self.clock = clock
         self._reserved = 0.0
         self._spent = 0.0
-        self._answered = 0
-        self._expected = 0
-        self._texts = 0
-        """Tokens of the texts that the answers are about."""
+        self._answer_tokens = 0
+        self._expected_tokens = 0
+        """Expected tokens of the answers to requests under way."""
+        self._text_tokens = 0
+        """Tokens of the texts that were answered."""
         self._lock = allocate_lock()
 
-    def at(self, share: float) -> "Budget":
-        """The same caps, where requests cost that share of their price."""
+    def with_price_factor(self, factor: float) -> "Budget":
+        """Copy the limits to a new budget whose requests cost `factor` times their price."""
 
         def price(model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
             cost = self._price(model, prompt_tokens, completion_tokens)
-            return None if cost is None else cost * share
+            return None if cost is None else cost * factor
 
-        found = Budget(self.requests, self.caps, price, self._host, self.clock)
-        found.tokens = self.tokens
-        found.as_long = self.as_long
-        return found
+        budget = Budget(self.max_requests, self.caps, price, self._host, self.clock)
+        budget.max_answer_tokens = self.max_answer_tokens
+        budget.answers_match_texts = self.answers_match_texts
+        return budget
 
     @property
     def spent(self) -> float:
-        """US dollars that were charged, as far as prices are known."""
+        """US dollars that were charged; requests without a known price count as nothing."""
         return self._spent
 
     def reserve(self, request: ChatRequest, count: int = 1) -> Reservation:
-        """Room for a request, or BudgetError; `count` is two where the try before it may be billed too.
+        """Set aside the estimated cost of a request, until `charge` settles the reservation.
 
-        Returns what `charge` takes back.
+        `count` is 2 for a request whose failed try may be billed as well. Raises BudgetError.
         """
-        length = self._length(request)
-        room = Reservation(self._estimated(request, length) if self.caps else 0.0)
-        room.tokens = length if self.tokens is not None else 0
+        length = self._expected_answer(request)
+        reservation = Reservation(self._estimated_cost(request, length) if self.caps else 0.0)
+        reservation.tokens = length if self.max_answer_tokens is not None else 0
+        limit = self.max_requests
         with self._lock:
-            self._check(room)
-            if self.requests is not None and self.used + count > self.requests:
-                plural = "" if self.requests == 1 else "s"
-                raise BudgetError(f"the budget of {self.requests} request{plural} is used up")
-            self.used += count
-            self._reserved += room
-            self._expected += room.tokens
-        return room
+            self._check(reservation)
+            if limit is not None and self.request_count + count > limit:
+                plural = "" if limit == 1 else "s"
+                raise BudgetError(f"the budget of {limit} request{plural} is used up")
+            self.request_count += count
+            self._reserved += reservation
+            self._expected_tokens += reservation.tokens
+        return reservation
 
     def confirm(self) -> None:
-        """BudgetError where what was set aside no longer fits, because answers cost more than expected."""
+        """Raise BudgetError if the reservations no longer fit, since answers cost more than expected."""
         with self._lock:
             self._check(Reservation())
 
-    def _check(self, room: Reservation) -> None:
-        if self.tokens is not None and self._answered + self._expected + room.tokens > self.tokens:
-            raise BudgetError(f"the budget of {self.tokens} tokens is used up")
+    def _check(self, reservation: Reservation) -> None:
+        limit, tokens = self.max_answer_tokens, self._answer_tokens + self._expected_tokens
+        if limit is not None and tokens + reservation.tokens > limit:
+            raise BudgetError(f"the budget of {limit} tokens is used up")
         for cap in self.caps:
-            spent = cap.before + self._spent
-            if spent + self._reserved + room > cap.dollars:
-                held = round(self._reserved, 9)
-                aside = f", {held:.4g} set aside for requests under way" if held else ""
-                more = f", and the next request takes at least {room:.4g}" if room else ""
+            spent = cap.spent_before + self._spent
+            if spent + self._reserved + reservation > cap.dollars:
+                reserved = round(self._reserved, 9)
+                aside = f", {reserved:.4g} set aside for requests under way" if reserved else ""
+                more = f", and the next request takes at least {reservation:.4g}" if reservation else ""
                 raise BudgetError(
                     f"{cap.name} of {cap.dollars:.4g} USD is used up: {spent:.4g} is spent{aside}{more}"
                 )
@@ -134,14 +138,18 @@ class Budget:
         started: float,
         purpose: str,
     ) -> Charge | None:
-        """Settle a request that is over; one that brought nothing costs nothing unless it is doubtful."""
-        usage = reply.usage or _guess(request, reply, doubtful)
+        """Replace a reservation by what the request cost, and record that charge.
+
+        `started` is in Unix seconds. A request without any answer costs nothing (None), unless it is
+        `doubtful` whether the server bills it.
+        """
+        usage = reply.usage or _estimated_usage(request, reply, doubtful)
         with self._lock:
             self._reserved = max(0.0, self._reserved - reserved)
-            self._expected -= reserved.tokens
+            self._expected_tokens -= reserved.tokens
             if usage:
-                self._answered += usage.completion_tokens
-                self._texts += self._measured(request)
+                self._answer_tokens += usage.completion_tokens
+                self._text_tokens += self._measured_text(request)
         if usage is None:
             return None
         cost = self._price(request.model, *usage) if self.caps else None
@@ -161,19 +169,24 @@ class Budget:
             self.charges.append(charge)
         return charge
 
-    def _measured(self, request: ChatRequest) -> int:
-        return estimate(request.text) if self.as_long or self.tokens is not None else 0
+    def _measured_text(self, request: ChatRequest) -> int:
+        """Tokens of the text that a request is about; 0 where no limit depends on them."""
+        is_needed = self.answers_match_texts or self.max_answer_tokens is not None
+        return estimate(request.text) if is_needed else 0
 
-    def _length(self, request: ChatRequest) -> int:
-        """Expected tokens of an answer."""
-        measured = self._measured(request)
+    def _expected_answer(self, request: ChatRequest) -> int:
+        """Tokens of the answer, by the ratio of answers to texts so far: at least as many as the text has."""
+        text = self._measured_text(request)
         with self._lock:
-            return measured * max(self._answered, self._texts) // self._texts if self._texts else measured
+            if not self._text_tokens:
+                return text
+            return text * max(self._answer_tokens, self._text_tokens) // self._text_tokens
 
-    def _estimated(self, request: ChatRequest, expected: int) -> float:
-        limits = [request.parameters.get(name) for name in LIMIT_NAMES]
-        most = next((limit for limit in limits if isinstance(limit, int)), expected if self.as_long else 0)
-        cost = self._price(request.model, prompt_tokens(request), most)
+    def _estimated_cost(self, request: ChatRequest, expected: int) -> float:
+        limit = _answer_limit(request.parameters)
+        if limit is None:
+            limit = expected if self.answers_match_texts else 0
+        cost = self._price(request.model, prompt_tokens(request), limit)
         if cost is None:
             raise ConfigurationError(
                 f"no price is known for '{request.model}', so {self.caps[0].name} cannot be kept",
@@ -183,17 +196,17 @@ class Budget:
 
 
 class WorkerBudget(Budget):
-    """What one of several workers spends of a budget: the caps are those of all, the charges its own."""
+    """The part of one worker in the budget of a run: shared limits, and a list of this worker's charges."""
 
-    def __init__(self, whole: Budget) -> None:
-        super().__init__(whole.requests, whole.caps, clock=whole.clock)
-        self._whole = whole
+    def __init__(self, run_budget: Budget) -> None:
+        super().__init__(run_budget.max_requests, run_budget.caps, clock=run_budget.clock)
+        self._run_budget = run_budget
 
     def reserve(self, request: ChatRequest, count: int = 1) -> Reservation:
-        return self._whole.reserve(request, count)
+        return self._run_budget.reserve(request, count)
 
     def confirm(self) -> None:
-        self._whole.confirm()
+        self._run_budget.confirm()
 
     def charge(
         self,
@@ -204,25 +217,30 @@ class WorkerBudget(Budget):
         started: float,
         purpose: str,
     ) -> Charge | None:
-        charge = self._whole.charge(request, reserved, reply, doubtful, started, purpose)
+        charge = self._run_budget.charge(request, reserved, reply, doubtful, started, purpose)
         if charge is not None:
             self.charges.append(charge)
         return charge
 
 
 def prompt_tokens(request: ChatRequest) -> int:
-    """The estimated tokens of a request: its messages with what the chat format adds to each."""
+    """Estimate the tokens of a request: its messages, and what the chat format adds to each message."""
     return sum(estimate(message.content) + 4 for message in request.messages) + 3
 
 
-def answer_room(parameters: Mapping[str, object], window: int) -> int:
-    """Tokens of a window that stay free for the answer."""
+def answer_tokens(parameters: Mapping[str, object], window: int) -> int:
+    """Tokens of a context window that stay free for the answer."""
+    limit = _answer_limit(parameters)
+    return min(DEFAULT_ANSWER_TOKENS, window // 4) if limit is None else limit
+
+
+def _answer_limit(parameters: Mapping[str, object]) -> int | None:
     limits = (parameters.get(name) for name in LIMIT_NAMES)
-    return next((limit for limit in limits if isinstance(limit, int)), min(ANSWER, window // 4))
+    return next((limit for limit in limits if isinstance(limit, int)), None)
 
 
-def _guess(request: ChatRequest, reply: Reply, doubtful: bool) -> Usage | None:
-    answered = bool(reply.text or reply.refusal or reply.reasoning or reply.reason)
-    if not answered and not doubtful:
+def _estimated_usage(request: ChatRequest, reply: Reply, doubtful: bool) -> Usage | None:
+    has_answer = bool(reply.text or reply.refusal or reply.reasoning or reply.reason)
+    if not has_answer and not doubtful:
         return None
     return Usage(prompt_tokens(request), estimate(reply.text + reply.reasoning + reply.refusal))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gptkit.core.chat import ChatRequest, Event, Sink
 from gptkit.core.errors import InternalError
 from gptkit.core.yaml_tree import Problem
-from gptkit.exchange.ask import answered
+from gptkit.exchange.ask import request_answer
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.templates.template import Parameter, Value
 
@@ -68,10 +68,10 @@ class Capability(NamedTuple):
 
 
 class Greeting(NamedTuple):
-    """`said` is what the model sees of it, `shown` what the user sees; `notes` are kept with it."""
+    """XX; `notes` are kept with it."""
 
-    said: str
-    shown: str
+    model_text: str
+    user_text: str
     notes: Mapping[str, object]
 
 
@@ -84,13 +84,13 @@ class FileReport(NamedTuple):
     is_broken: bool
 
 
-def own_values(values: Mapping[str, Value], fields: Sequence[str]) -> dict[str, Any]:
+def capability_options(values: Mapping[str, Value], fields: Sequence[str]) -> dict[str, Any]:
     """Of all that the command line says, what the options of one capability say: the arguments of the value
     that it makes of them. A field may end in `_` where Python keeps the word for itself."""
     return {field: values[name] for field in fields if (name := field.rstrip("_")) in values}
 
 
-def lazily(place: str) -> Callable[..., Any]:
+def import_on_call(place: str) -> Callable[..., Any]:
     """The function at `package.module:name`, which is imported when it is called."""
     module, _, name = place.partition(":")
 
@@ -103,7 +103,9 @@ def lazily(place: str) -> Callable[..., Any]:
     return call
 
 
-def prepared(invocation: Invocation, stores: Mapping[str, object], known: Sequence[Capability]) -> Invocation:
+def prepare_invocation(
+    invocation: Invocation, stores: Mapping[str, object], known: Sequence[Capability]
+) -> Invocation:
     """The invocation with what every capability of its template brings into the request."""
     for capability in known:
         if capability.prepare is not None and capability.key in invocation.template.capabilities:
@@ -125,7 +127,7 @@ def run(
     for capability in known:
         if capability.run is not None and capability.key in invocation.template.capabilities:
             return capability.run(invocation, runtime, sink)
-    return answered(sent, runtime, sink, exact=invocation.exact)
+    return request_answer(sent, runtime, sink, exact=invocation.exact)
 
 
 def first_request(invocation: Invocation, runtime: Runtime, known: Sequence[Capability]) -> ChatRequest:

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.tokens import estimate
-from gptkit.exchange.ask import answered
+from gptkit.exchange.ask import request_answer
 from gptkit.exchange.invocation import Runtime
 
 CUT = "\n\n[cut off here; this answer is not whole]"
@@ -54,24 +54,24 @@ class StoredSummary(NamedTuple):
     text: str
 
 
-class Recalled(NamedTuple):
+class ConversationContext(NamedTuple):
     """What the next request brings along. `fresh` is a summary that was made just now."""
 
     turns: tuple[Message, ...]
     summary: str = ""
-    fresh: StoredSummary | None = None
+    new_summary: StoredSummary | None = None
 
     @property
     def tokens(self) -> int:
-        return weight(self.turns) + estimate(self.summary)
+        return message_tokens(self.turns) + estimate(self.summary)
 
 
-def recall(
+def build_context(
     chain: Iterable[PastTurn],
     kept: StoredSummary | None,
     room: Callable[[int], int | None],
     summarise: Callable[[str, Sequence[PastTurn], int], str],
-) -> Recalled:
+) -> ConversationContext:
     """The turns of a conversation, newest first, as messages that fit into so many tokens.
 
     Those that do not fit are summarised, together with what was summarised before (`kept`, which
@@ -80,7 +80,7 @@ def recall(
     """
     later = _later(chain, kept)
     summary = kept.text if kept else ""
-    whole = Recalled(_messages(reversed(later)), summary)
+    whole = ConversationContext(_messages(reversed(later)), summary)
     most = room(whole.tokens)
     if most is None or whole.tokens <= most:
         return whole
@@ -89,10 +89,10 @@ def recall(
     if not older:
         return whole
     text = summarise(summary, older, most)
-    return Recalled(_messages(reversed(recent)), text, StoredSummary(later[len(recent)].id, text))
+    return ConversationContext(_messages(reversed(recent)), text, StoredSummary(later[len(recent)].id, text))
 
 
-def weight(messages: Iterable[Message]) -> int:
+def message_tokens(messages: Iterable[Message]) -> int:
     """Estimated tokens of messages."""
     return sum(estimate(message.content) + OF_A_MESSAGE for message in messages)
 
@@ -123,13 +123,13 @@ def _of(turn: PastTurn) -> tuple[Message, ...]:
 def _fitting(later: Sequence[PastTurn], room: int) -> Sequence[PastTurn]:
     """The newest turns that fit."""
     for count, turn in enumerate(later):
-        room -= weight(_of(turn))
+        room -= message_tokens(_of(turn))
         if room < 0:
             return later[:count]
     return later
 
 
-def summarised(before: str, older: Sequence[PastTurn], room: int, runtime: Runtime, model: str) -> str:
+def summarise_turns(before: str, older: Sequence[PastTurn], room: int, runtime: Runtime, model: str) -> str:
     """The record of turns and of what was recorded before, in as many requests as their length takes."""
     most = max(room // 6, 100)
     text = before
@@ -138,7 +138,7 @@ def summarised(before: str, older: Sequence[PastTurn], room: int, runtime: Runti
         record = f"<record>\n{text}\n</record>\n\n" if text else ""
         user = Message("user", f"{record}<messages>\n{lines}\n</messages>")
         request = ChatRequest(model, (system, user), text=lines)
-        outcome = answered(request, runtime, None, "summary", exact=True)
+        outcome = request_answer(request, runtime, None, "summary", exact=True)
         if outcome.failure is not None:
             raise outcome.failure
         text = outcome.answer.strip()

@@ -58,7 +58,7 @@ class Rejections(Protocol):
     def add(self, model: str, name: str) -> None: ...
 
 
-class Policy(NamedTuple):
+class RetryPolicy(NamedTuple):
     """How often and how long a failed request is tried again; `wait` is in seconds, for all tries."""
 
     attempts: int = 4
@@ -73,7 +73,7 @@ class Outcome(NamedTuple):
     failure: GptkitError | None = None
     notes: Mapping[str, object] = {}
     """What a capability keeps with the turn, as JSON has it."""
-    facts: Mapping[str, object] = {}
+    json_fields: Mapping[str, object] = {}
     """What `--json` says beside the answer."""
 
 
@@ -84,22 +84,22 @@ class Runtime(NamedTuple):
     format: OutputFormat
     rejections: Rejections
     budget: Budget
-    policy: Policy
+    policy: RetryPolicy
     now: Callable[[], float]
     sleep: Callable[[float], None]
     random: Callable[[], float]
     """Between 0 and 1, for the jitter between tries."""
     notice: Callable[[str], None]
     """Tells the user why nothing happens for a while."""
-    structured: Callable[[Mapping[str, object]], OutputFormat]
+    json_format: Callable[[Mapping[str, object]], OutputFormat]
     """The format of an answer that is a JSON value which a schema allows."""
     stores: Mapping[str, object] = {}
     """By the key of a capability: what it reads and keeps."""
     warn: Callable[[str], None] = lambda _: None
     """Tells the user what went wrong beside the answer."""
-    settled: Callable[[Outcome], None] = lambda _: None
+    record_answer: Callable[[Outcome], None] = lambda _: None
     """Told of a whole answer that more requests follow: whatever becomes of them, it is recorded."""
-    kept: Callable[[], None] = lambda: None
+    answer_stored: Callable[[], None] = lambda: None
     """Told that an answer is in the memory, or given up: it is no longer lost if the process dies."""
 
 

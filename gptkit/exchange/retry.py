@@ -18,7 +18,7 @@ from gptkit.exchange.budget import Reservation
 from gptkit.exchange.invocation import TWINS, Outcome, Runtime
 
 
-def verdict(reply: Reply) -> GptkitError | None:
+def reply_failure(reply: Reply) -> GptkitError | None:
     """None only when the server said that the answer is whole, and there is one."""
     if reply.reason == "stop" and reply.text.strip() and not reply.refusal:
         return None
@@ -61,7 +61,9 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 20.0
 
 
-def exchange(request: ChatRequest, runtime: Runtime, sink: Sink | None, purpose: str = "answer") -> Outcome:
+def send_with_retries(
+    request: ChatRequest, runtime: Runtime, sink: Sink | None, purpose: str = "answer"
+) -> Outcome:
     """Send a request until its answer is whole or no further try is due.
 
     Text that went to a sink was seen by the user, so nothing is tried again after it; without a
@@ -69,7 +71,7 @@ def exchange(request: ChatRequest, runtime: Runtime, sink: Sink | None, purpose:
     is raised; one after some text is in the outcome together with the longest text that came.
     """
     course = _Course(runtime, purpose)
-    request = without_rejected(request, runtime)
+    request = drop_rejected_parameters(request, runtime)
     reserved = runtime.budget.reserve(request)
     while True:
         reply, failure = course.attempt(request, sink, reserved)
@@ -118,7 +120,7 @@ class _Course:
         finally:  # what a signal cuts short is paid for as well
             reply = collected.reply()
             budget.charge(request, reserved, reply, doubtful, started, self._purpose)
-        failure = failure or verdict(reply)
+        failure = failure or reply_failure(reply)
         if failure is None or reply.text:
             for name in self._rejected:
                 self._runtime.rejections.add(request.model, name)
@@ -200,7 +202,7 @@ def _send(
             events.close()
 
 
-def without_rejected(request: ChatRequest, runtime: Runtime) -> ChatRequest:
+def drop_rejected_parameters(request: ChatRequest, runtime: Runtime) -> ChatRequest:
     """What is remembered of the model, applied before the first try."""
     if not request.parameters:
         return request

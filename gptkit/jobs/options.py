@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gptkit.exchange.capability import own_values
+from gptkit.exchange.capability import capability_options
 from gptkit.templates.template import Parameter, Value
 
 OPTIONS = (
@@ -42,4 +42,4 @@ class JobOptions(NamedTuple):
 
 
 def options_of(values: Mapping[str, Value]) -> JobOptions:
-    return JobOptions(**own_values(values, JobOptions._fields))
+    return JobOptions(**capability_options(values, JobOptions._fields))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gptkit.core.chat import ChatRequest
 from gptkit.core.errors import IncompleteError, ProtocolError, RefusedError, TooLongError
-from gptkit.exchange.ask import answered
+from gptkit.exchange.ask import request_answer
 from gptkit.exchange.invocation import Runtime
 from gptkit.jobs.job import Done, How, Job, Memory, about
 from gptkit.jobs.request import Surroundings, again, asked, in_one_piece, key
@@ -113,7 +113,7 @@ class _Course:
         return Done(piece, text, how, found or (() if whole else findings))
 
     def _answer(self, request: ChatRequest) -> str:
-        outcome = answered(request, self._runtime, None)
+        outcome = request_answer(request, self._runtime, None)
         if outcome.failure is not None:
             raise outcome.failure
         return outcome.answer
@@ -132,7 +132,7 @@ class _Course:
     def _keep(self, name: bytes, piece: Piece, held: PieceAnswer) -> None:
         if self._job.memory is not None:
             self._job.memory.put(name, piece.text, held, about(self._job))
-        self._runtime.kept()
+        self._runtime.answer_stored()
 
 
 def _is_of_use(findings: tuple[Finding, ...]) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.core.errors import ConfigurationError, DataError, UsageError
 from gptkit.core.yaml_tree import nearest
 from gptkit.encodings.stream import lines
-from gptkit.exchange.invocation import Invocation, Policy, Runtime
+from gptkit.exchange.invocation import Invocation, RetryPolicy, Runtime
 from gptkit.jobs.consent import share_of_price
 from gptkit.jobs.job import Job, Memory
 from gptkit.jobs.memory.store import memory as memory_of
@@ -93,8 +93,8 @@ def working(services: Services, template: Template, shared: SharedOptions, *, is
     gc.enable()  # a run over a single exchange leaves less than it costs to collect
     sys.setswitchinterval(SWITCH)
     made = Conversation(services, template, shared._replace(max_tokens=None))
-    made.budget.tokens = shared.max_tokens
-    made.budget.as_long = is_map
+    made.budget.max_answer_tokens = shared.max_tokens
+    made.budget.answers_match_texts = is_map
     return made
 
 
@@ -102,7 +102,7 @@ def patient_means(services: Services, conversation: Conversation, invocation: In
     form = services.format(invocation.template)
     verbose = conversation.how.verbose
     runtime = services.runtime(form, invocation.model, conversation.budget, verbose, patient=True)
-    return runtime._replace(policy=Policy(runtime.policy.attempts, max(runtime.policy.wait, WAIT)))
+    return runtime._replace(policy=RetryPolicy(runtime.policy.attempts, max(runtime.policy.wait, WAIT)))
 
 
 def own_values(invocation: Invocation) -> Mapping[str, Value]:

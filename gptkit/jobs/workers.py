@@ -176,7 +176,9 @@ class Workshop(Generic[Item, Result]):
         self._most = workers + workers // 2
         self._gate = Gate(workers, runtime.now)
         provider = gated(runtime.provider, self._gate, runtime.now, runtime.budget.confirm)
-        self._runtime = runtime._replace(provider=provider, sleep=self._gate.sleep, kept=self._gate.leave)
+        self._runtime = runtime._replace(
+            provider=provider, sleep=self._gate.sleep, answer_stored=self._gate.leave
+        )
         self._waiting: deque[_Task[Item, Result]] = deque()
         self._changed = Condition()
         self._failure: BaseException | None = None

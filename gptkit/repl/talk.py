@@ -178,7 +178,7 @@ class Talk:
         """Costs nothing but a look at prices, which are loaded when the first answer is there."""
         conversation = self._conversation
         cost, estimated = conversation.cost()
-        limit = min((cap.left for cap in conversation.budget.caps), default=None)
+        limit = min((cap.dollars_left for cap in conversation.budget.caps), default=None)
         return Status(self.model, self._tokens(), self.services.window(self.model), cost, limit, estimated)
 
     def _tokens(self) -> int:

@@ -270,7 +270,7 @@ def _record(
         "attempts": reply.attempts,
         "seconds": round(reply.total, 3),
         "request_id": secrets.redacted(reply.request_id) or None,
-        **outcome.facts,
+        **outcome.json_fields,
     }
 
 

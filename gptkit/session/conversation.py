@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from gptkit.core.chat import OWN_PARAMETERS, Message, Reply
 from gptkit.core.errors import GptkitError, TooLongError, TryAgainError, UsageError
 from gptkit.core.yaml_tree import typed
-from gptkit.exchange.budget import answer_room, prompt_tokens
-from gptkit.exchange.capability import first_request, prepared, run
+from gptkit.exchange.budget import answer_tokens, prompt_tokens
+from gptkit.exchange.capability import first_request, prepare_invocation, run
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.session import answer
@@ -153,7 +153,7 @@ class Conversation:
             return None
         with self._alone():
             self._begun()
-        outcome = Outcome(Reply(self.greeting.said, "stop"), self.greeting.shown)
+        outcome = Outcome(Reply(self.greeting.model_text, "stop"), self.greeting.user_text)
         facts = answer.Facts(session=self.session.id if self.session else None)
         answer.show(self.services.terminal, self.how, self._invocation(given), outcome, False, facts)
         return outcome
@@ -266,10 +266,10 @@ class Conversation:
     ) -> Invocation:
         """The invocation with what was said before, in at most `limit` tokens of the model's window."""
         if parent is None and self.greeting is not None:
-            first = Message("assistant", self.greeting.said)
+            first = Message("assistant", self.greeting.model_text)
             base = base._replace(turns=(first,), notes=self.greeting.notes)
         elif parent is not None:
-            from gptkit.exchange.context import StoredSummary, recall, summarised
+            from gptkit.exchange.context import StoredSummary, build_context, summarise_turns
 
             chain = self.store.chain(parent)
             found = self.store.summary(parent)
@@ -279,26 +279,28 @@ class Conversation:
                 most = limit or self.services.window(base.model, wanted)
                 alone = prompt_tokens(
                     build_request(
-                        prepared(base, self.stores, self.services.capabilities),
+                        prepare_invocation(base, self.stores, self.services.capabilities),
                         self.services.format(self.template),
                     )
                 )
                 if most is None:
                     return None
-                return max(most - answer_room(base.parameters, most) - alone, most // 10)
+                return max(most - answer_tokens(base.parameters, most) - alone, most // 10)
 
             def summarise(before: str, older: Sequence[PastTurn], most: int) -> str:
                 if runtime is None:
                     return before
-                return summarised(before, older, most, runtime, base.model)
+                return summarise_turns(before, older, most, runtime, base.model)
 
-            recalled = recall(chain, kept, room, summarise)
-            if recalled.fresh is not None:
+            recalled = build_context(chain, kept, room, summarise)
+            if recalled.new_summary is not None:
                 with suppress(GptkitError):  # a full disk: it is made again the next time
-                    self.store.add_summary(recalled.fresh.last_turn, recalled.fresh.text, base.model)
+                    self.store.add_summary(
+                        recalled.new_summary.last_turn, recalled.new_summary.text, base.model
+                    )
             notes = self._kept(parent) if self.template.capabilities else {}
             base = base._replace(turns=recalled.turns, summary=recalled.summary, notes=notes)
-        return prepared(base, self.stores, self.services.capabilities)
+        return prepare_invocation(base, self.stores, self.services.capabilities)
 
     def _recorded(
         self, invocation: Invocation, runtime: Runtime, parent: int | None, extra: Mapping[str, object] | None
@@ -310,7 +312,7 @@ class Conversation:
         try:
             with record:
                 try:
-                    runtime = runtime._replace(settled=record.settle)
+                    runtime = runtime._replace(record_answer=record.settle)
                     heard = record.listening(sink)
                     outcome = run(invocation, self._sent, runtime, heard, services.capabilities)
                 finally:
@@ -411,7 +413,7 @@ def _turn(conversation: Conversation, greeting: Greeting) -> int:
         started=conversation.services.terminal.clock(),
     )
     store = conversation.store
-    number = store.finish(opening, Ending("ok", greeting.said, reason="stop", notes=greeting.notes))
+    number = store.finish(opening, Ending("ok", greeting.model_text, reason="stop", notes=greeting.notes))
     stored = store.turn(number)
     conversation.session = store.session(stored.session) if stored else None
     return number

@@ -76,7 +76,7 @@ def test_a_defective_answer_is_asked_for_once_more_with_the_problem_named() -> N
     assert parts.sent[1].parameters == parts.sent[0].parameters
     reply = outcome.reply
     assert (reply.usage, reply.attempts, reply.request_id) == (Usage(30, 5), 2, "r2")
-    assert parts.budget.used == 2
+    assert parts.budget.request_count == 2
 
 
 def test_times_and_tries_of_both_requests_add_up() -> None:

@@ -19,8 +19,8 @@ from gptkit.core.errors import (
     TryAgainError,
     UnavailableError,
 )
-from gptkit.exchange.invocation import Policy
-from gptkit.exchange.retry import exchange
+from gptkit.exchange.invocation import RetryPolicy
+from gptkit.exchange.retry import send_with_retries
 
 
 def busy(wait: float | None = None) -> TryAgainError:
@@ -33,7 +33,7 @@ def cut() -> IncompleteError:
 
 def failing(parts: Parts, sink: Shown | None = None, request: ChatRequest | None = None) -> GptkitError:
     with pytest.raises(GptkitError) as caught:
-        exchange(request or question(), parts.runtime, sink)
+        send_with_retries(request or question(), parts.runtime, sink)
     return caught.value
 
 
@@ -54,7 +54,7 @@ def test_a_whole_answer_is_one_request() -> None:
         ]
     )
     sink = Shown()
-    outcome = exchange(question(), parts.runtime, sink)
+    outcome = send_with_retries(question(), parts.runtime, sink)
     reply = outcome.reply
     assert (outcome.answer, outcome.failure) == ("ab", None)
     assert (reply.text, reply.reasoning, reply.reason, reply.usage) == ("ab", "hm", "stop", usage)
@@ -67,14 +67,14 @@ def test_a_whole_answer_is_one_request() -> None:
         Text("b"),
         Finished("stop", usage, "m", "r", {"id": 1}),
     ]
-    assert (parts.sent, parts.budget.used, parts.notices, parts.closed) == ([question()], 1, [], 1)
+    assert (parts.sent, parts.budget.request_count, parts.notices, parts.closed) == ([question()], 1, [], 1)
 
 
 def test_a_failure_that_may_pass_is_tried_again() -> None:
     parts = Parts([[busy()], [busy()], said("a")])
-    outcome = exchange(question(), parts.runtime, Shown())
+    outcome = send_with_retries(question(), parts.runtime, Shown())
     assert (outcome.answer, outcome.reply.attempts) == ("a", 3)
-    assert (len(parts.sent), parts.budget.used, parts.closed) == (3, 3, 3)
+    assert (len(parts.sent), parts.budget.request_count, parts.closed) == (3, 3, 3)
     assert parts.notices == [
         "too many requests (429); next try in 0.5 s",
         "too many requests (429); next try in 1.0 s",
@@ -83,7 +83,7 @@ def test_a_failure_that_may_pass_is_tried_again() -> None:
 
 def test_times_count_from_the_first_request() -> None:
     parts = Parts([[2.0, busy()], [1.0, Text("a"), Finished("stop")]])
-    reply = exchange(question(), parts.runtime, None).reply
+    reply = send_with_retries(question(), parts.runtime, None).reply
     assert (reply.first, reply.total) == (3.5, 3.5)
 
 
@@ -93,7 +93,9 @@ def test_times_count_from_the_first_request() -> None:
 def test_tries_are_what_the_failure_deserves_and_the_policy_allows(
     tries: int, attempts: int, sent: int
 ) -> None:
-    parts = Parts([[TryAgainError("no", tries=tries)] for _ in range(9)], policy=Policy(attempts=attempts))
+    parts = Parts(
+        [[TryAgainError("no", tries=tries)] for _ in range(9)], policy=RetryPolicy(attempts=attempts)
+    )
     failure = failing(parts)
     assert (failure.message, failure.attempts, len(parts.sent)) == ("no", sent, sent)
 
@@ -122,7 +124,7 @@ def test_pauses_double_and_are_cut_at_random(chance: float, pauses: list[float])
 
 
 def test_a_pause_has_a_limit() -> None:
-    parts = Parts([[TryAgainError("no", tries=12)] for _ in range(12)], policy=Policy(12, 1000.0))
+    parts = Parts([[TryAgainError("no", tries=12)] for _ in range(12)], policy=RetryPolicy(12, 1000.0))
     failing(parts)
     assert parts.pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0, 20.0, 20.0]
 
@@ -130,7 +132,7 @@ def test_a_pause_has_a_limit() -> None:
 @pytest.mark.parametrize(("asked", "pause"), [(0.3, 0.5), (3.0, 3.0), (0.0, 0.5), (None, 0.5), (60.0, 60.0)])
 def test_what_the_server_asks_for_is_the_least(asked: float | None, pause: float) -> None:
     parts = Parts([[busy(asked)], said("a")])
-    exchange(question(), parts.runtime, None)
+    send_with_retries(question(), parts.runtime, None)
     assert parts.pauses == [pause]
 
 
@@ -149,7 +151,7 @@ def test_patience_is_for_all_pauses_together() -> None:
 
 
 def test_patience_ends_quietly_where_the_server_asks_for_nothing() -> None:
-    parts = Parts([[busy()] for _ in range(4)], policy=Policy(wait=1.0))
+    parts = Parts([[busy()] for _ in range(4)], policy=RetryPolicy(wait=1.0))
     assert failing(parts).message == "too many requests (429)"
     assert parts.pauses == [0.5]
 
@@ -166,7 +168,7 @@ BROKEN: list[tuple[Answer, str]] = [
 @pytest.mark.parametrize(("broken", "message"), BROKEN)
 def test_nothing_is_tried_again_once_text_was_shown(broken: Answer, message: str) -> None:
     parts, sink = Parts([broken]), Shown()
-    outcome = exchange(question(), parts.runtime, sink)
+    outcome = send_with_retries(question(), parts.runtime, sink)
     assert (outcome.answer, sink.text, len(parts.sent)) == ("par", "par", 1)
     failure = outcome.failure
     assert failure is not None
@@ -176,14 +178,14 @@ def test_nothing_is_tried_again_once_text_was_shown(broken: Answer, message: str
 @pytest.mark.parametrize(("broken", "message"), BROKEN)
 def test_a_broken_answer_that_nobody_saw_is_asked_for_again(broken: Answer, message: str) -> None:
     parts = Parts([broken, WHOLE])
-    outcome = exchange(question(), parts.runtime, None)
+    outcome = send_with_retries(question(), parts.runtime, None)
     assert (outcome.answer, outcome.failure, outcome.reply.attempts) == ("whole answer", None, 2)
     assert parts.notices == [f"{message}; next try in 0.5 s"]
 
 
 def test_reasoning_that_was_shown_does_not_keep_from_trying_again() -> None:
     parts = Parts([[Reasoning("hm"), busy()], said("a")])
-    outcome = exchange(question(), parts.runtime, Shown())
+    outcome = send_with_retries(question(), parts.runtime, Shown())
     assert (outcome.answer, outcome.reply.reasoning) == ("a", "")
 
 
@@ -200,7 +202,7 @@ def test_reasoning_that_was_shown_does_not_keep_from_trying_again() -> None:
 def test_what_another_try_would_not_mend_is_returned_with_its_text(answer: Answer, message: str) -> None:
     for sink in (None, Shown()):
         parts = Parts([answer])
-        outcome = exchange(question(), parts.runtime, sink)
+        outcome = send_with_retries(question(), parts.runtime, sink)
         assert outcome.failure is not None
         assert (outcome.failure.message, outcome.failure.partial) == (message, True)
         assert outcome.answer == outcome.reply.text != ""
@@ -222,7 +224,7 @@ def test_of_broken_answers_the_longest_is_kept() -> None:
             [TryAgainError("nothing listens", tries=4)],
         ]
     )
-    outcome = exchange(question(), parts.runtime, None)
+    outcome = send_with_retries(question(), parts.runtime, None)
     assert (outcome.answer, outcome.reply.text, outcome.reply.attempts) == ("longest", "longest", 4)
     failure = outcome.failure
     assert failure is not None
@@ -246,7 +248,7 @@ def test_a_signal_ends_the_request_at_once() -> None:
     parts = Parts([[Text("a"), Text("b"), busy()]])
     sink = Shown(stop)
     with pytest.raises(SignalError):
-        exchange(question(), parts.runtime, sink)
+        send_with_retries(question(), parts.runtime, sink)
     assert (sink.events, parts.closed) == ([Text("a")], 1)
 
 
@@ -256,18 +258,18 @@ def test_a_provider_may_fail_before_its_first_event() -> None:
 
     runtime = Parts().runtime._replace(provider=provider)  # type: ignore[arg-type]
     with pytest.raises(NoPermissionError) as caught:
-        exchange(question(), runtime, None)
+        send_with_retries(question(), runtime, None)
     assert caught.value.attempts == 1
 
 
 def test_an_iterator_without_an_end_of_its_own_will_do() -> None:
     runtime = Parts().runtime._replace(provider=lambda _: iter([Text("a"), Finished("stop")]))
-    assert exchange(question(), runtime, None).answer == "a"
+    assert send_with_retries(question(), runtime, None).answer == "a"
 
 
 def test_a_budget_is_checked_before_the_first_request() -> None:
     parts = Parts([WHOLE], requests=1)
-    exchange(question(), parts.runtime, None)
+    send_with_retries(question(), parts.runtime, None)
     failure = failing(parts)
     assert (failure.code, failure.message) == (82, "the budget of 1 request is used up")
     assert (failure.attempts, len(parts.sent)) == (0, 1)
@@ -281,7 +283,7 @@ def test_a_budget_is_checked_before_every_retry() -> None:
         failure.message
         == "the budget of 2 requests is used up; the last request failed: too many requests (429)"
     )
-    assert (failure.attempts, len(parts.sent), parts.budget.used) == (2, 2, 2)
+    assert (failure.attempts, len(parts.sent), parts.budget.request_count) == (2, 2, 2)
     assert parts.pauses == [0.5]
 
 
@@ -294,8 +296,8 @@ def test_a_request_that_may_be_billed_twice_counts_twice(requests: int | None, s
         assert (failure.code, parts.pauses) == (82, [])
         assert failure.message.endswith(f"; the last request failed: {lost}")
     else:
-        assert exchange(question(), parts.runtime, None).answer == "a"
-        assert parts.budget.used == 3
+        assert send_with_retries(question(), parts.runtime, None).answer == "a"
+        assert parts.budget.request_count == 3
         assert parts.notices == [f"{lost}; next try in 0.5 s, counted twice"]
     assert len(parts.sent) == sent
 
@@ -303,12 +305,12 @@ def test_a_request_that_may_be_billed_twice_counts_twice(requests: int | None, s
 def test_a_billed_request_that_is_not_tried_again_counts_once() -> None:
     parts = Parts([[TryAgainError("no answer", tries=1, billed=True)]])
     assert failing(parts).code == 75
-    assert parts.budget.used == 1
+    assert parts.budget.request_count == 1
 
 
 def test_text_is_kept_when_the_budget_ends() -> None:
     parts = Parts([[Text("par"), cut()]], requests=1)
-    outcome = exchange(question(), parts.runtime, None)
+    outcome = send_with_retries(question(), parts.runtime, None)
     assert outcome.answer == "par"
     assert outcome.failure is not None
     assert (outcome.failure.code, outcome.failure.partial, outcome.failure.attempts) == (82, True, 1)

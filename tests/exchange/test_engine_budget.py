@@ -9,8 +9,8 @@ from engine_parts import Parts, Shown, question, said
 
 from gptkit.core.chat import Charge, ChatRequest, Finished, Message, Reply, Text, Usage
 from gptkit.core.errors import BudgetError, ConfigurationError, GptkitError, SignalError, TryAgainError
-from gptkit.exchange.budget import Budget, Cap, WorkerBudget, prompt_tokens
-from gptkit.exchange.retry import exchange
+from gptkit.exchange.budget import Budget, CostCap, WorkerBudget, prompt_tokens
+from gptkit.exchange.retry import send_with_retries
 
 MILLION = 1_000_000
 
@@ -21,7 +21,7 @@ def dear(model: str, prompt: int, completion: int) -> float | None:
 
 
 def budget(dollars: float, requests: int | None = None) -> Budget:
-    return Budget(requests, (Cap(dollars, "--max-cost"),), dear, "api.example", lambda: 7.0)
+    return Budget(requests, (CostCap(dollars, "--max-cost"),), dear, "api.example", lambda: 7.0)
 
 
 def paid(one: Budget, request: ChatRequest, reply: Reply) -> None:
@@ -61,7 +61,7 @@ def test_the_request_that_would_go_over_is_not_sent() -> None:
     with pytest.raises(BudgetError) as caught:
         one.reserve(question())
     assert caught.value.message.startswith("--max-cost of 0.000192 USD is used up: 0.00019 is spent")
-    assert one.used == 1
+    assert one.request_count == 1
 
 
 def test_the_limit_of_the_answer_counts_before_it_comes() -> None:
@@ -91,23 +91,23 @@ def test_answers_as_long_as_their_texts_are_reserved_with_that_length() -> None:
     one = question()._replace(messages=(Message("user", text),), text=text)
     assert budget(0.0005).reserve(one) < 0.0002
     echoing = budget(0.0005)
-    echoing.as_long = True
+    echoing.answers_match_texts = True
     with pytest.raises(BudgetError):
         echoing.reserve(one)
     with pytest.raises(BudgetError):
-        echoing.at(0.9).reserve(one)
+        echoing.with_price_factor(0.9).reserve(one)
 
 
 def test_answers_are_expected_to_be_as_long_as_those_before() -> None:
     text = "word " * 100
     one = question()._replace(messages=(Message("user", text),), text=text)
     echoing = budget(0.5)
-    echoing.as_long = True
+    echoing.answers_match_texts = True
     first = echoing.reserve(one)
     echoing.charge(one, first, Reply("x", "stop", usage=Usage(100, 1000)), False, 5.0, "answer")
     assert echoing.reserve(one) == pytest.approx(1000 * 10 / MILLION, rel=0.1)
     counted = Budget()
-    counted.tokens = 2500
+    counted.max_answer_tokens = 2500
     counted.charge(one, counted.reserve(one), Reply("x", "stop", usage=Usage(9, 1000)), False, 5.0, "answer")
     counted.reserve(one)
     with pytest.raises(BudgetError, match="of 2500 tokens"):
@@ -118,7 +118,7 @@ def test_what_was_set_aside_may_not_fit_any_more() -> None:
     text = "word " * 100
     one = question()._replace(messages=(Message("user", text),), text=text)
     dear_one = budget(0.01)
-    dear_one.as_long = True
+    dear_one.answers_match_texts = True
     first, _ = dear_one.reserve(one), dear_one.reserve(one)
     dear_one.confirm()
     dear_one.charge(one, first, Reply("x", "stop", usage=Usage(100, 1000)), False, 5.0, "answer")
@@ -150,13 +150,13 @@ def test_all_workers_together_keep_the_cap() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (one.used, len(over)) == (100, 220)
+    assert (one.request_count, len(over)) == (100, 220)
 
 
 def test_each_try_is_charged_and_a_doubtful_one_at_its_estimate() -> None:
     lost = TryAgainError("no answer", tries=2, billed=True)
     parts = Parts([(lost,), said("because", Usage(30, 4))])
-    exchange(question(), parts.runtime, None)
+    send_with_retries(question(), parts.runtime, None)
     first, second = parts.budget.charges
     assert (first.prompt_tokens, first.completion_tokens, first.estimated) == (
         prompt_tokens(question()),
@@ -164,14 +164,14 @@ def test_each_try_is_charged_and_a_doubtful_one_at_its_estimate() -> None:
         True,
     )
     assert (second.prompt_tokens, second.completion_tokens, second.estimated) == (30, 4, False)
-    assert parts.budget.used == 3
+    assert parts.budget.request_count == 3
 
 
 @pytest.mark.parametrize("error", [TryAgainError("refused", tries=1), GptkitError("bug")])
 def test_what_never_reached_the_server_is_not_charged(error: GptkitError) -> None:
     parts = Parts([(error,)])
     with pytest.raises(GptkitError):
-        exchange(question(), parts.runtime, None)
+        send_with_retries(question(), parts.runtime, None)
     assert parts.budget.charges == []
 
 
@@ -181,7 +181,7 @@ def test_what_a_signal_cuts_short_is_charged() -> None:
 
     parts = Parts([(Text("half of it"), Finished("stop"))])
     with pytest.raises(SignalError):
-        exchange(question(), parts.runtime, Shown(stop))
+        send_with_retries(question(), parts.runtime, Shown(stop))
     (charge,) = parts.budget.charges
     assert charge.estimated
     assert charge.completion_tokens > 1
@@ -189,22 +189,22 @@ def test_what_a_signal_cuts_short_is_charged() -> None:
 
 def test_the_purpose_is_kept() -> None:
     parts = Parts([(Text("x"), Finished("stop"))])
-    exchange(question(), parts.runtime, None, "check")
+    send_with_retries(question(), parts.runtime, None, "check")
     assert parts.budget.charges[0].purpose == "check"
 
 
 def test_what_was_spent_before_counts_and_is_told() -> None:
-    cap = Cap(1.0, "the monthly_limit", 1.25)
+    cap = CostCap(1.0, "the monthly_limit", 1.25)
     one = Budget(None, (cap,), dear, "api.example", lambda: 7.0)
     with pytest.raises(BudgetError, match=r"the monthly_limit of 1 USD is used up: 1[.]25 is spent, and"):
         one.reserve(question())
-    assert (cap.left, Cap(1.0, "x", 0.25).left) == (0.0, 0.75)
-    assert Budget(None, (cap._replace(before=0.5),), dear).reserve(question()) > 0
+    assert (cap.dollars_left, CostCap(1.0, "x", 0.25).dollars_left) == (0.0, 0.75)
+    assert Budget(None, (cap._replace(spent_before=0.5),), dear).reserve(question()) > 0
 
 
 def test_the_answers_of_a_job_have_a_length_together() -> None:
     one = Budget()
-    one.tokens = 30
+    one.max_answer_tokens = 30
     request = question()._replace(text="ten words of text that an answer would have too")
     for _ in range(2):
         paid(one, request, Reply("because", "stop", usage=Usage(10, 10)))
@@ -215,11 +215,11 @@ def test_the_answers_of_a_job_have_a_length_together() -> None:
 
 
 def test_a_share_of_the_price_leaves_room_for_more() -> None:
-    one = Budget(3, (Cap(1.0, "--max-cost"),), dear, "api.example", lambda: 7.0)
+    one = Budget(3, (CostCap(1.0, "--max-cost"),), dear, "api.example", lambda: 7.0)
     cost = one.reserve(question())
-    half = one.at(0.5)
+    half = one.with_price_factor(0.5)
     assert half.reserve(question()) == cost / 2
-    assert half.used == 1
+    assert half.request_count == 1
     half.reserve(question())
     half.reserve(question())
     with pytest.raises(BudgetError):

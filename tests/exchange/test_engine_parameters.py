@@ -11,7 +11,7 @@ from engine_parts import Parts, Plain, Shown, question, said
 from gptkit.core.chat import Finished, Text
 from gptkit.core.errors import GptkitError, NoInputError, TryAgainError, UnavailableError
 from gptkit.exchange.invocation import Invocation, build_request
-from gptkit.exchange.retry import exchange
+from gptkit.exchange.retry import send_with_retries
 from gptkit.templates.template import Template
 
 MANY, NEW = "max_tokens", "max_completion_tokens"
@@ -27,14 +27,16 @@ def bodies(parts: Parts) -> list[dict[str, object]]:
 
 def failing(parts: Parts, parameters: Mapping[str, object], droppable: list[str]) -> GptkitError:
     with pytest.raises(GptkitError) as caught:
-        exchange(question(parameters, droppable), parts.runtime, None)
+        send_with_retries(question(parameters, droppable), parts.runtime, None)
     return caught.value
 
 
 def test_a_rejected_parameter_is_dropped_once_and_remembered() -> None:
     parts = Parts([[rejected("temperature")], said("a")])
-    outcome = exchange(question({"temperature": 0.2, "seed": 1}, ["temperature"]), parts.runtime, Shown())
-    assert (outcome.answer, outcome.reply.attempts, parts.budget.used) == ("a", 2, 2)
+    outcome = send_with_retries(
+        question({"temperature": 0.2, "seed": 1}, ["temperature"]), parts.runtime, Shown()
+    )
+    assert (outcome.answer, outcome.reply.attempts, parts.budget.request_count) == ("a", 2, 2)
     assert bodies(parts) == [{"temperature": 0.2, "seed": 1}, {"seed": 1}]
     assert parts.known == {"gpt-0": {"temperature"}}
     assert parts.pauses == []
@@ -43,19 +45,19 @@ def test_a_rejected_parameter_is_dropped_once_and_remembered() -> None:
 
 def test_what_is_remembered_is_not_sent_again() -> None:
     parts = Parts([said("a")], known={"gpt-0": {"temperature"}})
-    exchange(question({"temperature": 0.2, "seed": 1}, ["temperature"]), parts.runtime, None)
+    send_with_retries(question({"temperature": 0.2, "seed": 1}, ["temperature"]), parts.runtime, None)
     assert bodies(parts) == [{"seed": 1}]
 
 
 def test_what_is_remembered_of_one_model_is_nothing_to_another() -> None:
     parts = Parts([said("a")], known={"gpt-1": {"temperature"}})
-    exchange(question({"temperature": 0.2}, ["temperature"]), parts.runtime, None)
+    send_with_retries(question({"temperature": 0.2}, ["temperature"]), parts.runtime, None)
     assert bodies(parts) == [{"temperature": 0.2}]
 
 
 def test_several_rejected_parameters_go_one_by_one() -> None:
     parts = Parts([[rejected("a")], [rejected("b")], [rejected("c")], said("x")])
-    exchange(question({"a": 1, "b": 2, "c": 3, "d": 4}, ["a", "b", "c", "d"]), parts.runtime, None)
+    send_with_retries(question({"a": 1, "b": 2, "c": 3, "d": 4}, ["a", "b", "c", "d"]), parts.runtime, None)
     assert bodies(parts)[-1] == {"d": 4}
     assert parts.known == {"gpt-0": {"a", "b", "c"}}
 
@@ -63,13 +65,13 @@ def test_several_rejected_parameters_go_one_by_one() -> None:
 def test_dropping_uses_up_no_tries() -> None:
     busy = TryAgainError("too many requests", tries=2)
     parts = Parts([[rejected("a")], [busy], said("x")])
-    assert exchange(question({"a": 1}, ["a"]), parts.runtime, None).reply.attempts == 3
+    assert send_with_retries(question({"a": 1}, ["a"]), parts.runtime, None).reply.attempts == 3
 
 
 def test_every_request_counts_in_the_error_and_in_the_budget() -> None:
     parts = Parts([[rejected("a")], [rejected("b")]])
     failure = failing(parts, {"a": 1, "b": 2}, ["a"])
-    assert (failure.parameter, failure.attempts, parts.budget.used) == ("b", 2, 2)
+    assert (failure.parameter, failure.attempts, parts.budget.request_count) == ("b", 2, 2)
     parts = Parts([[rejected("a")]], requests=1)
     failure = failing(parts, {"a": 1}, ["a"])
     assert (failure.code, failure.attempts) == (82, 1)
@@ -104,7 +106,7 @@ def test_what_was_typed_is_sent_though_it_was_rejected_before() -> None:
 
 def test_nothing_is_adjusted_once_text_was_shown() -> None:
     parts = Parts([[Text("par"), rejected("a")]])
-    outcome = exchange(question({"a": 1}, ["a"]), parts.runtime, Shown())
+    outcome = send_with_retries(question({"a": 1}, ["a"]), parts.runtime, Shown())
     assert (outcome.answer, len(parts.sent), parts.known) == ("par", 1, {})
 
 
@@ -113,11 +115,11 @@ def test_nothing_is_adjusted_once_text_was_shown() -> None:
 def test_the_token_limit_is_sent_under_its_other_name(name: str, twin: str, droppable: bool) -> None:
     parts = Parts([[rejected(name)], said("a"), said("b")])
     asked = question({name: 9, "seed": 1}, [name] if droppable else [])
-    exchange(asked, parts.runtime, None)
+    send_with_retries(asked, parts.runtime, None)
     assert bodies(parts) == [{name: 9, "seed": 1}, {"seed": 1, twin: 9}]
     assert parts.known == {"gpt-0": {name}}
     assert parts.notices == [f"'gpt-0' does not take '{name}'; asked again as '{twin}'"]
-    exchange(asked, parts.runtime, None)
+    send_with_retries(asked, parts.runtime, None)
     assert bodies(parts)[2] == {"seed": 1, twin: 9}
 
 
@@ -131,7 +133,7 @@ def test_a_typed_limit_goes_through_both_names_and_then_fails() -> None:
 
 def test_a_limit_of_a_file_goes_through_both_names_and_is_then_dropped() -> None:
     parts = Parts([[rejected(MANY)], [rejected(NEW)], said("a")])
-    exchange(question({MANY: 9}, [MANY]), parts.runtime, None)
+    send_with_retries(question({MANY: 9}, [MANY]), parts.runtime, None)
     assert bodies(parts) == [{MANY: 9}, {NEW: 9}, {}]
     assert parts.known == {"gpt-0": {MANY, NEW}}
 
@@ -141,13 +143,13 @@ def test_two_names_that_were_both_rejected_are_not_swapped_for_ever(
     droppable: list[str], sent: dict[str, Any]
 ) -> None:
     parts = Parts([said("a")], known={"gpt-0": {MANY, NEW}})
-    exchange(question({MANY: 9}, droppable), parts.runtime, None)
+    send_with_retries(question({MANY: 9}, droppable), parts.runtime, None)
     assert bodies(parts) == [sent]
 
 
 def test_an_answer_that_was_cut_proves_as_well_that_dropping_helped() -> None:
     parts = Parts([[rejected("a")], [Text("par"), Finished("length")]])
-    exchange(question({"a": 1}, ["a"]), parts.runtime, None)
+    send_with_retries(question({"a": 1}, ["a"]), parts.runtime, None)
     assert parts.known == {"gpt-0": {"a"}}
 
 

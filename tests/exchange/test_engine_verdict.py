@@ -6,7 +6,7 @@ import pytest
 
 from gptkit.core.chat import Reply
 from gptkit.core.errors import GptkitError, IncompleteError, ProtocolError, RefusedError, TryAgainError
-from gptkit.exchange.retry import verdict
+from gptkit.exchange.retry import reply_failure
 
 NO_END = "the server never said that it is whole"
 ROWS: list[tuple[str, str | None, str, type[GptkitError], str, int]] = [
@@ -40,7 +40,7 @@ ROWS: list[tuple[str, str | None, str, type[GptkitError], str, int]] = [
 def test_what_is_not_whole_has_its_failure(
     text: str, reason: str | None, refusal: str, kind: type[GptkitError], message: str, tries: int
 ) -> None:
-    failure = verdict(Reply(text, reason, refusal=refusal, request_id="r1"))
+    failure = reply_failure(Reply(text, reason, refusal=refusal, request_id="r1"))
     assert type(failure) is kind
     assert (failure.message, failure.tries, failure.request_id) == (message, tries, "r1")
     assert failure.partial is bool(text)
@@ -48,17 +48,17 @@ def test_what_is_not_whole_has_its_failure(
 
 @pytest.mark.parametrize("text", ["a", "\n a \n", "不", "0", "null"])
 def test_an_answer_with_its_end_is_whole(text: str) -> None:
-    assert verdict(Reply(text, "stop")) is None
+    assert reply_failure(Reply(text, "stop")) is None
 
 
 def test_what_helps_against_the_token_limit_is_said() -> None:
-    failure = verdict(Reply("a", "length"))
+    failure = reply_failure(Reply("a", "length"))
     assert failure is not None
     assert failure.hint == "a larger --max-tokens, or a model with a larger limit, gives the whole"
 
 
 def test_a_long_refusal_is_one_line_of_bearable_length() -> None:
-    failure = verdict(Reply("", "stop", refusal="no " * 10_000))
+    failure = reply_failure(Reply("", "stop", refusal="no " * 10_000))
     assert failure is not None
     assert len(failure.message) < 900
     assert failure.message.endswith("…'")

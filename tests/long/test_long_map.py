@@ -25,7 +25,7 @@ from gptkit.core.errors import (
     TryAgainError,
 )
 from gptkit.exchange.budget import Budget
-from gptkit.exchange.invocation import Invocation, Policy
+from gptkit.exchange.invocation import Invocation, RetryPolicy
 from gptkit.jobs.job import Done, Job
 from gptkit.jobs.workers import AHEAD, Gate, gated
 
@@ -243,7 +243,7 @@ def test_a_budget_is_spent_to_its_last_request() -> None:
         model = Model(shout, 0.002)
         pieces = Words().pieces((f"{number}\n" for number in range(40)), 100)
         with pytest.raises(BudgetError):
-            list(mapped(pieces, job(4), model.runtime(Budget(requests=10))))
+            list(mapped(pieces, job(4), model.runtime(Budget(max_requests=10))))
         assert (len(model.asked), model.most <= 4) == (10, True)
 
 
@@ -394,7 +394,7 @@ def test_a_rate_limit_is_waited_out_and_nothing_is_lost() -> None:
     model = Model(
         lambda text: RateLimitError("429", tries=4, wait=0.01) if next(refused, False) else shout(text)
     )
-    parts = model.runtime()._replace(policy=Policy(9, 60.0))
+    parts = model.runtime()._replace(policy=RetryPolicy(9, 60.0))
     lines = [f"{number}\n" for number in range(12)]
     found = list(mapped(Words().pieces(lines, 9), job(), parts))
     assert written(found) == "".join(lines)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gptkit.core.chat import ChatRequest, Event, Finished, Message, OutputFormat, Rendering, Text, Usage
 from gptkit.exchange.budget import Budget
-from gptkit.exchange.invocation import Policy, Runtime
+from gptkit.exchange.invocation import RetryPolicy, Runtime
 from gptkit.output.json_format import JsonFormat
 
 Answer = Sequence[Event | Exception | float]
@@ -32,7 +32,7 @@ class Parts:
 
     answers: list[Answer] = field(default_factory=list)
     format: OutputFormat = field(default_factory=Plain)
-    policy: Policy = field(default_factory=Policy)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
     requests: int | None = None
     chance: float = 1.0
     """What the random number is: 1 for the longest pauses."""
@@ -58,7 +58,7 @@ class Parts:
             sleep=self._sleep,
             random=lambda: self.chance,
             notice=self.notices.append,
-            structured=JsonFormat,
+            json_format=JsonFormat,
         )
 
     def names(self, model: str) -> frozenset[str]:

@@ -10,7 +10,7 @@ from fake.server import FakeServer
 from long_models import PROMPT, Kept, Words
 from provider_calls import endpoint
 
-from gptkit.exchange.invocation import Invocation, Policy
+from gptkit.exchange.invocation import Invocation, RetryPolicy
 from gptkit.jobs.batch.collect import Taken, collected
 from gptkit.jobs.batch.queue import Pending
 from gptkit.jobs.batch.submit import Desk, Submitted, submit_missing
@@ -75,7 +75,7 @@ class World:
             kept=lambda key: key in self.memory.held and key not in self.lost,
             rejections=self.parts,
             format_named=lambda name: Words() if name == "words" else None,
-            policy=Policy(self.attempts),
+            policy=RetryPolicy(self.attempts),
             clock=lambda: self.clock,
             sleep=self.waits.append,
             random=lambda: 1.0,

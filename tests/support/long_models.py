@@ -12,7 +12,7 @@ from prompt_files import template
 
 from gptkit.core.chat import ChatRequest, Event, Finished, Text
 from gptkit.exchange.budget import Budget
-from gptkit.exchange.invocation import Policy, Runtime
+from gptkit.exchange.invocation import RetryPolicy, Runtime
 from gptkit.text.pieces import Finding, Piece, PieceAnswer
 
 PROMPT = template("description: d\nsystem: Shout.\n")
@@ -103,5 +103,5 @@ class Model:
         return [request.text for request in self.asked]
 
     def runtime(self, budget: Budget | None = None) -> Runtime:
-        parts = Parts(format=Plain(), policy=Policy(1, 0.0))
+        parts = Parts(format=Plain(), policy=RetryPolicy(1, 0.0))
         return parts.runtime._replace(provider=self, now=time.monotonic, budget=budget or Budget())

@@ -51,7 +51,7 @@ def begin(talk: Talk) -> None:
     """Where nothing has been said yet, the character speaks first."""
     role(talk.template, talk.values, cards(talk.services, talk.template).card)
     if talk.last is None and talk.greeting is not None:
-        _show(talk, talk.greeting.shown)
+        _show(talk, talk.greeting.user_text)
 
 
 class _Throws:
@@ -87,7 +87,7 @@ def _greeting(desk: Desk, number: str) -> None:
     if not number:
         for place in range(1, len(who.card.greetings) + 1):
             one = found(talk.services, talk.template, {**talk.values, "greeting": place})
-            desk.show(f"{place}: {one_line(one.shown if one is not None else '', SHOWN)}")
+            desk.show(f"{place}: {one_line(one.user_text if one is not None else '', SHOWN)}")
         return
     if not number.isdecimal() or len(number) > 6:
         raise UsageError(f"'/greeting': '{number}' is not the number of a greeting")
@@ -95,7 +95,7 @@ def _greeting(desk: Desk, number: str) -> None:
     talk.choose("greeting", int(number))
     talk.begin_again(greeting)
     if greeting is not None:
-        _show(talk, greeting.shown)
+        _show(talk, greeting.user_text)
 
 
 def _show(talk: Talk, text: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.yaml_tree import Problem
-from gptkit.exchange.capability import Capability, lazily, own_values
+from gptkit.exchange.capability import Capability, capability_options, import_on_call
 from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class CharacterOptions(NamedTuple):
 
 
 def options_of(values: Mapping[str, Value]) -> CharacterOptions:
-    return CharacterOptions(**own_values(values, CharacterOptions._fields))
+    return CharacterOptions(**capability_options(values, CharacterOptions._fields))
 
 
 class Casting(NamedTuple):
@@ -100,18 +100,18 @@ def _take_over(call: "Call") -> int | None:
     return code
 
 
-_serve = lazily(f"{_FOLDER}.npc_server:serve")
+_serve = import_on_call(f"{_FOLDER}.npc_server:serve")
 CHARACTER = Capability(
     KEY,
     casting,
     options=OPTIONS,
     variables=VARIABLES,
-    prepare=lazily(f"{_FOLDER}.context:staged"),
-    run=lazily(f"{_FOLDER}.turn:played"),
+    prepare=import_on_call(f"{_FOLDER}.context:staged"),
+    run=import_on_call(f"{_FOLDER}.turn:played"),
     take_over=_take_over,
-    store=lazily(f"{_FOLDER}.library:card_library"),
-    greeting=lazily(f"{_FOLDER}.commands:found"),
-    loop_commands=lazily(f"{_FOLDER}.commands:commands"),
-    begin_loop=lazily(f"{_FOLDER}.commands:begin"),
-    check_file=lazily(f"{_FOLDER}.check_command:check_file"),
+    store=import_on_call(f"{_FOLDER}.library:card_library"),
+    greeting=import_on_call(f"{_FOLDER}.commands:found"),
+    loop_commands=import_on_call(f"{_FOLDER}.commands:commands"),
+    begin_loop=import_on_call(f"{_FOLDER}.commands:begin"),
+    check_file=import_on_call(f"{_FOLDER}.check_command:check_file"),
 )

@@ -15,7 +15,7 @@ from gptkit.capabilities.character.state import checked, fault, fitted
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataError, GptkitError, TooLongError
 from gptkit.core.tokens import estimate
-from gptkit.exchange.ask import valued
+from gptkit.exchange.ask import request_json_and_reply
 from gptkit.exchange.budget import WorkerBudget
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.session import answer, conversation
@@ -99,7 +99,9 @@ def replied(
     system = "\n\n".join(filter(None, [_system(played, runtime), RULE, *told]))
     played = played._replace(turns=(*played.turns[:before], *turns), system=system)
     strict = checked(runtime, lambda found: _fault(found, wanted))
-    value, reply = valued(build_request(played, runtime.format), wanted.schema, strict, "answer")
+    value, reply = request_json_and_reply(
+        build_request(played, runtime.format), wanted.schema, strict, "answer"
+    )
     found = dict(cast("Mapping[str, object]", value))
     if isinstance(state := found.get("state"), dict) and wanted.variables:
         found["state"] = {**state, **fitted(state, wanted.variables)}

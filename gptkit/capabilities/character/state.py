@@ -12,7 +12,7 @@ from gptkit.capabilities.character.config import options_of
 from gptkit.capabilities.character.macros import Dice
 from gptkit.core.chat import AnswerFormatError, ChatRequest, Message, OutputFormat, Rendering
 from gptkit.core.errors import GptkitError, IncompleteError, SignalError
-from gptkit.exchange.ask import structured
+from gptkit.exchange.ask import request_json
 from gptkit.exchange.invocation import Runtime
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ Check = Callable[[object], str]
 
 def checked(runtime: Runtime, check: Check) -> Runtime:
     """The runtime, whose structured answers must pass the check too."""
-    inner = runtime.structured
-    return runtime._replace(structured=lambda schema: _Checked(inner(schema), check))
+    inner = runtime.json_format
+    return runtime._replace(json_format=lambda schema: _Checked(inner(schema), check))
 
 
 class _Checked:
@@ -149,7 +149,9 @@ def changed(
     )
     schema = world.schema(variables)
     try:
-        value = structured(request, schema, checked(runtime, lambda found: fault(found, variables)), "update")
+        value = request_json(
+            request, schema, checked(runtime, lambda found: fault(found, variables)), "update"
+        )
     except GptkitError as error:
         return state, error.message
     except SignalError as stop:  # the answer is whole: Ctrl-C means the rest

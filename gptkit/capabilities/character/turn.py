@@ -11,7 +11,7 @@ from gptkit.capabilities.character.macros import Dice
 from gptkit.capabilities.character.state import Memory, changed, memory, notes
 from gptkit.core.chat import Finished, Message, Text
 from gptkit.core.errors import GptkitError, IncompleteError, UsageError
-from gptkit.exchange.ask import answered, ask, both
+from gptkit.exchange.ask import ask, combine_replies, request_answer
 from gptkit.exchange.invocation import build_request, render_messages
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def thrown(invocation: Invocation, runtime: Runtime, sink: Sink | None, dice: Di
             error.partial = True
             outcome = outcome._replace(failure=error)
             break
-        outcome = leg._replace(reply=both(outcome.reply, leg.reply))
+        outcome = leg._replace(reply=combine_replies(outcome.reply, leg.reply))
     gate.end()
     text = gate.text
     facts = {"rolls": results} if results else {}
-    return outcome._replace(reply=outcome.reply._replace(text=text), answer=text, facts=facts)
+    return outcome._replace(reply=outcome.reply._replace(text=text), answer=text, json_fields=facts)
 
 
 def wanted(line: str) -> str:
@@ -72,9 +72,9 @@ def wanted(line: str) -> str:
 def _leg(sent: ChatRequest, runtime: Runtime, gate: _Gate) -> Outcome:
     """Without a sink the text is looked at when it is whole: one that was cut is asked for again."""
     if gate.shows:
-        outcome = answered(sent, runtime, gate, exact=True)
+        outcome = request_answer(sent, runtime, gate, exact=True)
     else:
-        outcome = answered(sent, runtime, None, exact=True)
+        outcome = request_answer(sent, runtime, None, exact=True)
         gate(Text(outcome.answer))
     gate.settle()
     return outcome
@@ -182,10 +182,10 @@ def played(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outco
     kept = kept._replace(answers=kept.answers + 1, refused="")
     if who.variables and outcome.failure is None:
         unchanged = kept._replace(refused="interrupted")
-        runtime.settled(outcome._replace(notes={**outcome.notes, **notes(unchanged)}))
+        runtime.record_answer(outcome._replace(notes={**outcome.notes, **notes(unchanged)}))
         kept = _after(invocation, runtime, kept, who.variables, outcome.answer)
-    facts = {**outcome.facts, **({"state": dict(kept.state)} if who.variables else {})}
-    return outcome._replace(notes={**outcome.notes, **notes(kept)}, facts=facts)
+    facts = {**outcome.json_fields, **({"state": dict(kept.state)} if who.variables else {})}
+    return outcome._replace(notes={**outcome.notes, **notes(kept)}, json_fields=facts)
 
 
 def _after(

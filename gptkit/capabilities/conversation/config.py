@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gptkit.core.yaml_tree import Problem
-from gptkit.exchange.capability import Capability, lazily
+from gptkit.exchange.capability import Capability, import_on_call
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import Node
@@ -33,5 +33,5 @@ def _take_over(call: "Call") -> int | None:
     return code
 
 
-_talk = lazily("gptkit.capabilities.conversation.loop:talk")
+_talk = import_on_call("gptkit.capabilities.conversation.loop:talk")
 CONVERSATION = Capability(KEY, _is_wanted, take_over=_take_over)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import UsageError
 from gptkit.core.yaml_tree import Problem, mapping
-from gptkit.exchange.capability import Capability, lazily, own_values
+from gptkit.exchange.capability import Capability, capability_options, import_on_call
 from gptkit.templates.template import Parameter, Template, Value
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class CourseOptions(NamedTuple):
 
 
 def options_of(values: Mapping[str, Value]) -> CourseOptions:
-    return CourseOptions(**own_values(values, CourseOptions._fields))
+    return CourseOptions(**capability_options(values, CourseOptions._fields))
 
 
 class Setting(NamedTuple):
@@ -146,21 +146,21 @@ def _take_over(call: "Call") -> int | None:
 
 
 _MODES = {
-    "show": lazily(f"{_FOLDER}.commands:show"),
-    "due": lazily(f"{_FOLDER}.review:show_due"),
-    "review": lazily(f"{_FOLDER}.review:review_due"),
-    "export": lazily(f"{_FOLDER}.export:export"),
+    "show": import_on_call(f"{_FOLDER}.commands:show"),
+    "due": import_on_call(f"{_FOLDER}.review:show_due"),
+    "review": import_on_call(f"{_FOLDER}.review:review_due"),
+    "export": import_on_call(f"{_FOLDER}.export:export"),
 }
 COURSE = Capability(
     KEY,
     setting,
     options=OPTIONS,
     variables=(KEY,),
-    prepare=lazily(f"{_FOLDER}.lesson:prepare"),
-    run=lazily(f"{_FOLDER}.lesson:run"),
+    prepare=import_on_call(f"{_FOLDER}.lesson:prepare"),
+    run=import_on_call(f"{_FOLDER}.lesson:run"),
     take_over=_take_over,
-    store=lazily(f"{_FOLDER}.store:course_store"),
-    session_name=lazily(f"{_FOLDER}.commands:session_name"),
-    loop_commands=lazily(f"{_FOLDER}.commands:commands"),
-    begin_loop=lazily(f"{_FOLDER}.commands:begin"),
+    store=import_on_call(f"{_FOLDER}.store:course_store"),
+    session_name=import_on_call(f"{_FOLDER}.commands:session_name"),
+    loop_commands=import_on_call(f"{_FOLDER}.commands:commands"),
+    begin_loop=import_on_call(f"{_FOLDER}.commands:begin"),
 )

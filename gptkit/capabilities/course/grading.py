@@ -11,7 +11,7 @@ from gptkit.capabilities.course.arithmetic import wrong_sums
 from gptkit.capabilities.course.rubric import Grade, Mark, graded, schema
 from gptkit.core.chat import ChatRequest, Finished, Message, Text
 from gptkit.core.errors import IncompleteError
-from gptkit.exchange.ask import valued
+from gptkit.exchange.ask import request_json_and_reply
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime
 
 if TYPE_CHECKING:
@@ -48,13 +48,13 @@ def grade(invocation: Invocation, runtime: Runtime, sink: Sink | None, rubric: R
     """The grade as a table. Raises IncompleteError where the model does not get it right the second time."""
     answer = invocation.text
     asked = _request(invocation, rubric, answer)
-    value, reply = valued(asked, schema(rubric), runtime, "answer")
+    value, reply = request_json_and_reply(asked, schema(rubric), runtime, "answer")
     found, problems = _accepted(rubric, value, answer)
     if found is None:
         told = AGAIN.format("\n".join(f"- {problem}" for problem in problems))
         turns = (Message("assistant", reply.text), Message("user", told))
         again = asked._replace(messages=asked.messages + turns)
-        value, reply = valued(again, schema(rubric), runtime, "answer")
+        value, reply = request_json_and_reply(again, schema(rubric), runtime, "answer")
         found, problems = _accepted(rubric, value, answer)
     if found is None:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -127,7 +127,7 @@ def _shown(found: Grade, reply: Reply, sink: Sink | None) -> Outcome:
             "feedback": found.feedback,
         }
     }
-    return Outcome(reply._replace(text=text), text, facts=facts)
+    return Outcome(reply._replace(text=text), text, json_fields=facts)
 
 
 def _record(mark: Mark) -> dict[str, object]:

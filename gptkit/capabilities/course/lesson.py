@@ -77,7 +77,7 @@ def run(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     now = now._replace(wrong=tuple(map(str, sums)))
     outcome = outcome._replace(notes={**invocation.notes, **outcome.notes, config.KEY: now._asdict()})
     if outcome.failure is None:
-        runtime.settled(outcome)
+        runtime.record_answer(outcome)
         if sink is not None:
             sink.close()  # the answer is there to be read while the record is made
         _tell(invocation, runtime, sums)

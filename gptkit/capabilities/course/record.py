@@ -28,7 +28,7 @@ from gptkit.capabilities.course.model import (
 )
 from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, SignalError
-from gptkit.exchange.ask import structured
+from gptkit.exchange.ask import request_json
 from gptkit.text.quotes import is_quoted, strip_quotes
 
 if TYPE_CHECKING:
@@ -330,7 +330,7 @@ def _reported(
         stream=invocation.stream,
         text=json.dumps(NOTHING),
     )
-    return cast("Mapping[str, Any]", structured(asked, SCHEMA, runtime, "update"))
+    return cast("Mapping[str, Any]", request_json(asked, SCHEMA, runtime, "update"))
 
 
 def record(learner: Learner) -> dict[str, object]:

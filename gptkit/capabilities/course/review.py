@@ -14,7 +14,7 @@ from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, NoInputError, UsageError
 from gptkit.core.table import columns
 from gptkit.core.yaml_tree import nearest
-from gptkit.exchange.ask import valued
+from gptkit.exchange.ask import request_json_and_reply
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime
 from gptkit.output.formats import FORMATS
 from gptkit.session.conversation import Conversation
@@ -70,7 +70,7 @@ def request(card: Card, said: str, model: str) -> ChatRequest:
 
 def rate(asked: ChatRequest, runtime: Runtime) -> Rated:
     """Raises the GptkitError that came in the way."""
-    value, reply = valued(asked, SCHEMA, runtime, "check")
+    value, reply = request_json_and_reply(asked, SCHEMA, runtime, "check")
     found = value if isinstance(value, Mapping) else {}
     why = " ".join(str(found.get("why", "")).split())
     return Rated(str(found.get("rating")), why, Outcome(reply, reply.text))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.capabilities.course import config
 from gptkit.core.chat import AnswerFormatError, ChatRequest, Finished, Message, Text
 from gptkit.core.errors import GptkitError, IncompleteError
-from gptkit.exchange.ask import answered, structured
+from gptkit.exchange.ask import request_answer, request_json
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def guided(
     asked = first = build_request(invocation, runtime.format)
     now: Progress | None = None
     for number in range(AGAIN + 1):
-        outcome = answered(
+        outcome = request_answer(
             asked, runtime, None, exact=True
         )  # a complaint of the format would quote the draft
         if outcome.failure is not None:
@@ -148,7 +148,7 @@ def _checked(invocation: Invocation, runtime: Runtime, draft: str, said: str) ->
         text=_NOTHING,
     )
     try:
-        found = structured(asked, SCHEMA, runtime, "check")
+        found = request_json(asked, SCHEMA, runtime, "check")
     except GptkitError as error:
         cause = "" if isinstance(error, IncompleteError) else f": {error.message}"  # it may quote the check
         error.message = f"the answer is withheld, since it could not be checked{cause}"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from gptkit.core.yaml_tree import Problem, literal, mapping, nearest
-from gptkit.exchange.capability import Capability, lazily
+from gptkit.exchange.capability import Capability, import_on_call
 from gptkit.jobs.options import OPTIONS, options_of
 from gptkit.templates.template import Template
 
@@ -63,5 +63,5 @@ def _take_over(call: "Call") -> int | None:
     return code
 
 
-_job = lazily("gptkit.capabilities.long.job:take_over")
+_job = import_on_call("gptkit.capabilities.long.job:take_over")
 LONG = Capability("long", long, options=OPTIONS, take_over=_take_over)

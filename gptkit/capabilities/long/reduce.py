@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from gptkit.core.chat import ChatRequest, Finished, OutputFormat, Reply, Sink, Text
 from gptkit.core.errors import IncompleteError, ProtocolError, RefusedError, TooLongError
 from gptkit.core.tokens import estimate
-from gptkit.exchange.ask import answered
+from gptkit.exchange.ask import request_answer
 from gptkit.exchange.invocation import Outcome, Runtime, build_request
 from gptkit.jobs.job import Job, about
 from gptkit.jobs.merge_plan import fits, groups, words
@@ -150,7 +150,7 @@ class Steps:
                 return known
             answer = self._sent(text, rules, runtime)
             self._keep(text, step, PieceAnswer(answer), runtime.format)
-            runtime.kept()
+            runtime.answer_stored()
             return answer
 
     def _known(self, name: bytes) -> str | None:
@@ -161,7 +161,7 @@ class Steps:
         return held.answer if held is not None else None
 
     def _sent(self, text: str, rules: str, runtime: Runtime) -> str:
-        outcome = answered(self._request(text, rules, runtime.format), runtime, None)
+        outcome = request_answer(self._request(text, rules, runtime.format), runtime, None)
         if outcome.failure is not None:
             raise outcome.failure
         return outcome.answer
@@ -292,7 +292,7 @@ def concluded(found: Gathered, job: Job, runtime: Runtime, sink: Sink | None) ->
             return _remembered(held.answer, job, runtime, sink)
         sent = build_request(job.invocation._replace(text=text), runtime.format)
         exact = job.invocation.exact
-        outcome = answered(with_rules(sent, rules) if rules else sent, runtime, sink, exact=exact)
+        outcome = request_answer(with_rules(sent, rules) if rules else sent, runtime, sink, exact=exact)
         if memory and outcome.failure is None:
             memory.put(name, text, PieceAnswer(outcome.reply.text), about(job))
         return outcome

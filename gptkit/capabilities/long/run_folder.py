@@ -208,6 +208,6 @@ class _Task:
             reason="stop" if failure is None else None,
             usage=progress.usage(budget.charges),
             model=self._invocation.model,
-            attempts=budget.used,
+            attempts=budget.request_count,
             total=self._services.terminal.now() - started,
         )

@@ -194,7 +194,7 @@ class _Task:
 
     def _show(self, output: Output, outcome: Outcome) -> None:
         facts = answer.Facts(*self._conversation.cost())
-        outcome = outcome._replace(facts=self._findings.listed)
+        outcome = outcome._replace(json_fields=self._findings.listed)
         shown = not isinstance(output, Collected)
         answer.show(self._services.terminal, self._conversation.how, self._invocation, outcome, shown, facts)
 
@@ -211,6 +211,6 @@ class _Task:
             reason="stop" if failure is None else None,
             usage=progress.usage(budget.charges),
             model=self._invocation.model,
-            attempts=budget.used,
+            attempts=budget.request_count,
             total=self._services.terminal.now() - started,
         )

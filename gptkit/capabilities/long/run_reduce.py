@@ -162,7 +162,7 @@ class Task:
         budget = self._conversation.budget
         reply = outcome.reply._replace(
             usage=progress.usage(budget.charges),
-            attempts=budget.used,
+            attempts=budget.request_count,
             total=services.terminal.now() - started,
         )
         facts = {
@@ -170,7 +170,7 @@ class Task:
             "levels": 1 if found.whole else found.levels + 1,
             "findings": self._listed(found),
         }
-        return outcome._replace(reply=reply, facts=facts), sink is not None
+        return outcome._replace(reply=reply, json_fields=facts), sink is not None
 
     def _show(self, outcome: Outcome, missing: GptkitError | None, shown: bool) -> None:
         """A result that lacks parts is shown as what it is; a file gets only a whole one."""

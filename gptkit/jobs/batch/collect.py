@@ -17,7 +17,7 @@ from gptkit.core.errors import (
     RefusedError,
     UnavailableError,
 )
-from gptkit.exchange.retry import verdict
+from gptkit.exchange.retry import reply_failure
 from gptkit.jobs.batch.submit import patiently
 from gptkit.jobs.missing import unfiled
 from gptkit.output.formats import FORMATS
@@ -182,7 +182,7 @@ class _Course:
 
 def _proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> PieceAnswer:
     """An answer that is whole, in its format, and with nothing wrong about it; else raises why not."""
-    if (failure := verdict(reply)) is not None:
+    if (failure := reply_failure(reply)) is not None:
         raise failure
     try:
         answer = output.finish(reply.text)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import UsageError
-from gptkit.exchange.invocation import Policy, Runtime
+from gptkit.exchange.invocation import RetryPolicy, Runtime
 from gptkit.jobs.batch.collect import GONE, Taken, collected
 from gptkit.jobs.batch.submit import Desk, Submitted
 from gptkit.jobs.batch.submit import submit_missing as submitted
@@ -34,7 +34,9 @@ def submit_missing(services: Services, lacking: Iterable[Lacking], job: Job, run
     made = _desk(services)
     with made.record.alone():
         _fetch(services, made)
-        return submitted(lacking, job, runtime._replace(budget=runtime.budget.at(DISCOUNT)), made)
+        return submitted(
+            lacking, job, runtime._replace(budget=runtime.budget.with_price_factor(DISCOUNT)), made
+        )
 
 
 def fetch(services: Services) -> None:
@@ -90,7 +92,7 @@ def _desk(services: Services) -> Desk:
         kept=kept,
         rejections=services.rejections,
         format_named=format_named,
-        policy=Policy(settings.integer("attempts"), settings.number("wait_budget")),
+        policy=RetryPolicy(settings.integer("attempts"), settings.number("wait_budget")),
         clock=terminal.clock,
         sleep=terminal.sleep,
         random=_random,

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gptkit.core.errors import BudgetError, DataError, GptkitError, UnavailableError
-from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE, without_rejected
+from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE, drop_rejected_parameters
 from gptkit.jobs.job import about
 from gptkit.jobs.missing import filed
 
 if TYPE_CHECKING:
     from gptkit.core.chat import ChatRequest
-    from gptkit.exchange.invocation import Policy, Rejections, Runtime
+    from gptkit.exchange.invocation import Rejections, RetryPolicy, Runtime
     from gptkit.jobs.batch.queue import Pending, Row
     from gptkit.jobs.job import Job, Memory
     from gptkit.jobs.missing import Lacking
@@ -47,7 +47,7 @@ class Desk(NamedTuple):
     kept: Callable[[bytes], bool]
     rejections: Rejections
     format_named: Callable[[str], Format | None]
-    policy: Policy
+    policy: RetryPolicy
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     random: Callable[[], float]
@@ -129,7 +129,7 @@ class _Plan:
             self.under_way += standing == "under way"
             if standing:
                 continue
-            sent = without_rejected(one.request(), self._runtime)
+            sent = drop_rejected_parameters(one.request(), self._runtime)
             try:
                 self._runtime.budget.reserve(sent)
             except BudgetError as over:
