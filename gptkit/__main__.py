@@ -23,7 +23,7 @@ def main(argv: list[str], terminal: Terminal) -> int:
         from gptkit.app import parts
         from gptkit.cli import fast_args
 
-        with terminal.attached():
+        with terminal.redirect_library_output():
             services = parts(terminal)
             code = fast_args.run(argv, services)
             if code is not None:

@@ -124,7 +124,7 @@ class Services:
             return Endpoint("http://127.0.0.1/v1")
         found = endpoint(self.settings)
         named = (value for name, value in found.headers.items() if is_secret(name))
-        self.terminal.secrets.learn([found.key or "", *named])
+        self.terminal.redactor.add([found.key or "", *named])
         return found
 
     def is_offline(self, model: str) -> bool:
@@ -165,7 +165,7 @@ class Services:
         """A history in memory, for a conversation that is not to be recorded."""
         from gptkit.history.store import Store
 
-        return Store(None, self.paths.data / "journal", self.terminal.clock)
+        return Store(None, self.paths.data / "journal", self.terminal.unix_time)
 
     def declared(self, template: Template) -> tuple[Capability, ...]:
         """The capabilities of a template, in their order."""
@@ -194,10 +194,10 @@ class Services:
             raise UsageError("--max-cost: must be a number, and at least 0")
         caps = [] if dollars is None else [CostCap(dollars, "--max-cost")]
         if (limit := self.settings.value("monthly_limit")) is not None:
-            used = self._spent(_month(self.terminal.clock()))
+            used = self._spent(_month(self.terminal.unix_time()))
             caps.append(CostCap(float(str(limit)), "the monthly_limit", used))
         host = self.settings.address().authority
-        return Budget(requests, tuple(caps), self._price, host, self.terminal.clock)
+        return Budget(requests, tuple(caps), self._price, host, self.terminal.unix_time)
 
     def _spent(self, since: float) -> float:
         """US dollars; where nobody looked at the price at the time, it is looked up now."""
@@ -230,7 +230,9 @@ class Services:
 
                 made.append(client.provider(endpoint))
                 if verbose:
-                    self.terminal.note(f"gptkit: transport: {client.transport(endpoint, request.model)}")
+                    self.terminal.print_error_line(
+                        f"gptkit: transport: {client.transport(endpoint, request.model)}"
+                    )
             return made[0](request)
 
         return self._runtime(form, budget, verbose, provider)
@@ -247,10 +249,10 @@ class Services:
             rejections=self.rejections,
             budget=budget,
             policy=policy,
-            now=self.terminal.now,
+            now=self.terminal.monotonic,
             sleep=self.terminal.sleep,
             random=_random,
-            notice=lambda text: self.terminal.note(f"gptkit: {text}") if verbose else None,
+            notice=lambda text: self.terminal.print_error_line(f"gptkit: {text}") if verbose else None,
             json_format=_structured,
         )
 

@@ -46,16 +46,16 @@ def list_(
         rows = [_record(batch) | {"to_fetch": batch.id in waiting} for batch in found]
         own = [{"id": shard.id, "pieces": shard.pieces, "state": shard.state} for shard in unsubmitted]
         value = {"batches": rows, "not_submitted": own}
-        services.terminal.show(json.dumps(value, ensure_ascii=False, indent=2))
+        services.terminal.print_sanitized(json.dumps(value, ensure_ascii=False, indent=2))
         return
     lines = [_row(batch, batch.id in waiting) for batch in found]
     lines += [
         (shard.id, "not submitted", str(shard.pieces), _when(shard.created), "") for shard in unsubmitted
     ]
     if lines:
-        services.terminal.show(columns(lines, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(columns(lines, services.terminal.stdout_is_terminal))
     else:
-        services.terminal.note("gptkit: there are no batches")
+        services.terminal.print_error_line("gptkit: there are no batches")
 
 
 @app.command()
@@ -83,7 +83,7 @@ def cancel(
     except UnavailableError as error:
         error.hint = "'gptkit batch cancel --forget' removes what is noted here of one that is gone"
         raise
-    services.terminal.note(f"gptkit: batch '{found.id}': {found.status}")
+    services.terminal.print_error_line(f"gptkit: batch '{found.id}': {found.status}")
 
 
 def _forget(services: Services, batch_id: str) -> None:
@@ -98,7 +98,7 @@ def _forget(services: Services, batch_id: str) -> None:
         )
     with record.alone():
         record.drop(shard.id)
-    services.terminal.note(f"gptkit: '{batch_id}' is no longer waited for")
+    services.terminal.print_error_line(f"gptkit: '{batch_id}' is no longer waited for")
 
 
 def _record(batch: Batch) -> dict[str, object]:

@@ -29,7 +29,7 @@ def install(terminal: Terminal) -> int:
 
     shell = _shell(terminal)
     if shell in ("powershell", "pwsh"):
-        terminal.show(f"add this line to the file $PROFILE:\n{POWERSHELL}")
+        terminal.print_sanitized(f"add this line to the file $PROFILE:\n{POWERSHELL}")
         return 0
     place = _place(shell, Path(terminal.environ.get("HOME") or Path.home()))
     if place is None:
@@ -42,7 +42,9 @@ def install(terminal: Terminal) -> int:
     write_atomic(place.script, f"{script}\n".encode())
     if place.startup is not None:
         _add(place.startup, place.line.encode())
-    terminal.show(f"{shell} completion installed in {place.script}\nit is there in every new terminal")
+    terminal.print_sanitized(
+        f"{shell} completion installed in {place.script}\nit is there in every new terminal"
+    )
     return 0
 
 

@@ -51,12 +51,14 @@ def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = None) 
     settings = services.settings.overridden({"profile": profile})
     found = rows(settings)
     if as_json:
-        services.terminal.show(json.dumps([row._asdict() for row in found], ensure_ascii=False, indent=2))
+        services.terminal.print_sanitized(
+            json.dumps([row._asdict() for row in found], ensure_ascii=False, indent=2)
+        )
     else:
         cells = [(row.name, _text(row.value), row.origin) for row in found]
-        services.terminal.show(columns(cells, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(columns(cells, services.terminal.stdout_is_terminal))
     for line in settings.ignored:
-        services.terminal.note(f"gptkit: ignored: {line}")
+        services.terminal.print_error_line(f"gptkit: ignored: {line}")
 
 
 @app.command()
@@ -72,7 +74,7 @@ def get(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
         value = value.get(name.partition(".")[2]) if isinstance(value, Mapping) else None
     if value is None or value == {}:
         raise NoInputError(f"'{name}' is not set")
-    services.terminal.show(_text(value))
+    services.terminal.print_sanitized(_text(value))
 
 
 @app.command("set", context_settings={"ignore_unknown_options": True})
@@ -99,7 +101,7 @@ def unset(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
 @app.command()
 def path(ctx: typer.Context) -> None:
     """Print where config.yaml is."""
-    _services(ctx).terminal.show(str(_file(ctx)))
+    _services(ctx).terminal.print_sanitized(str(_file(ctx)))
 
 
 @app.command()

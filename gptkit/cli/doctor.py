@@ -66,4 +66,4 @@ def _settings(services: Services, model: str, proxied: bool) -> list[tuple[str, 
 def _show(services: Services, step: Step) -> None:
     mark = "ok" if step.ok else "FAIL"
     seconds = f"{step.seconds:.3f} s" if step.seconds else ""
-    services.terminal.show(f"{mark:<5} {step.name:<13} {seconds:>9}  {step.detail}")
+    services.terminal.print_sanitized(f"{mark:<5} {step.name:<13} {seconds:>9}  {step.detail}")

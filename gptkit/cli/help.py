@@ -133,7 +133,7 @@ def _write(command: Any, ctx: Any, formatter: Any, sections: Sections) -> None: 
     if page(terminal).framed:
         usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
         texts = (usage, command.help or "", sections, command.epilog or "")
-        formatter.write(panels(*texts, width=terminal.width, colour=terminal.colour))
+        formatter.write(panels(*texts, width=terminal.width, colour=terminal.has_colour))
         return
     command.format_usage(ctx, formatter)
     command.format_help_text(ctx, formatter)

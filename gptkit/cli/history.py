@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.core.chat import Text
+from gptkit.core.chat import AnswerDelta
 from gptkit.core.confirm import confirm
 from gptkit.core.errors import GptkitError, NoInputError, UsageError
 from gptkit.core.sanitize import one_line, visible
@@ -47,7 +47,7 @@ def iso(moment: float) -> str:
 def show_sessions(terminal: Terminal, sessions: Sequence[Session]) -> None:
     rows = [(s.id, s.name or "-", s.prompt, str(s.turns), when(s.updated)) for s in sessions]
     if rows:
-        terminal.show(columns(rows, terminal.stdout_is_terminal))
+        terminal.print_sanitized(columns(rows, terminal.stdout_is_terminal))
 
 
 def show_turns(terminal: Terminal, turns: Iterable[Turn], raw: bool) -> None:
@@ -72,17 +72,17 @@ def show_found(terminal: Terminal, found: Sequence[Found], names: Mapping[str, s
     if not terminal.stdout_is_terminal:
         rows = [(turn.session, str(turn.id), when(turn.started), excerpt) for turn, excerpt in found]
         if rows:
-            terminal.show(columns(rows, False))
+            terminal.print_sanitized(columns(rows, False))
         return
     for turn, excerpt in found:
         name = one_line(names.get(turn.session) or turn.session, 60)
         _show_faint(terminal, f"{name}  {when(turn.started)}  {one_line(turn.prompt, 40)}")
-        terminal.write(f"  {_marked(excerpt, words, terminal.colour)}\n")
+        terminal.write(f"  {_marked(excerpt, words, terminal.has_colour)}\n")
 
 
 def _show_faint(terminal: Terminal, text: str) -> None:
     line = one_line(text.replace("#", ""))
-    terminal.write(f"{DIM}{line}{RESET}\n" if terminal.colour else f"{line}\n")
+    terminal.write(f"{DIM}{line}{RESET}\n" if terminal.has_colour else f"{line}\n")
 
 
 def _show_answer(terminal: Terminal, answer: str, raw: bool) -> None:
@@ -92,7 +92,7 @@ def _show_answer(terminal: Terminal, answer: str, raw: bool) -> None:
     from gptkit.session.answer import markdown_sink
 
     sink = markdown_sink(terminal)
-    sink(Text(answer))
+    sink(AnswerDelta(answer))
     sink.close()
 
 
@@ -153,7 +153,7 @@ def list_(
         return
     show_sessions(services.terminal, found)
     if running:
-        services.terminal.note(f"gptkit: {_count(len(running), 'exchange')} under way")
+        services.terminal.print_error_line(f"gptkit: {_count(len(running), 'exchange')} under way")
 
 
 @app.command()
@@ -257,7 +257,7 @@ def import_(
         return
     known = f", {taken.known} already there" if taken.known else ""
     sessions, turns = _count(taken.sessions, "session"), _count(taken.turns, "turn")
-    services.terminal.show(f"imported {sessions}, {turns}{known}")
+    services.terminal.print_sanitized(f"imported {sessions}, {turns}{known}")
 
 
 @app.command()
@@ -316,7 +316,7 @@ def purge(
     services = _services(ctx)
     if (before is None) != everything:
         raise UsageError("either --before or --all must be given")
-    limit = None if before is None else usage.beginning("--before", before, services.terminal.clock())
+    limit = None if before is None else usage.beginning("--before", before, services.terminal.unix_time())
     what = "everything that was asked" if limit is None else f"what was asked before {usage.day(limit)}"
     if not yes:
         confirm(services.terminal, f"Remove {what}?")
@@ -324,7 +324,7 @@ def purge(
     if as_json:
         _print(services, {"turns": count})
     else:
-        services.terminal.show(f"removed {_count(count, 'turn')}")
+        services.terminal.print_sanitized(f"removed {_count(count, 'turn')}")
 
 
 @app.command()
@@ -337,8 +337,8 @@ def recover(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         _print(services, {"saved": done.saved, "lost": done.lost, "kept": str(done.kept)})
         return
-    services.terminal.show(f"saved {_count(done.saved, 'turn')}, lost {done.lost}")
-    services.terminal.note(f"gptkit: the old file is '{done.kept}'")
+    services.terminal.print_sanitized(f"saved {_count(done.saved, 'turn')}, lost {done.lost}")
+    services.terminal.print_error_line(f"gptkit: the old file is '{done.kept}'")
 
 
 def _sessions(services: Services, limit: int, prompt: str | None) -> list[Session]:
@@ -362,7 +362,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _print(services: Services, record: object) -> None:
-    services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
+    services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
 
 
 def _services(ctx: typer.Context) -> Services:

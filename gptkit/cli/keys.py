@@ -50,7 +50,7 @@ def set_(
     else:
         keys.put(file, target, key)
     place = "the keyring" if keyring else f"'{file}'"
-    services.terminal.note(f"gptkit: stored the key for {target} in {place}")
+    services.terminal.print_error_line(f"gptkit: stored the key for {target} in {place}")
 
 
 @app.command("list")
@@ -62,7 +62,7 @@ def list_(ctx: typer.Context) -> None:
         (host, masked(entry.key.text) if entry.key else "in the keyring") for host, entry in entries.items()
     ]
     if rows:
-        services.terminal.show(columns(rows, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(columns(rows, services.terminal.stdout_is_terminal))
 
 
 @app.command()
@@ -80,7 +80,7 @@ def remove(
 def path(ctx: typer.Context) -> None:
     """Print where keys are stored."""
     services = _services(ctx)
-    services.terminal.show(str(_file(services)))
+    services.terminal.print_sanitized(str(_file(services)))
 
 
 def _typed_or_piped(terminal: Terminal, host: str) -> str:

@@ -49,7 +49,7 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
     elif found:
         _show(services, found, size)
     else:
-        services.terminal.note("gptkit: the memory is empty")
+        services.terminal.print_error_line("gptkit: the memory is empty")
 
 
 @app.command()
@@ -96,7 +96,7 @@ def import_(
     services = _services(ctx)
     with opened(services.terminal, file) as stream:
         if is_tmx(stream.peek(1024)[:1024]):
-            taken = take_tmx(memory_of(services), stream, prompt, services.terminal.clock())
+            taken = take_tmx(memory_of(services), stream, prompt, services.terminal.unix_time())
         elif prompt is not None:
             raise UsageError(f"--prompt is for TMX, which {shown(file)} is not")
         else:
@@ -107,7 +107,7 @@ def import_(
         return
     known = f", {taken.known} already there" if taken.known else ""
     left_out = f", {taken.left_out} left out" if taken.left_out else ""
-    services.terminal.show(f"imported {_count(taken.added)}{known}{left_out}")
+    services.terminal.print_sanitized(f"imported {_count(taken.added)}{known}{left_out}")
 
 
 @app.command()
@@ -131,7 +131,7 @@ def prune(
     services = _services(ctx)
     if before is None and size is None:
         raise UsageError("either --before or --size must be given")
-    limit = None if before is None else usage.beginning("--before", before, services.terminal.clock())
+    limit = None if before is None else usage.beginning("--before", before, services.terminal.unix_time())
     wanted = [] if limit is None else [f"what was last used before {usage.day(limit)}"]
     wanted += [] if size is None else [f"the least recently used beyond {size:g} MB"]
     if not yes:
@@ -170,9 +170,9 @@ def _show(services: Services, found: list[Group], size: int) -> None:
         )
         for group in found
     ]
-    terminal.show(columns([*head, *rows], aligned))
+    terminal.print_sanitized(columns([*head, *rows], aligned))
     entries, hits = sum(group.entries for group in found), sum(group.hits for group in found)
-    terminal.note(f"gptkit: {_count(entries)}, used {hits} times, {size / 1_000_000:.1f} MB")
+    terminal.print_error_line(f"gptkit: {_count(entries)}, used {hits} times, {size / 1_000_000:.1f} MB")
 
 
 def _report_removed(services: Services, count: int, as_json: bool) -> None:
@@ -180,7 +180,7 @@ def _report_removed(services: Services, count: int, as_json: bool) -> None:
     if as_json:
         _print(services, {"entries": count})
     else:
-        services.terminal.show(f"removed {_count(count)}")
+        services.terminal.print_sanitized(f"removed {_count(count)}")
 
 
 def _count(number: int) -> str:
@@ -188,7 +188,7 @@ def _count(number: int) -> str:
 
 
 def _print(services: Services, record: object) -> None:
-    services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
+    services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
 
 
 def _services(ctx: typer.Context) -> Services:

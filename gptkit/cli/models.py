@@ -32,9 +32,9 @@ def models(
     names = sorted(model_names(services.endpoint("")))
     if as_json:
         record = {"base_url": services.settings.address().url, "default": default, "models": names}
-        services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
+        services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
         return
     rows = [(name, "default" if name == default else "") for name in names]
-    services.terminal.show(columns(rows, services.terminal.stdout_is_terminal))
+    services.terminal.print_sanitized(columns(rows, services.terminal.stdout_is_terminal))
     if default not in names:
-        services.terminal.note(f"gptkit: the default model '{default}' is not among them")
+        services.terminal.print_error_line(f"gptkit: the default model '{default}' is not among them")

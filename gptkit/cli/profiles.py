@@ -30,10 +30,10 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
     services = _services(ctx)
     found = [_summary(services.settings, name) for name in services.settings.profiles]
     if as_json:
-        services.terminal.show(json.dumps(found, ensure_ascii=False, indent=2))
+        services.terminal.print_sanitized(json.dumps(found, ensure_ascii=False, indent=2))
     elif found:
         rows = [("*" if one["in_use"] else "-", one["name"], one["model"], one["base_url"]) for one in found]
-        services.terminal.show(columns(rows, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(columns(rows, services.terminal.stdout_is_terminal))
 
 
 @app.command()
@@ -48,7 +48,7 @@ def show(ctx: typer.Context, name: Name) -> None:
             (key, text if isinstance(text, str) else json.dumps(text, ensure_ascii=False), each.origin)
         )
     if rows:
-        services.terminal.show(columns(rows, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(columns(rows, services.terminal.stdout_is_terminal))
 
 
 @app.command()
@@ -80,7 +80,7 @@ def new(
 def remove(ctx: typer.Context, name: Name) -> None:
     """Remove a profile and all it sets."""
     if edit.forget_profile(_file(ctx), name):
-        _services(ctx).terminal.note(f"gptkit: '{name}' was in use; now no profile is")
+        _services(ctx).terminal.print_error_line(f"gptkit: '{name}' was in use; now no profile is")
 
 
 def _summary(settings: Settings, name: str) -> dict[str, Any]:

@@ -64,12 +64,12 @@ def list_(
     waiting = library.untrusted(services.paths)
     if as_json:
         record = {"prompts": rows, "untrusted": list(waiting)}
-        services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
+        services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
         return
     cells = [[str(row["name"]), str(row["origin"]), _told(row)] for row in rows]
-    services.terminal.show(columns(cells, services.terminal.stdout_is_terminal))
+    services.terminal.print_sanitized(columns(cells, services.terminal.stdout_is_terminal))
     if waiting:
-        services.terminal.note(
+        services.terminal.print_error_line(
             f"gptkit: not trusted in this project: {', '.join(waiting)} ('gptkit prompts trust')"
         )
 
@@ -81,7 +81,7 @@ def show(ctx: typer.Context, name: Name) -> None:
     services = _services(ctx)
     data = content(_entry(services, name).path)
     if services.terminal.stdout_is_terminal:
-        services.terminal.show(data.decode("utf-8-sig", "replace").removesuffix("\n"))
+        services.terminal.print_sanitized(data.decode("utf-8-sig", "replace").removesuffix("\n"))
     else:
         services.terminal.write_bytes(data)
 
@@ -102,7 +102,7 @@ def path(
     """Print where a prompt file is."""
     services = _services(ctx)
     found = _entry(services, name).path if name else services.paths.require(library.user(services.paths))
-    services.terminal.show(str(found))
+    services.terminal.print_sanitized(str(found))
 
 
 @app.command()
@@ -120,7 +120,7 @@ def new(
 
     services = _services(ctx)
     source = content(_entry(services, like).path) if like else None
-    services.terminal.show(str(create(services, name, source)))
+    services.terminal.print_sanitized(str(create(services, name, source)))
 
 
 @app.command()
@@ -138,7 +138,9 @@ def edit(ctx: typer.Context, name: Name) -> None:
         entry = Entry(name, copy, "user", (*entry.shadows, entry.path))
     open_editor(entry.path, environment)
     if entry.origin == "project" and entry.path.name in library.untrusted(services.paths):
-        services.terminal.note("gptkit: it has changed; 'gptkit prompts trust' trusts it as it is now")
+        services.terminal.print_error_line(
+            "gptkit: it has changed; 'gptkit prompts trust' trusts it as it is now"
+        )
     services.library.checked(entry)
 
 
@@ -150,13 +152,13 @@ def check(ctx: typer.Context, names: Names = None) -> None:
     reports = {name: report for name in names or [] if (report := _file_report(services, name))}
     for report in reports.values():
         broken += report.is_broken
-        services.terminal.show("\n".join(report.lines))
+        services.terminal.print_sanitized("\n".join(report.lines))
     prompts = [name for name in names or [] if name not in reports]
     for entry in _named(services, prompts) if prompts or not names else ():
         faults = _faults(services, entry)
         broken += bool(faults)
         for line in faults or [f"{entry.name}: ok"]:
-            services.terminal.show(line)
+            services.terminal.print_sanitized(line)
     if broken:
         nouns = {report.noun for report in reports.values()} | (
             {"prompt file"} if prompts or not names else set()
@@ -190,13 +192,13 @@ def test(ctx: typer.Context, names: Names = None) -> None:
             trials = _trials(services, entry)
         except GptkitError as error:
             failed += 1
-            services.terminal.show(error.message)
+            services.terminal.print_sanitized(error.message)
             continue
         for one in trials:
             for text in one.failures:
-                services.terminal.show(f"{entry.path}:{one.line}: {text}")
+                services.terminal.print_sanitized(f"{entry.path}:{one.line}: {text}")
         bad = sum(bool(one.failures) for one in trials)
-        services.terminal.show(f"{entry.name}: {len(trials) - bad} passed, {bad} failed")
+        services.terminal.print_sanitized(f"{entry.name}: {len(trials) - bad} passed, {bad} failed")
         failed += bad
     if failed:
         raise DataError(f"{failed} failed {'test' if failed == 1 else 'tests'} of prompt files")
@@ -218,7 +220,7 @@ def trust(
         raise NoInputError(f"'{folder}': no prompt files")
     trusted = library.trust(services.paths, folder)
     cells = [[name, digest[:12], "trusted until it changes"] for name, digest in trusted.items()]
-    services.terminal.show(columns(cells, services.terminal.stdout_is_terminal))
+    services.terminal.print_sanitized(columns(cells, services.terminal.stdout_is_terminal))
 
 
 def _services(ctx: typer.Context) -> Services:
@@ -422,11 +424,11 @@ def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
         sent = build_request(invocation, services.format(template)).messages
         if shared.json:
             record = [{"role": message.role, "content": message.content} for message in sent]
-            services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
+            services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
         else:
             for message in sent:
-                services.terminal.show(f"--- {message.role}")
-                services.terminal.show(message.content.removesuffix("\n"))
+                services.terminal.print_sanitized(f"--- {message.role}")
+                services.terminal.print_sanitized(message.content.removesuffix("\n"))
         return 0
 
     extra = [option for one in services.declared(template) for option in one.options]

@@ -28,7 +28,7 @@ def write(terminal: Terminal, store: Path | None, output: Path | None, pieces: I
         return
     for piece in pieces:
         if terminal.stdout_is_terminal:
-            terminal.show(piece.decode().removesuffix("\n"))
+            terminal.print_sanitized(piece.decode().removesuffix("\n"))
         else:
             terminal.write_bytes(piece)
 

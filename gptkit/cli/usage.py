@@ -107,19 +107,19 @@ def usage(
     """Show the tokens and the cost of what was asked."""
 
     services = cast("Services", ctx.obj)
-    now = services.terminal.clock()
+    now = services.terminal.unix_time()
     start, end = period(since, until, now)
     found = _spending(services, by.value, start, end)
     month = _month(services, month_start(now))
     if as_json:
         record = _record(found, by.value, day(start), month)
-        services.terminal.show(json.dumps(record, ensure_ascii=False, indent=2))
+        services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
     elif not found.rows:
-        services.terminal.note(f"gptkit: nothing was asked since {day(start)}")
+        services.terminal.print_error_line(f"gptkit: nothing was asked since {day(start)}")
     else:
-        services.terminal.show(_table(found, by.value, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(_table(found, by.value, services.terminal.stdout_is_terminal))
         for remark in _remarks(found, month):
-            services.terminal.note(f"gptkit: {remark}")
+            services.terminal.print_error_line(f"gptkit: {remark}")
 
 
 class Month:

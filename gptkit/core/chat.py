@@ -69,7 +69,7 @@ class Charge(NamedTuple):
     seconds: float
 
 
-class Piece:
+class TextDelta:
     """Some text as it arrives; the kinds differ in what it is part of."""
 
     __match_args__ = ("text",)
@@ -79,7 +79,7 @@ class Piece:
         self.text = text
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, Piece) and other.text == self.text
+        return type(other) is type(self) and isinstance(other, TextDelta) and other.text == self.text
 
     def __hash__(self) -> int:
         return hash((type(self), self.text))
@@ -88,19 +88,19 @@ class Piece:
         return f"{type(self).__name__}({self.text!r})"
 
 
-class Text(Piece):
+class AnswerDelta(TextDelta):
     """A piece of the answer."""
 
     __slots__ = ()
 
 
-class Reasoning(Piece):
+class ReasoningDelta(TextDelta):
     """A piece of what the model thought; never part of the answer."""
 
     __slots__ = ()
 
 
-class Refusal(Piece):
+class RefusalDelta(TextDelta):
     """A piece of the model's refusal; never part of the answer."""
 
     __slots__ = ()
@@ -119,7 +119,7 @@ class Finished(NamedTuple):
     response: Mapping[str, object] | None = None
 
 
-Event = Text | Reasoning | Refusal | Finished
+Event = AnswerDelta | ReasoningDelta | RefusalDelta | Finished
 Provider = Callable[[ChatRequest], Iterator[Event]]
 """Sends one request, once, and yields its events; raises a GptkitError for every failure."""
 

@@ -34,7 +34,7 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], mode: int | None = N
     one is given; a read-only one is refused. What is no file (a device, a FIFO) is written to directly.
     """
     try:
-        if is_planted(path):
+        if is_untrusted_link(path):
             raise CannotWriteError(f"cannot write '{path}': it is another user's symbolic link")
         existing = _status(path)
         if existing is None:
@@ -72,7 +72,7 @@ def write_private(path: Path, data: bytes) -> None:
         raise CannotWriteError(f"cannot write '{path}': {cause(error)}") from error
 
 
-def replace_name(path: Path, data: bytes, like: Path) -> None:
+def replace_path(path: Path, data: bytes, like: Path) -> None:
     """Put a file in the place of whatever has this name; no link is followed. Raises CannotWriteError.
 
     The mode stays that of the file there was, or else becomes that of another one.
@@ -86,7 +86,7 @@ def replace_name(path: Path, data: bytes, like: Path) -> None:
         raise CannotWriteError(f"cannot write '{path}': {cause(error)}") from error
 
 
-def same_file(first: Path | int, second: Path | int) -> bool:
+def is_same_file(first: Path | int, second: Path | int) -> bool:
     """Two spellings, links or open descriptors of one regular file; neither needs to exist yet."""
     one, other = _status(first), _status(second)
     if one is not None and other is not None:
@@ -102,7 +102,7 @@ def same_file(first: Path | int, second: Path | int) -> bool:
     return os.path.samestat(folder, other_folder)
 
 
-def is_planted(path: Path) -> bool:
+def is_untrusted_link(path: Path) -> bool:
     """Whether a symbolic link stands there that another user may have put there as a trap.
 
     The rule of Linux's protected_symlinks, which not every system has: in a folder that everyone
@@ -157,7 +157,7 @@ def _replace(
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    settle_folder(target.parent)
+    sync_folder(target.parent)
     _remove_abandoned(target.parent)
 
 
@@ -174,7 +174,7 @@ def keep_owner(descriptor: int, existing: os.stat_result) -> None:
             os.fchown(descriptor, existing.st_uid, existing.st_gid)
 
 
-def settle_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """The new name survives a power cut; a file system that cannot promise that is not a failure."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -219,11 +219,11 @@ def cause(error: OSError | ValueError) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-PRIVATE = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+PRIVATE_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder, which is made if need be; another holder is waited for."""
     try:
         make_private_folder(folder)
@@ -238,55 +238,55 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         if descriptor is not None:
-            release(descriptor)
+            close_quietly(descriptor)
 
 
 @contextlib.contextmanager
-def alone(path: Path, wait: Callable[[], object]) -> Iterator[None]:
-    """Hold the lock of a name, as `held_file` does; nothing stays behind. Raises CannotWriteError."""
+def exclusive_lock(path: Path, wait: Callable[[], object]) -> Iterator[None]:
+    """Hold the lock of a name, as `create_locked` does; nothing stays behind. Raises CannotWriteError."""
     try:
         make_private_folder(path.parent)
-        descriptor = held_file(path, wait)
+        descriptor = create_locked(path, wait)
     except OSError as error:
         raise CannotWriteError(f"'{path}': {(error.strerror or str(error)).lower()}") from error
     try:
         yield
     finally:
-        let_go(descriptor, path)
+        unlink_and_close(descriptor, path)
 
 
-def held_file(path: Path, wait: Callable[[], object]) -> int:
+def create_locked(path: Path, wait: Callable[[], object]) -> int:
     """Make the file and lock it. `wait` is called again and again while another one has it.
 
     Who is done lets go of it. Raises OSError.
     """
     while True:
-        descriptor = os.open(path, PRIVATE | os.O_CREAT, 0o600)
+        descriptor = os.open(path, PRIVATE_FLAGS | os.O_CREAT, 0o600)
         try:
-            while not hold(descriptor):
+            while not try_lock(descriptor):
                 wait()
-            if is_current(descriptor, path):
+            if has_name(descriptor, path):
                 return descriptor
         except BaseException:
-            release(descriptor)
+            close_quietly(descriptor)
             raise
-        release(descriptor)
+        close_quietly(descriptor)
 
 
-def let_go(descriptor: int, path: Path) -> None:
+def unlink_and_close(descriptor: int, path: Path) -> None:
     """Remove the file while it is held: who waits for it sees that and makes a new one."""
     with contextlib.suppress(OSError):
         path.unlink()
-    release(descriptor)
+    close_quietly(descriptor)
 
 
-def release(descriptor: int) -> None:
+def close_quietly(descriptor: int) -> None:
     """Let go of a file of which nothing more is wanted: that its close can fail is of no concern."""
     with contextlib.suppress(OSError):
         os.close(descriptor)
 
 
-def hold(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
     """Lock an open file unless somebody has it; a file system without locks lets everybody in."""
     try:
         _lock_now(descriptor)
@@ -299,7 +299,7 @@ def hold(descriptor: int) -> bool:
     return True
 
 
-def is_current(descriptor: int, path: Path) -> bool:
+def has_name(descriptor: int, path: Path) -> bool:
     """The open file still has this name; else another process was done with it, and removed it."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))

@@ -16,18 +16,18 @@ def is_secret(header: str) -> bool:
     return _SECRET_HEADER.search(header) is not None
 
 
-class Redaction:
+class Redactor:
     """Secrets of at least so many characters; `redacted` is a text without them."""
 
     def __init__(self, least: int = LEAST) -> None:
         self._least = least
         self._secrets: set[str] = set()
 
-    def learn(self, secrets: Iterable[str]) -> None:
+    def add(self, secrets: Iterable[str]) -> None:
         bare = (secret.strip().removeprefix("Bearer ").strip() for secret in secrets)
         self._secrets.update(secret for secret in bare if len(secret) >= self._least)
 
-    def redacted(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = re.sub("|".join(_spellings(secret)), STARS, text)
             text = _without_beginning(text, secret, self._least)

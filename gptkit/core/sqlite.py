@@ -15,7 +15,7 @@ from gptkit.core.errors import (
     GptkitError,
     TryAgainError,
 )
-from gptkit.core.files import locked, make_private_folder
+from gptkit.core.files import folder_lock, make_private_folder
 
 if TYPE_CHECKING:
     import sqlite3
@@ -112,7 +112,7 @@ def _create(path: Path, application_id: int) -> None:
     if path.exists():
         return
     make_private_folder(path.parent)
-    with locked(path.parent):
+    with folder_lock(path.parent):
         if path.exists():
             return
         log = path.with_name(path.name + "-wal")

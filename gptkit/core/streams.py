@@ -19,13 +19,8 @@ INPUT_CAP = 1 << 30
 _BLOCK = 1 << 18
 
 
-def whole(stream: BinaryIO, name: str) -> bytes:
-    """All that a stream holds, also from one that does not block; raises OSError or DataError."""
-    return b"".join(blocks(stream, name))
-
-
-def blocks(stream: BinaryIO, name: str, cap: int | None = INPUT_CAP) -> Iterator[bytes]:
-    """What a stream holds, bit by bit; raises as `whole` does, or reads without end where there is no cap."""
+def read_blocks(stream: BinaryIO, name: str, cap: int | None = INPUT_CAP) -> Iterator[bytes]:
+    """Yield the bytes of a stream, also of one that does not block. Raises OSError, DataError above `cap`."""
     left = cap or 0
     while piece := _piece(stream):
         left -= len(piece)
@@ -71,12 +66,12 @@ class TextStream(io.TextIOBase):
         return self._is_terminal
 
 
-def unbuffered(stream: TextIO) -> BinaryIO:
+def raw_stream(stream: TextIO) -> BinaryIO:
     """Nothing waits in a buffer where `ready` could not see it."""
     return cast(BinaryIO, cast(io.BufferedReader, stream.buffer).raw)
 
 
-def kind_of(descriptor: int) -> StdinKind:
+def stream_kind(descriptor: int) -> StdinKind:
     try:
         if os.isatty(descriptor):
             return "terminal"
@@ -103,7 +98,7 @@ def file_writer(descriptor: int) -> Callable[[bytes], None]:
 
 
 @contextmanager
-def unechoed(descriptor: int) -> Iterator[None]:
+def echo_off(descriptor: int) -> Iterator[None]:
     """Within, a terminal does not show the keys that are typed; no more where there is none."""
     if sys.platform == "win32":
         yield

@@ -17,10 +17,18 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from gptkit.core.errors import CannotReadError, CannotWriteError, GptkitError, NoInputError, SignalError
-from gptkit.core.files import same_file
-from gptkit.core.redact import Redaction
+from gptkit.core.files import is_same_file
+from gptkit.core.redact import Redactor
 from gptkit.core.sanitize import one_line, visible
-from gptkit.core.streams import StdinKind, TextStream, blocks, file_writer, kind_of, unbuffered, unechoed
+from gptkit.core.streams import (
+    StdinKind,
+    TextStream,
+    echo_off,
+    file_writer,
+    raw_stream,
+    read_blocks,
+    stream_kind,
+)
 
 _BLOCK = 1 << 18
 
@@ -50,9 +58,9 @@ class Terminal:
         """A question stands there: nothing is to be shown over it."""
         self._stdout = stdout
         self._stderr = stderr
-        self.secrets = Redaction()
-        self.now: Callable[[], float] = time.monotonic
-        self.clock: Callable[[], float] = time.time
+        self.redactor = Redactor()
+        self.monotonic: Callable[[], float] = time.monotonic
+        self.unix_time: Callable[[], float] = time.time
         self.sleep: Callable[[float], None] = time.sleep
 
     @property
@@ -78,8 +86,8 @@ class Terminal:
         return self.environ.get("TERM", "").lower() in ("dumb", "unknown")
 
     @property
-    def colour(self) -> bool:
-        return self.stdout_is_terminal and styled(self.environ)
+    def has_colour(self) -> bool:
+        return self.stdout_is_terminal and allows_styles(self.environ)
 
     def write(self, text: str) -> None:
         """Write to standard output, now. The text is not sanitized: it may hold our own colours."""
@@ -96,13 +104,13 @@ class Terminal:
         except OSError as error:
             raise CannotWriteError(f"standard output: {_reason(error)}") from error
 
-    def show(self, text: str) -> None:
+    def print_sanitized(self, text: str) -> None:
         """Write a line of foreign text: what a terminal could obey is made visible there."""
         shown = visible(text) if self.stdout_is_terminal else text
         for part in (shown + "\n",) if len(shown) < _BLOCK else (shown, "\n"):
             self.write(part)
 
-    def note(self, text: str) -> None:
+    def print_error_line(self, text: str) -> None:
         """Write one line to standard error; it is lost silently where that cannot be written."""
         text = _readable(text)
         line = one_line(text, 2000) if self.stderr_is_terminal else text.replace("\n", " ")
@@ -112,7 +120,7 @@ class Terminal:
         if self._stderr is None:
             return
         with contextlib.suppress(OSError):
-            self._stderr(self.secrets.redacted(text).encode("utf-8", "replace"))
+            self._stderr(self.redactor.redact(text).encode("utf-8", "replace"))
 
     def report(self, error: GptkitError, as_json: bool = False) -> None:
         """Tell a failure: one line, at most one hint, and an object last where one was asked for."""
@@ -126,9 +134,9 @@ class Terminal:
 
     def read(self) -> bytes:
         """All of standard input; empty where it is closed."""
-        return b"".join(self.pour()[0])
+        return b"".join(self.read_blocks()[0])
 
-    def pour(self) -> tuple[Iterator[bytes], int | None]:
+    def read_blocks(self) -> tuple[Iterator[bytes], int | None]:
         """Standard input block by block, and how many bytes it has where that is known."""
         return self._blocks(), self._input_size()
 
@@ -136,7 +144,7 @@ class Terminal:
         if self.stdin is None:
             return
         try:
-            yield from blocks(self.stdin, "standard input")
+            yield from read_blocks(self.stdin, "standard input")
         except IsADirectoryError:
             raise NoInputError("standard input: it is a directory") from None
         except OSError as error:
@@ -157,7 +165,7 @@ class Terminal:
             raise CannotReadError(f"standard input: {_reason(error)}") from error
         return line.decode("utf-8", "replace").rstrip("\r\n") if line else None
 
-    def editing(self) -> tuple[TextIO, TextIO]:
+    def editor_streams(self) -> tuple[TextIO, TextIO]:
         """Where keys come from and where what is edited is shown: standard error if output is redirected."""
         if self.stdin is None or not self.stdin_is_terminal:
             raise NoInputError(
@@ -171,22 +179,22 @@ class Terminal:
             shown = TextStream(self.write_error, True, 2)
         return cast(TextIO, TextStream(_unwritten, True, self.stdin.fileno())), cast(TextIO, shown)
 
-    def unechoed(self) -> contextlib.AbstractContextManager[None]:
+    def echo_off(self) -> contextlib.AbstractContextManager[None]:
         """Within, keys are not shown as they are typed, but kept for the next line."""
         wanted = self.stdin_is_terminal and not self.is_dumb  # which would never show what is typed ahead
         stdin = self.stdin if wanted else None
-        return contextlib.nullcontext() if stdin is None else unechoed(stdin.fileno())
+        return contextlib.nullcontext() if stdin is None else echo_off(stdin.fileno())
 
-    def stdin_is(self, path: Path) -> bool:
+    def is_stdin(self, path: Path) -> bool:
         """Whether standard input reads from this very file."""
         if self.stdin is None:
             return False
         try:
-            return same_file(self.stdin.fileno(), path)
+            return is_same_file(self.stdin.fileno(), path)
         except (OSError, io.UnsupportedOperation):
             return False
 
-    def ready(self, seconds: float) -> bool:
+    def wait_readable(self, seconds: float) -> bool:
         """Whether standard input has data or its end within so many seconds."""
         if self.stdin is None or self.stdin_kind != "pipe":
             return True
@@ -196,7 +204,7 @@ class Terminal:
             return True
 
     @contextlib.contextmanager
-    def attached(self) -> Iterator[None]:
+    def redirect_library_output(self) -> Iterator[None]:
         """What libraries print goes through this terminal too."""
         out = TextStream(self.write, self.stdout_is_terminal)
         err = TextStream(lambda text: self.write_error(visible(text)), self.stderr_is_terminal)
@@ -213,7 +221,7 @@ class Terminal:
         return width or 80, height or 24
 
 
-def styled(environ: Mapping[str, str]) -> bool:
+def allows_styles(environ: Mapping[str, str]) -> bool:
     """Whether a terminal may be sent styles."""
     return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
@@ -221,14 +229,14 @@ def styled(environ: Mapping[str, str]) -> bool:
 def process_terminal() -> Terminal:
     """The terminal of this process."""
     terminal = Terminal(
-        stdin=unbuffered(sys.stdin) if sys.stdin else None,
+        stdin=raw_stream(sys.stdin) if sys.stdin else None,
         stdout=file_writer(sys.stdout.fileno()) if sys.stdout else None,
         stderr=file_writer(sys.stderr.fileno()) if sys.stderr else None,
         environ=os.environ,
-        kind=kind_of(sys.stdin.fileno()) if sys.stdin else "closed",
+        kind=stream_kind(sys.stdin.fileno()) if sys.stdin else "closed",
         terminals=(bool(sys.stdout) and sys.stdout.isatty(), bool(sys.stderr) and sys.stderr.isatty()),
     )
-    terminal.stdout_is_file = bool(sys.stdout) and kind_of(sys.stdout.fileno()) == "file"
+    terminal.stdout_is_file = bool(sys.stdout) and stream_kind(sys.stdout.fileno()) == "file"
     return terminal
 
 

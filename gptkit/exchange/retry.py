@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-from gptkit.core.chat import ChatRequest, Event, Finished, Reasoning, Refusal, Reply, Sink, Text
+from gptkit.core.chat import (
+    AnswerDelta,
+    ChatRequest,
+    Event,
+    Finished,
+    ReasoningDelta,
+    RefusalDelta,
+    Reply,
+    Sink,
+)
 from gptkit.core.errors import (
     BudgetError,
     GptkitError,
@@ -243,13 +252,13 @@ class _Collected:
 
     def add(self, event: Event) -> None:
         match event:
-            case Text(text):
+            case AnswerDelta(text):
                 if self._first is None and text:
                     self._first = self._now() - self._start
                 self._text.append(text)
-            case Reasoning(text):
+            case ReasoningDelta(text):
                 self._reasoning.append(text)
-            case Refusal(text):
+            case RefusalDelta(text):
                 self._refusal.append(text)
             case Finished():
                 self._end = event

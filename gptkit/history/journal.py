@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 
 from gptkit.core.chat import Charge
 from gptkit.core.errors import CannotWriteError
-from gptkit.core.files import PRIVATE, hold, is_current, make_private_folder, release
+from gptkit.core.files import PRIVATE_FLAGS, close_quietly, has_name, make_private_folder, try_lock
 from gptkit.history.model import OPENING_ID, STATES, Ending, Opening
 
 ENDING = ".jsonl"
@@ -72,7 +72,7 @@ class Journal:
         """Let go of the file; the next process that opens the store puts its turn there."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
-            release(descriptor)
+            close_quietly(descriptor)
 
     def _holds(self, answer: str) -> bool:
         """Whether the pieces in the file are the answer."""
@@ -116,16 +116,16 @@ def begin(folder: Path, opening: Opening) -> Journal:
         if not folder.is_dir():
             make_private_folder(folder)
         while True:
-            descriptor = os.open(path, PRIVATE | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            descriptor = os.open(path, PRIVATE_FLAGS | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             try:
                 # Between these two calls another process may take it for a dead one's, and remove it.
-                if hold(descriptor) and is_current(descriptor, path):
+                if try_lock(descriptor) and has_name(descriptor, path):
                     _begin(path, descriptor, line)
                     return Journal(path, descriptor, opening)
             except BaseException:
-                release(descriptor)
+                close_quietly(descriptor)
                 raise
-            release(descriptor)
+            close_quietly(descriptor)
             path.unlink(missing_ok=True)
     except OSError as error:
         raise CannotWriteError(f"'{path}': {(error.strerror or str(error)).lower()}") from error
@@ -143,16 +143,16 @@ def orphans(folder: Path) -> Iterator[tuple[Path, Kept]]:
     for name in names:
         path = folder / name
         try:
-            descriptor = os.open(path, PRIVATE)
+            descriptor = os.open(path, PRIVATE_FLAGS)
         except OSError:  # it has just been removed
             continue
         try:
-            if hold(descriptor) and is_current(descriptor, path):
+            if try_lock(descriptor) and has_name(descriptor, path):
                 kept = _read(path, descriptor)
                 if kept is not None:
                     yield path, kept
         finally:
-            release(descriptor)
+            close_quietly(descriptor)
 
 
 def under_way(folder: Path) -> list[Opening]:
@@ -160,14 +160,14 @@ def under_way(folder: Path) -> list[Opening]:
     found = []
     for path in sorted(folder.glob("*" + ENDING)):
         try:
-            descriptor = os.open(path, PRIVATE)
+            descriptor = os.open(path, PRIVATE_FLAGS)
         except OSError:
             continue
         try:
-            if not hold(descriptor) and (opening := _opening(next(_lines(descriptor), b""))):
+            if not try_lock(descriptor) and (opening := _opening(next(_lines(descriptor), b""))):
                 found.append(opening)
         finally:
-            release(descriptor)
+            close_quietly(descriptor)
     return found
 
 

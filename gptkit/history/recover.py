@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotReadError, CannotWriteError, NoInputError
-from gptkit.core.files import locked
+from gptkit.core.files import folder_lock
 from gptkit.core.sqlite import refuse_special
 from gptkit.history import pages
 from gptkit.history.rescue import Rescue
@@ -44,7 +44,7 @@ def recover(store: Store) -> Recovered:
     store.close()
     folder = path.with_name(f".gptkit-{os.urandom(8).hex()}")  # a new store locks the folder it is made in
     made = Store(folder / path.name, folder / "journal")
-    with locked(path.parent):
+    with folder_lock(path.parent):
         try:
             with made.writing() as connection:
                 copy, is_ours = _copied(path, folder)

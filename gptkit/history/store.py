@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.core.chat import Charge
 from gptkit.core.errors import CannotWriteError, GptkitError, NoInputError, TryAgainError, UsageError
-from gptkit.core.files import alone
+from gptkit.core.files import exclusive_lock
 from gptkit.core.sanitize import one_line
 from gptkit.core.sqlite import Access
 from gptkit.history import query, schema
@@ -256,7 +256,7 @@ def session_lock(folder: Path, session_id: str, wait: Callable[[], object]) -> A
 
     `wait` sleeps a moment, and raises when that has been long enough. Raises CannotWriteError.
     """
-    return alone(folder / f"{session_id}.lock", wait)
+    return exclusive_lock(folder / f"{session_id}.lock", wait)
 
 
 def spent(connection: sqlite3.Connection, since: float) -> tuple[float, int]:

@@ -112,7 +112,7 @@ class Results:
         if path:
             write(path, self.record())
         if how.as_json:
-            terminal.show(json.dumps(self.record(), ensure_ascii=False, indent=2))
+            terminal.print_sanitized(json.dumps(self.record(), ensure_ascii=False, indent=2))
         for line in filter(None, (self.skipped(), self.doubts())):
             conversation.warn(line)
 

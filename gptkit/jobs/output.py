@@ -9,17 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from gptkit.core.chat import Finished, Sink, Text
+from gptkit.core.chat import AnswerDelta, Finished, Sink
 from gptkit.core.errors import CannotWriteError, GptkitError, TryAgainError
 from gptkit.core.files import (
-    PRIVATE,
-    held_file,
-    hold,
-    is_current,
-    is_planted,
+    PRIVATE_FLAGS,
+    close_quietly,
+    create_locked,
+    has_name,
+    is_untrusted_link,
     keep_owner,
-    release,
-    settle_folder,
+    sync_folder,
+    try_lock,
 )
 from gptkit.session.answer import partial_of
 
@@ -64,7 +64,7 @@ class Shown:
         self._sink = sink
 
     def write(self, text: str) -> None:
-        self._sink(Text(text))
+        self._sink(AnswerDelta(text))
 
     def finish(self) -> None:
         self._sink(Finished("stop"))
@@ -102,7 +102,7 @@ class File:
         self._path = path
         self._partial = partial_of(path)
         try:
-            if is_planted(path):
+            if is_untrusted_link(path):
                 raise CannotWriteError(f"cannot write '{path}': it is another user's symbolic link")
             self._descriptor = self._opened()
         except OSError as error:
@@ -129,7 +129,7 @@ class File:
                     os.fchmod(self._descriptor, stat.S_IMODE(found.st_mode))
             os.fsync(self._descriptor)
             self._partial.replace(target)
-            settle_folder(target.parent)
+            sync_folder(target.parent)
         except OSError as error:
             raise self._fault(error) from error
         finally:
@@ -149,17 +149,17 @@ class File:
 
     def _opened(self) -> int:
         while True:
-            descriptor = os.open(self._partial, PRIVATE | os.O_CREAT, 0o666)
+            descriptor = os.open(self._partial, PRIVATE_FLAGS | os.O_CREAT, 0o666)
             try:
-                if not hold(descriptor):
+                if not try_lock(descriptor):
                     raise _taken(self._path)
-                if is_current(descriptor, self._partial):  # else it is the result of who had it before
+                if has_name(descriptor, self._partial):  # else it is the result of who had it before
                     os.ftruncate(descriptor, 0)
                     return descriptor
             except BaseException:
-                release(descriptor)
+                close_quietly(descriptor)
                 raise
-            release(descriptor)
+            close_quietly(descriptor)
 
     def _copy(self, target: Path) -> None:
         """A device or a FIFO takes the text; it is not replaced."""
@@ -171,7 +171,7 @@ class File:
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, CLOSED
-        release(descriptor)  # what a file has to hold was synced before
+        close_quietly(descriptor)  # what a file has to hold was synced before
 
     def _fault(self, error: OSError) -> CannotWriteError:
         return CannotWriteError(f"cannot write '{self._path}': {(error.strerror or str(error)).lower()}")
@@ -196,7 +196,7 @@ class Place:
                 raise _taken(path)
 
             with suppress(OSError):  # where no lock can be had, everybody may come in
-                self._descriptor = held_file(partial_of(path), give_up)
+                self._descriptor = create_locked(partial_of(path), give_up)
         return self
 
     def __exit__(self, _kind: object, _error: BaseException | None, _trace: TracebackType | None) -> None:
@@ -205,9 +205,9 @@ class Place:
         partial, descriptor = partial_of(self._path), self._descriptor
         with suppress(OSError):
             is_empty = os.fstat(descriptor).st_size == 0
-            if (is_empty or self.is_written) and is_current(descriptor, partial):
+            if (is_empty or self.is_written) and has_name(descriptor, partial):
                 partial.unlink()
-        release(descriptor)
+        close_quietly(descriptor)
 
 
 def _taken(path: Path) -> FileInUseError:

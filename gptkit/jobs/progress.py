@@ -39,11 +39,11 @@ class Progress:
     def __init__(self, terminal: Terminal, quiet: bool) -> None:
         self._terminal = terminal
         self._on = redraws(terminal) and not quiet
-        self._began = terminal.now()
+        self._began = terminal.monotonic()
         self._shown = float("-inf")
 
     def show(self, tally: Callable[[], Tally]) -> None:
-        now = self._terminal.now()
+        now = self._terminal.monotonic()
         if self._on and not self._terminal.is_asking and now - self._shown >= BETWEEN:
             self._shown = now
             self._terminal.write_error(CLEAR + self._line(tally(), now - self._began))

@@ -12,7 +12,7 @@ from functools import cache
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from gptkit.core.chat import Event, Reasoning, Text
+from gptkit.core.chat import AnswerDelta, Event, ReasoningDelta
 from gptkit.core.sanitize import VisibleStream
 from gptkit.output.markdown_blocks import Blocks
 from gptkit.output.rows import Rows
@@ -53,13 +53,15 @@ class MarkdownSink:
         self._waiting = False
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Text):
+        if isinstance(event, AnswerDelta):
             self._blocks.feed(self._visible.feed(event.text))
             self._waiting = True
             self._fed = self._now()
             if self._fed >= self._next and self._blocks.due:
                 self._draw()
-        elif isinstance(event, Reasoning) and self._tail:  # others may write now, from the head of the tail
+        elif (
+            isinstance(event, ReasoningDelta) and self._tail
+        ):  # others may write now, from the head of the tail
             self._write("\r" + _ERASE_BELOW)
             self._tail = []
             self._waiting = True

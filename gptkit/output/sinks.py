@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from gptkit.core.chat import Event, Finished, Reasoning, Sink, Text
+from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta, Sink
 from gptkit.core.sanitize import VisibleStream
 
 
@@ -21,7 +21,7 @@ class PipeSink:
         self._whole = False
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Text) and event.text:
+        if isinstance(event, AnswerDelta) and event.text:
             self._last = event.text[-1]
             self._write(_encodable(event.text))
         elif isinstance(event, Finished):
@@ -42,7 +42,7 @@ class PlainSink:
         self._last = ""
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Text):
+        if isinstance(event, AnswerDelta):
             self._show(self._visible.feed(event.text))
 
     def close(self) -> None:
@@ -77,12 +77,12 @@ class Thinking:
         self._answering = False
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Text) and event.text:
+        if isinstance(event, AnswerDelta) and event.text:
             self._end()
             self._answering = True
         if self._sink is not None:
             self._sink(event)
-        if isinstance(event, Reasoning) and event.text:
+        if isinstance(event, ReasoningDelta) and event.text:
             if self._answering:  # the answer may have stopped in the middle of a line
                 self._write("\n")
                 self._answering = False

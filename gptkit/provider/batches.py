@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from gptkit.core.chat import ChatRequest, Endpoint, Finished, Reasoning, Refusal, Reply, Text
+from gptkit.core.chat import AnswerDelta, ChatRequest, Endpoint, Finished, ReasoningDelta, RefusalDelta, Reply
 from gptkit.core.errors import (
     CannotWriteError,
     DataError,
@@ -86,7 +86,7 @@ def _completion(body: object, exchange: Exchange) -> Reply:
     from gptkit.provider.events import events
 
     exchange.done = True
-    parts: dict[type, list[str]] = {Text: [], Refusal: [], Reasoning: []}
+    parts: dict[type, list[str]] = {AnswerDelta: [], RefusalDelta: [], ReasoningDelta: []}
     end = Finished(None)
     for event in events([body], exchange):
         if isinstance(event, Finished):
@@ -94,10 +94,10 @@ def _completion(body: object, exchange: Exchange) -> Reply:
         else:
             parts[type(event)].append(event.text)
     return Reply(
-        text="".join(parts[Text]),
+        text="".join(parts[AnswerDelta]),
         reason=end.reason,
-        refusal="".join(parts[Refusal]),
-        reasoning="".join(parts[Reasoning]),
+        refusal="".join(parts[RefusalDelta]),
+        reasoning="".join(parts[ReasoningDelta]),
         usage=end.usage,
         model=end.model,
         request_id=end.request_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-from gptkit.core.chat import ChatRequest, Endpoint, Event, Provider, Text
+from gptkit.core.chat import AnswerDelta, ChatRequest, Endpoint, Event, Provider
 from gptkit.core.errors import GptkitError, ProtocolError, SignalError
 from gptkit.core.tokens import estimate
 from gptkit.provider.connection import Idle
@@ -29,7 +29,7 @@ def provider(endpoint: Endpoint) -> Provider:
         exchange.idle = idle
         try:
             for event in _events(exchange, request):
-                if type(event) is Text:
+                if type(event) is AnswerDelta:
                     exchange.partial = True
                 yield event
             return

@@ -19,7 +19,7 @@ from gptkit.core.errors import (
     TryAgainError,
     UnavailableError,
 )
-from gptkit.core.redact import Redaction, is_secret
+from gptkit.core.redact import Redactor, is_secret
 from gptkit.core.sanitize import one_line
 from gptkit.provider.exchange import Exchange, StatusError
 from gptkit.provider.stream import title
@@ -241,10 +241,10 @@ _SHORTEST = 4
 def redacted(text: str, exchange: Exchange) -> str:
     """Server text without what belongs to the user alone: key, password, secret headers."""
     endpoint = exchange.endpoint
-    secrets = Redaction(_SHORTEST)
-    secrets.learn([endpoint.key or "", exchange.place.login.partition(":")[2]])
-    secrets.learn(value for name, value in endpoint.headers.items() if is_secret(name))
-    return secrets.redacted(text)
+    secrets = Redactor(_SHORTEST)
+    secrets.add([endpoint.key or "", exchange.place.login.partition(":")[2]])
+    secrets.add(value for name, value in endpoint.headers.items() if is_secret(name))
+    return secrets.redact(text)
 
 
 def reported(body: object, exchange: Exchange) -> GptkitError:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from gptkit.core.chat import Event, Finished, Reasoning, Refusal, Text, Usage
+from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta, RefusalDelta, Usage
 from gptkit.core.errors import ProtocolError, TryAgainError
 from gptkit.provider.exchange import Exchange
 
@@ -24,7 +24,7 @@ class Thoughts:
     def feed(self, text: str) -> Iterator[Event]:
         if self._state == "answer":
             if text:
-                yield Text(text)
+                yield AnswerDelta(text)
             return
         self._held += text
         if self._state == "start":
@@ -36,11 +36,11 @@ class Thoughts:
             self._state = "answer" if self._held else "after"
         if self._state == "answer" and self._held:
             held, self._held = self._held, ""
-            yield Text(held)
+            yield AnswerDelta(held)
 
     def end(self) -> Iterator[Event]:
         if self._held and self._state != "after":
-            yield Reasoning(self._held) if self._state == "thought" else Text(self._held)
+            yield ReasoningDelta(self._held) if self._state == "thought" else AnswerDelta(self._held)
         self._held = ""
 
     def _decide(self) -> None:
@@ -60,7 +60,7 @@ class Thoughts:
             cut = len(thought) - kept
             thought, self._held = thought[:cut], thought[cut:]
         if thought:
-            yield Reasoning(thought)
+            yield ReasoningDelta(thought)
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -156,7 +156,7 @@ class _Reading:
             self._exchange.clock.content()
             if not isinstance(content, str):
                 part, content = _parts(content)
-                yield from _events(Reasoning, self._reasoning.feed(part))
+                yield from _events(ReasoningDelta, self._reasoning.feed(part))
             yield from self._thoughts.feed(self._content.feed(content))
             if len(delta) == 1:
                 return
@@ -165,16 +165,16 @@ class _Reading:
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         if isinstance(thought, str) and thought:
             self._exchange.clock.content()
-            yield from _events(Reasoning, self._reasoning.feed(thought))
+            yield from _events(ReasoningDelta, self._reasoning.feed(thought))
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
             self._exchange.clock.content()
-            yield from _events(Refusal, self._refusal.feed(refusal))
+            yield from _events(RefusalDelta, self._refusal.feed(refusal))
         if delta.get("tool_calls") or delta.get("function_call"):
             self._exchange.clock.content()
 
 
-def _events(kind: type[Reasoning] | type[Refusal], text: str) -> Iterator[Event]:
+def _events(kind: type[ReasoningDelta] | type[RefusalDelta], text: str) -> Iterator[Event]:
     if text:
         yield kind(text)
 

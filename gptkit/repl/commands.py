@@ -38,7 +38,7 @@ class Desk:
     def show(self, text: str) -> None:
         """Show a line of foreign text to the person at the terminal."""
         if self.terminal.stdout_is_terminal:
-            self.terminal.show(text)
+            self.terminal.print_sanitized(text)
         else:
             self.terminal.write_error(visible(text) + "\n")
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.output import Output
     from prompt_toolkit.shortcuts import PromptSession
 
-    from gptkit.core.redact import Redaction
+    from gptkit.core.redact import Redactor
     from gptkit.core.terminal import Terminal
     from gptkit.repl.completion import Offers
 
@@ -111,7 +111,7 @@ class PlainEditor:
     prefills = False
 
     def __init__(self, terminal: Terminal) -> None:
-        _, self._shown = terminal.editing()
+        _, self._shown = terminal.editor_streams()
         self._terminal = terminal
         self._interrupted = False
 
@@ -178,7 +178,7 @@ class LineEditor:
         from prompt_toolkit.output import ColorDepth
         from prompt_toolkit.shortcuts.prompt import PromptSession
 
-        keys, self._screen = terminal.editing()
+        keys, self._screen = terminal.editor_streams()
         term = terminal.environ.get("TERM", "")
         self._changing = False
         self._status: Callable[[int], str] = lambda _width: ""
@@ -370,7 +370,7 @@ FILE_CAP = 1 << 20
 class HistoryFile:
     """One JSON string a line, the newest last; several processes may append at once."""
 
-    def __init__(self, path: Path, secrets: Redaction) -> None:
+    def __init__(self, path: Path, secrets: Redactor) -> None:
         self._path = path
         self._secrets = secrets
 
@@ -390,7 +390,7 @@ class HistoryFile:
 
     def add(self, line: str) -> None:
         """Append a line; known keys in it are left out. Raises CannotWriteError."""
-        data = json.dumps(self._secrets.redacted(line), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        data = json.dumps(self._secrets.redact(line), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         if len(data) > LARGEST:
             return
         try:

@@ -37,7 +37,7 @@ def run(
     """
     commands = (*COMMANDS, *extra)
     desk = Desk(talk, terminal, paths, commands)
-    file = HistoryFile(paths.data / NAME, terminal.secrets)
+    file = HistoryFile(paths.data / NAME, terminal.redactor)
     editor = line_editor(
         terminal, file.lines() if remember else [], Offers(commands, terminal.environ, models)
     )
@@ -100,7 +100,7 @@ def _remembered(file: HistoryFile, line: str, terminal: Terminal) -> bool:
     try:
         file.add(line)
     except GptkitError as error:
-        terminal.note(f"gptkit: what is typed is not kept: {error.message}")
+        terminal.print_error_line(f"gptkit: what is typed is not kept: {error.message}")
         return False
     return True
 

@@ -206,7 +206,7 @@ class Talk:
     def _exchanged(self, text: str, files: list[tuple[str, str]], after: int | None) -> int:
         terminal = self.services.terminal
         try:
-            with terminal.unechoed():
+            with terminal.echo_off():
                 outcome = self._conversation.exchange(
                     self._given(text, files),
                     after,

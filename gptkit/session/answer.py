@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.chat import ChatRequest, OutputFormat, Reasoning, Reply, Sink, Text
+from gptkit.core.chat import AnswerDelta, ChatRequest, OutputFormat, ReasoningDelta, Reply, Sink
 from gptkit.core.errors import CannotWriteError, GptkitError, ProtocolError, UsageError
-from gptkit.core.files import is_planted, replace_name, same_file, write_atomic
-from gptkit.core.redact import Redaction
-from gptkit.core.terminal import Terminal, styled
+from gptkit.core.files import is_same_file, is_untrusted_link, replace_path, write_atomic
+from gptkit.core.redact import Redactor
+from gptkit.core.terminal import Terminal, allows_styles
 from gptkit.exchange.invocation import Invocation, Outcome
 from gptkit.session.options import SharedOptions
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def check(terminal: Terminal, output: Path, inputs: Sequence[Path]) -> None:
     """All that can be known before the answer; the file must be none of the inputs, however spelled."""
     try:
-        if is_planted(output):
+        if is_untrusted_link(output):
             raise CannotWriteError(f"'{output}': it is another user's symbolic link")
         if output.is_dir():
             raise UsageError(f"'{output}': the output is a folder")
         partial = partial_of(output)
         for path in (output, partial) if os.path.exists(partial) else (output,):  # noqa: PTH110
-            if terminal.stdin_is(path) or any(same_file(path, each) for each in inputs):
+            if terminal.is_stdin(path) or any(is_same_file(path, each) for each in inputs):
                 raise UsageError(f"'{path}': the output would overwrite the input")
         folder = output.resolve().parent
         if not folder.is_dir():
@@ -46,7 +46,7 @@ def check_report(terminal: Terminal, report: Path, inputs: Iterable[Path], outpu
     """A second file that is written beside the output: as above, and it must not be an output either."""
     check(terminal, report, ())
     for what, paths in (("input", inputs), ("output", outputs)):
-        if any(same_file(report, each) for each in paths):
+        if any(is_same_file(report, each) for each in paths):
             raise UsageError(f"'{report}': the report would overwrite the {what}")
 
 
@@ -55,7 +55,7 @@ def write(terminal: Terminal, output: Path, text: str) -> None:
     try:
         write_atomic(output, text.encode("utf-8", "replace"))
     except CannotWriteError as error:
-        terminal.show(text.removesuffix("\n"))
+        terminal.print_sanitized(text.removesuffix("\n"))
         error.hint = "the answer went to standard output instead"
         raise
 
@@ -69,7 +69,7 @@ def keep_partial(output: Path, text: str, failure: GptkitError) -> None:
         return
     partial = partial_of(output)
     try:
-        replace_name(partial, text.encode("utf-8", "replace"), like=output)
+        replace_path(partial, text.encode("utf-8", "replace"), like=output)
     except CannotWriteError as error:
         failure.hint = error.message
         return
@@ -131,7 +131,7 @@ def _thinking(terminal: Terminal, inner: Sink | None) -> Sink:
     """Thoughts go to standard error, wherever the answer goes."""
     from gptkit.output.sinks import Thinking
 
-    dim = terminal.stderr_is_terminal and styled(terminal.environ)
+    dim = terminal.stderr_is_terminal and allows_styles(terminal.environ)
     return Thinking(inner, terminal.write_error, terminal.stderr_is_terminal, dim)
 
 
@@ -159,8 +159,8 @@ def markdown_sink(terminal: Terminal) -> MarkdownSink:
         write=terminal.write,
         width=lambda: terminal.width,
         height=lambda: terminal.height,
-        now=terminal.now,
-        colour=terminal.colour,
+        now=terminal.monotonic,
+        colour=terminal.has_colour,
     )
 
 
@@ -179,15 +179,15 @@ def show(
     """Write what the sink has not shown, and the line of `--verbose`."""
     if how.reasoning and not shown and outcome.reply.reasoning:
         told = _thinking(terminal, None)
-        told(Reasoning(outcome.reply.reasoning))
+        told(ReasoningDelta(outcome.reply.reasoning))
         told.close()
-    pieces = _content(how, lambda: _record(invocation, outcome, terminal.secrets, facts), outcome, shown)
+    pieces = _content(how, lambda: _record(invocation, outcome, terminal.redactor, facts), outcome, shown)
     if pieces is not None and how.output is not None and outcome.failure is not None:
         keep_partial(how.output, "".join(pieces), outcome.failure)
     elif pieces is not None:
         _deliver(terminal, how, pieces)
     if how.verbose:
-        terminal.note(f"gptkit: {_summary(invocation, outcome.reply, facts)}")
+        terminal.print_error_line(f"gptkit: {_summary(invocation, outcome.reply, facts)}")
 
 
 def show_request(
@@ -231,14 +231,14 @@ def _deliver(terminal: Terminal, how: Showing, pieces: Iterator[str]) -> None:
 
         shown = PlainSink(terminal.write)
         for piece in pieces:
-            shown(Text(piece))
+            shown(AnswerDelta(piece))
         shown.close()
     else:
         last = ""
         for piece in pieces:
             terminal.write(last)
             last = piece
-        terminal.show(last.removesuffix("\n"))
+        terminal.print_sanitized(last.removesuffix("\n"))
 
 
 def _json(record: object) -> Iterator[str]:
@@ -248,7 +248,7 @@ def _json(record: object) -> Iterator[str]:
 
 
 def _record(
-    invocation: Invocation, outcome: Outcome, secrets: Redaction, facts: Facts
+    invocation: Invocation, outcome: Outcome, secrets: Redactor, facts: Facts
 ) -> Mapping[str, object]:
     """The answer is the model's to the letter; what the server says about it may repeat the key."""
     reply = outcome.reply
@@ -256,9 +256,9 @@ def _record(
     return {
         "prompt": invocation.template.name,
         "answer": outcome.answer,
-        "model": secrets.redacted(reply.model or invocation.model),
-        "finish_reason": reply.reason and secrets.redacted(reply.reason),
-        "refusal": secrets.redacted(reply.refusal) or None,
+        "model": secrets.redact(reply.model or invocation.model),
+        "finish_reason": reply.reason and secrets.redact(reply.reason),
+        "refusal": secrets.redact(reply.refusal) or None,
         "usage": usage
         and {
             "prompt_tokens": usage.prompt_tokens,
@@ -269,7 +269,7 @@ def _record(
         "session": facts.session,
         "attempts": reply.attempts,
         "seconds": round(reply.total, 3),
-        "request_id": secrets.redacted(reply.request_id) or None,
+        "request_id": secrets.redact(reply.request_id) or None,
         **outcome.json_fields,
     }
 

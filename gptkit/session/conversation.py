@@ -216,7 +216,7 @@ class Conversation:
 
     def warn(self, text: str) -> None:
         if not self.how.quiet:
-            self.services.terminal.note(f"gptkit: {text}")
+            self.services.terminal.print_error_line(f"gptkit: {text}")
 
     def _invocation(self, given: Given) -> Invocation:
         found = invocation(self.services, self.template, given, self.shared, self.how)
@@ -231,16 +231,18 @@ class Conversation:
         from gptkit.history.store import session_lock
 
         terminal, name = self.services.terminal, self.session.name or self.session.id
-        until = terminal.now() + PATIENCE
+        until = terminal.monotonic() + PATIENCE
         told = False
 
         def wait() -> None:
             nonlocal told
-            if terminal.now() > until:
+            if terminal.monotonic() > until:
                 raise TryAgainError(f"the conversation '{name}' is in use by another gptkit")
-            if not told and terminal.now() > until - PATIENCE + 1.0 and not self.how.quiet:
+            if not told and terminal.monotonic() > until - PATIENCE + 1.0 and not self.how.quiet:
                 told = True
-                terminal.note(f"gptkit: the conversation '{name}' is in use; waiting for its answer")
+                terminal.print_error_line(
+                    f"gptkit: the conversation '{name}' is in use; waiting for its answer"
+                )
             terminal.sleep(0.05)
 
         with session_lock(self.services.paths.data / "sessions", self.session.id, wait):
@@ -410,7 +412,7 @@ def _turn(conversation: Conversation, greeting: Greeting) -> int:
         system="",
         user="",
         request={"words": ""},
-        started=conversation.services.terminal.clock(),
+        started=conversation.services.terminal.unix_time(),
     )
     store = conversation.store
     number = store.finish(opening, Ending("ok", greeting.model_text, reason="stop", notes=greeting.notes))

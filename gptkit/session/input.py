@@ -150,7 +150,7 @@ class _Sources:
     def long(self, path: str, over: int) -> LongText | None:
         """The text of a file or of standard input if it has more than so many bytes."""
         name = _names([path])
-        blocks, size = self._terminal.pour() if path == DASH else _blocks(path, name)
+        blocks, size = self._terminal.read_blocks() if path == DASH else _blocks(path, name)
         head = b""
         while len(head) <= over and (block := next(blocks, b"")):
             head += block
@@ -167,7 +167,7 @@ class _Sources:
             return False
         if template.input == "required" and not has_words:
             return True
-        if not self._terminal.ready(wait):
+        if not self._terminal.wait_readable(wait):
             self._note(f"standard input was silent for {wait:g} s and is not read (--stdin waits for it)")
             return False
         return True
@@ -186,7 +186,7 @@ class _Sources:
 
     def _note(self, text: str) -> None:
         if not self._quiet:
-            self._terminal.note(f"gptkit: {text}")
+            self._terminal.print_error_line(f"gptkit: {text}")
 
 
 def _given(
@@ -220,7 +220,7 @@ def _content(path: str) -> bytes:
 
 def _blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
     """A file's bytes as they are asked for, and how many there are."""
-    from gptkit.core.streams import blocks
+    from gptkit.core.streams import read_blocks
 
     with _told(name):
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - it is open while it is read
@@ -228,7 +228,7 @@ def _blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
 
     def read() -> Iterator[bytes]:
         with file, _told(name):
-            yield from blocks(file, name)
+            yield from read_blocks(file, name)
 
     return read(), status.st_size if stat.S_ISREG(status.st_mode) else None
 

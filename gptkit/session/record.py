@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from gptkit.core.chat import ChatRequest, Event, Message, Sink, Text
+from gptkit.core.chat import AnswerDelta, ChatRequest, Event, Message, Sink
 from gptkit.core.errors import GptkitError, RefusedError, SignalError
 from gptkit.exchange.invocation import Invocation, Outcome
 
@@ -59,7 +59,7 @@ class Record:
         self._charged = len(keeper.budget.charges)
         self._text: list[str] = []
         self._settled: Outcome | None = None
-        self._started = self._terminal.now()
+        self._started = self._terminal.monotonic()
 
     def __enter__(self) -> Record:
         if self._opening is not None and self._begin is not None:
@@ -114,7 +114,7 @@ class Record:
     def _complain(self, error: GptkitError) -> None:
         if not self._keeper.how.quiet:
             what = "this exchange is" if self._fall_back is None else "from here on this conversation is"
-            self._terminal.note(f"gptkit: {what} not recorded: {error.message}")
+            self._terminal.print_error_line(f"gptkit: {what} not recorded: {error.message}")
 
     def _ended(self, outcome: Outcome) -> Ending:
         from gptkit.history.model import Ending
@@ -157,7 +157,7 @@ class Record:
             code=code,
             request_id=getattr(error, "request_id", ""),
             attempts=getattr(error, "attempts", 1),
-            seconds=self._terminal.now() - self._started,
+            seconds=self._terminal.monotonic() - self._started,
             charges=tuple(self._keeper.budget.charges[self._charged :]),
         )
 
@@ -170,7 +170,7 @@ class _Listening:
         self._heard = heard
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Text):  # before it is shown: a signal right after that would lose it
+        if isinstance(event, AnswerDelta):  # before it is shown: a signal right after that would lose it
             self._heard(event.text)
         self._sink(event)
 
@@ -193,7 +193,7 @@ def opening(
         system="\n\n".join(message.content for message in sent.messages if message.role == "system"),
         user=_last(sent.messages),
         request=_repeatable(invocation, sent),
-        started=services.terminal.clock(),
+        started=services.terminal.unix_time(),
     )
 
 

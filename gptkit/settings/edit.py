@@ -88,9 +88,9 @@ _NOTHING = object()
 
 
 def _change(path: Path, changes: Sequence[tuple[Sequence[str], object]]) -> None:
-    from gptkit.core.files import locked, write_atomic
+    from gptkit.core.files import folder_lock, write_atomic
 
-    with locked(path.parent):
+    with folder_lock(path.parent):
         text = file_text(path)
         before, after = text or "", text or ""
         wanted = _meaning(before, path)

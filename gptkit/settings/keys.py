@@ -234,17 +234,17 @@ def entries(path: Path) -> dict[str, Entry]:
 
 def put(path: Path, host: str, key: Key) -> None:
     """Store a key in the file, in place of an older one."""
-    from gptkit.core.files import locked
+    from gptkit.core.files import folder_lock
 
-    with locked(path.parent):
+    with folder_lock(path.parent):
         _write(path, {**entries(path), host: Entry(key)})
 
 
 def put_in_keyring(path: Path, host: str, key: Key) -> None:
     """Store a key in the system's keyring, and in the file only that it is there."""
-    from gptkit.core.files import locked
+    from gptkit.core.files import folder_lock
 
-    with locked(path.parent):
+    with folder_lock(path.parent):
         kept = entries(path)
         write(host, key.text)
         _write(path, {**kept, host: Entry(None)})
@@ -252,9 +252,9 @@ def put_in_keyring(path: Path, host: str, key: Key) -> None:
 
 def remove(path: Path, host: str) -> bool:
     """Forget the key of a host; False if none was stored."""
-    from gptkit.core.files import locked
+    from gptkit.core.files import folder_lock
 
-    with locked(path.parent):
+    with folder_lock(path.parent):
         kept = entries(path)
         entry = kept.pop(host, None)
         if entry is None:

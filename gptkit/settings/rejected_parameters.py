@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import GptkitError
-from gptkit.core.files import locked, write_private
+from gptkit.core.files import folder_lock, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ class RejectionFile:
             names.append(name)
         try:
             path = self._paths.require(self._path)
-            with locked(path.parent):
+            with folder_lock(path.parent):
                 kept = self._read()  # as it is now: other runs learn as well
                 mine = kept.setdefault(self._key(model), [])
                 mine += [one for one in names if one not in mine]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from gptkit.core.errors import CannotReadError, NoInputError
-from gptkit.core.files import locked, write_private
+from gptkit.core.files import folder_lock, write_private
 from gptkit.core.paths import Paths
 from gptkit.core.yaml_tree import SIZE_CAP, Node, Problem, YamlFileError, nearest, tree
 from gptkit.templates import parse, render
@@ -218,7 +218,7 @@ def untrusted(paths: Paths) -> tuple[str, ...]:
 def trust(paths: Paths, folder: Path) -> Trusted:
     """Trust a folder's files by path and content; returns what is trusted now."""
     found = fingerprints(folder)
-    with locked(paths.require(paths.data)):
+    with folder_lock(paths.require(paths.data)):
         _write(paths, {**_store(paths), _key(folder): found})
     return found
 
@@ -227,7 +227,7 @@ def distrust(paths: Paths, folder: Path) -> bool:
     """Take the trust back; False when there was none."""
     if _key(folder) not in _store(paths):
         return False
-    with locked(paths.data):
+    with folder_lock(paths.data):
         _write(paths, {key: value for key, value in _store(paths).items() if key != _key(folder)})
     return True
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from gptkit.core.chat import Text
+from gptkit.core.chat import AnswerDelta
 from gptkit.output.markdown import MarkdownSink
 
 PIECE = 20
@@ -48,7 +48,7 @@ def _measured(text: str) -> tuple[float, int]:
     sink = MarkdownSink(write, lambda: 80, lambda: 24, lambda: clock, True)
     start = time.process_time()
     for position in range(0, len(text), PIECE):
-        sink(Text(text[position : position + PIECE]))
+        sink(AnswerDelta(text[position : position + PIECE]))
         clock += 1 / PIECES_A_SECOND
     sink.close()
     return time.process_time() - start, updates

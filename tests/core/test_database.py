@@ -20,7 +20,7 @@ from gptkit.core.errors import (
     GptkitError,
     TryAgainError,
 )
-from gptkit.core.files import locked
+from gptkit.core.files import folder_lock
 from gptkit.core.sqlite import close_untouched, transaction
 
 
@@ -96,7 +96,7 @@ def test_one_at_a_time_makes_the_file(tmp_path: Path) -> None:
     made = (tmp_path / "other" / "a.db").read_bytes()
     path = tmp_path / "home" / "a.db"
     second = Thread(target=lambda: opened(path).close())
-    with locked(path.parent):
+    with folder_lock(path.parent):
         second.start()
         second.join(0.2)
         assert list(path.parent.iterdir()) == []

@@ -15,7 +15,7 @@ import pytest
 from processes import open_below
 
 from gptkit.core.errors import CannotReadError, CannotWriteError
-from gptkit.core.files import is_planted, replace_name, same_file, write_atomic, write_private
+from gptkit.core.files import is_same_file, is_untrusted_link, replace_path, write_atomic, write_private
 
 ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root is many users")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux devices and limits")
@@ -144,10 +144,10 @@ def test_a_name_is_taken_whatever_has_it(tmp_path: Path) -> None:
     for stand in stands:
         target.unlink(missing_ok=True)
         stand()
-        replace_name(target, b"new", like)
+        replace_path(target, b"new", like)
         assert (target.read_bytes(), mode(target), target.is_symlink()) == (b"new", 0o640, False)
     target.chmod(0o600)
-    replace_name(target, b"newer", like)
+    replace_path(target, b"newer", like)
     assert (target.read_bytes(), mode(target), like.read_bytes()) == (b"newer", 0o600, b"old")
 
 
@@ -172,8 +172,8 @@ def test_a_link_that_another_user_planted_is_not_followed(
     (folder / "link").symlink_to("../victim")
     os.chown(folder / "link", link_owner, 0, follow_symlinks=False)
     os.chown(folder, folder_owner, 0)
-    assert is_planted(folder / "link") is planted
-    assert not is_planted(tmp_path / "victim")
+    assert is_untrusted_link(folder / "link") is planted
+    assert not is_untrusted_link(tmp_path / "victim")
     if planted:
         with pytest.raises(CannotWriteError, match="it is another user's symbolic link"):
             write_atomic(folder / "link", b"new")
@@ -367,11 +367,11 @@ def test_every_spelling_is_the_same_file(tmp_path: Path) -> None:
     (tmp_path / "hard").hardlink_to(real)
     (tmp_path / "door").symlink_to(tmp_path)
     for spelling in ("./real", "folder/../real", "link", "hard", "door/real", "door/door/link"):
-        assert same_file(real, tmp_path / spelling), spelling
+        assert is_same_file(real, tmp_path / spelling), spelling
     other = tmp_path / "other"
-    assert not same_file(real, other)
+    assert not is_same_file(real, other)
     other.write_bytes(b"")
-    assert not same_file(real, other)
+    assert not is_same_file(real, other)
 
 
 def test_a_file_that_does_not_exist_yet_has_many_spellings_too(tmp_path: Path) -> None:
@@ -380,20 +380,20 @@ def test_a_file_that_does_not_exist_yet_has_many_spellings_too(tmp_path: Path) -
     (tmp_path / "door").symlink_to("folder")
     new = tmp_path / "folder" / "new"
     for spelling in ("folder/./new", "door/new", "link", "folder/../folder/new"):
-        assert same_file(new, tmp_path / spelling), spelling
-    assert not same_file(new, tmp_path / "new")
-    assert not same_file(new, tmp_path / "folder" / "other")
-    assert same_file(tmp_path / "no" / "new", tmp_path / "no" / "new")
-    assert not same_file(tmp_path / "no" / "new", tmp_path / "nope" / "new")
+        assert is_same_file(new, tmp_path / spelling), spelling
+    assert not is_same_file(new, tmp_path / "new")
+    assert not is_same_file(new, tmp_path / "folder" / "other")
+    assert is_same_file(tmp_path / "no" / "new", tmp_path / "no" / "new")
+    assert not is_same_file(tmp_path / "no" / "new", tmp_path / "nope" / "new")
 
 
 def test_an_open_descriptor_is_the_file_it_reads(tmp_path: Path) -> None:
     target = tmp_path / "a"
     target.write_bytes(b"")
     with target.open("rb") as file:
-        assert same_file(file.fileno(), target)
-        assert not same_file(file.fileno(), tmp_path / "b")
+        assert is_same_file(file.fileno(), target)
+        assert not is_same_file(file.fileno(), tmp_path / "b")
 
 
 def test_devices_are_never_the_same_file() -> None:
-    assert not same_file(Path(os.devnull), Path(os.devnull))
+    assert not is_same_file(Path(os.devnull), Path(os.devnull))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from engine_parts import Answer, Parts, Shown, said
 
-from gptkit.core.chat import AnswerFormatError, Finished, Message, Rendering, Text, Usage
+from gptkit.core.chat import AnswerDelta, AnswerFormatError, Finished, Message, Rendering, Usage
 from gptkit.core.errors import BudgetError, GptkitError, IncompleteError, TryAgainError
 from gptkit.exchange.ask import ask
 from gptkit.exchange.invocation import Invocation, Outcome
@@ -80,8 +80,8 @@ def test_a_defective_answer_is_asked_for_once_more_with_the_problem_named() -> N
 
 
 def test_times_and_tries_of_both_requests_add_up() -> None:
-    first: Answer = [1.0, Text("many"), 1.0, Finished("stop")]
-    second: Answer = [4.0, Text("7"), 1.0, Finished("stop")]
+    first: Answer = [1.0, AnswerDelta("many"), 1.0, Finished("stop")]
+    second: Answer = [4.0, AnswerDelta("7"), 1.0, Finished("stop")]
     parts = asking([TryAgainError("busy", tries=4)], first, [TryAgainError("busy", tries=4)], second)
     reply = ask(HAIKU, parts.runtime, None).reply
     assert (reply.attempts, reply.first, reply.total) == (4, 2.5 + 4.5, 2.5 + 5.5)
@@ -121,14 +121,14 @@ def test_what_is_no_error_of_ours_is_not_made_one() -> None:
 
 
 def test_an_unfinished_answer_is_not_put_into_form() -> None:
-    parts = asking([Text("many"), Finished("length")])
+    parts = asking([AnswerDelta("many"), Finished("length")])
     outcome = ask(HAIKU, parts.runtime, None)
     assert (failed(outcome).message, outcome.answer) == ("answer cut at the token limit", "many")
     assert len(parts.sent) == 1
 
 
 def test_a_second_answer_that_breaks_off_is_what_came() -> None:
-    parts = asking(said("many", Usage(1, 1)), [Text("7"), Finished("length", Usage(2, 2))])
+    parts = asking(said("many", Usage(1, 1)), [AnswerDelta("7"), Finished("length", Usage(2, 2))])
     outcome = ask(HAIKU, parts.runtime, None)
     assert (failed(outcome).code, failed(outcome).attempts) == (80, 2)
     assert (outcome.answer, outcome.reply.usage, outcome.reply.attempts) == ("7", Usage(3, 3), 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from engine_parts import WHOLE, Answer, Parts, Shown, question, said
 
-from gptkit.core.chat import ChatRequest, Event, Finished, Reasoning, Refusal, Text, Usage
+from gptkit.core.chat import AnswerDelta, ChatRequest, Event, Finished, ReasoningDelta, RefusalDelta, Usage
 from gptkit.core.errors import (
     BudgetError,
     CannotWriteError,
@@ -43,12 +43,12 @@ def test_a_whole_answer_is_one_request() -> None:
         [
             (
                 1.5,
-                Reasoning("hm"),
+                ReasoningDelta("hm"),
                 1.0,
-                Text(""),
-                Text("a"),
+                AnswerDelta(""),
+                AnswerDelta("a"),
                 0.5,
-                Text("b"),
+                AnswerDelta("b"),
                 Finished("stop", usage, "m", "r", {"id": 1}),
             )
         ]
@@ -61,10 +61,10 @@ def test_a_whole_answer_is_one_request() -> None:
     assert (reply.model, reply.request_id, reply.response) == ("m", "r", {"id": 1})
     assert (reply.attempts, reply.first, reply.total) == (1, 2.5, 3.0)
     assert sink.events == [
-        Reasoning("hm"),
-        Text(""),
-        Text("a"),
-        Text("b"),
+        ReasoningDelta("hm"),
+        AnswerDelta(""),
+        AnswerDelta("a"),
+        AnswerDelta("b"),
         Finished("stop", usage, "m", "r", {"id": 1}),
     ]
     assert (parts.sent, parts.budget.request_count, parts.notices, parts.closed) == ([question()], 1, [], 1)
@@ -82,7 +82,7 @@ def test_a_failure_that_may_pass_is_tried_again() -> None:
 
 
 def test_times_count_from_the_first_request() -> None:
-    parts = Parts([[2.0, busy()], [1.0, Text("a"), Finished("stop")]])
+    parts = Parts([[2.0, busy()], [1.0, AnswerDelta("a"), Finished("stop")]])
     reply = send_with_retries(question(), parts.runtime, None).reply
     assert (reply.first, reply.total) == (3.5, 3.5)
 
@@ -157,11 +157,11 @@ def test_patience_ends_quietly_where_the_server_asks_for_nothing() -> None:
 
 
 BROKEN: list[tuple[Answer, str]] = [
-    ([Text("par"), cut()], "answer cut short: connection reset"),
-    ([Text("par"), Finished(None)], "answer cut short: the server never said that it is whole"),
-    ([Text("par")], "answer cut short: the server never said that it is whole"),
-    ([Text("par"), Finished("error")], "answer cut short: the server stopped with an error"),
-    ([Text("par"), TryAgainError("odd", tries=4)], "odd"),
+    ([AnswerDelta("par"), cut()], "answer cut short: connection reset"),
+    ([AnswerDelta("par"), Finished(None)], "answer cut short: the server never said that it is whole"),
+    ([AnswerDelta("par")], "answer cut short: the server never said that it is whole"),
+    ([AnswerDelta("par"), Finished("error")], "answer cut short: the server stopped with an error"),
+    ([AnswerDelta("par"), TryAgainError("odd", tries=4)], "odd"),
 ]
 
 
@@ -184,7 +184,7 @@ def test_a_broken_answer_that_nobody_saw_is_asked_for_again(broken: Answer, mess
 
 
 def test_reasoning_that_was_shown_does_not_keep_from_trying_again() -> None:
-    parts = Parts([[Reasoning("hm"), busy()], said("a")])
+    parts = Parts([[ReasoningDelta("hm"), busy()], said("a")])
     outcome = send_with_retries(question(), parts.runtime, Shown())
     assert (outcome.answer, outcome.reply.reasoning) == ("a", "")
 
@@ -192,11 +192,14 @@ def test_reasoning_that_was_shown_does_not_keep_from_trying_again() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ([Text("par"), Finished("length")], "answer cut at the token limit"),
-        ([Text("par"), Finished("content_filter")], "the provider's content filter stopped the answer"),
-        ([Text("par"), Refusal("no"), Finished("stop")], "the model refused: 'no'"),
-        ([Text("par"), Finished("odd")], "answer not known to be whole: finish reason 'odd'"),
-        ([Text(" "), ProtocolError("malformed answer")], "malformed answer"),
+        ([AnswerDelta("par"), Finished("length")], "answer cut at the token limit"),
+        (
+            [AnswerDelta("par"), Finished("content_filter")],
+            "the provider's content filter stopped the answer",
+        ),
+        ([AnswerDelta("par"), RefusalDelta("no"), Finished("stop")], "the model refused: 'no'"),
+        ([AnswerDelta("par"), Finished("odd")], "answer not known to be whole: finish reason 'odd'"),
+        ([AnswerDelta(" "), ProtocolError("malformed answer")], "malformed answer"),
     ],
 )
 def test_what_another_try_would_not_mend_is_returned_with_its_text(answer: Answer, message: str) -> None:
@@ -210,7 +213,9 @@ def test_what_another_try_would_not_mend_is_returned_with_its_text(answer: Answe
 
 
 def test_a_refusal_without_text_is_raised_with_its_id() -> None:
-    failure = failing(Parts([[Refusal("I ca"), Refusal("n't."), Finished("stop", request_id="r7")]]), Shown())
+    failure = failing(
+        Parts([[RefusalDelta("I ca"), RefusalDelta("n't."), Finished("stop", request_id="r7")]]), Shown()
+    )
     assert (failure.code, failure.message, failure.request_id) == (81, "the model refused: 'I can't.'", "r7")
     assert (failure.partial, failure.attempts) == (False, 1)
 
@@ -218,8 +223,8 @@ def test_a_refusal_without_text_is_raised_with_its_id() -> None:
 def test_of_broken_answers_the_longest_is_kept() -> None:
     parts = Parts(
         [
-            [Text("longest"), cut()],
-            [Text("par"), cut()],
+            [AnswerDelta("longest"), cut()],
+            [AnswerDelta("par"), cut()],
             [busy()],
             [TryAgainError("nothing listens", tries=4)],
         ]
@@ -245,11 +250,11 @@ def test_a_signal_ends_the_request_at_once() -> None:
     def stop(event: Event) -> None:
         raise SignalError(13)
 
-    parts = Parts([[Text("a"), Text("b"), busy()]])
+    parts = Parts([[AnswerDelta("a"), AnswerDelta("b"), busy()]])
     sink = Shown(stop)
     with pytest.raises(SignalError):
         send_with_retries(question(), parts.runtime, sink)
-    assert (sink.events, parts.closed) == ([Text("a")], 1)
+    assert (sink.events, parts.closed) == ([AnswerDelta("a")], 1)
 
 
 def test_a_provider_may_fail_before_its_first_event() -> None:
@@ -263,7 +268,7 @@ def test_a_provider_may_fail_before_its_first_event() -> None:
 
 
 def test_an_iterator_without_an_end_of_its_own_will_do() -> None:
-    runtime = Parts().runtime._replace(provider=lambda _: iter([Text("a"), Finished("stop")]))
+    runtime = Parts().runtime._replace(provider=lambda _: iter([AnswerDelta("a"), Finished("stop")]))
     assert send_with_retries(question(), runtime, None).answer == "a"
 
 
@@ -309,7 +314,7 @@ def test_a_billed_request_that_is_not_tried_again_counts_once() -> None:
 
 
 def test_text_is_kept_when_the_budget_ends() -> None:
-    parts = Parts([[Text("par"), cut()]], requests=1)
+    parts = Parts([[AnswerDelta("par"), cut()]], requests=1)
     outcome = send_with_retries(question(), parts.runtime, None)
     assert outcome.answer == "par"
     assert outcome.failure is not None

@@ -7,7 +7,7 @@ import threading
 import pytest
 from engine_parts import Parts, Shown, question, said
 
-from gptkit.core.chat import Charge, ChatRequest, Finished, Message, Reply, Text, Usage
+from gptkit.core.chat import AnswerDelta, Charge, ChatRequest, Finished, Message, Reply, Usage
 from gptkit.core.errors import BudgetError, ConfigurationError, GptkitError, SignalError, TryAgainError
 from gptkit.exchange.budget import Budget, CostCap, WorkerBudget, prompt_tokens
 from gptkit.exchange.retry import send_with_retries
@@ -179,7 +179,7 @@ def test_what_a_signal_cuts_short_is_charged() -> None:
     def stop(_: object) -> None:
         raise SignalError(2)
 
-    parts = Parts([(Text("half of it"), Finished("stop"))])
+    parts = Parts([(AnswerDelta("half of it"), Finished("stop"))])
     with pytest.raises(SignalError):
         send_with_retries(question(), parts.runtime, Shown(stop))
     (charge,) = parts.budget.charges
@@ -188,7 +188,7 @@ def test_what_a_signal_cuts_short_is_charged() -> None:
 
 
 def test_the_purpose_is_kept() -> None:
-    parts = Parts([(Text("x"), Finished("stop"))])
+    parts = Parts([(AnswerDelta("x"), Finished("stop"))])
     send_with_retries(question(), parts.runtime, None, "check")
     assert parts.budget.charges[0].purpose == "check"
 

@@ -19,7 +19,7 @@ from gptkit.capabilities.course import config as course
 from gptkit.capabilities.course.config import CourseOptions
 from gptkit.cli import fast_args as quick
 from gptkit.cli import root as main
-from gptkit.core.chat import Reply, Sink, Text
+from gptkit.core.chat import AnswerDelta, Reply, Sink
 from gptkit.core.terminal import memory_terminal
 from gptkit.core.yaml_tree import Node, Problem
 from gptkit.exchange.ask import ask
@@ -100,7 +100,7 @@ def test_the_sink_reaches_what_runs() -> None:
             self.text = ""
 
         def __call__(self, event: object) -> None:
-            self.text += event.text if isinstance(event, Text) else ""
+            self.text += event.text if isinstance(event, AnswerDelta) else ""
 
         def close(self) -> None: ...
 
@@ -172,7 +172,7 @@ def test_a_capability_is_added_without_touching_another_file(tmp_path: Path) -> 
 
     def run_program(*words: str) -> tuple[int, str]:
         terminal = memory_terminal(environ={"GPTKIT_HOME": str(tmp_path)})
-        with terminal.attached():
+        with terminal.redirect_library_output():
             services = parts(terminal, (*CAPABILITIES, GREETER))
             code = quick.run(words, services)
             code = main.run(list(words), services) if code is None else code

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from engine_parts import Parts, said
 
-from gptkit.core.chat import Finished, Message, Text
+from gptkit.core.chat import AnswerDelta, Finished, Message
 from gptkit.core.errors import IncompleteError
 from gptkit.core.tokens import estimate
 from gptkit.exchange.context import (
@@ -149,6 +149,6 @@ def test_a_message_larger_than_a_request_keeps_both_its_ends() -> None:
 
 
 def test_a_record_that_is_cut_is_a_failure() -> None:
-    parts = Parts([(Text("half"), Finished("length"))])
+    parts = Parts([(AnswerDelta("half"), Finished("length"))])
     with pytest.raises(IncompleteError):
         summarise_turns("", [Turn(1, "a", "b")], 2000, parts.runtime, "gpt-0")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from engine_parts import Parts, Plain, Shown, question, said
 
-from gptkit.core.chat import Finished, Text
+from gptkit.core.chat import AnswerDelta, Finished
 from gptkit.core.errors import GptkitError, NoInputError, TryAgainError, UnavailableError
 from gptkit.exchange.invocation import Invocation, build_request
 from gptkit.exchange.retry import send_with_retries
@@ -105,7 +105,7 @@ def test_what_was_typed_is_sent_though_it_was_rejected_before() -> None:
 
 
 def test_nothing_is_adjusted_once_text_was_shown() -> None:
-    parts = Parts([[Text("par"), rejected("a")]])
+    parts = Parts([[AnswerDelta("par"), rejected("a")]])
     outcome = send_with_retries(question({"a": 1}, ["a"]), parts.runtime, Shown())
     assert (outcome.answer, len(parts.sent), parts.known) == ("par", 1, {})
 
@@ -148,7 +148,7 @@ def test_two_names_that_were_both_rejected_are_not_swapped_for_ever(
 
 
 def test_an_answer_that_was_cut_proves_as_well_that_dropping_helped() -> None:
-    parts = Parts([[rejected("a")], [Text("par"), Finished("length")]])
+    parts = Parts([[rejected("a")], [AnswerDelta("par"), Finished("length")]])
     send_with_retries(question({"a": 1}, ["a"]), parts.runtime, None)
     assert parts.known == {"gpt-0": {"a"}}
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gptkit
-from gptkit.core.chat import Finished, Reasoning, Refusal, Text
+from gptkit.core.chat import AnswerDelta, Finished, ReasoningDelta, RefusalDelta
 from gptkit.output.markdown import MarkdownSink
 
 PACKAGE = str(Path(gptkit.__file__).parent)
@@ -79,7 +79,7 @@ class Screen:
 
     def show(self, pieces: Sequence[str], seconds: float = 0.06) -> Screen:
         for piece in pieces:
-            self.sink(Text(piece))
+            self.sink(AnswerDelta(piece))
             self.time += seconds
         return self
 
@@ -231,7 +231,7 @@ def test_a_signal_at_any_moment_loses_nothing_that_was_shown() -> None:
         sys.setprofile(interrupt)
         try:
             with suppress(Signal):
-                live.sink(Text(piece))
+                live.sink(AnswerDelta(piece))
         finally:
             sys.setprofile(None)
         assert live.close() in expected
@@ -239,7 +239,13 @@ def test_a_signal_at_any_moment_loses_nothing_that_was_shown() -> None:
 
 def test_nothing_is_written_for_nothing() -> None:
     live = Screen()
-    for event in (Reasoning("hm"), Refusal("no"), Text(""), Text("\n\n"), Finished("stop")):
+    for event in (
+        ReasoningDelta("hm"),
+        RefusalDelta("no"),
+        AnswerDelta(""),
+        AnswerDelta("\n\n"),
+        Finished("stop"),
+    ):
         live.sink(event)
     live.sink.close()
     assert live.writes == []
@@ -263,7 +269,7 @@ def test_what_waits_is_shown_once_no_more_comes() -> None:
 
 def test_the_tail_makes_room_for_what_others_write() -> None:
     live = Screen().show(["Hello"])
-    live.sink(Reasoning("hm"))
+    live.sink(ReasoningDelta("hm"))
     live.stream.feed("thought\n")
     live.time += 0.06
     live.sink.catch_up()
@@ -412,7 +418,7 @@ def test_the_cost_is_linear_in_the_length(unit: str) -> None:
     def work(times: int) -> None:
         sink = MarkdownSink(lambda _: None, lambda: 80, lambda: 24, count().__next__, False)
         for piece in chunks(unit * times, 300):
-            sink(Text(piece))
+            sink(AnswerDelta(piece))
         sink.close()
 
     work(10)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.core.chat import Event, Finished, Reasoning, Refusal, Text
+from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta, RefusalDelta
 from gptkit.output.sinks import PipeSink, PlainSink
 
 STOP = Finished("stop")
@@ -35,19 +35,19 @@ def plain(*events: Event) -> str:
 @pytest.mark.parametrize(
     ("events", "written"),
     [
-        ((Text("one "), Text("two"), STOP), ["one ", "two", "\n"]),
-        ((Text("one\n"), STOP), ["one\n"]),
-        ((Text("one\n\n"), STOP), ["one\n\n"]),
-        ((Text("\x1b[31m\r\ntab\t  "), STOP), ["\x1b[31m\r\ntab\t  ", "\n"]),
-        ((Text("中文"), Text(""), STOP), ["中文", "\n"]),
+        ((AnswerDelta("one "), AnswerDelta("two"), STOP), ["one ", "two", "\n"]),
+        ((AnswerDelta("one\n"), STOP), ["one\n"]),
+        ((AnswerDelta("one\n\n"), STOP), ["one\n\n"]),
+        ((AnswerDelta("\x1b[31m\r\ntab\t  "), STOP), ["\x1b[31m\r\ntab\t  ", "\n"]),
+        ((AnswerDelta("中文"), AnswerDelta(""), STOP), ["中文", "\n"]),
         ((STOP,), []),
-        ((Text(""), STOP), []),
-        ((Reasoning("hm"), Refusal("no"), STOP), []),
-        ((Text("a"), Reasoning("hm"), Text("b"), STOP), ["a", "b", "\n"]),
-        ((Text("a\ud800b"), STOP), ["a\ufffdb", "\n"]),
-        ((Text("cut sho"),), ["cut sho"]),
-        ((Text("cut sho"), Finished(None)), ["cut sho"]),
-        ((Text("cut at a limit"), Finished("length")), ["cut at a limit"]),
+        ((AnswerDelta(""), STOP), []),
+        ((ReasoningDelta("hm"), RefusalDelta("no"), STOP), []),
+        ((AnswerDelta("a"), ReasoningDelta("hm"), AnswerDelta("b"), STOP), ["a", "b", "\n"]),
+        ((AnswerDelta("a\ud800b"), STOP), ["a\ufffdb", "\n"]),
+        ((AnswerDelta("cut sho"),), ["cut sho"]),
+        ((AnswerDelta("cut sho"), Finished(None)), ["cut sho"]),
+        ((AnswerDelta("cut at a limit"), Finished("length")), ["cut at a limit"]),
     ],
 )
 def test_a_pipe_gets_what_came(events: tuple[Event, ...], written: list[str]) -> None:
@@ -58,21 +58,21 @@ def test_a_pipe_gets_what_came(events: tuple[Event, ...], written: list[str]) ->
 def test_a_pipe_gets_every_byte(pieces: list[str]) -> None:
     text = "".join(pieces)
     expected = text if not text or text.endswith("\n") else text + "\n"
-    assert "".join(piped(*map(Text, pieces), STOP)) == expected
+    assert "".join(piped(*map(AnswerDelta, pieces), STOP)) == expected
 
 
 @pytest.mark.parametrize(
     ("events", "written"),
     [
-        ((Text("one "), Text("two"), STOP), "one two\n"),
-        ((Text("one\n"), STOP), "one\n"),
+        ((AnswerDelta("one "), AnswerDelta("two"), STOP), "one two\n"),
+        ((AnswerDelta("one\n"), STOP), "one\n"),
         ((STOP,), ""),
-        ((Text("\x1b]0;title\x07 \u202e"), STOP), "␛]0;title␇ <U+202E>\n"),
-        ((Text("a\r"), Text("\nb"), STOP), "a\nb\n"),
-        ((Text("a\r"), STOP), "a␍\n"),
-        ((Text("**[red]x[/]**"), STOP), "**[red]x[/]**\n"),
-        ((Text("cut sho"),), "cut sho\n"),
-        ((Reasoning("hm\x1b"), Refusal("no"), STOP), ""),
+        ((AnswerDelta("\x1b]0;title\x07 \u202e"), STOP), "␛]0;title␇ <U+202E>\n"),
+        ((AnswerDelta("a\r"), AnswerDelta("\nb"), STOP), "a\nb\n"),
+        ((AnswerDelta("a\r"), STOP), "a␍\n"),
+        ((AnswerDelta("**[red]x[/]**"), STOP), "**[red]x[/]**\n"),
+        ((AnswerDelta("cut sho"),), "cut sho\n"),
+        ((ReasoningDelta("hm\x1b"), RefusalDelta("no"), STOP), ""),
     ],
 )
 def test_a_terminal_gets_plain_text_that_does_nothing(events: tuple[Event, ...], written: str) -> None:

@@ -11,7 +11,7 @@ from fake.program import InMemory, OnTerminal
 from fake.server import FakeServer
 from fake.wire import chunk, chunked, done, sse, stream_head
 
-from gptkit.core.chat import Event, Finished, Reasoning, Text
+from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta
 from gptkit.output.sinks import PlainSink, Thinking
 
 DONE = sse(chunk({}, finish="stop")) + done()
@@ -24,11 +24,11 @@ def thinking(server: FakeServer, *pieces: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("events", "written"),
     [
-        ([Reasoning("a "), Reasoning("b"), Text("c")], "<a ><b>\nc\n"),
-        ([Reasoning("a\x1b[2J"), Text("c")], "<a␛[2J>\nc\n"),
-        ([Text("c"), Reasoning("a"), Text("d")], "c\n<a>\nd\n"),
-        ([Reasoning("a")], "<a>\n"),
-        ([Reasoning(""), Text("c"), Finished("stop")], "c\n"),
+        ([ReasoningDelta("a "), ReasoningDelta("b"), AnswerDelta("c")], "<a ><b>\nc\n"),
+        ([ReasoningDelta("a\x1b[2J"), AnswerDelta("c")], "<a␛[2J>\nc\n"),
+        ([AnswerDelta("c"), ReasoningDelta("a"), AnswerDelta("d")], "c\n<a>\nd\n"),
+        ([ReasoningDelta("a")], "<a>\n"),
+        ([ReasoningDelta(""), AnswerDelta("c"), Finished("stop")], "c\n"),
     ],
 )
 def test_thoughts_stand_on_lines_of_their_own(events: list[Event], written: str) -> None:

@@ -15,7 +15,7 @@ from fake.wire import Completion, chunk, chunked, sse, stream_head
 from provider_calls import KEY, answers, end, endpoint, failure, refusal, request, text, thoughts
 
 from gptkit import __version__
-from gptkit.core.chat import ChatRequest, Endpoint, Finished, Message, Text, Usage
+from gptkit.core.chat import AnswerDelta, ChatRequest, Endpoint, Finished, Message, Usage
 from gptkit.core.errors import ConfigurationError, DataError, NoPermissionError
 from gptkit.provider.client import model_names, provider
 
@@ -54,7 +54,7 @@ def test_the_whole_response_is_kept_when_it_came_in_one(server: FakeServer) -> N
 def test_a_stream_brings_usage_where_it_was_asked_for(server: FakeServer) -> None:
     server.say("Hi", usage=(12, 3))
     events = answers(endpoint(server.url), request(stream_options={"include_usage": True}))
-    assert events == [Text("Hi"), Finished("stop", Usage(12, 3), "gpt-test", "req_1")]
+    assert events == [AnswerDelta("Hi"), Finished("stop", Usage(12, 3), "gpt-test", "req_1")]
 
 
 def test_nothing_is_sent_before_the_first_event_is_wanted(server: FakeServer) -> None:
@@ -72,7 +72,7 @@ def test_each_call_is_a_request_of_its_own(server: FakeServer) -> None:
 def test_an_abandoned_answer_closes_the_connection(server: FakeServer) -> None:
     server.raw([stream_head(), chunked(sse(chunk({"content": "a"}))), hang()])
     events = provider(endpoint(server.url))(request())
-    assert next(events) == Text("a")
+    assert next(events) == AnswerDelta("a")
     events.close()  # type: ignore[attr-defined]
     assert server.connections[0].wait_closed()
 

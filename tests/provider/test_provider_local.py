@@ -11,7 +11,7 @@ from fake.waiting import SOON
 from provider_calls import answers, end, endpoint, failure, text
 from provider_gguf import write_model
 
-from gptkit.core.chat import ChatRequest, Message, Text
+from gptkit.core.chat import AnswerDelta, ChatRequest, Message
 from gptkit.core.errors import ConfigurationError, DataError, NoInputError, TooLongError
 from gptkit.provider.client import provider
 
@@ -33,7 +33,7 @@ def test_streamed_or_not_it_says_the_same(model: Path) -> None:
     streamed = answers(NOWHERE, asked(model))
     whole = answers(NOWHERE, asked(model, stream=False))
     assert text(streamed) == text(whole) != ""
-    assert len([event for event in streamed if isinstance(event, Text)]) > 3
+    assert len([event for event in streamed if isinstance(event, AnswerDelta)]) > 3
     for finished in (end(streamed), end(whole)):
         assert (finished.reason, finished.model) == ("length", "tiny model.gguf")
         assert finished.usage is not None
@@ -44,7 +44,7 @@ def test_streamed_or_not_it_says_the_same(model: Path) -> None:
 
 def test_an_abandoned_answer_stops_the_model(model: Path) -> None:
     events = provider(NOWHERE)(asked(model, max_tokens=480, logit_bias=[[2, False]]))
-    assert isinstance(next(events), Text)
+    assert isinstance(next(events), AnswerDelta)
     events.close()  # type: ignore[attr-defined]
     assert text(answers(NOWHERE, asked(model))) != ""
 

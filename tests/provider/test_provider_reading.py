@@ -13,7 +13,7 @@ from fake.server import FakeServer
 from fake.wire import Completion, chunked, error_object, stream_head
 from provider_calls import end, endpoint, failure, request, text
 
-from gptkit.core.chat import Event, Finished, Reasoning, Text
+from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta
 from gptkit.core.errors import GptkitError, UnavailableError
 from gptkit.provider.client import provider
 from gptkit.provider.errors import complaint
@@ -44,8 +44,8 @@ def test_thoughts_however_they_are_cut(whole: str, thought: str, answer: str) ->
         for start in range(0, len(whole), size):
             events += splitter.feed(whole[start : start + size])
         events += splitter.end()
-        assert "".join(event.text for event in events if isinstance(event, Reasoning)) == thought
-        assert "".join(event.text for event in events if isinstance(event, Text)) == answer
+        assert "".join(event.text for event in events if isinstance(event, ReasoningDelta)) == thought
+        assert "".join(event.text for event in events if isinstance(event, AnswerDelta)) == answer
         assert not [event for event in events if not isinstance(event, Finished) and not event.text]
 
 

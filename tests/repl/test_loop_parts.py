@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gptkit.core.errors import CannotWriteError, UsageError
-from gptkit.core.redact import Redaction
+from gptkit.core.redact import Redactor
 from gptkit.core.table import text_width
 from gptkit.repl.actions import COMMANDS
 from gptkit.repl.commands import Called, Said, is_open_block, meaning
@@ -91,7 +91,7 @@ def test_what_fits(text: str, line: str) -> None:
 
 
 def test_lines_come_back_as_they_were(tmp_path: Path) -> None:
-    file = HistoryFile(tmp_path / "data" / "h", Redaction())
+    file = HistoryFile(tmp_path / "data" / "h", Redactor())
     lines = ["one", "two\nlines", '"\\n"', "你好", "\u2028\x1b[2J"]
     old = os.umask(0)
     try:
@@ -107,14 +107,14 @@ def test_lines_come_back_as_they_were(tmp_path: Path) -> None:
 def test_damage_costs_no_more_than_the_damaged_line(tmp_path: Path) -> None:
     path = tmp_path / "h"
     path.write_bytes(b'"one"\n[1]\n\xff\xfe\n"cut off')
-    file = HistoryFile(path, Redaction())
+    file = HistoryFile(path, Redactor())
     file.add("two")
     assert file.lines() == ["one", "two"]
 
 
 def test_keys_and_huge_pastes_are_not_kept(tmp_path: Path) -> None:
-    secrets = Redaction()
-    secrets.learn(["sk-0123456789abcdef"])
+    secrets = Redactor()
+    secrets.add(["sk-0123456789abcdef"])
     file = HistoryFile(tmp_path / "h", secrets)
     file.add("my key is sk-0123456789abcdef")
     file.add("x" * 100_000)
@@ -125,7 +125,7 @@ def test_keys_and_huge_pastes_are_not_kept(tmp_path: Path) -> None:
 def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     path = tmp_path / "h"
     path.write_bytes(b"".join(json.dumps(f"{number:>990}").encode() + b"\n" for number in range(1100)))
-    file = HistoryFile(path, Redaction())
+    file = HistoryFile(path, Redactor())
     file.add("new")
     assert path.stat().st_size < FILE_CAP
     lines = file.lines()
@@ -137,7 +137,7 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
 def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "h").symlink_to(tmp_path / "other")
     with pytest.raises(CannotWriteError):
-        HistoryFile(tmp_path / "h", Redaction()).add("x")
+        HistoryFile(tmp_path / "h", Redactor()).add("x")
     assert not (tmp_path / "other").exists()
 
 
@@ -150,7 +150,7 @@ def test_many_processes_lose_nothing(tmp_path: Path) -> None:
         worker.start()
     for worker in workers:
         worker.join()
-    lines = HistoryFile(path, Redaction()).lines()
+    lines = HistoryFile(path, Redactor()).lines()
     for name in "abcd":
         assert [line for line in lines if line.startswith(name)] == [
             f"{name}{number}" for number in range(50)
@@ -159,7 +159,7 @@ def test_many_processes_lose_nothing(tmp_path: Path) -> None:
 
 def _add(path: Path, name: str) -> None:
     for number in range(50):
-        HistoryFile(path, Redaction()).add(f"{name}{number}")
+        HistoryFile(path, Redactor()).add(f"{name}{number}")
 
 
 def test_offers(tmp_path: Path) -> None:

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gptkit.core.chat import ChatRequest, Event, Finished, Message, OutputFormat, Rendering, Text, Usage
+from gptkit.core.chat import (
+    AnswerDelta,
+    ChatRequest,
+    Event,
+    Finished,
+    Message,
+    OutputFormat,
+    Rendering,
+    Usage,
+)
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import RetryPolicy, Runtime
 from gptkit.output.json_format import JsonFormat
 
 Answer = Sequence[Event | Exception | float]
 """What one request brings: events, seconds that pass in between, an exception that ends it."""
-WHOLE: Answer = (Text("whole "), Text("answer"), Finished("stop"))
+WHOLE: Answer = (AnswerDelta("whole "), AnswerDelta("answer"), Finished("stop"))
 
 
 class Plain:
@@ -101,7 +110,7 @@ class Shown:
 
     @property
     def text(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, Text))
+        return "".join(event.text for event in self.events if isinstance(event, AnswerDelta))
 
 
 def question(parameters: Mapping[str, object] | None = None, droppable: Sequence[str] = ()) -> ChatRequest:
@@ -110,4 +119,4 @@ def question(parameters: Mapping[str, object] | None = None, droppable: Sequence
 
 def said(text: str, usage: Usage | None = None, request_id: str = "") -> Answer:
     """A whole answer in one piece."""
-    return (Text(text), Finished("stop", usage, request_id=request_id))
+    return (AnswerDelta(text), Finished("stop", usage, request_id=request_id))

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from engine_parts import Parts, Plain
 from prompt_files import template
 
-from gptkit.core.chat import ChatRequest, Event, Finished, Text
+from gptkit.core.chat import AnswerDelta, ChatRequest, Event, Finished
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import RetryPolicy, Runtime
 from gptkit.text.pieces import Finding, Piece, PieceAnswer
@@ -96,7 +96,7 @@ class Model:
                 self._running -= 1
         if isinstance(said, Exception):
             raise said
-        return iter((Text(said), Finished("stop" if not said.endswith("~") else "length")))
+        return iter((AnswerDelta(said), Finished("stop" if not said.endswith("~") else "length")))
 
     @property
     def texts(self) -> list[str]:

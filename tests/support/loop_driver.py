@@ -50,7 +50,7 @@ class Alone:
             self._keep(text, answer, "cancelled")
             return 130
         self._keep(text, answer, "ok")
-        self._terminal.show(answer)
+        self._terminal.print_sanitized(answer)
         return 0
 
     def attach(self, path: Path) -> str:
@@ -112,7 +112,7 @@ def main() -> int:
         catch_signals()
         talk = cast(Talk, Alone(terminal))
         extra = (Command("roll", "throw dice", dice, "DICE"),)
-        with terminal.attached():
+        with terminal.redirect_library_output():
             return run(
                 talk,
                 terminal,

@@ -9,15 +9,15 @@ import pytest
 from fake.waiting import SOON
 
 from gptkit.core.chat import (
+    AnswerDelta,
     ChatRequest,
     Deadlines,
     Endpoint,
     Event,
     Finished,
     Message,
-    Reasoning,
-    Refusal,
-    Text,
+    ReasoningDelta,
+    RefusalDelta,
 )
 from gptkit.core.errors import GptkitError
 from gptkit.provider.client import provider
@@ -41,15 +41,15 @@ def answers(place: Endpoint, asked: ChatRequest | None = None) -> list[Event]:
 
 
 def text(events: Iterable[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Text))
+    return "".join(event.text for event in events if isinstance(event, AnswerDelta))
 
 
 def thoughts(events: Iterable[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Reasoning))
+    return "".join(event.text for event in events if isinstance(event, ReasoningDelta))
 
 
 def refusal(events: Iterable[Event]) -> str:
-    return "".join(event.text for event in events if isinstance(event, Refusal))
+    return "".join(event.text for event in events if isinstance(event, RefusalDelta))
 
 
 def end(events: list[Event]) -> Finished:

@@ -9,7 +9,7 @@ from gptkit.capabilities.character.config import KEY, options_of
 from gptkit.capabilities.character.context import greeting, role
 from gptkit.capabilities.character.macros import Dice, seed_of
 from gptkit.capabilities.character.state import memory
-from gptkit.core.chat import Text
+from gptkit.core.chat import AnswerDelta
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.sanitize import one_line
 from gptkit.exchange.capability import Greeting
@@ -105,7 +105,7 @@ def _show(talk: Talk, text: str) -> None:
         services.terminal, answer.showing(SharedOptions()), form, services.settings.boolean("markdown")
     )
     if sink is None:
-        services.terminal.show(text)
+        services.terminal.print_sanitized(text)
         return
-    sink(Text(text))
+    sink(AnswerDelta(text))
     sink.close()

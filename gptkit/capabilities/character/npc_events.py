@@ -41,7 +41,7 @@ def lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[bytes]:
     """Each line as soon as it is there; of one beyond all measure only as much as shows that."""
     held = b""
     while not is_over():
-        if not terminal.ready(PATIENCE):
+        if not terminal.wait_readable(PATIENCE):
             continue
         try:
             piece = cast("bytes | None", terminal.stdin.read(_BLOCK)) if terminal.stdin else b""

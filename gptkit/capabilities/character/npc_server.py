@@ -199,14 +199,14 @@ class _Game:
 
     def _failed(self, asked: Event, error: GptkitError) -> Mapping[str, object]:
         self._has_failed = True
-        message = self._terminal.secrets.redacted(error.message)
+        message = self._terminal.redactor.redact(error.message)
         record = {**error.record(), "message": message, "line": asked.number}
         return {"error": record}
 
     def _write(self, asked: Event, value: Mapping[str, object]) -> None:
         line = json.dumps({**value, "session": asked.session}, ensure_ascii=False)
         with self._writing:
-            self._terminal.show(line)
+            self._terminal.print_sanitized(line)
 
 
 def _refuse(values: Mapping[str, Value], shared: SharedOptions) -> None:

@@ -9,7 +9,7 @@ from gptkit.capabilities.character.config import KEY
 from gptkit.capabilities.character.context import role
 from gptkit.capabilities.character.macros import Dice
 from gptkit.capabilities.character.state import Memory, changed, memory, notes
-from gptkit.core.chat import Finished, Message, Text
+from gptkit.core.chat import AnswerDelta, Finished, Message
 from gptkit.core.errors import GptkitError, IncompleteError, UsageError
 from gptkit.exchange.ask import ask, combine_replies, request_answer
 from gptkit.exchange.invocation import build_request, render_messages
@@ -75,7 +75,7 @@ def _leg(sent: ChatRequest, runtime: Runtime, gate: _Gate) -> Outcome:
         outcome = request_answer(sent, runtime, gate, exact=True)
     else:
         outcome = request_answer(sent, runtime, None, exact=True)
-        gate(Text(outcome.answer))
+        gate(AnswerDelta(outcome.answer))
     gate.settle()
     return outcome
 
@@ -108,7 +108,7 @@ class _Gate:
         return self._sink is not None
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Text):
+        if isinstance(event, AnswerDelta):
             self._take(event.text)
         elif isinstance(event, Finished):
             self._end = event
@@ -164,7 +164,7 @@ class _Gate:
             self._passed.append(text)
             self._line = (self._line + text).rpartition("\n")[2]
             if self._sink is not None:
-                self._sink(Text(text))
+                self._sink(AnswerDelta(text))
 
 
 def played(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:

@@ -39,9 +39,9 @@ def show(services: Services, template: Template, values: Mapping[str, Value], sh
         return _list(services, template, values, bool(shared.json))
     store = course_store(services)
     if shared.json:
-        services.terminal.show(json.dumps(as_record(store, found), ensure_ascii=False, indent=2))
+        services.terminal.print_sanitized(json.dumps(as_record(store, found), ensure_ascii=False, indent=2))
     else:
-        services.terminal.show("\n".join(overview(store, found)))
+        services.terminal.print_sanitized("\n".join(overview(store, found)))
     return 0
 
 
@@ -102,12 +102,14 @@ def _list(services: Services, template: Template, values: Mapping[str, Value], a
     courses, code = wanted(services, template, values)
     if as_json:
         records = [as_record(store, each) for each in courses]
-        terminal.show(json.dumps(records, ensure_ascii=False, indent=2))
+        terminal.print_sanitized(json.dumps(records, ensure_ascii=False, indent=2))
     elif courses:
         rows = [_row(store, each) for each in courses]
-        terminal.show(columns(rows, aligned=terminal.stdout_is_terminal))
+        terminal.print_sanitized(columns(rows, aligned=terminal.stdout_is_terminal))
     elif not code:
-        terminal.note(f"gptkit: there is no course yet; 'gptkit {template.name} SUBJECT' begins one")
+        terminal.print_error_line(
+            f"gptkit: there is no course yet; 'gptkit {template.name} SUBJECT' begins one"
+        )
     return code
 
 
@@ -147,13 +149,15 @@ def begin(talk: Talk) -> None:
     terminal, store = talk.services.terminal, course_store(talk.services)
     about = f", {learner.level}" if learner.level else ""
     how = config.method(talk.template, talk.values)
-    terminal.show(f"{learner.subject}{about}{f' ({how})' if how else ''}; /help shows the commands")
+    terminal.print_sanitized(
+        f"{learner.subject}{about}{f' ({how})' if how else ''}; /help shows the commands"
+    )
     if store.path(learner.subject).exists():
         topics = sorted(learner.topics, key=lambda topic: topic.mastery)
         weakest = ", ".join(f"{topic.name} {topic.mastery:.0%}" for topic in topics[:3])
-        terminal.show(f"{reviews(store, learner)}{f'; to work on: {weakest}' if weakest else ''}")
+        terminal.print_sanitized(f"{reviews(store, learner)}{f'; to work on: {weakest}' if weakest else ''}")
     elif not learner.topics:
-        terminal.show("a new course: say what you want to learn, and what you know")
+        terminal.print_sanitized("a new course: say what you want to learn, and what you know")
 
 
 def _show(desk: Desk, _argument: str) -> None:

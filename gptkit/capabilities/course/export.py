@@ -153,7 +153,7 @@ def export(services: Services, template: Template, values: Mapping[str, Value], 
     if path is not None:
         answer.check(services.terminal, path, [course_store(services).path(learner.subject)])
     if not is_anki and path is None:
-        services.terminal.show(cards_csv(learner).removesuffix("\n"))
+        services.terminal.print_sanitized(cards_csv(learner).removesuffix("\n"))
         return 0
     data = anki_package(learner, course_store(services).now()) if is_anki else cards_csv(learner).encode()
     if path is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gptkit.capabilities.course import config
 from gptkit.capabilities.course.arithmetic import wrong_sums
 from gptkit.capabilities.course.rubric import Grade, Mark, graded, schema
-from gptkit.core.chat import ChatRequest, Finished, Message, Text
+from gptkit.core.chat import AnswerDelta, ChatRequest, Finished, Message
 from gptkit.core.errors import IncompleteError
 from gptkit.exchange.ask import request_json_and_reply
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime
@@ -117,7 +117,7 @@ def _accepted(rubric: Rubric, value: object, answer: str) -> tuple[Grade | None,
 def _shown(found: Grade, reply: Reply, sink: Sink | None) -> Outcome:
     text = table(found)
     if sink is not None:
-        sink(Text(text))
+        sink(AnswerDelta(text))
         sink(Finished("stop"))
     facts = {
         "grade": {

@@ -147,13 +147,13 @@ def show_due(
             {"subject": one.subject, "front": card.front, "topic": card.topic, "due": card.due.isoformat()}
             for one, card in found
         ]
-        terminal.show(json.dumps(records, ensure_ascii=False, indent=2))
+        terminal.print_sanitized(json.dumps(records, ensure_ascii=False, indent=2))
     elif found:
         zone = store.now().tzinfo
         rows = [(str(card.due.astimezone(zone).date()), one.subject, card.front) for one, card in found]
-        terminal.show(columns(rows, aligned=terminal.stdout_is_terminal))
+        terminal.print_sanitized(columns(rows, aligned=terminal.stdout_is_terminal))
     elif not shared.quiet:
-        terminal.note(f"gptkit: {nothing(store, courses)}")
+        terminal.print_error_line(f"gptkit: {nothing(store, courses)}")
     return code
 
 
@@ -192,7 +192,7 @@ def review_due(
     courses, code = wanted(services, template, values)
     cards = waiting(store, courses)
     if not cards:
-        terminal.note(f"gptkit: {nothing(store, courses)}")
+        terminal.print_error_line(f"gptkit: {nothing(store, courses)}")
         return code
     return max(code, _Round(services, template, shared).go_through(cards))
 
@@ -287,4 +287,4 @@ class _Round:
         return line if line is None else line.strip()
 
     def _show(self, text: str) -> None:
-        self._terminal.show(text)
+        self._terminal.print_sanitized(text)

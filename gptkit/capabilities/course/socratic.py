@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.course import config
-from gptkit.core.chat import AnswerFormatError, ChatRequest, Finished, Message, Text
+from gptkit.core.chat import AnswerDelta, AnswerFormatError, ChatRequest, Finished, Message
 from gptkit.core.errors import GptkitError, IncompleteError
 from gptkit.exchange.ask import request_answer, request_json
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
@@ -183,7 +183,7 @@ def _choice(response: Mapping[str, object], text: str) -> Mapping[str, object]:
 
 def _shown(outcome: Outcome, sink: Sink | None) -> Outcome:
     if sink is not None:
-        sink(Text(outcome.reply.text))
+        sink(AnswerDelta(outcome.reply.text))
         sink(Finished("stop"))
     return outcome
 

@@ -16,7 +16,7 @@ from gptkit.capabilities.course import rubric as rubrics
 from gptkit.capabilities.course.model import LINE, Learner, identity
 from gptkit.capabilities.course.rubric import Criterion, Rubric
 from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError, UsageError
-from gptkit.core.files import cause, locked, write_private
+from gptkit.core.files import cause, folder_lock, write_private
 from gptkit.core.yaml_tree import SIZE_CAP
 from gptkit.encodings.decode import decode
 
@@ -62,7 +62,7 @@ def load(folder: Path, subject: str) -> Learner:
 
 def save(folder: Path, learner: Learner) -> None:
     """Puts the course in place of what is there; who changes a course uses `changed`."""
-    with locked(folder):
+    with folder_lock(folder):
         _write(folder, learner)
 
 
@@ -71,7 +71,7 @@ def changed(folder: Path, subject: str, change: Callable[[Learner], Learner]) ->
 
     A file that cannot be read is left as it is.
     """
-    with locked(folder):
+    with folder_lock(folder):
         before = load(folder, subject)
         after = change(before)
         if after != before:
@@ -186,4 +186,4 @@ def _content(path: Path) -> bytes:
 
 def course_store(services: Services, keeping: bool = True) -> Courses:
     """With `keeping` false nothing that is learned is kept."""
-    return Courses(services.paths.data / "courses", services.terminal.clock, keeping)
+    return Courses(services.paths.data / "courses", services.terminal.unix_time, keeping)

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import Literal, NamedTuple
 
-from gptkit.core.chat import ChatRequest, Finished, OutputFormat, Reply, Sink, Text
+from gptkit.core.chat import AnswerDelta, ChatRequest, Finished, OutputFormat, Reply, Sink
 from gptkit.core.errors import IncompleteError, ProtocolError, RefusedError, TooLongError
 from gptkit.core.tokens import estimate
 from gptkit.exchange.ask import request_answer
@@ -346,7 +346,7 @@ def _counted(
 
 def _remembered(text: str, job: Job, runtime: Runtime, sink: Sink | None) -> Outcome:
     if sink is not None:
-        sink(Text(text))
+        sink(AnswerDelta(text))
         sink(Finished("stop"))
     reply = Reply(text=text, reason="stop", model=job.invocation.model, attempts=0)
     return Outcome(reply, text if job.invocation.exact else runtime.format.finish(text))

@@ -95,7 +95,7 @@ class _Task:
 
     def failure(self) -> GptkitError | None:
         """Do the work; what ends it early, and else what could not be done, with a word on how to go on."""
-        started = self._services.terminal.now()
+        started = self._services.terminal.monotonic()
         sent = ChatRequest(self._invocation.model, (Message("user", self._name),))
         record = self._conversation.recording(self._invocation, sent, None, {"long": True})
         try:
@@ -132,7 +132,7 @@ class _Task:
             "files": len(self._plan.work),
             "skipped": len(self._plan.skipped),
         }
-        self._services.terminal.show(json.dumps(told, ensure_ascii=False, indent=2))
+        self._services.terminal.print_sanitized(json.dumps(told, ensure_ascii=False, indent=2))
 
     def _worked(self) -> GptkitError | None:
         try:
@@ -209,5 +209,5 @@ class _Task:
             usage=progress.usage(budget.charges),
             model=self._invocation.model,
             attempts=budget.request_count,
-            total=self._services.terminal.now() - started,
+            total=self._services.terminal.monotonic() - started,
         )

@@ -131,7 +131,7 @@ class _Work:
                 found = {"why": error.message}
             files.append({"file": str(one.path), **found})
         text = json.dumps({"files": files}, ensure_ascii=False, indent=2)
-        self._conversation.services.terminal.show(text)
+        self._conversation.services.terminal.print_sanitized(text)
 
     def _lacking(self, runtime: Runtime) -> Iterator[Lacking]:
         """What the memory lacks of all files; what a file is wrong with is met again when it is its turn."""

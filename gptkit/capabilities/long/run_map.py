@@ -91,7 +91,7 @@ class _Task:
         self._findings = progress.Findings()
 
     def outcome(self) -> Outcome:
-        how, started = self._conversation.how, self._services.terminal.now()
+        how, started = self._conversation.how, self._services.terminal.monotonic()
         output = self._output()
         record = self._conversation.recording(self._invocation, self._request(), None, {"long": True})
         with record:
@@ -114,7 +114,7 @@ class _Task:
         found = by_piece(pieces_of(self._document, self._most), self._job, form)
         with self._once.awaited() as awaited:
             told = forecast(self._services, self._job, form, found, awaited)
-        self._services.terminal.show(json.dumps(told, ensure_ascii=False, indent=2))
+        self._services.terminal.print_sanitized(json.dumps(told, ensure_ascii=False, indent=2))
 
     def _failure(self, output: Output) -> GptkitError | None:
         """Do the work; what ends it early is returned, with a word on how to go on."""
@@ -212,5 +212,5 @@ class _Task:
             usage=progress.usage(budget.charges),
             model=self._invocation.model,
             attempts=budget.request_count,
-            total=self._services.terminal.now() - started,
+            total=self._services.terminal.monotonic() - started,
         )

@@ -44,7 +44,7 @@ def run(conversation: Conversation, given: Given, document: Source) -> int:
     task = Task(conversation, given, document)
     if conversation.shared.dry_run:
         told = json.dumps(task.forecast(), ensure_ascii=False, indent=2)
-        conversation.services.terminal.show(told)
+        conversation.services.terminal.print_sanitized(told)
         return 0
     failure = task.failure()
     if failure is None:
@@ -93,7 +93,7 @@ class Task:
         return failure
 
     def _done(self) -> GptkitError | None:
-        started = self._services.terminal.now()
+        started = self._services.terminal.monotonic()
         sent = ChatRequest(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
         record = self._conversation.recording(self._invocation, sent, None, {"long": True})
         runtime = patient_means(self._services, self._conversation, self._invocation)
@@ -163,7 +163,7 @@ class Task:
         reply = outcome.reply._replace(
             usage=progress.usage(budget.charges),
             attempts=budget.request_count,
-            total=services.terminal.now() - started,
+            total=services.terminal.monotonic() - started,
         )
         facts = {
             "parts": max(1, self._parts),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptkit.core.errors import TryAgainError
-from gptkit.core.files import alone
+from gptkit.core.files import exclusive_lock
 from gptkit.core.sqlite import Access
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Pending:
 
     def alone(self) -> AbstractContextManager[None]:
         """Nobody else submits or fetches meanwhile. Raises TryAgainError where somebody already does."""
-        return alone(self.path.with_name(self.path.name + ".lock"), _give_up)
+        return exclusive_lock(self.path.with_name(self.path.name + ".lock"), _give_up)
 
     def begin(self, host: str, about: str, now: float) -> str:
         """A new shard, without pieces yet; returns its id."""

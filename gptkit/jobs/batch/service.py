@@ -93,7 +93,7 @@ def _desk(services: Services) -> Desk:
         rejections=services.rejections,
         format_named=format_named,
         policy=RetryPolicy(settings.integer("attempts"), settings.number("wait_budget")),
-        clock=terminal.clock,
+        clock=terminal.unix_time,
         sleep=terminal.sleep,
         random=_random,
     )
@@ -104,7 +104,7 @@ def _fetch(services: Services, made: Desk) -> None:
     for taken in collected(made):
         if taken.charges:
             _charge(services, taken)
-        services.terminal.note(f"gptkit: {_told(taken)}")
+        services.terminal.print_error_line(f"gptkit: {_told(taken)}")
 
 
 def _told(taken: Taken) -> str:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 from gptkit.core import sqlite
 from gptkit.core.errors import CannotReadError, CannotWriteError, GptkitError, TryAgainError
-from gptkit.core.files import PRIVATE, held_file, hold, is_current, let_go, make_private_folder, release
+from gptkit.core.files import (
+    PRIVATE_FLAGS,
+    close_quietly,
+    create_locked,
+    has_name,
+    make_private_folder,
+    try_lock,
+    unlink_and_close,
+)
 from gptkit.core.sqlite import Access
 from gptkit.jobs.memory import entries
 from gptkit.jobs.memory.entries import APPLICATION_ID, HINT, MIGRATIONS
@@ -68,14 +76,14 @@ class Claims:
         path = self._folder / f"{key.hex()}{_ENDING}"
         try:
             self._make_ready()
-            descriptor = held_file(path, lambda: pause(_PAUSE))
+            descriptor = create_locked(path, lambda: pause(_PAUSE))
         except OSError:
             yield
             return
         try:
             yield
         finally:
-            let_go(descriptor, path)
+            unlink_and_close(descriptor, path)
 
     def _make_ready(self) -> None:
         if self._is_ready:
@@ -90,12 +98,12 @@ class Claims:
         with suppress(OSError):
             for path in self._folder.glob(f"*{_ENDING}"):
                 with suppress(OSError):
-                    descriptor = os.open(path, PRIVATE)
+                    descriptor = os.open(path, PRIVATE_FLAGS)
                     try:
-                        if hold(descriptor) and is_current(descriptor, path):
+                        if try_lock(descriptor) and has_name(descriptor, path):
                             path.unlink()
                     finally:
-                        release(descriptor)
+                        close_quietly(descriptor)
 
 
 _RETRY = 5.0
@@ -283,4 +291,6 @@ def memory(services: Services) -> Memory:
 
 def _memory(services: Services) -> Memory:
     path = services.paths.require(services.paths.data) / "memory.db"
-    return Memory(path, services.terminal.clock, lambda text: services.terminal.note(f"gptkit: {text}"))
+    return Memory(
+        path, services.terminal.unix_time, lambda text: services.terminal.print_error_line(f"gptkit: {text}")
+    )
