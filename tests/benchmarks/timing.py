@@ -56,6 +56,6 @@ def median(values: Sequence[float]) -> float:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, for the README; all columns but the first are numbers."""
+    """A Markdown table, for docs/benchmarks.md; all columns but the first are numbers."""
     lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

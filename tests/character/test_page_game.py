@@ -1,4 +1,4 @@
-"""The game loop of the README is run as it stands there, against the fake."""
+"""The game loop of docs/character.md is run as it stands there, against the fake."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fake.program import Surroundings
 from fake.server import FakeServer
 from fake.waiting import SOON
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-CARD = re.compile(r"```yaml\n(name: Holt.*?)```", re.DOTALL)
-LOOP = re.compile(r"```python\n(import json\nimport subprocess.*?)```", re.DOTALL)
+PAGE = (Path(__file__).parents[2] / "docs" / "character.md").read_text("utf-8")
+CARD = re.compile(r"```yaml\n(# guard.yaml\nname: Holt.*?)```", re.DOTALL)
+LOOP = re.compile(r"```python\n(# game.py\nimport json\nimport subprocess.*?)```", re.DOTALL)
 
 
 def test_the_game_is_played_to_its_end(around: Surroundings, server: FakeServer) -> None:
-    card, loop = CARD.search(README), LOOP.search(README)
+    card, loop = CARD.search(PAGE), LOOP.search(PAGE)
     assert card
     assert loop
     (around.folder / "guard.yaml").write_text(card[1], "utf-8")
