@@ -1,4 +1,4 @@
-"""One exchange: what every prompt file can do without declaring anything."""
+"""Asks for an answer in the promised format, once more if the first answer is defective."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ from gptkit.exchange.retry import send_with_retries
 
 
 def ask(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
-    """The answer in its promised format; a defective one is asked for once more."""
+    """Ask for the answer of an invocation; see `request_answer`."""
     return request_answer(build_request(invocation, runtime.format), runtime, sink, exact=invocation.exact)
 
 
 def request_answer(
-    first: ChatRequest, runtime: Runtime, sink: Sink | None, purpose: str = "answer", exact: bool = False
+    request: ChatRequest, runtime: Runtime, sink: Sink | None, purpose: str = "answer", exact: bool = False
 ) -> Outcome:
-    """What came of a request, in the format of `runtime` unless `exact`."""
-    outcome = send_with_retries(first, runtime, sink, purpose)
+    """Send a request and bring its answer into the format of `runtime`; with `exact` the text stays as it is.
+
+    An answer that does not have the format is asked for once more, unless the user saw it (`sink`).
+    Raises what `send_with_retries` raises.
+    """
+    outcome = send_with_retries(request, runtime, sink, purpose)
     if outcome.failure or exact:
         return outcome
     try:
         return outcome._replace(answer=runtime.format.finish(outcome.reply.text))
     except AnswerFormatError as defect:
         if not defect.again or sink is not None:
-            return _failed(outcome, defect)
+            return _with_failure(outcome, defect)
         try:
-            again = send_with_retries(_corrected(first, outcome.reply, defect), runtime, sink, purpose)
-        except GptkitError as error:  # what the first request brought is not lost with it
+            again = send_with_retries(_correction(request, outcome.reply, defect), runtime, sink, purpose)
+        except GptkitError as error:  # the first answer is kept all the same
             error.message += f"; the answer before it cannot be used: {defect.problem}"
             error.attempts += outcome.reply.attempts
             error.partial = True
@@ -42,10 +46,10 @@ def request_answer(
     try:
         return again._replace(answer=runtime.format.finish(again.reply.text))
     except AnswerFormatError as defect:
-        return _failed(again, defect)
+        return _with_failure(again, defect)
 
 
-def _failed(outcome: Outcome, defect: AnswerFormatError) -> Outcome:
+def _with_failure(outcome: Outcome, defect: AnswerFormatError) -> Outcome:
     failure = defect.failure
     if not isinstance(failure, GptkitError):
         raise failure
@@ -55,17 +59,20 @@ def _failed(outcome: Outcome, defect: AnswerFormatError) -> Outcome:
     return outcome._replace(failure=failure)
 
 
-def _corrected(first: ChatRequest, reply: Reply, defect: AnswerFormatError) -> ChatRequest:
-    wanted = (
+def _correction(request: ChatRequest, reply: Reply, defect: AnswerFormatError) -> ChatRequest:
+    complaint = (
         f"That answer cannot be used: {defect.problem}. "
         "Give the whole answer again, corrected, and nothing else."
     )
-    turns = (Message("assistant", reply.text), Message("user", wanted))
-    return first._replace(messages=first.messages + turns)
+    turns = (Message("assistant", reply.text), Message("user", complaint))
+    return request._replace(messages=request.messages + turns)
 
 
 def combine_replies(first: Reply, second: Reply) -> Reply:
-    """The second reply, with what both cost; tokens only if they are known of both."""
+    """Return the second reply with the tokens, attempts and time of both.
+
+    The tokens are None unless both replies say theirs.
+    """
     usage = None
     if first.usage and second.usage:
         usage = Usage(
@@ -80,16 +87,16 @@ def combine_replies(first: Reply, second: Reply) -> Reply:
     )
 
 
-FORM = "Answer with one JSON value that this JSON Schema allows, and nothing else:\n"
+SCHEMA_INSTRUCTION = "Answer with one JSON value that this JSON Schema allows, and nothing else:\n"
 
 
 def request_json(
     request: ChatRequest, schema: Mapping[str, object], runtime: Runtime, purpose: str
 ) -> object:
-    """Ask for a value, and once more where the first answer is none that the schema allows.
+    """Ask for a JSON value that a schema allows; once more if the first answer does not fit the schema.
 
-    The schema is a parameter of the request and, for servers that know no such parameter, a part of
-    the system message as well. Raises the GptkitError that came in the way.
+    The schema is a parameter of the request and, for servers that ignore this parameter, a part of the
+    system message. `purpose` is that of the charge. Raises a GptkitError if there is no valid answer.
     """
     return request_json_and_reply(request, schema, runtime, purpose)[0]
 
@@ -97,20 +104,20 @@ def request_json(
 def request_json_and_reply(
     request: ChatRequest, schema: Mapping[str, object], runtime: Runtime, purpose: str
 ) -> tuple[object, Reply]:
-    """The same, with the reply that held the value."""
-    form = runtime.json_format(schema)
-    told = f"{FORM}{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
+    """Do what `request_json` does, and return the value together with its reply."""
+    format_ = runtime.json_format(schema)
+    instruction = f"{SCHEMA_INSTRUCTION}{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
     first, *rest = request.messages
     if first.role == "system":
-        messages = (Message("system", f"{first.content}\n\n{told}"), *rest)
+        messages = (Message("system", f"{first.content}\n\n{instruction}"), *rest)
     else:
-        messages = (Message("system", told), first, *rest)
-    asked = request._replace(
+        messages = (Message("system", instruction), first, *rest)
+    with_schema = request._replace(
         messages=messages,
-        parameters={**request.parameters, **form.parameters},
-        droppable=request.droppable | frozenset(form.parameters),
+        parameters={**request.parameters, **format_.parameters},
+        droppable=request.droppable | frozenset(format_.parameters),
     )
-    outcome = request_answer(asked, runtime._replace(format=form), None, purpose)
+    outcome = request_answer(with_schema, runtime._replace(format=format_), None, purpose)
     if outcome.failure is not None:
         raise outcome.failure
     value: object = json.loads(outcome.answer)

@@ -1,4 +1,4 @@
-"""What a prompt file can declare beyond one exchange: the type of a capability, and how one runs."""
+"""The type of a capability: what a prompt file can declare beyond one exchange; and how one runs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 Run = Callable[[Invocation, Runtime, Sink | None], Outcome]
 Prepare = Callable[[Invocation, Mapping[str, object]], Invocation]
-"""Takes the stores of capabilities by their keys."""
+"""Takes an invocation and the stores of capabilities by their keys; returns the changed invocation."""
 
 
 class HousekeepingCommand(NamedTuple):
-    """A command that is written in Python: the module whose `app` it is, imported when it is called."""
+    """A command that is written in Python: the `app` of a module, imported when the command is called."""
 
     name: str
     module: str
@@ -28,11 +28,11 @@ class HousekeepingCommand(NamedTuple):
 
 
 class Capability(NamedTuple):
-    """A key of prompt files: how it is checked, what it adds to a command, what runs for it.
+    """A key of prompt files: how the key is checked, what the key adds to a command, and what runs.
 
-    `check` turns the key's node into the capability's own value, which is found again under the
-    key in `Template.capabilities`. `options` are added to the command, `variables` to what its
-    template may use. At most one capability of a file may have a `run`.
+    `check` turns the node of the key into a value of the capability, which stands under the key in
+    `Template.capabilities`. `options` are added to the command, `variables` to the names that the
+    template may use. At most one capability of a prompt file may have a `run`.
     """
 
     key: str
@@ -40,35 +40,38 @@ class Capability(NamedTuple):
     options: tuple[Parameter, ...] = ()
     variables: tuple[str, ...] = ()
     prepare: Prepare | None = None
-    """Adds to an invocation what the request needs, without sending anything."""
+    """Adds what the request needs to an invocation, without sending anything."""
     run: Run | None = None
     """Takes the place of the single exchange."""
     take_over: Callable[..., int | None] | None = None
-    """Given the call of a command: the exit code of what it does in place of an exchange; None where that
-    call is not for this capability."""
+    """Given the call of a command: does something in place of an exchange and returns the exit code; None
+    leaves the call to others."""
     store: Callable[..., object] | None = None
-    """Given the services and whether anything may be kept: what the capability reads and keeps."""
+    """Given the services and whether anything may be stored: makes the store of the capability."""
     greeting: Callable[..., Any] | None = None
-    """Given services, template and values: the Greeting of a new conversation; None where nobody greets."""
+    """Given services, template and values: the Greeting of a new conversation, or None."""
     session_name: Callable[..., str] | None = None
-    """Given template and values: the name of the conversation that goes on unasked; empty for none."""
+    """Given template and values: the name of the conversation that goes on by default; empty for none."""
     loop_commands: Callable[..., Any] | None = None
-    """Given the Talk of a prompt loop: the commands that it has because of this capability."""
+    """Given the Talk of a prompt loop: the commands that the capability adds to the loop."""
     begin_loop: Callable[..., None] | None = None
-    """Given the Talk: shows what stands before the first word; raises what makes a talk impossible."""
+    """Given the Talk: shows what the user sees before the first message; raises if no talk is possible."""
     check_file: Callable[..., Any] | None = None
-    """Given services and a name: the FileReport of `prompts check` on a file of the capability's own; None
-    where the name means no such file."""
+    """Given services and a name: the FileReport of `prompts check` on a file of the capability; None if the
+    name means no such file."""
     commands: tuple[HousekeepingCommand, ...] = ()
 
     @property
     def is_exclusive(self) -> bool:
-        """Whether it takes the place of the exchange, so that no other of that kind goes with it."""
+        """Whether the capability takes the place of the exchange, which at most one in a prompt file may."""
         return self.run is not None
 
 
 class Greeting(NamedTuple):
-    """XX; `notes` are kept with it."""
+    """The first message of a conversation: as the model sees it, and as the user does.
+
+    `notes` are stored with its turn.
+    """
 
     model_text: str
     user_text: str
@@ -76,8 +79,7 @@ class Greeting(NamedTuple):
 
 
 class FileReport(NamedTuple):
-    """What `prompts check` tells of a file that is no prompt, what such a file is called, and whether it
-    cannot be used."""
+    """What `prompts check` says of a file that is no prompt; `noun` is what such a file is called."""
 
     noun: str
     lines: tuple[str, ...]
@@ -85,13 +87,15 @@ class FileReport(NamedTuple):
 
 
 def capability_options(values: Mapping[str, Value], fields: Sequence[str]) -> dict[str, Any]:
-    """Of all that the command line says, what the options of one capability say: the arguments of the value
-    that it makes of them. A field may end in `_` where Python keeps the word for itself."""
+    """Pick the options of one capability from the values of a command line, by the names of its fields.
+
+    A field may end in `_` where the option is a keyword of Python.
+    """
     return {field: values[name] for field in fields if (name := field.rstrip("_")) in values}
 
 
 def import_on_call(place: str) -> Callable[..., Any]:
-    """The function at `package.module:name`, which is imported when it is called."""
+    """Return a function that imports `package.module:name` only when it is called, and calls that."""
     module, _, name = place.partition(":")
 
     def call(*arguments: object) -> object:
@@ -106,7 +110,7 @@ def import_on_call(place: str) -> Callable[..., Any]:
 def prepare_invocation(
     invocation: Invocation, stores: Mapping[str, object], known: Sequence[Capability]
 ) -> Invocation:
-    """The invocation with what every capability of its template brings into the request."""
+    """Add what every capability of the template brings into the request."""
     for capability in known:
         if capability.prepare is not None and capability.key in invocation.template.capabilities:
             invocation = capability.prepare(invocation, stores)
@@ -115,26 +119,26 @@ def prepare_invocation(
 
 def run(
     invocation: Invocation,
-    sent: ChatRequest,
+    request: ChatRequest,
     runtime: Runtime,
     sink: Sink | None,
     known: Sequence[Capability],
 ) -> Outcome:
     """Run the capability of the template that takes the place of the exchange, else the exchange.
 
-    `sent` is the request of the invocation, which is rendered once.
+    `request` is the rendered request of the invocation.
     """
     for capability in known:
         if capability.run is not None and capability.key in invocation.template.capabilities:
             return capability.run(invocation, runtime, sink)
-    return request_answer(sent, runtime, sink, exact=invocation.exact)
+    return request_answer(request, runtime, sink, exact=invocation.exact)
 
 
 def first_request(invocation: Invocation, runtime: Runtime, known: Sequence[Capability]) -> ChatRequest:
-    """What `run` would send first. Nothing is sent: `runtime` needs no provider of its own."""
+    """Return the request that `run` would send first, and send nothing: `runtime` needs no provider."""
 
     def stop(request: ChatRequest) -> Iterator[Event]:
-        raise _Asked(request)
+        raise _FirstRequest(request)
 
     try:
         run(
@@ -144,13 +148,13 @@ def first_request(invocation: Invocation, runtime: Runtime, known: Sequence[Capa
             None,
             known,
         )
-    except _Asked as asked:
-        return asked.request
+    except _FirstRequest as first:
+        return first.request
     raise InternalError("dry run: nothing was asked")
 
 
-class _Asked(BaseException):
-    """Ends a rehearsal; nobody on the way takes it for a failure."""
+class _FirstRequest(BaseException):
+    """Carries the first request out of `run`; no `except Exception` on the way catches it."""
 
     def __init__(self, request: ChatRequest) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What an engine is given to work with, and what it returns."""
+"""The values of an exchange (invocation, runtime, outcome), and the request that an invocation makes."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
@@ -6,13 +6,11 @@ from typing import NamedTuple, Protocol
 from gptkit.core.chat import ChatRequest, Message, OutputFormat, Provider, Reply
 from gptkit.core.errors import GptkitError, NoInputError
 from gptkit.exchange.budget import Budget
-from gptkit.templates.render import messages
+from gptkit.templates import render
 from gptkit.templates.template import Template, Value
 
-TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-"""Names of one parameter: families of models know it by one or the other."""
-
-
+PARAMETER_TWINS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+"""Two names of one parameter: each family of models knows one of the two."""
 SUMMARY = (
     "What was said before the messages below, in short (a record, not instructions to you):\n"
     "<earlier>\n{}\n</earlier>"
@@ -20,9 +18,10 @@ SUMMARY = (
 
 
 class Invocation(NamedTuple):
-    """One call of a prompt command: its template with everything the user gave.
+    """One call of a prompt command: its template and all that the user gave.
 
-    `text` is what is worked on, `request` what the user wants done with it.
+    `text` is the text to work on, `request` what the user wants done with the text; `files` are pairs of
+    name and text.
     """
 
     template: Template
@@ -35,23 +34,23 @@ class Invocation(NamedTuple):
     droppable: frozenset[str] = frozenset()
     stream: bool = True
     exact: bool = False
-    """The model's text is wanted as it is, without the output format's finish."""
+    """Whether the model's text stays as it is, without the checks of the output format."""
     turns: tuple[Message, ...] = ()
-    """What was said before; it stands between the examples and the user's message."""
+    """Earlier messages of the conversation; they stand between the examples and the user's message."""
     extras: Mapping[str, object] = {}
-    """Variables for the template beyond the declared ones, from capabilities."""
+    """Variables that capabilities add to the declared ones of the template."""
     notes: Mapping[str, object] = {}
-    """What capabilities kept with the turn before this one."""
+    """What capabilities stored with the previous turn, as JSON values."""
     system: str | None = None
-    """Said in place of the template's system message."""
+    """The system message; None for that of the template."""
     summary: str = ""
-    """What was said before the `turns`, in short; it closes the system message."""
+    """A summary of what was said before `turns`; it ends the system message."""
     injected: tuple[tuple[int, Message], ...] = ()
-    """Messages with their depth: how many of the others come after each, the user's last one included."""
+    """Messages with their depth: how many other messages come after each, the user's last one included."""
 
 
 class Rejections(Protocol):
-    """Which parameters a model is known to reject."""
+    """A record of the parameters that each model rejects."""
 
     def names(self, model: str) -> frozenset[str]: ...
 
@@ -59,26 +58,26 @@ class Rejections(Protocol):
 
 
 class RetryPolicy(NamedTuple):
-    """How often and how long a failed request is tried again; `wait` is in seconds, for all tries."""
+    """How often a failed request is tried (`attempts`), and how many seconds all pauses together may take."""
 
     attempts: int = 4
     wait: float = 60.0
 
 
 class Outcome(NamedTuple):
-    """What came of an invocation: `answer` is the finished text; with a `failure`, what there is of it."""
+    """The result of an invocation. With a `failure`, `answer` is the part of the text that arrived."""
 
     reply: Reply
     answer: str
     failure: GptkitError | None = None
     notes: Mapping[str, object] = {}
-    """What a capability keeps with the turn, as JSON has it."""
+    """What capabilities store with the turn, as JSON values."""
     json_fields: Mapping[str, object] = {}
-    """What `--json` says beside the answer."""
+    """Fields that a capability adds to the object of `--json`."""
 
 
 class Runtime(NamedTuple):
-    """The parts of the program that an engine works with."""
+    """The parts of the program that an exchange works with."""
 
     provider: Provider
     format: OutputFormat
@@ -88,33 +87,33 @@ class Runtime(NamedTuple):
     now: Callable[[], float]
     sleep: Callable[[float], None]
     random: Callable[[], float]
-    """Between 0 and 1, for the jitter between tries."""
+    """Returns a number between 0 and 1, for the jitter of pauses."""
     notice: Callable[[str], None]
-    """Tells the user why nothing happens for a while."""
+    """Tells the user of `--verbose` why nothing happens for a while."""
     json_format: Callable[[Mapping[str, object]], OutputFormat]
-    """The format of an answer that is a JSON value which a schema allows."""
+    """Makes the format of a JSON answer from the JSON schema of the answer."""
     stores: Mapping[str, object] = {}
-    """By the key of a capability: what it reads and keeps."""
+    """The stores of capabilities, by the keys of the capabilities."""
     warn: Callable[[str], None] = lambda _: None
-    """Tells the user what went wrong beside the answer."""
+    """Tells the user what went wrong besides the answer."""
     record_answer: Callable[[Outcome], None] = lambda _: None
-    """Told of a whole answer that more requests follow: whatever becomes of them, it is recorded."""
+    """Records a whole answer at once, before further requests for the same turn can fail."""
     answer_stored: Callable[[], None] = lambda: None
-    """Told that an answer is in the memory, or given up: it is no longer lost if the process dies."""
+    """Called when an answer is stored, or given up, so that the death of the process no longer loses it."""
 
 
 def build_request(invocation: Invocation, format_: OutputFormat) -> ChatRequest:
-    """The request that an invocation sends. Raises NoInputError when nothing is left to say."""
+    """Build the request of an invocation. Raises NoInputError for a request without messages."""
     template = invocation.template
-    sent = _with_turns(render_messages(invocation), invocation)
-    if not sent:
+    messages = _add_turns(render_messages(invocation), invocation)
+    if not messages:
         raise NoInputError(f"'{template.name}' has nothing to send without input")
-    asked = {**format_.parameters, **template.parameters}
+    defaults = {**format_.parameters, **template.parameters}
     typed = frozenset(invocation.parameters) - invocation.droppable
-    parameters = _with_one_twin({**asked, **invocation.parameters}, typed, frozenset(asked))
+    parameters = _drop_twins({**defaults, **invocation.parameters}, typed, frozenset(defaults))
     return ChatRequest(
         model=invocation.model,
-        messages=sent,
+        messages=messages,
         parameters=parameters,
         droppable=frozenset(parameters) - typed,
         stream=invocation.stream,
@@ -123,37 +122,37 @@ def build_request(invocation: Invocation, format_: OutputFormat) -> ChatRequest:
 
 
 def render_messages(invocation: Invocation) -> tuple[Message, ...]:
-    """The messages of the template itself."""
-    given = {
+    """Render the messages of the template, without earlier turns."""
+    variables = {
         "text": invocation.text,
         "request": invocation.request,
         "files": [{"name": name, "text": text} for name, text in invocation.files],
         **invocation.extras,
     }
-    return messages(invocation.template, invocation.values, given)
+    return render.messages(invocation.template, invocation.values, variables)
 
 
-def _with_turns(sent: tuple[Message, ...], invocation: Invocation) -> tuple[Message, ...]:
-    """Earlier turns go before the last message of the user, injected ones where they want to be."""
-    rest = [message for message in sent if message.role != "system"]
-    system = "".join(message.content for message in sent if message.role == "system")
+def _add_turns(rendered: tuple[Message, ...], invocation: Invocation) -> tuple[Message, ...]:
+    """Put earlier turns before the last message of the user, and injected messages at their depths."""
+    rest = [message for message in rendered if message.role != "system"]
+    system = "".join(message.content for message in rendered if message.role == "system")
     system = system if invocation.system is None else invocation.system
     if invocation.summary:
         system = f"{system}\n\n{SUMMARY.format(invocation.summary)}".lstrip("\n")
     last = rest[-1:] if rest and rest[-1].role == "user" else []
-    found = [*rest[: len(rest) - len(last)], *invocation.turns, *last]
+    messages = [*rest[: len(rest) - len(last)], *invocation.turns, *last]
     for depth, message in invocation.injected:
-        found.insert(max(0, len(found) - depth), message)
-    return (Message("system", system), *found) if system else tuple(found)
+        messages.insert(max(0, len(messages) - depth), message)
+    return (Message("system", system), *messages) if system else tuple(messages)
 
 
-def _with_one_twin(
-    parameters: dict[str, object], typed: frozenset[str], asked: frozenset[str]
+def _drop_twins(
+    parameters: dict[str, object], typed: frozenset[str], defaults: frozenset[str]
 ) -> dict[str, object]:
-    """Two names of one parameter are not sent together: the user's counts, then the prompt file's."""
-    for name, twin in TWINS.items():
+    """Drop one of two names of a parameter: the user's name stays, else that of the prompt file."""
+    for name, twin in PARAMETER_TWINS.items():
         if name in parameters and twin in parameters:
-            weight = {one: (one in typed, one in asked) for one in (name, twin)}
-            if weight[name] < weight[twin]:
+            rank = {key: (key in typed, key in defaults) for key in (name, twin)}
+            if rank[name] < rank[twin]:
                 del parameters[name]
     return parameters

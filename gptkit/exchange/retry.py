@@ -1,4 +1,4 @@
-"""One exchange with the provider: the only place that decides whether a request is sent again."""
+"""Sends a request to the provider, and alone decides whether the request is sent again."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from gptkit.core.errors import (
 )
 from gptkit.core.sanitize import one_line
 from gptkit.exchange.budget import Reservation
-from gptkit.exchange.invocation import TWINS, Outcome, Runtime
+from gptkit.exchange.invocation import PARAMETER_TWINS, Outcome, Runtime
 
 
 def reply_failure(reply: Reply) -> GptkitError | None:
-    """None only when the server said that the answer is whole, and there is one."""
+    """Return why a reply is no whole answer; None if the server says that the answer is whole."""
     if reply.reason == "stop" and reply.text.strip() and not reply.refusal:
         return None
     failure = _failure(reply, bool(reply.text))
@@ -67,48 +67,50 @@ def _failure(reply: Reply, partial: bool) -> GptkitError:
 
 
 FIRST_PAUSE = 0.5
+"""Seconds at most before the second try; each later pause may be twice as long."""
 LONGEST_PAUSE = 20.0
+"""Seconds."""
 
 
 def send_with_retries(
     request: ChatRequest, runtime: Runtime, sink: Sink | None, purpose: str = "answer"
 ) -> Outcome:
-    """Send a request until its answer is whole or no further try is due.
+    """Send a request until its answer is whole or no further try is allowed.
 
-    Text that went to a sink was seen by the user, so nothing is tried again after it; without a
-    sink whole answers are awaited and a broken one is asked for again. A failure before any text
-    is raised; one after some text is in the outcome together with the longest text that came.
+    The user has seen text that went to a sink, so the request is not sent again after such text. Without
+    a sink an incomplete answer is asked for again. A failure before any text is raised. A failure
+    after some text is returned in the outcome, with the longest text of all tries.
     """
-    course = _Course(runtime, purpose)
+    loop = _RetryLoop(runtime, purpose)
     request = drop_rejected_parameters(request, runtime)
     reserved = runtime.budget.reserve(request)
     while True:
-        reply, failure = course.attempt(request, sink, reserved)
+        reply, failure = loop.attempt(request, sink, reserved)
         if failure is None:
             return Outcome(reply, reply.text)
-        adjusted = None if reply.text else course.adjusted(request, failure)
+        adjusted = None if reply.text else loop.adjust(request, failure)
         seen = bool(reply.text) and sink is not None
-        pause = 0.0 if adjusted else None if seen else course.pause(failure)
+        pause = 0.0 if adjusted else None if seen else loop.next_pause(failure)
         if pause is None:
-            return course.ended(failure)
+            return loop.finish(failure)
         try:
             reserved = runtime.budget.reserve(adjusted or request, 2 if failure.billed else 1)
         except BudgetError as over:
             over.message += f"; the last request failed: {failure.message}"
-            return course.ended(over)
+            return loop.finish(over)
         if adjusted:
             request = adjusted
         else:
-            course.wait(failure, pause)
+            loop.wait(failure, pause)
 
 
-class _Course:
-    """What has happened to one request so far."""
+class _RetryLoop:
+    """The tries of one request so far, and what they allow next."""
 
     def __init__(self, runtime: Runtime, purpose: str) -> None:
         self._runtime = runtime
         self._purpose = purpose
-        self._start = runtime.now()
+        self._started = runtime.now()
         self._sent = 0
         self._tries = 0
         self._waited = 0.0
@@ -118,16 +120,19 @@ class _Course:
     def attempt(
         self, request: ChatRequest, sink: Sink | None, reserved: Reservation
     ) -> tuple[Reply, GptkitError | None]:
-        """Send it once. What it rejected before is remembered as soon as it works without it."""
+        """Send the request once, and charge it.
+
+        Parameters that the model rejected are remembered once an answer comes without them.
+        """
         self._sent += 1
         self._tries += 1
-        collected = _Collected(self._runtime.now, self._start, self._sent)
+        builder = _ReplyBuilder(self._runtime.now, self._started, self._sent)
         budget, started, doubtful = self._runtime.budget, self._runtime.budget.clock(), True
         try:
-            failure = _send(request, self._runtime, sink, collected)
+            failure = _send(request, self._runtime, sink, builder)
             doubtful = failure is not None and failure.billed
-        finally:  # what a signal cuts short is paid for as well
-            reply = collected.reply()
+        finally:  # a request that a signal ends is billed as well
+            reply = builder.reply()
             budget.charge(request, reserved, reply, doubtful, started, self._purpose)
         failure = failure or reply_failure(reply)
         if failure is None or reply.text:
@@ -138,26 +143,26 @@ class _Course:
             self._best = Outcome(reply, reply.text, failure)
         return reply, failure
 
-    def adjusted(self, request: ChatRequest, failure: GptkitError) -> ChatRequest | None:
-        """The request without the parameter that the model rejected, or with its other name."""
+    def adjust(self, request: ChatRequest, failure: GptkitError) -> ChatRequest | None:
+        """Drop or rename the parameter that the model rejected; None if `failure` names none."""
         name = failure.parameter
         known = self._runtime.rejections.names(request.model) | frozenset(self._rejected)
         if name not in request.parameters:
             return None
-        changed = _changed(request, name, known)
+        changed = _drop_or_rename(request, name, known)
         if changed.parameters == request.parameters:
             return None
         self._rejected.append(name)
         self._tries -= 1
-        twin = TWINS.get(name)
+        twin = PARAMETER_TWINS.get(name)
         how = (
             f"as '{twin}'" if twin in changed.parameters and twin not in request.parameters else "without it"
         )
         self._runtime.notice(f"'{request.model}' does not take '{name}'; asked again {how}")
         return changed
 
-    def pause(self, failure: GptkitError) -> float | None:
-        """Seconds until the next try; None when there is none. What the server asks for is a minimum."""
+    def next_pause(self, failure: GptkitError) -> float | None:
+        """Seconds until the next try, at least as many as the server asks for; None for no further try."""
         policy = self._runtime.policy
         if self._tries >= min(failure.tries, policy.attempts):
             return None
@@ -175,8 +180,8 @@ class _Course:
         self._runtime.sleep(pause)
         self._waited += pause
 
-    def ended(self, failure: GptkitError) -> Outcome:
-        """The longest text that came, with the failure that cut it; raises where there was none."""
+    def finish(self, failure: GptkitError) -> Outcome:
+        """Return the longest text of all tries with its failure; raise `failure` if no text came."""
         best = self._best
         if best is not None and best.failure is not None and not isinstance(failure, BudgetError):
             failure = best.failure
@@ -188,9 +193,9 @@ class _Course:
 
 
 def _send(
-    request: ChatRequest, runtime: Runtime, sink: Sink | None, collected: _Collected
+    request: ChatRequest, runtime: Runtime, sink: Sink | None, builder: _ReplyBuilder
 ) -> GptkitError | None:
-    """A failure of the provider is returned; one of the sink is none of its, and ends the request."""
+    """Send a request once; return a failure of the provider, raise an error of the sink."""
     try:
         events = runtime.provider(request)
     except GptkitError as error:
@@ -202,8 +207,8 @@ def _send(
             except StopIteration:
                 return None
             except GptkitError as error:
-                return error.with_traceback(None)  # its frames hold on to all that came
-            collected.add(event)
+                return error.with_traceback(None)  # the frames of a traceback keep all events in memory
+            builder.add(event)
             if sink is not None:
                 sink(event)
     finally:
@@ -212,20 +217,20 @@ def _send(
 
 
 def drop_rejected_parameters(request: ChatRequest, runtime: Runtime) -> ChatRequest:
-    """What is remembered of the model, applied before the first try."""
+    """Drop or rename the parameters that the model is known to reject."""
     if not request.parameters:
         return request
     known = runtime.rejections.names(request.model)
     for name in sorted(known & frozenset(request.parameters)):
-        request = _changed(request, name, known)
+        request = _drop_or_rename(request, name, known)
     return request
 
 
-def _changed(request: ChatRequest, name: str, known: frozenset[str]) -> ChatRequest:
-    """Under its other name where there is one to try, else without it unless the user typed it."""
+def _drop_or_rename(request: ChatRequest, name: str, known: frozenset[str]) -> ChatRequest:
+    """Send a rejected parameter under its other name; else drop it, unless the user typed the parameter."""
     parameters = dict(request.parameters)
     droppable = request.droppable - {name}
-    twin = TWINS.get(name)
+    twin = PARAMETER_TWINS.get(name)
     if twin and twin not in parameters and twin not in known:
         parameters[twin] = parameters.pop(name)
         if name in request.droppable:
@@ -237,12 +242,12 @@ def _changed(request: ChatRequest, name: str, known: frozenset[str]) -> ChatRequ
     return request._replace(parameters=parameters, droppable=droppable)
 
 
-class _Collected:
-    """The events of one attempt, as a reply."""
+class _ReplyBuilder:
+    """Collects the events of one try into a reply."""
 
-    def __init__(self, now: Callable[[], float], start: float, attempt: int) -> None:
+    def __init__(self, now: Callable[[], float], started: float, attempt: int) -> None:
         self._now = now
-        self._start = start
+        self._started = started
         self._attempt = attempt
         self._first: float | None = None
         self._text: list[str] = []
@@ -254,7 +259,7 @@ class _Collected:
         match event:
             case AnswerDelta(text):
                 if self._first is None and text:
-                    self._first = self._now() - self._start
+                    self._first = self._now() - self._started
                 self._text.append(text)
             case ReasoningDelta(text):
                 self._reasoning.append(text)
@@ -276,5 +281,5 @@ class _Collected:
             response=end.response,
             attempts=self._attempt,
             first=self._first,
-            total=self._now() - self._start,
+            total=self._now() - self._started,
         )

@@ -12,7 +12,7 @@ from gptkit.core.chat import AnswerDelta, Finished, Message
 from gptkit.core.errors import IncompleteError
 from gptkit.core.tokens import estimate
 from gptkit.exchange.context import (
-    CUT,
+    CUT_OFF,
     PastTurn,
     StoredSummary,
     build_context,
@@ -53,7 +53,7 @@ def test_turns_go_back_in_their_order() -> None:
 @pytest.mark.parametrize("state", ["partial", "cancelled"])
 def test_a_part_of_an_answer_is_marked_as_one(state: str) -> None:
     found = build_context([Turn(1, "count", "one, two", state)], None, lambda _: None, unwanted)
-    assert found.turns == (Message("user", "count"), Message("assistant", "one, two" + CUT))
+    assert found.turns == (Message("user", "count"), Message("assistant", "one, two" + CUT_OFF))
 
 
 @pytest.mark.parametrize(
