@@ -186,7 +186,7 @@ class Services:
         are so few that the list, which takes long to load, has no model that they are too many for."""
         if self.settings.value("context_window") is None and wanted is not None and wanted < LEAST_WINDOW:
             return None
-        return self.prices.window(model)
+        return self.prices.context_window(model)
 
     def budget(self, requests: int | None = None, dollars: float | None = None) -> Budget:
         """What the run may spend: what its command line says, and what is left of the month's limit."""
@@ -208,7 +208,7 @@ class Services:
 
         with self.history.reading() as connection:
             found = charges(connection, "day", since, None)
-            return sum(self.prices.charged(charge)[0] or 0.0 for _, charge in found)
+            return sum(self.prices.charge_cost(charge)[0] or 0.0 for _, charge in found)
 
     def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
         return self.prices.cost(model, prompt_tokens, completion_tokens)

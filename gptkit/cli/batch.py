@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gptkit.core.errors import NoInputError, UnavailableError
-from gptkit.core.table import columns
+from gptkit.core.table import format_table
 from gptkit.jobs.batch.submit import MARK
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def list_(
         (shard.id, "not submitted", str(shard.pieces), _when(shard.created), "") for shard in unsubmitted
     ]
     if lines:
-        services.terminal.print_sanitized(columns(lines, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(format_table(lines, services.terminal.stdout_is_terminal))
     else:
         services.terminal.print_error_line("gptkit: there are no batches")
 
@@ -122,9 +122,9 @@ def _row(batch: Batch, waiting: bool) -> tuple[str, ...]:
 
 
 def _when(moment: float) -> str:
-    from gptkit.core.table import when
+    from gptkit.core.table import format_time
 
-    return when(moment) if moment else "-"
+    return format_time(moment) if moment else "-"
 
 
 def _services(ctx: typer.Context, profile: str | None, base_url: str | None, proxy: str | None) -> Services:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from gptkit.core.errors import GptkitError, NoInputError
-from gptkit.core.table import columns
+from gptkit.core.table import format_table
 from gptkit.settings.address import without_password
 from gptkit.settings.schema import SETTINGS, Setting
 
@@ -56,7 +56,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = None) 
         )
     else:
         cells = [(row.name, _text(row.value), row.origin) for row in found]
-        services.terminal.print_sanitized(columns(cells, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(format_table(cells, services.terminal.stdout_is_terminal))
     for line in settings.ignored:
         services.terminal.print_error_line(f"gptkit: ignored: {line}")
 
@@ -107,7 +107,7 @@ def path(ctx: typer.Context) -> None:
 @app.command()
 def edit(ctx: typer.Context) -> None:
     """Open config.yaml in $VISUAL or $EDITOR, and check it afterwards."""
-    from gptkit.core.confirm import edit as open_editor
+    from gptkit.core.confirm import open_editor
     from gptkit.core.files import write_private
     from gptkit.settings.load import user_source
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gptkit.core.chat import AnswerDelta
-from gptkit.core.confirm import confirm
+from gptkit.core.confirm import confirm_removal
 from gptkit.core.errors import GptkitError, NoInputError, UsageError
 from gptkit.core.sanitize import one_line, visible
-from gptkit.core.table import columns, when
+from gptkit.core.table import format_table, format_time
 from gptkit.history.export import pieces_of
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def iso(moment: float) -> str:
 
 
 def show_sessions(terminal: Terminal, sessions: Sequence[Session]) -> None:
-    rows = [(s.id, s.name or "-", s.prompt, str(s.turns), when(s.updated)) for s in sessions]
+    rows = [(s.id, s.name or "-", s.prompt, str(s.turns), format_time(s.updated)) for s in sessions]
     if rows:
-        terminal.print_sanitized(columns(rows, terminal.stdout_is_terminal))
+        terminal.print_sanitized(format_table(rows, terminal.stdout_is_terminal))
 
 
 def show_turns(terminal: Terminal, turns: Iterable[Turn], raw: bool) -> None:
@@ -70,13 +70,13 @@ def show_turns(terminal: Terminal, turns: Iterable[Turn], raw: bool) -> None:
 
 def show_found(terminal: Terminal, found: Sequence[Found], names: Mapping[str, str], words: str) -> None:
     if not terminal.stdout_is_terminal:
-        rows = [(turn.session, str(turn.id), when(turn.started), excerpt) for turn, excerpt in found]
+        rows = [(turn.session, str(turn.id), format_time(turn.started), excerpt) for turn, excerpt in found]
         if rows:
-            terminal.print_sanitized(columns(rows, False))
+            terminal.print_sanitized(format_table(rows, False))
         return
     for turn, excerpt in found:
         name = one_line(names.get(turn.session) or turn.session, 60)
-        _show_faint(terminal, f"{name}  {when(turn.started)}  {one_line(turn.prompt, 40)}")
+        _show_faint(terminal, f"{name}  {format_time(turn.started)}  {one_line(turn.prompt, 40)}")
         terminal.write(f"  {_marked(excerpt, words, terminal.has_colour)}\n")
 
 
@@ -319,7 +319,7 @@ def purge(
     limit = None if before is None else usage.beginning("--before", before, services.terminal.unix_time())
     what = "everything that was asked" if limit is None else f"what was asked before {usage.day(limit)}"
     if not yes:
-        confirm(services.terminal, f"Remove {what}?")
+        confirm_removal(services.terminal, f"Remove {what}?")
     count = services.history.purge(limit) if _exists(services.history) else 0
     if as_json:
         _print(services, {"turns": count})

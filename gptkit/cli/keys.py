@@ -8,7 +8,7 @@ import typer
 
 from gptkit.cli.config import masked
 from gptkit.core.errors import NoInputError, UsageError
-from gptkit.core.table import columns
+from gptkit.core.table import format_table
 from gptkit.settings import keys
 from gptkit.settings.address import authority
 from gptkit.settings.keys import checked_key
@@ -62,7 +62,7 @@ def list_(ctx: typer.Context) -> None:
         (host, masked(entry.key.text) if entry.key else "in the keyring") for host, entry in entries.items()
     ]
     if rows:
-        services.terminal.print_sanitized(columns(rows, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(format_table(rows, services.terminal.stdout_is_terminal))
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.core.confirm import confirm
+from gptkit.core.confirm import confirm_removal
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.jobs.memory.store import memory as memory_of
 
@@ -135,7 +135,7 @@ def prune(
     wanted = [] if limit is None else [f"what was last used before {usage.day(limit)}"]
     wanted += [] if size is None else [f"the least recently used beyond {size:g} MB"]
     if not yes:
-        confirm(services.terminal, f"Remove {', and '.join(wanted)}?")
+        confirm_removal(services.terminal, f"Remove {', and '.join(wanted)}?")
     memory = memory_of(services)
     bytes_left = None if size is None else int(size * 1_000_000)
     _report_removed(services, maintenance.prune(memory, limit, bytes_left) if memory.exists() else 0, as_json)
@@ -148,14 +148,14 @@ def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None
 
     services = _services(ctx)
     if not yes:
-        confirm(services.terminal, "Remove the whole memory?")
+        confirm_removal(services.terminal, "Remove the whole memory?")
     memory = memory_of(services)
     _report_removed(services, maintenance.clear(memory) if memory.exists() else 0, as_json)
 
 
 def _show(services: Services, found: list[Group], size: int) -> None:
     from gptkit.cli.usage import day
-    from gptkit.core.table import columns
+    from gptkit.core.table import format_table
 
     terminal = services.terminal
     aligned = terminal.stdout_is_terminal
@@ -170,7 +170,7 @@ def _show(services: Services, found: list[Group], size: int) -> None:
         )
         for group in found
     ]
-    terminal.print_sanitized(columns([*head, *rows], aligned))
+    terminal.print_sanitized(format_table([*head, *rows], aligned))
     entries, hits = sum(group.entries for group in found), sum(group.hits for group in found)
     terminal.print_error_line(f"gptkit: {_count(entries)}, used {hits} times, {size / 1_000_000:.1f} MB")
 

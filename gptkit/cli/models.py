@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.core.table import columns
+from gptkit.core.table import format_table
 
 if TYPE_CHECKING:
     from gptkit.services import Services
@@ -35,6 +35,6 @@ def models(
         services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
         return
     rows = [(name, "default" if name == default else "") for name in names]
-    services.terminal.print_sanitized(columns(rows, services.terminal.stdout_is_terminal))
+    services.terminal.print_sanitized(format_table(rows, services.terminal.stdout_is_terminal))
     if default not in names:
         services.terminal.print_error_line(f"gptkit: the default model '{default}' is not among them")

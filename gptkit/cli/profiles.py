@@ -9,7 +9,7 @@ import typer
 
 from gptkit.cli.config import AsJson, shown
 from gptkit.core.errors import UsageError
-from gptkit.core.table import columns
+from gptkit.core.table import format_table
 from gptkit.settings import edit
 from gptkit.settings.schema import SETTINGS
 
@@ -33,7 +33,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
         services.terminal.print_sanitized(json.dumps(found, ensure_ascii=False, indent=2))
     elif found:
         rows = [("*" if one["in_use"] else "-", one["name"], one["model"], one["base_url"]) for one in found]
-        services.terminal.print_sanitized(columns(rows, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(format_table(rows, services.terminal.stdout_is_terminal))
 
 
 @app.command()
@@ -48,7 +48,7 @@ def show(ctx: typer.Context, name: Name) -> None:
             (key, text if isinstance(text, str) else json.dumps(text, ensure_ascii=False), each.origin)
         )
     if rows:
-        services.terminal.print_sanitized(columns(rows, services.terminal.stdout_is_terminal))
+        services.terminal.print_sanitized(format_table(rows, services.terminal.stdout_is_terminal))
 
 
 @app.command()

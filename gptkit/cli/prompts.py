@@ -20,7 +20,7 @@ from gptkit.core.errors import (
     UsageError,
 )
 from gptkit.core.files import write_private
-from gptkit.core.table import columns
+from gptkit.core.table import format_table
 from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
 from gptkit.session.input import gather
@@ -67,7 +67,7 @@ def list_(
         services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
         return
     cells = [[str(row["name"]), str(row["origin"]), _told(row)] for row in rows]
-    services.terminal.print_sanitized(columns(cells, services.terminal.stdout_is_terminal))
+    services.terminal.print_sanitized(format_table(cells, services.terminal.stdout_is_terminal))
     if waiting:
         services.terminal.print_error_line(
             f"gptkit: not trusted in this project: {', '.join(waiting)} ('gptkit prompts trust')"
@@ -127,7 +127,7 @@ def new(
 def edit(ctx: typer.Context, name: Name) -> None:
     """Open a prompt, or your copy of a built-in one, in $VISUAL or $EDITOR and check it afterwards."""
 
-    from gptkit.core.confirm import edit as open_editor
+    from gptkit.core.confirm import open_editor
     from gptkit.settings.keys import child_environment
 
     services = _services(ctx)
@@ -220,7 +220,7 @@ def trust(
         raise NoInputError(f"'{folder}': no prompt files")
     trusted = library.trust(services.paths, folder)
     cells = [[name, digest[:12], "trusted until it changes"] for name, digest in trusted.items()]
-    services.terminal.print_sanitized(columns(cells, services.terminal.stdout_is_terminal))
+    services.terminal.print_sanitized(format_table(cells, services.terminal.stdout_is_terminal))
 
 
 def _services(ctx: typer.Context) -> Services:

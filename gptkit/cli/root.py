@@ -14,7 +14,7 @@ from gptkit.cli.help import CONTEXT, Command, Group, Page, adopt, page
 from gptkit.cli.usage_errors import usage_fault
 from gptkit.core.errors import GptkitError, UsageError
 from gptkit.core.sanitize import one_line
-from gptkit.core.yaml_tree import nearest
+from gptkit.core.yaml_tree import spelling_hint
 from gptkit.services import Services
 from gptkit.templates import parse
 
@@ -162,7 +162,7 @@ def _unknown(services: Services, name: str, names: list[str]) -> GptkitError:
 
     if fault := missing(services, name):
         return fault
-    hint = nearest(name, names)
+    hint = spelling_hint(name, names)
     if name in ("help", "version"):
         hint = f"did you mean '--{name}'?"  # and not `shell`
     elif hint.startswith("allowed"):

@@ -12,7 +12,7 @@ import typer
 
 from gptkit.core.errors import UsageError
 from gptkit.core.sanitize import one_line
-from gptkit.core.table import columns
+from gptkit.core.table import format_table
 
 if TYPE_CHECKING:
     from gptkit.core.chat import Charge
@@ -66,7 +66,7 @@ class Spending:
         return list(self._rows.values())
 
     def add(self, name: str, charge: Charge) -> None:
-        cost, source = self.prices.charged(charge)
+        cost, source = self.prices.charge_cost(charge)
         estimated = charge.estimated or (source == "name" and cost is not None)
         for each in (self._rows.setdefault(name, Sum(name)), self.total):
             each.add(charge, cost, estimated)
@@ -159,7 +159,7 @@ def _table(found: Spending, by: str, aligned: bool) -> str:
     if aligned:
         total = [_cells(found.total)] if len(rows) > 1 else []
         rows = [(by, "requests", "in", "out", "USD", ""), *rows, *total]
-    return columns(rows, aligned)
+    return format_table(rows, aligned)
 
 
 def _cells(row: Sum) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gptkit.core.errors import UsageError
 from gptkit.core.sanitize import one_line
-from gptkit.core.yaml_tree import nearest
+from gptkit.core.yaml_tree import spelling_hint
 
 
 def usage_fault(error: Exception) -> Exception:
@@ -19,7 +19,9 @@ def usage_fault(error: Exception) -> Exception:
     if hasattr(error, "possibilities"):
         possible: list[str] = error.possibilities or []
         option = str(getattr(error, "option_name", ""))
-        return UsageError(f"no such option '{option}'", hint=nearest(option, possible) if possible else hint)
+        return UsageError(
+            f"no such option '{option}'", hint=spelling_hint(option, possible) if possible else hint
+        )
     if option := str(getattr(error, "option_name", "")):
         what = "takes no value" if _is_flag(context, option) else "requires an argument"
         return UsageError(f"option '{option}' {what}", hint=hint)
@@ -34,7 +36,7 @@ def usage_fault(error: Exception) -> Exception:
 
 def unknown_command(context: Any, name: str, names: Sequence[str]) -> UsageError:  # noqa: ANN401
     """Of a group that has commands of these names."""
-    hint = nearest(name, names)
+    hint = spelling_hint(name, names)
     meant = hint if hint.startswith("did you mean") else takes(context)
     return UsageError(f"no such command '{one_line(name, 100)}'", hint=meant)
 

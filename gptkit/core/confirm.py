@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
 
 
-def confirm(terminal: Terminal, question: str) -> None:
+def confirm_removal(terminal: Terminal, question: str) -> None:
     """Raises NotApprovedError unless a person says yes."""
     if not terminal.stdin_is_terminal:
         raise NotApprovedError(
@@ -25,7 +25,7 @@ def confirm(terminal: Terminal, question: str) -> None:
         raise NotApprovedError("nothing was removed")
 
 
-def edit(path: Path, environ: Mapping[str, str]) -> None:
+def open_editor(path: Path, environ: Mapping[str, str]) -> None:
     """Run $VISUAL or $EDITOR on a file and wait; ConfigurationError when it cannot be run or fails.
 
     The editor gets this environment: one without keys is `settings.keys.child_environment`.

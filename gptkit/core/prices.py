@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     Rate = Decimal | TieredPrices | None
 
 
-Source = Literal["settings", "offline", "provider", "name", "machine", "none"]
+PriceSource = Literal["settings", "offline", "provider", "name", "machine", "none"]
 """Who knows the price: `settings`; nobody needs one (`offline`); the list, for the provider at this
 address; the list, for a model of this `name` at an address that it does not know, which may charge
 something else. No price: the server is on this `machine`, or there is `none`."""
-LIST = "genai-prices"
+PRICE_LIST = "genai-prices"
 _DATED = r"(.+?)(?:[-@](?:20\d\d-\d\d-\d\d|20\d{6})|:latest)"
 """Servers answer under the name of a dated version; prices are set for the name that is asked for."""
 _ANY_PROVIDER = "litellm"
@@ -44,18 +44,18 @@ class Prices:
         self._own = own
         self._url = base_url if "://" in base_url else f"https://{base_url}"
         self._context_window = context_window
-        self._found: dict[str, tuple[ModelInfo | None, Source]] = {}
+        self._found: dict[str, tuple[ModelInfo | None, PriceSource]] = {}
         self._elsewhere: dict[str, Prices] = {}
 
-    def at(self, host: str) -> Prices:
+    def for_host(self, host: str) -> Prices:
         """The same user's prices at another address."""
         if host not in self._elsewhere:
             self._elsewhere[host] = Prices(self._own, host, self._context_window)
         return self._elsewhere[host]
 
-    def charged(self, charge: Charge) -> tuple[float | None, Source]:
+    def charge_cost(self, charge: Charge) -> tuple[float | None, PriceSource]:
         """US dollars of a request that was made, where and when it was made, and who knows them."""
-        there = self.at(charge.host)
+        there = self.for_host(charge.host)
         cost = charge.cost
         if cost is None:
             cost = there.cost(charge.model, charge.prompt_tokens, charge.completion_tokens, charge.started)
@@ -82,14 +82,14 @@ class Prices:
         per_input, per_output, per_request = (_rate(each, prompt_tokens) for each in rates)
         return (per_input * prompt_tokens + per_output * completion_tokens) / 1e6 + per_request / 1e3
 
-    def window(self, model: str) -> int | None:
+    def context_window(self, model: str) -> int | None:
         """Tokens that the model takes, as the settings or the list say."""
         if self._context_window is not None or _is_offline(model):
             return self._context_window
         info = self._listed(model)[0]
         return info.context_window if info else None
 
-    def source(self, model: str) -> Source:
+    def source(self, model: str) -> PriceSource:
         """Where the price of a model comes from, or why there is none."""
         if self._own_rates(model) is not None:
             return "settings"
@@ -105,7 +105,7 @@ class Prices:
         """The name and version of the list."""
         from genai_prices import __version__
 
-        return f"{LIST} {__version__}"
+        return f"{PRICE_LIST} {__version__}"
 
     def _own_rates(self, model: str) -> tuple[float, float] | None:
         value = self._own.get(model)
@@ -116,13 +116,13 @@ class Prices:
                 return per_input, per_output
         return None
 
-    def _listed(self, model: str) -> tuple[ModelInfo | None, Source]:
+    def _listed(self, model: str) -> tuple[ModelInfo | None, PriceSource]:
         if model not in self._found:
             self._found[model] = (None, "machine") if _is_loopback(self._url) else _look_up(model, self._url)
         return self._found[model]
 
 
-def _look_up(model: str, url: str) -> tuple[ModelInfo | None, Source]:
+def _look_up(model: str, url: str) -> tuple[ModelInfo | None, PriceSource]:
     snapshot = _snapshot()
     try:
         provider = snapshot.find_provider(None, None, url)

@@ -11,9 +11,9 @@ from types import TracebackType
 
 from gptkit.core.errors import SignalError
 
-LAST_CALL = 0.7
+EXIT_SECONDS = 0.7
 """Seconds between a signal and the exit, at most: a full pipe must not keep the program alive."""
-UNHEARD = 0.05
+RESEND_SECONDS = 0.05
 """Seconds after which a signal that Python has not handled is sent once more."""
 
 
@@ -28,7 +28,7 @@ def catch_signals() -> None:
             signal.signal(each, _nothing)
         if hasattr(signal, "setitimer"):
             signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))
-            signal.setitimer(signal.ITIMER_REAL, LAST_CALL)
+            signal.setitimer(signal.ITIMER_REAL, EXIT_SECONDS)
         raise SignalError(number)
 
     sys.unraisablehook, sys.excepthook = _dropped, _uncaught
@@ -50,14 +50,14 @@ def interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
+def ignore_interrupts() -> Iterator[None]:
     """Within, Ctrl-C does nothing; `interruptible` and a line editor may stand inside."""
     with _handling(_nothing):
         yield
 
 
 @contextlib.contextmanager
-def wake_up_lent() -> Iterator[None]:
+def lend_wakeup_fd() -> Iterator[None]:
     """Within, an event loop may have the descriptor by which Python tells of signals."""
     descriptor = signal.set_wakeup_fd(-1)
     try:
@@ -162,7 +162,7 @@ class _Waking:
             with self._lock:
                 number = self._read()
                 mine = self._come
-            time.sleep(UNHEARD)
+            time.sleep(RESEND_SECONDS)
             if number in caught and mine > self._dealt_with:
                 signal.pthread_kill(main, number)
 

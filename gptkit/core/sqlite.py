@@ -41,7 +41,7 @@ def connect(
 
     Raises CannotReadError, CannotWriteError, TryAgainError, ConfigurationError.
     """
-    with faults(path, hint):
+    with convert_errors(path, hint):
         if path is not None:
             _create(path, application_id)
             _check_header(path, len(migrations), application_id, hint)
@@ -49,7 +49,7 @@ def connect(
         try:
             _migrate(connection, path, migrations)
         except BaseException:
-            close_untouched(connection, path)
+            close_without_cleanup(connection, path)
             raise
         return connection
 
@@ -57,7 +57,7 @@ def connect(
 @contextmanager
 def transaction(connection: sqlite3.Connection, path: Path | None, hint: str = "") -> Iterator[None]:
     """All of it or nothing, and nobody else writes meanwhile."""
-    with faults(path, hint):
+    with convert_errors(path, hint):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -70,7 +70,7 @@ def transaction(connection: sqlite3.Connection, path: Path | None, hint: str = "
 
 
 @contextmanager
-def faults(path: Path | None, hint: str = "") -> Iterator[None]:
+def convert_errors(path: Path | None, hint: str = "") -> Iterator[None]:
     """What goes wrong with the database, as errors of gptkit."""
     try:
         yield
@@ -82,7 +82,7 @@ def faults(path: Path | None, hint: str = "") -> Iterator[None]:
         raise _fault(error, path, hint) from error
 
 
-def close_untouched(connection: sqlite3.Connection, path: Path | None) -> None:
+def close_without_cleanup(connection: sqlite3.Connection, path: Path | None) -> None:
     """Close without the clean-up that the last connection does, which would write to the file.
 
     A second connection that cannot write is then the last one.
@@ -101,7 +101,7 @@ def close_untouched(connection: sqlite3.Connection, path: Path | None) -> None:
         connection.close()
 
 
-def refuse_special(path: Path) -> None:
+def refuse_special_file(path: Path) -> None:
     """A pipe or a device would be waited for; raises CannotReadError. A folder says so itself."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise CannotReadError(f"'{path}': not a regular file")
@@ -167,7 +167,7 @@ def _check_header(path: Path, version: int, application_id: int, hint: str) -> N
 
 
 def _refuse_unreadable(path: Path) -> None:
-    refuse_special(path)
+    refuse_special_file(path)
     if path.is_dir():
         raise CannotReadError(f"'{path}': is a directory")
     if not os.access(path, os.R_OK):
@@ -197,12 +197,12 @@ def _opened(path: Path | None, hint: str) -> sqlite3.Connection:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             return connection
         except sqlite3.OperationalError as error:
-            close_untouched(connection, path)
+            close_without_cleanup(connection, path)
             # While the last connection of another process tidies up, SQLite does not always wait.
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:
                 raise
         except sqlite3.Error:
-            close_untouched(connection, path)
+            close_without_cleanup(connection, path)
             raise
     raise TryAgainError(f"'{path}': it is locked", hint=hint)
 
@@ -252,7 +252,7 @@ def _fault(error: Exception, path: Path | None, hint: str) -> GptkitError:
     return CannotReadError(f"'{path}': it is damaged ({name})", hint=hint)
 
 
-class Access:
+class Database:
     """The arguments are those of `database.connect`. Every failure is a GptkitError.
 
     A damaged file is not written to again, not even to tidy up.
@@ -271,7 +271,7 @@ class Access:
     def reading(self) -> Iterator[sqlite3.Connection]:
         with self.lock, self._kept_when_damaged():
             connection = self._opened()
-            with faults(self.path, self._hint):
+            with convert_errors(self.path, self._hint):
                 yield connection
 
     @contextmanager
@@ -298,7 +298,7 @@ class Access:
             with self.lock, self._kept_when_damaged():
                 self._opened()
 
-    def be_patient(self, seconds: float) -> None:
+    def set_busy_timeout(self, seconds: float) -> None:
         """How long another writer is waited for."""
         with self.lock:
             if self._connection is not None:
@@ -310,19 +310,19 @@ class Access:
                 connection, self._connection = self._connection, None
                 connection.close()
 
-    def close_untouched(self) -> None:
+    def close_without_cleanup(self) -> None:
         with self.lock:
             if self._connection is not None:
                 connection, self._connection = self._connection, None
-                close_untouched(connection, self.path)
+                close_without_cleanup(connection, self.path)
 
-    def begin(self) -> None:
+    def after_open(self) -> None:
         """What is due once the file is open."""
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = connect(self.path, *self._how)
-            self.begin()
+            self.after_open()
         if self._connection is None:  # what was begun has met damage
             raise CannotReadError(f"'{self.path}': it is damaged", hint=self._hint)
         return self._connection
@@ -332,5 +332,5 @@ class Access:
         try:
             yield
         except CannotReadError:
-            self.close_untouched()
+            self.close_without_cleanup()
             raise

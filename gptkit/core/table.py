@@ -12,7 +12,7 @@ PADDED_CAP = 40
 """A wider cell pushes its own row to the right, not all the others."""
 
 
-def columns(rows: Sequence[Sequence[str]], aligned: bool) -> str:
+def format_table(rows: Sequence[Sequence[str]], aligned: bool) -> str:
     """One line a row; whatever a cell holds, it stays on its line."""
     cells = [[one_line(cell, CELL_CAP) for cell in row] for row in rows]
     if not aligned:
@@ -35,6 +35,6 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def when(moment: float) -> str:
+def format_time(moment: float) -> str:
     """Unix seconds as a time of the user's day."""
     return strftime("%Y-%m-%d %H:%M", localtime(moment))

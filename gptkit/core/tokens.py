@@ -50,7 +50,7 @@ CORRECTIONS = (
 PAIRS = ((b"aA", 1.59), (b"AA", 0.28), (b"\n ", 0.71))
 
 
-def estimate(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """About how many tokens a current OpenAI model counts for `text`."""
     if len(text) <= _SLICE:
         return max(1, round(_tokens(text))) if text else 0

@@ -41,7 +41,7 @@ class YamlFileError(DataError):
         self.problems = problems
 
 
-class Node:
+class YamlNode:
     """A scalar (its text), a sequence (its items) or a mapping (key to node), with its line from 1.
 
     `plain` scalars were written without quotes, so YAML gives them a type; who reads the node
@@ -53,7 +53,11 @@ class Node:
     __slots__ = ("block", "line", "plain", "value")
 
     def __init__(
-        self, value: str | list[Node] | dict[str, Node], line: int, plain: bool = False, block: int = 0
+        self,
+        value: str | list[YamlNode] | dict[str, YamlNode],
+        line: int,
+        plain: bool = False,
+        block: int = 0,
     ) -> None:
         self.value = value
         self.line = line
@@ -72,15 +76,15 @@ class Node:
             return {key: node.data() for key, node in self.value.items()}
         if isinstance(self.value, list):
             return [node.data() for node in self.value]
-        return scalar(self.value) if self.plain else self.value
+        return parse_scalar(self.value) if self.plain else self.value
 
-    def moved(self, line: int) -> Node:
+    def at_line(self, line: int) -> YamlNode:
         """The same value as if all of it stood on one line of another file."""
         if isinstance(self.value, dict):
-            return Node({key: node.moved(line) for key, node in self.value.items()}, line)
+            return YamlNode({key: node.at_line(line) for key, node in self.value.items()}, line)
         if isinstance(self.value, list):
-            return Node([node.moved(line) for node in self.value], line)
-        return Node(self.value, line, self.plain)
+            return YamlNode([node.at_line(line) for node in self.value], line)
+        return YamlNode(self.value, line, self.plain)
 
 
 _NULLS = ("", "~", "null", "Null", "NULL")
@@ -90,15 +94,15 @@ _NUMBER = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 """Compiled when the first is come upon: most runs meet none."""
 
 
-def typed(text: str) -> object:
+def parse_value(text: str) -> object:
     """A text as YAML types it: `1`, `1e-3`, `true`, `[a, b]`; what is not YAML as it is."""
     try:
-        return tree(text, "").data()
+        return parse_yaml(text, "").data()
     except YamlFileError:
         return text
 
 
-def tree(text: str, source: str) -> Node:
+def parse_yaml(text: str, source: str) -> YamlNode:
     """The root node of a YAML document; raises YamlFileError for what is refused by line."""
     if len(text) > SIZE_CAP:
         raise YamlFileError(source, (Problem(1, "", f"larger than {SIZE_CAP >> 10} KiB"),))
@@ -122,14 +126,14 @@ def tree(text: str, source: str) -> Node:
 
 def _misfit(text: str, error: yaml.MarkedYAMLError) -> tuple[int, str]:
     """The lines before the place at which a text ceases to be YAML, and what stands there."""
-    from gptkit.core.excerpt import unexpected
+    from gptkit.core.excerpt import describe_unexpected
 
     mark, start = error.problem_mark or error.context_mark, error.context_mark
     if mark is None:
         return 0, "not YAML"
     if _depth_before(text, mark.index) > DEPTH_CAP:  # libyaml reads ahead, and has a limit of its own
         return mark.line, _TOO_DEEP
-    what = unexpected(text, mark.index)
+    what = describe_unexpected(text, mark.index)
     if what == "unexpected end" and start and start.line < mark.line:
         what += f" of what begins on line {start.line + 1}"
     return mark.line, f"not YAML: {what}"
@@ -146,7 +150,7 @@ def _broken(source: str, lines_before: int, message: str) -> YamlFileError:
     return YamlFileError(source, (Problem(lines_before + 1, "", message),))
 
 
-def scalar(text: str) -> object:
+def parse_scalar(text: str) -> object:
     """YAML 1.2's core schema, where 1.1 has surprises: `no` and `1:30` are texts, `010` is ten.
 
     JSON has no infinity and no NaN; those stay texts.
@@ -169,11 +173,11 @@ class _Builder:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._open: list[tuple[Node, str | None]] = []
-        self._root: Node | None = None
+        self._open: list[tuple[YamlNode, str | None]] = []
+        self._root: YamlNode | None = None
         self._count = 0
 
-    def build(self, loader: yaml.CSafeLoader) -> Node:
+    def build(self, loader: yaml.CSafeLoader) -> YamlNode:
         import yaml
 
         while loader.check_event():
@@ -182,26 +186,26 @@ class _Builder:
             if isinstance(event, yaml.ScalarEvent):
                 self._refuse_tag(event.tag, line)
                 block = line + 1 if event.style == "|" else 0
-                self._add(Node(event.value, line, plain=event.implicit[0], block=block))
+                self._add(YamlNode(event.value, line, plain=event.implicit[0], block=block))
             elif isinstance(event, yaml.CollectionStartEvent):
                 self._refuse_tag(event.tag, line)
                 mapping = isinstance(event, yaml.MappingStartEvent)
-                self._push(Node({} if mapping else [], line))
+                self._push(YamlNode({} if mapping else [], line))
             elif isinstance(event, yaml.CollectionEndEvent):
                 self._open.pop()
             elif isinstance(event, yaml.AliasEvent):
                 raise self._refused(line, "aliases are not allowed")
             elif isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
                 raise self._refused(line, "a second document is not allowed")
-        return self._root or Node("", 1, plain=True)
+        return self._root or YamlNode("", 1, plain=True)
 
-    def _push(self, node: Node) -> None:
+    def _push(self, node: YamlNode) -> None:
         self._add(node)
         self._open.append((node, None))
         if len(self._open) > DEPTH_CAP:
             raise self._refused(node.line, _TOO_DEEP)
 
-    def _add(self, node: Node) -> None:
+    def _add(self, node: YamlNode) -> None:
         self._count += 1
         if self._count > NODE_CAP:
             raise self._refused(node.line, f"more than {NODE_CAP} values")
@@ -219,7 +223,7 @@ class _Builder:
                 parent.value[key] = node
                 self._open[-1] = (parent, None)
 
-    def _key(self, entries: dict[str, Node], node: Node) -> None:
+    def _key(self, entries: dict[str, YamlNode], node: YamlNode) -> None:
         if not isinstance(node.value, str) or not node.value:
             raise self._refused(node.line, "a key must be a word")
         if node.plain and node.value == "<<":
@@ -228,7 +232,7 @@ class _Builder:
             first = entries[node.value].line
             raise self._refused(node.line, f"duplicate key (first on line {first})", node.value)
         self._open[-1] = (self._open[-1][0], node.value)
-        entries[node.value] = Node("", node.line, plain=True)
+        entries[node.value] = YamlNode("", node.line, plain=True)
 
     def _refuse_tag(self, tag: str | None, line: int) -> None:
         if tag not in (None, "!"):
@@ -238,15 +242,15 @@ class _Builder:
         return YamlFileError(self._source, (Problem(line, key, message),))
 
 
-Report = Callable[[Problem], None]
+ReportProblem = Callable[[Problem], None]
 
 
-def text(node: Node | None, key: str, report: Report) -> str:
+def text_value(node: YamlNode | None, key: str, report: ReportProblem) -> str:
     """A text as it was written, whatever YAML would make of it; `null` is none."""
-    return "" if node is None or node.kind == "nothing" else literal(node, key, report)
+    return "" if node is None or node.kind == "nothing" else literal_text(node, key, report)
 
 
-def literal(node: Node, key: str, report: Report) -> str:
+def literal_text(node: YamlNode, key: str, report: ReportProblem) -> str:
     """A text as it was written, also where it is `null`: a word like any other among words."""
     if isinstance(node.value, str):
         return node.value
@@ -254,15 +258,15 @@ def literal(node: Node, key: str, report: Report) -> str:
     return ""
 
 
-def word(node: Node | None, key: str, report: Report) -> str:
+def single_line(node: YamlNode | None, key: str, report: ReportProblem) -> str:
     """A text of one line."""
-    found = text(node, key, report).strip()
+    found = text_value(node, key, report).strip()
     if node and "\n" in found:
         report(Problem(node.line, key, "must be a single line"))
     return found
 
 
-def listed(node: Node | None, key: str, report: Report) -> Sequence[Node]:
+def list_items(node: YamlNode | None, key: str, report: ReportProblem) -> Sequence[YamlNode]:
     if node is None or node.kind == "nothing":
         return ()
     if isinstance(node.value, list):
@@ -271,12 +275,14 @@ def listed(node: Node | None, key: str, report: Report) -> Sequence[Node]:
     return ()
 
 
-def literals(node: Node | None, key: str, report: Report) -> tuple[str, ...]:
+def literal_texts(node: YamlNode | None, key: str, report: ReportProblem) -> tuple[str, ...]:
     """A list of texts."""
-    return tuple(literal(item, key, report) for item in listed(node, key, report))
+    return tuple(literal_text(item, key, report) for item in list_items(node, key, report))
 
 
-def mapping(node: Node | None, key: str, report: Report, allowed: Sequence[str] = ()) -> Mapping[str, Node]:
+def mapping_entries(
+    node: YamlNode | None, key: str, report: ReportProblem, allowed: Sequence[str] = ()
+) -> Mapping[str, YamlNode]:
     """The entries of a mapping; with `allowed`, others are reported and left out."""
     if node is None or node.kind == "nothing":
         return {}
@@ -287,11 +293,13 @@ def mapping(node: Node | None, key: str, report: Report, allowed: Sequence[str] 
         return node.value
     for name, entry in node.value.items():
         if name not in allowed:
-            report(Problem(entry.line, f"{key}.{name}".lstrip("."), "unknown key", nearest(name, allowed)))
+            report(
+                Problem(entry.line, f"{key}.{name}".lstrip("."), "unknown key", spelling_hint(name, allowed))
+            )
     return {name: entry for name, entry in node.value.items() if name in allowed}
 
 
-def nearest(found: str, allowed: Sequence[str]) -> str:
+def spelling_hint(found: str, allowed: Sequence[str]) -> str:
     """A hint: the allowed word that was probably meant, or all of them."""
     from difflib import get_close_matches
 

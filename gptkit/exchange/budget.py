@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gptkit.core.chat import Charge, ChatRequest, Reply, Usage
 from gptkit.core.errors import BudgetError, ConfigurationError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 
 Price = Callable[[str, int, int], float | None]
 """Takes a model, prompt tokens and completion tokens; returns US dollars, None without a known price."""
@@ -172,7 +172,7 @@ class Budget:
     def _measured_text(self, request: ChatRequest) -> int:
         """Tokens of the text that a request is about; 0 where no limit depends on them."""
         is_needed = self.answers_match_texts or self.max_answer_tokens is not None
-        return estimate(request.text) if is_needed else 0
+        return estimate_tokens(request.text) if is_needed else 0
 
     def _expected_answer(self, request: ChatRequest) -> int:
         """Tokens of the answer, by the ratio of answers to texts so far: at least as many as the text has."""
@@ -225,7 +225,7 @@ class WorkerBudget(Budget):
 
 def prompt_tokens(request: ChatRequest) -> int:
     """Estimate the tokens of a request: its messages, and what the chat format adds to each message."""
-    return sum(estimate(message.content) + 4 for message in request.messages) + 3
+    return sum(estimate_tokens(message.content) + 4 for message in request.messages) + 3
 
 
 def answer_tokens(parameters: Mapping[str, object], window: int) -> int:
@@ -243,4 +243,4 @@ def _estimated_usage(request: ChatRequest, reply: Reply, doubtful: bool) -> Usag
     has_answer = bool(reply.text or reply.refusal or reply.reasoning or reply.reason)
     if not has_answer and not doubtful:
         return None
-    return Usage(prompt_tokens(request), estimate(reply.text + reply.reasoning + reply.refusal))
+    return Usage(prompt_tokens(request), estimate_tokens(reply.text + reply.reasoning + reply.refusal))

@@ -11,7 +11,7 @@ from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_reque
 from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
-    from gptkit.core.yaml_tree import Node
+    from gptkit.core.yaml_tree import YamlNode
 
 
 Run = Callable[[Invocation, Runtime, Sink | None], Outcome]
@@ -36,7 +36,7 @@ class Capability(NamedTuple):
     """
 
     key: str
-    check: Callable[["Node", Callable[[Problem], None]], object]
+    check: Callable[["YamlNode", Callable[[Problem], None]], object]
     options: tuple[Parameter, ...] = ()
     variables: tuple[str, ...] = ()
     prepare: Prepare | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from gptkit.core.chat import ChatRequest, Message
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_answer
 from gptkit.exchange.invocation import Runtime
 
@@ -63,7 +63,7 @@ class ConversationContext(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        return message_tokens(self.turns) + estimate(self.summary)
+        return message_tokens(self.turns) + estimate_tokens(self.summary)
 
 
 def build_context(
@@ -95,7 +95,7 @@ def build_context(
 
 def message_tokens(messages: Iterable[Message]) -> int:
     """Estimate the tokens of messages."""
-    return sum(estimate(message.content) + TOKENS_PER_MESSAGE for message in messages)
+    return sum(estimate_tokens(message.content) + TOKENS_PER_MESSAGE for message in messages)
 
 
 def _turns_after(stored: StoredSummary | None, chain: Iterable[PastTurn]) -> list[PastTurn]:
@@ -159,10 +159,10 @@ def _batches(older: Sequence[PastTurn], most: int) -> Iterator[str]:
     for turn in older:
         for message in _turn_messages(turn):
             text = f"{message.role}: {_shortened(message.content, most)}"
-            left -= estimate(text)
+            left -= estimate_tokens(text)
             if left < 0 and batch:
                 yield "\n\n".join(batch)
-                batch, left = [], most - estimate(text)
+                batch, left = [], most - estimate_tokens(text)
             batch.append(text)
     if batch:
         yield "\n\n".join(batch)
@@ -170,7 +170,7 @@ def _batches(older: Sequence[PastTurn], most: int) -> Iterator[str]:
 
 def _shortened(text: str, most: int) -> str:
     """Keep the beginning and the end of a message of more than `most` tokens."""
-    tokens = estimate(text)
+    tokens = estimate_tokens(text)
     if tokens <= most:
         return text
     half = max(1, int(len(text) * most / tokens / 2) - 20)

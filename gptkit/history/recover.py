@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotReadError, CannotWriteError, NoInputError
 from gptkit.core.files import folder_lock
-from gptkit.core.sqlite import refuse_special
+from gptkit.core.sqlite import refuse_special_file
 from gptkit.history import pages
 from gptkit.history.rescue import Rescue
 from gptkit.history.schema import APPLICATION_ID
@@ -40,7 +40,7 @@ def recover(store: Store) -> Recovered:
     path = store.path
     if path is None or not path.exists():
         raise NoInputError(f"'{path}': there is no store")
-    refuse_special(path)
+    refuse_special_file(path)
     store.close()
     folder = path.with_name(f".gptkit-{os.urandom(8).hex()}")  # a new store locks the folder it is made in
     made = Store(folder / path.name, folder / "journal")

@@ -13,7 +13,7 @@ from gptkit.core.chat import Charge
 from gptkit.core.errors import CannotWriteError, GptkitError, NoInputError, TryAgainError, UsageError
 from gptkit.core.files import exclusive_lock
 from gptkit.core.sanitize import one_line
-from gptkit.core.sqlite import Access
+from gptkit.core.sqlite import Database
 from gptkit.history import query, schema
 from gptkit.history.journal import Journal, orphans
 from gptkit.history.model import SESSION_ID, Ending, Opening, Session, Summary, Turn, new_opening_id, storable
@@ -37,7 +37,7 @@ _SHORTEST = 4
 """Characters of a session's id that name it, if no other's begins so."""
 
 
-class Store(Access):
+class Store(Database):
     """Without a path it is in memory. Every failure is a GptkitError."""
 
     def __init__(self, path: Path | None, journal_folder: Path, now: Callable[[], float] = time.time) -> None:
@@ -45,7 +45,7 @@ class Store(Access):
         self.journal_folder = journal_folder
         self._now = now
 
-    def begin(self) -> None:
+    def after_open(self) -> None:
         """A journal that cannot be stored now waits for the next time."""
         with suppress(GptkitError):
             self.adopt()
@@ -102,10 +102,10 @@ class Store(Access):
         """The session of that name; raises NoInputError."""
         if found := self.session(name):
             return found
-        from gptkit.core.yaml_tree import nearest
+        from gptkit.core.yaml_tree import spelling_hint
 
         names = [one.name for one in self.sessions(1000) if one.name]
-        hint = nearest(name, names)
+        hint = spelling_hint(name, names)
         if not hint.startswith("did"):
             hint = "'gptkit history list' shows all"
         raise NoInputError(f"no session named '{one_line(name, 100)}'", hint=hint)

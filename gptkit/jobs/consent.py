@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import BudgetError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.jobs.job import DISCOUNT
 from gptkit.jobs.progress import CLEAR, redraws
 from gptkit.text.pieces import Piece
@@ -69,7 +69,7 @@ class Consent:
         cost, read = 0.0, 0
         for piece in found:
             if not self.is_given and piece.text:
-                cost += self._cost(estimate(piece.text)) or 0.0
+                cost += self._cost(estimate_tokens(piece.text)) or 0.0
                 read += len(piece.source.encode("utf-8", "replace"))
                 if cost * max(1.0, (self._size or 0) / max(1, read)) > self._threshold:
                     yield from self._surveyed(chain((piece,), found), lack)
@@ -91,7 +91,7 @@ class Consent:
             repeated = self._keeps and one.key in seen
             seen.add(one.key)
             if not (self.is_given or repeated):
-                whole += self._cost(estimate(one.piece.text)) or 0.0
+                whole += self._cost(estimate_tokens(one.piece.text)) or 0.0
         if not self.is_given and whole > self._threshold:
             self._ask(whole)
         self.is_given = True

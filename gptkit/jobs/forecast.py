@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import prompt_tokens
 from gptkit.jobs.merge_plan import longest, plan
 from gptkit.jobs.missing import newly
@@ -91,7 +91,7 @@ class _Count:
         new = [one for one in missing if self._is_new(one.key)]
         self.told["pieces"] += 1
         if self._is_merged:
-            self.sizes.append(estimate(piece.source))
+            self.sizes.append(estimate_tokens(piece.source))
         if not (piece.text or self._is_merged):
             self.told["unchanged"] += 1
         elif not new:
@@ -101,7 +101,7 @@ class _Count:
             self.first = self.first or sent
             self.requests += 1
             self._prompt += prompt_tokens(sent)
-            self._text += estimate(one.piece.text)
+            self._text += estimate_tokens(one.piece.text)
 
     def asked(self) -> list[Load]:
         """At least, and at most; who asks again sends the first answer as well."""

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import ConfigurationError, DataError, UsageError
-from gptkit.core.yaml_tree import nearest
+from gptkit.core.yaml_tree import spelling_hint
 from gptkit.encodings.stream import lines
 from gptkit.exchange.invocation import Invocation, RetryPolicy, Runtime
 from gptkit.jobs.consent import share_of_price
@@ -118,7 +118,7 @@ def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
         found = format_named(word.lower().lstrip(".")) or _by_ending(word)
         if found is None:
             raise UsageError(
-                f"--as: '{word}' is no format", hint=nearest(word, [one.name for one in FORMATS])
+                f"--as: '{word}' is no format", hint=spelling_hint(word, [one.name for one in FORMATS])
             )
     else:
         found = detect_format(name, head)

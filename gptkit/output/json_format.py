@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Never, cast
 
 from gptkit.core.chat import AnswerFormatError, Rendering
 from gptkit.core.errors import IncompleteError
-from gptkit.core.excerpt import unexpected
+from gptkit.core.excerpt import describe_unexpected
 from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def _parsed(text: str) -> object:
         raise ValueError("nested too deeply") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise ValueError(f"{unexpected(text, error.pos)} at {place}") from None
+        raise ValueError(f"{describe_unexpected(text, error.pos)} at {place}") from None
 
 
 def _finite(text: str) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from gptkit.core.chat import AnswerDelta, ChatRequest, Endpoint, Event, Provider
 from gptkit.core.errors import GptkitError, ProtocolError, SignalError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.provider.connection import Idle
 from gptkit.provider.direct import send as send_directly
 from gptkit.provider.exchange import Answer, Exchange
@@ -113,8 +113,8 @@ def echo(request: ChatRequest) -> Callable[[], Answer]:
     """Answers as a server would, streamed or not, with the input itself where that is known."""
     users = (message.content for message in reversed(request.messages) if message.role == "user")
     said = request.text or next(users, "")
-    prompt = sum(estimate(message.content) for message in request.messages)
-    answer = estimate(said)
+    prompt = sum(estimate_tokens(message.content) for message in request.messages)
+    answer = estimate_tokens(said)
     usage = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     if request.stream:
         return lambda: Answer(200, [(b"content-type", b"text/event-stream")], _stream(said, usage))

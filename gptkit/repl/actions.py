@@ -148,7 +148,7 @@ def save(desk: Desk, argument: str) -> None:
 
 
 def write_in_editor(desk: Desk, text: str) -> int | None:
-    from gptkit.core.confirm import edit as run_editor
+    from gptkit.core.confirm import open_editor as run_editor
     from gptkit.core.files import write_private
 
     folder = desk.paths.require(desk.paths.data)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptkit.core.errors import UsageError
 from gptkit.core.sanitize import visible
-from gptkit.core.yaml_tree import nearest
+from gptkit.core.yaml_tree import spelling_hint
 
 if TYPE_CHECKING:
     from gptkit.core.paths import Paths
@@ -105,7 +105,7 @@ def is_open_block(line: str) -> bool:
 def _called(name: str, argument: str, commands: Mapping[str, Command]) -> Called:
     command = commands.get(name)
     if command is None:
-        hint = nearest(SLASH + name, [SLASH + each for each in commands])
+        hint = spelling_hint(SLASH + name, [SLASH + each for each in commands])
         if not hint.startswith("did"):
             hint = "'/help' shows all; a text that begins with '/' is typed with '//'"
         raise UsageError(f"no command '{SLASH}{name}'", hint=hint)

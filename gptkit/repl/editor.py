@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from gptkit.core.errors import CannotWriteError, SignalError
 from gptkit.core.files import make_private_folder, write_private
 from gptkit.core.sanitize import one_line
-from gptkit.core.signals import interruptible, wake_up_lent
+from gptkit.core.signals import interruptible, lend_wakeup_fd
 from gptkit.core.table import text_width
 from gptkit.repl.commands import is_open_block
 
@@ -204,7 +204,7 @@ class LineEditor:
         self._changing = text is not None
         self._status = status
         self._hint = ""
-        with wake_up_lent():
+        with lend_wakeup_fd():
             try:
                 typed = self._session.prompt(
                     default=text or "", set_exception_handler=False, pre_run=self._raise_what_is_raised

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import GptkitError, SignalError
-from gptkit.core.signals import interruptible, uninterrupted
+from gptkit.core.signals import ignore_interrupts, interruptible
 from gptkit.repl.actions import COMMANDS
 from gptkit.repl.commands import Called, Command, Desk, Said, meaning
 from gptkit.repl.completion import Offers
@@ -43,7 +43,7 @@ def run(
     )
     desk.prefills = editor.prefills
     _collect_garbage()
-    with uninterrupted():
+    with ignore_interrupts():
         while not desk.leaving:
             line = _next(desk, editor)
             if line is None:

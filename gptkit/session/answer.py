@@ -194,9 +194,9 @@ def show_request(
     terminal: Terminal, how: Showing, request: ChatRequest, url: str, invocation: Invocation
 ) -> None:
     """What `--dry-run` prints."""
-    from gptkit.core.tokens import estimate
+    from gptkit.core.tokens import estimate_tokens
 
-    tokens = sum(estimate(message.content) + 4 for message in request.messages) + 3
+    tokens = sum(estimate_tokens(message.content) + 4 for message in request.messages) + 3
     record = {
         "prompt": invocation.template.name,
         "url": url,
@@ -278,9 +278,9 @@ def _summary(invocation: Invocation, reply: Reply, facts: Facts) -> str:
     if reply.usage:
         tokens = f"{reply.usage.prompt_tokens} tokens in, {reply.usage.completion_tokens} out"
     else:
-        from gptkit.core.tokens import estimate
+        from gptkit.core.tokens import estimate_tokens
 
-        tokens = f"≈ {estimate(reply.text)} tokens out (estimated)"
+        tokens = f"≈ {estimate_tokens(reply.text)} tokens out (estimated)"
     first = f"first word after {reply.first:.2f} s, " if reply.first is not None else ""
     cost = ""
     if facts.cost is not None:

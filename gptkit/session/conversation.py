@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.core.chat import OWN_PARAMETERS, Message, Reply
 from gptkit.core.errors import GptkitError, TooLongError, TryAgainError, UsageError
-from gptkit.core.yaml_tree import typed
+from gptkit.core.yaml_tree import parse_value
 from gptkit.exchange.budget import answer_tokens, prompt_tokens
 from gptkit.exchange.capability import first_request, prepare_invocation, run
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
@@ -71,7 +71,7 @@ def _typed_parameters(services: Services, model: str, shared: SharedOptions) -> 
             raise UsageError(f"--param takes KEY=VALUE, this is '{item}'")
         if name in OWN_PARAMETERS:
             raise UsageError(f"--param {name}: gptkit sets this one by itself")
-        found[name] = typed(value)
+        found[name] = parse_value(value)
     return found
 
 
@@ -206,7 +206,7 @@ class Conversation:
         None where a price is unknown.
         """
         charges = self.budget.charges[since:]
-        costs = [self.services.prices.charged(one)[0] for one in charges]
+        costs = [self.services.prices.charge_cost(one)[0] for one in charges]
         known = [cost for cost in costs if cost is not None]
         return (sum(known) if len(known) == len(costs) else None), any(one.estimated for one in charges)
 

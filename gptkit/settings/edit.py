@@ -29,9 +29,9 @@ def setting_of(name: str) -> Setting:
         if found is not None and found.kind != "map":
             found = None
     if found is None:
-        from gptkit.core.yaml_tree import nearest
+        from gptkit.core.yaml_tree import spelling_hint
 
-        raise UsageError(f"there is no setting '{name}'", hint=nearest(name, tuple(SETTINGS)))
+        raise UsageError(f"there is no setting '{name}'", hint=spelling_hint(name, tuple(SETTINGS)))
     return found
 
 
@@ -119,9 +119,9 @@ def _known(path: Path, profile: str | None) -> None:
         return
     profiles = _source(path).profiles
     if profile not in profiles:
-        from gptkit.core.yaml_tree import nearest
+        from gptkit.core.yaml_tree import spelling_hint
 
-        hint = nearest(profile, tuple(profiles))
+        hint = spelling_hint(profile, tuple(profiles))
         if not hint and schema.is_profile_name(profile):
             hint = f"'gptkit profiles new {profile}' makes it"
         raise UsageError(f"there is no profile '{profile}'", hint=hint)
@@ -143,9 +143,9 @@ def _value(setting: Setting, name: str, text: str) -> object:
 
 
 def _entry_text(setting: Setting, text: str) -> object:
-    from gptkit.core.yaml_tree import typed
+    from gptkit.core.yaml_tree import parse_value
 
-    return typed(text) if setting.name in ("parameters", "prices") else text
+    return parse_value(text) if setting.name in ("parameters", "prices") else text
 
 
 def _keys(name: str, profile: str | None) -> tuple[str, ...]:
@@ -319,9 +319,9 @@ def _block(keys: Sequence[str], value: object, indent: int) -> str:
 def _inline(value: object) -> str:
     """A value on one line; text without quotes where YAML reads it back as the same text."""
     if isinstance(value, str) and re.fullmatch(_PLAIN, value) and not value.endswith(":"):
-        from gptkit.core.yaml_tree import typed
+        from gptkit.core.yaml_tree import parse_value
 
-        if typed(value) == value:
+        if parse_value(value) == value:
             return value
     return _flow(value)
 

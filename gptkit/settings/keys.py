@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from gptkit.core.yaml_tree import Node
+    from gptkit.core.yaml_tree import YamlNode
     from gptkit.settings.address import Address
     from gptkit.settings.load import Found, Layer, Settings
 
@@ -290,14 +290,14 @@ def _private_bytes(path: Path) -> bytes:
     return data
 
 
-def _tree(data: bytes, path: Path) -> Mapping[str, Node]:
+def _tree(data: bytes, path: Path) -> Mapping[str, YamlNode]:
     """The file's entries; its errors name a line and nothing that stands on it."""
     from gptkit.core.errors import DataError
-    from gptkit.core.yaml_tree import YamlFileError, tree
+    from gptkit.core.yaml_tree import YamlFileError, parse_yaml
 
     line = 1
     try:
-        root = tree(data.decode("utf-8-sig"), str(path))
+        root = parse_yaml(data.decode("utf-8-sig"), str(path))
         if root.kind == "nothing":
             return {}
         if isinstance(root.value, dict):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gptkit.core.paths import Paths
-    from gptkit.core.yaml_tree import Node
+    from gptkit.core.yaml_tree import YamlNode
 
 
 SIZE_CAP = 1 << 20
@@ -130,12 +130,12 @@ def _decoded(data: bytes, path: Path) -> str:
     raise ConfigurationError(f"{path}:{line}: not UTF-8")
 
 
-def root_of(text: str, path: str) -> Mapping[str, Node]:
+def root_of(text: str, path: str) -> Mapping[str, YamlNode]:
     """The entries of a YAML mapping; raises ConfigurationError for anything else."""
-    from gptkit.core.yaml_tree import YamlFileError, tree
+    from gptkit.core.yaml_tree import YamlFileError, parse_yaml
 
     try:
-        root = tree(text, path)
+        root = parse_yaml(text, path)
     except YamlFileError as error:
         message, hint = error.message, error.hint
     else:
@@ -147,7 +147,7 @@ def root_of(text: str, path: str) -> Mapping[str, Node]:
     raise ConfigurationError(message, hint=hint)
 
 
-def _profiles(node: Node, path: str) -> dict[str, dict[str, Found]]:
+def _profiles(node: YamlNode, path: str) -> dict[str, dict[str, Found]]:
     if node.kind == "nothing":
         return {}
     if not isinstance(node.value, dict):
@@ -171,14 +171,14 @@ def _profiles(node: Node, path: str) -> dict[str, dict[str, Found]]:
     return profiles
 
 
-def _take(found: dict[str, Found], name: str, node: Node, path: str, profile: str = "") -> None:
+def _take(found: dict[str, Found], name: str, node: YamlNode, path: str, profile: str = "") -> None:
     """Check one setting and put it, or each entry of it, where it belongs."""
     inside = f" (profile {profile})" if profile else ""
     setting = SETTINGS.get(name)
     if setting is None:
-        from gptkit.core.yaml_tree import nearest
+        from gptkit.core.yaml_tree import spelling_hint
 
-        hint = nearest(name, (*SETTINGS, "profiles"))
+        hint = spelling_hint(name, (*SETTINGS, "profiles"))
         raise ConfigurationError(f"{path}:{node.line}: {name}: unknown setting", hint=hint)
     parts = {name: node}
     if setting.kind == "map" and isinstance(node.value, dict):
@@ -193,7 +193,7 @@ def _take(found: dict[str, Found], name: str, node: Node, path: str, profile: st
             found[key] = Found(value, f"{path}:{each.line}{inside}")
 
 
-def _refuse(path: str, node: Node, key: str, problem: str) -> NoReturn:
+def _refuse(path: str, node: YamlNode, key: str, problem: str) -> NoReturn:
     raise ConfigurationError(f"{path}:{node.line}: {key}: {problem}")
 
 
@@ -357,9 +357,9 @@ def _profile(user: Source, named: Found) -> Mapping[str, Found]:
     name = str(named.value)
     if name in user.profiles:
         return user.profiles[name]
-    from gptkit.core.yaml_tree import nearest
+    from gptkit.core.yaml_tree import spelling_hint
 
-    hint = nearest(name, tuple(user.profiles)) if user.profiles else "'gptkit profiles new' makes one"
+    hint = spelling_hint(name, tuple(user.profiles)) if user.profiles else "'gptkit profiles new' makes one"
     raise _fault(named.origin, f"profile ({named.origin}): there is no profile '{name}'", hint)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from gptkit.settings.address import address, proxy_url
 
 if TYPE_CHECKING:
-    from gptkit.core.yaml_tree import Node
+    from gptkit.core.yaml_tree import YamlNode
 
 
 DEFAULT_MODEL = "gpt-6-luna"
@@ -118,13 +118,13 @@ def from_text(setting: Setting, text: str) -> object:
     if setting.kind == "texts":
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if setting.kind == "map":
-        from gptkit.core.yaml_tree import typed
+        from gptkit.core.yaml_tree import parse_value
 
-        return entries(setting, typed(text))
+        return entries(setting, parse_value(text))
     return checked(setting, _words(text) if setting.kind == "command" else text)
 
 
-def from_node(setting: Setting, node: Node, key: str) -> object:
+def from_node(setting: Setting, node: YamlNode, key: str) -> object:
     """The value that a YAML file holds, None if it holds none; ValueError says what is wrong.
 
     `key` is the setting's name or, for an entry of a map, such as `headers.X-Title`.
@@ -273,7 +273,7 @@ def _words(text: str) -> tuple[str, ...]:
         raise ValueError("cannot be split into words: a quotation is not closed") from None
 
 
-def _item(node: Node) -> str:
+def _item(node: YamlNode) -> str:
     if not isinstance(node.value, str):
         raise ValueError("must be a list of texts")
     return node.value

@@ -19,7 +19,7 @@ from gptkit import __version__
 from gptkit.core.errors import GptkitError
 from gptkit.core.files import write_private
 from gptkit.core.paths import Paths
-from gptkit.core.yaml_tree import SIZE_CAP, Node
+from gptkit.core.yaml_tree import SIZE_CAP, YamlNode
 
 FORMAT = 2
 """Goes up with every change of what a file's text becomes, or of how that is written down."""
@@ -37,7 +37,7 @@ class Kept:
         self._paths = paths
         self._now = now
 
-    def tree(self, path: Path, parsed: Callable[[], Node]) -> Node:
+    def tree(self, path: Path, parsed: Callable[[], YamlNode]) -> YamlNode:
         """What `parsed` makes of a prompt file, or made of it in an earlier run."""
         stamp = _stamp(path)
         if stamp is None or not hasattr(os, "geteuid"):
@@ -77,7 +77,7 @@ def _content(place: Path) -> bytes:
         return file.read()
 
 
-def _plain(node: Node) -> list[object]:
+def _plain(node: YamlNode) -> list[object]:
     value: object = node.value
     if isinstance(value, dict):
         value = {key: _plain(entry) for key, entry in value.items()}
@@ -86,9 +86,9 @@ def _plain(node: Node) -> list[object]:
     return [value, node.line, node.plain, node.block]
 
 
-def _node(value: object, line: int, plain: bool, block: int) -> Node:
+def _node(value: object, line: int, plain: bool, block: int) -> YamlNode:
     if isinstance(value, dict):
-        return Node({key: _node(*entry) for key, entry in value.items()}, line, plain, block)
+        return YamlNode({key: _node(*entry) for key, entry in value.items()}, line, plain, block)
     if isinstance(value, list):
-        return Node([_node(*entry) for entry in value], line, plain, block)
-    return Node(str(value), line, plain, block)
+        return YamlNode([_node(*entry) for entry in value], line, plain, block)
+    return YamlNode(str(value), line, plain, block)

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from gptkit.core.errors import CannotReadError, NoInputError
 from gptkit.core.files import folder_lock, write_private
 from gptkit.core.paths import Paths
-from gptkit.core.yaml_tree import SIZE_CAP, Node, Problem, YamlFileError, nearest, tree
+from gptkit.core.yaml_tree import SIZE_CAP, Problem, YamlFileError, YamlNode, parse_yaml, spelling_hint
 from gptkit.templates import parse, render
 from gptkit.templates.cache import Kept
 from gptkit.templates.template import Template, Vocabulary
@@ -87,13 +87,13 @@ class Library:
         words = self.words._replace(check_schema=lambda _: None)
         return parse.template(entry.name, self._root(entry, ())[0], str(entry.path), words)
 
-    def _usable(self, entry: Entry, root: Node, own: frozenset[str] | None) -> Template:
+    def _usable(self, entry: Entry, root: YamlNode, own: frozenset[str] | None) -> Template:
         template = parse.template(entry.name, root, str(entry.path), self.words)
         if problems := render.problems(template, own):
             raise YamlFileError(str(entry.path), problems)
         return template
 
-    def _root(self, entry: Entry, children: tuple[Path, ...]) -> tuple[Node, frozenset[str] | None]:
+    def _root(self, entry: Entry, children: tuple[Path, ...]) -> tuple[YamlNode, frozenset[str] | None]:
         """The tree of a file with its parents merged in, and the parameters it declares itself."""
         root = self._tree(entry)
         wanted = parse.parent_name(root)
@@ -104,17 +104,17 @@ class Library:
         self._usable(parent, parent_root, own)  # what is wrong with it is told by its own file and line
         return parse.merged(root, parent_root), parse.declared(root)
 
-    def _tree(self, entry: Entry) -> Node:
+    def _tree(self, entry: Entry) -> YamlNode:
         """Of a project's file always as it is now: what its content is was trusted, not when it changed."""
 
-        def parsed() -> Node:
-            return tree(_text(entry.path), str(entry.path))
+        def parsed() -> YamlNode:
+            return parse_yaml(_text(entry.path), str(entry.path))
 
         if self._kept is None or entry.origin == "project":
             return parsed()
         return self._kept.tree(entry.path, parsed)
 
-    def _parent(self, entry: Entry, name: str, root: Node, children: tuple[Path, ...]) -> Entry:
+    def _parent(self, entry: Entry, name: str, root: YamlNode, children: tuple[Path, ...]) -> Entry:
         line = root.value["extends"].line if isinstance(root.value, dict) else 1
         found = self.entry(name)
         if found and name == entry.name:
@@ -124,7 +124,7 @@ class Library:
                 message, hint = f"there is no other prompt named '{name}'", ""
             else:
                 others = [one for one in self.entries() if one != entry.name]
-                message, hint = f"no prompt named '{name}'", nearest(name, others)
+                message, hint = f"no prompt named '{name}'", spelling_hint(name, others)
             raise YamlFileError(str(entry.path), (Problem(line, "extends", message, hint),))
         if found.path in children:
             raise YamlFileError(str(entry.path), (Problem(line, "extends", "extends itself in a circle"),))

@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gptkit.core.excerpt import unexpected
+from gptkit.core.excerpt import describe_unexpected
 from gptkit.core.yaml_tree import (
     Problem,
-    Report,
-    listed,
-    literal,
-    literals,
-    mapping,
-    nearest,
-    scalar,
-    text,
-    word,
+    ReportProblem,
+    list_items,
+    literal_text,
+    literal_texts,
+    mapping_entries,
+    parse_scalar,
+    single_line,
+    spelling_hint,
+    text_value,
 )
 from gptkit.templates.template import GIVEN, KINDS, Case, Kind, Parameter, Value
 
 if TYPE_CHECKING:
-    from gptkit.core.yaml_tree import Node
+    from gptkit.core.yaml_tree import YamlNode
 
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
@@ -38,10 +38,10 @@ LANGUAGE = ("true", "false", "none", "not", "self")
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def parameters(node: Node | None, key: str, report: Report) -> tuple[Parameter, ...]:
+def parameters(node: YamlNode | None, key: str, report: ReportProblem) -> tuple[Parameter, ...]:
     """The declared parameters in the order of the file; broken ones are reported and left out."""
     found = []
-    for name, entry in mapping(node, key, report).items():
+    for name, entry in mapping_entries(node, key, report).items():
         path = f"{key}.{name}"
         if not NAME.fullmatch(name):
             report(Problem(entry.line, path, f"a name {NAME_RULE}"))
@@ -62,7 +62,7 @@ def parameters(node: Node | None, key: str, report: Report) -> tuple[Parameter, 
 
 
 def refuse_clashes(
-    options: Sequence[Parameter], taken: Mapping[str, str], shorts: Mapping[str, str], report: Report
+    options: Sequence[Parameter], taken: Mapping[str, str], shorts: Mapping[str, str], report: ReportProblem
 ) -> None:
     """`taken` and `shorts` say of each word that an option cannot have whose it is."""
     spellings: dict[str, str] = {}
@@ -86,18 +86,18 @@ def refuse_clashes(
             letters[option.short] = name
 
 
-def value(node: Node, parameter: Parameter, key: str, report: Report) -> Value | None:
+def value(node: YamlNode, parameter: Parameter, key: str, report: ReportProblem) -> Value | None:
     """A node as a value of the parameter's kind; None, and a report, when it is none."""
     kind = parameter.kind
     if kind == "list":
         one = isinstance(node.value, str) and node.kind != "nothing"
-        return (literal(node, key, report),) if one else literals(node, key, report)
+        return (literal_text(node, key, report),) if one else literal_texts(node, key, report)
     if not isinstance(node.value, str):
         report(Problem(node.line, key, f"must be {_wanted(kind)}, this is {node.kind}"))
         return None
     if kind == "choice" and node.value not in parameter.choices:
         if parameter.choices:  # else it was reported that there are none
-            hint = nearest(node.value, parameter.choices)
+            hint = spelling_hint(node.value, parameter.choices)
             report(Problem(node.line, key, f"'{node.value}' is not one of the choices", hint))
         return None
     if kind in ("text", "choice", "file"):
@@ -105,11 +105,11 @@ def value(node: Node, parameter: Parameter, key: str, report: Report) -> Value |
     return _typed(node.value, kind, node.line, key, report)
 
 
-def _typed(written: str, kind: Kind, line: int, key: str, report: Report) -> Value | None:
+def _typed(written: str, kind: Kind, line: int, key: str, report: ReportProblem) -> Value | None:
     """What the command line would make of it, so that `010` is ten there and here."""
     if kind == "boolean" and written.lower() in BOOLEANS:
         return BOOLEANS[written.lower()]
-    found = scalar(written)
+    found = parse_scalar(written)
     if kind == "integer" and isinstance(found, int) and not isinstance(found, bool):
         return found
     if kind == "number" and isinstance(found, int | float) and not isinstance(found, bool):
@@ -119,11 +119,13 @@ def _typed(written: str, kind: Kind, line: int, key: str, report: Report) -> Val
     return None
 
 
-def _parameter(name: str, node: Node, path: str, allowed: Sequence[str], report: Report) -> Parameter:
-    entries = mapping(node, path, report, allowed)
+def _parameter(
+    name: str, node: YamlNode, path: str, allowed: Sequence[str], report: ReportProblem
+) -> Parameter:
+    entries = mapping_entries(node, path, report, allowed)
     kind = _kind(entries.get("type"), path, "choices" in entries, report)
     choices = _choices(entries.get("choices"), kind, node.line, f"{path}.choices", report)
-    short = word(entries.get("short"), f"{path}.short", report).removeprefix("-")
+    short = single_line(entries.get("short"), f"{path}.short", report).removeprefix("-")
     if short and not re.fullmatch(r"[a-zA-Z]", short):
         report(Problem(entries["short"].line, f"{path}.short", "must be one letter"))
         short = ""
@@ -134,7 +136,9 @@ def _parameter(name: str, node: Node, path: str, allowed: Sequence[str], report:
     return Parameter(name, kind, default, short, bare.help, choices, node.line)
 
 
-def _choices(node: Node | None, kind: Kind, line: int, key: str, report: Report) -> tuple[str, ...]:
+def _choices(
+    node: YamlNode | None, kind: Kind, line: int, key: str, report: ReportProblem
+) -> tuple[str, ...]:
     if node is None or node.value in ("", []):
         if kind == "choice":
             report(Problem(line, key, "missing; a choice needs them"))
@@ -142,32 +146,32 @@ def _choices(node: Node | None, kind: Kind, line: int, key: str, report: Report)
     if kind != "choice":
         report(Problem(node.line, key, f"goes with the type choice, not {kind}"))
         return ()
-    return literals(node, key, report)
+    return literal_texts(node, key, report)
 
 
-def _input(name: str, node: Node, path: str, report: Report) -> Parameter:
+def _input(name: str, node: YamlNode, path: str, report: ReportProblem) -> Parameter:
     """The input in words: always a text, and standard input or files are what stands in for it."""
-    entries = mapping(node, path, report, INPUT_KEYS)
+    entries = mapping_entries(node, path, report, INPUT_KEYS)
     kind = _kind(entries.get("type"), path, False, report)
     if kind != "text":
         report(Problem(entries["type"].line, f"{path}.type", f"'{name}' is always a text"))
     return Parameter(name, help=_help(entries, path, report), line=node.line)
 
 
-def _help(entries: Mapping[str, Node], path: str, report: Report) -> str:
-    return " ".join(text(entries.get("help"), f"{path}.help", report).split())
+def _help(entries: Mapping[str, YamlNode], path: str, report: ReportProblem) -> str:
+    return " ".join(text_value(entries.get("help"), f"{path}.help", report).split())
 
 
-def _kind(node: Node | None, path: str, has_choices: bool, report: Report) -> Kind:
+def _kind(node: YamlNode | None, path: str, has_choices: bool, report: ReportProblem) -> Kind:
     usual: Kind = "choice" if has_choices else "text"
     if node is None or node.kind == "nothing":
         return usual
-    found = word(node, f"{path}.type", report)
+    found = single_line(node, f"{path}.type", report)
     for kind in KINDS:
         if found == kind:
             return kind
     if found:
-        report(Problem(node.line, f"{path}.type", f"unknown type '{found}'", nearest(found, KINDS)))
+        report(Problem(node.line, f"{path}.type", f"unknown type '{found}'", spelling_hint(found, KINDS)))
     return usual
 
 
@@ -190,25 +194,25 @@ EXPECTATIONS = (
 
 
 def cases(
-    node: Node | None, options: Sequence[Parameter], arguments: Sequence[Parameter], report: Report
+    node: YamlNode | None, options: Sequence[Parameter], arguments: Sequence[Parameter], report: ReportProblem
 ) -> tuple[Case, ...]:
     known = {"options": options, "arguments": arguments}
     return tuple(
         _case(item, f"tests.{index + 1}", known, report)
-        for index, item in enumerate(listed(node, "tests", report))
+        for index, item in enumerate(list_items(node, "tests", report))
     )
 
 
-def _case(node: Node, key: str, known: Mapping[str, Sequence[Parameter]], report: Report) -> Case:
-    entries = mapping(node, key, report, CASE_KEYS)
-    expect = mapping(entries.get("expect"), f"{key}.expect", report, EXPECTATIONS)
+def _case(node: YamlNode, key: str, known: Mapping[str, Sequence[Parameter]], report: ReportProblem) -> Case:
+    entries = mapping_entries(node, key, report, CASE_KEYS)
+    expect = mapping_entries(entries.get("expect"), f"{key}.expect", report, EXPECTATIONS)
     if isinstance(node.value, dict) and ("expect" not in entries or entries["expect"].value in ("", {})):
         report(Problem(node.line, f"{key}.expect", "missing; a test without it cannot fail"))
     values: dict[str, Value] = {}
     for part, declared in known.items():
         values |= _values(entries.get(part), f"{key}.{part}", declared, report)
     said = {
-        name: literal(entries[name], f"{key}.{name}", report) if name in entries else ""
+        name: literal_text(entries[name], f"{key}.{name}", report) if name in entries else ""
         for name in ("text", "request", "reply")
     }
     return Case(
@@ -224,25 +228,25 @@ def _case(node: Node, key: str, known: Mapping[str, Sequence[Parameter]], report
 
 
 def _values(
-    node: Node | None, key: str, declared: Sequence[Parameter], report: Report
+    node: YamlNode | None, key: str, declared: Sequence[Parameter], report: ReportProblem
 ) -> Mapping[str, Value]:
     known = {parameter.name: parameter for parameter in declared}
     found: dict[str, Value] = {}
-    for name, entry in mapping(node, key, report).items():
+    for name, entry in mapping_entries(node, key, report).items():
         path = f"{key}.{name}"
         if name in INPUT_ARGUMENTS:
             report(Problem(entry.line, path, f"this is the test's own key '{name}'"))
         elif name not in known:
-            hint = nearest(name, [one for one in known if one not in INPUT_ARGUMENTS])
+            hint = spelling_hint(name, [one for one in known if one not in INPUT_ARGUMENTS])
             report(Problem(entry.line, path, "not declared", hint))
         elif (read := value(entry, known[name], path, report)) is not None:
             found[known[name].variable] = read
     return found
 
 
-def _expected(name: str, node: Node, key: str, report: Report) -> tuple[str, ...]:
-    items = listed(node, key, report) if isinstance(node.value, list) else (node,)
-    found = tuple(literal(item, key, report) for item in items)
+def _expected(name: str, node: YamlNode, key: str, report: ReportProblem) -> tuple[str, ...]:
+    items = list_items(node, key, report) if isinstance(node.value, list) else (node,)
+    found = tuple(literal_text(item, key, report) for item in items)
     if not items or (name != "equals" and any(item.value == "" for item in items)):
         report(Problem(node.line, key, "empty; such a test proves nothing"))
     if name == "matches":
@@ -250,6 +254,6 @@ def _expected(name: str, node: Node, key: str, report: Report) -> tuple[str, ...
             try:
                 re.compile(pattern)
             except re.error as error:
-                what = "" if error.pos is None else f": {unexpected(pattern, error.pos)}"
+                what = "" if error.pos is None else f": {describe_unexpected(pattern, error.pos)}"
                 report(Problem(node.line, key, f"not a regular expression{what}"))
     return found

@@ -6,7 +6,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from gptkit.core.chat import OWN_PARAMETERS
-from gptkit.core.yaml_tree import Node, Problem, Report, YamlFileError, listed, mapping, nearest, text, word
+from gptkit.core.yaml_tree import (
+    Problem,
+    ReportProblem,
+    YamlFileError,
+    YamlNode,
+    list_items,
+    mapping_entries,
+    single_line,
+    spelling_hint,
+    text_value,
+)
 from gptkit.templates.parameters import NAME, NAME_RULE, cases, parameters, refuse_clashes
 from gptkit.templates.template import DEFAULT_USER, INPUTS, Extension, Input, Parameter, Template, Vocabulary
 
@@ -35,7 +45,7 @@ DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def template(name: str, root: Node, source: str, words: Vocabulary) -> Template:
+def template(name: str, root: YamlNode, source: str, words: Vocabulary) -> Template:
     """The checked template of a file; raises YamlFileError with every problem that was found."""
     problems: list[Problem] = []
     report = problems.append
@@ -47,13 +57,13 @@ def template(name: str, root: Node, source: str, words: Vocabulary) -> Template:
     return found
 
 
-def parent_name(root: Node) -> str:
+def parent_name(root: YamlNode) -> str:
     """The file that this one extends; empty for none."""
     node = root.value.get("extends") if isinstance(root.value, dict) else None
     return node.value.strip() if node and isinstance(node.value, str) and node.kind == "text" else ""
 
 
-def declared(root: Node) -> frozenset[str]:
+def declared(root: YamlNode) -> frozenset[str]:
     """The names of the parameters that this very file declares, before anything is inherited."""
     found: set[str] = set()
     for key in ("options", "arguments"):
@@ -63,7 +73,7 @@ def declared(root: Node) -> frozenset[str]:
     return frozenset(found)
 
 
-def merged(child: Node, parent: Node) -> Node:
+def merged(child: YamlNode, parent: YamlNode) -> YamlNode:
     """The child's keys over the parent's; tests are not inherited.
 
     What is inherited stands where the child says `extends`: that is the line of its own file that
@@ -72,14 +82,14 @@ def merged(child: Node, parent: Node) -> Node:
     if not isinstance(child.value, dict) or not isinstance(parent.value, dict):
         return child
     line = child.value["extends"].line
-    entries = {key: node.moved(line) for key, node in parent.value.items() if key not in NOT_INHERITED}
+    entries = {key: node.at_line(line) for key, node in parent.value.items() if key not in NOT_INHERITED}
     for key, node in child.value.items():
         below = entries.get(key)
         entries[key] = _over(node, below, key == "options") if below and key in MERGED else node
-    return Node(entries, child.line)
+    return YamlNode(entries, child.line)
 
 
-def _over(child: Node, parent: Node, deep: bool) -> Node:
+def _over(child: YamlNode, parent: YamlNode, deep: bool) -> YamlNode:
     """The entries of both. With `deep` those of one name are merged as well, unless their types differ."""
     if not isinstance(child.value, dict) or not isinstance(parent.value, dict):
         return child
@@ -88,7 +98,7 @@ def _over(child: Node, parent: Node, deep: bool) -> Node:
         below = entries.get(name)
         own_type = isinstance(node.value, dict) and "type" in node.value
         entries[name] = _over(node, below, False) if deep and below and not own_type else node
-    return Node(entries, child.line)
+    return YamlNode(entries, child.line)
 
 
 def name_problem(name: str, words: Vocabulary) -> str | None:
@@ -102,14 +112,14 @@ def name_problem(name: str, words: Vocabulary) -> str | None:
     return None
 
 
-def _template(name: str, root: Node, source: str, words: Vocabulary, report: Report) -> Template:
+def _template(name: str, root: YamlNode, source: str, words: Vocabulary, report: ReportProblem) -> Template:
     if problem := name_problem(name, words):
         report(Problem(1, "", problem))
     if isinstance(root.value, str | list) and root.kind != "nothing":
         report(Problem(root.line, "", f"a prompt file is a mapping of keys, this is {root.kind}"))
         return Template(name, source, "")
-    entries = mapping(root, "", report, KEYS + tuple(extension.key for extension in words.extensions))
-    word(entries.get("extends"), "extends", report)
+    entries = mapping_entries(root, "", report, KEYS + tuple(extension.key for extension in words.extensions))
+    single_line(entries.get("extends"), "extends", report)
     output, schema = _output(entries.get("output"), words, report)
     options = parameters(entries.get("options"), "options", report)
     arguments = parameters(entries.get("arguments"), "arguments", report)
@@ -120,13 +130,13 @@ def _template(name: str, root: Node, source: str, words: Vocabulary, report: Rep
         name=name,
         source=source,
         description=_description(entries.get("description"), report),
-        system=text(entries.get("system"), "system", report),
-        user=text(entries.get("user"), "user", report) if "user" in entries else DEFAULT_USER,
+        system=text_value(entries.get("system"), "system", report),
+        user=text_value(entries.get("user"), "user", report) if "user" in entries else DEFAULT_USER,
         examples=_examples(entries.get("examples"), report),
         options=options,
         arguments=arguments or (() if wanted == "none" else (WORDS,)),
         input=wanted,
-        model=word(entries.get("model"), "model", report),
+        model=single_line(entries.get("model"), "model", report),
         parameters=_api_parameters(entries.get("parameters"), report),
         output=output,
         schema=schema,
@@ -138,30 +148,32 @@ def _template(name: str, root: Node, source: str, words: Vocabulary, report: Rep
     )
 
 
-def _description(node: Node | None, report: Report) -> str:
-    found = " ".join(text(node, "description", report).split())
+def _description(node: YamlNode | None, report: ReportProblem) -> str:
+    found = " ".join(text_value(node, "description", report).split())
     if node and not found and isinstance(node.value, str):
         report(Problem(node.line, "description", "empty; it is the first line of --help"))
     return found
 
 
-def _input(node: Node | None, report: Report) -> Input:
-    found = word(node, "input", report) or "required"
+def _input(node: YamlNode | None, report: ReportProblem) -> Input:
+    found = single_line(node, "input", report) or "required"
     for allowed in INPUTS:
         if found == allowed:
             return allowed
-    report(Problem(node.line if node else 1, "input", f"unknown word '{found}'", nearest(found, INPUTS)))
+    report(
+        Problem(node.line if node else 1, "input", f"unknown word '{found}'", spelling_hint(found, INPUTS))
+    )
     return "required"
 
 
-def _examples(node: Node | None, report: Report) -> tuple[tuple[str, str], ...]:
+def _examples(node: YamlNode | None, report: ReportProblem) -> tuple[tuple[str, str], ...]:
     pairs = []
-    for index, item in enumerate(listed(node, "examples", report)):
+    for index, item in enumerate(list_items(node, "examples", report)):
         key = f"examples.{index + 1}"
-        turns = mapping(item, key, report, ROLES)
+        turns = mapping_entries(item, key, report, ROLES)
         missing = [role for role in ROLES if role not in turns]
         if not missing:
-            user, assistant = (text(turns[role], f"{key}.{role}", report) for role in ROLES)
+            user, assistant = (text_value(turns[role], f"{key}.{role}", report) for role in ROLES)
             pairs.append((user, assistant))
         elif isinstance(item.value, dict):
             for role in missing:
@@ -169,8 +181,8 @@ def _examples(node: Node | None, report: Report) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _api_parameters(node: Node | None, report: Report) -> Mapping[str, object]:
-    entries = mapping(node, "parameters", report)
+def _api_parameters(node: YamlNode | None, report: ReportProblem) -> Mapping[str, object]:
+    entries = mapping_entries(node, "parameters", report)
     for key, held in entries.items():
         if key in OWN_PARAMETERS:
             hint = "a prompt file has the key 'model'" if key == "model" else ""
@@ -180,26 +192,28 @@ def _api_parameters(node: Node | None, report: Report) -> Mapping[str, object]:
     return {key: held.data() for key, held in entries.items()}
 
 
-def _output(node: Node | None, words: Vocabulary, report: Report) -> tuple[str, Mapping[str, object] | None]:
+def _output(
+    node: YamlNode | None, words: Vocabulary, report: ReportProblem
+) -> tuple[str, Mapping[str, object] | None]:
     schema: Mapping[str, object] | None = None
     key, named, held = "output", node, None
     if node and isinstance(node.value, dict):
-        entries = mapping(node, "output", report, ("format", "schema"))
+        entries = mapping_entries(node, "output", report, ("format", "schema"))
         key, named, held = "output.format", entries.get("format"), entries.get("schema")
         if named is None or named.kind == "nothing":
             report(Problem((named or node).line, key, "missing", f"allowed: {', '.join(words.formats)}"))
         if held:
             schema = _schema(held, words.check_schema, report)
-    found = word(named, key, report) or "markdown"
+    found = single_line(named, key, report) or "markdown"
     if named and found not in words.formats:
-        report(Problem(named.line, key, f"unknown format '{found}'", nearest(found, words.formats)))
+        report(Problem(named.line, key, f"unknown format '{found}'", spelling_hint(found, words.formats)))
     elif schema is not None and found != "json" and held:
         report(Problem(held.line, "output.schema", "a schema goes with the format json"))
     return found, schema
 
 
 def _schema(
-    node: Node, check: Callable[[Mapping[str, object]], str | None], report: Report
+    node: YamlNode, check: Callable[[Mapping[str, object]], str | None], report: ReportProblem
 ) -> Mapping[str, object] | None:
     data = node.data()
     if not isinstance(data, dict):
@@ -211,7 +225,7 @@ def _schema(
 
 
 def _capabilities(
-    entries: Mapping[str, Node], extensions: Sequence[Extension], report: Report
+    entries: Mapping[str, YamlNode], extensions: Sequence[Extension], report: ReportProblem
 ) -> Mapping[str, object]:
     present = [extension for extension in extensions if extension.key in entries]
     exclusive = [extension.key for extension in present if extension.is_exclusive]
@@ -225,7 +239,7 @@ def _refuse_clashes(
     arguments: tuple[Parameter, ...],
     words: Vocabulary,
     capabilities: tuple[str, ...],
-    report: Report,
+    report: ReportProblem,
 ) -> None:
     added = [(extension, option) for extension in words.extensions for option in extension.options]
     added = [(extension, option) for extension, option in added if extension.key in capabilities]

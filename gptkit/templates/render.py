@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptkit.core.chat import Message
-from gptkit.core.yaml_tree import Problem, YamlFileError, nearest
+from gptkit.core.yaml_tree import Problem, YamlFileError, spelling_hint
 from gptkit.templates.template import GIVEN, Template, Value
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def problems(template: Template, own: frozenset[str] | None = None) -> tuple[Pro
         used |= names
         for name in sorted(names - set(known)):
             line = _line(template, key, _first_use(environment, source, name))
-            found.append(Problem(line, key, f"the variable '{name}' is not declared", nearest(name, known)))
+            found.append(
+                Problem(line, key, f"the variable '{name}' is not declared", spelling_hint(name, known))
+            )
     return tuple(found) or tuple(_unused(template, used, own))
 
 
@@ -165,9 +167,9 @@ def _problem(template: Template, key: str, error: Exception) -> Problem:
     reason = _REASONS.get(getattr(error, "kind", ""), "it cannot be rendered")
     line = getattr(error, "line", None) or 1
     if reason is not _ENDLESS and (place := _place(getattr(template, key), error)):
-        from gptkit.core.excerpt import shortened
+        from gptkit.core.excerpt import shorten
 
-        reason += f": '{shortened(place, 80)}'"
+        reason += f": '{shorten(place, 80)}'"
     return Problem(_line(template, key, line - 1), key, reason)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 if TYPE_CHECKING:
-    from gptkit.core.yaml_tree import Node, Problem
+    from gptkit.core.yaml_tree import Problem, YamlNode
 
 
 Kind = Literal["text", "integer", "number", "boolean", "choice", "file", "list"]
@@ -104,7 +104,7 @@ class Extension(Protocol):
         """Variables that a template with this capability may use."""
 
     @property
-    def check(self) -> Callable[["Node", Callable[["Problem"], None]], object]:
+    def check(self) -> Callable[["YamlNode", Callable[["Problem"], None]], object]:
         """Turns the key's node into the capability's own value, reporting what is wrong."""
 
     @property

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from unicodedata import combining
 from zlib import crc32
 
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 
 HOLE = "⟦⟧"
 """Stands in a text for what is masked, until the marks are numbered."""
@@ -65,7 +65,7 @@ def weight(text: str) -> int:
 
 
 def _weight(text: str) -> int:
-    return estimate(text) + 2 * text.count("⟦") + 1
+    return estimate_tokens(text) + 2 * text.count("⟦") + 1
 
 
 _weight_of_word = lru_cache(maxsize=4096)(_weight)

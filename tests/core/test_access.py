@@ -12,29 +12,29 @@ import pytest
 from database_parts import APPLICATION, files, first
 
 from gptkit.core.errors import CannotReadError, GptkitError
-from gptkit.core.sqlite import Access
+from gptkit.core.sqlite import Database
 
 ROWS = 2000
 
 
-def access(path: Path) -> Access:
-    return Access(path, [first], APPLICATION, "do this")
+def access(path: Path) -> Database:
+    return Database(path, [first], APPLICATION, "do this")
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Access]:
+def kept(tmp_path: Path) -> Iterator[Database]:
     found = access(tmp_path / "a.db")
     yield found
     found.close()
 
 
-def count(kept: Access) -> int:
+def count(kept: Database) -> int:
     with kept.reading() as connection:
         return int(connection.execute("SELECT count(*) FROM words").fetchone()[0])
 
 
 @pytest.mark.parametrize("how", ["reading", "writing"])
-def test_threads_take_turns(kept: Access, how: str) -> None:
+def test_threads_take_turns(kept: Database, how: str) -> None:
     """A second one that did not wait would be in the first one's transaction."""
     order: list[str] = []
 
@@ -51,13 +51,13 @@ def test_threads_take_turns(kept: Access, how: str) -> None:
     assert order == ["first", "second"]
 
 
-def test_a_thread_reads_within_what_it_writes(kept: Access) -> None:
+def test_a_thread_reads_within_what_it_writes(kept: Database) -> None:
     with kept.writing() as connection:
         connection.execute("INSERT INTO words VALUES ('more')")
         assert count(kept) == 2
 
 
-def test_a_snapshot_is_one_moment(kept: Access, tmp_path: Path) -> None:
+def test_a_snapshot_is_one_moment(kept: Database, tmp_path: Path) -> None:
     assert count(kept) == 1
     with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
         with kept.snapshot() as connection:
@@ -71,21 +71,21 @@ def test_a_snapshot_is_one_moment(kept: Access, tmp_path: Path) -> None:
     assert count(kept) == 2
 
 
-def test_patience_is_in_seconds(kept: Access) -> None:
+def test_patience_is_in_seconds(kept: Database) -> None:
     kept.open()
-    kept.be_patient(0.25)
+    kept.set_busy_timeout(0.25)
     with kept.reading() as connection:
         assert connection.execute("PRAGMA busy_timeout").fetchone() == (250,)
 
 
-def test_after_it_was_closed_it_is_opened_again(kept: Access) -> None:
+def test_after_it_was_closed_it_is_opened_again(kept: Database) -> None:
     assert count(kept) == 1
     kept.close()
     kept.close()
     assert count(kept) == 1
 
 
-def test_a_damaged_file_and_its_log_are_left_as_they_are(kept: Access, tmp_path: Path) -> None:
+def test_a_damaged_file_and_its_log_are_left_as_they_are(kept: Database, tmp_path: Path) -> None:
     with kept.writing() as connection:
         connection.executemany(
             "INSERT INTO words VALUES (?)", [(f"word {number}",) for number in range(ROWS)]
@@ -114,8 +114,8 @@ def test_a_damaged_file_and_its_log_are_left_as_they_are(kept: Access, tmp_path:
 
 
 def test_damage_that_is_met_while_it_is_opened_is_told(tmp_path: Path) -> None:
-    class Beginning(Access):
-        def begin(self) -> None:
+    class Beginning(Database):
+        def after_open(self) -> None:
             with suppress(GptkitError), self.writing():
                 raise CannotReadError("it is damaged")
 

@@ -21,7 +21,7 @@ from gptkit.core.errors import (
     TryAgainError,
 )
 from gptkit.core.files import folder_lock
-from gptkit.core.sqlite import close_untouched, transaction
+from gptkit.core.sqlite import close_without_cleanup, transaction
 
 
 def test_it_is_made_whole_and_migrated(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_file_that_is_gone_is_closed_too(tmp_path: Path) -> None:
     connection = opened(path)
     for each in tmp_path.iterdir():
         each.unlink()
-    close_untouched(connection, path)
+    close_without_cleanup(connection, path)
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")
     assert list(tmp_path.iterdir()) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptkit.core.excerpt import shortened, unexpected
+from gptkit.core.excerpt import describe_unexpected, shorten
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,9 @@ from gptkit.core.excerpt import shortened, unexpected
     ],
 )
 def test_the_place_at_which_a_parser_gave_up(text: str, position: int, expected: str) -> None:
-    assert unexpected(text, position) == expected
+    assert describe_unexpected(text, position) == expected
 
 
 def test_a_text_on_one_line() -> None:
-    assert shortened(" a\n  b\t c ", 5) == "a b c"
-    assert shortened("a b c", 4) == "a b…"
+    assert shorten(" a\n  b\t c ", 5) == "a b c"
+    assert shorten("a b c", 4) == "a b…"

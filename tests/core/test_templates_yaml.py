@@ -6,7 +6,7 @@ import pytest
 from prompt_files import FILE, broken, template
 from work import within
 
-from gptkit.core.yaml_tree import DEPTH_CAP, NODE_CAP, SIZE_CAP, YamlFileError, tree, typed
+from gptkit.core.yaml_tree import DEPTH_CAP, NODE_CAP, SIZE_CAP, YamlFileError, parse_value, parse_yaml
 
 REFUSED = [
     (
@@ -55,7 +55,7 @@ def test_what_yaml_could_hide_is_refused_by_line(text: str, line: int, key: str,
 
 def test_depth_has_a_cap() -> None:
     deepest = "[" * DEPTH_CAP + "]" * DEPTH_CAP
-    assert tree(deepest, FILE).kind == "a list"
+    assert parse_yaml(deepest, FILE).kind == "a list"
     assert broken(f"\n[{deepest}]") == [(2, "", f"nested deeper than {DEPTH_CAP} levels", "")]
     assert broken("\n" + "[" * 100_000) == [(2, "", f"nested deeper than {DEPTH_CAP} levels", "")]
     assert broken("\na: " + "[ " * 100_000) == [(2, "", f"nested deeper than {DEPTH_CAP} levels", "")]
@@ -185,13 +185,13 @@ TYPED = [
 
 @pytest.mark.parametrize(("text", "value"), TYPED)
 def test_a_text_is_typed_as_json_could_hold_it(text: str, value: object) -> None:
-    found = typed(text)
+    found = parse_value(text)
     assert found == value
     assert type(found) is type(value)
 
 
 def test_quoted_scalars_keep_their_text_in_data() -> None:
-    root = tree("a: '1'\nb: 1\nc: |\n  2\nd: [no, 'null', null]", FILE)
+    root = parse_yaml("a: '1'\nb: 1\nc: |\n  2\nd: [no, 'null', null]", FILE)
     assert root.data() == {"a": "1", "b": 1, "c": "2\n", "d": ["no", "null", None]}
 
 

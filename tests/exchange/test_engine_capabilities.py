@@ -21,7 +21,7 @@ from gptkit.cli import fast_args as quick
 from gptkit.cli import root as main
 from gptkit.core.chat import AnswerDelta, Reply, Sink
 from gptkit.core.terminal import memory_terminal
-from gptkit.core.yaml_tree import Node, Problem
+from gptkit.core.yaml_tree import Problem, YamlNode
 from gptkit.exchange.ask import ask
 from gptkit.exchange.capability import Capability, FileReport, HousekeepingCommand, run
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
@@ -31,7 +31,7 @@ from gptkit.session.call import Call
 from gptkit.templates.template import Parameter, Template, Vocabulary
 
 
-def times(node: Node, report: Callable[[Problem], None]) -> object:
+def times(node: YamlNode, report: Callable[[Problem], None]) -> object:
     found = node.data()
     if isinstance(found, int):
         return found

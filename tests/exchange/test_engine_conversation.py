@@ -10,7 +10,7 @@ from engine_parts import Parts, said
 
 from gptkit.core.chat import AnswerDelta, Finished, Message
 from gptkit.core.errors import IncompleteError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.context import (
     CUT_OFF,
     PastTurn,
@@ -133,7 +133,7 @@ def test_many_turns_are_recorded_in_several_requests_each_within_the_room() -> N
     text = summarise_turns("", older, 2400, parts.runtime, "gpt-0")
     assert text == f"record {len(parts.sent) - 1}"
     assert 3 < len(parts.sent) < 20
-    assert all(estimate(request.messages[-1].content) < 2400 for request in parts.sent)
+    assert all(estimate_tokens(request.messages[-1].content) < 2400 for request in parts.sent)
     words = "".join(request.messages[-1].content for request in parts.sent)
     assert all(f"user: {number} word" in words for number in range(10))
 
@@ -145,7 +145,7 @@ def test_a_message_larger_than_a_request_keeps_both_its_ends() -> None:
     assert "BEGIN" in first
     assert "[...]" in first
     assert "END" in first
-    assert estimate(first) < 2000
+    assert estimate_tokens(first) < 2000
 
 
 def test_a_record_that_is_cut_is_a_failure() -> None:

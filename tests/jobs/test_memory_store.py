@@ -106,7 +106,7 @@ def test_once_it_is_closed_there_is_one_file(kept: Memory, tmp_path: Path) -> No
 
 def test_what_another_process_still_reads_is_told(kept: Memory) -> None:
     put(kept, f"a {SECRET}")
-    kept._writer.be_patient(0)
+    kept._writer.set_busy_timeout(0)
     with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
         other.execute("BEGIN")
         other.execute("SELECT count(*) FROM entries").fetchone()
@@ -230,7 +230,7 @@ def test_answers_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
     clock = [STARTED]
     kept = Memory(tmp_path / "data" / "memory.db", lambda: clock[0], notices.append)
     put(kept, "before")
-    kept._writer.be_patient(0)
+    kept._writer.set_busy_timeout(0)
     with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         put(kept, "one")
@@ -258,7 +258,7 @@ def test_a_store_that_was_locked_is_waited_for_a_second_until_it_is_free(tmp_pat
 
     put(kept, "before")
     assert (kept.get(key("before")), patience()) == (PieceAnswer("answer to before"), 60_000)
-    kept._writer.be_patient(0)
+    kept._writer.set_busy_timeout(0)
     with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         put(kept, "one")
@@ -276,7 +276,7 @@ def test_a_store_that_was_locked_is_waited_for_a_second_until_it_is_free(tmp_pat
 def test_of_what_waits_the_oldest_are_given_up(tmp_path: Path) -> None:
     kept = memory(tmp_path)
     put(kept, "before")
-    kept._writer.be_patient(0)
+    kept._writer.set_busy_timeout(0)
     with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for number in range(2001):
@@ -317,7 +317,7 @@ def test_what_several_threads_wait_with_is_written_at_once(kept: Memory) -> None
 def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
     kept = memory(tmp_path)
     put(kept, "before")
-    kept._writer.be_patient(0)
+    kept._writer.set_busy_timeout(0)
     with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         put(kept, "one")

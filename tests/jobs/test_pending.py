@@ -10,7 +10,7 @@ import pytest
 from fake.server import FakeServer
 from long_batches import ANSWERS, LINES, World
 
-from gptkit.core.sqlite import Access, connect
+from gptkit.core.sqlite import Database, connect
 from gptkit.jobs.batch.queue import APPLICATION_ID, MIGRATIONS, Pending
 from gptkit.jobs.batch.submit import Submitted
 
@@ -22,7 +22,7 @@ def world(server: FakeServer, tmp_path: Path) -> World:
 
 def as_version_1(path: Path) -> None:
     """The same shards and pieces in the file that version 1 would have made of them."""
-    access = Access(path, MIGRATIONS, APPLICATION_ID, "")
+    access = Database(path, MIGRATIONS, APPLICATION_ID, "")
     with access.reading() as connection:
         shards = connection.execute(
             "SELECT id, host, state, created, about, file, batch FROM shards"

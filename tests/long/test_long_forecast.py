@@ -14,7 +14,7 @@ from fake.server import FakeServer
 from long_books import book
 
 from gptkit.core.chat import ChatRequest, Message
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import prompt_tokens
 
 ERROR = 1.02
@@ -97,7 +97,7 @@ def test_a_job_takes_no_more_than_its_forecast(
     answered: list[int] = []
 
     def counted(request: Received) -> str:
-        answered.append(estimate(answer(request)))
+        answered.append(estimate_tokens(answer(request)))
         return answer(request)
 
     server.answer(counted)

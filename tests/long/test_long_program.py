@@ -18,7 +18,7 @@ from fake.replies import Reply, failed, held, said
 from fake.server import FakeServer
 from long_books import book
 
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 
 Gptkit = Callable[..., tuple[int, str, str]]
 
@@ -220,8 +220,8 @@ def test_a_cap_in_money_holds_with_the_answers_of_many_workers(
     gptkit: Gptkit, server: FakeServer, same: str
 ) -> None:
     def answer(request: Received) -> Reply:
-        sent = sum(estimate(message["content"]) for message in request.json["messages"])
-        return said(text_of(request), usage=(sent, estimate(text_of(request))), delay=0.05)
+        sent = sum(estimate_tokens(message["content"]) for message in request.json["messages"])
+        return said(text_of(request), usage=(sent, estimate_tokens(text_of(request))), delay=0.05)
 
     server.answer(answer)
     assert gptkit("config", "set", "prices.small", "[1, 10]")[0] == 0

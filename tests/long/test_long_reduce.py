@@ -10,7 +10,7 @@ from long_reductions import ROOM, book, job, numbers, pieces
 
 from gptkit.capabilities.long.reduce import MISSING, Gathered, Step, concluded, gathered, parts
 from gptkit.core.errors import BudgetError, GptkitError, NoPermissionError, RefusedError, TooLongError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import Budget
 from gptkit.jobs.job import Job
 from gptkit.jobs.merge_plan import fits, groups, plan
@@ -49,7 +49,7 @@ def test_no_request_holds_more_than_the_room_and_rules_of_its_step() -> None:
         assert rules.startswith("Shout.")
         step = "last" if "Write the one result" in rules else "merge" if "- Merge them" in rules else "part"
         by_rule[step] += 1
-        assert estimate(request.text) <= 2 * ROOM
+        assert estimate_tokens(request.text) <= 2 * ROOM
         assert request.stream is (step == "last")
     assert by_rule["last"] == 1
     assert by_rule["part"] == len(pieces(book(90)))
@@ -65,7 +65,7 @@ def test_a_source_much_longer_than_its_text_is_cut_and_keeps_its_lines() -> None
     source = "".join(f"line {number} of the source\n\n" for number in range(200))
     found = list(parts([Piece("x\n", "x"), Piece(source, "short", path=("Part",), line=2)], ROOM))
     assert "".join(one.source for one in found) == "x\n" + source
-    assert all(estimate(one.source) <= ROOM * 1.5 for one in found)
+    assert all(estimate_tokens(one.source) <= ROOM * 1.5 for one in found)
     assert {one.path for one in found[1:]} == {("Part",)}
     for one in found[1:]:
         assert one.source.startswith(f"line {(one.line - 2) // 2} ")
@@ -128,7 +128,9 @@ def test_all_parts_refused_leave_nothing_to_conclude_from() -> None:
 
 def test_a_part_that_does_not_fit_is_halved_and_not_paid_for_twice() -> None:
     memory, text = Kept(), book(30)
-    model = Model(lambda text: TooLongError("too long") if estimate(text) > ROOM // 3 else numbers(text))
+    model = Model(
+        lambda text: TooLongError("too long") if estimate_tokens(text) > ROOM // 3 else numbers(text)
+    )
     one = job(memory)
     found = gathered(pieces(text), one, model.runtime(), ROOM, watched)
     assert found.findings == ()

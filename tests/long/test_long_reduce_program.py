@@ -15,7 +15,7 @@ from fake.replies import Reply, failed, said
 from fake.server import FakeServer
 from long_reductions import book, numbers
 
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 
 BOOK = book(90)
 
@@ -215,7 +215,7 @@ def test_parts_fit_into_the_window_of_the_model(gptkit: InMemory, server: FakeSe
     server.answer(answer)
     assert gptkit("summarize", stdin=book(200)).code == 0
     texts = [text_of(request) for request in server.requests]
-    assert max(estimate(text) for text in texts) < 600
+    assert max(estimate_tokens(text) for text in texts) < 600
     assert sum("<part>" not in text for text in texts) > 10
 
 

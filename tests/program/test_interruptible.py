@@ -12,12 +12,12 @@ from fake.signals import unblocked
 from fake.waiting import SOON
 
 from gptkit.core.errors import SignalError
-from gptkit.core.signals import interruptible, uninterrupted
+from gptkit.core.signals import ignore_interrupts, interruptible
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 PROGRAM = """
 import os, signal, sys, time
-from gptkit.core.signals import catch_signals, interruptible, uninterrupted
+from gptkit.core.signals import catch_signals, interruptible, ignore_interrupts
 from gptkit.core.errors import SignalError
 def say(text):
     os.write(1, text.encode() + b"\\n")
@@ -44,7 +44,7 @@ TWICE = """
     wait()
 """
 BESIDE = """
-    with uninterrupted():
+    with ignore_interrupts():
         wait()
         try:
             with interruptible():
@@ -143,7 +143,7 @@ def test_impatience_counts_once() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("within", [interruptible, uninterrupted])
+@pytest.mark.parametrize("within", [interruptible, ignore_interrupts])
 def test_what_the_caller_ignores_stays_ignored(within: type) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.core.yaml_tree import tree
+from gptkit.core.yaml_tree import parse_yaml
 from gptkit.settings.edit import with_value, without
 
 FILE = """\
@@ -35,7 +35,7 @@ profiles:
 
 
 def meaning(text: str) -> object:
-    return tree(text, "test").data()
+    return parse_yaml(text, "test").data()
 
 
 def test_a_value_is_replaced_where_it_stands_and_its_comment_stays() -> None:

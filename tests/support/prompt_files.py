@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gptkit.core.yaml_tree import Node, Problem, YamlFileError, tree
+from gptkit.core.yaml_tree import Problem, YamlFileError, YamlNode, parse_yaml
 from gptkit.templates import parse, render
 from gptkit.templates.template import Parameter, Template, Vocabulary
 
@@ -18,7 +18,7 @@ ALL_KEYS = (
 )
 
 
-def _checked(node: Node, report: Callable[[Problem], None]) -> object:
+def _checked(node: YamlNode, report: Callable[[Problem], None]) -> object:
     return node.data()
 
 
@@ -30,7 +30,7 @@ class Extension:
     options: tuple[Parameter, ...] = ()
     is_exclusive: bool = False
     variables: tuple[str, ...] = ()
-    check: Callable[[Node, Callable[[Problem], None]], object] = _checked
+    check: Callable[[YamlNode, Callable[[Problem], None]], object] = _checked
 
 
 WORDS = Vocabulary(
@@ -44,7 +44,7 @@ WORDS = Vocabulary(
 
 def template(text: str, words: Vocabulary = WORDS, name: str = "haiku") -> Template:
     """The template, checked as far as one file alone can be."""
-    found = parse.template(name, tree(text, FILE), FILE, words)
+    found = parse.template(name, parse_yaml(text, FILE), FILE, words)
     problems = (*render.problems(found), *render.word_problems(found))
     if problems:
         raise YamlFileError(FILE, problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.text.formats.units import UnitFormat
 from gptkit.text.pieces import MARK, Finding, Piece, join_units
 
@@ -23,7 +23,7 @@ def pieces_of(known: UnitFormat, text: str, most: int = 1000) -> list[Piece]:
 
 
 def assert_sound(known: UnitFormat, piece: Piece, most: int) -> None:
-    assert not piece.text or estimate(piece.text) <= most
+    assert not piece.text or estimate_tokens(piece.text) <= most
     assert piece.text == join_units(piece.units)
     assert len(piece.slots) == len(piece.units)
     assert known.restore(piece, piece.text) == piece.source

@@ -17,7 +17,7 @@ from prompt_files import WORDS
 
 from gptkit import __version__
 from gptkit.core.paths import Paths, paths
-from gptkit.core.yaml_tree import SIZE_CAP, Node, YamlFileError, tree
+from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError, YamlNode, parse_yaml
 from gptkit.templates.cache import FORMAT, Kept
 from gptkit.templates.library import Library, Origin, Shelf, built_in
 
@@ -56,13 +56,13 @@ class Cache:
         self.later = 60
         self.parses = 0
 
-    def read(self) -> Node:
+    def read(self) -> YamlNode:
         return Kept(self.paths, self._now).tree(self.prompt, self._parsed)
 
     def is_kept(self) -> bool:
         """Whether a run now would not parse; what it would keep is kept."""
         before = self.parses
-        assert plain(self.read()) == plain(tree(self.prompt.read_text("utf-8"), ""))
+        assert plain(self.read()) == plain(parse_yaml(self.prompt.read_text("utf-8"), ""))
         return self.parses == before
 
     @property
@@ -73,9 +73,9 @@ class Cache:
     def _now(self) -> int:
         return time.time_ns() + self.later * 1_000_000_000
 
-    def _parsed(self) -> Node:
+    def _parsed(self) -> YamlNode:
         self.parses += 1
-        return tree(self.prompt.read_text("utf-8"), str(self.prompt))
+        return parse_yaml(self.prompt.read_text("utf-8"), str(self.prompt))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def warm(cache: Cache) -> Cache:
     return cache
 
 
-def plain(node: Node) -> tuple[object, ...]:
+def plain(node: YamlNode) -> tuple[object, ...]:
     """All that a node knows, in order."""
     value: object = node.value
     if isinstance(node.value, dict):
@@ -182,8 +182,8 @@ def test_what_has_just_changed_is_not_kept(cache: Cache) -> None:
 
 
 def test_what_changes_while_it_is_read_is_not_kept(cache: Cache) -> None:
-    def parsed() -> Node:
-        found = tree(TEXT, "")
+    def parsed() -> YamlNode:
+        found = parse_yaml(TEXT, "")
         cache.prompt.write_text("description: y\n")
         return found
 
@@ -307,7 +307,7 @@ def test_a_prompt_that_is_too_long_or_gone_is_left_to_who_parses(cache: Cache, t
     assert not cache.paths.cache.exists()
 
 
-def _refused() -> Node:
+def _refused() -> YamlNode:
     raise LookupError
 
 
@@ -328,13 +328,13 @@ def test_a_projects_prompts_are_never_kept(cache: Cache, tmp_path: Path, origin:
 
 
 def test_many_at_once(cache: Cache) -> None:
-    trees: list[Node] = []
+    trees: list[YamlNode] = []
     threads = [threading.Thread(target=lambda: trees.append(cache.read())) for _ in range(64)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    expected = plain(tree(TEXT, ""))
+    expected = plain(parse_yaml(TEXT, ""))
     assert [plain(found) for found in trees] == [expected] * 64
     assert cache.is_kept()
     assert cache.file

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prompt_files import ALL_KEYS, FILE, WORDS, Extension, broken, template
 
-from gptkit.core.yaml_tree import Node, Problem
+from gptkit.core.yaml_tree import Problem, YamlNode
 from gptkit.templates.parse import name_problem
 from gptkit.templates.template import DEFAULT_USER, KINDS, Parameter, Vocabulary
 
@@ -297,7 +297,7 @@ def with_capabilities(*extensions: Extension) -> Vocabulary:
 
 
 def test_a_capability_reads_its_own_key() -> None:
-    def check(node: Node, report: object) -> object:
+    def check(node: YamlNode, report: object) -> object:
         return (node.line, node.data())
 
     words = with_capabilities(Extension("long", check=check))
@@ -306,7 +306,7 @@ def test_a_capability_reads_its_own_key() -> None:
 
 
 def test_a_capability_refuses_what_it_does_not_understand() -> None:
-    def check(node: Node, report: object) -> object:
+    def check(node: YamlNode, report: object) -> object:
         assert callable(report)
         report(Problem(node.line, "long", "unknown word", "allowed: map"))
         return None

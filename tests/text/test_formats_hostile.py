@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptkit.core.errors import DataError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.text.chunk import split_lines
 from gptkit.text.formats import FORMATS, format_named
 from gptkit.text.formats.po_catalog import encoded
@@ -80,7 +80,7 @@ def assert_sound(known: Format, text: str, most: int) -> None:
     for piece in pieces:
         _assert_sound(known, piece)
         if most >= ROOM:
-            assert estimate(piece.text) <= most
+            assert estimate_tokens(piece.text) <= most
 
 
 def _assert_sound(known: Format, piece: Piece, depth: int = 6) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from work import calls, grows_with
 
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.encodings.stream import lines
 from gptkit.text.checks.numbers import differences
 from gptkit.text.chunk import group_blocks, make_block
@@ -69,14 +69,14 @@ def test_the_numbers_of_four_times_the_text_take_little_more_than_four_times_the
 
 def test_the_tokens_of_a_block_are_counted_once() -> None:
     blocks = [make_block(f"{number:040}\n\n", ()) for number in range(3000)]
-    assert calls(estimate, lambda: list(group_blocks(blocks, 500))) <= len(blocks)
+    assert calls(estimate_tokens, lambda: list(group_blocks(blocks, 500))) <= len(blocks)
 
 
 def test_the_tokens_of_a_word_are_counted_once() -> None:
     text = "all the words of a text that come over and over again, seventeen in all, as these here do " * 500
     known = format_named("text")
     assert known
-    assert calls(estimate, lambda: list(known.pieces([text], 60))) < len(text.split()) / 4
+    assert calls(estimate_tokens, lambda: list(known.pieces([text], 60))) < len(text.split()) / 4
 
 
 class Counted(Sequence[str]):

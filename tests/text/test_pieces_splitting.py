@@ -12,7 +12,7 @@ from document_samples import EVERYTHING, TAO_TE_CHING, chinese, html, markdown, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.encodings.stream import lines
 from gptkit.text.formats import FORMATS, detect_format, format_named
 from gptkit.text.formats.html import Html
@@ -39,7 +39,7 @@ def test_pieces_join_to_the_input_and_fit(how: Format, text: str, most: int) -> 
         assert how.restore(piece, piece.text) == piece.source
         assert how.restore(piece, f"\n{piece.text}\n\n") == piece.source
         assert how.findings(piece, piece.text + "\n") == ()
-        assert estimate(piece.text) <= most
+        assert estimate_tokens(piece.text) <= most
         assert piece.text == piece.text.strip()
         assert "\r" not in piece.text
 
@@ -68,7 +68,7 @@ def test_each_piece_knows_its_line(how: Format, text: str) -> None:
 
 def test_a_very_small_limit_leaves_single_characters() -> None:
     for piece in split(PlainText(), "天地玄黄 abc", 1):
-        assert len(piece.text) <= 1 or estimate(piece.text) <= 1
+        assert len(piece.text) <= 1 or estimate_tokens(piece.text) <= 1
 
 
 Maker = Callable[[random.Random], str]
@@ -177,7 +177,7 @@ def test_whole_documents(how: Format, text: str) -> None:
     for most in (20, 100, 1000):
         pieces = split(how, text, most)
         assert "".join(how.restore(piece, piece.text) for piece in pieces) == text
-        assert all(estimate(piece.text) <= most for piece in pieces)
+        assert all(estimate_tokens(piece.text) <= most for piece in pieces)
 
 
 def test_chinese_is_cut_at_sentences() -> None:

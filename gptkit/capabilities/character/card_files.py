@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gptkit.capabilities.character import card_json
 from gptkit.capabilities.character.card import Card, Finding, Report
 from gptkit.core.errors import DataError
-from gptkit.core.excerpt import unexpected
+from gptkit.core.excerpt import describe_unexpected
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHUNK_CAP = 100_000
@@ -243,7 +243,9 @@ def _parsed(data: bytes) -> object:
         parsed = json.loads(text, parse_constant=_refused, parse_float=_finite)
         return _cleaned(parsed, 0)
     except json.JSONDecodeError as error:
-        raise DataError(f"not JSON: line {error.lineno}: {unexpected(error.doc, error.pos)}") from None
+        raise DataError(
+            f"not JSON: line {error.lineno}: {describe_unexpected(error.doc, error.pos)}"
+        ) from None
     except ValueError:  # a number of more digits than Python reads
         raise DataError("not JSON: a number is too long") from None
     except RecursionError:

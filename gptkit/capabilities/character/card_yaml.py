@@ -11,7 +11,7 @@ from gptkit.capabilities.character.card import Book, Card, Entry, Field, Finding
 from gptkit.capabilities.character.lorebook import key_patterns
 from gptkit.capabilities.character.pattern import PatternError
 from gptkit.core import yaml_tree
-from gptkit.core.yaml_tree import Node, Problem, Report, YamlFileError, tree
+from gptkit.core.yaml_tree import Problem, ReportProblem, YamlFileError, YamlNode, parse_yaml
 
 _CARD = tuple(field._replace(key=field.name) for field in fields.CARD if field.name != "alternate_greetings")
 _GAME = ("state", "actions", "emotions")
@@ -22,7 +22,7 @@ _PART = re.compile(r"[^.\[\]]+")
 
 def card(text: str, source: str) -> Card:
     """The card of a YAML text; raises YamlFileError with every problem that was found."""
-    root = tree(text, source)
+    root = parse_yaml(text, source)
     problems: list[Problem] = []
 
     def finding(one: Finding) -> None:
@@ -52,13 +52,13 @@ def card(text: str, source: str) -> Card:
 
 
 def _object(
-    node: Node, table: tuple[Field, ...], path: str, report: Report, more: Sequence[str] = ()
+    node: YamlNode, table: tuple[Field, ...], path: str, report: ReportProblem, more: Sequence[str] = ()
 ) -> dict[str, object]:
     """The entries of a mapping as JSON would have them; what no specification knows stands in `unknown`."""
     allowed = [field.name for field in table] + list(more or ("unknown",))
     converters = {field.name: field.convert for field in table}
     found: dict[str, object] = {}
-    for key, child in yaml_tree.mapping(node, path.rstrip("."), report, allowed).items():
+    for key, child in yaml_tree.mapping_entries(node, path.rstrip("."), report, allowed).items():
         if key == "unknown":
             others = child.data()
             found |= others if isinstance(others, dict) else {}
@@ -67,7 +67,7 @@ def _object(
     return found
 
 
-def _value(node: Node, convert: fields.Convert | None, path: str, report: Report) -> object:
+def _value(node: YamlNode, convert: fields.Convert | None, path: str, report: ReportProblem) -> object:
     """Texts as they were written, whatever YAML would make of them."""
     if convert in (fields.text, fields.note) and isinstance(node.value, str):
         return node.value
@@ -81,11 +81,11 @@ def _value(node: Node, convert: fields.Convert | None, path: str, report: Report
     return node.data()
 
 
-def _item(node: Node, table: tuple[Field, ...], path: str, report: Report) -> object:
+def _item(node: YamlNode, table: tuple[Field, ...], path: str, report: ReportProblem) -> object:
     return _object(node, table, f"{path}.", report) if isinstance(node.value, dict) else node.data()
 
 
-def _texts(node: Node) -> object:
+def _texts(node: YamlNode) -> object:
     """A list of texts; a single one may stand without its list."""
     if isinstance(node.value, str):
         return [node.value]
@@ -94,38 +94,38 @@ def _texts(node: Node) -> object:
     return node.data()
 
 
-def _greetings(entries: Mapping[str, Node], report: Report) -> dict[str, object]:
+def _greetings(entries: Mapping[str, YamlNode], report: ReportProblem) -> dict[str, object]:
     """`greeting` is the first; `greetings` has it and its alternates."""
     several = entries.get("greetings")
     if several is None:
         return {}
     if "greeting" in entries:
         report(Problem(several.line, "greetings", "stands beside greeting; one of them is enough"))
-    texts = yaml_tree.literals(several, "greetings", report)
+    texts = yaml_tree.literal_texts(several, "greetings", report)
     return {"greeting": texts[0], "alternate_greetings": texts[1:]} if texts else {}
 
 
-def _examples(node: Node | None, report: Report) -> str | None:
+def _examples(node: YamlNode | None, report: ReportProblem) -> str | None:
     """One text, or a list of conversations: texts, or mappings of `user` and `char` to what they say."""
     if node is None:
         return None
     if isinstance(node.value, str):
         return node.value
     return "\n".join(
-        f"<START>\n{_example(item, report)}" for item in yaml_tree.listed(node, "examples", report)
+        f"<START>\n{_example(item, report)}" for item in yaml_tree.list_items(node, "examples", report)
     )
 
 
-def _example(node: Node, report: Report) -> str:
+def _example(node: YamlNode, report: ReportProblem) -> str:
     if isinstance(node.value, str):
         return node.value
-    said = yaml_tree.mapping(node, "examples", report, ("user", "char"))
+    said = yaml_tree.mapping_entries(node, "examples", report, ("user", "char"))
     return "\n".join(
-        f"{{{{{who}}}}}: {yaml_tree.text(words, 'examples', report)}" for who, words in said.items()
+        f"{{{{{who}}}}}: {yaml_tree.text_value(words, 'examples', report)}" for who, words in said.items()
     )
 
 
-def _line(root: Node, path: str) -> int:
+def _line(root: YamlNode, path: str) -> int:
     """The line of the node that a path such as `book.entries[3].keys` leads to, or of the nearest."""
     node = root
     for part in _PART.findall(path):

@@ -62,12 +62,12 @@ def _told(place: object, field: str, message: str) -> str:
 
 def _is_sheet(services: Services, path: Path) -> bool:
     """A character of gptkit's own format has a name, which a prompt file has not."""
-    from gptkit.core.yaml_tree import tree
+    from gptkit.core.yaml_tree import parse_yaml
 
     if path.parent.resolve() == card_library(services).folder.resolve():
         return True
     try:
-        root = tree(path.read_text("utf-8-sig"), str(path))
+        root = parse_yaml(path.read_text("utf-8-sig"), str(path))
     except (OSError, ValueError, GptkitError):
         return False
     return isinstance(root.value, dict) and "name" in root.value

@@ -9,7 +9,7 @@ from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Finding, Variable
-    from gptkit.core.yaml_tree import Node
+    from gptkit.core.yaml_tree import YamlNode
     from gptkit.session.call import Call
 
 
@@ -59,9 +59,9 @@ class Casting(NamedTuple):
     dice: bool = False
 
 
-def casting(node: "Node", report: Callable[[Problem], None]) -> Casting:
+def casting(node: "YamlNode", report: Callable[[Problem], None]) -> Casting:
     """`character: true`, or a mapping."""
-    from gptkit.core.yaml_tree import mapping, word
+    from gptkit.core.yaml_tree import mapping_entries, single_line
 
     value = node.data()
     if value is True:
@@ -69,16 +69,16 @@ def casting(node: "Node", report: Callable[[Problem], None]) -> Casting:
     if not isinstance(value, dict):
         report(Problem(node.line, KEY, f"must be true or a mapping of keys, this is {node.kind}"))
         return Casting()
-    entries = mapping(node, KEY, report, Casting._fields)
+    entries = mapping_entries(node, KEY, report, Casting._fields)
     dice = entries.get("dice")
     if dice is not None and not isinstance(dice.data(), bool):
         report(Problem(dice.line, f"{KEY}.dice", "must be true or false"))
-    card = word(entries.get("card"), f"{KEY}.card", report)
+    card = single_line(entries.get("card"), f"{KEY}.card", report)
     return Casting(card, _state(node, entries, report), dice is not None and dice.data() is True)
 
 
 def _state(
-    node: "Node", entries: "Mapping[str, Node]", report: Callable[[Problem], None]
+    node: "YamlNode", entries: "Mapping[str, YamlNode]", report: Callable[[Problem], None]
 ) -> "tuple[Variable, ...]":
     if "state" not in entries:
         return ()

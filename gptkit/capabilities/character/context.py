@@ -15,7 +15,7 @@ from gptkit.capabilities.character.macros import Dice
 from gptkit.capabilities.character.state import Memory, memory, notes
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataError, UsageError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import LIMIT_NAMES
 from gptkit.exchange.capability import Greeting
 from gptkit.exchange.invocation import Invocation, render_messages
@@ -150,15 +150,15 @@ def _assembled(invocation: Invocation, played: Role, kept: Memory, cards: CardLi
         room=_room(invocation, scene, cast(Card, played.card), cards),
         system=_system(invocation),
     )
-    return assembly(cast(Card, played.card), play, estimate)
+    return assembly(cast(Card, played.card), play, estimate_tokens)
 
 
 def _room(invocation: Invocation, scene: tuple[Message, ...], card: Card, cards: CardLibrary) -> int:
     """Tokens for the card and the scene. Who wants little need not know the window: that takes long."""
-    spoken = sum(estimate(message.content) + 4 for message in scene)
+    spoken = sum(estimate_tokens(message.content) + 4 for message in scene)
     texts = (card.description, card.personality, card.scenario, card.examples, card.system, card.post_history)
     entries = card.book.entries if card.book else ()
-    wanted = sum(map(estimate, texts)) + sum(estimate(entry.content) for entry in entries)
+    wanted = sum(map(estimate_tokens, texts)) + sum(estimate_tokens(entry.content) for entry in entries)
     window = cards.window(invocation.model, spoken + wanted)
     if window is None:
         return ROOM + spoken

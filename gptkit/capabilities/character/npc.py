@@ -14,7 +14,7 @@ from gptkit.capabilities.character.macros import Dice, seed_of
 from gptkit.capabilities.character.state import checked, fault, fitted
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataError, GptkitError, TooLongError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_json_and_reply
 from gptkit.exchange.budget import WorkerBudget
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
@@ -249,7 +249,7 @@ class Replies:
     def _trim(self, held: Held, invocation: Invocation) -> None:
         """Forget the oldest exchanges where there are too many, or more than the window has room for."""
         held.past = held.past[-EXCHANGES:]
-        sizes = [sum(estimate(one.content) + 4 for one in past.messages) for past in held.past]
+        sizes = [sum(estimate_tokens(one.content) + 4 for one in past.messages) for past in held.past]
         window = self._services.window(invocation.model, sum(sizes))
         while window is not None and sizes and sum(sizes) > window * SHARE:
             del held.past[0], sizes[0]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Never, cast
 
 from gptkit.core.errors import CannotReadError, DataError
-from gptkit.core.excerpt import unexpected
+from gptkit.core.excerpt import describe_unexpected
 from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _object(line: bytes) -> Mapping[str, object]:
     except UnicodeDecodeError:
         raise DataError("not UTF-8") from None
     except json.JSONDecodeError as error:
-        what = unexpected(error.doc, error.pos)
+        what = describe_unexpected(error.doc, error.pos)
         raise DataError(f"not JSON: {what} at character {error.colno}") from None
     except (ValueError, RecursionError):
         raise DataError("not JSON: a number too long, or nested too deep") from None

@@ -273,14 +273,14 @@ def _not_plain(schema: object) -> Iterator[str]:
 
 def _schema(path: str) -> Mapping[str, object]:
     """A file of JSON or YAML."""
-    from gptkit.core.yaml_tree import tree
+    from gptkit.core.yaml_tree import parse_yaml
     from gptkit.session.input import content
 
     _, text = content(path)
     try:
         data: object = json.loads(text)
     except ValueError:
-        data = tree(text, path).data()
+        data = parse_yaml(text, path).data()
     return _checked(data, f"'{path}'")
 
 

@@ -10,7 +10,7 @@ import re
 from math import prod
 from time import thread_time
 
-from gptkit.core.excerpt import shortened
+from gptkit.core.excerpt import shorten
 
 SECONDS_A_TURN = 1.0
 SECONDS_A_KEY = 0.25  # of computing; what goes wrong takes some 300 MB a second until it is stopped
@@ -66,7 +66,7 @@ class Pattern:
     def __init__(self, source: str, flags: str = "") -> None:
         import regex
 
-        self._shown = f"'{shortened(f'/{source}/', 60)}'"
+        self._shown = f"'{shorten(f'/{source}/', 60)}'"
         self._is_slow = False
         repeated = prod(max(1, int(count)) for count in _COUNT.findall(source[:SIZE_CAP]))
         if len(source) * repeated > SIZE_CAP:
@@ -99,7 +99,7 @@ def pattern(key: str, case_sensitive: bool | None) -> Pattern | None:
         return None
     flags = written["flags"]
     if any(flag not in _FLAGS for flag in flags):
-        raise PatternError(f"'{shortened(key, 60)}' has an unknown flag")
+        raise PatternError(f"'{shorten(key, 60)}' has an unknown flag")
     return Pattern(written["source"], flags + ("i" if case_sensitive is False else ""))
 
 

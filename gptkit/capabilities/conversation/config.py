@@ -7,7 +7,7 @@ from gptkit.core.yaml_tree import Problem
 from gptkit.exchange.capability import Capability, import_on_call
 
 if TYPE_CHECKING:
-    from gptkit.core.yaml_tree import Node
+    from gptkit.core.yaml_tree import YamlNode
     from gptkit.session.call import Call
 
 KEY = "conversation"
@@ -15,7 +15,7 @@ GIVEN_OTHERWISE = ("file", "stdin", "output", "json", "response", "dry-run")
 """Shared options that mean one exchange: input from elsewhere, or an answer that is not for a reader."""
 
 
-def _is_wanted(node: "Node", report: Callable[[Problem], None]) -> bool:
+def _is_wanted(node: "YamlNode", report: Callable[[Problem], None]) -> bool:
     value = node.data()
     if not isinstance(value, bool):
         report(Problem(node.line, KEY, f"must be true or false, this is {node.kind}"))

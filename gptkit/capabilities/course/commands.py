@@ -13,8 +13,8 @@ from gptkit.capabilities.course.model import due
 from gptkit.capabilities.course.review import course, moment, nothing, waiting, wanted
 from gptkit.capabilities.course.store import course_store, path
 from gptkit.core.errors import UsageError
-from gptkit.core.table import columns
-from gptkit.core.yaml_tree import nearest
+from gptkit.core.table import format_table
+from gptkit.core.yaml_tree import spelling_hint
 from gptkit.repl.commands import Command
 from gptkit.session.options import SharedOptions
 
@@ -59,7 +59,7 @@ def overview(store: Courses, learner: Learner) -> Iterator[str]:
             (_bar(each.mastery), f"{each.mastery:.0%}", str(each.seen or ""), each.name)
             for each in sorted(learner.topics, key=lambda topic: topic.mastery)
         ]
-        yield from (f"  {line}" for line in columns(rows, aligned=True).split("\n"))
+        yield from (f"  {line}" for line in format_table(rows, aligned=True).split("\n"))
     if learner.mistakes:
         yield "\nlatest mistakes"
         for mistake in learner.mistakes[: -LATEST - 1 : -1]:
@@ -105,7 +105,7 @@ def _list(services: Services, template: Template, values: Mapping[str, Value], a
         terminal.print_sanitized(json.dumps(records, ensure_ascii=False, indent=2))
     elif courses:
         rows = [_row(store, each) for each in courses]
-        terminal.print_sanitized(columns(rows, aligned=terminal.stdout_is_terminal))
+        terminal.print_sanitized(format_table(rows, aligned=terminal.stdout_is_terminal))
     elif not code:
         terminal.print_error_line(
             f"gptkit: there is no course yet; 'gptkit {template.name} SUBJECT' begins one"
@@ -191,7 +191,7 @@ def _method(desk: Desk, name: str) -> None:
     choices = next((one.choices for one in talk.template.options if one.variable == "method"), ())
     if name:
         if choices and name not in choices:
-            raise UsageError(f"no method '{name}'", hint=nearest(name, choices))
+            raise UsageError(f"no method '{name}'", hint=spelling_hint(name, choices))
         talk.choose("method", name)
     desk.show(f"method: {config.method(talk.template, talk.values)}")
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import UsageError
-from gptkit.core.yaml_tree import Problem, mapping
+from gptkit.core.yaml_tree import Problem, mapping_entries
 from gptkit.exchange.capability import Capability, capability_options, import_on_call
 from gptkit.templates.template import Parameter, Template, Value
 
 if TYPE_CHECKING:
-    from gptkit.core.yaml_tree import Node
+    from gptkit.core.yaml_tree import YamlNode
     from gptkit.session.call import Call
 
 
@@ -66,7 +66,7 @@ class Setting(NamedTuple):
     check_model: str = ""
 
 
-def setting(node: "Node", report: Callable[[Problem], None]) -> Setting:
+def setting(node: "YamlNode", report: Callable[[Problem], None]) -> Setting:
     """`course: true`, or a mapping."""
     value = node.data()
     if value is True:
@@ -74,7 +74,7 @@ def setting(node: "Node", report: Callable[[Problem], None]) -> Setting:
     if not isinstance(value, dict):
         report(Problem(node.line, KEY, f"must be true or a mapping of keys, this is {node.kind}"))
         return Setting()
-    entries = mapping(node, KEY, report, Setting._fields)
+    entries = mapping_entries(node, KEY, report, Setting._fields)
     found = {name: entry.data() for name, entry in entries.items()}
     tries = found.get("tries", TRIES)
     if isinstance(tries, bool) or not isinstance(tries, int) or tries < 0:
@@ -82,9 +82,9 @@ def setting(node: "Node", report: Callable[[Problem], None]) -> Setting:
         tries = TRIES
     words = {name: _word(entries.get(name), name, report) for name in ("subject", "method", "check_model")}
     if words["method"] and words["method"] not in METHODS:
-        from gptkit.core.yaml_tree import nearest
+        from gptkit.core.yaml_tree import spelling_hint
 
-        hint = nearest(words["method"], METHODS)
+        hint = spelling_hint(words["method"], METHODS)
         report(Problem(entries["method"].line, f"{KEY}.method", f"no method '{words['method']}'", hint))
     return Setting(words["subject"], words["method"], tries, words["check_model"])
 
@@ -131,10 +131,10 @@ def option(template: Template, values: Mapping[str, Value], variable: str) -> st
     return "" if found is None else str(found)
 
 
-def _word(node: "Node | None", name: str, report: Callable[[Problem], None]) -> str:
-    from gptkit.core.yaml_tree import word
+def _word(node: "YamlNode | None", name: str, report: Callable[[Problem], None]) -> str:
+    from gptkit.core.yaml_tree import single_line
 
-    return word(node, f"{KEY}.{name}", report)
+    return single_line(node, f"{KEY}.{name}", report)
 
 
 def _take_over(call: "Call") -> int | None:

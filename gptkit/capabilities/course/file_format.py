@@ -27,16 +27,16 @@ from gptkit.capabilities.course.model import (
     identity,
 )
 from gptkit.core.yaml_tree import (
-    Node,
     Problem,
-    Report,
+    ReportProblem,
     YamlFileError,
-    listed,
-    mapping,
-    nearest,
-    scalar,
-    text,
-    tree,
+    YamlNode,
+    list_items,
+    mapping_entries,
+    parse_scalar,
+    parse_yaml,
+    spelling_hint,
+    text_value,
 )
 
 KEYS = ("subject", "level", "language", "goals", "topics", "mistakes", "reviews")
@@ -50,8 +50,8 @@ _T = TypeVar("_T")
 def learner(content: str, source: str) -> Learner:
     """The course; raises YamlFileError with everything that is wrong with it."""
     problems: list[Problem] = []
-    root = tree(content, source)
-    entries = mapping(root, "", problems.append, KEYS)
+    root = parse_yaml(content, source)
+    entries = mapping_entries(root, "", problems.append, KEYS)
     found = Learner(
         subject=_required(entries, "subject", "", root, problems.append, LINE),
         level=_short(entries.get("level"), "level", problems.append, WORD),
@@ -72,9 +72,13 @@ def learner(content: str, source: str) -> Learner:
 
 
 def _all(
-    entries: Mapping[str, Node], key: str, cap: int, report: Report, read: Callable[[Node, str, Report], _T]
+    entries: Mapping[str, YamlNode],
+    key: str,
+    cap: int,
+    report: ReportProblem,
+    read: Callable[[YamlNode, str, ReportProblem], _T],
 ) -> tuple[_T, ...]:
-    nodes = listed(entries.get(key), key, report)
+    nodes = list_items(entries.get(key), key, report)
     if len(nodes) > cap:
         report(Problem(nodes[cap].line, key, f"more than {cap} entries"))
         return ()
@@ -96,15 +100,15 @@ class _UnreadableError(Exception):
     """Said already: there is no value to go on with."""
 
 
-def _goal(node: Node, key: str, report: Report) -> str:
+def _goal(node: YamlNode, key: str, report: ReportProblem) -> str:
     found = _short(node, key, report, LINE)
     if not found:
         _refuse(node, key, "empty", report)
     return found
 
 
-def _topic(node: Node, key: str, report: Report) -> Topic:
-    entries = mapping(node, key, report, TOPIC_KEYS)
+def _topic(node: YamlNode, key: str, report: ReportProblem) -> Topic:
+    entries = mapping_entries(node, key, report, TOPIC_KEYS)
     return Topic(
         name=_required(entries, "name", key, node, report, WORD),
         mastery=_number(entries.get("mastery"), f"{key}.mastery", report, (0.0, 1.0)) or 0.0,
@@ -112,8 +116,8 @@ def _topic(node: Node, key: str, report: Report) -> Topic:
     )
 
 
-def _mistake(node: Node, key: str, report: Report) -> Mistake:
-    entries = mapping(node, key, report, MISTAKE_KEYS)
+def _mistake(node: YamlNode, key: str, report: ReportProblem) -> Mistake:
+    entries = mapping_entries(node, key, report, MISTAKE_KEYS)
     if not _is_given(entries, "date"):
         _refuse(node, f"{key}.date", "missing", report)
     return Mistake(
@@ -124,9 +128,9 @@ def _mistake(node: Node, key: str, report: Report) -> Mistake:
     )
 
 
-def _card(node: Node, key: str, report: Report) -> Card:
+def _card(node: YamlNode, key: str, report: ReportProblem) -> Card:
     """Without `due` the card is due at once: who writes a card by hand need not think of FSRS."""
-    entries = mapping(node, key, report, CARD_KEYS)
+    entries = mapping_entries(node, key, report, CARD_KEYS)
     due = _time(entries["due"], f"{key}.due", report) if _is_given(entries, "due") else None
     return Card(
         front=_required(entries, "front", key, node, report, TEXT),
@@ -137,14 +141,18 @@ def _card(node: Node, key: str, report: Report) -> Card:
     )
 
 
-def _memory(entries: Mapping[str, Node], key: str, node: Node, report: Report) -> Memory | None:
+def _memory(
+    entries: Mapping[str, YamlNode], key: str, node: YamlNode, report: ReportProblem
+) -> Memory | None:
     given = [name for name in MEMORY_KEYS if _is_given(entries, name)]
     if not given:
         return None
-    stage = text(entries.get("stage"), f"{key}.stage", report)
+    stage = text_value(entries.get("stage"), f"{key}.stage", report)
     known = next((each for each in STAGES if each == stage), None)
     if known is None and "stage" in given:
-        _refuse(entries["stage"], f"{key}.stage", f"unknown stage '{stage}'", report, nearest(stage, STAGES))
+        _refuse(
+            entries["stage"], f"{key}.stage", f"unknown stage '{stage}'", report, spelling_hint(stage, STAGES)
+        )
     wanted = [name for name in MEMORY_KEYS if name != "step" or known != "review"]
     missing = [name for name in wanted if name not in given]
     if known is None or missing:
@@ -164,11 +172,11 @@ def _memory(entries: Mapping[str, Node], key: str, node: Node, report: Report) -
 
 
 def _required(
-    entries: Mapping[str, Node], name: str, key: str, parent: Node, report: Report, cap: int
+    entries: Mapping[str, YamlNode], name: str, key: str, parent: YamlNode, report: ReportProblem, cap: int
 ) -> str:
     """A text that is not empty; long ones may have lines."""
     path = f"{key}.{name}".lstrip(".")
-    found = text(entries.get(name), path, report)
+    found = text_value(entries.get(name), path, report)
     if not found.strip() and name not in entries:
         report(Problem(parent.line, path, "missing"))
     elif not found.strip() and isinstance(entries[name].value, str):
@@ -178,36 +186,36 @@ def _required(
     return found
 
 
-def _short(node: Node | None, key: str, report: Report, cap: int) -> str:
-    found = text(node, key, report)
+def _short(node: YamlNode | None, key: str, report: ReportProblem, cap: int) -> str:
+    found = text_value(node, key, report)
     if node and len(found) > cap:
         report(Problem(node.line, key, f"longer than {cap} characters"))
     return found
 
 
-def _is_given(entries: Mapping[str, Node], name: str) -> bool:
+def _is_given(entries: Mapping[str, YamlNode], name: str) -> bool:
     return name in entries and entries[name].kind != "nothing"
 
 
-def _number(node: Node | None, key: str, report: Report, limits: tuple[float, float]) -> float:
+def _number(node: YamlNode | None, key: str, report: ReportProblem, limits: tuple[float, float]) -> float:
     if node is None or node.kind == "nothing":
         return 0.0
     low, high = limits
     shown = unicodedata.normalize("NFKC", node.value) if isinstance(node.value, str) else ""
-    value = scalar(shown)
+    value = parse_scalar(shown)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         _refuse(node, key, f"must be a number from {low:g} to {high:g}", report)
     return float(value)
 
 
-def _day(node: Node, key: str, report: Report) -> date:
+def _day(node: YamlNode, key: str, report: ReportProblem) -> date:
     try:
         return date.fromisoformat(str(node.value).strip())
     except ValueError:
         _refuse(node, key, "must be a date such as 2026-11-30", report)
 
 
-def _time(node: Node, key: str, report: Report) -> datetime:
+def _time(node: YamlNode, key: str, report: ReportProblem) -> datetime:
     """A date alone is its first moment; without a zone a time is UTC."""
     try:
         found = datetime.fromisoformat(str(node.value).strip())
@@ -217,14 +225,16 @@ def _time(node: Node, key: str, report: Report) -> datetime:
         _refuse(node, key, "must be a date or a time such as 2026-11-30 08:15:00", report)
 
 
-def _refuse(node: Node, key: str, message: str, report: Report, hint: str = "") -> NoReturn:
+def _refuse(node: YamlNode, key: str, message: str, report: ReportProblem, hint: str = "") -> NoReturn:
     report(Problem(node.line, key, message, hint))
     raise _UnreadableError
 
 
-def _refuse_doubles(names: Sequence[str], node: Node | None, key: str, name: str, report: Report) -> None:
+def _refuse_doubles(
+    names: Sequence[str], node: YamlNode | None, key: str, name: str, report: ReportProblem
+) -> None:
     seen: dict[str, int] = {}
-    for index, (each, item) in enumerate(zip(names, listed(node, key, report), strict=True), 1):
+    for index, (each, item) in enumerate(zip(names, list_items(node, key, report), strict=True), 1):
         if identity(each) in seen:
             message = f"the same as on line {seen[identity(each)]}"
             report(Problem(item.line, f"{key}.{index}.{name}", message))

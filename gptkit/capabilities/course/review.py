@@ -12,8 +12,8 @@ from gptkit.capabilities.course.model import RATINGS, due, review, with_card
 from gptkit.capabilities.course.store import course_store
 from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, NoInputError, UsageError
-from gptkit.core.table import columns
-from gptkit.core.yaml_tree import nearest
+from gptkit.core.table import format_table
+from gptkit.core.yaml_tree import spelling_hint
 from gptkit.exchange.ask import request_json_and_reply
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime
 from gptkit.output.formats import FORMATS
@@ -132,7 +132,7 @@ def moment(store: Courses, when: datetime) -> str:
 def _hint(subject: str, names: list[str], template: Template) -> str:
     if not names:
         return f"'gptkit {template.name} \"{subject}\"' begins it"
-    hint = nearest(subject, names)
+    hint = spelling_hint(subject, names)
     return hint if hint.startswith("did") else f"'gptkit {template.name} --show' lists the courses"
 
 
@@ -151,7 +151,7 @@ def show_due(
     elif found:
         zone = store.now().tzinfo
         rows = [(str(card.due.astimezone(zone).date()), one.subject, card.front) for one, card in found]
-        terminal.print_sanitized(columns(rows, aligned=terminal.stdout_is_terminal))
+        terminal.print_sanitized(format_table(rows, aligned=terminal.stdout_is_terminal))
     elif not shared.quiet:
         terminal.print_error_line(f"gptkit: {nothing(store, courses)}")
     return code

@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from gptkit.core.yaml_tree import (
-    Node,
     Problem,
-    Report,
+    ReportProblem,
     YamlFileError,
-    listed,
-    mapping,
-    scalar,
-    text,
-    tree,
-    word,
+    YamlNode,
+    list_items,
+    mapping_entries,
+    parse_scalar,
+    parse_yaml,
+    single_line,
+    text_value,
 )
 from gptkit.text.quotes import is_quoted, strip_quotes
 
@@ -172,31 +172,31 @@ def rubric(content: str, source: str) -> Rubric:
 
 def _from_yaml(content: str, source: str) -> Rubric:
     problems: list[Problem] = []
-    root = tree(content, source)
-    entries = mapping(root, "", problems.append, KEYS)
+    root = parse_yaml(content, source)
+    entries = mapping_entries(root, "", problems.append, KEYS)
     found = [
         (node.line, _criterion(node, f"criteria.{index}", problems.append))
-        for index, node in enumerate(listed(entries.get("criteria"), "criteria", problems.append), 1)
+        for index, node in enumerate(list_items(entries.get("criteria"), "criteria", problems.append), 1)
     ]
-    key = text(entries.get("key"), "key", problems.append).strip()
+    key = text_value(entries.get("key"), "key", problems.append).strip()
     if not found and key:
         found = [(entries["key"].line, Criterion("answer", POINTS, "agrees with the key"))]
     return _checked(found, key, source, problems)
 
 
-def _criterion(node: Node, key: str, report: Report) -> Criterion:
-    entries = mapping(node, key, report, CRITERION_KEYS)
+def _criterion(node: YamlNode, key: str, report: ReportProblem) -> Criterion:
+    entries = mapping_entries(node, key, report, CRITERION_KEYS)
     for name in ("name", "points"):
         if name not in entries or entries[name].kind == "nothing":
             report(Problem(node.line, f"{key}.{name}", "missing"))
-    points = scalar(str(entries["points"].value)) if "points" in entries else 1
+    points = parse_scalar(str(entries["points"].value)) if "points" in entries else 1
     if isinstance(points, bool) or not isinstance(points, int | float):
         report(Problem(entries["points"].line, f"{key}.points", "must be a number"))
         points = 1
     return Criterion(
-        name=word(entries.get("name"), f"{key}.name", report),
+        name=single_line(entries.get("name"), f"{key}.name", report),
         points=float(points),
-        wants=text(entries.get("wants"), f"{key}.wants", report).strip(),
+        wants=text_value(entries.get("wants"), f"{key}.wants", report).strip(),
     )
 
 

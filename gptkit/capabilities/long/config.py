@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from gptkit.core.yaml_tree import Problem, literal, mapping, nearest
+from gptkit.core.yaml_tree import Problem, literal_text, mapping_entries, spelling_hint
 from gptkit.exchange.capability import Capability, import_on_call
 from gptkit.jobs.options import OPTIONS, options_of
 from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
-    from gptkit.core.yaml_tree import Node
+    from gptkit.core.yaml_tree import YamlNode
     from gptkit.session.call import Call
 
 
@@ -38,16 +38,20 @@ def piece_tokens(template: Template) -> int:
     return found.piece if isinstance(found, Long) else Long().piece
 
 
-def long(node: "Node", report: Callable[[Problem], None]) -> Long:
+def long(node: "YamlNode", report: Callable[[Problem], None]) -> Long:
     """`long: map`, or a mapping with `mode` and `piece`."""
     if isinstance(node.value, dict):
-        entries = mapping(node, "long", report, ("mode", "piece"))
+        entries = mapping_entries(node, "long", report, ("mode", "piece"))
     else:
         entries = {"mode": node}
-    word = literal(entries["mode"], "long.mode", report).strip() if "mode" in entries else "map"
+    word = literal_text(entries["mode"], "long.mode", report).strip() if "mode" in entries else "map"
     mode = next((known for known in MODES if known == word), None)
     if mode is None:
-        report(Problem(node.line, "long", f"'{word}' is no way to work on long input", nearest(word, MODES)))
+        report(
+            Problem(
+                node.line, "long", f"'{word}' is no way to work on long input", spelling_hint(word, MODES)
+            )
+        )
         return Long()
     piece = entries["piece"].data() if "piece" in entries else PIECE[mode]
     if not isinstance(piece, int) or isinstance(piece, bool) or (mode != "refuse" and piece < LEAST_PIECE):

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from gptkit.core.chat import AnswerDelta, ChatRequest, Finished, OutputFormat, Reply, Sink
 from gptkit.core.errors import IncompleteError, ProtocolError, RefusedError, TooLongError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_answer
 from gptkit.exchange.invocation import Outcome, Runtime, build_request
 from gptkit.jobs.job import Job, about
@@ -308,7 +308,7 @@ def parts(pieces: Iterable[Piece], most: int) -> Iterator[Piece]:
     held: Piece | None = None
     size = 0
     for piece in pieces:
-        weight = estimate(piece.source)
+        weight = estimate_tokens(piece.source)
         if held is not None and not piece.text and size + weight <= most:
             held, size = held._replace(source=held.source + piece.source), size + weight
             continue
@@ -329,7 +329,7 @@ def _cut(piece: Piece, most: int) -> Iterator[Piece]:
 
 
 def _weights(results: Sequence[Result]) -> list[int]:
-    return [estimate(result.text) + 10 for result in results]
+    return [estimate_tokens(result.text) + 10 for result in results]
 
 
 def _counted(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.core.errors import UsageError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.jobs.setup import Source, opened
 from gptkit.session.input import LongText
 from gptkit.text.formats import FORMATS
@@ -49,7 +49,7 @@ def source(services: Services, template: Template, given: Given, model: str, wis
         given.long is None
         and not wish.proved
         and found.format.name in PROSE_FORMATS
-        and (tokens := estimate(given.text)) <= AT_ONCE * piece_tokens(template)
+        and (tokens := estimate_tokens(given.text)) <= AT_ONCE * piece_tokens(template)
         and _fits(services, model, tokens)
     ):
         return None

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import TryAgainError
-from gptkit.core.table import when
+from gptkit.core.table import format_time
 from gptkit.jobs.job import RECORD
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Once:
         if shard := self._first(lacking()):
             name = shard.batch or shard.id
             raise TryAgainError(
-                f"some of the pieces are in batch '{name}', under way since {when(shard.created)}",
+                f"some of the pieces are in batch '{name}', under way since {format_time(shard.created)}",
                 hint=f"'gptkit batch list' shows how far it is, 'gptkit batch cancel {name}' stops it",
             )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptkit.core.errors import TryAgainError
 from gptkit.core.files import exclusive_lock
-from gptkit.core.sqlite import Access
+from gptkit.core.sqlite import Database
 
 if TYPE_CHECKING:
     import sqlite3
@@ -101,7 +101,7 @@ class Pending:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._access = Access(path, MIGRATIONS, APPLICATION_ID, HINT)
+        self._access = Database(path, MIGRATIONS, APPLICATION_ID, HINT)
         self.close = self._access.close
 
     def exists(self) -> bool:

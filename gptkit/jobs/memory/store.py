@@ -22,7 +22,7 @@ from gptkit.core.files import (
     try_lock,
     unlink_and_close,
 )
-from gptkit.core.sqlite import Access
+from gptkit.core.sqlite import Database
 from gptkit.jobs.memory import entries
 from gptkit.jobs.memory.entries import APPLICATION_ID, HINT, MIGRATIONS
 from gptkit.text.pieces import PieceAnswer
@@ -132,7 +132,7 @@ class Memory:
         self.path = path
         self._now = now
         self._notice = notice
-        self._reader, self._writer = (Access(path, MIGRATIONS, APPLICATION_ID, HINT) for _ in range(2))
+        self._reader, self._writer = (Database(path, MIGRATIONS, APPLICATION_ID, HINT) for _ in range(2))
         self._claims = Claims(path.with_name("claims"))
         self._lock = Lock()
         self._uses: dict[int, int] = {}
@@ -222,7 +222,7 @@ class Memory:
         """
         with self._writer.reading() as connection:
             try:
-                with sqlite.faults(self.path):
+                with sqlite.convert_errors(self.path):
                     connection.execute("VACUUM")
             except CannotWriteError:
                 pass  # without space it does not shrink; what was removed is overwritten all the same
@@ -236,7 +236,7 @@ class Memory:
         try:
             self._writer.open()
             if failed:
-                self._writer.be_patient(_PATIENCE)
+                self._writer.set_busy_timeout(_PATIENCE)
             with self._writer.writing() as connection:
                 for each in self._unwritten.values():
                     entries.insert(connection, each)
@@ -247,7 +247,7 @@ class Memory:
         self._unwritten.clear()
         if failed:
             self._retry_at = 0.0
-            self._writer.be_patient(sqlite.BUSY_SECONDS)
+            self._writer.set_busy_timeout(sqlite.BUSY_SECONDS)
 
     def _note_uses(self, ids: list[int]) -> None:
         with self._lock:
@@ -276,8 +276,8 @@ class Memory:
         if isinstance(error, CannotReadError):
             self._is_damaged = True
             self._unwritten.clear()
-            self._reader.close_untouched()
-            self._writer.close_untouched()
+            self._reader.close_without_cleanup()
+            self._writer.close_without_cleanup()
         with self._lock:
             first, self._has_noticed = not self._has_noticed, True
         if first:

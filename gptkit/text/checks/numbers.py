@@ -10,7 +10,7 @@ from itertools import chain
 from typing import NamedTuple
 from unicodedata import normalize, numeric
 
-from gptkit.core.excerpt import shortened
+from gptkit.core.excerpt import shorten
 
 RUN = re.compile(r"\d+")
 GROUP, POINT = "[,.'’٬ \u00a0\u2009\u202f]", "[.,٫·]"
@@ -58,7 +58,7 @@ class _Number(NamedTuple):
     parts: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"number '{shortened(self.written, 60)}'"
+        return f"number '{shorten(self.written, 60)}'"
 
     @property
     def first(self) -> Decimal:
@@ -72,7 +72,7 @@ def differences(before: str, after: str) -> Iterator[Difference]:
     alike, old, new = _paired(old, new, lambda one: one.digits)
     for one, other in alike:
         if not SCALE.match(one.behind) and not SCALE.match(other.behind):
-            yield Difference(one.start, f"{one} became '{shortened(other.written, 60)}'")
+            yield Difference(one.start, f"{one} became '{shorten(other.written, 60)}'")
     missing, added = _unshared(old, new, after), _unshared(new, old, before)
     always = {found.start() for found in ALWAYS.finditer(before)}
     firsts = {one.first for one in added}

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple, Self
 from zlib import crc32
 
 from gptkit.core.errors import UsageError
-from gptkit.core.tokens import estimate
+from gptkit.core.tokens import estimate_tokens
 from gptkit.text.checks.common import general_findings
 from gptkit.text.chunk import HOLE
 from gptkit.text.compose import GAP, count_line_ends
@@ -134,7 +134,9 @@ class UnitFormat(ABC):
             return
         parts = self.split_segment(segment) if len(segment.text) > token_limit * SURELY_LONG else None
         if parts is None:
-            tokens = estimate(f"⟦#999⟧\n{_numbered(segment.text, self.rules, [])}\n") + 1  # of any rounding
+            tokens = (
+                estimate_tokens(f"⟦#999⟧\n{_numbered(segment.text, self.rules, [])}\n") + 1
+            )  # of any rounding
             if tokens <= token_limit:
                 yield segment, tokens
                 return

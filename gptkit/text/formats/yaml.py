@@ -388,7 +388,7 @@ class _Level:
         self.flow = flow
         self.in_key = in_key  # within a key
         self.awaits_key = mapping
-        self.at: str | int = "" if mapping else -1
+        self.for_host: str | int = "" if mapping else -1
 
 
 class _Place:
