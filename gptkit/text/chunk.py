@@ -1,4 +1,4 @@
-"""Where a text may be cut: at sentences, words, characters, and groups whose borders follow their content."""
+"""Cut texts into sentences and words, and group blocks into pieces whose borders follow nearby text alone."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from zlib import crc32
 from gptkit.core.tokens import estimate_tokens
 
 HOLE = "⟦⟧"
-"""Stands in a text for what is masked, until the marks are numbered."""
+"""Stands in a text for something masked until all of them get their numbers and become marks."""
 BUFFER_LIMIT = 1 << 16
-"""Characters of one line, block or run of code that are held at most."""
+"""Characters of one line, block or run of code that are held in memory at most."""
 INSIDE, BLOCK, HEADING = range(3)
-"""How good a place for a border the start of a block is."""
+"""What kind of place the start of a block is; a border in front of a heading is best, one inside worst."""
 
 SENTENCE = re.compile(
     r"""[.!?…]+["'”’)\]»*_]*\s+(?![a-z\s]) | [。！？｡।؟۔॥]+["'”’」』）】》〉]*\s* | […⋯]{2,}[”’」』]*\s*""",
@@ -29,15 +29,15 @@ JOINERS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
 
 
 class TextBlock(NamedTuple):
-    """A part of a document that stays whole: `text` with a hole for every mask expands to `source`."""
+    """A part of a document that is not cut any further. Its `text` with the holes filled is its `source`."""
 
     source: str
     text: str
     masks: tuple[str, ...] = ()
-    weight: int = 0
+    weight: int = 0  # tokens; 0 without a word for the model
     border: int = BLOCK
-    title: str = ""
-    level: int = 0
+    title: str = ""  # of a heading
+    level: int = 0  # of a heading; 0 for any other block
 
     @property
     def is_wordless(self) -> bool:
@@ -50,25 +50,25 @@ def make_block(text: str, masks: Iterable[str], border: int = BLOCK) -> TextBloc
 
 
 def has_letters(text: str) -> bool:
-    """Whether there is a letter in it outside of masks."""
+    """Whether a text has a letter outside of its holes."""
     return LETTER.search(text) is not None
 
 
 LETTER = re.compile(r"[^\W\d_]")
 SHORT = 32
-"""Characters of a word, or of a block without any, whose weight is remembered: there are few of them."""
+"""Characters of a text whose weight is cached: short texts are mostly words, which come again."""
 
 
 def weight(text: str) -> int:
-    """Tokens of a text once its holes are numbered, and of what joins it to the next."""
-    return _weight_of_word(text) if len(text) <= SHORT else _weight(text)
+    """Estimate the tokens of a text with numbered holes, and of what joins it to the next text."""
+    return _cached_weight(text) if len(text) <= SHORT else _weight(text)
 
 
 def _weight(text: str) -> int:
     return estimate_tokens(text) + 2 * text.count("⟦") + 1
 
 
-_weight_of_word = lru_cache(maxsize=4096)(_weight)
+_cached_weight = lru_cache(maxsize=4096)(_weight)
 
 
 def fill_holes(text: str, masks: Iterable[str]) -> str:
@@ -80,13 +80,13 @@ def fill_holes(text: str, masks: Iterable[str]) -> str:
 
 
 def number_holes(text: str) -> str:
-    """With a number in every hole."""
+    """Turn the holes of a text into the marks ⟦0⟧, ⟦1⟧ ..."""
     first, *rest = text.split(HOLE)
     return first + "".join(f"⟦{number}⟧{literal}" for number, literal in enumerate(rest))
 
 
 def bounded_lines(lines: Iterable[str]) -> Iterator[str]:
-    """Lines with their ends; one longer than what is held comes in parts, of which the last has the end."""
+    """Yield lines with their line ends, and lines longer than BUFFER_LIMIT in several parts."""
     held = ""
     for line in lines:
         ended = line.endswith(("\n", "\r"))
@@ -106,18 +106,18 @@ def bounded_lines(lines: Iterable[str]) -> Iterator[str]:
 
 
 def split_text(text: str, token_limit: int, *, by_line: bool = False) -> Iterator[str]:
-    """Sentences (or lines); those above `most` in words, and words in characters; no hole is cut."""
-    for span in _spans(text, LINE if by_line else SENTENCE):
+    """Split a text into sentences (or lines), those above `token_limit` tokens further; no hole is cut."""
+    for span in _split_behind(text, LINE if by_line else SENTENCE):
         if weight(span) <= token_limit:
             yield span
         elif by_line:
             yield from split_text(span, token_limit)
         else:
-            yield from _by_word(span, token_limit)
+            yield from _split_by_word(span, token_limit)
 
 
 def split_block(whole: TextBlock, token_limit: int, *, by_line: bool = False) -> Iterator[TextBlock]:
-    """The block, or the parts of one that weighs too much."""
+    """Yield the block itself, or its parts if it weighs more than `token_limit`."""
     if whole.weight <= token_limit:
         yield whole
         return
@@ -133,12 +133,12 @@ def split_lines(text: str) -> Iterator[str]:
 
 
 def _last_border(text: str, size_limit: int) -> int:
-    """Behind the last sentence that ends in the first `most` characters, else the last word."""
+    """Return the end of the last sentence, else word, within the first `size_limit` characters."""
     for pattern, reach in ((SENTENCE, 4096), (WORD, 256)):
         ends = [
-            found.end()
-            for found in pattern.finditer(text, size_limit - reach, size_limit)
-            if found.end() < size_limit
+            match.end()
+            for match in pattern.finditer(text, size_limit - reach, size_limit)
+            if match.end() < size_limit
         ]
         if ends and ends[-1] > size_limit - reach:
             return ends[-1]
@@ -146,46 +146,46 @@ def _last_border(text: str, size_limit: int) -> int:
 
 
 def _character_border(text: str, cut: int) -> int:
-    """The last place up to `cut` that parts no accent, joined emoji or line end from what it belongs to."""
+    """Return the last position up to `cut` inside no accented letter, joined emoji, line end or hole."""
     for place in range(cut, max(1, cut - 8), -1):
-        parted = text[place - 1 : place + 1]
+        around = text[place - 1 : place + 1]
         if (
-            parted in {HOLE, "\r\n"}
-            or parted[1:] in JOINERS
-            or parted[:1] == "\u200d"
-            or combining(parted[1:] or " ")
+            around in {HOLE, "\r\n"}
+            or around[1:] in JOINERS
+            or around[:1] == "\u200d"
+            or combining(around[1:] or " ")
         ):
             continue
         return place
     return cut
 
 
-def _spans(text: str, pattern: re.Pattern[str]) -> Iterator[str]:
+def _split_behind(text: str, pattern: re.Pattern[str]) -> Iterator[str]:
     start = 0
-    for found in pattern.finditer(text):
-        if found.end() > start:
-            yield text[start : found.end()]
-            start = found.end()
+    for match in pattern.finditer(text):
+        if match.end() > start:
+            yield text[start : match.end()]
+            start = match.end()
     if start < len(text):
         yield text[start:]
 
 
-def _by_word(text: str, token_limit: int) -> Iterator[str]:
-    held, heavy = "", 0
-    for word in _spans(text, WORD):
-        cost = weight(word)
-        if held and heavy + cost > token_limit:
+def _split_by_word(text: str, token_limit: int) -> Iterator[str]:
+    held, held_weight = "", 0
+    for word in _split_behind(text, WORD):
+        word_weight = weight(word)
+        if held and held_weight + word_weight > token_limit:
             yield held
-            held, heavy = "", 0
-        if cost > token_limit:
-            yield from _by_character(word, token_limit)
+            held, held_weight = "", 0
+        if word_weight > token_limit:
+            yield from _split_by_character(word, token_limit)
         else:
-            held, heavy = held + word, heavy + cost
+            held, held_weight = held + word, held_weight + word_weight
     if held:
         yield held
 
 
-def _by_character(text: str, token_limit: int) -> Iterator[str]:
+def _split_by_character(text: str, token_limit: int) -> Iterator[str]:
     while text:
         size = min(len(text), max(1, len(text) * token_limit // max(1, weight(text))))
         while size > 1 and weight(text[:size]) > token_limit:
@@ -199,124 +199,126 @@ def _by_character(text: str, token_limit: int) -> Iterator[str]:
 
 
 HASHED = 32
-"""Characters at the start of a block that say how good a border in front of it is."""
+"""Characters at the start of a block that decide how good the border in front of the block is."""
 ALWAYS, NEVER = -1.0, 3.0
 
 
 class BorderCandidate(NamedTuple):
-    """A border: its place in tokens, how good it is (less is better), the number of the block behind it."""
+    """A place between two blocks where a piece may end."""
 
-    place: int
-    value: float
-    number: int
-    alive: bool
+    place: int  # tokens from the start of the document
+    rank: float  # less is better
+    number: int  # of the block behind the border
+    wins: bool  # no better border is near
 
 
 def group_blocks(blocks: Iterable[TextBlock], token_limit: int) -> Iterator[list[TextBlock]]:
-    """Runs of blocks for one piece each: none weighs more than `most` unless it is a single block.
+    """Group blocks into runs for one piece each; only a single block may weigh more than `token_limit`.
 
-    A border is the best of all within a quarter of `most` to both sides, where each is rated by the first
-    characters behind it. What lies further away cannot move it. Only where there is none within `most`, the
-    best of what is there is taken. Silent blocks are in a group only between others.
+    Each border is rated by the first characters behind it. It separates two groups if no better one lies
+    within a quarter of `token_limit` on either side. Thus an edit moves only borders near to it, and the
+    other pieces of the document stay the same. Where `token_limit` tokens have no such border, the best there
+    is separates. A block without words is in a group only between others.
     """
     return _Grouper(token_limit).groups(blocks)
 
 
 class _Grouper:
     def __init__(self, token_limit: int) -> None:
-        self._most = token_limit
+        self._token_limit = token_limit
         self._reach = max(1, token_limit // 4)
-        self._held: list[TextBlock] = []
-        self._costs: list[int] = []
-        self._first = 0  # number of the first block that is held
+        self._blocks: list[TextBlock] = []
+        self._weights: list[int] = []
+        self._first = 0  # number of the first of `_blocks` in the document
         self._start = self._place = 0
-        self._rivals = deque([BorderCandidate(0, ALWAYS, 0, alive=False)])
+        self._candidates = deque([BorderCandidate(0, ALWAYS, 0, wins=False)])
         self._behind_heading = False
 
     def groups(self, blocks: Iterable[TextBlock]) -> Iterator[list[TextBlock]]:
-        wordless = 0
+        wordless = 0  # characters of the blocks without words that came last
         for new in blocks:
             if new.is_wordless:
                 wordless += len(new.source)
             else:
-                self._contest(new)
+                self._add_candidate(new)
                 wordless = 0
-            self._held.append(new)
-            self._costs.append(block_weight(new))
-            self._place += self._costs[-1]
+            self._blocks.append(new)
+            self._weights.append(block_weight(new))
+            self._place += self._weights[-1]
             if wordless > BUFFER_LIMIT:
-                yield from self._rest()
-                self._rivals = deque([BorderCandidate(self._place, ALWAYS, self._first, alive=False)])
+                yield from self._remaining_groups()
+                self._candidates = deque([BorderCandidate(self._place, ALWAYS, self._first, wins=False)])
                 wordless = 0
             else:
-                yield from self._settled(self._place - self._reach)
-        yield from self._rest()
+                yield from self._settled_groups(self._place - self._reach)
+        yield from self._remaining_groups()
 
-    def _contest(self, new: TextBlock) -> None:
-        value = NEVER if self._behind_heading else _value(new)
+    def _add_candidate(self, new: TextBlock) -> None:
+        rank = NEVER if self._behind_heading else _border_rank(new)
         self._behind_heading = bool(new.level)
-        while self._rivals and self._rivals[-1].value > value:
-            self._rivals.pop()
-        alive = not self._rivals or self._place - self._rivals[-1].place >= self._reach
-        self._rivals.append(
-            BorderCandidate(self._place, value, self._first + len(self._held), alive and value < NEVER)
+        while self._candidates and self._candidates[-1].rank > rank:
+            self._candidates.pop()
+        wins = not self._candidates or self._place - self._candidates[-1].place >= self._reach
+        self._candidates.append(
+            BorderCandidate(self._place, rank, self._first + len(self._blocks), wins and rank < NEVER)
         )
 
-    def _settled(self, until: int) -> Iterator[list[TextBlock]]:
-        """Groups up to the last border that no rival can come near to any more."""
+    def _settled_groups(self, until: int) -> Iterator[list[TextBlock]]:
+        """Yield the groups up to the last border to which no candidate can come near any more."""
         while True:
-            while self._rivals and self._rivals[0].place <= until and not self._rivals[0].alive:
-                self._rivals.popleft()
-            border = self._rivals[0] if self._rivals and self._rivals[0].place <= until else None
-            if (border.place if border else until) - self._start > self._most:
-                yield from self._cut(self._best())
+            while self._candidates and self._candidates[0].place <= until and not self._candidates[0].wins:
+                self._candidates.popleft()
+            border = self._candidates[0] if self._candidates and self._candidates[0].place <= until else None
+            if (border.place if border else until) - self._start > self._token_limit:
+                yield from self._cut(self._best_border())
             elif border:
-                self._rivals.popleft()
+                self._candidates.popleft()
                 yield from self._cut(border.number - self._first)
             else:
                 return
 
-    def _rest(self) -> Iterator[list[TextBlock]]:
-        yield from self._settled(self._place - self._reach)
-        while self._place - self._start > self._most and len(self._held) > 1:
-            yield from self._cut(self._best())
-        yield from self._cut(len(self._held))
+    def _remaining_groups(self) -> Iterator[list[TextBlock]]:
+        yield from self._settled_groups(self._place - self._reach)
+        while self._place - self._start > self._token_limit and len(self._blocks) > 1:
+            yield from self._cut(self._best_border())
+        yield from self._cut(len(self._blocks))
 
     def _cut(self, count: int) -> Iterator[list[TextBlock]]:
-        group, self._held = self._held[:count], self._held[count:]
-        costs, self._costs = self._costs[:count], self._costs[count:]
+        group, self._blocks = self._blocks[:count], self._blocks[count:]
+        weights, self._weights = self._weights[:count], self._weights[count:]
         self._first += count
-        self._start += sum(costs)
-        return _trimmed(group)
+        self._start += sum(weights)
+        return _split_wordless_ends(group)
 
-    def _best(self) -> int:
-        """Of the borders in what is held the best one, and no more than the most before it."""
+    def _best_border(self) -> int:
+        """Return the number of blocks in front of the best border that lies within `token_limit`."""
         reached, place, best = 0, 0, NEVER + 1
-        for number, cost_before in enumerate(self._costs[:-1], 1):
-            reached += cost_before
-            if reached > self._most:
+        for number, weight_before in enumerate(self._weights[:-1], 1):
+            reached += weight_before
+            if reached > self._token_limit:
                 return place or max(1, number - 1)
-            before, after = self._held[number - 1], self._held[number]
-            value = NEVER if before.level or after.is_wordless else _value(after)
-            if value < best and (reached * 3 >= self._most or not place):
+            before, after = self._blocks[number - 1], self._blocks[number]
+            rank = NEVER if before.level or after.is_wordless else _border_rank(after)
+            if rank < best and (reached * 3 >= self._token_limit or not place):
                 place = number
-                best = value if reached * 3 >= self._most else NEVER + 1
-        return place or len(self._held)
+                best = rank if reached * 3 >= self._token_limit else NEVER + 1
+        return place or len(self._blocks)
 
 
-def block_weight(one: TextBlock) -> int:
-    return one.weight or weight(one.text)
+def block_weight(block: TextBlock) -> int:
+    return block.weight or weight(block.text)
 
 
-def _value(new: TextBlock) -> float:
-    chance = crc32(new.text.lstrip()[:HASHED].encode("utf-8", "replace")) / (1 << 32)
-    if new.border == HEADING:
-        return chance / (8 if new.level <= 2 else 4)
-    return chance + 1 if new.border == INSIDE else chance
+def _border_rank(block: TextBlock) -> float:
+    """Rate the border in front of a block by the hash of the block's first characters; less is better."""
+    chance = crc32(block.text.lstrip()[:HASHED].encode("utf-8", "replace")) / (1 << 32)
+    if block.border == HEADING:
+        return chance / (8 if block.level <= 2 else 4)
+    return chance + 1 if block.border == INSIDE else chance
 
 
-def _trimmed(group: list[TextBlock]) -> Iterator[list[TextBlock]]:
-    """The group, and before and behind it the silent blocks at its ends."""
-    wordy = [at for at, one in enumerate(group) if not one.is_wordless]
+def _split_wordless_ends(group: list[TextBlock]) -> Iterator[list[TextBlock]]:
+    """Split the blocks without words from both ends of a group."""
+    wordy = [position for position, block in enumerate(group) if not block.is_wordless]
     first, last = (wordy[0], wordy[-1] + 1) if wordy else (0, 0)
     yield from (part for part in (group[:first], group[first:last], group[last:]) if part)

@@ -1,4 +1,4 @@
-"""Pieces made of blocks, and documents made of answers."""
+"""Build pieces from blocks, and write answers into the layout of their sources."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ INDENT = re.compile(r"^[ \t\u3000]*", re.MULTILINE)
 
 
 class TextPositions(NamedTuple):
-    """Where the parts of a piece's text stand in its source."""
+    """Where the text of a piece stands in its source."""
 
-    marks: dict[int, int]
-    ends: list[str]
+    marks: dict[int, int]  # from the number of a mark to the position of its mask
+    ends: list[str]  # the line ends within the text
     start: int
     end: int
 
 
 def build_pieces(blocks: Iterable[TextBlock], token_limit: int, name: str) -> Iterator[Piece]:
-    line, above = 1, Headings()
+    line, headings = 1, Headings()
     for group in group_blocks(blocks, token_limit):
-        piece = build_piece(group, name)._replace(line=line, path=above.path(group[0]))
-        above.follow(group)
+        piece = build_piece(group, name)._replace(line=line, path=headings.path(group[0]))
+        headings.add(group)
         line += count_line_ends(piece.source)
         yield piece
 
 
 class Headings:
-    """Those that stand above a place."""
+    """The headings under which the blocks behind `add` stand."""
 
     def __init__(self) -> None:
         self._open: list[tuple[int, str]] = []
 
     def path(self, first: TextBlock) -> tuple[str, ...]:
+        """Return the titles above a block; if the block is a heading itself, those of higher levels."""
         return tuple(title for level, title in self._open if not first.level or level < first.level)
 
-    def follow(self, blocks: Iterable[TextBlock]) -> None:
+    def add(self, blocks: Iterable[TextBlock]) -> None:
         for block in blocks:
             if block.level:
                 while self._open and self._open[-1][0] >= block.level:
@@ -56,14 +57,14 @@ def build_piece(group: Sequence[TextBlock], name: str) -> Piece:
     if all(block.is_wordless for block in group):
         return Piece(source, "", format=name)
     masks = [mask for block in group for mask in block.masks]
-    text = _stripped("".join(block.text for block in group), masks)
+    text = _strip_masked("".join(block.text for block in group), masks)
     if "\r" in text:
         text = END.sub("\n", text)
     return Piece(source, number_holes(text), tuple(masks), format=name)
 
 
-def _stripped(text: str, masks: list[str]) -> str:
-    """Without the white space at its ends, masked or not."""
+def _strip_masked(text: str, masks: list[str]) -> str:
+    """Remove white space, masked or not, from both ends of a text, and its masks from `masks`."""
     text = text.strip()
     while text.startswith(HOLE) and not masks[0].strip():
         text, _ = text[len(HOLE) :].lstrip(), masks.pop(0)
@@ -73,7 +74,7 @@ def _stripped(text: str, masks: list[str]) -> str:
 
 
 def halve(blocks: Sequence[TextBlock], piece: Piece) -> tuple[Piece, Piece] | None:
-    """Cut at the border next to the middle."""
+    """Split a piece at the border between two of its blocks that is next to the middle."""
     total = sum(block.weight for block in blocks)
     cuts = []
     reached = 0
@@ -84,33 +85,36 @@ def halve(blocks: Sequence[TextBlock], piece: Piece) -> tuple[Piece, Piece] | No
     if not cuts:
         return None
     cut = min(cuts)[1]
-    above = Headings()
-    above.follow(blocks[:cut])
+    headings = Headings()
+    headings.add(blocks[:cut])
     first, second = build_piece(blocks[:cut], piece.format), build_piece(blocks[cut:], piece.format)
     line = piece.line + count_line_ends(first.source)
     return (
         first._replace(path=piece.path, line=piece.line),
-        second._replace(path=_joined(piece.path, above.path(blocks[cut])), line=line),
+        second._replace(path=_join_paths(piece.path, headings.path(blocks[cut])), line=line),
     )
 
 
-def _joined(path: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+def _join_paths(path: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
     return path if path[-len(more) :] == more else path + more
 
 
 def restore_layout(piece: Piece, answer: str, masks: Sequence[str], *, indents: bool = False) -> str:
-    """The answer in place of the source: between the same white space, with the same line ends and gaps."""
+    """Return the answer with the outer white space, line ends and blank lines of the piece's source.
+
+    With `indents` an answer of as many lines also gets the indentation of each line of the source.
+    """
     if not piece.text:
         return piece.source
     body = END.sub("\n", answer).strip()
-    place = locate_text(piece)
+    positions = locate_text(piece)
     if body != piece.text:
-        body = _with_gaps(piece.text, body)
+        body = _copy_gaps(piece.text, body)
         if indents and body.count("\n") == piece.text.count("\n"):
-            body = _with_indents(piece.text, body)
+            body = _copy_indents(piece.text, body)
     if "\r" in piece.source:
-        body = _with_ends(body, place.ends)
-    return piece.source[: place.start] + unmask(body, masks) + piece.source[place.end :]
+        body = _copy_line_ends(body, positions.ends)
+    return piece.source[: positions.start] + unmask(body, masks) + piece.source[positions.end :]
 
 
 def locate_text(piece: Piece) -> TextPositions:
@@ -119,12 +123,12 @@ def locate_text(piece: Piece) -> TextPositions:
     marks: dict[int, int] = {}
     ends: list[str] = []
     done = 0
-    for found in MARK_OR_END.finditer(text):
-        position += found.start() - done
-        done = found.end()
-        if found[1]:
-            marks[int(found[1])] = position
-            position += len(piece.masks[int(found[1])])
+    for match in MARK_OR_END.finditer(text):
+        position += match.start() - done
+        done = match.end()
+        if match[1]:
+            marks[int(match[1])] = position
+            position += len(piece.masks[int(match[1])])
         else:
             end = "\r\n" if source.startswith("\r\n", position) else source[position]
             ends.append(end)
@@ -136,7 +140,7 @@ def count_line_ends(text: str) -> int:
     return text.count("\n") + (text.count("\r") - text.count("\r\n") if "\r" in text else 0)
 
 
-def _with_gaps(text: str, body: str) -> str:
+def _copy_gaps(text: str, body: str) -> str:
     gaps = GAP.findall(text)
     parts = GAP.split(body)
     if len(parts) != len(gaps) + 1 or gaps == GAP.findall(body):
@@ -144,17 +148,17 @@ def _with_gaps(text: str, body: str) -> str:
     return "".join(part + gap for part, gap in zip(parts, [*gaps, ""], strict=True))
 
 
-def _with_indents(text: str, body: str) -> str:
+def _copy_indents(text: str, body: str) -> str:
     pairs = zip(text.split("\n"), body.split("\n"), strict=True)
     return "\n".join(_indent(old) + new[len(_indent(new)) :] for old, new in pairs)
 
 
 def _indent(line: str) -> str:
-    found = INDENT.match(line)
-    return found[0] if found else ""
+    match = INDENT.match(line)
+    return match[0] if match else ""
 
 
-def _with_ends(body: str, ends: Sequence[str]) -> str:
+def _copy_line_ends(body: str, ends: Sequence[str]) -> str:
     lines = body.split("\n")
     if len(lines) != len(ends) + 1:
         usual = Counter(ends).most_common(1)[0][0] if ends else "\n"

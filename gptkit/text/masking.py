@@ -1,4 +1,4 @@
-"""What in a text is not the model's to change: addresses, tags, entities and placeholders become holes."""
+"""Mask what the model must not change in a text: addresses, tags, entities and placeholders become holes."""
 
 from __future__ import annotations
 
@@ -10,44 +10,46 @@ from gptkit.text.chunk import HOLE
 from gptkit.text.pieces import MARK, Piece
 
 REACH = 4096
-"""Characters in which a construct has to end: text that opens and never closes takes linear time as well."""
+"""Characters within which a construct must end, so that one which never does costs linear time, too."""
 Span = tuple[int, int]
 
 
 class Context:
-    """One text while it is searched; `known` are the labels of links that are defined somewhere."""
+    """What rules know about the text that is searched: `link_labels` are those that the document defines."""
 
-    __slots__ = ("_runs", "known")
+    __slots__ = ("_runs", "link_labels")
 
-    def __init__(self, known: Collection[str] = ()) -> None:
-        self.known = known
+    def __init__(self, link_labels: Collection[str] = ()) -> None:
+        self.link_labels = link_labels
         self._runs: dict[int, list[int]] | None = None
 
     def code_end(self, text: str, start: int, length: int) -> int | None:
-        """Behind the next run of as many backticks."""
+        """Return the end of the next run of exactly `length` backticks behind `start`; None without one."""
         if self._runs is None:
             self._runs = {}
-            for found in BACKTICKS.finditer(text):
-                self._runs.setdefault(len(found[0]), []).append(found.start())
+            for match in BACKTICKS.finditer(text):
+                self._runs.setdefault(len(match[0]), []).append(match.start())
         runs = self._runs.get(length, [])
         after = bisect_right(runs, start)
         return runs[after] + length if after < len(runs) else None
 
 
 Rule = Callable[[str, int, Context], Span | None]
+"""A function of a text, a position and the context; returns what to mask there, or None."""
 Rules = Mapping[str, Rule]
+"""Rules by the character at which each is asked."""
 
 
-def mask_text(text: str, rules: Rules, known: Collection[str] = ()) -> tuple[str, list[str]]:
-    """The text with holes, and what was there."""
+def mask_text(text: str, rules: Rules, link_labels: Collection[str] = ()) -> tuple[str, list[str]]:
+    """Return the text with holes, and what stood in each of them."""
     trigger = MORE_TRIGGER if "www." in text or "  \n" in text or "  \r" in text else TRIGGER
-    found = trigger.search(text)
-    if found is None:
+    match = trigger.search(text)
+    if match is None:
         return text, []
-    context = Context(known)
+    context = Context(link_labels)
     literals, masks, done = [], [], 0
-    while found:
-        start = found.start()
+    while match:
+        start = match.start()
         rule = rules.get(text[start])
         span = rule(text, start, context) if rule else None
         if span is None or span[0] < done:
@@ -58,12 +60,12 @@ def mask_text(text: str, rules: Rules, known: Collection[str] = ()) -> tuple[str
             masks.append(text[span[0] : span[1]])
             done = span[1]
             place = max(done, start + 1)
-        found = trigger.search(text, place)
+        match = trigger.search(text, place)
     return HOLE.join([*literals, text[done:]]), masks
 
 
 def merge_holes(text: str, masks: list[str]) -> tuple[str, list[str]]:
-    """With one hole in place of those that only white space parts."""
+    """Merge holes with only white space between them into one."""
     if not masks:
         return text, masks
     literals = text.split(HOLE)
@@ -78,36 +80,36 @@ def merge_holes(text: str, masks: list[str]) -> tuple[str, list[str]]:
 
 
 def pattern_rule(*patterns: str) -> Rule:
-    """Masks what the group `it`, or else the whole, of the first pattern that matches here holds."""
+    """Return a rule that masks the group `it`, or else all, of the first pattern that matches."""
     compiled = [re.compile(pattern, re.DOTALL) for pattern in patterns]
 
     def rule(text: str, start: int, _context: Context) -> Span | None:
         for pattern in compiled:
-            if found := pattern.match(text, start, start + REACH):
-                return found.span("it" if "it" in pattern.groupindex else 0)
+            if match := pattern.match(text, start, start + REACH):
+                return match.span("it" if "it" in pattern.groupindex else 0)
         return None
 
     return rule
 
 
 def address_rule(text: str, start: int, _context: Context) -> Span | None:
-    """At a colon: the address whose scheme it ends."""
+    """At the colon behind a scheme, mask the whole address."""
     before = SCHEME.search(text, max(0, start - 16), start)
     if before is None:
         return None
-    found = (ADDRESS if text.startswith("//", start + 1) else MAIL_TO).match(text, start)
-    if found is None or (found.re is MAIL_TO and before[0].lower() not in {"mailto", "tel"}):
+    match = (ADDRESS if text.startswith("//", start + 1) else MAIL_TO).match(text, start)
+    if match is None or (match.re is MAIL_TO and before[0].lower() not in {"mailto", "tel"}):
         return None
-    return before.start(), _without_punctuation(text, start + 1, found.end())
+    return before.start(), _without_punctuation(text, start + 1, match.end())
 
 
 def own_mark_rule(text: str, start: int, _context: Context) -> Span:
-    found = OWN_MARK.match(text, start)
-    return found.span() if found else (start, start + 1)
+    match = OWN_MARK.match(text, start)
+    return match.span() if match else (start, start + 1)
 
 
 def tag_rule(text: str, start: int, context: Context) -> Span | None:
-    """A tag, a comment, an address in angle brackets; elements whose content is code are one span."""
+    """Mask a tag, a comment or an address in angle brackets, and an element that holds code as a whole."""
     if opening := OPAQUE.match(text, start, start + REACH):
         close = text.find("</" + opening[1], opening.end())
         end = text.find(">", close) if close >= 0 else -1
@@ -115,37 +117,37 @@ def tag_rule(text: str, start: int, context: Context) -> Span | None:
             return start, end + 1
     if text.startswith("<!--", start) and (end := text.find("-->", start + 2)) >= 0:
         return start, end + 3
-    return _tag(text, start, context)
+    return _single_tag_rule(text, start, context)
 
 
-def _world_wide(text: str, start: int, _context: Context) -> Span | None:
+def _www_rule(text: str, start: int, _context: Context) -> Span | None:
     if start and text[start - 1].isascii() and text[start - 1].isalnum():
         return None
-    found = WORLD_WIDE.match(text, start)
-    return (start, _without_punctuation(text, start + 4, found.end())) if found else None
+    match = WORLD_WIDE.match(text, start)
+    return (start, _without_punctuation(text, start + 4, match.end())) if match else None
 
 
-def _mail(text: str, start: int, _context: Context) -> Span | None:
+def _mail_rule(text: str, start: int, _context: Context) -> Span | None:
     before = LOCAL_PART.search(text, max(0, start - 64), start)
     after = DOMAIN.match(text, start)
     return (before.start(), after.end()) if before and after else None
 
 
 def _without_punctuation(text: str, least: int, end: int) -> int:
-    found = URL_END.search(text, least, end)
-    return found.start() if found else end
+    match = URL_END.search(text, least, end)
+    return match.start() if match else end
 
 
 UNBREAKABLE = (
     r"\{\{[^{}\n]{1,80}\}\}|[$%]?\{[^{}\n]{1,80}\}|<[A-Za-z/!][^<>\n]{0,400}>|%\([^()\n]{1,60}\)[A-Za-z]"
 )
-"""Tags and placeholders, which the cut of a long text must not part."""
+"""Tags and placeholders, inside which a long text must not be cut."""
 ATOM = re.compile(rf"{UNBREAKABLE}|.", re.DOTALL)
 BACKTICKS = re.compile("`+")
 TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]")
 MORE_TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]|www\.|  (?= *[\n\r])")
 OWN_SIGNS = ("⟦", "⟧")
-"""Never left in a text, not even escaped: whatever takes it apart counts them as its own."""
+"""Masked everywhere, even when escaped: in a text for the model they always belong to a mark."""
 OWN_MARK = re.compile(r"⟦#?[0-9]*⟧|[⟦⟧]")
 NOT_IN_URL = r"\s<>()\[\]{}\"`|\\^⟦⟧，。！？；：、（）「」『』《》【】“”‘’"
 URL_REST = rf"(?:[^{NOT_IN_URL}]|\([^{NOT_IN_URL}]*\)|\{{[^{NOT_IN_URL}]*\}})++"
@@ -158,8 +160,8 @@ LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 DOMAIN = re.compile(rf"@{LABEL}(?:\.{LABEL})+")
 OPAQUE = re.compile(
     r"<(script|style|pre|code|kbd|samp|tt|textarea|math|svg)\b[^<>]*>", re.IGNORECASE
-)  # the model must see none of what they hold
-_tag = pattern_rule(
+)  # elements whose content the model must not see
+_single_tag_rule = pattern_rule(
     r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>",
     r"<[^\s<>@]+@[^\s<>]+>",
     r"""</?[A-Za-z][A-Za-z0-9:._-]*(?:\s(?:[^<>"']|"[^"]*+"|'[^']*+')*+)?/?>""",
@@ -183,12 +185,12 @@ COMMON_RULES: dict[str, Rule] = {
     ),
     "$": pattern_rule(*VARIABLES),
     ":": address_rule,
-    "w": _world_wide,
-    "@": _mail,
+    "w": _www_rule,
+    "@": _mail_rule,
     "⟦": own_mark_rule,
     "⟧": own_mark_rule,
 }
-"""By the character at which a rule is asked. Placeholders are those of Python, C, shells and templates."""
+"""The rules for any text. Placeholders are those of Python, C, shells and templates."""
 
 
 ICU_OPEN = re.compile(
@@ -199,56 +201,64 @@ ICU_TYPED = re.compile(r"\{\s*\w+\s*,\s*(?:number|date|time|spellout|ordinal|dur
 CALL = re.compile(r"\$t\([^()]*\)|@:(?:\([^()]*\)|[\w.]+)")
 
 
-def _brace(text: str, start: int, context: Context) -> Span | None:
-    found = ICU_OPEN.match(text, start) or ICU_TYPED.match(text, start)
-    return found.span() if found else COMMON_RULES["{"](text, start, context)
+def _icu_open_rule(text: str, start: int, context: Context) -> Span | None:
+    match = ICU_OPEN.match(text, start) or ICU_TYPED.match(text, start)
+    return match.span() if match else COMMON_RULES["{"](text, start, context)
 
 
-def _closing(text: str, start: int, _context: Context) -> Span | None:
-    found = ICU_NEXT.match(text, start)
-    return found.span() if found else None
+def _icu_next_rule(text: str, start: int, _context: Context) -> Span | None:
+    match = ICU_NEXT.match(text, start)
+    return match.span() if match else None
 
 
-def _call(sign: str) -> Rule:
+def _call_rule(sign: str) -> Rule:
     def rule(text: str, start: int, context: Context) -> Span | None:
-        found = CALL.match(text, start)
-        return found.span() if found else COMMON_RULES[sign](text, start, context)
+        match = CALL.match(text, start)
+        return match.span() if match else COMMON_RULES[sign](text, start, context)
 
     return rule
 
 
-MESSAGE_RULES: Rules = {**COMMON_RULES, "{": _brace, "}": _closing, "$": _call("$"), "@": _call("@")}
+MESSAGE_RULES: Rules = {
+    **COMMON_RULES,
+    "{": _icu_open_rule,
+    "}": _icu_next_rule,
+    "$": _call_rule("$"),
+    "@": _call_rule("@"),
+}
 PLURAL = re.compile(r"\{\s*\w+\s*,\s*(?:plural|selectordinal)\s*,")
 BRANCH = re.compile(r"(?:=[0-9]+|\w+)\s*\{$")
 OF_ONE_NUMBER = re.compile(r"(?:=[0-9]+|\b(?:zero|one|two))\s*\{$")
-"""Branches that may say their number in words."""
+"""Branches for one number only, which may write that number in words."""
 
 
 def missing_signs(unit: Piece, answer: str) -> Iterator[tuple[str, bool]]:
-    """What is not there of percent signs in formats, and of what stands for the number in plurals; and
-    whether that is wrong in any language."""
-    masks = [unit.masks[int(found)] for found in MARK.findall(unit.text)]
+    """Yield what the answer lacks of the `%%` of formats and the `#` of plurals, and whether that is wrong.
+
+    A branch of a plural that is for one number may do without `#`.
+    """
+    masks = [unit.masks[int(match)] for match in MARK.findall(unit.text)]
     if any(mask[:1] == "%" for mask in masks) and answer.count("%%") < unit.text.count("%%"):
         yield "%%", True
     if "#" not in unit.text or not any(PLURAL.match(mask) for mask in masks):
         return
     after = dict(_branches(answer, unit.masks))
     for number, branch in _branches(unit.text, unit.masks):
-        there = after.get(number)
-        if there is not None and there.count("#") < branch.count("#"):
+        translated = after.get(number)
+        if translated is not None and translated.count("#") < branch.count("#"):
             yield "#", not OF_ONE_NUMBER.search(unit.masks[number])
 
 
 def _branches(text: str, masks: tuple[str, ...]) -> Iterator[tuple[int, str]]:
-    """By the mark that opens it, what is said in each branch."""
-    number, said = None, ""
+    """Yield each branch of a plural as the number of the mark that opens it, and its text."""
+    number, branch = None, ""
     parts = MARK.split(text)
     for mark, behind in zip(map(int, parts[1::2]), parts[2::2], strict=True):
         mask = masks[mark] if mark < len(masks) else ""
         if BRANCH.search(mask) or mask[:1] == "}":
             if number is not None:
-                yield number, said
-            number, said = (mark if BRANCH.search(mask) else None), ""
-        said += behind
+                yield number, branch
+            number, branch = (mark if BRANCH.search(mask) else None), ""
+        branch += behind
     if number is not None:
-        yield number, said
+        yield number, branch

@@ -12,7 +12,7 @@ from gptkit.core.errors import DataError
 from gptkit.core.tokens import estimate_tokens
 from gptkit.text.chunk import split_lines
 from gptkit.text.formats import FORMATS, format_named
-from gptkit.text.formats.po_catalog import encoded
+from gptkit.text.formats.po_catalog import encode_field
 from gptkit.text.pieces import MARK, Format, Piece
 
 ROOM = 60
@@ -59,7 +59,7 @@ def as_document(name: str, text: str) -> str:
     if name == "yaml":
         return f"a: {json.dumps(inner, ensure_ascii=False)}\nb: |\n  {inner}\n"
     if name == "po":
-        return encoded("msgid", text or "x", "\n", wraps=True) + 'msgstr ""\n'
+        return encode_field("msgid", text or "x", "\n", wraps=True) + 'msgstr ""\n'
     if name in ("srt", "vtt"):
         return f"WEBVTT\n\n1\n00:00:01,000 --> 00:00:02,000\n{text}\n"
     return text

@@ -13,7 +13,7 @@ from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
 from gptkit.core.errors import DataError
 from gptkit.text.formats.po import Po
-from gptkit.text.formats.po_catalog import encoded, entries
+from gptkit.text.formats.po_catalog import encode_field, read_entries
 
 RUSSIAN = (
     "nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<12 || n%100>14) ? 1 : 2);"
@@ -134,14 +134,14 @@ def test_line_ends_are_those_of_the_file() -> None:
 
 def test_lines_are_wrapped_as_the_file_does() -> None:
     words = "word " * 30 + "end"
-    wrapped = encoded("msgid", words, "\n", wraps=True)
+    wrapped = encode_field("msgid", words, "\n", wraps=True)
     assert max(map(len, wrapped.splitlines())) <= 79
     assert translated(Po(), wrapped + 'msgstr ""\n', shout) == wrapped + wrapped.replace(
         "word", "WORD"
     ).replace("end", "END").replace("msgid", "msgstr")
     source = f'msgid "{words}"\nmsgstr ""\n'
     assert translated(Po(), source, shout) == source.replace('msgstr ""', f'msgstr "{words.upper()}"')
-    chinese = encoded("msgstr", "很长的一段话，需要换行。" * 8, "\n", wraps=True).splitlines()
+    chinese = encode_field("msgstr", "很长的一段话，需要换行。" * 8, "\n", wraps=True).splitlines()
     assert len(chinese) > 2
     assert all(len(line) <= 40 and line[1] not in "，。" for line in chinese[1:])
 
@@ -157,7 +157,7 @@ def test_gettext_writes_the_same_and_takes_the_result(tmp_path: Path) -> None:
         "很长" * 60,
     ]
     source = HEADER.replace("#, fuzzy\n", "") + "".join(
-        encoded("msgid", text, "\n", wraps=True) + 'msgstr ""\n\n' for text in texts
+        encode_field("msgid", text, "\n", wraps=True) + 'msgstr ""\n\n' for text in texts
     )
     file = tmp_path / "a.po"
     file.write_text(
@@ -177,9 +177,11 @@ def test_an_answer_like_the_piece_changes_nothing_but_one_like_a_text_is_written
 
 def test_a_long_text_goes_on_in_the_same_string() -> None:
     text = "This is a sentence, number one. " * 30
-    source = encoded("msgid", text, "\n", wraps=True) + 'msgstr ""\n\n' + DONE
+    source = encode_field("msgid", text, "\n", wraps=True) + 'msgstr ""\n\n' + DONE
     assert len(pieces_of(Po(), source, 100)) > 3
-    entry = next(entry for entry in entries(lines_of(translated(Po(), source, shout, 100))) if entry.fields)
+    entry = next(
+        entry for entry in read_entries(lines_of(translated(Po(), source, shout, 100))) if entry.fields
+    )
     assert entry.text("msgstr") == text.upper()
 
 
@@ -262,8 +264,8 @@ def test_any_lines_join_or_are_refused(text: str, most: int) -> None:
 @settings(max_examples=150)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=200), min_size=1, max_size=4))
 def test_any_text_is_read_back(texts: list[str]) -> None:
-    source = "".join(encoded("msgid", text or "x", "\n", wraps=True) + 'msgstr "y"\n' for text in texts)
-    assert [entry.text("msgid") for entry in entries(_lines(source)) if entry.fields] == [
+    source = "".join(encode_field("msgid", text or "x", "\n", wraps=True) + 'msgstr "y"\n' for text in texts)
+    assert [entry.text("msgid") for entry in read_entries(_lines(source)) if entry.fields] == [
         text or "x" for text in texts
     ]
 

@@ -15,7 +15,7 @@ from unit_formats import lines_of, shout
 
 from gptkit.core.errors import DataError
 from gptkit.text.formats.po import Po
-from gptkit.text.formats.po_catalog import LANGUAGES, entries, locale_of
+from gptkit.text.formats.po_catalog import LANGUAGES, locale_name, read_entries
 from gptkit.text.pieces import join_units
 
 TEMPLATE = """# SOME DESCRIPTIVE TITLE.
@@ -79,7 +79,7 @@ def test_a_template_gets_the_forms_of_the_language(language: str, count: int, ru
     answer = answer.replace("\r\n", "\n")
     assert forms(answer) == count
     assert f'"Plural-Forms: {rule}' in answer
-    assert f'"Language: {locale_of(language)}\\n"\n' in answer
+    assert f'"Language: {locale_name(language)}\\n"\n' in answer
     assert "charset=UTF-8" in answer
     assert (
         '"Project-Id-Version: PACKAGE VERSION\\n"\n"PO-Revision-Date: YEAR-MO-DA HO:MI+ZONE\\n"\n' in answer
@@ -95,7 +95,7 @@ def test_the_rule_of_the_source_is_not_that_of_the_target(language: str, count: 
     ):
         answer = done(header + ENTRIES, language)
         assert (forms(answer), f"nplurals={count};" in answer) == (count, True)
-        assert f'"Language: {locale_of(language)}\\n"' in answer
+        assert f'"Language: {locale_name(language)}\\n"' in answer
 
 
 def test_what_the_header_has_no_line_for_is_added() -> None:
@@ -164,10 +164,10 @@ PARTS = [
 @given(st.lists(st.sampled_from(PARTS), max_size=20).map("".join), st.sampled_from([30, 1000]))
 def test_any_lines_are_a_catalog_again_or_refused(text: str, most: int) -> None:
     try:
-        before = list(entries(lines_of(text)))
+        before = list(read_entries(lines_of(text)))
     except DataError:
         return
-    after = list(entries(lines_of("".join(one.source for one in Po("ru").pieces(lines_of(text), most)))))
+    after = list(read_entries(lines_of("".join(one.source for one in Po("ru").pieces(lines_of(text), most)))))
     texts = [entry.text("msgid") for entry in before if entry.text("msgid")]
     assert [entry.text("msgid") for entry in after if entry.text("msgid")] == texts
 

@@ -1,4 +1,4 @@
-"""Whether the numbers of a text are in another one: by their digits, in any script, whatever parts them."""
+"""Compare the numbers of a text and its translation by their digits, in any script and notation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SCALE = re.compile(
     r"[\s-]?(?:[kMBT]\b|(?i:hund|taus|tus|tuh|tis|tys|duiz|mil|mln|mld|mio|mrd|bil|bn\b|bin\b|tril|ribu|juta"
     r"|nghìn|triệu|tỷ|тыс|тис|мил|мл|χιλ|εκατ|δισ|ألف|ملي|אלף|מיל|हज|लाख|करोड़|अरब|พัน|หมื่น|แสน|ล้าน))"
 )
-"""What says behind a number that it counts thousands or more: elsewhere it may have other zeros."""
+"""A word behind a number that counts thousands or more: another language may write other zeros."""
 CHINESE = re.compile("[〇零一二两兩三四五六七八九十百千万萬亿億]+")
 SPELLED = str.maketrans("〇零一二两兩三四五六七八九", "0012223456789", "十百千万萬亿億")
 ROMAN = re.compile(r"(?<![A-Za-z])[IVX]+(?![A-Z])")
@@ -36,26 +36,24 @@ TENS, UNITS = ("", "X", "XX", "XXX"), ("", "I", "II", "III", "IV", "V", "VI", "V
 MONTH = re.compile(r"\s?[月월](?![間间])")
 ALWAYS = re.compile("24/7")
 SMALL = 12
-"""Up to here many languages write numbers in words."""
+"""Numbers up to this one are written in words by many languages."""
 
 
 class Difference(NamedTuple):
-    """`start` is a place in the first text. What `is_wrong` is no other way to write the same."""
+    """A number that the texts do not share."""
 
-    start: int
+    start: int  # in the first text
     message: str
-    is_wrong: bool = False
+    is_wrong: bool = False  # no other way to write the number explains the difference
 
 
 class _Number(NamedTuple):
-    """`digits` come without the zeros at their ends, and so do `parts`, those of each run; 0 has none."""
-
     written: str
     start: int
-    behind: str
+    behind: str  # the characters that follow
     value: Decimal
-    digits: str
-    parts: tuple[str, ...]
+    digits: str  # without zeros at both ends; empty for 0
+    parts: tuple[str, ...]  # the digits of each run of digits, without zeros at both ends
 
     def __str__(self) -> str:
         return f"number '{shorten(self.written, 60)}'"
@@ -67,26 +65,26 @@ class _Number(NamedTuple):
 
 
 def differences(before: str, after: str) -> Iterator[Difference]:
-    """What the second text does not have of the numbers of the first, or has besides."""
-    _, old, new = _paired(_read(before), _read(after), lambda one: one.value)
-    alike, old, new = _paired(old, new, lambda one: one.digits)
-    for one, other in alike:
-        if not SCALE.match(one.behind) and not SCALE.match(other.behind):
-            yield Difference(one.start, f"{one} became '{shorten(other.written, 60)}'")
+    """Yield the numbers of the first text that the second lacks, and those that the second adds."""
+    _, old, new = _pair(_read_numbers(before), _read_numbers(after), lambda number: number.value)
+    alike, old, new = _pair(old, new, lambda number: number.digits)
+    for number, other_number in alike:
+        if not SCALE.match(number.behind) and not SCALE.match(other_number.behind):
+            yield Difference(number.start, f"{number} became '{shorten(other_number.written, 60)}'")
     missing, added = _unshared(old, new, after), _unshared(new, old, before)
     always = {found.start() for found in ALWAYS.finditer(before)}
-    firsts = {one.first for one in added}
+    firsts = {number.first for number in added}
     other_ways = set(chain.from_iterable(map(_other_ways, added)))
-    for one in missing:
-        is_wrong = one.value > SMALL and len(one.digits) > 1 and one.start not in always
-        is_another_way = one.first in other_ways or not firsts.isdisjoint(_other_ways(one)[-1:])
-        yield Difference(one.start, f"{one} missing", is_wrong and not is_another_way)
-    for one in added:
-        if missing or one.value > SMALL:  # else it was a word, as in Japanese every small one becomes
-            yield Difference(missing[0].start if missing else 0, f"{one} added")
+    for number in missing:
+        is_wrong = number.value > SMALL and len(number.digits) > 1 and number.start not in always
+        is_another_way = number.first in other_ways or not firsts.isdisjoint(_other_ways(number)[-1:])
+        yield Difference(number.start, f"{number} missing", is_wrong and not is_another_way)
+    for number in added:
+        if missing or number.value > SMALL:  # else a word became a figure, as every small number in Japanese
+            yield Difference(missing[0].start if missing else 0, f"{number} added")
 
 
-def _read(text: str) -> Iterator[_Number]:
+def _read_numbers(text: str) -> Iterator[_Number]:
     for found in NUMBER.finditer(text):
         runs = RUN.findall(normalize("NFKC", found[0]))
         parts = tuple(part for run in runs if (part := _digits(Decimal(run))))
@@ -100,12 +98,12 @@ def _value(written: str) -> Decimal:
         return Decimal(numeric(written))
     members = MEMBER.findall(written)
     if len(members) == 1 and not members[0][1]:
-        return _amount(written)  # with all its digits, of which a sum would keep 28
-    return sum((_amount(one).scaleb(_zeros(sign)) for one, sign in members), Decimal())
+        return _amount(written)  # with all its digits: a sum would keep 28 of them
+    return sum((_amount(figure).scaleb(_zeros(sign)) for figure, sign in members), Decimal())
 
 
 def _zeros(sign: str) -> int:
-    return WORDS.get(sign.lower().removesuffix("s")) or sum(SIGNS[one] for one in sign)
+    return WORDS.get(sign.lower().removesuffix("s")) or sum(SIGNS[character] for character in sign)
 
 
 def _amount(written: str) -> Decimal:
@@ -118,54 +116,54 @@ def _digits(value: Decimal) -> str:
     return "".join(map(str, value.as_tuple().digits)).strip("0")
 
 
-def _other_ways(one: _Number) -> tuple[Decimal, ...]:
-    """An hour of the afternoon by twelve; the century of a decade, and what the decade is called in it."""
-    if SMALL < one.first <= 2 * SMALL:
-        return (one.first - SMALL,)
-    if not 1000 <= one.first < 10000 or one.first % 10:
+def _other_ways(number: _Number) -> tuple[Decimal, ...]:
+    """Return other numbers for an hour of the afternoon (by twelve) or a decade (its century)."""
+    if SMALL < number.first <= 2 * SMALL:
+        return (number.first - SMALL,)
+    if not 1000 <= number.first < 10000 or number.first % 10:
         return ()
-    century, decade = divmod(one.first, 100)
+    century, decade = divmod(number.first, 100)
     return (century + 1, decade) if decade else (century + 1,)
 
 
-def _paired(
+def _pair(
     old: Iterable[_Number], new: Iterable[_Number], key: Callable[[_Number], Hashable]
 ) -> tuple[list[tuple[_Number, _Number]], list[_Number], list[_Number]]:
-    """Those with the same key, one of each text; and the rests of both."""
+    """Pair numbers with equal keys; return the pairs, and the numbers of each text without a partner."""
     waiting: defaultdict[Hashable, deque[_Number]] = defaultdict(deque)
-    for one in new:
-        waiting[key(one)].append(one)
+    for number in new:
+        waiting[key(number)].append(number)
     pairs, rest = [], []
-    for one in old:
-        if like := waiting[key(one)]:
-            pairs.append((one, like.popleft()))
+    for number in old:
+        if like := waiting[key(number)]:
+            pairs.append((number, like.popleft()))
         else:
-            rest.append(one)
-    return pairs, rest, sorted(chain.from_iterable(waiting.values()), key=lambda one: one.start)
+            rest.append(number)
+    return pairs, rest, sorted(chain.from_iterable(waiting.values()), key=lambda number: number.start)
 
 
 def _unshared(numbers: Sequence[_Number], others: Sequence[_Number], text: str) -> list[_Number]:
-    """Those that the others do not have in other parts, nor the text in Chinese or Roman numerals."""
+    """Return the numbers that the others lack even in parts, and the text in Chinese or Roman numerals."""
     if not numbers:
         return []
     of_single, of_joined = (
-        Counter(part for one in others if (len(one.parts) > 1) is joined for part in one.parts)
+        Counter(part for number in others if (len(number.parts) > 1) is joined for part in number.parts)
         for joined in (False, True)
     )
-    numerals = {*ROMAN.findall(text), *map(_spelled, CHINESE.findall(text))}
+    numerals = {*ROMAN.findall(text), *map(_numeral_digits, CHINESE.findall(text))}
     left = []
-    for one in numbers:
-        parts = of_single if len(one.parts) > 1 else of_joined
-        wanted = Counter(one.parts)
+    for number in numbers:
+        parts = of_single if len(number.parts) > 1 else of_joined
+        wanted = Counter(number.parts)
         if all(parts[part] >= count for part, count in wanted.items()):
             parts.subtract(wanted)
-        elif numerals.isdisjoint((one.digits, _roman(one.value))) and not _is_month(one):
-            left.append(one)
+        elif numerals.isdisjoint((number.digits, _roman(number.value))) and not _is_month(number):
+            left.append(number)
     return left
 
 
-def _spelled(signs: str) -> str:
-    """The digits of a Chinese numeral, whatever it counts."""
+def _numeral_digits(signs: str) -> str:
+    """Return the digits of a Chinese numeral, without its units (ten, hundred ...)."""
     return (("1" if signs[0] in "十百千万萬亿億" else "") + signs.translate(SPELLED)).strip("0")
 
 
@@ -175,6 +173,6 @@ def _roman(value: Decimal) -> str | None:
     return TENS[int(value) // 10] + UNITS[int(value) % 10]
 
 
-def _is_month(one: _Number) -> bool:
-    """Which has a name elsewhere."""
-    return one.value <= SMALL and MONTH.match(one.behind) is not None
+def _is_month(number: _Number) -> bool:
+    """Whether a number is that of a month, which other languages name."""
+    return number.value <= SMALL and MONTH.match(number.behind) is not None

@@ -1,4 +1,4 @@
-"""HTML: the text between block elements, with what is inline in it as marks."""
+"""HTML: the text between block elements is translated; inline elements are marks in that text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 from gptkit.text.chunk import BUFFER_LIMIT, HOLE, has_letters
-from gptkit.text.formats.html_reader import CLOSE, START, TEXT, UNCLOSED, OpenElements, Token, tokens_of
+from gptkit.text.formats.html_reader import CLOSE, START, TEXT, UNCLOSED, OpenElements, Token, read_tokens
 from gptkit.text.formats.units import Segment, UnitFormat, find_middle
 from gptkit.text.masking import COMMON_RULES, UNBREAKABLE, Context, Rules, Span, mask_text, tag_rule
 from gptkit.text.pieces import Finding, Piece
@@ -20,7 +20,7 @@ INLINE = frozenset(
         *("span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr"),
     }
 )
-"""Elements that stand in the middle of a sentence; any other begins a text of its own."""
+"""Elements within a sentence; any other element begins a text of its own."""
 HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 UNTOUCHED = frozenset(
     ["script", "style", "pre", "textarea", "template", "svg", "math", "object", "iframe", "xmp"]
@@ -36,25 +36,25 @@ HEAD = re.compile(
 
 
 KEEPS = re.compile("translate", re.IGNORECASE)
-"""What an attribute holds, or a class, that keeps an element as it is."""
+"""Part of every attribute or class that keeps an element from being translated."""
 
 
-def _tag(text: str, start: int, context: Context) -> Span | None:
-    """A tag, with all behind it that is not to be translated."""
-    end = _kept(text)[0].get(start)
+def _tag_rule(text: str, start: int, context: Context) -> Span | None:
+    """Mask a tag, or an element that must not be translated as a whole."""
+    end = _untranslated(text)[0].get(start)
     return tag_rule(text, start, context) if end is None else (start, end)
 
 
 class Html(UnitFormat):
     name = "html"
-    rules: ClassVar[Rules] = {**COMMON_RULES, "<": _tag}
+    rules: ClassVar[Rules] = {**COMMON_RULES, "<": _tag_rule}
     endings = (".html", ".htm", ".xhtml")
 
     def recognises(self, head: str) -> bool:
         return HEAD.match(head) is not None
 
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
-        return _Segments().of(tokens_of(lines))
+        return _Segmenter().segments(read_tokens(lines))
 
     def encode_text(self, literal: str, text: str, syntax: str) -> str:
         return text.replace("\n", syntax) if syntax else text
@@ -78,10 +78,12 @@ class Html(UnitFormat):
         cut = segment.start + length
         first, rest = literal[:length], literal[length:]
         return (
-            segment._replace(source=segment.source[:cut], text=_unified(first, segment.syntax), end=cut),
+            segment._replace(
+                source=segment.source[:cut], text=_unify_line_ends(first, segment.syntax), end=cut
+            ),
             segment._replace(
                 source=segment.source[cut:],
-                text=_unified(rest, segment.syntax),
+                text=_unify_line_ends(rest, segment.syntax),
                 start=0,
                 end=segment.end - cut,
             ),
@@ -89,79 +91,80 @@ class Html(UnitFormat):
 
 
 def _atoms(literal: str) -> Iterator[str]:
-    """What a cut must not part; an element that is kept, or holds one, is whole."""
+    """Split a text into parts that must not be cut, as an element with another that is not translated."""
     done = 0
-    for start, end in [*_kept(literal)[1].items(), (len(literal), len(literal))]:
-        yield from (found[0] for found in ATOM.finditer(literal, done, start))
+    for start, end in [*_untranslated(literal)[1].items(), (len(literal), len(literal))]:
+        yield from (match[0] for match in ATOM.finditer(literal, done, start))
         if end > start:
             yield literal[start:end]
         done = end
 
 
 @lru_cache(maxsize=16)
-def _kept(text: str) -> tuple[dict[int, int], dict[int, int]]:
-    """From where to where a text is to stay as it is, and where the elements stand that say so."""
+def _untranslated(text: str) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the spans of a text that are not translated, and those of the elements that decide that."""
     spans: dict[int, int] = {}
     elements: dict[int, int] = {}
     if not KEEPS.search(text):
         return spans, elements
     opened = OpenElements()
     place = begin = first = 0
-    for token in tokens_of([text]):
-        was_kept, was_ruled = opened.kept, opened.ruled_by >= 0
-        opened.follow(token.kind, token.name, token.kept)
+    for token in read_tokens([text]):
+        was_kept, was_decided = opened.is_kept, opened.deciding_depth >= 0
+        opened.follow(token.kind, token.name, token.is_kept)
         begin = begin if was_kept else place
-        first = first if was_ruled else place
+        first = first if was_decided else place
         place += len(token.source)
-        if was_kept or opened.kept:
+        if was_kept or opened.is_kept:
             spans[begin] = place
-        if was_ruled or opened.ruled_by >= 0:
+        if was_decided or opened.deciding_depth >= 0:
             elements[first] = place
     return spans, elements
 
 
-def _unified(text: str, end: str) -> str:
+def _unify_line_ends(text: str, end: str) -> str:
     return text.replace(end, "\n") if end else text
 
 
-class _Segments:
-    """A text ends where a block element begins or ends; what has no letter goes with the next.
+class _Segmenter:
+    """Split the tokens of a document into segments.
 
-    What is kept in the middle of a sentence is a part of it; what is kept around it is none.
+    A text ends where a block element begins or ends; one without a letter is added to the next segment. An
+    element that is not translated belongs to the text around it, unless there is none.
     """
 
     def __init__(self) -> None:
-        self._silent = ""
+        self._silent = ""  # what has no text and goes to the next segment
         self._run: list[str] = []
         self._size = 0
         self._untouched: list[str] = []
         self._heading = 0
         self._above: list[tuple[int, str]] = []
         self._open = OpenElements()
-        self._base = 0  # elements around the run
+        self._base = 0  # number of elements around the run
 
-    def of(self, tokens: Iterable[Token]) -> Iterator[Segment]:
+    def segments(self, tokens: Iterable[Token]) -> Iterator[Segment]:
         for token in tokens:
             if not self._run:
                 self._base = self._open.depth
-            outside = self._open.kept and self._open.ruled_by < self._base
+            outside = self._open.is_kept and self._open.deciding_depth < self._base
             if token.kind != TEXT:
-                self._open.follow(token.kind, token.name, token.kept)
+                self._open.follow(token.kind, token.name, token.is_kept)
             if not outside and self._is_inline(token):
                 if token.kind == CLOSE:
                     self._base = min(self._base, self._open.depth)
                 self._run.append(token.source)
                 self._size += len(token.source)
                 if self._size > BUFFER_LIMIT:
-                    yield from self._text()
+                    yield from self._flush_text()
                 continue
-            yield from self._text()
+            yield from self._flush_text()
             self._silent += token.source
             if len(self._silent) > BUFFER_LIMIT:
                 yield Segment(self._silent)
                 self._silent = ""
-            self._note(token)
-        yield from self._text()
+            self._follow_element(token)
+        yield from self._flush_text()
         if self._silent:
             yield Segment(self._silent)
 
@@ -172,7 +175,7 @@ class _Segments:
             return not UNCLOSED.match(token.source)
         return token.name in INLINE
 
-    def _note(self, token: Token) -> None:
+    def _follow_element(self, token: Token) -> None:
         name = token.name
         opens = name == self._untouched[0] if self._untouched else name in UNTOUCHED
         if token.kind == START and opens:
@@ -182,7 +185,7 @@ class _Segments:
         elif name in HEADINGS and not self._untouched:
             self._heading = int(name[1]) if token.kind == START else 0
 
-    def _text(self) -> Iterator[Segment]:
+    def _flush_text(self) -> Iterator[Segment]:
         if not self._run:
             return
         text = "".join(self._run)
@@ -195,8 +198,9 @@ class _Segments:
         start = len(self._silent)
         end = "\r\n" if text.count("\r\n") == text.count("\n") == text.count("\r") > 0 else ""
         whole = self._silent + text
-        yield Segment(whole, _unified(text, end), start, len(whole), end, path=path)
+        yield Segment(whole, _unify_line_ends(text, end), start, len(whole), end, path=path)
         self._silent = ""
         if self._heading:
             title = " ".join(holes.replace(HOLE, "").split())
-            self._above = [one for one in self._above if one[0] < self._heading] + [(self._heading, title)]
+            above = [heading for heading in self._above if heading[0] < self._heading]
+            self._above = [*above, (self._heading, title)]

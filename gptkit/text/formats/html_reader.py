@@ -1,4 +1,4 @@
-"""HTML as tags and texts, read as browsers do."""
+"""Read HTML as a sequence of tags and texts, and follow which elements are open, as browsers do."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ SPECIAL = frozenset(
         *("script", "style", "textarea", "title", "iframe", "noembed", "noframes", "noscript", "plaintext"),
         "xmp",
     }
-)  # behind which the parser may read otherwise
+)  # elements behind whose start tag the parser may read text by other rules
 UNCLOSED = re.compile("<[A-Za-z!?/]")
 UNFINISHED = BUFFER_LIMIT * 4
-"""Characters of a comment or tag that the parser is given; what is longer is passed on up to its end."""
+"""Characters of a comment or tag that the parser is given; a longer one is passed on unread up to its end."""
 
 
 class Token(NamedTuple):
     kind: int
     name: str
     source: str
-    kept: bool | None = None
-    """Whether the element that it opens is to stay as it is; None where that is not said."""
+    is_kept: bool | None = None
+    """Whether the element that the tag opens asks not to be translated; None if it does not say."""
 
 
-def tokens_of(lines: Iterable[str]) -> Iterator[Token]:
-    """What the parser tells, each with the slice of the input up to the next."""
+def read_tokens(lines: Iterable[str]) -> Iterator[Token]:
+    """Split a document into tokens; the sources of all tokens together are the input."""
     parser = _Parser()
     held = awaited = ""
     for block in _blocks(lines):
@@ -49,14 +49,14 @@ def tokens_of(lines: Iterable[str]) -> Iterator[Token]:
             parser.begin = parser.place
             block = held  # noqa: PLW2901
         parser.feed(block)
-        tokens, held = parser.taken(held)
+        tokens, held = parser.take_tokens(held)
         yield from tokens
         if len(held) > UNFINISHED:
             parser.rawdata = ""
             awaited = "-->" if held.startswith("<!--") else ">"
     if not UNCLOSED.match(held):
         parser.close()
-        tokens, held = parser.taken(held)
+        tokens, held = parser.take_tokens(held)
         yield from tokens
     if held:
         yield Token(OTHER, "", held)
@@ -77,35 +77,35 @@ def _blocks(lines: Iterable[str]) -> Iterator[str]:
 
 
 class _Parser(HTMLParser):
-    """Tells where each token begins, counted from the start of the input."""
+    """A parser that notes the position of each token, counted from the start of the input."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
         self.place = 0
-        self.begin = 0  # of what the next tokens are taken from
-        self._found: list[tuple[int, str, int, bool | None]] = []
+        self.begin = 0  # the position up to which tokens were taken
+        self._tokens: list[tuple[int, str, int, bool | None]] = []
 
     def updatepos(self, i: int, j: int) -> int:
         self.place += max(0, j - i)
         return j
 
     def parse_starttag(self, i: int) -> int:
-        """Of most tags the parser has nothing to find out: they are a name alone."""
-        found = None if self.cdata_elem else BARE.match(self.rawdata, i)
-        if found is None or found[1].lower() in SPECIAL:
+        """Read a tag that is a name alone, as most are, faster than the parser would."""
+        match = None if self.cdata_elem else BARE.match(self.rawdata, i)
+        if match is None or match[1].lower() in SPECIAL:
             return super().parse_starttag(i)
-        self.handle_starttag(found[1].lower(), [])
-        return found.end()
+        self.handle_starttag(match[1].lower(), [])
+        return match.end()
 
     def parse_endtag(self, i: int) -> int:
-        found = None if self.cdata_elem else BARE_END.match(self.rawdata, i)
-        if found is None:
+        match = None if self.cdata_elem else BARE_END.match(self.rawdata, i)
+        if match is None:
             return super().parse_endtag(i)
-        self.handle_endtag(found[1].lower())
-        return found.end()
+        self.handle_endtag(match[1].lower())
+        return match.end()
 
     def parse_marked_section(self, i: int, report: int = 1) -> int:
-        """What browsers do not know, as `<![if !IE]>`, is a comment up to the next `>`."""
+        """Read a section that browsers do not know, as `<![if !IE]>`, as a comment up to the next `>`."""
         if not self.rawdata.startswith("<![CDATA[", i):
             return self.parse_bogus_comment(i)
         end = self.rawdata.find("]]>", i)
@@ -114,21 +114,24 @@ class _Parser(HTMLParser):
         self.unknown_decl("")
         return end + 3
 
-    def taken(self, held: str) -> tuple[list[Token], str]:
+    def take_tokens(self, held: str) -> tuple[list[Token], str]:
+        """Return the tokens since the last call with their sources from `held`, and the rest of `held`."""
         done = self.place - self.begin
-        starts = [start - self.begin for _, _, start, _ in self._found]
+        starts = [start - self.begin for _, _, start, _ in self._tokens]
         first = held[: starts[0] if starts else done]
         tokens = [Token(OTHER, "", first)] if first else []
-        for (kind, name, _, kept), start, end in zip(self._found, starts, [*starts[1:], done], strict=False):
-            tokens.append(Token(kind, name, held[start:end], kept))
-        self._found, self.begin = [], self.place
+        for (kind, name, _, is_kept), start, end in zip(
+            self._tokens, starts, [*starts[1:], done], strict=False
+        ):
+            tokens.append(Token(kind, name, held[start:end], is_kept))
+        self._tokens, self.begin = [], self.place
         return tokens, held[done:]
 
-    def _add(self, kind: int, name: str = "", kept: bool | None = None) -> None:
-        self._found.append((kind, name, self.place, kept))
+    def _add(self, kind: int, name: str = "", is_kept: bool | None = None) -> None:
+        self._tokens.append((kind, name, self.place, is_kept))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._add(START, tag, _kept(attrs) if attrs else None)
+        self._add(START, tag, _asks_to_be_kept(attrs) if attrs else None)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._add(OTHER, tag)
@@ -158,18 +161,18 @@ class _Parser(HTMLParser):
         self._add(OTHER)
 
 
-def _kept(attributes: Sequence[tuple[str, str | None]]) -> bool | None:
+def _asks_to_be_kept(attributes: Sequence[tuple[str, str | None]]) -> bool | None:
     for name, value in attributes:
         if name == "class" and "notranslate" in (value or "").split():
             return True
     for name, value in attributes:
-        if name == "translate" and (word := (value or "").lower()) in KEPT:
-            return KEPT[word]
+        if name == "translate" and (word := (value or "").lower()) in TRANSLATE_VALUES:
+            return TRANSLATE_VALUES[word]
     return None
 
 
-KEPT = {"no": True, "yes": False, "": False}
-"""Whether an element is kept, by its attribute `translate`; another value says nothing."""
+TRANSLATE_VALUES = {"no": True, "yes": False, "": False}
+"""Whether an element is kept, by the value of its attribute `translate`; any other value says nothing."""
 
 
 VOID = frozenset(
@@ -186,7 +189,7 @@ _BLOCKS = frozenset(
         "ul",
     }
 )
-_ENDED_BY = {
+_CLOSED_BY = {
     **dict.fromkeys(_BLOCKS, ("p",)),
     "li": ("li", "p"),
     **dict.fromkeys(("dt", "dd"), ("dt", "dd", "p")),
@@ -197,80 +200,80 @@ _ENDED_BY = {
     "optgroup": ("option", "optgroup"),
     **dict.fromkeys(("rt", "rp"), ("rt", "rp")),
 }
-"""Elements that a start tag closes where their end tags were left out."""
-_FENCES = frozenset(
+"""The elements without an end tag that a start tag closes."""
+_SCOPES = frozenset(
     {
         *("applet", "button", "caption", "html", "marquee", "object", "ol", "ruby", "select", "table", "td"),
         *("body", "dl", "math", "menu", "svg", "template", "th", "ul"),
     }
 )
-"""Elements out of which no start tag closes another."""
+"""Elements within which a start tag closes no element outside."""
 DEEPEST = 512
-"""Elements within one another that are told apart, as in browsers."""
+"""Elements within one another that are followed, as in browsers; deeper ones are ignored."""
 
 
 class OpenElements:
-    """Follows the tags of a document.
+    """The elements that are open at a place of a document.
 
     Attributes:
-        kept: whether what stands here is to stay as it is.
-        ruled_by: how many elements are around the one that says so; -1 where none does.
+        is_kept: whether the text here must not be translated.
+        deciding_depth: the depth of the element whose attribute decides that; -1 if no element does.
     """
 
     def __init__(self) -> None:
-        self.kept = False
-        self.ruled_by = -1
+        self.is_kept = False
+        self.deciding_depth = -1
         self._names: list[str] = []
         self._count: dict[str, int] = defaultdict(int)
-        self._rulers: list[int] = []  # each of them says otherwise than the one around it
+        self._deciders: list[int] = []  # depths of elements that decide otherwise than the one around
 
     @property
     def depth(self) -> int:
         return len(self._names)
 
-    def follow(self, kind: int, name: str, kept: bool | None) -> None:
-        """`kept` is whether the element asks for it; None where it says nothing."""
+    def follow(self, kind: int, name: str, is_kept: bool | None) -> None:
+        """Take in the next tag; `is_kept` is what its attributes say, or None."""
         if kind == START and name not in VOID:
-            self._opened(name, kept)
+            self._open(name, is_kept)
         elif kind == CLOSE and self._count[name]:
-            if self._names[-1] == name and self.ruled_by < len(self._names) - 1:
+            if self._names[-1] == name and self.deciding_depth < len(self._names) - 1:
                 self._names.pop()
                 self._count[name] -= 1
             else:
-                self._closed(name)
+                self._close(name)
 
-    def _opened(self, name: str, kept: bool | None) -> None:
-        if name in _ENDED_BY:
-            for ended in _ENDED_BY[name]:
+    def _open(self, name: str, is_kept: bool | None) -> None:
+        if name in _CLOSED_BY:
+            for ended in _CLOSED_BY[name]:
                 if self._count[ended]:
-                    self._end(ended)
+                    self._close_nearest(ended)
         if len(self._names) >= DEEPEST:
             return
         self._names.append(name)
         self._count[name] += 1
-        if kept is not None and kept != self.kept:
-            self._rulers.append(len(self._names) - 1)
-            self._rule()
+        if is_kept is not None and is_kept != self.is_kept:
+            self._deciders.append(len(self._names) - 1)
+            self._update()
 
-    def _closed(self, name: str) -> None:
+    def _close(self, name: str) -> None:
         while True:
             last = self._names.pop()
             self._count[last] -= 1
-            if self._rulers and self._rulers[-1] == len(self._names):
-                self._rulers.pop()
-                self._rule()
+            if self._deciders and self._deciders[-1] == len(self._names):
+                self._deciders.pop()
+                self._update()
             if last == name:
                 return
 
-    def _end(self, name: str) -> None:
-        """Closes the nearest of a name, unless something fences off what stands in it."""
+    def _close_nearest(self, name: str) -> None:
+        """Close the nearest open element of a name, unless a scope lies in between."""
         for open_name in reversed(self._names):
             if open_name == name:
-                self._closed(name)
+                self._close(name)
                 return
-            if open_name in _FENCES:
+            if open_name in _SCOPES:
                 return
 
-    def _rule(self) -> None:
-        self.kept = len(self._rulers) % 2 == 1
-        self.ruled_by = self._rulers[-1] if self._rulers else -1
+    def _update(self) -> None:
+        self.is_kept = len(self._deciders) % 2 == 1
+        self.deciding_depth = self._deciders[-1] if self._deciders else -1

@@ -1,4 +1,4 @@
-"""JSON and JSON Lines: the strings that are values, everything around them kept byte for byte."""
+"""JSON and JSON Lines: strings that are values are translated; everything else stays, byte for byte."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STARTS = re.compile(
     r'\ufeff?\s*(?:\{\s*"(?:[^"\\\n]|\\.)*"\s*:|\[\s*\{\s*"(?:[^"\\\n]|\\.)*"\s*:'
     r'|\[\s*"(?:[^"\\\n]|\\.)*"\s*(?:,\s*["{\[]|\]\s*\Z))'
 )
-LONG = 4096  # characters without a text that make a segment
+LONG = 4096  # characters without a text that become a segment of their own
 
 
 class Json(KeyedFormat):
@@ -43,19 +43,19 @@ class Json(KeyedFormat):
         return STARTS.match(head) is not None
 
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
-        held, place, begin = "", 0, 0  # `place` is how far `held` is read, `begin` where the segment starts
+        held, place, begin = "", 0, 0  # `held` is read up to `place`; the segment starts at `begin`
         document = _Document()
         for chunk in lines:
             held, place, begin = held[begin:] + chunk, place - begin, 0
-            if document.fresh and held.startswith("\ufeff"):
+            if document.at_start and held.startswith("\ufeff"):
                 place = 1
-            document.fresh = False
+            document.at_start = False
             while place < len(held):
                 found = TOKEN.match(held, place)
                 if found is None or (found.lastgroup == "literal" and found.end() == len(held)):
-                    if _may_go_on(held, place):
+                    if _is_incomplete(held, place):
                         break
-                    raise document.fault(held, place)
+                    raise document.syntax_error(held, place)
                 text = document.read(found)
                 if text is not None and self.is_translatable(text, document.path()):
                     span = found.start("string") - begin, found.end("string") - begin
@@ -65,7 +65,7 @@ class Json(KeyedFormat):
                     yield Segment(held[begin : found.end()])
                     begin = found.end()
                 place = found.end()
-        document.finished(held[place:])
+        document.finish(held[place:])
         if begin < len(held):
             yield Segment(held[begin:])
 
@@ -90,16 +90,16 @@ class Json(KeyedFormat):
         rest = segment.source[cut:]
         length = segment.end - cut
         return (
-            segment._replace(source=first, text=_value(first[segment.start :]), end=cut),
-            segment._replace(source=rest, text=_value(rest[:length]), start=0, end=length),
+            segment._replace(source=first, text=_decode(first[segment.start :]), end=cut),
+            segment._replace(source=rest, text=_decode(rest[:length]), start=0, end=length),
         )
 
 
 class _Document:
-    """Where a reader of JSON is: what it expects next, and the keys above."""
+    """The state of a reader of JSON: which token is expected next, and the keys above."""
 
     def __init__(self) -> None:
-        self.fresh = True
+        self.at_start = True
         self.line = 1
         self._above: list[str | int] = []  # the key or the position in each container that is open
         self._expected = "value"
@@ -111,25 +111,25 @@ class _Document:
         return tuple(key for key in self._above if isinstance(key, str))
 
     def read(self, token: re.Match[str]) -> str | None:
-        """Takes the next token in; the text of a string that is a value."""
+        """Take in the next token; return the text if the token is a string that is a value, else None."""
         kind = token.lastgroup
         if kind == "space":
             self.line += token[0].count("\n")
             return None
         expected = self._expected
         if kind == "sign":
-            self._sign(token, expected)
+            self._take_sign(token, expected)
             return None
         if kind == "string" and expected in {"key", "key or }"}:
-            self._above[-1] = _value(token["string"])
+            self._above[-1] = _decode(token["string"])
             self._expected = ":"
             return None
         if expected not in {"value", "value or ]"}:
-            raise self.fault(token.string, token.start())
+            raise self.syntax_error(token.string, token.start())
         self._after_value()
-        return _value(token["string"]) if kind == "string" else None
+        return _decode(token["string"]) if kind == "string" else None
 
-    def _sign(self, token: re.Match[str], expected: str) -> None:
+    def _take_sign(self, token: re.Match[str], expected: str) -> None:
         sign = token[0]
         if sign in "{[" and expected in {"value", "value or ]"}:
             self._above.append("" if sign == "{" else 0)
@@ -144,7 +144,7 @@ class _Document:
             self._above.pop()
             self._after_value()
         else:
-            raise self.fault(token.string, token.start())
+            raise self.syntax_error(token.string, token.start())
 
     def _after_value(self) -> None:
         if not self._above:
@@ -152,19 +152,20 @@ class _Document:
         else:
             self._expected = "} or ," if isinstance(self._above[-1], str) else "] or ,"
 
-    def finished(self, rest: str) -> None:
+    def finish(self, rest: str) -> None:
+        """Take in the end of the input. Raises DataError if the document is not complete."""
         if rest and not re.fullmatch(TOKEN, rest):
-            raise self.fault(rest, 0)
+            raise self.syntax_error(rest, 0)
         if self._above:
             raise DataError(f"json, line {self.line}: ends where '{self._expected}' was expected")
 
-    def fault(self, text: str, place: int) -> DataError:
+    def syntax_error(self, text: str, place: int) -> DataError:
         found = text[place : place + 20].split("\n", maxsplit=1)[0]
         return DataError(f"json, line {self.line}: '{found}' where '{self._expected}' was expected")
 
 
-def _may_go_on(held: str, place: int) -> bool:
-    """Whether what stands there is a token of which the end is yet to come."""
+def _is_incomplete(held: str, place: int) -> bool:
+    """Whether an incomplete token stands there, whose end is in the next lines."""
     rest = held[place:]
     if rest.startswith('"'):
         found = OPEN_STRING.match(rest)
@@ -174,5 +175,5 @@ def _may_go_on(held: str, place: int) -> bool:
     )
 
 
-def _value(inner: str) -> str:
+def _decode(inner: str) -> str:
     return str(json.loads(f'"{inner}"', strict=False)) if "\\" in inner else inner

@@ -1,4 +1,4 @@
-"""Formats of named values: which of them are for the model, by their keys and by what they hold."""
+"""What JSON and YAML share: which of their values are translated, by their keys and by their texts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CODE = re.compile(
 
 
 def is_prose(text: str) -> bool:
-    """Whether there is something in it that could be said in another language."""
+    """Whether a value is words of a language, not code, an address, a date or a placeholder."""
     text = text.strip()
     return (
         CODE.fullmatch(text) is None
@@ -53,15 +53,17 @@ def is_prose(text: str) -> bool:
 
 
 class KeyedFormat(UnitFormat):
-    """`patterns` are dotted paths from the top: `*` is any one key, `**` any number of them.
+    """A format whose texts have keys.
 
-    A pattern chooses what it names and all below it. The positions of list items may be left out.
+    `patterns` (the option --keys) are dotted paths from the top: `*` is any one key, `**` any number of
+    keys. A pattern chooses the value at a path and all values below it. The positions of list items may be
+    left out.
     """
 
     rules = MESSAGE_RULES
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
-        self._chosen = [_compiled(pattern) for pattern in patterns]
+        self._patterns = [_compile_pattern(pattern) for pattern in patterns]
 
     def with_keys(self, patterns: Sequence[str]) -> Self:
         return type(self)(patterns)
@@ -73,16 +75,16 @@ class KeyedFormat(UnitFormat):
             yield Finding(unit.line, kind, f"placeholder '{sign}' missing")
 
     def is_translatable(self, text: str, path: Sequence[str | int]) -> bool:
-        """Whether the value at a path is translated."""
-        return is_prose(text) and (not self._chosen or self._names(path))
+        """Whether the text at a path is translated."""
+        return is_prose(text) and (not self._patterns or self._is_chosen(path))
 
-    def _names(self, path: Sequence[str | int]) -> bool:
+    def _is_chosen(self, path: Sequence[str | int]) -> bool:
         whole = ".".join(map(str, path))
         keys = ".".join(key for key in path if isinstance(key, str))
-        return any(pattern.match(whole) or pattern.match(keys) for pattern in self._chosen)
+        return any(pattern.match(whole) or pattern.match(keys) for pattern in self._patterns)
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compile_pattern(pattern: str) -> re.Pattern[str]:
     keys = pattern.strip().removeprefix("$").removeprefix(".").split(".")
     if not all(keys):
         raise UsageError(f"--keys '{pattern}': an empty key", hint="for example --keys 'messages.*.title'")

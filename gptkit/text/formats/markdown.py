@@ -27,9 +27,9 @@ from gptkit.text.formats.markdown_reader import (
     TABLE,
     TEXT,
     Leaf,
-    columns,
+    count_columns,
+    document_leaves,
     leaves,
-    with_front_matter,
 )
 from gptkit.text.masking import (
     BACKTICKS,
@@ -49,16 +49,12 @@ from gptkit.text.pieces import MARK, Finding, Piece, unmask
 WORDS_OF_A_NAME = 3
 
 
-def mask_markdown(text: str, known: Collection[str] = ()) -> tuple[str, list[str]]:
-    return mask_text(text, MARKDOWN_RULES, known)
-
-
 def normalize_label(text: str) -> str:
-    """A link label as labels are compared."""
+    """Return a link label in the form in which labels are compared."""
     return " ".join(text.split()).casefold()
 
 
-def _code(text: str, start: int, context: Context) -> Span | None:
+def _code_rule(text: str, start: int, context: Context) -> Span | None:
     escaped = text[max(0, start - 2) : start] == "\\`"
     if start and text[start - 1] == "`" and not escaped:
         return None  # inside a run that nothing closes
@@ -67,39 +63,42 @@ def _code(text: str, start: int, context: Context) -> Span | None:
     return None if end is None else (start, end)
 
 
-def _open_bracket(text: str, start: int, context: Context) -> Span | None:
-    """Footnotes, alerts, wiki links; and a short name in brackets that may be a link defined further down."""
-    if found := _NAMED(text, start, context):
-        return found
-    if found := _DEFINED(text, start, context):
+def _open_bracket_rule(text: str, start: int, context: Context) -> Span | None:
+    """Mask footnotes, alerts, wiki links, and a short name that may be a link defined further down."""
+    if span := _NAMED(text, start, context):
+        return span
+    if span := _DEFINED(text, start, context):
         begins = LINE_START.search(text, max(0, start - 100), start)
-        return found if begins else None
+        return span if begins else None
     name = SHORTCUT.match(text, start)
-    if name is None or TASK.match(text, start) or normalize_label(name[1]) in context.known:
+    if name is None or TASK.match(text, start) or normalize_label(name[1]) in context.link_labels:
         return None
     short = name[1].isascii() and len(name[1].split()) <= WORDS_OF_A_NAME
     return name.span() if short and not text.startswith("!", max(0, start - 1)) else None
 
 
-def _close_bracket(text: str, start: int, context: Context) -> Span | None:
-    """Where a link leads; behind a text that is the link's name an empty hole, filled if it changes."""
-    if found := _TARGET(text, start, context):
-        return found
-    if not context.known or text[start + 1 : start + 2] in {"(", "[", ":"}:
+def _close_bracket_rule(text: str, start: int, context: Context) -> Span | None:
+    """Mask the target of a link. Behind a text that is also the link's label the mask is empty.
+
+    Such a mask becomes the label once the answer has another text.
+    """
+    if span := _TARGET(text, start, context):
+        return span
+    if not context.link_labels or text[start + 1 : start + 2] in {"(", "[", ":"}:
         return None
     name = text[text.rfind("[", max(0, start - REACH), start) + 1 : start]
-    return (start + 1, start + 1) if normalize_label(name) in context.known else None
+    return (start + 1, start + 1) if normalize_label(name) in context.link_labels else None
 
 
-def _backslash(text: str, start: int, context: Context) -> Span | None:
-    if found := _FORMULA(text, start, context):
-        return None if PROSE.search(COMMAND.sub("", text[slice(*found)])) else found
+def _backslash_rule(text: str, start: int, context: Context) -> Span | None:
+    if span := _FORMULA(text, start, context):
+        return None if PROSE.search(COMMAND.sub("", text[slice(*span)])) else span
     return _LINE_BREAK(text, start, context)
 
 
-def _colon(text: str, start: int, context: Context) -> Span | None:
-    found = EMOJI.match(text, start) or CONTAINER.match(text, start)
-    return found.span() if found else address_rule(text, start, context)
+def _colon_rule(text: str, start: int, context: Context) -> Span | None:
+    match = EMOJI.match(text, start) or CONTAINER.match(text, start)
+    return match.span() if match else address_rule(text, start, context)
 
 
 SHORTCUT = re.compile(r"\[((?:[^\[\]\\\n]|\\.){1,200})\](?![\[(:])")
@@ -122,15 +121,15 @@ _TARGET = pattern_rule(
     r"\](?P<it>\[\])",
 )
 _FORMULA = pattern_rule(r"\\\((?=\S).{1,400}?\\\)", r"\\\[(?=\S).{1,1000}?\\\]")
-NOT_A_PRICE = r"(?!(?<=\d\$)(?:[-–—/]|[^\x00-\x7f]))"  # that stands behind its number, as in `5$–10$`
+NOT_A_PRICE = r"(?!(?<=\d\$)(?:[-–—/]|[^\x00-\x7f]))"  # a price has its sign behind the number: `5$–10$`
 _LINE_BREAK = pattern_rule(rf"\\(?={END}[ \t>]*[^\s>])")
 MARKDOWN_RULES: Rules = {
     **COMMON_RULES,
-    "`": _code,
-    "[": _open_bracket,
-    "]": _close_bracket,
-    "\\": _backslash,
-    ":": _colon,
+    "`": _code_rule,
+    "[": _open_bracket_rule,
+    "]": _close_bracket_rule,
+    "\\": _backslash_rule,
+    ":": _colon_rule,
     " ": pattern_rule(rf"  +(?={END}[ \t>]*[^\s>])"),
     "$": pattern_rule(
         r"\$\$.+?\$\$",
@@ -144,11 +143,13 @@ KINDS = {TEXT: "blocks", HEADING_LEAF: "heading", ITEM: "list", TABLE: "table", 
 TASK_MARK = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[([ xX])\][ \t]")
 EMPTY_CELL = re.compile(r"(?<!\\)\|[ \t]*(?=\|)")
 WORD = re.compile(r"[^\W_]")
-MOST = 8
-"""Findings of this kind that are told of one piece."""
+MAX_DIFFERENCES = 8
+"""Findings about the outline that are reported for one piece."""
 
 
-class Entry(NamedTuple):
+class OutlineEntry(NamedTuple):
+    """A block of a text as the outlines of a source and its answer are compared."""
+
     kind: str
     label: str
     inside: str
@@ -159,21 +160,22 @@ class Entry(NamedTuple):
         return self.label, self.inside
 
 
-def differences(before: str, after: str, first_line: int, carried: int) -> Iterator[Finding]:
-    old, new = list(_outline(before, carried)), list(_outline(after, carried))
+def outline_findings(before: str, after: str, first_line: int, indent_before: int) -> Iterator[Finding]:
+    """Compare the blocks of two texts; `first_line` is the line of the input where `before` begins."""
+    old, new = list(_outline(before, indent_before)), list(_outline(after, indent_before))
     if [entry.likeness for entry in old] == [entry.likeness for entry in new]:
         return
-    for start, end, new_start, new_end in _changes(old, new)[:MOST]:
+    for start, end, new_start, new_end in _changes(old, new)[:MAX_DIFFERENCES]:
         line = old[min(start, len(old) - 1)].line + first_line if old else first_line
         kind = KINDS[(old[start] if start < end else new[new_start]).kind]
         yield Finding(line, kind, _message(old[start:end], new[new_start:new_end]))
 
 
-def _changes(old: Sequence[Entry], new: Sequence[Entry]) -> list[tuple[int, int, int, int]]:
-    """From where to where the first are other than the second."""
+def _changes(old: Sequence[OutlineEntry], new: Sequence[OutlineEntry]) -> list[tuple[int, int, int, int]]:
+    """Yield the start and end of each stretch that differs, in the old and in the new outline."""
     if len(old) == len(new):
         pairs = enumerate(zip(old, new, strict=True))
-        return [(at, at + 1, at, at + 1) for at, (one, two) in pairs if one.likeness != two.likeness]
+        return [(at, at + 1, at, at + 1) for at, (was, now) in pairs if was.likeness != now.likeness]
     from difflib import SequenceMatcher
 
     before, after = ([entry.likeness for entry in entries] for entries in (old, new))
@@ -181,8 +183,8 @@ def _changes(old: Sequence[Entry], new: Sequence[Entry]) -> list[tuple[int, int,
     return [code[1:] for code in codes if code[0] != "equal"]
 
 
-def _message(old: Sequence[Entry], new: Sequence[Entry]) -> str:
-    was, became = _listed(old), _listed(new)
+def _message(old: Sequence[OutlineEntry], new: Sequence[OutlineEntry]) -> str:
+    was, became = _describe_all(old), _describe_all(new)
     if not new:
         return f"{was} missing"
     if not old:
@@ -192,21 +194,21 @@ def _message(old: Sequence[Entry], new: Sequence[Entry]) -> str:
     return f"{was} became {became}"
 
 
-def _listed(entries: Sequence[Entry]) -> str:
+def _describe_all(entries: Sequence[OutlineEntry]) -> str:
     names = [entry.label for entry in entries[:4]]
     return ", ".join(names) + (f" and {len(entries) - 4} more" if len(entries) > 4 else "")
 
 
-def _outline(text: str, carried: int) -> Iterator[Entry]:
+def _outline(text: str, indent_before: int) -> Iterator[OutlineEntry]:
     line = 0
-    for leaf in leaves(split_lines(text), carried):
+    for leaf in leaves(split_lines(text), indent_before):
         if leaf.source.strip():
             blank = count_line_ends(leaf.source[: len(leaf.source) - len(leaf.source.lstrip())])
-            yield Entry(leaf.kind, _shown(leaf), leaf.inside, line + blank)
+            yield OutlineEntry(leaf.kind, _describe(leaf), leaf.inside, line + blank)
         line += count_line_ends(leaf.source)
 
 
-def _shown(leaf: Leaf) -> str:
+def _describe(leaf: Leaf) -> str:
     rows = [row for row in leaf.source.splitlines() if row.strip()]
     if leaf.kind == TABLE or (leaf.kind == TEXT and all(row.lstrip().startswith("|") for row in rows)):
         empty = sum(len(EMPTY_CELL.findall(row.strip())) for row in rows)
@@ -223,13 +225,13 @@ def _shown(leaf: Leaf) -> str:
 
 
 def _shape(rows: Sequence[str]) -> list[str]:
-    """The columns of each row, once where they are all the same."""
-    shape = [str(columns(row.lstrip(" \t>"))) for row in rows]
+    """Return the number of columns of each row; only one number if all rows have as many."""
+    shape = [str(count_columns(row.lstrip(" \t>"))) for row in rows]
     return shape[:1] if len(set(shape)) == 1 else shape
 
 
 AHEAD = 1 << 18
-"""Characters that are read ahead of what is split, for links that are defined further down."""
+"""Characters that are read ahead of the block being split, for links that are defined further down."""
 
 
 class Markdown:
@@ -237,50 +239,47 @@ class Markdown:
     endings = (".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd")
 
     def recognises(self, head: str) -> bool:
-        signs = {found.lastgroup for found in SIGNS.finditer(head)}
+        signs = {match.lastgroup for match in SIGNS.finditer(head)}
         return bool(signs & {"title", "fence", "table", "definition"}) or len(signs) > 1
 
     def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
-        known: set[str] = set()
-        found = with_front_matter(_read_ahead(lines, known))
-        return build_pieces(_blocks(found, token_limit, known), token_limit, self.name)
+        link_labels: set[str] = set()
+        document = document_leaves(_read_ahead(lines, link_labels))
+        return build_pieces(_blocks(document, token_limit, link_labels), token_limit, self.name)
 
     def restore(self, piece: Piece, answer: str) -> str:
-        return restore_layout(piece, answer, _with_names(piece, answer))
+        return restore_layout(piece, answer, _spell_out_names(piece, answer))
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
         if not differs_from_source(piece, answer):
             return ()
         line_of, body = line_finder(piece), normalize_answer(answer)
-        found = list(
-            general_findings(
-                piece._replace(text=_unordered(piece.text)), _unordered(body), MARKDOWN_RULES, line_of
-            )
-        )
+        plain = piece._replace(text=_hide_ordinals(piece.text))
+        findings = list(general_findings(plain, _hide_ordinals(body), MARKDOWN_RULES, line_of))
         if body:
-            found += _broken_links(piece, body, line_of)
-            found += _new_links(piece, body, line_of)
-            found += _swapped_links(piece, body, line_of)
-            restore = self.restore(piece, answer)
-            found += differences(piece.source, restore, piece.line, _carried(piece))
-        return tuple(found)
+            findings += _broken_links(piece, body, line_of)
+            findings += _new_links(piece, body, line_of)
+            findings += _swapped_links(piece, body, line_of)
+            restored = self.restore(piece, answer)
+            findings += outline_findings(piece.source, restored, piece.line, _indent_before(piece))
+        return tuple(findings)
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
-        known = {
+        link_labels = {
             normalize_label(name[1]) for name, mask in _names(piece.text, piece.masks) if mask in UNNAMED
         }
-        found = list(_blocks(leaves(split_lines(piece.source), _carried(piece)), WHOLE, known))
-        wordy = [one for one in found if not one.is_wordless]
+        blocks = list(_blocks(leaves(split_lines(piece.source), _indent_before(piece)), WHOLE, link_labels))
+        wordy = [block for block in blocks if not block.is_wordless]
         if len(wordy) == 1:
-            place, by_line = found.index(wordy[0]), "\n|" in wordy[0].source
-            found[place : place + 1] = split_block(wordy[0], wordy[0].weight // 2 + 1, by_line=by_line)
-        return halve(found, piece)
+            place, by_line = blocks.index(wordy[0]), "\n|" in wordy[0].source
+            blocks[place : place + 1] = split_block(wordy[0], wordy[0].weight // 2 + 1, by_line=by_line)
+        return halve(blocks, piece)
 
 
 WHOLE = 1 << 60
-TELLING = re.compile(r"⟦[0-9]+⟧|\d+(?:[.,]\d+)*")
+CONSTANT = re.compile(r"⟦[0-9]+⟧|\d+(?:[.,]\d+)*")
 UNNAMED = {"", "[]"}
-"""What stands behind the text of a link that is also its name."""
+"""The masks behind the text of a link that is also its label."""
 SIGNS = re.compile(
     r"(?P<title>\A\s*#{1,6}[ \t]+\S.*\n[ \t]*\r?\n)"
     r"|^(?:(?P<heading>#{1,6}[ \t]+\S)|(?P<fence>```)|(?P<table>\|?[ \t]*:?-{3,}:?[ \t]*\|)"
@@ -301,13 +300,13 @@ LINK = re.compile(
 )
 
 
-def _read_ahead(lines: Iterable[str], known: set[str]) -> Iterator[str]:
-    """The lines, with the names of links in `known` well before their definitions come by."""
+def _read_ahead(lines: Iterable[str], link_labels: set[str]) -> Iterator[str]:
+    """Yield the lines; read ahead of them, and add the labels of links found there to `link_labels`."""
     held: deque[str] = deque()
     size = 0
     for line in lines:
-        if "]:" in line and (found := DEFINITION.match(line)) and not found[1].startswith("^"):
-            known.add(normalize_label(found[1]))
+        if "]:" in line and (match := DEFINITION.match(line)) and not match[1].startswith("^"):
+            link_labels.add(normalize_label(match[1]))
         held.append(line)
         size += len(line)
         while size > AHEAD:
@@ -316,9 +315,9 @@ def _read_ahead(lines: Iterable[str], known: set[str]) -> Iterator[str]:
     yield from held
 
 
-def _blocks(found: Iterable[Leaf], token_limit: int, known: Collection[str]) -> Iterator[TextBlock]:
-    for leaf in found:
-        whole = _block(leaf, known)
+def _blocks(document: Iterable[Leaf], token_limit: int, link_labels: Collection[str]) -> Iterator[TextBlock]:
+    for leaf in document:
+        whole = _block(leaf, link_labels)
         if whole.weight <= token_limit:
             yield whole
         else:
@@ -326,23 +325,23 @@ def _blocks(found: Iterable[Leaf], token_limit: int, known: Collection[str]) -> 
             yield from split_block(whole, token_limit, by_line=bool(rows))
 
 
-def _block(leaf: Leaf, known: Collection[str]) -> TextBlock:
+def _block(leaf: Leaf, link_labels: Collection[str]) -> TextBlock:
     source = leaf.source
     if leaf.kind == markdown_reader.CODE:
-        return _untouched(source)
+        return _code_block(source)
     if leaf.kind == markdown_reader.TABLE:
-        return _table(source, known)
+        return _table_block(source, link_labels)
     if leaf.kind == markdown_reader.HTML:
         return make_block(*merge_holes(*mask_text(source, COMMON_RULES)))
-    text, masks = mask_markdown(source, known)
+    text, masks = mask_text(source, MARKDOWN_RULES, link_labels)
     if leaf.kind == markdown_reader.HEADING_LEAF:
-        titled = TITLE.match(source.lstrip())
-        made = make_block(text, masks, HEADING)
-        return made._replace(level=leaf.level, title=titled[1] if titled else "")
+        title = TITLE.match(source.lstrip())
+        heading = make_block(text, masks, HEADING)
+        return heading._replace(level=leaf.level, title=title[1] if title else "")
     return make_block(text, masks, INSIDE if leaf.inside else BLOCK)
 
 
-def _untouched(source: str) -> TextBlock:
+def _code_block(source: str) -> TextBlock:
     core = source.strip()
     if not core:
         return TextBlock(source, source)
@@ -350,102 +349,104 @@ def _untouched(source: str) -> TextBlock:
     return TextBlock(source, source[:start] + HOLE + source[start + len(core) :], (core,))
 
 
-def _table(source: str, known: Collection[str]) -> TextBlock:
-    """The row that sets head and body apart is not for the model."""
+def _table_block(source: str, link_labels: Collection[str]) -> TextBlock:
+    """Make a block of a table; the row between its head and body is masked."""
     texts, masks = [], []
     for number, row in enumerate(split_lines(source)):
         if number == 1:
             core = row.strip(" \t\r\n>")
-            text, found = row.replace(core, HOLE, 1), [core]
+            text, row_masks = row.replace(core, HOLE, 1), [core]
         else:
-            text, found = mask_markdown(row, known)
+            text, row_masks = mask_text(row, MARKDOWN_RULES, link_labels)
         texts.append(text)
-        masks += found
+        masks += row_masks
     return make_block("".join(texts), masks)
 
 
-def _carried(piece: Piece) -> int:
-    """How far the text is indented because of containers that were opened before it."""
+def _indent_before(piece: Piece) -> int:
+    """Return the columns by which a piece is indented because of containers opened before the piece."""
     first = next(line for line in split_lines(piece.source) if line.strip())
     return len(first) - len(first.lstrip(" \t"))
 
 
-def _unordered(text: str) -> str:
-    """Without the numbers of ordered lists, which may all be 1, and as long as before."""
-    return ORDINAL.sub(lambda found: found[1] + "•" * len(found[2]), text)
+def _hide_ordinals(text: str) -> str:
+    """Replace the numbers of ordered lists, which may all be 1, by as many bullets."""
+    return ORDINAL.sub(lambda match: match[1] + "•" * len(match[2]), text)
 
 
 def _names(text: str, masks: Sequence[str]) -> Iterator[tuple[re.Match[str], str]]:
-    return ((found, masks[int(found[2])]) for found in NAME.finditer(text) if int(found[2]) < len(masks))
+    return ((match, masks[int(match[2])]) for match in NAME.finditer(text) if int(match[2]) < len(masks))
 
 
-def _with_names(piece: Piece, answer: str) -> Sequence[str]:
-    """The masks; a link whose text was its name gets that name spelled out if the text is another now."""
+def _spell_out_names(piece: Piece, answer: str) -> Sequence[str]:
+    """Return the masks for an answer; a link whose text was its label gets the label if the text changed."""
     if not UNNAMED & set(piece.masks):
         return piece.masks
     masks = list(piece.masks)
-    before = {found[2]: found[1] for found, mask in _names(piece.text, masks) if mask in UNNAMED}
-    for found, _ in list(_names(answer, masks)):
-        name = before.get(found[2])
-        if name is not None and normalize_label(name) != normalize_label(found[1]):
-            masks[int(found[2])] = f"[{unmask(name, piece.masks)}]"
+    before = {match[2]: match[1] for match, mask in _names(piece.text, masks) if mask in UNNAMED}
+    for match, _ in list(_names(answer, masks)):
+        name = before.get(match[2])
+        if name is not None and normalize_label(name) != normalize_label(match[1]):
+            masks[int(match[2])] = f"[{unmask(name, piece.masks)}]"
     return masks
 
 
 def _broken_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
-    """Links whose address is there, but not behind a text in brackets."""
+    """Yield links whose address stands in the answer, but not behind a text in brackets."""
     if "]" not in piece.text:
         return
     kept, named = set(), set()
-    for found in LINK.finditer(answer):
-        kept.add(_link(found))
-        if found[1] or found[2].strip():
-            named.add(_link(found))
+    for match in LINK.finditer(answer):
+        kept.add(_link(match))
+        if match[1] or match[2].strip():
+            named.add(_link(match))
     there = set(MARK.findall(answer))
-    for found in LINK.finditer(piece.text):
-        sign, number = link = _link(found)
-        if number in there and link not in (named if found[2].strip() else kept):
+    for match in LINK.finditer(piece.text):
+        sign, number = link = _link(match)
+        if number in there and link not in (named if match[2].strip() else kept):
             what = "image" if sign else "link"
             mask = piece.masks[int(number)]
-            target = mask if mask not in UNNAMED else found[2]
-            yield Finding(line_of(found.start()), "link", f"{what} {quote_excerpt(target)} broken")
+            target = mask if mask not in UNNAMED else match[2]
+            yield Finding(line_of(match.start()), "link", f"{what} {quote_excerpt(target)} broken")
 
 
 def _swapped_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
-    """Links whose texts, as far as they are the same in both languages, have changed places."""
+    """Yield links whose texts, as far as they do not depend on the language, have changed places."""
     if piece.text.count("](") + piece.text.count("][") < 2:
         return
-    was = {_link(found)[1]: found for found in LINK.finditer(piece.text)}
-    got = {_link(found)[1]: found[2] for found in LINK.finditer(answer)}
+    was = {_link(match)[1]: match for match in LINK.finditer(piece.text)}
+    got = {_link(match)[1]: match[2] for match in LINK.finditer(answer)}
     by_text: dict[str, set[str]] = {}
-    for number, found in was.items():
-        by_text.setdefault(found[2], set()).add(piece.masks[int(number)])
-    for number, found in was.items():
-        text, target = got.get(number, found[2]), piece.masks[int(number)]
-        if text == found[2] or target in by_text.get(text, {target}):
-            others = [one for one in was if one != number and _telling(was[one][2]) == _telling(text)]
-            if _telling(text) == _telling(found[2]) or not any(
-                _telling(got.get(one, "")) == _telling(found[2]) for one in others
+    for number, match in was.items():
+        by_text.setdefault(match[2], set()).add(piece.masks[int(number)])
+    for number, match in was.items():
+        text, target = got.get(number, match[2]), piece.masks[int(number)]
+        if text == match[2] or target in by_text.get(text, {target}):
+            others = [
+                other for other in was if other != number and _constants(was[other][2]) == _constants(text)
+            ]
+            if _constants(text) == _constants(match[2]) or not any(
+                _constants(got.get(other, "")) == _constants(match[2]) for other in others
             ):
                 continue
-        yield Finding(line_of(found.start()), "link", f"link {quote_excerpt(target)} has another's text")
+        yield Finding(line_of(match.start()), "link", f"link {quote_excerpt(target)} has another's text")
 
 
-def _telling(text: str) -> tuple[str, ...]:
-    """What of the text of a link is the same in every language."""
-    return tuple(sorted(TELLING.findall(text)))
+def _constants(text: str) -> tuple[str, ...]:
+    """Return the parts of a link's text that are the same in every language: marks and numbers."""
+    return tuple(sorted(CONSTANT.findall(text)))
 
 
 def _new_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
-    """Links and footnotes of the answer's own; what looks like an address anywhere is found elsewhere."""
+    """Yield links and footnotes that only the answer has, except addresses, which are checked elsewhere."""
     if "](" not in answer and "[^" not in answer:
         return
-    there = Counter(found[1] or found[2] for found in NEW_LINK.finditer(piece.text))
-    new = Counter(found[1] or found[2] for found in NEW_LINK.finditer(answer))
+    there = Counter(match[1] or match[2] for match in NEW_LINK.finditer(piece.text))
+    new = Counter(match[1] or match[2] for match in NEW_LINK.finditer(answer))
     for target in new - there:
         if target[0] == "[" or kind_of(target) == "mark":
             yield Finding(line_of(0), "link", f"link {quote_excerpt(target)} added")
 
 
-def _link(found: re.Match[str]) -> tuple[str, str]:
-    return found[1], found[3] or found[4] or found[5]
+def _link(match: re.Match[str]) -> tuple[str, str]:
+    return match[1], match[3] or match[4] or match[5]

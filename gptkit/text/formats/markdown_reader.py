@@ -1,4 +1,4 @@
-"""The leaf blocks of a stretch of Markdown: what is text, what is code, and in what each of them stands."""
+"""Split Markdown into leaf blocks: paragraphs, headings, list items, tables, code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TEXT, HEADING_LEAF, ITEM, TABLE, HTML = "paragraph", "heading", "list item", "table", "HTML block"
 CODE = "block"
-"""Goes through untouched: code, rules, comments, front matter, blank lines."""
+"""A block that is not translated: code, rules, comments, front matter, blank lines."""
 
 
 class Leaf(NamedTuple):
@@ -27,22 +27,22 @@ class Leaf(NamedTuple):
     source: str
     level: int = 0
     inside: str = ""
-    """The containers around it, from without: `>` a quotation, `-` and `1` lists."""
+    """The containers around the block, outermost first: `>` a quotation, `-` and `1` lists."""
 
 
-def leaves_of(lines: Sequence[str], carried: int = 0) -> list[Leaf]:
-    """Blocks that join to the lines, which are indented by `carried` more than if they stood alone."""
+def parse_leaves(lines: Sequence[str], indent_before: int = 0) -> list[Leaf]:
+    """Split lines into leaf blocks; see `leaves`."""
     text = "".join(lines)
     first = text[:1]
     if PARAGRAPH.fullmatch(text):
         return [Leaf(TEXT, text)]
-    if first == "#" and (found := ONE_HEADING.fullmatch(text)):
-        return [Leaf(HEADING_LEAF, text, len(found[1]))]
+    if first == "#" and (heading := ONE_HEADING.fullmatch(text)):
+        return [Leaf(HEADING_LEAF, text, len(heading[1]))]
     if first in "-*+0123456789" and LIST.fullmatch(text):
         return _items(text)
     if "|" in lines[0] and _is_table(lines):
         return [Leaf(TABLE, text)]
-    return _joined(lines, _parsed(lines, carried))
+    return _add_sources(lines, _parse(lines, indent_before))
 
 
 SAFE = (
@@ -65,8 +65,8 @@ FOOTNOTE = re.compile(r"( {0,3})\[\^[^\]\s]+\]:")
 RAW_HTML = re.compile(r"\s*<(?:[!?]|(?:script|pre|style|textarea)\b)", re.IGNORECASE)
 
 
-def columns(row: str) -> int:
-    """Cells of a row of a table."""
+def count_columns(row: str) -> int:
+    """Count the cells of a row of a table."""
     return len(PIPE.findall(row.strip().removeprefix("|").removesuffix("|"))) + 1
 
 
@@ -76,31 +76,31 @@ def _is_table(lines: Sequence[str]) -> bool:
         len(rows) > 1
         and all(row.startswith("|") for row in rows)
         and DELIMITERS.fullmatch(rows[1]) is not None
-        and columns(rows[0]) == columns(rows[1])
+        and count_columns(rows[0]) == count_columns(rows[1])
     )
 
 
 def _items(text: str) -> list[Leaf]:
     starts = [
-        (found.start(), len(found[1]), found[2]) for found in ITEM_START.finditer(text.replace("\r", "\n"))
+        (match.start(), len(match[1]), match[2]) for match in ITEM_START.finditer(text.replace("\r", "\n"))
     ]
     ends = [*(start for start, _, _ in starts[1:]), len(text)]
     open_lists: list[tuple[int, str]] = []
-    found = []
+    items = []
     for (start, indent, marker), end in zip(starts, ends, strict=True):
         while open_lists and indent <= open_lists[-1][0]:
             open_lists.pop()
         open_lists.append((indent, "-" if marker in "-*+" else "1"))
         inside = "".join(sign for _, sign in open_lists)
-        found.append(Leaf(ITEM, text[start:end], len(open_lists), inside))
-    return found
+        items.append(Leaf(ITEM, text[start:end], len(open_lists), inside))
+    return items
 
 
-def _parsed(lines: Sequence[str], carried: int) -> Iterator[tuple[int, int, Leaf]]:
-    """Leaves without their source, and the lines from which and to which they reach."""
+def _parse(lines: Sequence[str], indent_before: int) -> Iterator[tuple[int, int, Leaf]]:
+    """Yield leaves without their sources, each with its first line and the line behind its last."""
     tokens: list[Token] = []
     parser = _parser()
-    parser.block.parse("\n".join(_plainer(lines, carried)) + "\n", parser, {}, tokens)
+    parser.block.parse("\n".join(_to_commonmark(lines, indent_before)) + "\n", parser, {}, tokens)
     inside, item_line, level = "", -1, 0
     for token in tokens:
         if token.type in CONTAINERS:
@@ -117,14 +117,14 @@ def _parsed(lines: Sequence[str], carried: int) -> Iterator[tuple[int, int, Leaf
             yield token.map[0], token.map[1], Leaf(kind, "", depth, inside)
 
 
-def _plainer(lines: Sequence[str], carried: int) -> Iterator[str]:
-    """The lines as CommonMark: a footnote is like an item of a list, a formula like a block of code."""
+def _to_commonmark(lines: Sequence[str], indent_before: int) -> Iterator[str]:
+    """Write footnotes as list items and formulas as code blocks, which CommonMark knows."""
     whole = any("$$" in line or "\\[" in line for line in lines)
     formulas = _formula_lines(lines) if whole else ()
     for number, line in enumerate(lines):
         plain = line.rstrip("\r\n").replace("\n", " ")
-        if carried:
-            plain = plain[min(carried, len(plain) - len(plain.lstrip(" \t"))) :]
+        if indent_before:
+            plain = plain[min(indent_before, len(plain) - len(plain.lstrip(" \t"))) :]
         if number in formulas:
             indent = len(plain) - len(plain.lstrip(" \t"))
             plain = plain[:indent] + "~~~~~~~~"
@@ -134,17 +134,17 @@ def _plainer(lines: Sequence[str], carried: int) -> Iterator[str]:
 
 
 def _formula_lines(lines: Sequence[str]) -> set[int]:
-    """The first and last lines of formulas that are set apart."""
-    found: set[int] = set()
+    """Return the numbers of the first and last lines of block formulas."""
+    formula_lines: set[int] = set()
     opened: tuple[int, str] | None = None
     for number, line in enumerate(lines):
         stripped = line.strip()
         if opened is None and stripped in BLOCK_FORMULA_ENDS:
             opened = number, BLOCK_FORMULA_ENDS[stripped]
         elif opened and stripped == opened[1]:
-            found |= {opened[0], number}
+            formula_lines |= {opened[0], number}
             opened = None
-    return found
+    return formula_lines
 
 
 BLOCK_FORMULA_ENDS = {"$$": "$$", "\\[": "\\]"}
@@ -162,11 +162,11 @@ LEAVES = {
 }
 
 
-def _joined(lines: Sequence[str], found: Iterator[tuple[int, int, Leaf]]) -> list[Leaf]:
-    """With the sources, and what belongs to no block (blank lines, bare markers) behind the one before it."""
+def _add_sources(lines: Sequence[str], parsed: Iterator[tuple[int, int, Leaf]]) -> list[Leaf]:
+    """Add the sources to leaves; lines of no block (blank lines, bare markers) belong to the leaf before."""
     leaves: list[Leaf] = []
     done = 0
-    for start, end, leaf in found:
+    for start, end, leaf in parsed:
         if start > done:
             _append(leaves, "".join(lines[done:start]))
             done = start
@@ -191,16 +191,20 @@ def _parser() -> MarkdownIt:
     return MarkdownIt("commonmark").enable("table").disable("reference")
 
 
-def leaves(lines: Iterable[str], carried: int = 0) -> Iterator[Leaf]:
-    """Join to the input. Only lines that may belong together are held, seldom more than 16 Ki characters.
+def leaves(lines: Iterable[str], indent_before: int = 0) -> Iterator[Leaf]:
+    """Split lines into leaf blocks whose sources together are the input.
 
-    `carried` is by how much the first lines are indented because of containers opened before them.
+    Holds only lines that may belong together, seldom more than 16 Ki characters.
+
+    Args:
+        lines: the lines, with their line ends.
+        indent_before: columns by which the first lines are indented because of containers opened before them.
     """
-    return _Reader(carried).read(bounded_lines(lines))
+    return _Reader(indent_before).read(bounded_lines(lines))
 
 
-def with_front_matter(lines: Iterable[str]) -> Iterator[Leaf]:
-    """The leaves of a whole document."""
+def document_leaves(lines: Iterable[str]) -> Iterator[Leaf]:
+    """Split a whole document, which may begin with front matter, into leaf blocks."""
     rest = iter(lines)
     held = [line for line in [next(rest, None)] if line is not None]
     ends = FRONT_MATTER.get(held[0].strip()) if held else None
@@ -233,28 +237,31 @@ FORMULA_ENDS = {"$$": r"^\s*\$\$\s*$", "\\[": r"^\s*\\\]\s*$"}
 
 
 class _Reader:
-    """What starts in the first column behind a blank line is in no container: there a stretch begins."""
+    """Cut lines into stretches that can be parsed alone.
 
-    def __init__(self, carried: int) -> None:
+    A line that starts in the first column behind a blank line is in no container: there a stretch begins.
+    """
+
+    def __init__(self, indent_before: int) -> None:
         self._lines: list[str] = []
         self._size = 0
-        self._carried = carried
-        self._kind = ""  # where the first line tells it
+        self._carried = indent_before
+        self._kind = ""  # the kind of the stretch's only block, if its first line decides that
         self._end: re.Pattern[str] | None = None  # what closes a fence, comment or formula that is open
         self._blank = False
         self._ended = True
 
     def read(self, lines: Iterable[str]) -> Iterator[Leaf]:
         for line in lines:
-            if self._begins(line):
+            if self._begins_stretch(line):
                 yield from self._leaves()
-                self._forget()
+                self._reset()
             self._add(line)
             if self._size > REGION:
-                yield from self._spilled()
+                yield from self._settled_leaves()
         yield from self._leaves()
 
-    def _begins(self, line: str) -> bool:
+    def _begins_stretch(self, line: str) -> bool:
         first = line[0]
         if not self._lines or not self._ended or self._end or first in "\r\n":
             return False
@@ -276,8 +283,8 @@ class _Reader:
                     self._end = None
             else:
                 if not self._lines and not self._kind:
-                    self._kind = _kind(line)
-                self._end = _end(line)
+                    self._kind = _first_line_kind(line)
+                self._end = _closing_pattern(line)
             self._blank = not line.strip(" \t\r\n")
         self._lines.append(line)
         self._size += len(line)
@@ -288,42 +295,42 @@ class _Reader:
             return []
         if self._kind and self._kind != HEADING_LEAF:
             return [Leaf(self._kind, "".join(self._lines))]
-        return leaves_of(self._lines, self._carried)
+        return parse_leaves(self._lines, self._carried)
 
-    def _spilled(self) -> list[Leaf]:
-        """All that is sure; what goes on belongs to the last block, as far as can be told so early."""
-        found = self._leaves()
-        last = found[-1]
-        if len(found) > 1 and len(last.source) < REGION // 2:
+    def _settled_leaves(self) -> list[Leaf]:
+        """Return the leaves that are settled; what follows is taken to continue the last block."""
+        leaves = self._leaves()
+        last = leaves[-1]
+        if len(leaves) > 1 and len(last.source) < REGION // 2:
             self._lines = list(split_lines(last.source))
             first = self._lines[0]
             self._carried = 0 if last.kind == CODE else len(first) - len(first.lstrip(" \t"))
             self._size = len(last.source)
-            return found[:-1]
+            return leaves[:-1]
         self._lines, self._size = [], 0
         goes_on = CODE if last.kind in {CODE, HTML} else last.kind
         self._kind = goes_on if self._end or not self._ended else ""
-        return found
+        return leaves
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._lines, self._size, self._carried, self._kind = [], 0, 0, ""
 
 
-def _kind(line: str) -> str:
+def _first_line_kind(line: str) -> str:
     if line[0] == "#" and ATX.match(line):
         return HEADING_LEAF
     return CODE if line[0] in "`~" and FENCE.match(line) else ""
 
 
-def _end(line: str) -> re.Pattern[str] | None:
-    """What closes that which a line leaves open."""
-    found = OPENER.match(line)
-    if found is None:
+def _closing_pattern(line: str) -> re.Pattern[str] | None:
+    """Return the pattern of the line that closes the fence, comment or formula which this line opens."""
+    opener = OPENER.match(line)
+    if opener is None:
         return None
-    if fence := found["fence"]:
+    if fence := opener["fence"]:
         before = " {0,3}" if line.startswith(fence) else r"[ \t>]*"
         return re.compile(rf"^{before}{fence[0]}{{{len(fence)},}}[ \t]*[\r\n]*$")
-    if html := found["html"]:
+    if html := opener["html"]:
         end = re.compile(HTML_ENDS.get(html.lower(), rf"</(?:{html[1:]})>"), re.IGNORECASE)
-        return None if end.search(line, found.end()) else end
-    return re.compile(FORMULA_ENDS[found["formula"]])
+        return None if end.search(line, opener.end()) else end
+    return re.compile(FORMULA_ENDS[opener["formula"]])

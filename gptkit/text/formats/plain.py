@@ -1,4 +1,4 @@
-"""Plain text: paragraphs that blank lines part, wrapped or one to a line."""
+"""Plain text: paragraphs between blank lines, or one to a line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gptkit.text.masking import COMMON_RULES, mask_text
 from gptkit.text.pieces import Finding, Piece
 
 UNWRAPPED = 100
-"""Columns of a line that nobody broke: it is a paragraph of its own."""
+"""Columns: a longer line was not wrapped by its author and is a paragraph of its own."""
 
 
 class PlainText:
@@ -32,28 +32,33 @@ class PlainText:
         if not differs_from_source(piece, answer):
             return ()
         line_of, body = line_finder(piece), normalize_answer(answer)
-        found = list(general_findings(piece, body, COMMON_RULES, line_of))
-        was, became = _paragraphs(piece.text), _paragraphs(body)
+        findings = list(general_findings(piece, body, COMMON_RULES, line_of))
+        was, became = _count_paragraphs(piece.text), _count_paragraphs(body)
         if body and was != became:
-            found.append(Finding(line_of(0), "blocks", f"{was} paragraphs became {became}"))
-        elif body and _is_unwrapped(piece.text) and (was := _lines(piece.text)) != (became := _lines(body)):
-            found.append(Finding(line_of(0), "blocks", f"{was} lines became {became}"))
-        return tuple(found)
+            findings.append(Finding(line_of(0), "blocks", f"{was} paragraphs became {became}"))
+        elif body and _has_long_line(piece.text):
+            was, became = _count_lines(piece.text), _count_lines(body)
+            if was != became:
+                findings.append(Finding(line_of(0), "blocks", f"{was} lines became {became}"))
+        return tuple(findings)
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
-        found = list(_blocks(split_lines(piece.source), 1 << 60))
-        if len(found) == 1:
-            found = list(split_block(found[0], found[0].weight // 2 + 1))
-        return halve(found, piece)
+        blocks = list(_blocks(split_lines(piece.source), 1 << 60))
+        if len(blocks) == 1:
+            blocks = list(split_block(blocks[0], blocks[0].weight // 2 + 1))
+        return halve(blocks, piece)
 
 
 def _blocks(lines: Iterable[str], token_limit: int) -> Iterator[TextBlock]:
-    for paragraph in _paragraphs_of(bounded_lines(lines)):
+    for paragraph in _paragraphs(bounded_lines(lines)):
         yield from split_block(make_block(*mask_text(paragraph, COMMON_RULES)), token_limit)
 
 
-def _paragraphs_of(lines: Iterable[str]) -> Iterator[str]:
-    """With the blank lines behind them. A line alone tells whether one ends with it."""
+def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
+    """Split lines into paragraphs, each with the blank lines behind it.
+
+    Whether a paragraph ends before a line depends on that line and the one above alone.
+    """
     held: list[str] = []
     size, ended, blank = 0, True, False
     for line in lines:
@@ -83,13 +88,13 @@ def _is_long(line: str) -> bool:
     return len(line) + sum(east_asian_width(sign) in "WF" for sign in line) > UNWRAPPED
 
 
-def _is_unwrapped(text: str) -> bool:
+def _has_long_line(text: str) -> bool:
     return any(_is_long(line) for line in text.split("\n"))
 
 
-def _lines(text: str) -> int:
+def _count_lines(text: str) -> int:
     return sum(1 for line in text.split("\n") if line.strip())
 
 
-def _paragraphs(text: str) -> int:
+def _count_paragraphs(text: str) -> int:
     return len(GAP.split(text))

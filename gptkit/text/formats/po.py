@@ -1,4 +1,4 @@
-"""Gettext catalogs: what has no translation, or a doubtful one, is translated; all else stays as it is."""
+"""Gettext catalogs: entries without a translation, or with a doubtful (fuzzy) one, are translated."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 from typing import Self
 
 from gptkit.text.formats.po_catalog import (
-    Entry,
+    CatalogEntry,
     Forms,
-    encoded,
-    entries,
-    germanic,
+    default_forms,
+    encode_field,
     header_entry,
     new_header,
     plural_forms,
-    translated_header,
-    with_header,
+    read_entries,
+    replace_header,
+    translate_header,
 )
 from gptkit.text.formats.units import Segment, UnitFormat, find_middle
 from gptkit.text.masking import ATOM
@@ -27,7 +27,10 @@ NOTE_MOST = 300
 
 
 class Po(UnitFormat):
-    """An answer that is the piece leaves the catalog as it was: gettext then shows the msgid."""
+    """The format of gettext catalogs.
+
+    An answer equal to its piece leaves the catalog unchanged: gettext then shows the msgid.
+    """
 
     name = "po"
     endings = (".po", ".pot")
@@ -37,9 +40,9 @@ class Po(UnitFormat):
         self._language, self._source = language, source
 
     def for_language(self, language: str, source: str = "en") -> Self:
-        """The format for a translation into a language, from a source in another, by their tags of BCP 47.
+        """Return the format for a translation between two languages, given by their BCP 47 tags.
 
-        A catalog that does not say which plural forms it has then gets those of the language.
+        A catalog that does not declare its plural forms then gets those of `language`.
         """
         return type(self)(language, source)
 
@@ -52,14 +55,14 @@ class Po(UnitFormat):
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
         forms: Forms | None = None
         wraps, headed = True, False
-        for entry in entries(lines):
+        for entry in read_entries(lines):
             if entry.text("msgid") == "" and entry.text("msgctxt") is None:
                 header = entry.text("msgstr") or ""
-                new = translated_header(header, self._language, self._source)
+                new = translate_header(header, self._language, self._source)
                 forms = plural_forms(new) or forms
                 headed = True
                 if new != header and entry.text("msgstr") is not None:
-                    yield _changed(entry, new)
+                    yield _header_segment(entry, new)
                     continue
             elif wraps:
                 wraps = not any(map(_is_unwrapped, entry.source.split("\n")))
@@ -72,17 +75,17 @@ class Po(UnitFormat):
             yield from _segments(entry, forms, wraps)
 
     def encode_text(self, literal: str, text: str, syntax: str) -> str:
-        keyword, doubt, *words = syntax.split(" ")
+        keyword, length, *words = syntax.split(" ")
         end = "\r\n" if "crlf" in words else "\n"
-        new = encoded(keyword.removeprefix("more"), text, end, wraps="long" not in words)
+        new = encode_field(keyword.removeprefix("more"), text, end, wraps="long" not in words)
         if "bare" in words:
             return end + new.removesuffix(end)
-        return _without_doubt(literal[: int(doubt)]) + (
+        return _remove_doubt(literal[: int(length)]) + (
             new.removesuffix(end) if literal and not literal.endswith("\n") else new
         )
 
     def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
-        """The second part goes on with the string that the first begins."""
+        """Split a text in two; the second part continues the string that the first begins."""
         atoms = ATOM.findall(segment.text)
         if len(atoms) < 2:
             return None
@@ -105,27 +108,30 @@ class Po(UnitFormat):
         if was != became:
             change = "missing" if became < was else "added"
             yield Finding(unit.line, "placeholder", f"placeholder '%%' {change}")
-        before, after = ([one for one in some if one != "%%"] for some in (before, after))
-        if before != after and sorted(before) == sorted(after) and not any("$" in one for one in after):
+        before, after = ([sign for sign in signs if sign != "%%"] for signs in (before, after))
+        if before != after and sorted(before) == sorted(after) and not any("$" in sign for sign in after):
             yield Finding(unit.line, "placeholder", f"placeholders '{' '.join(before)}' are in another order")
 
 
-def _changed(entry: Entry, header: str) -> Segment:
+def _header_segment(entry: CatalogEntry, header: str) -> Segment:
     wraps = not any(map(_is_unwrapped, entry.source.split("\n")))
-    source = with_header(entry, header, wraps=wraps)
+    source = replace_header(entry, header, wraps=wraps)
     return Segment(source, added=source.count("\n") - entry.source.count("\n"))
 
 
-def _segments(entry: Entry, forms: Forms | None, wraps: bool) -> Iterator[Segment]:
-    """One segment for each form that is wanted; the first also takes away what marks the entry as doubtful.
+def _segments(entry: CatalogEntry, forms: Forms | None, wraps: bool) -> Iterator[Segment]:
+    """Yield a segment for each form that needs a translation; the first also replaces the mark of doubt.
 
-    `how` is the keyword, the length of what stands before it in the literal, and then any of: crlf; long, for
-    lines that are not wrapped; bare, where the line before has no end; c, for directives in a fixed order.
+    The `syntax` of a segment is the keyword, the length of the text before the keyword in the literal, and
+    then any of: `crlf`; `long` for lines that are not wrapped; `bare` if the line before has no line end;
+    `c` for directives whose order is fixed.
     """
     doubtful = "fuzzy" in entry.flags
-    texts = _texts(entry, forms)
+    texts = _source_texts(entry, forms)
     missing = [
-        number for number, text in enumerate(texts) if text[0] and (doubtful or not _filled(entry, number))
+        number
+        for number, text in enumerate(texts)
+        if text[0] and (doubtful or not _is_translated(entry, number))
     ]
     common = [word for word, there in (("crlf", "\r\n" in entry.source), ("long", not wraps)) if there]
     common += ["c"] if {"c-format", "python-format"} & set(entry.flags) else []
@@ -141,7 +147,7 @@ def _segments(entry: Entry, forms: Forms | None, wraps: bool) -> Iterator[Segmen
             )
         elif not entry.source.endswith("\n"):
             words = ["bare", *common]
-        begin = _doubt(entry) if doubtful and number == missing[0] else start
+        begin = _doubt_start(entry) if doubtful and number == missing[0] else start
         syntax = " ".join([entry.keyword(number), str(start - begin), *words])
         yield Segment(entry.source[done:end], text, begin - done, end - done, syntax, note)
         done = end
@@ -149,8 +155,8 @@ def _segments(entry: Entry, forms: Forms | None, wraps: bool) -> Iterator[Segmen
         yield Segment(entry.source[done:])
 
 
-def _texts(entry: Entry, forms: Forms | None) -> list[tuple[str, str]]:
-    """What is to be said in each form, and what the translator should know of it."""
+def _source_texts(entry: CatalogEntry, forms: Forms | None) -> list[tuple[str, str]]:
+    """Return the text to translate for each form, and a note for the translator."""
     singular, plural = entry.text("msgid") or "", entry.text("msgid_plural")
     context = entry.text("msgctxt")
     note = "; ".join(filter(None, [context and f"context '{context}'", entry.notes]))[:NOTE_MOST]
@@ -160,22 +166,22 @@ def _texts(entry: Entry, forms: Forms | None) -> list[tuple[str, str]]:
         return [(singular, note)]
     return [
         (singular if of_one else plural, "; ".join(filter(None, [numbers, note])))
-        for of_one, numbers in forms or germanic(len(entry.forms))
+        for of_one, numbers in forms or default_forms(len(entry.forms))
     ]
 
 
-def _filled(entry: Entry, number: int) -> bool:
+def _is_translated(entry: CatalogEntry, number: int) -> bool:
     return number < len(entry.forms) and bool(entry.forms[number].text)
 
 
-def _doubt(entry: Entry) -> int:
-    """Where the first line stands that an entry in doubt has and another has not."""
+def _doubt_start(entry: CatalogEntry) -> int:
+    """Return the position of the first line that marks an entry as doubtful."""
     places = [comment.start for comment in entry.comments if comment.text.startswith(("#,", "#|"))]
     return min(places, default=entry.fields[0].start)
 
 
-def _without_doubt(head: str) -> str:
-    """What stands before a translation, without the flag and without the msgid that it was once made for."""
+def _remove_doubt(head: str) -> str:
+    """Remove the fuzzy flag and the previous msgid from the lines before a translation."""
     kept = []
     for line in head.splitlines(keepends=True):
         bare = line.strip()

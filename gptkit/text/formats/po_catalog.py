@@ -1,4 +1,4 @@
-"""Entries of gettext catalogs: fields, flags, notes; strings decoded, and encoded as msgmerge does."""
+"""Read the entries of gettext catalogs, write their fields as msgmerge does, and know plural rules."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ CLOSING = "、。，．！？：；）」』】》〉〕｝”’"
 WORD = re.compile(rf"[{WIDE}][{CLOSING}]* *|(?:\\.|[^ \\{WIDE}])++ *| +|.", re.DOTALL)
 
 
-class Field(NamedTuple):
+class CatalogField(NamedTuple):
     keyword: str
     text: str
     start: int  # in the source of the entry, with the ends of its lines
     end: int
 
 
-class Comment(NamedTuple):
+class CatalogComment(NamedTuple):
     text: str
     start: int
 
 
-class Entry(NamedTuple):
-    """The lines from the end of the entry before to the end of this one's last field."""
+class CatalogEntry(NamedTuple):
+    """A message of a catalog: the lines behind the entry before, up to the end of its last field."""
 
     source: str
     line: int
-    fields: tuple[Field, ...] = ()
-    comments: tuple[Comment, ...] = ()
-    forms: tuple[Field, ...] = ()  # those of the fields that are translations
+    fields: tuple[CatalogField, ...] = ()
+    comments: tuple[CatalogComment, ...] = ()
+    forms: tuple[CatalogField, ...] = ()  # the fields that are translations, one for each plural form
 
     def text(self, keyword: str) -> str | None:
-        return next((field.text for field in self.fields if field.keyword == keyword), None)
+        return next((add_field.text for add_field in self.fields if add_field.keyword == keyword), None)
 
     def keyword(self, form: int) -> str:
         return "msgstr" if self.text("msgid_plural") is None else f"msgstr[{form}]"
@@ -59,78 +59,82 @@ class Entry(NamedTuple):
 
     @property
     def notes(self) -> str:
-        """What the program's authors tell translators."""
+        """The comments of the program's authors for translators."""
         return " ".join(
             comment.text[2:].strip() for comment in self.comments if comment.text.startswith("#.")
         )
 
 
-def entries(lines: Iterable[str]) -> Iterator[Entry]:
-    """Entries whose sources join to the input; what stands between them has no fields."""
-    held = _Held(1)
+def read_entries(lines: Iterable[str]) -> Iterator[CatalogEntry]:
+    """Split a catalog into entries; a stretch of other lines is an entry without fields.
+
+    The sources of all entries together are the input. Raises DataError where it is no catalog.
+    """
+    reader = _EntryReader(1)
     for number, line in enumerate(lines, 1):
         keyword = KEYWORD.match(line)
         more = None if keyword else MORE.match(line)
-        if keyword and held.ended_by(keyword[1]):
-            yield held.entry()
-            held = _Held(number)
+        if keyword and reader.is_ended_by(keyword[1]):
+            yield reader.entry()
+            reader = _EntryReader(number)
         if keyword:
-            held.field(keyword[1], _decoded(keyword[2], number), line)
-        elif more and held.fields:
-            held.longer(_decoded(more[1], number), line)
+            reader.add_field(keyword[1], _decode(keyword[2], number), line)
+        elif more and reader.fields:
+            reader.continue_field(_decode(more[1], number), line)
         elif OTHER.match(line):
-            if held.complete or len(held.lines) > 200:
-                yield held.entry()
-                held = _Held(number)
-            held.other(line)
+            if reader.is_complete or len(reader.lines) > 200:
+                yield reader.entry()
+                reader = _EntryReader(number)
+            reader.add_other_line(line)
         else:
             raise DataError(f"po, line {number}: '{line.strip()[:20]}' is no part of an entry")
-    if held.lines:
-        if held.fields and not held.complete:
-            raise DataError(f"po, line {held.line}: an entry without msgstr")
-        yield held.entry()
+    if reader.lines:
+        if reader.fields and not reader.is_complete:
+            raise DataError(f"po, line {reader.line}: an entry without msgstr")
+        yield reader.entry()
 
 
-class _Held:
+class _EntryReader:
     """The entry that is being read."""
 
     def __init__(self, line: int) -> None:
         self.line = line
         self.lines: list[str] = []
-        self.fields: list[Field] = []
-        self._comments: list[Comment] = []
+        self.fields: list[CatalogField] = []
+        self._comments: list[CatalogComment] = []
         self._size = 0
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         return bool(self.fields) and self.fields[-1].keyword.startswith("msgstr")
 
-    def ended_by(self, keyword: str) -> bool:
-        return self.complete and not keyword.startswith("msgstr[")
+    def is_ended_by(self, keyword: str) -> bool:
+        return self.is_complete and not keyword.startswith("msgstr[")
 
-    def field(self, keyword: str, text: str, line: str) -> None:
-        if any(field.keyword == keyword for field in self.fields) or (
-            keyword.startswith("msgstr") and not any(field.keyword == "msgid" for field in self.fields)
+    def add_field(self, keyword: str, text: str, line: str) -> None:
+        if any(add_field.keyword == keyword for add_field in self.fields) or (
+            keyword.startswith("msgstr")
+            and not any(add_field.keyword == "msgid" for add_field in self.fields)
         ):
             raise DataError(f"po, line {self.line + len(self.lines)}: '{keyword}' is out of place")
-        self.fields.append(Field(keyword, text, self._size, self._size + len(line)))
+        self.fields.append(CatalogField(keyword, text, self._size, self._size + len(line)))
         self._add(line)
 
-    def longer(self, text: str, line: str) -> None:
+    def continue_field(self, text: str, line: str) -> None:
         last = self.fields[-1]
         self.fields[-1] = last._replace(text=last.text + text, end=self._size + len(line))
         self._add(line)
 
-    def other(self, line: str) -> None:
+    def add_other_line(self, line: str) -> None:
         if line.lstrip().startswith("#"):
-            self._comments.append(Comment(line.strip(), self._size))
+            self._comments.append(CatalogComment(line.strip(), self._size))
         elif not self.fields and not line.strip():
             self._comments.clear()  # they belong to nothing
         self._add(line)
 
-    def entry(self) -> Entry:
-        forms = tuple(field for field in self.fields if field.keyword.startswith("msgstr"))
-        entry = Entry("".join(self.lines), self.line, tuple(self.fields), tuple(self._comments), forms)
+    def entry(self) -> CatalogEntry:
+        forms = tuple(add_field for add_field in self.fields if add_field.keyword.startswith("msgstr"))
+        entry = CatalogEntry("".join(self.lines), self.line, tuple(self.fields), tuple(self._comments), forms)
         for number, form in enumerate(entry.forms):
             if form.keyword != entry.keyword(number):
                 raise DataError(
@@ -143,45 +147,45 @@ class _Held:
         self._size += len(line)
 
 
-def _decoded(quoted: str, number: int) -> str:
+def _decode(quoted: str, number: int) -> str:
     if QUOTED.fullmatch(quoted) is None:
         raise DataError(f"po, line {number}: a quotation mark too many or too few")
     inner = quoted[1:-1]
     return ESCAPE.sub(_character, inner) if "\\" in inner else inner
 
 
-def _character(found: re.Match[str]) -> str:
-    code = found[0][1:]
+def _character(match: re.Match[str]) -> str:
+    code = match[0][1:]
     if code[0] == "x" and len(code) > 1:
         return chr(int(code[1:], 16))
-    return chr(int(code, 8)) if code[0] in "01234567" else LETTERS.get(code, found[0])
+    return chr(int(code, 8)) if code[0] in "01234567" else LETTERS.get(code, match[0])
 
 
-def encoded(keyword: str, text: str, end: str, *, wraps: bool) -> str:
-    """The lines of a field; `keyword` is empty where they go on with one."""
+def encode_field(keyword: str, text: str, end: str, *, wraps: bool) -> str:
+    """Return the lines of a field; an empty `keyword` continues the field above."""
     lines = [line.translate(CODES) for line in re.findall(r"[^\n]*\n|[^\n]+", text)] or [""]
     lead = f"{keyword} " if keyword else ""
     if len(lines) == 1 and (not wraps or _columns(lead + lines[0]) + 2 <= WIDTH):
         return f'{lead}"{lines[0]}"{end}'
     if wraps:
-        lines = [part for line in lines for part in _wrapped(line)]
+        lines = [part for line in lines for part in _wrap(line)]
         if len(lines) == 1:  # there is no place to break it
             return f'{lead}"{lines[0]}"{end}'
     quoted = [f'"{line}"' for line in lines]
     return "".join(f"{line}{end}" for line in ([f'{lead}""', *quoted] if keyword else quoted))
 
 
-def _wrapped(line: str) -> Iterator[str]:
-    held, columns = "", 0
+def _wrap(line: str) -> Iterator[str]:
+    reader, columns = "", 0
     for word in WORD.findall(line):
         wide = _columns(word)
-        if held and columns + wide > WIDTH - 2:
-            yield held
-            held, columns = "", 0
-        held += word
+        if reader and columns + wide > WIDTH - 2:
+            yield reader
+            reader, columns = "", 0
+        reader += word
         columns += wide
-    if held:
-        yield held
+    if reader:
+        yield reader
 
 
 def _columns(text: str) -> int:
@@ -208,31 +212,31 @@ _RULES = {
     "ar": (6, "n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5"),
     "cy": (6, "n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n==3 ? 3 : n==6 ? 4 : 5"),
 }
-"""The number of forms, and which of them is for `n`, by the tags of the languages."""
+"""Plural rules by the tags of languages: the number of forms, and the C expression that chooses the form."""
 LANGUAGES = {tag: rule for tags, rule in _RULES.items() for tag in tags.split()}
 _LOCALES = {"pt": "pt_BR", "zh": "zh_CN"}
 _SCRIPTS = {"latn": "@latin", "cyrl": "@cyrillic"}
 
 
-def rule_of(tag: str) -> tuple[int, str] | None:
-    """The plural rule of a language by its tag of BCP 47; None where it is not known."""
-    return LANGUAGES.get(tag) or LANGUAGES.get(language_of(tag))
+def plural_rule(tag: str) -> tuple[int, str] | None:
+    """Return the plural rule of a language by its BCP 47 tag; None for an unknown language."""
+    return LANGUAGES.get(tag) or LANGUAGES.get(language_code(tag))
 
 
-def language_of(name: str) -> str:
-    """The language alone, of a tag or of a locale's name."""
+def language_code(name: str) -> str:
+    """Return the language of a BCP 47 tag or of a locale's name: `pt` of `pt_BR`."""
     return re.split(r"[-_@.]", name.strip(), maxsplit=1)[0].lower()
 
 
-def locale_of(tag: str) -> str:
-    """The name of a language in the header of a catalog: `pt-PT` is `pt_PT`, `sr-Latn` is `sr@latin`."""
+def locale_name(tag: str) -> str:
+    """Return the name that a catalog gives a BCP 47 tag: `pt_PT` for `pt-PT`, `sr@latin` for `sr-Latn`."""
     language, *rest = tag.split("-")
     parts = [_SCRIPTS.get(part.lower(), f"_{part}") for part in rest]
     return _LOCALES.get(tag) or language + "".join(sorted(parts, reverse=True))
 
 
 Forms = Sequence[tuple[bool, str]]
-"""For each plural form whether it is for the number 1 alone, and a note on which numbers it is for."""
+"""For each plural form: whether it is for the number 1 alone, and a note on which numbers it is for."""
 RULE = re.compile(
     r"^Plural-Forms:\s*nplurals\s*=\s*([1-9][0-9]?)\s*;\s*plural\s*=\s*([^;\n]+)",
     re.MULTILINE | re.IGNORECASE,
@@ -240,13 +244,13 @@ RULE = re.compile(
 
 
 def plural_forms(header: str) -> Forms | None:
-    """The forms that a catalog's header tells of; None where it does not, as in a template."""
-    found = RULE.search(header)
-    return _forms(int(found[1]), found[2]) if found else None
+    """Return the plural forms that a catalog's header declares; None if it declares none."""
+    match = RULE.search(header)
+    return _forms(int(match[1]), match[2]) if match else None
 
 
-def germanic(count: int) -> Forms:
-    """The forms of an entry in a catalog whose header is silent: gettext then takes one, and other."""
+def default_forms(count: int) -> Forms:
+    """Return the forms of an entry whose catalog declares none: for gettext these are `one` and `other`."""
     return _forms(count, "n != 1" if count > 1 else "0")
 
 
@@ -262,10 +266,10 @@ def _forms(count: int, rule: str) -> Forms:
                 numbers[form].append(number)
     except (ValueError, ArithmeticError):
         return [(False, f"plural form {form + 1} of {count}") for form in range(count)]
-    return [(of == [1], _numbers(of, form, count)) for form, of in enumerate(numbers)]
+    return [(of == [1], _describe_form(of, form, count)) for form, of in enumerate(numbers)]
 
 
-def _numbers(numbers: Sequence[int], form: int, count: int) -> str:
+def _describe_form(numbers: Sequence[int], form: int, count: int) -> str:
     if count == 1:
         return "for any number"
     some = ", ".join(map(str, numbers[:6])) + (" and so on" if len(numbers) > 6 else "")
@@ -275,64 +279,65 @@ def _numbers(numbers: Sequence[int], form: int, count: int) -> str:
 LANGUAGE = re.compile(r"^Language:[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
 PLURALS = re.compile(r"^Plural-Forms:.*$", re.MULTILINE | re.IGNORECASE)
 CHARSET = re.compile(r"(?<=charset=)CHARSET\b")
-TWO = 2  # forms of a catalog that was begun without a thought of its language
+DEFAULT_COUNT = 2  # forms of a catalog that was begun without a thought of its language
 NEW = "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n"
 
 
-def translated_header(text: str, language: str, source: str) -> str:
-    """The header's text with the language and its plural rule.
+def translate_header(text: str, language: str, source: str) -> str:
+    """Set the language of a header and the plural rule of that language.
 
-    What a header says of its own stays: the rule of the target language, of as many forms as that has, or of
-    a third language. A rule is the source's where there is no other language to it.
+    A header that declares a third language, or a rule with as many forms as the language has, keeps its rule.
 
     Args:
-        language: the tag of the language into which, and `source` of that from which, is translated.
+        text: the header.
+        language: the BCP 47 tag of the language into which the catalog is translated.
+        source: the BCP 47 tag of the language from which it is translated.
     """
-    rule = rule_of(language)
+    rule = plural_rule(language)
     if rule is None:
         return text
     named = LANGUAGE.search(text)
-    name = language_of(named[1]) if named else ""
+    name = language_code(named[1]) if named else ""
     stated = RULE.search(text)
-    is_target, is_source = name == language_of(language), not name or name == language_of(source)
+    is_target, is_source = name == language_code(language), not name or name == language_code(source)
     if not (is_target or is_source) or (stated and (is_target or int(stated[1]) == rule[0])):
         return text
-    if stated and not name and int(stated[1]) != (rule_of(source) or (TWO,))[0]:
+    if stated and not name and int(stated[1]) != (plural_rule(source) or (DEFAULT_COUNT,))[0]:
         return text
     if not is_target:
-        text = _with_line(text, LANGUAGE, f"Language: {locale_of(language)}")
-    plurals = f"Plural-Forms: nplurals={rule[0]}; plural={_bracketed(rule[1])};"
-    return CHARSET.sub("UTF-8", _with_line(text, PLURALS, plurals))
+        text = _set_line(text, LANGUAGE, f"Language: {locale_name(language)}")
+    plurals = f"Plural-Forms: nplurals={rule[0]}; plural={_parenthesize(rule[1])};"
+    return CHARSET.sub("UTF-8", _set_line(text, PLURALS, plurals))
 
 
 def new_header(language: str, source: str) -> str:
-    """The text of a header for a catalog that has none; empty where there is nothing to say in it."""
-    text = translated_header(NEW, language, source)
+    """Return the text of a header for a catalog without one; empty if it would declare nothing."""
+    text = translate_header(NEW, language, source)
     return "" if text == NEW else text
 
 
 def header_entry(text: str, end: str) -> str:
-    return f'msgid ""{end}{encoded("msgstr", text, end, wraps=True)}{end}'
+    return f'msgid ""{end}{encode_field("msgstr", text, end, wraps=True)}{end}'
 
 
-def with_header(entry: Entry, text: str, *, wraps: bool) -> str:
-    """The source of the entry that is the header, with another text."""
-    field = entry.forms[-1]
+def replace_header(entry: CatalogEntry, text: str, *, wraps: bool) -> str:
+    """Return the source of the header's entry with another text."""
+    add_field = entry.forms[-1]
     end = "\r\n" if "\r\n" in entry.source else "\n"
-    new = encoded("msgstr", text, end, wraps=wraps)
-    literal = entry.source[field.start : field.end]
+    new = encode_field("msgstr", text, end, wraps=wraps)
+    literal = entry.source[add_field.start : add_field.end]
     return (
-        entry.source[: field.start]
+        entry.source[: add_field.start]
         + (new if literal.endswith(("\n", "\r")) else new.removesuffix(end))
-        + entry.source[field.end :]
+        + entry.source[add_field.end :]
     )
 
 
-def _with_line(text: str, pattern: re.Pattern[str], line: str) -> str:
+def _set_line(text: str, pattern: re.Pattern[str], line: str) -> str:
     if pattern.search(text):
         return pattern.sub(lambda _: line, text, count=1)
     return text + ("\n" if text and not text.endswith("\n") else "") + line + "\n"
 
 
-def _bracketed(rule: str) -> str:
+def _parenthesize(rule: str) -> str:
     return rule if rule.isdigit() else f"({rule})"

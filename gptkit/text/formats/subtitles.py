@@ -1,4 +1,4 @@
-"""SubRip and WebVTT subtitles: what is said; numbers, times, settings and comments stay as they are."""
+"""SubRip and WebVTT subtitles: only the spoken text is translated."""
 
 from __future__ import annotations
 
@@ -15,57 +15,55 @@ NUMBER = re.compile(r"\ufeff?[ \t]*[0-9]+[ \t]*[\r\n]*\Z")
 OVERRIDE = re.compile(r"\{\\[^{}\n]*\}")
 TIME_TAG = re.compile(r"<(?:[0-9]+:)?[0-9]{2}:[0-9]{2}\.[0-9]{3}>")
 VOICE = re.compile(r"</?(?:v|c|lang|ruby|rt|b|i|u)(?:[.\s][^<>]*)?>")
-SAID = re.compile(r"[^\W\d_]")
+LETTER = re.compile(r"[^\W\d_]")
 
 
-def _brace(text: str, start: int, context: Context) -> Span | None:
-    found = OVERRIDE.match(text, start)
-    return found.span() if found else COMMON_RULES["{"](text, start, context)
+def _brace_rule(text: str, start: int, context: Context) -> Span | None:
+    match = OVERRIDE.match(text, start)
+    return match.span() if match else COMMON_RULES["{"](text, start, context)
 
 
-def _angle(text: str, start: int, context: Context) -> Span | None:
-    found = TIME_TAG.match(text, start) or VOICE.match(text, start)
-    return found.span() if found else COMMON_RULES["<"](text, start, context)
+def _angle_rule(text: str, start: int, context: Context) -> Span | None:
+    match = TIME_TAG.match(text, start) or VOICE.match(text, start)
+    return match.span() if match else COMMON_RULES["<"](text, start, context)
 
 
 class _Subtitles(UnitFormat):
-    blank_lines: ClassVar[
-        bool
-    ]  # whether what follows an empty line may still be said: players of SubRip show it
-    rules: ClassVar[Rules] = {**COMMON_RULES, "{": _brace, "<": _angle}
+    blank_lines: ClassVar[bool]  # whether a cue goes on behind an empty line, as for players of SubRip
+    rules: ClassVar[Rules] = {**COMMON_RULES, "{": _brace_rule, "<": _angle_rule}
 
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
-        head: list[str] = []  # since the last cue: all up to and with the timing
-        said: list[str] = []
-        within = False
+        head: list[str] = []  # the lines since the last cue, up to the timing
+        spoken: list[str] = []
+        in_cue = False
         for line in lines:
             if TIMING.match(line):
-                number = [said.pop()] if said and NUMBER.match(said[-1]) else []
-                if within and said:
-                    yield _cue(head, said)
-                    head, said = [], []
+                number = [spoken.pop()] if spoken and NUMBER.match(spoken[-1]) else []
+                if in_cue and spoken:
+                    yield _cue(head, spoken)
+                    head, spoken = [], []
                 head += [*number, line]
-                within = True
-            elif within and line.strip():
-                said.append(line)
+                in_cue = True
+            elif in_cue and line.strip():
+                spoken.append(line)
             else:
-                if said:
-                    yield _cue(head, said)
-                    head, said = [], []
+                if spoken:
+                    yield _cue(head, spoken)
+                    head, spoken = [], []
                 head.append(line)
-                within = within and self.blank_lines
+                in_cue = in_cue and self.blank_lines
                 if len(head) > 100:
                     yield Segment("".join(head))
                     head = []
-        if said:
-            yield _cue(head, said)
+        if spoken:
+            yield _cue(head, spoken)
         elif head:
             yield Segment("".join(head))
 
     def encode_text(self, literal: str, text: str, syntax: str) -> str:
-        """A line of a cue must not be empty, which would end it, nor hold an arrow, which makes it a time."""
-        kept = [line.rstrip() for line in text.replace("-->", "->").split("\n") if line.strip()]
-        return syntax.join(kept) if kept else literal
+        """Remove empty lines, which would end the cue, and arrows, which would make a line a timing."""
+        lines = [line.rstrip() for line in text.replace("-->", "->").split("\n") if line.strip()]
+        return syntax.join(lines) if lines else literal
 
     def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
         literal = segment.source[segment.start : segment.end]
@@ -75,9 +73,9 @@ class _Subtitles(UnitFormat):
             return None
         first, rest = segment.source[:cut], segment.source[cut:]
         return (
-            segment._replace(source=first, text=_joined(first[segment.start :]), end=cut),
+            segment._replace(source=first, text=_unify_line_ends(first[segment.start :]), end=cut),
             segment._replace(
-                source=rest, text=_joined(rest[: segment.end - cut]), start=0, end=segment.end - cut
+                source=rest, text=_unify_line_ends(rest[: segment.end - cut]), start=0, end=segment.end - cut
             ),
         )
 
@@ -101,19 +99,19 @@ class WebVtt(_Subtitles):
         return re.match(r"\ufeff?WEBVTT(?:[ \t\r\n]|\Z)", head) is not None
 
 
-def _cue(head: list[str], said: list[str]) -> Segment:
-    source, body = "".join(head), "".join(said)
+def _cue(head: list[str], spoken: list[str]) -> Segment:
+    source, body = "".join(head), "".join(spoken)
     inner = body.rstrip("\r\n")
     end = "\r\n" if "\r\n" in body or source.endswith("\r\n") else "\r" if source.endswith("\r") else "\n"
-    text = _joined(inner)
+    text = _unify_line_ends(inner)
     return Segment(
         source + body,
-        text if SAID.search(text) else "",
+        text if LETTER.search(text) else "",
         len(source),
         len(source) + len(inner),
         end,
     )
 
 
-def _joined(literal: str) -> str:
+def _unify_line_ends(literal: str) -> str:
     return "\n".join(literal.replace("\r\n", "\n").split("\r"))

@@ -1,4 +1,4 @@
-"""Documents made of many short texts: sent in batches, each answer written back where its text stood."""
+"""What formats of many short texts share: a piece holds several of them, each written back into its place."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gptkit.text.compose import GAP, count_line_ends
 from gptkit.text.masking import COMMON_RULES, Rules, mask_text
 from gptkit.text.pieces import UNIT_LINE, Finding, Piece, Slot, join_units, mark, parse_units, unmask
 
-BORDERS = 2  # texts that ask to begin a piece, to be expected in what may still come to one
-SOURCE_MOST = 1 << 16  # characters of a piece, however few of them are for the model
-UNSEEN = re.compile(f"{HOLE}|[\r\ud800-\udfff]")  # what a request cannot carry, or an answer would not keep
+BORDERS = 2  # expected number of texts that may begin a piece among those that still fit in one
+SOURCE_LIMIT = 1 << 16  # characters of the source of a piece
+UNSEEN = re.compile(f"{HOLE}|[\r\ud800-\udfff]")  # what a request cannot carry or an answer would not keep
 SENTENCE_END, SPACE = 2, 1
-NEAR = 2000  # characters from the middle of a text in which the end of a sentence is looked for
-SURELY_LONG = 8  # characters for each token of a request: what has more is cut without being counted
+NEAR = 2000  # a sentence's end is looked for within as many characters of the middle of a text
+SURELY_LONG = 8  # characters per token: a text with more is certainly above its limit
 
 
 class Segment(NamedTuple):
@@ -30,36 +30,39 @@ class Segment(NamedTuple):
 
     source: str
     text: str = ""
-    start: int = 0  # where in `source` the text is written
+    start: int = 0  # where the text stands in `source`
     end: int = 0
-    syntax: str = ""
-    note: str = ""
-    path: tuple[str, ...] = ()
+    syntax: str = ""  # see Slot.syntax
+    note: str = ""  # for the model
+    path: tuple[str, ...] = ()  # the keys above
     added: int = 0  # lines of `source` that the input does not have
 
 
 class UnitFormat(ABC):
-    """What formats of many short texts share; each says where the texts are and how another is written."""
+    """A format of many short texts; a subclass finds the texts and writes their translations."""
 
     name: ClassVar[str]
     endings: ClassVar[tuple[str, ...]]
     rules: ClassVar[Rules] = COMMON_RULES
-    rewrites_equal: ClassVar[bool] = False  # whether an answer like its text is written as well
+    rewrites_equal: ClassVar[bool] = False  # whether an answer equal to its text is written, too
 
     @abstractmethod
     def recognises(self, head: str) -> bool: ...
 
     @abstractmethod
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
-        """Segments whose sources join to the input; DataError where it is not this format."""
+        """Split a document into segments; the sources of all segments together are the input.
+
+        Raises DataError where the document does not have this format.
+        """
 
     @abstractmethod
     def encode_text(self, literal: str, text: str, syntax: str) -> str:
-        """What stands for `text` in place of `literal`."""
+        """Write `text` in the syntax of the format, in place of `literal`."""
 
     @abstractmethod
     def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
-        """A text that is too long for one request in two; None if it cannot be cut."""
+        """Split a segment whose text is too long for a request in two; None if that is impossible."""
 
     def with_keys(self, patterns: Sequence[str]) -> Self:
         raise UsageError(
@@ -69,9 +72,11 @@ class UnitFormat(ABC):
 
     def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
         line = 1
-        fitting = (part for segment in self.segments(lines) for part in self._fitting(segment, token_limit))
-        for batch in group_segments(fitting, token_limit):
-            piece = self._piece(batch, line - sum(segment.added for segment in batch))
+        fitting = (
+            part for segment in self.segments(lines) for part in self._fitting_parts(segment, token_limit)
+        )
+        for group in group_segments(fitting, token_limit):
+            piece = self._piece(group, line - sum(segment.added for segment in group))
             line = piece.line + count_line_ends(piece.source)
             yield piece
 
@@ -94,29 +99,29 @@ class UnitFormat(ABC):
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
         answers = _answers(piece, answer)
-        found: list[Finding] = []
+        findings: list[Finding] = []
         if piece.text:
-            found += _misplaced(piece, answer)
+            findings += _unit_number_findings(piece, answer)
         for number, (slot, unit) in enumerate(zip(piece.slots, piece.units, strict=True), 1):
             line = piece.line + count_line_ends(piece.source[: slot.start])
             new = answers.get(number)
             if new is None:
-                found.append(Finding(line, "unit", f"text {number} of {len(piece.units)} missing"))
+                findings.append(Finding(line, "unit", f"text {number} of {len(piece.units)} missing"))
             elif not new:
-                found.append(Finding(line, "empty", f"text {number} of {len(piece.units)} is empty"))
+                findings.append(Finding(line, "empty", f"text {number} of {len(piece.units)} is empty"))
             elif new != unit:
-                found += self.unit_findings(Piece(unit, unit, piece.masks, line=line, slots=(slot,)), new)
-        return tuple(found)
+                findings += self.unit_findings(Piece(unit, unit, piece.masks, line=line, slots=(slot,)), new)
+        return tuple(findings)
 
     def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
-        """The proof of one text; `unit` holds it alone, with the masks of its piece."""
+        """Compare the answer to one unit; `unit` is a piece of that text alone, with all masks."""
         yield from general_findings(unit, answer, self.rules, lambda _: unit.line)
         was, became = len(GAP.split(unit.text)), len(GAP.split(answer))
         if was != became:
             yield Finding(unit.line, "blocks", f"{was} paragraphs became {became}")
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
-        segments = list(_segments_of(piece)) if piece.slots else []
+        segments = list(_split_piece(piece)) if piece.slots else []
         if len(segments) > 1:
             half = len(segments) // 2
             first, second = segments[:half], segments[half:]
@@ -124,18 +129,18 @@ class UnitFormat(ABC):
             first, second = [parts[0]], [parts[1]]
         else:
             return None
-        one = self._piece(first, piece.line)
-        return one, self._piece(second, piece.line + count_line_ends(one.source))
+        first_piece = self._piece(first, piece.line)
+        return first_piece, self._piece(second, piece.line + count_line_ends(first_piece.source))
 
-    def _fitting(self, segment: Segment, token_limit: int) -> Iterator[tuple[Segment, int]]:
-        """Parts that one request holds, with their tokens; what cannot be cut so small is left as it is."""
+    def _fitting_parts(self, segment: Segment, token_limit: int) -> Iterator[tuple[Segment, int]]:
+        """Yield parts of a segment that fit a request, with their tokens; what never fits gets no text."""
         if not segment.text.strip():
             yield segment._replace(text=""), 0
             return
         parts = self.split_segment(segment) if len(segment.text) > token_limit * SURELY_LONG else None
         if parts is None:
             tokens = (
-                estimate_tokens(f"⟦#999⟧\n{_numbered(segment.text, self.rules, [])}\n") + 1
+                estimate_tokens(f"⟦#999⟧\n{_mask_unit(segment.text, self.rules, [])}\n") + 1
             )  # of any rounding
             if tokens <= token_limit:
                 yield segment, tokens
@@ -145,7 +150,7 @@ class UnitFormat(ABC):
             yield segment._replace(text=""), 0
             return
         for part in parts:
-            yield from self._fitting(part, token_limit)
+            yield from self._fitting_parts(part, token_limit)
 
     def _piece(self, segments: Sequence[Segment], line: int) -> Piece:
         units: list[str] = []
@@ -155,12 +160,12 @@ class UnitFormat(ABC):
         for segment in segments:
             if core := segment.text.strip():
                 before, _, after = segment.text.partition(core)
-                units.append(_numbered(core, self.rules, masks))
+                units.append(_mask_unit(core, self.rules, masks))
                 start, end = place + segment.start, place + segment.end
                 slots.append(Slot(start, end, segment.syntax, before, after, segment.note))
             place += len(segment.source)
         notes = [f"#{number}: {slot.note}" for number, slot in enumerate(slots, 1) if slot.note]
-        path = (*_common([segment.path for segment in segments if segment.text.strip()]), *notes)
+        path = (*_common_path([segment.path for segment in segments if segment.text.strip()]), *notes)
         source = "".join(segment.source for segment in segments)
         return Piece(
             source, join_units(units), tuple(masks), tuple(units), path, line, self.name, tuple(slots)
@@ -168,39 +173,41 @@ class UnitFormat(ABC):
 
 
 def group_segments(parts: Iterable[tuple[Segment, int]], token_limit: int) -> Iterator[list[Segment]]:
-    """Runs of segments for one piece each, within `most` tokens and a length.
+    """Group segments, given with their tokens, into runs for one piece each.
 
-    Where a piece begins follows from the beginning of a text alone, once a third of either is reached, and
-    hence is the same whatever was edited before.
+    A piece holds at most `token_limit` tokens and SOURCE_LIMIT characters. Once a third of either is reached,
+    the beginning of a text alone decides whether a piece begins there, so that an edit does not move the
+    borders behind it.
     """
-    batch: list[tuple[Segment, int]] = []
+    group: list[tuple[Segment, int]] = []
     cost = size = 0
     for segment, tokens in parts:
-        while batch:
-            ripe = cost * 3 >= token_limit or size * 3 >= SOURCE_MOST
-            full = cost + tokens > token_limit or size + len(segment.source) > SOURCE_MOST
+        while group:
+            ripe = cost * 3 >= token_limit or size * 3 >= SOURCE_LIMIT
+            full = cost + tokens > token_limit or size + len(segment.source) > SOURCE_LIMIT
             if not full and not (
                 ripe and _chance(segment) * token_limit < BORDERS * (1 << tokens.bit_length())
             ):
                 break
-            cut = _best_cut([*batch, (segment, tokens)], cost, size) if full else len(batch)
-            yield [held for held, _ in batch[:cut]]
-            batch = batch[cut:]
-            cost, size = sum(held for _, held in batch), sum(len(held.source) for held, _ in batch)
-        batch.append((segment, tokens))
+            cut = _best_cut([*group, (segment, tokens)], cost, size) if full else len(group)
+            yield [member for member, _ in group[:cut]]
+            group = group[cut:]
+            cost = sum(member_tokens for _, member_tokens in group)
+            size = sum(len(member.source) for member, _ in group)
+        group.append((segment, tokens))
         cost += tokens
         size += len(segment.source)
-    if batch:
-        yield [held for held, _ in batch]
+    if group:
+        yield [member for member, _ in group]
 
 
-def _best_cut(batch: Sequence[tuple[Segment, int]], cost: int, size: int) -> int:
-    """Of the places in the later two thirds of a full batch the one that its text speaks for most.
+def _best_cut(group: Sequence[tuple[Segment, int]], cost: int, size: int) -> int:
+    """Return the best place to cut within the later two thirds of a full group, by the text behind the place.
 
-    The last of `batch` is what it does not hold any more; `cost` and `size` are those of the others.
+    The last of `batch` no longer fits; `cost` (tokens) and `size` (characters) are those of the others.
     """
-    best, place, before, length = 1.0, len(batch) - 1, 0, 0
-    for at, (segment, tokens) in enumerate(batch):
+    best, place, before, length = 1.0, len(group) - 1, 0, 0
+    for at, (segment, tokens) in enumerate(group):
         late = at > 0 and (before * 3 >= cost if cost else length * 3 >= size)
         if late and (chance := _chance(segment)) < best:
             best, place = chance, at
@@ -210,12 +217,12 @@ def _best_cut(batch: Sequence[tuple[Segment, int]], cost: int, size: int) -> int
 
 
 def _chance(segment: Segment) -> float:
-    """A number from 0 to 1 that follows from the first characters of the text; 1 without a text."""
+    """Hash the first characters of a segment's text to a number from 0 to 1; 1 without a text."""
     return crc32(segment.text[:32].encode("utf-8", "replace")) / (1 << 32) if segment.text else 1.0
 
 
 def find_middle(atoms: Sequence[str]) -> int:
-    """Where to cut a text into two: near its middle, at a sentence's end, else a space, else anywhere."""
+    """Return the place next to the middle where a sentence ends, else a word, else the middle."""
     half, count = len(atoms) // 2, len(atoms)
     space = 0
     for away in range(min(NEAR, count)):
@@ -238,21 +245,21 @@ def _rank(before: Sequence[str]) -> int:
     return 0
 
 
-def _numbered(text: str, rules: Rules, masks: list[str]) -> str:
-    """The text with marks, which go on from those of `masks`; what they stand for is added there."""
+def _mask_unit(text: str, rules: Rules, masks: list[str]) -> str:
+    """Mask a text with marks that continue those of `masks`, to which the new masks are added."""
     holes, hidden = mask_text(text, rules)
     if HOLE not in holes and not UNSEEN.search(holes):
         return holes
     rest = iter(hidden)
 
-    def numbered(found: re.Match[str]) -> str:
-        masks.append(next(rest) if found[0] == HOLE else found[0])
+    def next_mark(match: re.Match[str]) -> str:
+        masks.append(next(rest) if match[0] == HOLE else match[0])
         return mark(len(masks) - 1)
 
-    return UNSEEN.sub(numbered, holes)
+    return UNSEEN.sub(next_mark, holes)
 
 
-def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _common_path(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     if not paths:
         return ()
     low, high = min(paths), max(paths)
@@ -262,8 +269,8 @@ def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return low[:same]
 
 
-def _segments_of(piece: Piece) -> Iterator[Segment]:
-    """The segments that the piece is made of; each begins where its text does, but for the first."""
+def _split_piece(piece: Piece) -> Iterator[Segment]:
+    """Split a piece into segments again; each but the first begins where its text begins."""
     path = piece.path[: len(piece.path) - sum(bool(slot.note) for slot in piece.slots)]
     begins = [0, *(slot.start for slot in piece.slots[1:])]
     ends = [*begins[1:], len(piece.source)]
@@ -279,8 +286,8 @@ def _answers(piece: Piece, answer: str) -> dict[int, str]:
     return parse_units(answer)
 
 
-def _misplaced(piece: Piece, answer: str) -> Iterator[Finding]:
-    """Texts that were not asked for: of unknown number, of one number twice, before the first."""
+def _unit_number_findings(piece: Piece, answer: str) -> Iterator[Finding]:
+    """Yield texts that were not asked for: with an unknown number, a number again, or before the first."""
     numbers = [int(number) for number in UNIT_LINE.findall(answer)]
     for number in sorted(set(numbers)):
         if not 1 <= number <= len(piece.units):
@@ -292,8 +299,8 @@ def _misplaced(piece: Piece, answer: str) -> Iterator[Finding]:
 
 
 def unit_line_finder(piece: Piece) -> Callable[[int], int]:
-    """From a place in the text of a piece that is made of units to the line of the input."""
-    starts = [found.end() for found in UNIT_LINE.finditer(piece.text)]
+    """Return a function from a position in the text of a piece of units to the line of the input."""
+    starts = [match.end() for match in UNIT_LINE.finditer(piece.text)]
 
     def line_of(place: int) -> int:
         number = max(0, bisect_right(starts, place) - 1)

@@ -1,4 +1,4 @@
-"""YAML: the strings that are values, each in the style it had; comments, layout, anchors, tags untouched."""
+"""YAML: strings that are values are translated, each in its own style; everything else stays as it is."""
 
 from __future__ import annotations
 
@@ -44,20 +44,23 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 UNSAFE_PLAIN = re.compile(r":(?:\s|$)|(?:^|\s)#|[\[\]{},]|^[-?:,\[\]{}#&*!|>'\"%@`]|\n")
 
 
-def scalar_written(literal: str, text: str, syntax: str) -> str | None:
-    """`how` is style, indentation, context (block, flow, root); None where a plain scalar cannot hold it."""
+def write_scalar(literal: str, text: str, syntax: str) -> str | None:
+    """Write a text as a scalar in place of `literal`; None if it cannot be written there.
+
+    `syntax` is the scalar's style, its indentation and its context (`block`, `flow` or `root`).
+    """
     style, indent, context = syntax.split(" ")
     end = "\r\n" if "\r\n" in literal else "\n"
     if style.endswith("-part"):
-        return _part(literal, text, style, end + " " * int(indent))
+        return _write_part(literal, text, style, end + " " * int(indent))
     for candidate in _candidates(literal, text, style, end + " " * int(indent)):
-        if _says(candidate, text, context, block=style in {"literal", "folded"}):
+        if _parses_as(candidate, text, context, block=style in {"literal", "folded"}):
             return candidate
-    return _double(text, literal)
+    return _double_quoted(text, literal)
 
 
-def scalar_parts(segment: Segment) -> tuple[Segment, Segment] | None:
-    """The two halves of a scalar; what is left of its quotes or header belongs to neither."""
+def split_scalar(segment: Segment) -> tuple[Segment, Segment] | None:
+    """Split a scalar in two, without its quotes or header; None if that is impossible."""
     style, indent, context = segment.syntax.split(" ")
     start, end = segment.start, segment.end
     literal = segment.source[start:end]
@@ -72,13 +75,13 @@ def scalar_parts(segment: Segment) -> tuple[Segment, Segment] | None:
         if style == "folded" and re.search(rf"\n {{{int(indent) + 1},}}\S", literal):
             return None
     style = style.removesuffix("-part")
-    atoms = _atoms(segment.source[start:end], style, int(indent))
+    atoms = _split_atoms(segment.source[start:end], style, int(indent))
     if len(atoms) < 2:
         return None
     cut = start + len("".join(atoms[: find_middle(atoms)]))
     syntax = f"{style}-part {indent} {context}"
     parts = segment.source[start:cut], segment.source[cut:end]
-    left, right = (_read(part, style, int(indent)) for part in parts)
+    left, right = (_parse_part(part, style, int(indent)) for part in parts)
     if left is None or right is None:
         return None
     return (
@@ -92,8 +95,8 @@ def _candidates(literal: str, text: str, style: str, end: str) -> Iterator[str]:
     if style in {"literal", "folded"}:
         header = literal[: found.start()] if (found := END.search(literal)) else literal
         width = max(WIDTH, *(len(line) for line in literal.splitlines())) - int(end.count(" "))
-        lines = _folded(text.rstrip(), width) if style == "folded" else text.rstrip()
-        yield _indented(f"{header}\n{lines}", end)
+        lines = _fold_lines(text.rstrip(), width) if style == "folded" else text.rstrip()
+        yield _indent(f"{header}\n{lines}", end)
     elif style == "plain":
         if not NUMBER_LIKE.fullmatch(text):
             yield text
@@ -103,8 +106,8 @@ def _candidates(literal: str, text: str, style: str, end: str) -> Iterator[str]:
         yield single
 
 
-def _says(candidate: str, text: str, context: str, *, block: bool) -> bool:
-    """Whether a parser reads the text, and a text, out of it."""
+def _parses_as(candidate: str, text: str, context: str, *, block: bool) -> bool:
+    """Whether a parser reads the candidate as this text, and as a string."""
     from yaml import CSafeLoader, MappingNode, ScalarNode, SequenceNode, YAMLError, compose
 
     frame = {"root": "{}", "flow": "[{}]"}.get(context, "k: {}")
@@ -118,22 +121,22 @@ def _says(candidate: str, text: str, context: str, *, block: bool) -> bool:
         node = node.value[0]
     if not isinstance(node, ScalarNode) or node.tag != STRING_SCALAR:
         return False
-    said = str(node.value)
-    return said.rstrip() == text.rstrip() if block else said == text
+    value = str(node.value)
+    return value.rstrip() == text.rstrip() if block else value == text
 
 
-def _folded(text: str, width: int) -> str:
-    """With one line end more wherever folding would take one for a space, and lines of up to `width`."""
+def _fold_lines(text: str, width: int) -> str:
+    """Write a text as lines of a folded scalar: long lines wrapped, folded line ends doubled."""
 
     def more(found: re.Match[str]) -> str:
         before = text[text.rfind("\n", 0, found.start()) + 1]
         return found[0] if before.isspace() or text[found.end()].isspace() else found[0] + "\n"
 
     lines = re.sub(r"(?<=[^\n])\n+(?=[^\n])", more, text).split("\n")
-    return "\n".join(part for line in lines for part in _wrapped(line, width))
+    return "\n".join(part for line in lines for part in _wrap(line, width))
 
 
-def _wrapped(line: str, width: int) -> Iterator[str]:
+def _wrap(line: str, width: int) -> Iterator[str]:
     words = line.split(" ")
     if len(line) <= width or "" in words:
         yield line
@@ -148,7 +151,7 @@ def _wrapped(line: str, width: int) -> Iterator[str]:
     yield held
 
 
-def _indented(text: str, end: str) -> str:
+def _indent(text: str, end: str) -> str:
     newline = end.rstrip(" ")
     return "".join(
         line
@@ -158,7 +161,7 @@ def _indented(text: str, end: str) -> str:
     )
 
 
-def _double(text: str, literal: str) -> str:
+def _double_quoted(text: str, literal: str) -> str:
     pattern = NOT_ASCII if literal.isascii() and UNICODE_ESCAPE.search(literal) else ESCAPED
     return '"' + pattern.sub(_escape, text) + '"'
 
@@ -170,30 +173,30 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _atoms(raw: str, style: str, indent: int) -> list[str]:
+def _split_atoms(raw: str, style: str, indent: int) -> list[str]:
     if style in {"literal", "folded"}:
         return re.findall(rf"{UNBREAKABLE}|(?:\r\n|\n|\r) {{0,{indent}}}|.", raw, re.DOTALL)
     atoms = DOUBLE_ATOM if style == "double" else SINGLE_ATOM if style == "single" else PLAIN_ATOM
     return atoms.findall(raw)
 
 
-def _read(raw: str, style: str, indent: int) -> str | None:
-    """What a part of a scalar says."""
+def _parse_part(raw: str, style: str, indent: int) -> str | None:
+    """Return the text of a part of a scalar; None if it is none by itself."""
     if style == "literal":
         return re.sub(rf"(?:\r\n|\n|\r) {{0,{indent}}}", "\n", raw)
     if style == "folded":
-        return FOLD.sub(_fold, raw)
+        return FOLD.sub(_unfold, raw)
     if style == "double":
-        return _parsed(f'"{raw}"')
-    return FOLD.sub(_fold, raw.replace("''", "'") if style == "single" else raw)
+        return _parse_literal(f'"{raw}"')
+    return FOLD.sub(_unfold, raw.replace("''", "'") if style == "single" else raw)
 
 
-def _fold(found: re.Match[str]) -> str:
+def _unfold(found: re.Match[str]) -> str:
     ends = len(END.findall(found[0]))
     return " " if ends == 1 else "\n" * (ends - 1)
 
 
-def _parsed(literal: str) -> str | None:
+def _parse_literal(literal: str) -> str | None:
     from yaml import CSafeLoader, ScalarNode, YAMLError, compose
 
     try:
@@ -204,13 +207,13 @@ def _parsed(literal: str) -> str | None:
     return scalar.value if isinstance(scalar, ScalarNode) else None
 
 
-def _part(literal: str, text: str, style: str, end: str) -> str | None:
-    """In place of a part of a scalar, whose other parts are written without knowing of this one."""
+def _write_part(literal: str, text: str, style: str, end: str) -> str | None:
+    """Write a text in place of a part of a scalar whose other parts are written independently."""
     newline = end.rstrip(" ")
     if style == "literal-part":
-        return _indented(text, end)
+        return _indent(text, end)
     if style == "double-part":
-        return _double(text, literal)[1:-1]
+        return _double_quoted(text, literal)[1:-1]
     flat = re.sub(r"[ \t]*\n[ \t]*", "\n", CONTROL.sub(" ", text))
     if style == "plain-part" and UNSAFE_PLAIN.search(flat):
         return None
@@ -226,9 +229,9 @@ KEY_LINE = re.compile(
     r"\ufeff?(?:---[^\n]*\n)?(?:[ \t]*(?:#[^\n]*)?\r?\n)*[\w.-]+:"
     r"(?:[ \t]*(?:#[^\n]*)?\r?\n[ \t]+[\w'\".-]+:|[ \t]+\S)"
 )
-TRIMMED = 1 << 16
-AT_ONCE = 1 << 12  # characters that the parser is given, or more if a line has them
-LONG = 4096
+TRIMMED = 1 << 16  # characters behind which what was given out is dropped
+AT_ONCE = 1 << 12  # characters that the parser is given at once, or more if a line is longer
+LONG = 4096  # characters without a text that become a segment of their own
 
 
 class Yaml(KeyedFormat):
@@ -236,9 +239,8 @@ class Yaml(KeyedFormat):
     endings = (".yaml", ".yml")
 
     def recognises(self, head: str) -> bool:
-        """Keys within keys from the first line on; prose with a colon and Markdown's front matter are not."""
-        found = KEY_LINE.match(head)
-        if found is None or re.search(r"^---[ \t]*\r?$", head[3:], re.MULTILINE):
+        """Whether there are keys within keys from the first line on, unlike in prose or Markdown."""
+        if KEY_LINE.match(head) is None or re.search(r"^---[ \t]*\r?$", head[3:], re.MULTILINE):
             return False
         whole = head if head.endswith("\n") else head.rpartition("\n")[0]
         lines = [line for line in whole.splitlines() if line.strip() and not line.lstrip().startswith("#")]
@@ -261,24 +263,24 @@ class Yaml(KeyedFormat):
             yield Segment(rest)
 
     def encode_text(self, literal: str, text: str, syntax: str) -> str:
-        return scalar_written(literal, text, syntax) or literal
+        return write_scalar(literal, text, syntax) or literal
 
     def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
         yield from super().unit_findings(unit, answer)
         slot = unit.slots[0]
-        if slot.syntax.startswith("plain-part") and scalar_written("", answer, slot.syntax) is None:
+        if slot.syntax.startswith("plain-part") and write_scalar("", answer, slot.syntax) is None:
             yield Finding(
                 unit.line, "form", "a colon, number sign, bracket or quotation mark cannot stand here"
             )
 
     def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
-        return scalar_parts(segment)
+        return split_scalar(segment)
 
     def _scalars(self, source: _Source) -> Iterator[Segment]:
         from yaml import CSafeLoader, ScalarEvent, ScalarNode
 
         loader: Any = CSafeLoader(source)
-        place = _Place()
+        place = _Position()
         try:
             while loader.check_event():
                 event: Any = loader.get_event()
@@ -311,7 +313,7 @@ class Scalar(NamedTuple):
 STYLES = {"'": "single", '"': "double", "|": "literal", ">": "folded"}
 
 
-def _segment(source: _Source, scalar: Scalar, place: _Place) -> Segment | None:
+def _segment(source: _Source, scalar: Scalar, place: _Position) -> Segment | None:
     literal = source.peek(scalar.start, scalar.end)
     properties = PROPERTIES.match(literal)
     start = scalar.start + (properties.end() if properties else 0)
@@ -331,20 +333,20 @@ def _segment(source: _Source, scalar: Scalar, place: _Place) -> Segment | None:
 
 
 def _header(literal: str) -> int:
-    """Where the first line of a block scalar ends."""
-    found = re.search(r"\r\n|\n|\r", literal)
-    return found.end() if found else len(literal)
+    """Return the end of the first line of a block scalar."""
+    line_end = END.search(literal)
+    return line_end.end() if line_end else len(literal)
 
 
 class _Source:
-    """The input as the parser reads it; what it read is held until it is given out."""
+    """The input of the parser; what the parser has read is held until `until` gives it out."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
         self._held = ""
-        self._new: list[str] = []  # what was read since `_held` was put together
-        self._begin = 0  # in `_held`
-        self.done = 0  # in the characters that the parser counts
+        self._new: list[str] = []  # what was read but not yet added to `_held`
+        self._begin = 0  # the position of `done` in `_held`
+        self.done = 0  # position up to which the input was given out, as the parser counts
         self._first = True
 
     def read(self, size: int = -1, /) -> str:
@@ -388,11 +390,11 @@ class _Level:
         self.flow = flow
         self.in_key = in_key  # within a key
         self.awaits_key = mapping
-        self.for_host: str | int = "" if mapping else -1
+        self.key: str | int = "" if mapping else -1  # or the position in a sequence
 
 
-class _Place:
-    """Where in the document the parser is."""
+class _Position:
+    """The position of the parser in the document: the keys above, and whether a key or a value comes next."""
 
     def __init__(self) -> None:
         import yaml
@@ -403,17 +405,17 @@ class _Place:
         self._scalar, self._alias = yaml.ScalarEvent, yaml.AliasEvent
 
     def path(self) -> list[str | int]:
-        return [level.at for level in self._levels]
+        return [level.key for level in self._levels]
 
     def keys(self) -> tuple[str, ...]:
-        return tuple(level.at for level in self._levels if isinstance(level.at, str))
+        return tuple(level.key for level in self._levels if isinstance(level.key, str))
 
     @property
     def context(self) -> str:
         return "root" if not self._levels else "flow" if self._levels[-1].flow else "block"
 
     def is_value(self, event: Event) -> bool:
-        """Takes the next event in; whether it is no key, nor within one."""
+        """Take in the next event; return whether it is a value, and not within a key."""
         starts = False
         if isinstance(event, self._scalar):
             name = str(getattr(event, "value", ""))
@@ -424,7 +426,7 @@ class _Place:
             name, starts = "?", isinstance(event, self._starts)
             if not starts and not isinstance(event, self._alias):
                 return False
-        is_key = self._is_key(name)
+        is_key = self._take_name(name)
         in_key = is_key or bool(self._levels and self._levels[-1].in_key)
         if starts:
             mapping = isinstance(event, self._starts[0])
@@ -432,14 +434,15 @@ class _Place:
             self._levels.append(_Level(mapping=mapping, flow=flow, in_key=in_key))
         return not in_key
 
-    def _is_key(self, name: str) -> bool:
+    def _take_name(self, name: str) -> bool:
+        """Take in a node of the innermost level; return whether it is a key."""
         if not self._levels:
             return False
         level = self._levels[-1]
-        if isinstance(level.at, int):
-            level.at += 1
+        if isinstance(level.key, int):
+            level.key += 1
             return False
-        if key := level.awaits_key:
-            level.at = name
-        level.awaits_key = not key
-        return key
+        if is_key := level.awaits_key:
+            level.key = name
+        level.awaits_key = not is_key
+        return is_key
