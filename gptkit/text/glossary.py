@@ -1,4 +1,4 @@
-"""A glossary: which of its terms a text holds, and whether a translation keeps to them."""
+"""A glossary: find its terms in a text, and check that a translation uses their translations."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import NamedTuple
 from gptkit.core.errors import DataError
 from gptkit.text.pieces import Finding
 
-STEM = 4  # letters that two forms of one word share at least
-SHARE = 0.6  # and how much of the longer one
-APART = 2  # words that may stand between those of a translation
+STEM = 4  # two forms of one word share at least as many letters at their beginning
+SHARE = 0.6  # and this part of the longer form
+APART = 2  # words that may stand between two words of a translation
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\u9fff"
     "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
@@ -28,20 +28,20 @@ class Term(NamedTuple):
     term: str
     translation: str
     note: str = ""
-    others: tuple[str, ...] = ()  # translations that are as good
+    others: tuple[str, ...] = ()  # other accepted translations
 
 
-class Word(NamedTuple):
+class _Word(NamedTuple):
     text: str
     folded: str
     start: int
     end: int
 
 
-class Use(NamedTuple):
-    """A place where a term is used."""
+class TermUse(NamedTuple):
+    """A place of a text where a term is used."""
 
-    term: int
+    term: int  # position in the glossary
     start: int
     end: int
 
@@ -50,14 +50,15 @@ LineOf = Callable[[int], int]
 
 
 class Glossary:
-    """Terms in lower case stand for any case; a capital letter in a term means that it is written so.
+    """A list of terms that can be looked up in texts.
 
-    Words are compared by their stems. In scripts without spaces a term is found anywhere, exactly.
+    A term in lower case matches any case; one with a capital letter matches only as it is written. Words
+    match by their stems. In scripts without spaces, as Chinese, a term matches exactly, wherever it stands.
     """
 
     def __init__(self, terms: Iterable[Term]) -> None:
         self.terms = tuple(terms)
-        self._words: list[tuple[Word, ...]] = []
+        self._words: list[tuple[_Word, ...]] = []
         self._by_word: dict[str, list[int]] = {}
         self._by_start: dict[str, list[int]] = {}
         for number, term in enumerate(self.terms):
@@ -69,70 +70,69 @@ class Glossary:
                 self._by_start.setdefault(term.term.casefold()[:2], []).append(number)
 
     def terms_in(self, text: str) -> tuple[Term, ...]:
-        """The terms that occur, in the order of the glossary; none that only occurs within a longer one."""
+        """Return the terms of a text in glossary order, without those that occur only in longer terms."""
         return tuple(self.terms[number] for number in sorted({use.term for use in self._uses(text)}))
 
     def missing_terms(self, text: str, answer: str, line_of: LineOf | None = None) -> tuple[Finding, ...]:
-        """A finding for each term of the text of which the answer has no translation.
+        """Return a finding for each term of the text whose translation is not in the answer.
 
-        `line_of` gives the line of the input for a place in `text`; without it lines are counted in `text`.
+        `line_of` converts a position in `text` to the line of the input; without it, lines of `text` count.
         """
         first: dict[int, int] = {}
         for use in self._uses(text):
             first[use.term] = min(use.start, first.get(use.term, use.start))
         answers = _Answer(answer) if first else None
-        found = []
-        for number, place in sorted(first.items(), key=lambda item: item[1]):
+        findings = []
+        for number, start in sorted(first.items(), key=lambda item: item[1]):
             term = self.terms[number]
-            if answers and not any(answers.has(one) for one in (term.translation, *term.others)):
-                line = line_of(place) if line_of else 1 + text.count("\n", 0, place)
-                found.append(Finding(line, "term", f"term '{term.term}' is not '{term.translation}'"))
-        return tuple(found)
+            if answers and not any(answers.has(accepted) for accepted in (term.translation, *term.others)):
+                line = line_of(start) if line_of else 1 + text.count("\n", 0, start)
+                findings.append(Finding(line, "term", f"term '{term.term}' is not '{term.translation}'"))
+        return tuple(findings)
 
-    def _uses(self, text: str) -> list[Use]:
-        uses = [*self._spaced(text), *self._unspaced(text)]
+    def _uses(self, text: str) -> list[TermUse]:
+        """Return the places of all terms, but for those within a longer term."""
+        uses = [*self._uses_of_words(text), *self._uses_of_unspaced(text)]
         uses.sort(key=lambda use: (use.start, -use.end))
-        kept: list[Use] = []
-        widest = Use(0, 0, 0)
+        longest: list[TermUse] = []
+        widest = TermUse(0, 0, 0)
         for use in uses:
             if use.end > widest.end:
                 widest = use
             if use[1:] == widest[1:]:
-                kept.append(use)
-        return kept
+                longest.append(use)
+        return longest
 
-    def _spaced(self, text: str) -> Iterator[Use]:
+    def _uses_of_words(self, text: str) -> Iterator[TermUse]:
         words = list(_words(text))
         for at, word in enumerate(words):
             starts = {word.folded[:STEM], *_beginnings(word.folded)}
             for start in starts:
                 for number in self._by_word.get(start, ()):
                     if end := self._matches(number, text, words, at):
-                        yield Use(number, word.start, end)
+                        yield TermUse(number, word.start, end)
 
-    def _matches(self, number: int, text: str, words: Sequence[Word], at: int) -> int:
-        """Where the term ends that begins with a word; 0 if it is not there."""
+    def _matches(self, number: int, text: str, words: Sequence[_Word], at: int) -> int:
+        """Return the end of a term that begins at the word `words[at]`; 0 if the term is not there."""
         term, parts = self.terms[number].term, self._words[number]
         if at + len(parts) > len(words):
             return 0
         here = words[at : at + len(parts)]
         if not LETTERS.fullmatch(term):
             start = here[0].start - parts[0].start
-            there = text[max(0, start) : start + len(term)]
-            same = there == term if _has_capital(term) else there.casefold() == term.casefold()
+            passage = text[max(0, start) : start + len(term)]
+            same = passage == term if _has_capital(term) else passage.casefold() == term.casefold()
             return start + len(term) if same and start >= 0 else 0
-        gaps = (text[one.end : two.start] for one, two in pairwise(here))
+        gaps = (text[word.end : following.start] for word, following in pairwise(here))
         if not all(map(GAP.fullmatch, gaps)):
             return 0
         for part, word in zip(parts, here, strict=True):
-            alike = (
-                _alike(part.text, word.text) if _has_capital(part.text) else _alike(part.folded, word.folded)
-            )
-            if not alike:
+            exact = _has_capital(part.text)
+            if not (_alike(part.text, word.text) if exact else _alike(part.folded, word.folded)):
                 return 0
         return here[-1].end
 
-    def _unspaced(self, text: str) -> Iterator[Use]:
+    def _uses_of_unspaced(self, text: str) -> Iterator[TermUse]:
         if not self._by_start:
             return
         folded = text.casefold()
@@ -144,13 +144,13 @@ class Glossary:
                     term = self.terms[number].term
                     whole = folded.startswith(term.casefold(), at)
                     if whole and (not _has_capital(term) or text.startswith(term, at)):
-                        yield Use(number, at, at + len(term))
+                        yield TermUse(number, at, at + len(term))
                 if at + 1 == len(folded):
                     break
 
 
 class _Answer:
-    """A translation in which terms are looked for."""
+    """A translation in which the translations of terms are looked up."""
 
     def __init__(self, text: str) -> None:
         self._folded = text.casefold()
@@ -176,11 +176,11 @@ class _Answer:
         return {at for places in (self._places.get(wanted[:STEM], ()), *more) for at in places}
 
     def _follows(self, wanted: Sequence[str], at: int) -> bool:
-        """Whether the words stand there in their order, with few others between."""
+        """Whether the words stand at a place in their order, with few others between them."""
         last = at - 1
-        for number, one in enumerate(wanted):
+        for number, word in enumerate(wanted):
             reach = range(last + 1, min(last + 2 + (APART if number else 0), len(self._words)))
-            place = next((n for n in reach if _used(one, self._words[n])), None)
+            place = next((index for index in reach if _uses(word, self._words[index])), None)
             if place is None:
                 return False
             last = place
@@ -188,15 +188,15 @@ class _Answer:
 
 
 def _beginnings(word: str) -> Iterator[str]:
-    """The short terms, other than itself, of which a word may be a form."""
+    """Yield the short terms, other than the word itself, of which a word may be a form."""
     if HANGUL.match(word):
         yield from (word[:length] for length in range(1, STEM))
     elif len(word) <= STEM + 1:
         yield from (word[:-1], word[:-2])
 
 
-def _used(wanted: str, word: str) -> bool:
-    """Inflected, or as part of a compound."""
+def _uses(wanted: str, word: str) -> bool:
+    """Whether a word is a form of the wanted one, or a compound with it."""
     return _alike(wanted, word) or (len(wanted) > STEM and wanted in word)
 
 
@@ -213,9 +213,9 @@ def _alike(one: str, other: str) -> bool:
     return len(one) < STEM and other in {one + "s", one + "es"}
 
 
-def _words(text: str) -> Iterator[Word]:
-    for found in WORD.finditer(text):
-        yield Word(found[0], found[0].casefold(), found.start(), found.end())
+def _words(text: str) -> Iterator[_Word]:
+    for match in WORD.finditer(text):
+        yield _Word(match[0], match[0].casefold(), match.start(), match.end())
 
 
 def _has_capital(text: str) -> bool:
@@ -237,14 +237,20 @@ CODES = frozenset(LANGUAGES.values())
 
 
 def parse_glossary(text: str, to: str = "", name: str = "glossary") -> Glossary:
-    """`to` is the language of the translations, by its name or code, for a TBX file that has several."""
+    """Read a glossary from CSV or TBX. Raises DataError if it is neither.
+
+    Args:
+        text: the content of the file.
+        to: the language of the translations, by its name or code, for a TBX file with several.
+        name: the file in messages.
+    """
     text = text.removeprefix("\ufeff")
     if text.lstrip().startswith("<"):
-        return Glossary(_of_tbx(text, to, name))
-    return Glossary(_of_csv(text, name))
+        return Glossary(_parse_tbx(text, to, name))
+    return Glossary(_parse_csv(text, name))
 
 
-def _of_csv(text: str, name: str) -> Iterable[Term]:
+def _parse_csv(text: str, name: str) -> Iterable[Term]:
     import csv
 
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -262,7 +268,7 @@ def _of_csv(text: str, name: str) -> Iterable[Term]:
             at_head = False
     except csv.Error:
         raise DataError(f"{name}, line {reader.line_num}: not CSV, or a field is too long") from None
-    return _merged(terms)
+    return _merge(terms)
 
 
 def _is_head(cells: Sequence[str]) -> bool:
@@ -282,35 +288,32 @@ def _term(cells: Sequence[str], where: str) -> Term:
     return Term(cells[0], cells[1], cells[2] if len(cells) > 2 else "")
 
 
-def _merged(terms: Iterable[Term]) -> Iterable[Term]:
-    """Each term once; what else it may be translated as is added to the first."""
+def _merge(terms: Iterable[Term]) -> Iterable[Term]:
+    """Merge entries of the same term; further translations become its `others`."""
     merged: dict[str, Term] = {}
     for term in terms:
         if known := merged.get(term.term):
-            new = [
-                one
-                for one in (term.translation, *term.others)
-                if one not in (known.translation, *known.others)
-            ]
+            accepted = (known.translation, *known.others)
+            new = [other for other in (term.translation, *term.others) if other not in accepted]
             merged[term.term] = known._replace(others=(*known.others, *new), note=known.note or term.note)
         else:
             merged[term.term] = term
     return merged.values()
 
 
-class _Said(NamedTuple):
+class _TbxTerm(NamedTuple):
     language: str
     text: str
     allowed: bool
 
 
-class _Tbx:
-    """What a reader of TBX has seen of the entry that is open, and the entries before."""
+class _TbxReader:
+    """Collects the entries of a TBX document from the events of an XML parser."""
 
     def __init__(self) -> None:
-        self.entries: list[tuple[list[_Said], str]] = []
-        self.default = ""
-        self._said: list[_Said] = []
+        self.entries: list[tuple[list[_TbxTerm], str]] = []  # terms in all languages, and a note
+        self.default = ""  # the language of the document
+        self._terms_of_entry: list[_TbxTerm] = []
         self._note = ""
         self._language = ""
         self._term = ""
@@ -326,7 +329,7 @@ class _Tbx:
         if name in {"martif", "tbx"}:
             self.default = language
         elif name in {"termEntry", "conceptEntry"}:
-            self._said, self._note, self._language = [], "", ""
+            self._terms_of_entry, self._note, self._language = [], "", ""
         elif name in {"langSet", "langSec"}:
             self._language = language
         elif name in {"tig", "ntig", "termSec"}:
@@ -345,42 +348,43 @@ class _Tbx:
         elif name in {"descrip", "definition", "note"} and not self._note:
             self._note = text if name != "descrip" or self._kind in {"definition", "context", ""} else ""
         elif name in {"tig", "ntig", "termSec"} and self._term:
-            self._said.append(_Said(self._language, self._term, self._allowed))
+            self._terms_of_entry.append(_TbxTerm(self._language, self._term, self._allowed))
         elif name in {"termEntry", "conceptEntry"}:
-            self.entries.append((self._said, self._note))
+            self.entries.append((self._terms_of_entry, self._note))
 
 
-def _of_tbx(text: str, to: str, name: str) -> Iterable[Term]:
+def _parse_tbx(text: str, to: str, name: str) -> Iterable[Term]:
     from xml.parsers import expat
 
     parser = expat.ParserCreate("utf-8")
-    document = _Tbx()
+    document = _TbxReader()
     parser.StartElementHandler = document.start
     parser.EndElementHandler = document.end
     parser.CharacterDataHandler = document.data
 
-    def refused(*_: object) -> None:
+    def refuse_entity(*_: object) -> None:
         raise DataError(f"{name}, line {parser.CurrentLineNumber}: a glossary must not declare entities")
 
-    parser.EntityDeclHandler = refused
+    parser.EntityDeclHandler = refuse_entity
     try:
         parser.Parse(text.encode("utf-8", "replace"), True)
     except expat.ExpatError as fault:
         raise DataError(f"{name}, line {fault.lineno}, column {fault.offset + 1}: not XML") from None
     if not document.entries:
         raise DataError(f"{name}: no entries of TBX in it")
-    source, target = _pair(document, to, name)
-    return _merged(term for said, note in document.entries for term in _terms(said, note, source, target))
+    source, target = _languages(document, to, name)
+    return _merge(term for entry, note in document.entries for term in _terms(entry, note, source, target))
 
 
-def _pair(document: _Tbx, to: str, name: str) -> tuple[str, str]:
-    """The languages of the terms and of the translations."""
-    seen = list(dict.fromkeys(one.language for said, _ in document.entries for one in said))
+def _languages(document: _TbxReader, to: str, name: str) -> tuple[str, str]:
+    """Return the languages of the terms and of the translations."""
+    seen = list(dict.fromkeys(term.language for terms, _ in document.entries for term in terms))
     wanted = LANGUAGES.get(to.strip().casefold(), to.strip().replace("_", "-").lower())
-    target = next((one for one in seen if wanted and (one == wanted or _main(one) == _main(wanted))), "")
-    rest = [one for one in seen if one != target]
-    source = next((one for one in rest if one == document.default), rest[0] if rest else "")
-    others = [one for one in rest if one != source]
+    targets = (code for code in seen if wanted and (code == wanted or _main(code) == _main(wanted)))
+    target = next(targets, "")
+    rest = [code for code in seen if code != target]
+    source = document.default if document.default in rest else rest[0] if rest else ""
+    others = [code for code in rest if code != source]
     if not target and len(others) != 1:
         known = ", ".join(seen) or "no language"
         raise DataError(f"{name}: '{to}' is not one language of it", hint=f"it has {known}")
@@ -391,6 +395,8 @@ def _main(language: str) -> str:
     return language.partition("-")[0]
 
 
-def _terms(said: Sequence[_Said], note: str, source: str, target: str) -> Iterable[Term]:
-    good = [one.text for one in said if one.language == target and one.allowed]
-    return [Term(one.text, good[0], note, tuple(good[1:])) for one in said if one.language == source and good]
+def _terms(entry: Sequence[_TbxTerm], note: str, source: str, target: str) -> Iterable[Term]:
+    good = [term.text for term in entry if term.language == target and term.allowed]
+    if not good:
+        return []
+    return [Term(term.text, good[0], note, tuple(good[1:])) for term in entry if term.language == source]
