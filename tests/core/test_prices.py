@@ -73,7 +73,7 @@ def test_the_users_own_price_comes_first(model: str, cost: float | None) -> None
     own = {"gpt-4.1": [2, 0.5], "llama3.2": [0, 0], "echo": [1, 20], "broken": "free"}
     prices = Prices(own, "http://localhost:11434/v1")
     assert prices.cost(model, 1_000_000, 100_000) == (cost if cost is None else pytest.approx(cost))
-    assert Prices(own, OPENAI).at("localhost:1").cost("gpt-4.1", 1_000_000, 0) == 2
+    assert Prices(own, OPENAI).for_host("localhost:1").cost("gpt-4.1", 1_000_000, 0) == 2
 
 
 def test_every_price_of_the_list_is_what_the_list_makes_of_it() -> None:
@@ -126,12 +126,12 @@ def test_an_absurd_time_is_taken_as_now(when: float) -> None:
 
 
 def test_the_window() -> None:
-    assert Prices({}, OPENAI).window("gpt-4.1") == 1_000_000
-    assert Prices({}, OPENAI).window("no-such-model") is None
-    assert Prices({}, "http://localhost:11434/v1").window("gpt-4.1") is None
-    assert Prices({}, OPENAI).window("echo") is None
-    assert Prices({}, "http://localhost:11434/v1", 4096).window("llama3.2") == 4096
-    assert Prices({}, OPENAI, 4096).at("localhost").window("gpt-4.1") == 4096
+    assert Prices({}, OPENAI).context_window("gpt-4.1") == 1_000_000
+    assert Prices({}, OPENAI).context_window("no-such-model") is None
+    assert Prices({}, "http://localhost:11434/v1").context_window("gpt-4.1") is None
+    assert Prices({}, OPENAI).context_window("echo") is None
+    assert Prices({}, "http://localhost:11434/v1", 4096).context_window("llama3.2") == 4096
+    assert Prices({}, OPENAI, 4096).for_host("localhost").context_window("gpt-4.1") == 4096
 
 
 def test_the_list_says_of_when_it_is() -> None:
@@ -146,13 +146,13 @@ def test_the_list_is_loaded_when_it_is_asked_and_never_updated() -> None:
 import sys
 from gptkit.core.prices import Prices
 prices = Prices({"m": [1, 2]}, "https://api.openai.com/v1")
-prices.cost("m", 1, 1), prices.cost("echo", 1, 1), prices.window("echo"), prices.source("m")
+prices.cost("m", 1, 1), prices.cost("echo", 1, 1), prices.context_window("echo"), prices.source("m")
 Prices({}, "http://localhost:1").cost("gpt-4.1", 1, 1)
 assert "genai_prices" not in sys.modules
 def refuse(event, args):
     assert not event.startswith("socket."), event
 sys.addaudithook(refuse)
-assert prices.cost("gpt-4.1", 1000, 100) and prices.window("gpt-4.1") and prices.date
+assert prices.cost("gpt-4.1", 1000, 100) and prices.context_window("gpt-4.1") and prices.date
 import threading
 assert threading.active_count() == 1
 """

@@ -45,7 +45,7 @@ class Disk:
     """
 
     def __init__(self, fault: str, at: int, log: str) -> None:
-        self.fault, self.for_host, self.count = fault, at, 0
+        self.fault, self.at, self.count = fault, at, 0
         self._thread = threading.local()
         self.files: set[int] = set()
         self.folders: set[int] = set()
@@ -56,9 +56,9 @@ class Disk:
         number, self.count = self.count, self.count + 1
         target = f" {Path(os.fsdecode(args[1])).name}" if name == "rename" else ""
         self._write(self._log, f"{name}{target}\n".encode())
-        if number == self.for_host and self.fault == "kill":
+        if number == self.at and self.fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        torn = number == self.for_host and name == "write" and self.fault in HALF and len(args[1]) > 1
+        torn = number == self.at and name == "write" and self.fault in HALF and len(args[1]) > 1
         if torn:
             written = self._real(real, args[0], args[1][: len(args[1]) // 2], **options)
             if self.fault == "torn":
@@ -71,13 +71,11 @@ class Disk:
         return self._real(real, *args, **options)
 
     def _code(self, name: str, number: int) -> int:
-        if self.fault == "full" and number >= self.for_host and name in GROWING:
+        if self.fault == "full" and number >= self.at and name in GROWING:
             return errno.ENOSPC
-        if (self.fault == "broken" and number == self.for_host) or (
-            self.fault == "dead" and number >= self.for_host
-        ):
+        if (self.fault == "broken" and number == self.at) or (self.fault == "dead" and number >= self.at):
             return errno.EIO
-        return errno.EROFS if self.fault == "frozen" and number >= self.for_host and name in GROWING else 0
+        return errno.EROFS if self.fault == "frozen" and number >= self.at and name in GROWING else 0
 
     def _real(self, real: Callable[..., Any], *args: Any, **options: Any) -> Any:
         self._thread.inside = True
