@@ -20,17 +20,19 @@ if TYPE_CHECKING:
 
 HOUSEKEEPING = (
     HousekeepingCommand("prompts", "gptkit.cli.prompts", "List, show, make, check and test prompt files."),
-    HousekeepingCommand("models", "gptkit.cli.models", "List the models of the endpoint."),
+    HousekeepingCommand("models", "gptkit.cli.models", "List the models that the server offers."),
     HousekeepingCommand("config", "gptkit.cli.config", "Show and change settings."),
     HousekeepingCommand("profiles", "gptkit.cli.profiles", "Show and switch named sets of settings."),
     HousekeepingCommand("keys", "gptkit.cli.keys", "Store API keys, each for one host."),
-    HousekeepingCommand("usage", "gptkit.cli.usage", "Show the tokens and the cost of what was asked."),
+    HousekeepingCommand("usage", "gptkit.cli.usage", "Show tokens and cost of past requests."),
     HousekeepingCommand(
-        "history", "gptkit.cli.history", "List, show, search, move and remove what was asked."
+        "history", "gptkit.cli.history", "List, show, search, export and remove conversations."
     ),
-    HousekeepingCommand("memory", "gptkit.cli.memory", "Show, move and prune what need not be asked twice."),
-    HousekeepingCommand("batch", "gptkit.cli.batch", "List and cancel what was submitted with --batch."),
-    HousekeepingCommand("doctor", "gptkit.cli.doctor", "Check the way to the model, step by step."),
+    HousekeepingCommand(
+        "memory", "gptkit.cli.memory", "Show, export and prune stored answers to pieces of long texts."
+    ),
+    HousekeepingCommand("batch", "gptkit.cli.batch", "List and cancel what --batch has submitted."),
+    HousekeepingCommand("doctor", "gptkit.cli.doctor", "Check the connection to the model, step by step."),
 )
 
 FUTURE = ("index", "help", "version", "gptkit")

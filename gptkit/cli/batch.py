@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from gptkit.services import Services
 
 app = typer.Typer(
-    help="List and cancel what was submitted with --batch.", no_args_is_help=True, add_completion=False
+    help="List and cancel what --batch has submitted.", no_args_is_help=True, add_completion=False
 )
-Profile = Annotated[str | None, typer.Option(help="Of this profile.", metavar="NAME")]
-BaseUrl = Annotated[str | None, typer.Option(help="The API's address.", metavar="URL")]
-Proxy = Annotated[str | None, typer.Option(help="Go through this proxy.", metavar="URL")]
+Profile = Annotated[str | None, typer.Option(help="Use the settings of this profile.", metavar="NAME")]
+BaseUrl = Annotated[str | None, typer.Option(help="Address of the API.", metavar="URL")]
+Proxy = Annotated[str | None, typer.Option(help="Use this proxy, or 'none'.", metavar="URL")]
 
 
 @app.command("list")
 def list_(
     ctx: typer.Context,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, help="Not more than so many.", metavar="NUMBER")
+        int, typer.Option("--limit", "-n", min=1, help="Show at most NUMBER entries.", metavar="NUMBER")
     ] = 50,
     profile: Profile = None,
     base_url: BaseUrl = None,
     proxy: Proxy = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the batches of gptkit at the provider, latest first, and what waits here to be submitted."""
+    """List the batches at the provider, latest first, and those that wait here to be submitted."""
     from gptkit.jobs.batch import service
 
     services = _services(ctx, profile, base_url, proxy)
@@ -61,15 +61,15 @@ def list_(
 @app.command()
 def cancel(
     ctx: typer.Context,
-    batch_id: Annotated[str, typer.Argument(help="A batch's id.", metavar="ID")],
+    batch_id: Annotated[str, typer.Argument(help="Id of a batch.", metavar="ID")],
     forget: Annotated[
-        bool, typer.Option("--forget", help="Only remove what is noted here: its pieces are missing again.")
+        bool, typer.Option("--forget", help="Do not ask the provider; only forget the batch here.")
     ] = False,
     profile: Profile = None,
     base_url: BaseUrl = None,
     proxy: Proxy = None,
 ) -> None:
-    """Stop a batch; what it has answered by then is kept."""
+    """Stop a batch and keep the answers that it has brought."""
     from gptkit.jobs.batch import service
 
     services = _services(ctx, profile, base_url, proxy)

@@ -104,7 +104,7 @@ def _option(option: Parameter, page: Page) -> inspect.Parameter:
         names.append(f"-{option.short}")
     settings = _about(option, page)
     if option.kind != "boolean":
-        settings["metavar"] = METAVARS[option.kind]
+        settings["metavar"] = option.metavar or METAVARS[option.kind]
     if option.least is not None:
         settings["min"] = option.least
     kind: Any = list[str] if option.kind == "list" else _type(option)

@@ -29,11 +29,15 @@ def _completed(incomplete: str) -> list[str]:
 Name = Annotated[
     str,
     typer.Argument(
-        help="A setting, or an entry of one: headers.X-Title.", metavar="NAME", autocompletion=_completed
+        help="A setting, or an entry of a setting, such as headers.X-Title.",
+        metavar="NAME",
+        autocompletion=_completed,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Profile = Annotated[str | None, typer.Option("--profile", help="Of this profile.", metavar="NAME")]
+Profile = Annotated[
+    str | None, typer.Option("--profile", help="Use the settings of this profile.", metavar="NAME")
+]
 
 
 class Row(NamedTuple):
@@ -46,7 +50,7 @@ class Row(NamedTuple):
 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = None) -> None:
-    """Show every setting, its value, and where that comes from."""
+    """Show every setting, its value, and where the value comes from."""
     services = _services(ctx)
     settings = services.settings.overridden({"profile": profile})
     found = rows(settings)
@@ -63,7 +67,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = None) 
 
 @app.command()
 def get(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
-    """Print one value as it is, secret or not."""
+    """Print the value of a setting unmasked, even if it is secret."""
     from gptkit.settings.edit import setting_of
 
     services = _services(ctx)
@@ -81,10 +85,10 @@ def get(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
 def set_(
     ctx: typer.Context,
     name: Name,
-    value: Annotated[str, typer.Argument(help="Its value.", metavar="VALUE")],
+    value: Annotated[str, typer.Argument(help="The new value.", metavar="VALUE")],
     profile: Profile = None,
 ) -> None:
-    """Set a value in config.yaml; all other lines stay."""
+    """Change a setting in config.yaml; all other lines stay."""
     from gptkit.settings.edit import store
 
     store(_file(ctx), name, value, profile)
@@ -92,7 +96,7 @@ def set_(
 
 @app.command()
 def unset(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
-    """Remove a value from config.yaml."""
+    """Remove a setting from config.yaml."""
     from gptkit.settings.edit import forget
 
     forget(_file(ctx), name, profile)
@@ -106,7 +110,7 @@ def path(ctx: typer.Context) -> None:
 
 @app.command()
 def edit(ctx: typer.Context) -> None:
-    """Open config.yaml in $VISUAL or $EDITOR, and check it afterwards."""
+    """Open config.yaml in your editor and check it afterwards."""
     from gptkit.core.confirm import open_editor
     from gptkit.core.files import write_private
     from gptkit.settings.load import user_source

@@ -22,12 +22,12 @@ def doctor(
         str | None, typer.Option("--model", "-m", help="The model to try.", metavar="MODEL")
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(help="Use this profile of the settings.", metavar="NAME")
+        str | None, typer.Option(help="Use the settings of this profile.", metavar="NAME")
     ] = None,
-    base_url: Annotated[str | None, typer.Option(help="The API's address.", metavar="URL")] = None,
-    proxy: Annotated[str | None, typer.Option(help="Go through this proxy.", metavar="URL")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Address of the API.", metavar="URL")] = None,
+    proxy: Annotated[str | None, typer.Option(help="Use this proxy, or 'none'.", metavar="URL")] = None,
 ) -> int:
-    """Check the way to the model step by step, up to the first token; it costs one short answer."""
+    """Check the connection to the model step by step; it costs one short answer."""
     from gptkit.provider.client import transport
     from gptkit.provider.probe import Step, steps
     from gptkit.settings.endpoint import without_key

@@ -110,7 +110,7 @@ def _marked(excerpt: str, words: str, colour: bool) -> str:
 
 
 app = typer.Typer(
-    help="List, show, search, move and remove what was asked.", no_args_is_help=True, add_completion=False
+    help="List, show, search, export and remove conversations.", no_args_is_help=True, add_completion=False
 )
 
 
@@ -127,18 +127,22 @@ def _complete(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for one in found if (name := one.name or one.id).startswith(incomplete)]
 
 
-_NAMED = "A session's name or id."
+_NAMED = "Name or id of a session."
 Name = Annotated[str, typer.Argument(help=_NAMED, metavar="NAME", autocompletion=_complete)]
 Names = Annotated[list[str], typer.Argument(help=_NAMED, metavar="NAME...", autocompletion=_complete)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="Not more than so many.", metavar="NUMBER")]
+Limit = Annotated[
+    int, typer.Option("--limit", "-n", min=1, help="Show at most NUMBER entries.", metavar="NUMBER")
+]
 
 
 @app.command("list")
 def list_(
     ctx: typer.Context,
     limit: Limit = 50,
-    prompt: Annotated[str | None, typer.Option(help="Of this command only.", metavar="PROMPT")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="List the sessions of this command only.", metavar="PROMPT")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the sessions, latest first."""
@@ -161,12 +165,13 @@ def show(
     ctx: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(help=f"{_NAMED} The latest if left out.", metavar="NAME", autocompletion=_complete),
+        typer.Argument(help=f"{_NAMED} By default the latest.", metavar="NAME", autocompletion=_complete),
     ] = "",
     last: Annotated[
-        int | None, typer.Option("--last", "-n", min=1, help="Only the last turns.", metavar="NUMBER")
+        int | None,
+        typer.Option("--last", "-n", min=1, help="Show the last NUMBER turns only.", metavar="NUMBER"),
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Do not render Markdown.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the Markdown source.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the turns of a session, oldest first."""
@@ -189,7 +194,9 @@ def show(
 @app.command()
 def search(
     ctx: typer.Context,
-    words: Annotated[list[str], typer.Argument(help="Words that must all be there.", metavar="WORDS")],
+    words: Annotated[
+        list[str], typer.Argument(help="Words that a turn must hold, all of them.", metavar="WORDS")
+    ],
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -213,17 +220,17 @@ def export(
     ctx: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help=f"{_NAMED} All if left out.", metavar="[NAME...]", autocompletion=_complete),
+        typer.Argument(help=f"{_NAMED} By default all.", metavar="[NAME...]", autocompletion=_complete),
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="JSON Lines lose nothing; Markdown is to read.")
+        Format, typer.Option("--format", help="JSON Lines can be imported; Markdown is for reading.")
     ] = Format.jsonl,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file.", metavar="FILE")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write sessions out: all that 'gptkit history import' needs, or Markdown."""
+    """Export sessions, for 'gptkit history import' or as Markdown."""
     from gptkit.cli.transfer import write
     from gptkit.history.export import json_lines, markdown
 
@@ -242,10 +249,10 @@ def export(
 @app.command("import")
 def import_(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="An export; - is standard input.", metavar="FILE")],
+    file: Annotated[Path, typer.Argument(help="An exported file; - is standard input.", metavar="FILE")],
     as_json: AsJson = False,
 ) -> None:
-    """Add what 'gptkit history export' wrote; what is there already is not added again."""
+    """Import sessions from an export; those that are there already are not added again."""
     from gptkit.cli.transfer import opened
     from gptkit.history.export import take
 
@@ -267,7 +274,7 @@ def rename(
     new: Annotated[str, typer.Argument(help="The new name.", metavar="NEW")],
     as_json: AsJson = False,
 ) -> None:
-    """Give a session a name, or another one."""
+    """Name a session, or give it another name."""
     services = _services(ctx)
     renamed = services.history.rename(name, new)
     if as_json:
@@ -281,7 +288,7 @@ def fork(
     new: Annotated[str, typer.Argument(help="The name of the new session.", metavar="NEW")],
     as_json: AsJson = False,
 ) -> None:
-    """Begin a second session with the turns of one."""
+    """Begin a new session with the turns of another."""
     services = _services(ctx)
     made = services.history.fork(name, new)
     if as_json:
@@ -290,7 +297,7 @@ def fork(
 
 @app.command()
 def rm(ctx: typer.Context, names: Names, as_json: AsJson = False) -> None:
-    """Remove sessions and their turns, but for turns that another session shares."""
+    """Remove sessions and their turns, except turns that another session shares."""
     services = _services(ctx)
     store = services.history
     found = list(dict.fromkeys(store.required(name) for name in names))
@@ -304,13 +311,13 @@ def purge(
     ctx: typer.Context,
     before: Annotated[
         str | None,
-        typer.Option(help="What was asked before this day, or 30d: longer ago.", metavar="DATE|DAYS"),
+        typer.Option(help="Remove turns before this day, or older than 30 days: 30d.", metavar="DATE|DAYS"),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all turns.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove turns for good; the sums of 'gptkit usage' stay."""
+    """Remove turns for good; the totals of 'gptkit usage' stay."""
     from gptkit.cli import usage
 
     services = _services(ctx)
@@ -329,7 +336,7 @@ def purge(
 
 @app.command()
 def recover(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Save every intact turn of a damaged history; the damaged file is kept."""
+    """Save every intact turn of a damaged history; keep the damaged file."""
     from gptkit.history import recover as recovery
 
     services = _services(ctx)

@@ -30,11 +30,13 @@ def set_(
     unexpected: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     host: Annotated[
         str,
-        typer.Option("--host", help="Host or base URL it is for; by default the one in use.", metavar="HOST"),
+        typer.Option(
+            "--host", help="Host or base URL that the key is for; by default the one in use.", metavar="HOST"
+        ),
     ] = "",
     keyring: Annotated[bool, typer.Option("--keyring", help="Store it in the system's keyring.")] = False,
 ) -> None:
-    """Store a key, typed unseen or read from standard input."""
+    """Store a key; type it when asked, or pipe it in."""
     if unexpected:
         raise UsageError(
             "a key is never an argument: other users and the shell's history would see it",
@@ -55,7 +57,7 @@ def set_(
 
 @app.command("list")
 def list_(ctx: typer.Context) -> None:
-    """List the hosts that a key is stored for, and the key's last four characters."""
+    """List the hosts that have a stored key, and the last four characters of each key."""
     services = _services(ctx)
     entries = keys.entries(services.paths.keys_file)
     rows = [
@@ -69,7 +71,7 @@ def list_(ctx: typer.Context) -> None:
 def remove(
     ctx: typer.Context, host: Annotated[str, typer.Argument(help="Host or base URL.", metavar="HOST")]
 ) -> None:
-    """Forget the key of a host."""
+    """Remove the key of a host."""
     services = _services(ctx)
     target = _target(services, host)
     if not keys.remove(_file(services), target):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gptkit.services import Services
 
 app = typer.Typer(
-    help="Show, move and prune what need not be asked twice.",
+    help="Show, export and prune stored answers to pieces of long texts.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -30,12 +30,12 @@ class Format(StrEnum):
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 
 @app.command()
 def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show how much is stored, for what, and how often it was used."""
+    """Show how many answers are stored, for which prompts, and how often they were used."""
     from gptkit.jobs.memory import maintenance
 
     services = _services(ctx)
@@ -56,14 +56,14 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
 def export(
     ctx: typer.Context,
     form: Annotated[
-        Format, typer.Option("--format", help="JSON Lines lose nothing; TMX is for tools of translators.")
+        Format, typer.Option("--format", help="JSON Lines hold everything; TMX is for translation tools.")
     ] = Format.jsonl,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file.", metavar="FILE")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the memory out."""
+    """Export the stored answers."""
     from gptkit.cli.transfer import write
     from gptkit.jobs.memory.jsonl import json_lines
     from gptkit.jobs.memory.tmx import tmx
@@ -84,11 +84,11 @@ def import_(
     file: Annotated[Path, typer.Argument(help="JSON Lines or TMX; - is standard input.", metavar="FILE")],
     prompt: Annotated[
         str | None,
-        typer.Option(help="The prompt that is to use a TMX which does not name one.", metavar="NAME"),
+        typer.Option(help="Prompt that uses the texts of a TMX file that names none.", metavar="NAME"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add what 'gptkit memory export' or another tool wrote; all of it or nothing."""
+    """Import answers from an export or from a TMX file, all of them or none."""
     from gptkit.cli.transfer import opened, shown
     from gptkit.jobs.memory.jsonl import take_json_lines
     from gptkit.jobs.memory.tmx import is_tmx, take_tmx
@@ -115,16 +115,23 @@ def prune(
     ctx: typer.Context,
     before: Annotated[
         str | None,
-        typer.Option(help="What was last used before this day, or 90d: longer ago.", metavar="DATE|DAYS"),
+        typer.Option(
+            help="Remove answers last used before this day, or more than 90 days ago: 90d.",
+            metavar="DATE|DAYS",
+        ),
     ] = None,
     size: Annotated[
         float | None,
-        typer.Option(min=0, help="The least recently used, until the file has so many MB.", metavar="MB"),
+        typer.Option(
+            min=0,
+            help="Remove the least recently used answers until the file has MB megabytes.",
+            metavar="MB",
+        ),
     ] = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what is no longer used."""
+    """Remove stored answers that were not used for long."""
     from gptkit.cli import usage
     from gptkit.jobs.memory import maintenance
 
@@ -143,7 +150,7 @@ def prune(
 
 @app.command()
 def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Remove everything for good."""
+    """Remove all stored answers for good."""
     from gptkit.jobs.memory import maintenance
 
     services = _services(ctx)

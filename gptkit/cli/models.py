@@ -19,11 +19,13 @@ app = typer.Typer()
 def models(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    profile: Annotated[str | None, typer.Option(help="Of this profile.", metavar="NAME")] = None,
-    base_url: Annotated[str | None, typer.Option(help="The API's address.", metavar="URL")] = None,
-    proxy: Annotated[str | None, typer.Option(help="Go through this proxy.", metavar="URL")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Use the settings of this profile.", metavar="NAME")
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(help="Address of the API.", metavar="URL")] = None,
+    proxy: Annotated[str | None, typer.Option(help="Use this proxy, or 'none'.", metavar="URL")] = None,
 ) -> None:
-    """List the models of the endpoint; the one that answers by default is marked."""
+    """List the models that the server offers; a mark shows the default one."""
     from gptkit.provider.client import model_names
 
     services = cast("Services", ctx.obj)

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show and switch named sets of settings.", no_args_is_help=True, add_completion=False)
 
-Name = Annotated[str, typer.Argument(help="A profile's name.", metavar="NAME")]
+Name = Annotated[str, typer.Argument(help="Name of a profile.", metavar="NAME")]
 
 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the profiles; a star marks the one in use."""
+    """List the profiles; a star marks the profile in use."""
     services = _services(ctx)
     found = [_summary(services.settings, name) for name in services.settings.profiles]
     if as_json:
@@ -38,7 +38,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(ctx: typer.Context, name: Name) -> None:
-    """Show what a profile sets, and on which line."""
+    """Show the settings of a profile, and on which line each stands."""
     services = _services(ctx)
     found = services.settings.overridden({"profile": name}).profiles[name]
     rows = []
@@ -53,7 +53,7 @@ def show(ctx: typer.Context, name: Name) -> None:
 
 @app.command()
 def use(ctx: typer.Context, name: Name) -> None:
-    """Make a profile the default; 'gptkit config unset profile' ends that."""
+    """Use a profile from now on; 'gptkit config unset profile' ends that."""
     edit.store(_file(ctx), "profile", name)
 
 
@@ -63,10 +63,10 @@ def new(
     name: Name,
     values: Annotated[
         list[str] | None,
-        typer.Argument(help="What it sets, such as model=gpt-x.", metavar="[SETTING=VALUE...]"),
+        typer.Argument(help="Settings of the profile, such as model=gpt-x.", metavar="[SETTING=VALUE...]"),
     ] = None,
 ) -> None:
-    """Add a profile: new local base_url=http://localhost:11434/v1 model=llama3.2."""
+    """Add a profile, such as: new local base_url=http://localhost:11434/v1 model=llama3.2."""
     given = {}
     for text in values or []:
         setting, equals, value = text.partition("=")
@@ -78,7 +78,7 @@ def new(
 
 @app.command()
 def remove(ctx: typer.Context, name: Name) -> None:
-    """Remove a profile and all it sets."""
+    """Remove a profile and its settings."""
     if edit.forget_profile(_file(ctx), name):
         _services(ctx).terminal.print_error_line(f"gptkit: '{name}' was in use; now no profile is")
 

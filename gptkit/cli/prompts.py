@@ -44,11 +44,11 @@ def _complete(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in names if parse.name_problem(name, services.words) is None]
 
 
-Name = Annotated[str, typer.Argument(help="A prompt's name.", metavar="NAME", autocompletion=_complete)]
+Name = Annotated[str, typer.Argument(help="Name of a prompt.", metavar="NAME", autocompletion=_complete)]
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Prompts or files; all prompts if left out.", metavar="NAME...", autocompletion=_complete
+        help="Prompts or files; by default all prompts.", metavar="NAME...", autocompletion=_complete
     ),
 ]
 
@@ -58,7 +58,7 @@ def list_(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """List the prompts, where each comes from, and what it shadows."""
+    """List the prompts, where each comes from, and which file it replaces."""
     services = _services(ctx)
     rows = [_row(services, entry) for entry in services.library.entries().values()]
     waiting = library.untrusted(services.paths)
@@ -92,7 +92,7 @@ def path(
     name: Annotated[
         str,
         typer.Argument(
-            help="A prompt's name; without one, the folder of your own prompts.",
+            help="Name of a prompt; without it, the folder of your own prompts.",
             metavar="NAME",
             show_default=False,
             autocompletion=_complete,
@@ -108,7 +108,7 @@ def path(
 @app.command()
 def new(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The name of the new command.", metavar="NAME")],
+    name: Annotated[str, typer.Argument(help="Name of the new command.", metavar="NAME")],
     like: Annotated[
         str,
         typer.Option(
@@ -116,7 +116,7 @@ def new(
         ),
     ] = "",
 ) -> None:
-    """Make a prompt of your own from a commented starting file, and print where it is."""
+    """Make a prompt file of your own, with comments, and print where it is."""
 
     services = _services(ctx)
     source = content(_entry(services, like).path) if like else None
@@ -125,7 +125,7 @@ def new(
 
 @app.command()
 def edit(ctx: typer.Context, name: Name) -> None:
-    """Open a prompt, or your copy of a built-in one, in $VISUAL or $EDITOR and check it afterwards."""
+    """Open a prompt of yours, or a copy of a built-in one, in your editor and check it afterwards."""
 
     from gptkit.core.confirm import open_editor
     from gptkit.settings.keys import child_environment
@@ -146,7 +146,7 @@ def edit(ctx: typer.Context, name: Name) -> None:
 
 @app.command()
 def check(ctx: typer.Context, names: Names = None) -> None:
-    """Say what is wrong with prompt files and character cards: file, line or field, the nearest word."""
+    """Say what is wrong with prompt files and character cards, by file and line or field."""
     services = _services(ctx)
     broken = 0
     reports = {name: report for name in names or [] if (report := _file_report(services, name))}
@@ -173,7 +173,7 @@ def render(
     name: Name,
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(help="What you would give the prompt: words and options.", metavar="ARGUMENT..."),
+        typer.Argument(help="Words and options, as the command itself takes them.", metavar="ARGUMENT..."),
     ] = None,
 ) -> int:
     """Show the messages that a prompt would send, and send nothing."""
@@ -184,7 +184,7 @@ def render(
 
 @app.command()
 def test(ctx: typer.Context, names: Names = None) -> None:
-    """Run the tests that prompt files hold, offline, against the replies they give."""
+    """Run the tests in prompt files, without a network."""
     services = _services(ctx)
     failed = 0
     for entry in _named(services, names or []):

@@ -97,14 +97,14 @@ class By(StrEnum):
 @app.command()
 def usage(
     ctx: typer.Context,
-    by: Annotated[By, typer.Option(help="What the rows are.")] = By.day,
+    by: Annotated[By, typer.Option(help="Group by this.")] = By.day,
     since: Annotated[
-        str, typer.Option(help="From this day on, or of the last days: 7d.", metavar="DATE|DAYS")
+        str, typer.Option(help="Begin with this day, or the last 7 days: 7d.", metavar="DATE|DAYS")
     ] = LATELY,
-    until: Annotated[str | None, typer.Option(help="To the end of this day.", metavar="DATE|DAYS")] = None,
+    until: Annotated[str | None, typer.Option(help="End with this day.", metavar="DATE|DAYS")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show the tokens and the cost of what was asked."""
+    """Show tokens and cost of past requests."""
 
     services = cast("Services", ctx.obj)
     now = services.terminal.unix_time()

@@ -7,16 +7,34 @@ from gptkit.exchange.capability import capability_options
 from gptkit.templates.template import Parameter, Value
 
 OPTIONS = (
-    Parameter("jobs", "integer", help="Pieces of a long input to work on at once.", least=1),
-    Parameter("as", "text", help="Format of the input, where its name and content do not tell."),
-    Parameter("keys", "list", help="Which values of a JSON or YAML input, such as 'items.*.title'."),
-    Parameter("glossary", "text", help="File of terms and their translations: CSV or TBX."),
-    Parameter("report", "text", help="Write what could not be proved to this file, as JSON."),
-    Parameter("memory", "boolean", default=True, help="Use and keep the answers to pieces."),
-    Parameter("fresh", "boolean", plain=True, help="Ask again for what the memory holds."),
-    Parameter("batch", "boolean", plain=True, help="Batch job of one input; only with `long: map`."),
-    Parameter("yes", "boolean", plain=True, help="Do not ask whether a costly job is to go ahead."),
-    Parameter("output-dir", "text", help="Folder for the results of the files in the folders given with -f."),
+    Parameter("jobs", "integer", help="Work on N pieces of a long input at once.", least=1),
+    Parameter(
+        "as",
+        help="Format of the input, if it is not recognised: text, markdown, html, srt, vtt, po, json, yaml.",
+        metavar="FORMAT",
+    ),
+    Parameter(
+        "keys",
+        "list",
+        help="Work on these values of a JSON or YAML input only, such as 'items.*.title'.",
+        metavar="PATTERN",
+    ),
+    Parameter("glossary", help="Use the terms and translations in this CSV or TBX file.", metavar="FILE"),
+    Parameter("report", help="Write a JSON list of failed and doubtful pieces to this file.", metavar="FILE"),
+    Parameter("memory", "boolean", default=True, help="Use stored answers to pieces, and store new ones."),
+    Parameter("fresh", "boolean", plain=True, help="Ask the model again even where an answer is stored."),
+    Parameter(
+        "batch",
+        "boolean",
+        plain=True,
+        help="Submit one input for half the price and a later answer; only with `long: map`.",
+    ),
+    Parameter("yes", "boolean", plain=True, help="Start a costly job without asking first."),
+    Parameter(
+        "output-dir",
+        help="Write the results of the files and folders given with -f into this folder.",
+        metavar="FOLDER",
+    ),
 )
 
 

@@ -35,7 +35,7 @@ KEYS = (
     "extends",
 )
 ROLES = ("user", "assistant")
-WORDS = Parameter("text", help="Input; standard input if left out.")
+WORDS = Parameter("text", help="Words to work on; by default standard input.")
 """The positional of a file that declares none."""
 MERGED = ("options", "parameters")
 """Keys whose entries a child adds to its parent's or changes; it replaces all others whole."""

@@ -32,6 +32,8 @@ class Parameter(NamedTuple):
     """A boolean that cannot be switched off: `--show` without a `--no-show`."""
     least: int | None = None
     """The smallest number that it takes."""
+    metavar: str = ""
+    """The word for its value in `--help`, where that of its kind says too little."""
 
     @property
     def variable(self) -> str:

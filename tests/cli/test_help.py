@@ -144,7 +144,7 @@ def test_a_framed_page(gptkit: InMemory, home: Path) -> None:
         "│ -h, --help  Show this message and exit.  │\n"
         "╰──────────────────────────────────────────╯\n"
         "╭─ Options of every prompt ────────────────╮\n"
-        "│ -f, --file FILE    Work on this file;    │\n"
+        "│ -f, --file FILE    Read the input from   │\n"
     )
     coloured = gptkit("haiku", "-h", tty=True, width=44)
     assert "\x1b[1;36m--help\x1b[0m" in coloured.stdout

@@ -63,7 +63,7 @@ def test_it_is_in_the_help(gptkit: InMemory, mine: Path) -> None:
     assert (code, errors) == (0, "")
     assert "\n  haiku      Write a haiku.\n" in output
     assert "\n  broken     (broken: 'gptkit prompts check broken' says why)\n" in output
-    assert "\n  translate  Translate text, keeping its structure.\n" in output
+    assert "\n  translate  Translate a text of any length and keep its structure.\n" in output
 
 
 def test_it_has_a_help_of_its_own(gptkit: InMemory, mine: Path) -> None:
@@ -75,7 +75,7 @@ def test_it_has_a_help_of_its_own(gptkit: InMemory, mine: Path) -> None:
         "  Write a haiku.\n"
         "\n"
         "Arguments:\n"
-        "  TEXT...  Input; standard input if left out.\n"
+        "  TEXT...  Words to work on; by default standard input.\n"
         "\n"
         "Options:\n"
         "  -M, --mood CHOICE  Mood of the haiku.  [calm, sad, merry; default: calm]\n"

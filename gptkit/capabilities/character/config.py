@@ -17,16 +17,19 @@ KEY = "character"
 _FOLDER = "gptkit.capabilities.character"
 VARIABLES = ("card", "user")
 OPTIONS = (
-    Parameter("user", help="Who you are to the character."),
-    Parameter("greeting", "integer", help="Begin with this greeting of the card; 1 is the first."),
-    Parameter("dice", "boolean", plain=True, help="Let the character ask for dice; the program throws them."),
-    Parameter("seed", "integer", help="Make dice and all else that is random repeatable."),
+    Parameter("user", help="Your name, as the character knows you."),
+    Parameter("greeting", "integer", help="Begin with greeting N of the card; 1 is the first."),
+    Parameter("dice", "boolean", plain=True, help="Let the character throw dice; gptkit throws them."),
+    Parameter("seed", "integer", help="Make dice and other random choices repeatable."),
     Parameter(
-        "npc", "boolean", plain=True, help="Play in a game: one JSON object a line in, one a line out."
+        "npc",
+        "boolean",
+        plain=True,
+        help="Serve a game: read one JSON object per line and write one per line.",
     ),
-    Parameter("schema", "file", help="With --npc: JSON Schema of the replies; the card's if left out."),
-    Parameter("actions", "list", help="With --npc: what the character may do, such as 'wave,leave'."),
-    Parameter("workers", "integer", help="With --npc: how many sessions are answered at once (8)."),
+    Parameter("schema", "file", help="With --npc: use the JSON Schema in this file for the replies."),
+    Parameter("actions", "list", help="With --npc: allow these actions, such as 'wave,leave'."),
+    Parameter("workers", "integer", help="With --npc: answer N sessions at once (default: 8)."),
 )
 
 

@@ -22,13 +22,23 @@ METHODS = ("explain", *ASKING)
 TRIES = 2
 """Attempts of the learner after which the solution may be shown."""
 OPTIONS = (
-    Parameter("tries", "integer", help="Attempts of yours before the solution is shown (default: 2)."),
-    Parameter("rubric", "file", help="Grade your answer by these criteria (text or YAML)."),
-    Parameter("key", "file", help="Grade your answer by this one, which is right."),
-    Parameter("show", "boolean", plain=True, help="Show what is known of the course, or list the courses."),
-    Parameter("due", "boolean", plain=True, help="List the reviews that are due."),
-    Parameter("review", "boolean", plain=True, help="Go through the reviews that are due."),
-    Parameter("export", "choice", choices=("anki", "csv"), help="Write the course's cards (see -o)."),
+    Parameter("tries", "integer", help="Show a solution only after N attempts of yours (default: 2)."),
+    Parameter("rubric", "file", help="Grade your answer by the criteria in this file (text or YAML)."),
+    Parameter("key", "file", help="Grade your answer against the right answer in this file."),
+    Parameter(
+        "show",
+        "boolean",
+        plain=True,
+        help="Show the record of the course; without a subject, list all courses.",
+    ),
+    Parameter("due", "boolean", plain=True, help="List the cards that are due for review."),
+    Parameter("review", "boolean", plain=True, help="Review the cards that are due."),
+    Parameter(
+        "export",
+        "choice",
+        choices=("anki", "csv"),
+        help="Write the cards of the course, with -o into a file.",
+    ),
 )
 
 
