@@ -20,11 +20,11 @@ def main(argv: list[str], terminal: Terminal) -> int:
 
     as_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
     try:
-        from gptkit.app import parts
+        from gptkit.app import build_services
         from gptkit.cli import fast_args
 
         with terminal.redirect_library_output():
-            services = parts(terminal)
+            services = build_services(terminal)
             code = fast_args.run(argv, services)
             if code is not None:
                 return code
@@ -39,9 +39,9 @@ def main(argv: list[str], terminal: Terminal) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        from gptkit.app import crashed
+        from gptkit.app import write_crash_report
 
-        fault = crashed(error, terminal)
+        fault = write_crash_report(error, terminal)
         terminal.report(fault, as_json)
         return fault.code
 

@@ -39,7 +39,7 @@ FUTURE = ("index", "help", "version", "gptkit")
 """Names that later commands will have; a prompt file cannot take them."""
 
 
-def parts(terminal: Terminal, capabilities: Sequence[Capability] = CAPABILITIES) -> Services:
+def build_services(terminal: Terminal, capabilities: Sequence[Capability] = CAPABILITIES) -> Services:
     commands = (*HOUSEKEEPING, *(command for one in capabilities for command in one.commands))
     housekeeping = {command.name: command for command in commands}
     return Services(
@@ -55,7 +55,7 @@ def parts(terminal: Terminal, capabilities: Sequence[Capability] = CAPABILITIES)
 REPORT_TO = "please report it with that file, after reading what it holds"
 
 
-def crashed(error: Exception, terminal: Terminal) -> InternalError:
+def write_crash_report(error: Exception, terminal: Terminal) -> InternalError:
     """The fault to tell; frames only, since values and messages may hold what is private."""
     import traceback
 

@@ -14,7 +14,7 @@ from gptkit.core.paths import Paths, paths
 from gptkit.core.redact import is_secret
 from gptkit.exchange.budget import Budget, CostCap
 from gptkit.exchange.invocation import RetryPolicy, Runtime
-from gptkit.settings.load import Settings, load
+from gptkit.settings.load import Settings, load_settings
 from gptkit.templates.template import Template, Vocabulary
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Services:
         return paths(self.terminal.environ)
 
     @cached_property
-    def words(self) -> Vocabulary:
+    def vocabulary(self) -> Vocabulary:
         from gptkit.output.formats import FORMATS, check_schema
 
         options, shorts, names = self._reserved
@@ -72,10 +72,10 @@ class Services:
 
     @cached_property
     def library(self) -> Library:
-        from gptkit.templates.cache import Kept
-        from gptkit.templates.library import Library, shelves
+        from gptkit.templates.cache import TreeCache
+        from gptkit.templates.library import Library, prompt_folders
 
-        return Library(shelves(self.paths), self.words, Kept(self.paths))
+        return Library(prompt_folders(self.paths), self.vocabulary, TreeCache(self.paths))
 
     def template(self, name: str) -> Template:
         """The template of the prompt that is called; its file is read once."""
@@ -85,11 +85,11 @@ class Services:
 
     @cached_property
     def settings(self) -> Settings:
-        return load(self.paths, self.terminal.environ)
+        return load_settings(self.paths, self.terminal.environ)
 
     def override(self, options: Mapping[str, object]) -> None:
         """Options of the command line rank above every other setting."""
-        self.settings = self.settings.overridden(options)
+        self.settings = self.settings.with_options(options)
 
     def format(self, template: Template) -> OutputFormat:
         from gptkit.output.formats import FORMATS
@@ -108,13 +108,13 @@ class Services:
 
     def token_limit_name(self, model: str) -> str:
         """What the endpoint calls the longest answer; a wrong guess is put right by its refusal."""
-        newer = self.settings.address().host == OPENAI_HOST or NEWER.match(model)
+        newer = self.settings.base_url().host == OPENAI_HOST or NEWER.match(model)
         return "max_completion_tokens" if newer else "max_tokens"
 
     @property
     def url(self) -> str:
         """Where a request would go."""
-        return f"{self.settings.address().url}/chat/completions"
+        return f"{self.settings.base_url().url}/chat/completions"
 
     def endpoint(self, model: str) -> Endpoint:
         """Raises NoPermissionError without a usable key, but for models that need none."""
@@ -141,7 +141,7 @@ class Services:
     def rejections(self) -> RejectionFile:
         from gptkit.settings.rejected_parameters import RejectionFile
 
-        return RejectionFile(self.paths, self.settings.address().authority)
+        return RejectionFile(self.paths, self.settings.base_url().authority)
 
     @cached_property
     def prices(self) -> Prices:
@@ -150,7 +150,7 @@ class Services:
         own, window = self.settings.value("prices"), self.settings.value("context_window")
         return Prices(
             own if isinstance(own, dict) else {},
-            self.settings.address().url,
+            self.settings.base_url().url,
             window if isinstance(window, int) else None,
         )
 
@@ -161,27 +161,31 @@ class Services:
         return begin(self.paths.require(self.paths.data) / "journal", opening)
 
     @cached_property
-    def scratch(self) -> Store:
+    def memory_history(self) -> Store:
         """A history in memory, for a conversation that is not to be recorded."""
         from gptkit.history.store import Store
 
         return Store(None, self.paths.data / "journal", self.terminal.unix_time)
 
-    def declared(self, template: Template) -> tuple[Capability, ...]:
+    def capabilities_of(self, template: Template) -> tuple[Capability, ...]:
         """The capabilities of a template, in their order."""
         return tuple(one for one in self.capabilities if one.key in template.capabilities)
 
-    def stores(self, template: Template, keeping: bool = True) -> Mapping[str, object]:
+    def capability_stores(self, template: Template, keeping: bool = True) -> Mapping[str, object]:
         """What the capabilities of a template read and keep, by their keys; not `keeping`, they only read."""
-        return {one.key: one.store(self, keeping) for one in self.declared(template) if one.store is not None}
+        return {
+            one.key: one.store(self, keeping)
+            for one in self.capabilities_of(template)
+            if one.store is not None
+        }
 
-    def once(self, make: Callable[[Services], Made]) -> Made:
+    def shared(self, make: Callable[[Services], Made]) -> Made:
         """What `make` makes of these services, the same each time."""
         if make not in self._made:
             self._made[make] = make(self)
         return cast("Made", self._made[make])
 
-    def window(self, model: str, wanted: int | None = None) -> int | None:
+    def context_window(self, model: str, wanted: int | None = None) -> int | None:
         """How many tokens a request and its answer may have; None where nobody knows, and where `wanted`
         are so few that the list, which takes long to load, has no model that they are too many for."""
         if self.settings.value("context_window") is None and wanted is not None and wanted < LEAST_WINDOW:
@@ -196,7 +200,7 @@ class Services:
         if (limit := self.settings.value("monthly_limit")) is not None:
             used = self._spent(_month(self.terminal.unix_time()))
             caps.append(CostCap(float(str(limit)), "the monthly_limit", used))
-        host = self.settings.address().authority
+        host = self.settings.base_url().authority
         return Budget(requests, tuple(caps), self._price, host, self.terminal.unix_time)
 
     def _spent(self, since: float) -> float:
@@ -237,7 +241,7 @@ class Services:
 
         return self._runtime(form, budget, verbose, provider)
 
-    def rehearsal(self, form: OutputFormat) -> Runtime:
+    def dry_runtime(self, form: OutputFormat) -> Runtime:
         """Return a Runtime that cannot send anything, so that no key is needed."""
         return self._runtime(form, Budget(), False, lambda request: iter(()))
 

@@ -38,7 +38,7 @@ def list_(
     from gptkit.jobs.batch import service
 
     services = _services(ctx, profile, base_url, proxy)
-    known = service.record(services).shards(services.settings.address().url)
+    known = service.record(services).shards(services.settings.base_url().url)
     waiting = {shard.batch for shard in known if shard.batch}
     unsubmitted = [shard for shard in known if not shard.batch]
     found = [batch for batch in service.batches(services).listed(limit) if batch.metadata.get(MARK)]
@@ -89,7 +89,7 @@ def cancel(
 def _forget(services: Services, batch_id: str) -> None:
     from gptkit.jobs.batch import service
 
-    record, url = service.record(services), services.settings.address().url
+    record, url = service.record(services), services.settings.base_url().url
     shard = next((one for one in record.shards(url) if batch_id in (one.batch, one.id)), None)
     if shard is None:
         raise NoInputError(

@@ -10,7 +10,7 @@ import typer
 
 from gptkit.core.errors import GptkitError, NoInputError
 from gptkit.core.table import format_table
-from gptkit.settings.address import without_password
+from gptkit.settings.address import mask_password
 from gptkit.settings.schema import SETTINGS, Setting
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Row(NamedTuple):
 def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = None) -> None:
     """Show every setting, its value, and where the value comes from."""
     services = _services(ctx)
-    settings = services.settings.overridden({"profile": profile})
+    settings = services.settings.with_options({"profile": profile})
     found = rows(settings)
     if as_json:
         services.terminal.print_sanitized(
@@ -68,11 +68,11 @@ def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = None) 
 @app.command()
 def get(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
     """Print the value of a setting unmasked, even if it is secret."""
-    from gptkit.settings.edit import setting_of
+    from gptkit.settings.edit import find_setting
 
     services = _services(ctx)
-    setting = setting_of(name)
-    settings = services.settings.overridden({"profile": profile})
+    setting = find_setting(name)
+    settings = services.settings.with_options({"profile": profile})
     value = settings.value(setting.name)
     if name != setting.name:
         value = value.get(name.partition(".")[2]) if isinstance(value, Mapping) else None
@@ -89,17 +89,17 @@ def set_(
     profile: Profile = None,
 ) -> None:
     """Change a setting in config.yaml; all other lines stay."""
-    from gptkit.settings.edit import store
+    from gptkit.settings.edit import set_value
 
-    store(_file(ctx), name, value, profile)
+    set_value(_file(ctx), name, value, profile)
 
 
 @app.command()
 def unset(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
     """Remove a setting from config.yaml."""
-    from gptkit.settings.edit import forget
+    from gptkit.settings.edit import remove_value
 
-    forget(_file(ctx), name, profile)
+    remove_value(_file(ctx), name, profile)
 
 
 @app.command()
@@ -113,13 +113,13 @@ def edit(ctx: typer.Context) -> None:
     """Open config.yaml in your editor and check it afterwards."""
     from gptkit.core.confirm import open_editor
     from gptkit.core.files import write_private
-    from gptkit.settings.load import user_source
+    from gptkit.settings.load import read_user_file
 
     services, file = _services(ctx), _file(ctx)
     if not file.exists():
         write_private(file, starting_file().encode())
     open_editor(file, _environment(services))
-    user_source(file)
+    read_user_file(file)
 
 
 def rows(settings: Settings) -> list[Row]:
@@ -141,7 +141,7 @@ def shown(setting: Setting, value: object) -> object:
     if setting.secret:
         return masked(str(value))
     if setting.name in ("proxy", "no_proxy", "base_url") and isinstance(value, str):
-        return without_password(value)
+        return mask_password(value)
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -176,16 +176,16 @@ def _text(value: object) -> str:
 
 def _environment(services: Services) -> Mapping[str, str]:
     """What the editor gets: no key. A file that is broken now must still open."""
-    from gptkit.settings.keys import careful_environment, child_environment
+    from gptkit.settings.keys import environment_without_keys, environment_without_named
 
     try:
-        return child_environment(services.settings)
+        return environment_without_keys(services.settings)
     except GptkitError:
         try:
             text = services.paths.config_file.read_text("utf-8", "replace")
         except OSError:
             text = ""
-        return careful_environment(text, services.terminal.environ)
+        return environment_without_named(text, services.terminal.environ)
 
 
 def _file(ctx: typer.Context) -> Path:

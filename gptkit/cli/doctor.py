@@ -30,7 +30,7 @@ def doctor(
     """Check the connection to the model step by step; it costs one short answer."""
     from gptkit.provider.client import transport
     from gptkit.provider.probe import Step, steps
-    from gptkit.settings.endpoint import without_key
+    from gptkit.settings.endpoint import endpoint_without_key
 
     services = cast("Services", ctx.obj)
     services.override({"model": model, "profile": profile, "base_url": base_url, "proxy": proxy})
@@ -39,7 +39,7 @@ def doctor(
     try:
         endpoint = services.endpoint(asked)
     except NoPermissionError as error:
-        keyless, endpoint = error, without_key(services.settings)
+        keyless, endpoint = error, endpoint_without_key(services.settings)
     for name, detail in _settings(services, asked, endpoint.proxy is not None):
         _show(services, Step(name, 0.0, True, detail))
     _show(services, Step("transport", 0.0, True, transport(endpoint, asked)))
@@ -57,7 +57,7 @@ def _settings(services: Services, model: str, proxied: bool) -> list[tuple[str, 
     rows = [("model", f"{model} ({settings.origin('model')})")]
     if services.is_offline(model):
         return rows
-    rows.insert(0, ("base URL", f"{settings.address().url} ({settings.origin('base_url')})"))
+    rows.insert(0, ("base URL", f"{settings.base_url().url} ({settings.origin('base_url')})"))
     if proxied:
         rows.append(("proxy", f"from {settings.origin('proxy')}"))
     return rows

@@ -27,10 +27,10 @@ def run(argv: Sequence[str], services: Services) -> int | None:
     """The exit code of a prompt that was called plainly; None when Typer has to look at the words."""
     if not argv or argv[0][:1] == "-" or argv[0] in services.housekeeping:
         return None
-    if "_GPTKIT_COMPLETE" in services.terminal.environ or services.library.entry(argv[0]) is None:
+    if "_GPTKIT_COMPLETE" in services.terminal.environ or services.library.find(argv[0]) is None:
         return None
     template = services.template(argv[0])
-    extra = [option for one in services.declared(template) for option in one.options]
+    extra = [option for one in services.capabilities_of(template) for option in one.options]
     found = given(argv[1:], template, extra)
     if found is None:
         return None

@@ -10,8 +10,8 @@ from gptkit.cli.config import masked
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.table import format_table
 from gptkit.settings import keys
-from gptkit.settings.address import authority
-from gptkit.settings.keys import checked_key
+from gptkit.settings.address import parse_authority
+from gptkit.settings.keys import parse_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +44,13 @@ def set_(
         )
     services = _services(ctx)
     file, target = _file(services), _target(services, host)
-    key = checked_key(_typed_or_piped(services.terminal, target), "input")
+    key = parse_key(_typed_or_piped(services.terminal, target), "input")
     if key is None:
         raise NoInputError("no key was given")
     if keyring:
-        keys.put_in_keyring(file, target, key)
+        keys.store_key_in_keyring(file, target, key)
     else:
-        keys.put(file, target, key)
+        keys.store_key(file, target, key)
     place = "the keyring" if keyring else f"'{file}'"
     services.terminal.print_error_line(f"gptkit: stored the key for {target} in {place}")
 
@@ -59,7 +59,7 @@ def set_(
 def list_(ctx: typer.Context) -> None:
     """List the hosts that have a stored key, and the last four characters of each key."""
     services = _services(ctx)
-    entries = keys.entries(services.paths.keys_file)
+    entries = keys.read_key_file(services.paths.keys_file)
     rows = [
         (host, masked(entry.key.text) if entry.key else "in the keyring") for host, entry in entries.items()
     ]
@@ -74,7 +74,7 @@ def remove(
     """Remove the key of a host."""
     services = _services(ctx)
     target = _target(services, host)
-    if not keys.remove(_file(services), target):
+    if not keys.remove_key(_file(services), target):
         raise NoInputError(f"no key is stored for '{target}'", hint="'gptkit keys list' shows the hosts")
 
 
@@ -102,9 +102,9 @@ def _typed_or_piped(terminal: Terminal, host: str) -> str:
 def _target(services: Services, host: str) -> str:
     """The host that a key is filed under."""
     if not host:
-        return services.settings.address().authority
+        return services.settings.base_url().authority
     try:
-        return authority(host)
+        return parse_authority(host)
     except ValueError as error:
         raise UsageError(f"'{host}': {error}") from None
 

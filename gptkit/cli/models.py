@@ -33,7 +33,7 @@ def models(
     default = services.settings.text("model")
     names = sorted(model_names(services.endpoint("")))
     if as_json:
-        record = {"base_url": services.settings.address().url, "default": default, "models": names}
+        record = {"base_url": services.settings.base_url().url, "default": default, "models": names}
         services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
         return
     rows = [(name, "default" if name == default else "") for name in names]

@@ -40,7 +40,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
 def show(ctx: typer.Context, name: Name) -> None:
     """Show the settings of a profile, and on which line each stands."""
     services = _services(ctx)
-    found = services.settings.overridden({"profile": name}).profiles[name]
+    found = services.settings.with_options({"profile": name}).profiles[name]
     rows = []
     for key, each in found.items():
         text = shown(SETTINGS[key.partition(".")[0]], each.value)
@@ -54,7 +54,7 @@ def show(ctx: typer.Context, name: Name) -> None:
 @app.command()
 def use(ctx: typer.Context, name: Name) -> None:
     """Use a profile from now on; 'gptkit config unset profile' ends that."""
-    edit.store(_file(ctx), "profile", name)
+    edit.set_value(_file(ctx), "profile", name)
 
 
 @app.command()
@@ -73,18 +73,18 @@ def new(
         if not equals:
             raise UsageError(f"'{text}': must be SETTING=VALUE")
         given[setting] = value
-    edit.store_profile(_file(ctx), name, given)
+    edit.add_profile(_file(ctx), name, given)
 
 
 @app.command()
 def remove(ctx: typer.Context, name: Name) -> None:
     """Remove a profile and its settings."""
-    if edit.forget_profile(_file(ctx), name):
+    if edit.remove_profile(_file(ctx), name):
         _services(ctx).terminal.print_error_line(f"gptkit: '{name}' was in use; now no profile is")
 
 
 def _summary(settings: Settings, name: str) -> dict[str, Any]:
-    with_it = settings.overridden({"profile": name})
+    with_it = settings.with_options({"profile": name})
     return {
         "name": name,
         "model": with_it.text("model"),

@@ -20,7 +20,7 @@ def prompt(services: Services, template: Template, values: Mapping[str, Value], 
     call = Call(services, template, values, shared)
     # Without --max-tokens: whether it is of one answer or of all of a job, says who asks.
     services.override(shared._replace(max_tokens=None)._asdict())
-    for capability in services.declared(template):
+    for capability in services.capabilities_of(template):
         if capability.take_over is not None and (code := capability.take_over(call)) is not None:
             return code
     return _exchange(call)

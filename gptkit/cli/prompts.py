@@ -25,14 +25,14 @@ from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
 from gptkit.session.input import gather
 from gptkit.templates import library, parse
-from gptkit.templates.library import Entry
+from gptkit.templates.library import PromptFile
 
 if TYPE_CHECKING:
     from gptkit.exchange.capability import FileReport
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Value
-    from gptkit.templates.testing import Trial
+    from gptkit.templates.testing import CaseResult
 
 
 app = typer.Typer(help="List, show, make, check and test prompt files.", add_completion=False)
@@ -40,8 +40,8 @@ app = typer.Typer(help="List, show, make, check and test prompt files.", add_com
 
 def _complete(ctx: typer.Context, incomplete: str) -> list[str]:
     services = _services(ctx)
-    names = [name for name in services.library.entries() if name.startswith(incomplete)]
-    return [name for name in names if parse.name_problem(name, services.words) is None]
+    names = [name for name in services.library.files() if name.startswith(incomplete)]
+    return [name for name in names if parse.name_problem(name, services.vocabulary) is None]
 
 
 Name = Annotated[str, typer.Argument(help="Name of a prompt.", metavar="NAME", autocompletion=_complete)]
@@ -60,8 +60,8 @@ def list_(
 ) -> None:
     """List the prompts, where each comes from, and which file it replaces."""
     services = _services(ctx)
-    rows = [_row(services, entry) for entry in services.library.entries().values()]
-    waiting = library.untrusted(services.paths)
+    rows = [_row(services, entry) for entry in services.library.files().values()]
+    waiting = library.untrusted_files(services.paths)
     if as_json:
         record = {"prompts": rows, "untrusted": list(waiting)}
         services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
@@ -101,7 +101,9 @@ def path(
 ) -> None:
     """Print where a prompt file is."""
     services = _services(ctx)
-    found = _entry(services, name).path if name else services.paths.require(library.user(services.paths))
+    found = (
+        _entry(services, name).path if name else services.paths.require(library.user_folder(services.paths))
+    )
     services.terminal.print_sanitized(str(found))
 
 
@@ -128,20 +130,20 @@ def edit(ctx: typer.Context, name: Name) -> None:
     """Open a prompt of yours, or a copy of a built-in one, in your editor and check it afterwards."""
 
     from gptkit.core.confirm import open_editor
-    from gptkit.settings.keys import child_environment
+    from gptkit.settings.keys import environment_without_keys
 
     services = _services(ctx)
     entry = _entry(services, name, hint=f"'gptkit prompts new {name}' makes one")
-    environment = child_environment(services.settings)
+    environment = environment_without_keys(services.settings)
     if entry.origin == "built-in":
         copy = create(services, name, content(entry.path))
-        entry = Entry(name, copy, "user", (*entry.shadows, entry.path))
+        entry = PromptFile(name, copy, "user", (*entry.shadows, entry.path))
     open_editor(entry.path, environment)
-    if entry.origin == "project" and entry.path.name in library.untrusted(services.paths):
+    if entry.origin == "project" and entry.path.name in library.untrusted_files(services.paths):
         services.terminal.print_error_line(
             "gptkit: it has changed; 'gptkit prompts trust' trusts it as it is now"
         )
-    services.library.checked(entry)
+    services.library.check(entry)
 
 
 @app.command()
@@ -211,12 +213,12 @@ def trust(
 ) -> None:
     """Trust the files in .gptkit/prompts of this project as they are now."""
     services = _services(ctx)
-    folder = library.project(services.paths)
+    folder = library.project_folder(services.paths)
     if remove:
         if not library.distrust(services.paths, folder):
             raise NoInputError(f"'{folder}': nothing there is trusted")
         return
-    if not library.fingerprints(folder):
+    if not library.file_hashes(folder):
         raise NoInputError(f"'{folder}': no prompt files")
     trusted = library.trust(services.paths, folder)
     cells = [[name, digest[:12], "trusted until it changes"] for name, digest in trusted.items()]
@@ -227,10 +229,10 @@ def _services(ctx: typer.Context) -> Services:
     return cast("Services", ctx.obj)
 
 
-def _row(services: Services, entry: Entry) -> Mapping[str, object]:
+def _row(services: Services, entry: PromptFile) -> Mapping[str, object]:
     description, problem = "", None
     try:
-        description = services.library.checked(entry).description
+        description = services.library.check(entry).description
     except GptkitError as error:
         problem = error.message
     return {
@@ -257,9 +259,9 @@ def _file_report(services: Services, name: str) -> FileReport | None:
     return None
 
 
-def _faults(services: Services, entry: Entry) -> list[str]:
+def _faults(services: Services, entry: PromptFile) -> list[str]:
     try:
-        services.format(services.library.checked(entry))
+        services.format(services.library.check(entry))
     except YamlFileError as error:
         lines = []
         for problem in sorted(error.problems, key=lambda problem: problem.line):
@@ -272,27 +274,27 @@ def _faults(services: Services, entry: Entry) -> list[str]:
     return []
 
 
-def _trials(services: Services, entry: Entry) -> list[Trial]:
-    from gptkit.templates.testing import trial
+def _trials(services: Services, entry: PromptFile) -> list[CaseResult]:
+    from gptkit.templates.testing import run_case
 
-    template = services.library.checked(entry)
+    template = services.library.check(entry)
     form = services.format(template)
-    return [trial(template, case, form) for case in template.cases]
+    return [run_case(template, case, form) for case in template.cases]
 
 
-def _entry(services: Services, name: str, hint: str = "'gptkit prompts list' shows all") -> Entry:
+def _entry(services: Services, name: str, hint: str = "'gptkit prompts list' shows all") -> PromptFile:
     """A prompt file by its name, also one that cannot be a command's."""
 
-    entry = services.library.entry(name) or services.library.entries().get(name)
+    entry = services.library.find(name) or services.library.files().get(name)
     if entry is None:
         raise missing(services, name) or NoInputError(f"no prompt named '{name}'", hint=hint)
     return entry
 
 
-def _named(services: Services, names: list[str]) -> Iterator[Entry]:
+def _named(services: Services, names: list[str]) -> Iterator[PromptFile]:
     """Entries of the names; a name with an ending is a file, wherever it is."""
     if not names:
-        yield from services.library.entries().values()
+        yield from services.library.files().values()
     for name in names:
         file = Path(name)
         if file.suffix not in (".yaml", ".yml"):
@@ -311,12 +313,12 @@ def _is_file(file: Path) -> bool:
         return False
 
 
-def _file_entry(services: Services, file: Path) -> Entry:
+def _file_entry(services: Services, file: Path) -> PromptFile:
     """A file stands above all that has its name, as it would in the user's folder."""
-    known = services.library.entry(file.stem)
+    known = services.library.find(file.stem)
     if known is None or known.path.resolve() == file.resolve():
-        return known or Entry(file.stem, file, "user")
-    return Entry(file.stem, file, "user", (*known.shadows, known.path))
+        return known or PromptFile(file.stem, file, "user")
+    return PromptFile(file.stem, file, "user", (*known.shadows, known.path))
 
 
 STARTING_FILE = """\
@@ -377,9 +379,9 @@ tests:
 
 def create(services: Services, name: str, source: bytes | None) -> Path:
     """A new file in the user's folder; a copy of `source`, or the commented start."""
-    if problem := parse.name_problem(name, services.words):
+    if problem := parse.name_problem(name, services.vocabulary):
         raise UsageError(f"'{name}': {problem}")
-    folder = library.user(services.paths)
+    folder = library.user_folder(services.paths)
     path = services.paths.require(folder / f"{name}.yaml")
     for taken in (path, path.with_suffix(".yml")):
         if taken.is_symlink() or taken.exists():
@@ -402,14 +404,14 @@ def content(path: Path) -> bytes:
 
 def missing(services: Services, name: str) -> GptkitError | None:
     """Why a name is no command although a file has it; None when no file has."""
-    entry = services.library.entries().get(name)
-    problem = parse.name_problem(name, services.words)
+    entry = services.library.files().get(name)
+    problem = parse.name_problem(name, services.vocabulary)
     if entry and problem:
         return DataError(f"'{entry.path}': {problem}", hint="rename the file")
-    if {f"{name}.yaml", f"{name}.yml"} & set(library.untrusted(services.paths)):
+    if {f"{name}.yaml", f"{name}.yml"} & set(library.untrusted_files(services.paths)):
         return NoPermissionError(
             f"the prompt '{name}' of this project is not trusted",
-            hint=f"read what is in '{library.project(services.paths)}', then run 'gptkit prompts trust'",
+            hint=f"read what is in '{services.paths.project / 'prompts'}', then run 'gptkit prompts trust'",
         )
     return None
 
@@ -431,7 +433,7 @@ def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
                 services.terminal.print_sanitized(message.content.removesuffix("\n"))
         return 0
 
-    extra = [option for one in services.declared(template) for option in one.options]
+    extra = [option for one in services.capabilities_of(template) for option in one.options]
     built = command(template, call, extra, page(services.terminal))
     code: object = built.main(
         arguments,

@@ -21,7 +21,7 @@ from gptkit.templates import parse
 if TYPE_CHECKING:
     from gptkit.exchange.capability import HousekeepingCommand
     from gptkit.session.options import SharedOptions
-    from gptkit.templates.library import Entry
+    from gptkit.templates.library import PromptFile
     from gptkit.templates.template import Template, Value
 
 
@@ -68,14 +68,14 @@ def run(argv: list[str], services: Services) -> int:
 class PromptGroup(Group):
     """A group whose commands are prompt files and the housekeeping modules."""
 
-    _listed: Mapping[str, Entry] | None = None
+    _listed: Mapping[str, PromptFile] | None = None
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401
-        entries = _services(ctx).library.entries() if self._listed is None else self._listed
+        entries = _services(ctx).library.files() if self._listed is None else self._listed
         housekeeping = _services(ctx).housekeeping
         names = [name for name in entries if name not in housekeeping]
         if ctx.resilient_parsing:
-            names = [name for name in names if parse.name_problem(name, _services(ctx).words) is None]
+            names = [name for name in names if parse.name_problem(name, _services(ctx).vocabulary) is None]
         return [*names, *housekeeping]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
@@ -85,7 +85,7 @@ class PromptGroup(Group):
             return _summary(services, cmd_name, self._listed.get(cmd_name), looks)
         if command := services.housekeeping.get(cmd_name):
             return _housekeeping(command)
-        return _prompt(services, cmd_name, looks) if services.library.entry(cmd_name) else None
+        return _prompt(services, cmd_name, looks) if services.library.find(cmd_name) else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         found = self.get_command(ctx, args[0])
@@ -94,11 +94,11 @@ class PromptGroup(Group):
         return args[0], found, args[1:]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
-        self._listed = _services(ctx).library.entries()
+        self._listed = _services(ctx).library.files()
         super().format_help(ctx, formatter)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
-        self._listed = _services(ctx).library.entries()
+        self._listed = _services(ctx).library.files()
         return super().shell_complete(ctx, incomplete)
 
 
@@ -121,7 +121,7 @@ def _services(ctx: Any) -> Services:  # noqa: ANN401
     return cast("Services", ctx.obj)
 
 
-def _summary(services: Services, name: str, entry: Entry | None, looks: Page) -> Command:
+def _summary(services: Services, name: str, entry: PromptFile | None, looks: Page) -> Command:
     """A command for a list: its name and its help, and nothing behind them."""
     if entry is None or name in services.housekeeping:
         text, panel = services.housekeeping[name].help, HOUSEKEEPING_PANEL
@@ -139,7 +139,7 @@ def _summary(services: Services, name: str, entry: Entry | None, looks: Page) ->
 
 def _prompt(services: Services, name: str, looks: Page) -> Any:  # noqa: ANN401
     template: Template = services.template(name)
-    extra = [option for one in services.declared(template) for option in one.options]
+    extra = [option for one in services.capabilities_of(template) for option in one.options]
 
     def call(values: Mapping[str, Value], shared: SharedOptions) -> int:
         from gptkit.cli.prompt import prompt

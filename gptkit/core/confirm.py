@@ -28,7 +28,7 @@ def confirm_removal(terminal: Terminal, question: str) -> None:
 def open_editor(path: Path, environ: Mapping[str, str]) -> None:
     """Run $VISUAL or $EDITOR on a file and wait; ConfigurationError when it cannot be run or fails.
 
-    The editor gets this environment: one without keys is `settings.keys.child_environment`.
+    The editor gets this environment: one without keys is `settings.keys.environment_without_keys`.
     """
     import subprocess
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from gptkit.core.errors import DataError
 from gptkit.encodings.magic import binary_kind
-from gptkit.encodings.names import codec_for, codecs_of, read
+from gptkit.encodings.names import codecs_named, codecs_of, decode_with
 
 # UTF-32 before UTF-16: the little-endian mark of the one begins with that of the other.
 MARKS = (
@@ -36,7 +36,7 @@ def decode(data: bytes, source: str, encoding: str | None = None) -> str:
         source: what a message calls the data, such as `standard input` or a file's name.
         encoding: the encoding that the user named; without it only what is certain is decoded.
     """
-    codecs = codec_for(encoding) if encoding is not None else ()
+    codecs = codecs_named(encoding) if encoding is not None else ()
     text = _marked(data, source, encoding)
     if text is None:
         text = _named(data, source, encoding, codecs) if encoding is not None else _recognised(data, source)
@@ -70,7 +70,7 @@ def _named(data: bytes, source: str, encoding: str, codecs: tuple[str, ...]) -> 
     if codecs == ("utf-16",):  # without a mark, which came first of all
         codecs = (_order_of_utf16(data),)
     try:
-        return read(data, codecs)
+        return decode_with(data, codecs)
     except UnicodeDecodeError as fault:
         if binary_kind(data):
             raise _binary(data, source) from None
@@ -112,7 +112,7 @@ def _other_than_ascii(data: bytes, text: str) -> str:
 
 
 def _not_utf8(data: bytes, source: str, place: int) -> str:
-    from gptkit.encodings.detect import guess, utf16_with_nul
+    from gptkit.encodings.detect import guess_encoding, utf16_with_nul
 
     if binary_kind(data):
         raise _binary(data, source)
@@ -121,11 +121,11 @@ def _not_utf8(data: bytes, source: str, place: int) -> str:
         if not name:
             raise _binary(data, source)
         return data.decode(name)
-    found = guess(data)
+    found = guess_encoding(data)
     if not found.encoding:
         raise _uncertain(found.likely, found.damaged, data, source, place)
     try:
-        return read(data, codecs_of(found.encoding))
+        return decode_with(data, codecs_of(found.encoding))
     except UnicodeDecodeError as fault:
         raise DataError(
             f"{source}: looks like {found.encoding} but byte {fault.start} is 0x{data[fault.start]:02x}",

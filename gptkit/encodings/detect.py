@@ -7,7 +7,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from gptkit.encodings.cjk import ASCII, EASTERN, ENCODINGS, HALF_WIDTH, Reading, best_language
-from gptkit.encodings.names import codecs_of, read
+from gptkit.encodings.names import codecs_of, decode_with
 
 LEAST_BYTES = 8
 LANGUAGES = (("simplified", 4.0), ("traditional", 4.0), ("japanese", 4.0), ("korean", 4.0))
@@ -154,7 +154,7 @@ class Guess(NamedTuple):
     damaged: bool = False  # UTF-8 with some bytes that do not belong
 
 
-def guess(data: bytes) -> Guess:
+def guess_encoding(data: bytes) -> Guess:
     """The encoding of `data`, which holds no NUL and is not UTF-8."""
     sample = excerpt(data, SAMPLE)
     if _mostly_utf8(sample):
@@ -207,7 +207,7 @@ def _mostly_utf8(sample: bytes) -> bool:
 def _reading(sample: bytes, name: str, languages: tuple[tuple[str, float], ...]) -> Reading | None:
     for cut in range(4 if len(sample) >= SAMPLE - 8 else 1):  # an excerpt may end inside a character
         try:
-            text = read(sample[: len(sample) - cut], codecs_of(name))
+            text = decode_with(sample[: len(sample) - cut], codecs_of(name))
         except UnicodeDecodeError:
             continue
         return best_language(text, name, languages)

@@ -82,7 +82,7 @@ COMMON = (
 NOT_TEXT = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
 
 
-def codec_for(encoding: str) -> tuple[str, ...]:
+def codecs_named(encoding: str) -> tuple[str, ...]:
     """The codecs to try in order for the encoding a user named; UsageError if there is none of that name."""
     wanted = encoding.strip().lower().replace(" ", "-")
     name = _codec_name(LABELS.get(wanted.replace("_", "-"), wanted))
@@ -96,7 +96,7 @@ def codecs_of(name: str) -> tuple[str, ...]:
     return WIDER.get(name.replace("-", "_"), (name,))
 
 
-def read(data: bytes, codecs: tuple[str, ...]) -> str:
+def decode_with(data: bytes, codecs: tuple[str, ...]) -> str:
     """The text by the first of `codecs` that can read `data`; UnicodeError of the last if none can."""
     if codecs == ("big5hkscs",):
         register_error("gptkit.big5", _lacking_in_big5)

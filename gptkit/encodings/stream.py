@@ -16,7 +16,9 @@ FRAGMENT = 1 << 18
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
-def decoded(head: bytes, rest: Iterable[bytes], source: str, encoding: str | None = None) -> Iterator[str]:
+def decode_stream(
+    head: bytes, rest: Iterable[bytes], source: str, encoding: str | None = None
+) -> Iterator[str]:
     """The text of a long input. Only UTF-8 is decoded as it comes; to recognise another encoding, and to
     be never silently wrong about it, takes all of it.
 
@@ -44,7 +46,7 @@ def decoded(head: bytes, rest: Iterable[bytes], source: str, encoding: str | Non
         raise _fault(source, seen) from None
 
 
-def lines(texts: Iterable[str]) -> Iterator[str]:
+def split_lines(texts: Iterable[str]) -> Iterator[str]:
     """Lines with their ends, which are LF, CRLF or CR; together they are the input to the letter.
 
     A line that is longer than FRAGMENT comes in parts, of which only the last has its end.

@@ -129,7 +129,7 @@ def render_messages(invocation: Invocation) -> tuple[Message, ...]:
         "files": [{"name": name, "text": text} for name, text in invocation.files],
         **invocation.extras,
     }
-    return render.messages(invocation.template, invocation.values, variables)
+    return render.template_messages(invocation.template, invocation.values, variables)
 
 
 def _add_turns(rendered: tuple[Message, ...], invocation: Invocation) -> tuple[Message, ...]:

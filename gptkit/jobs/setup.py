@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import ConfigurationError, DataError, UsageError
 from gptkit.core.yaml_tree import spelling_hint
-from gptkit.encodings.stream import lines
+from gptkit.encodings.stream import split_lines
 from gptkit.exchange.invocation import Invocation, RetryPolicy, Runtime
 from gptkit.jobs.consent import share_of_price
 from gptkit.jobs.job import Job, Memory
@@ -53,7 +53,7 @@ def opened(text: LongText, values: Mapping[str, Value], is_file: bool) -> Source
     while len(head) < HEAD and (more := next(texts, "")):
         head += more
     format_ = _format(values, text.name if is_file else None, head[:HEAD])
-    return Source(text.name, format_, lines(chain([head], texts)), text.size)
+    return Source(text.name, format_, split_lines(chain([head], texts)), text.size)
 
 
 def job(services: Services, invocation: Invocation, document: Format, keeping: bool) -> Job:
@@ -107,7 +107,7 @@ def patient_means(services: Services, conversation: Conversation, invocation: In
 
 def own_values(invocation: Invocation) -> Mapping[str, Value]:
     """The values of the template's own options: what an answer depends on."""
-    names = {parameter.variable for parameter in invocation.template.declared}
+    names = {parameter.variable for parameter in invocation.template.declared_parameters}
     return {name: value for name, value in invocation.values.items() if name in names}
 
 

@@ -172,13 +172,13 @@ def leave(desk: Desk, _argument: str) -> None:
 
 def careful(desk: Desk) -> Mapping[str, str]:
     """The environment for other programs: without keys, however the settings name them."""
-    from gptkit.settings.keys import careful_environment
+    from gptkit.settings.keys import environment_without_named
 
     try:
         settings = desk.paths.config_file.read_text("utf-8", "replace")
     except OSError:
         settings = ""
-    return careful_environment(settings, desk.terminal.environ)
+    return environment_without_named(settings, desk.terminal.environ)
 
 
 COMMANDS = (

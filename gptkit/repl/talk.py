@@ -179,7 +179,9 @@ class Talk:
         conversation = self._conversation
         cost, estimated = conversation.cost()
         limit = min((cap.dollars_left for cap in conversation.budget.caps), default=None)
-        return Status(self.model, self._tokens(), self.services.window(self.model), cost, limit, estimated)
+        return Status(
+            self.model, self._tokens(), self.services.context_window(self.model), cost, limit, estimated
+        )
 
     def _tokens(self) -> int:
         """Of the latest request and answer that the conversation still has."""
@@ -229,7 +231,7 @@ class Talk:
         whole = "\n".join(held.removesuffix("\n") for _, held in files)
         if not files:
             return Given(text, "", (("words", text),) if text else (), self._values)
-        if not text or render.uses(self.template, "request"):
+        if not text or render.uses_variable(self.template, "request"):
             return Given(whole, text, tuple(files), self._values)
         return Given(f"{text}\n\n{whole}", "", tuple(files), self._values)
 

@@ -67,7 +67,7 @@ class Call:
 
     def greeting(self) -> Greeting | None:
         """What a new conversation begins with."""
-        for capability in self.services.declared(self.template):
+        for capability in self.services.capabilities_of(self.template):
             if capability.greeting is not None:
                 found = capability.greeting(self.services, self.template, self.values)
                 return cast("Greeting | None", found)
@@ -75,7 +75,7 @@ class Call:
 
     def _own_session(self) -> Session | None:
         """The one that a command has by itself. Where none can be begun the answer does not suffer for it."""
-        names = [one.session_name for one in self.services.declared(self.template) if one.session_name]
+        names = [one.session_name for one in self.services.capabilities_of(self.template) if one.session_name]
         own = names[0](self.template, self.values) if names else ""
         if not own or self.shared.no_log or not self.services.settings.boolean("log"):
             return None
@@ -104,7 +104,7 @@ class Call:
     @property
     def inputs(self) -> list[Path]:
         """The files that the command line names to be read."""
-        kinds = {one.variable for one in self.template.declared if one.kind == "file"}
+        kinds = {one.variable for one in self.template.declared_parameters if one.kind == "file"}
         named = [Path(str(value)) for name, value in self.values.items() if name in kinds and value]
         return [*self.shared.file, *named]
 

@@ -122,7 +122,9 @@ class Conversation:
     @property
     def store(self) -> Store:
         """Where turns are: the history, or memory for what lasts but is not to be recorded."""
-        return self.services.history if self.is_recorded or not self._lasting else self.services.scratch
+        return (
+            self.services.history if self.is_recorded or not self._lasting else self.services.memory_history
+        )
 
     def exchange(
         self, given: Given, after: int | None = NEWEST, extra: Mapping[str, object] | None = None
@@ -163,7 +165,7 @@ class Conversation:
         base = self._invocation(given)
         parent = self._newest()
         invocation = self._with_past(base, None, parent)
-        runtime = self.services.rehearsal(self.services.format(self.template))
+        runtime = self.services.dry_runtime(self.services.format(self.template))
         return invocation, first_request(
             invocation, runtime._replace(stores=self.stores), self.services.capabilities
         )
@@ -212,7 +214,7 @@ class Conversation:
 
     @cached_property
     def stores(self) -> Mapping[str, object]:
-        return self.services.stores(self.template, keeping=not self.shared.no_log)
+        return self.services.capability_stores(self.template, keeping=not self.shared.no_log)
 
     def warn(self, text: str) -> None:
         if not self.how.quiet:
@@ -278,7 +280,7 @@ class Conversation:
             kept = StoredSummary(found.last_turn, found.text) if found else None
 
             def room(wanted: int) -> int | None:
-                most = limit or self.services.window(base.model, wanted)
+                most = limit or self.services.context_window(base.model, wanted)
                 alone = prompt_tokens(
                     build_request(
                         prepare_invocation(base, self.stores, self.services.capabilities),

@@ -55,7 +55,7 @@ def gather(
     sources = _Sources(terminal, shared.encoding, shared.quiet)
     values = {name: sources.clean(value) for name, value in values.items()}
     words, paths = _asked(str(values.get("text", "")), shared)
-    file_names = {one.variable: one.default for one in template.declared if one.kind == "file"}
+    file_names = {one.variable: one.default for one in template.declared_parameters if one.kind == "file"}
     values = {name: value for name, value in file_names.items() if value is not None} | values
     borrowed = sum(values.get(name) == DASH for name in file_names)
     if paths.count(DASH) + borrowed > 1:
@@ -89,7 +89,7 @@ def beside(
     """What comes with files that are read later, one by one: words say what is wanted of them."""
     sources = _Sources(terminal, shared.encoding, shared.quiet)
     values = {name: sources.clean(value) for name, value in values.items()}
-    file_names = {one.variable: one.default for one in template.declared if one.kind == "file"}
+    file_names = {one.variable: one.default for one in template.declared_parameters if one.kind == "file"}
     values = {name: value for name, value in file_names.items() if value is not None} | values
     values = {name: sources.text(str(v)) if name in file_names else v for name, v in values.items()}
     given = _given(template, str(values.get("text", "")), [(STDIN, "...")], values)
@@ -98,7 +98,7 @@ def beside(
 
 def document(path: str, over: int, encoding: str | None = None) -> LongText:
     """A file's text; one of more than `over` bytes is read as it is worked on."""
-    from gptkit.encodings.stream import decoded
+    from gptkit.encodings.stream import decode_stream
 
     name = _names([path])
     blocks, size = _blocks(path, name)
@@ -106,7 +106,7 @@ def document(path: str, over: int, encoding: str | None = None) -> LongText:
     while len(head) <= over and (block := next(blocks, b"")):
         head += block
     if len(head) > over:
-        return LongText(_shown(path), size, decoded(head, blocks, name, encoding))
+        return LongText(_shown(path), size, decode_stream(head, blocks, name, encoding))
     return LongText(_shown(path), len(head), iter([_decoded(head, name, encoding)]))
 
 
@@ -155,9 +155,9 @@ class _Sources:
         while len(head) <= over and (block := next(blocks, b"")):
             head += block
         if len(head) > over:
-            from gptkit.encodings.stream import decoded
+            from gptkit.encodings.stream import decode_stream
 
-            return LongText(_shown(path), size, decoded(head, blocks, name, self._encoding))
+            return LongText(_shown(path), size, decode_stream(head, blocks, name, self._encoding))
         self._read[path] = head  # a pipe is not read twice
         return None
 
@@ -202,7 +202,7 @@ def _given(
         text, files = words, [("words", words)]
     if template.input == "required" and not text.strip():
         raise NoInputError("no input", hint="give words, pipe text in, or name a file with -f")
-    if wanted and text and not render.uses(template, "request"):
+    if wanted and text and not render.uses_variable(template, "request"):
         raise UsageError(f"'{template.name}' takes words or a text from a file or pipe, not both")
     rest = {name: value for name, value in values.items() if name not in ("text", "request")}
     return Given(text, wanted, tuple(files), rest)

@@ -13,7 +13,7 @@ _CALLS = ("/chat/completions", "/completions", "/responses", "/models")
 _PORTS = {"https": 443, "http": 80}
 
 
-class Address:  # every run makes one: a dataclass would take longer to define than all else here
+class BaseUrl:  # every run makes one: a dataclass would take longer to define than all else here
     """A base URL that was understood. `authority` is what keys are bound to: the host, with the port
     unless it is that of https."""
 
@@ -30,13 +30,13 @@ class Address:  # every run makes one: a dataclass would take longer to define t
         return self.host if (self.scheme, self.port) == ("https", 443) else f"{self.host}:{self.port}"
 
     @property
-    def loopback(self) -> bool:
+    def is_loopback(self) -> bool:
         """What is sent there cannot leave the machine. Only spellings that nobody can bend."""
         return self.host in ("localhost", "[::1]") or _is_own_network(self.host)
 
 
 @lru_cache(maxsize=32)  # each layer of settings, key and header asks for the same one
-def address(url: str) -> Address:
+def parse_base_url(url: str) -> BaseUrl:
     """The parts of a base URL; ValueError says what is wrong without repeating what may be secret.
 
     The form is narrow, so that no two URL parsers can read different hosts from it.
@@ -54,12 +54,12 @@ def address(url: str) -> Address:
         if path.endswith(call):
             raise ValueError(f"leave out the '{call}' at its end")
     shown = host if number == _PORTS[scheme] else f"{host}:{number}"
-    return Address(f"{scheme}://{shown}{path}", scheme, host, number)
+    return BaseUrl(f"{scheme}://{shown}{path}", scheme, host, number)
 
 
-def authority(text: str) -> str:
+def parse_authority(text: str) -> str:
     """The authority of a base URL or of a bare host, as keys are filed under it; ValueError if neither."""
-    return address(text if "://" in text else f"https://{text}").authority
+    return parse_base_url(text if "://" in text else f"https://{text}").authority
 
 
 def _host_and_port(place: str) -> tuple[str, str]:
@@ -111,7 +111,7 @@ _NONE = ("none", "direct")
 _LOOPBACK = r"(?i)localhost|\[::1\]|127(\.[0-9]{1,3}){3}"
 
 
-def variables(scheme: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+def proxy_variables(scheme: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The variables that may name a proxy, first one first, lower case before upper as curl does."""
     names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"]
     if scheme == "http" and "REQUEST_METHOD" in environ:
@@ -119,7 +119,7 @@ def variables(scheme: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def proxy_url(text: str) -> str | None:
+def parse_proxy_url(text: str) -> str | None:
     """The proxy's URL as the HTTP library takes it, None for `none`; ValueError repeats no password."""
     text = text.strip()
     if text.lower() in _NONE:
@@ -134,17 +134,17 @@ def proxy_url(text: str) -> str | None:
     return scheme + url[found.end("scheme") :].rstrip("/")
 
 
-def bypassed(target: Address, direct: Sequence[str], proxy: str) -> bool:
+def bypasses_proxy(target: BaseUrl, direct: Sequence[str], proxy: str) -> bool:
     """Whether the host is reached without the proxy.
 
     A proxy on another machine cannot reach this one's loopback.
     """
-    if target.loopback and not _is_local(proxy):
+    if target.is_loopback and not _is_local(proxy):
         return True
     return any(_matches(target, entry.strip().lower()) for entry in direct)
 
 
-def without_password(url: str) -> str:
+def mask_password(url: str) -> str:
     """The URL to show."""
     return re.sub(r"(://[^:@/]*):[^@/]*@", r"\1:****@", url)
 
@@ -154,7 +154,7 @@ def _is_local(proxy: str) -> bool:
     return found is not None and bool(re.fullmatch(_LOOPBACK, found["host"]))
 
 
-def _matches(target: Address, entry: str) -> bool:
+def _matches(target: BaseUrl, entry: str) -> bool:
     """One entry of NO_PROXY: `*`, a domain with all below it, an address, a network, each with a port."""
     if entry in ("", "*"):
         return entry == "*"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from gptkit.core.errors import ConfigurationError, NoInputError, UsageError
 from gptkit.settings import schema
-from gptkit.settings.load import Source, file_text, parsed
+from gptkit.settings.load import SettingsFile, parse_settings, read_settings_text
 from gptkit.settings.schema import SETTINGS, Setting
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Pair = tuple[yaml.Node, yaml.Node]
 
 
-def setting_of(name: str) -> Setting:
+def find_setting(name: str) -> Setting:
     """The row of a setting, or of the map that an entry such as `headers.X-Title` belongs to."""
     found = SETTINGS.get(name)
     if found is None and "." in name:
@@ -35,9 +35,9 @@ def setting_of(name: str) -> Setting:
     return found
 
 
-def store(path: Path, name: str, text: str, profile: str | None = None) -> None:
+def set_value(path: Path, name: str, text: str, profile: str | None = None) -> None:
     """Set one value, in a profile if one is named; UsageError if it cannot be that."""
-    setting = setting_of(name)
+    setting = find_setting(name)
     value = _value(setting, name, text)
     if profile is not None and name == "profile":
         raise UsageError("a profile cannot name another")
@@ -47,9 +47,9 @@ def store(path: Path, name: str, text: str, profile: str | None = None) -> None:
     _change(path, [(_keys(name, profile), value)])
 
 
-def forget(path: Path, name: str, profile: str | None = None) -> None:
+def remove_value(path: Path, name: str, profile: str | None = None) -> None:
     """Remove one value; NoInputError if it is not in the file."""
-    setting_of(name)
+    find_setting(name)
     source = _source(path)
     _known(path, profile)
     found = source.found if profile is None else source.profiles[profile]
@@ -59,19 +59,19 @@ def forget(path: Path, name: str, profile: str | None = None) -> None:
     _change(path, [(_keys(name, profile), _NOTHING)])
 
 
-def store_profile(path: Path, name: str, settings: Mapping[str, str]) -> None:
+def add_profile(path: Path, name: str, settings: Mapping[str, str]) -> None:
     """Add a profile; UsageError if the name is taken or cannot be one."""
     if not schema.is_profile_name(name):
         raise UsageError(f"'{name}' cannot name a profile", hint="use a to z, 0 to 9 and '-'")
     if name in _source(path).profiles:
         raise UsageError(f"there is a profile '{name}' already", hint="'config set --profile' changes it")
     changes: list[tuple[Sequence[str], object]] = [
-        (_keys(key, name), _value(setting_of(key), key, text)) for key, text in settings.items()
+        (_keys(key, name), _value(find_setting(key), key, text)) for key, text in settings.items()
     ]
     _change(path, changes or [(("profiles", name), {})])
 
 
-def forget_profile(path: Path, name: str) -> bool:
+def remove_profile(path: Path, name: str) -> bool:
     """Remove a profile; True if it was the one in use by default, which then is none."""
     _known(path, name)
     used = _source(path).found.get("profile")
@@ -91,27 +91,27 @@ def _change(path: Path, changes: Sequence[tuple[Sequence[str], object]]) -> None
     from gptkit.core.files import folder_lock, write_atomic
 
     with folder_lock(path.parent):
-        text = file_text(path)
+        text = read_settings_text(path)
         before, after = text or "", text or ""
         wanted = _meaning(before, path)
         for keys, value in changes:
             if value is _NOTHING:
-                after = without(after, keys)
+                after = remove_keys(after, keys)
                 _take_away(wanted, keys)
             else:
-                after = with_value(after, keys, value)
+                after = insert_value(after, keys, value)
                 _put(wanted, keys, value)
         if _meaning(after, path) != wanted:
             raise ConfigurationError(
                 f"{path}: its layout cannot be changed line by line", hint="'gptkit config edit' opens it"
             )
-        parsed(after, str(path))
+        parse_settings(after, str(path))
         write_atomic(path, after.encode(), mode=0o600 if text is None else None)
 
 
-def _source(path: Path) -> Source:
-    text = file_text(path)
-    return parsed(text, str(path)) if text else Source()
+def _source(path: Path) -> SettingsFile:
+    text = read_settings_text(path)
+    return parse_settings(text, str(path)) if text else SettingsFile()
 
 
 def _known(path: Path, profile: str | None) -> None:
@@ -131,9 +131,9 @@ def _value(setting: Setting, name: str, text: str) -> object:
     """What is written to the file: plain data that reads as the same value again."""
     try:
         if name != setting.name:
-            value = schema.entry(setting, name.partition(".")[2], _entry_text(setting, text))
+            value = schema.check_entry(setting, name.partition(".")[2], _entry_text(setting, text))
         else:
-            value = schema.from_text(setting, text)
+            value = schema.parse_text(setting, text)
             schema.refuse_unusable(setting, value)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
@@ -155,9 +155,9 @@ def _keys(name: str, profile: str | None) -> tuple[str, ...]:
 
 
 def _meaning(text: str, path: Path) -> dict[str, object]:
-    from gptkit.settings.load import root_of
+    from gptkit.settings.load import parse_mapping
 
-    return {name: node.data() for name, node in root_of(text, str(path)).items()}
+    return {name: node.data() for name, node in parse_mapping(text, str(path)).items()}
 
 
 def _put(data: dict[str, object], keys: Sequence[str], value: object) -> None:
@@ -182,7 +182,7 @@ def _take_away(data: dict[str, object], keys: Sequence[str]) -> None:
 _PLAIN = r"[^\W_][\w./@%+:~-]*( [\w./@%+:~-]+)*"
 
 
-def with_value(text: str, keys: Sequence[str], value: object) -> str:
+def insert_value(text: str, keys: Sequence[str], value: object) -> str:
     """The text with a value under a path of keys; what is missing on the way is added as blocks.
 
     The text is a mapping that `templates.tree` has accepted. An unusual layout can come out wrong:
@@ -202,7 +202,7 @@ def with_value(text: str, keys: Sequence[str], value: object) -> str:
     return _joined(text, _line_end(text, _content_end(text, node)), _block(rest, value, indent))
 
 
-def without(text: str, keys: Sequence[str]) -> str:
+def remove_keys(text: str, keys: Sequence[str]) -> str:
     """The text without what stands under a path of keys, nor mappings that would be left empty."""
     node: yaml.Node | None = _root(text)
     trail = []

@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import Deadlines, Endpoint
 from gptkit.core.errors import NoPermissionError
-from gptkit.settings.address import bypassed, proxy_url
+from gptkit.settings.address import bypasses_proxy, parse_proxy_url
 from gptkit.settings.keys import KEY_VARIABLE, find_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gptkit.settings.address import Address
+    from gptkit.settings.address import BaseUrl
     from gptkit.settings.load import Settings
 
 
 _KEY_HEADERS = ("authorization", "api-key", "x-api-key")
 
 
-def endpoint(settings: Settings, servers: Sequence[Server] | None = None) -> Endpoint:
+def endpoint(settings: Settings, servers: Sequence[LocalServer] | None = None) -> Endpoint:
     """The endpoint of the settings; everything in it may go to its host."""
-    target = settings.address()
-    found = without_key(settings)
+    target = settings.base_url()
+    found = endpoint_without_key(settings)
     return found._replace(key=_key(settings, target, found.headers, servers))
 
 
-def without_key(settings: Settings) -> Endpoint:
+def endpoint_without_key(settings: Settings) -> Endpoint:
     """The endpoint as far as it is known without a key."""
-    target = settings.address()
-    if target.scheme == "http" and not target.loopback and not settings.boolean("allow_http"):
-        raise settings.fault(
+    target = settings.base_url()
+    if target.scheme == "http" and not target.is_loopback and not settings.boolean("allow_http"):
+        raise settings.error(
             "base_url",
             f"http to '{target.host}' would send text and key readable by anyone on the way",
             "use https, or 'gptkit config set allow_http true'",
@@ -42,7 +42,7 @@ def without_key(settings: Settings) -> Endpoint:
         proxy=proxy_for(settings, target),
         ca_file=_existing(settings, "ca_file"),
         ca_folder=_existing(settings, "ca_folder"),
-        headers={name: str(value) for name, value in settings.bound_entries("headers", target).items()},
+        headers={name: str(value) for name, value in settings.entries_for_host("headers", target).items()},
         organization=_bound_text(settings, "organization", target),
         project=_bound_text(settings, "project_id", target),
         deadlines=Deadlines(
@@ -55,49 +55,49 @@ def without_key(settings: Settings) -> Endpoint:
     )
 
 
-def proxy_for(settings: Settings, target: Address) -> str | None:
+def proxy_for(settings: Settings, target: BaseUrl) -> str | None:
     """The proxy that leads to a host, None for a direct connection. One that was typed as an option is
     used whatever `no_proxy` says."""
     text = settings.value("proxy")
     if text is None:
         return None
     try:
-        url = proxy_url(str(text))
+        url = parse_proxy_url(str(text))
     except ValueError as error:
-        raise settings.fault("proxy", str(error)) from None
+        raise settings.error("proxy", str(error)) from None
     direct = settings.value("no_proxy")
     if url is None or settings.origin("proxy").startswith("option "):
         return url
-    return None if isinstance(direct, tuple) and bypassed(target, direct, url) else url
+    return None if isinstance(direct, tuple) and bypasses_proxy(target, direct, url) else url
 
 
 def _key(
-    settings: Settings, target: Address, headers: Mapping[str, str], servers: Sequence[Server] | None
+    settings: Settings, target: BaseUrl, headers: Mapping[str, str], servers: Sequence[LocalServer] | None
 ) -> str | None:
     if any(name.lower() in _KEY_HEADERS for name in headers):
         return None
     key = find_key(settings, target)
     if key is not None:
         return key.text
-    if target.loopback:
+    if target.is_loopback:
         return None
     raise NoPermissionError(f"no key for {target.authority}", hint=_hint(settings, target, servers))
 
 
-def _hint(settings: Settings, target: Address, servers: Sequence[Server] | None) -> str:
+def _hint(settings: Settings, target: BaseUrl, servers: Sequence[LocalServer] | None) -> str:
 
-    renamed = settings.bound("api_key_env", target)
+    renamed = settings.value_for_host("api_key_env", target)
     if renamed is not None:
         return f"set the environment variable {renamed.value}, which api_key_env names ({renamed.origin})"
     if settings.environ.get(KEY_VARIABLE):
         where = "'gptkit keys set' stores one"
         return f"{KEY_VARIABLE} is not sent there: it is for the host of OPENAI_BASE_URL; {where}"
-    offer = hint(SERVERS if servers is None else servers)
+    offer = local_server_hint(SERVERS if servers is None else servers)
     return offer or f"set {KEY_VARIABLE} or run 'gptkit keys set'; '--model echo' needs no key"
 
 
-def _bound_text(settings: Settings, name: str, target: Address) -> str | None:
-    found = settings.bound(name, target)
+def _bound_text(settings: Settings, name: str, target: BaseUrl) -> str | None:
+    found = settings.value_for_host(name, target)
     return str(found.value) if found else None
 
 
@@ -110,14 +110,14 @@ def _existing(settings: Settings, name: str) -> str | None:
     if path.startswith("~/") and (home := settings.environ.get("HOME")):
         path = home + path[1:]
     if not any(Path(part).exists() for part in path.split(pathsep)):  # OpenSSL takes a list of folders
-        raise settings.fault(name, f"there is no '{path}'")
+        raise settings.error(name, f"there is no '{path}'")
     return path
 
 
 PATIENCE = 0.2
 
 
-class Server(NamedTuple):
+class LocalServer(NamedTuple):
     """A kind of server and its usual port. A `shared` port is one that many other programs use too."""
 
     name: str
@@ -130,16 +130,16 @@ class Server(NamedTuple):
 
 
 SERVERS = (
-    Server("Ollama", 11434),
-    Server("LM Studio", 1234),
-    Server("llama.cpp", 8080, shared=True),
-    Server("vLLM", 8000, shared=True),
+    LocalServer("Ollama", 11434),
+    LocalServer("LM Studio", 1234),
+    LocalServer("llama.cpp", 8080, shared=True),
+    LocalServer("vLLM", 8000, shared=True),
 )
 
 
-def hint(servers: Sequence[Server]) -> str:
+def local_server_hint(servers: Sequence[LocalServer]) -> str:
     """What to do with a server that listens; empty if none does."""
-    server = listening(servers)
+    server = find_listening(servers)
     if server is None:
         return ""
     what = f"{server.name} listens on localhost:{server.port}"
@@ -148,7 +148,7 @@ def hint(servers: Sequence[Server]) -> str:
     return f"{what}: run with OPENAI_BASE_URL={server.base_url}"
 
 
-def listening(servers: Sequence[Server]) -> Server | None:
+def find_listening(servers: Sequence[LocalServer]) -> LocalServer | None:
     """The first of these servers whose port accepts a connection; all are tried at once."""
     import select
     import socket
@@ -160,7 +160,7 @@ def listening(servers: Sequence[Server]) -> Server | None:
         for each, server in sockets.items():
             each.setblocking(False)
             each.connect_ex(("127.0.0.1", server.port))
-        until, open_ports = time.monotonic() + PATIENCE, set[Server]()
+        until, open_ports = time.monotonic() + PATIENCE, set[LocalServer]()
         while waiting and (left := until - time.monotonic()) > 0:
             _, ready, failed = select.select([], waiting, waiting, left)
             for each in {*ready, *failed}:

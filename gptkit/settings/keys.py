@@ -8,15 +8,14 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import ConfigurationError, NoPermissionError
-from gptkit.settings.load import may_go
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from gptkit.core.yaml_tree import YamlNode
-    from gptkit.settings.address import Address
-    from gptkit.settings.load import Found, Layer, Settings
+    from gptkit.settings.address import BaseUrl
+    from gptkit.settings.load import Layer, Settings, SettingValue
 
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -38,21 +37,21 @@ class Key:
         return f"Key(from {self.origin})"
 
 
-def find_key(settings: Settings, target: Address) -> Key | None:
+def find_key(settings: Settings, target: BaseUrl) -> Key | None:
     """The key for a host: of a layer of settings, highest rank first, then of the key file or keyring.
 
     A variable that `api_key_env` names stands in for OPENAI_API_KEY. Raises NoPermissionError for a key
     that no header can carry.
     """
-    renamed = settings.bound("api_key_env", target)
+    renamed = settings.value_for_host("api_key_env", target)
     for layer in settings.layers:
-        if may_go(layer, target) and (key := _of_layer(layer, settings, renamed)):
+        if layer.applies_to(target) and (key := _of_layer(layer, settings, renamed)):
             return key
 
-    return stored(settings.paths.keys_file, target.authority)
+    return stored_key(settings.paths.keys_file, target.authority)
 
 
-def checked_key(text: str, origin: str) -> Key | None:
+def parse_key(text: str, origin: str) -> Key | None:
     """The key without the space around it, None if nothing else is there; NoPermissionError for what no
     header can carry."""
     text = text.strip().removeprefix("\ufeff").strip()
@@ -67,14 +66,14 @@ def checked_key(text: str, origin: str) -> Key | None:
     raise NoPermissionError(f"the key from {origin} {problem}", hint="copy it again, whole and alone")
 
 
-def child_environment(settings: Settings) -> dict[str, str]:
+def environment_without_keys(settings: Settings) -> dict[str, str]:
     """The environment for programs that gptkit starts: no key is in it."""
     named = [settings.layers[-1].found, *settings.profiles.values()]
     names = {KEY_VARIABLE} | {str(each["api_key_env"].value) for each in named if "api_key_env" in each}
     return {name: value for name, value in settings.environ.items() if name not in names}
 
 
-def careful_environment(text: str, environ: Mapping[str, str]) -> dict[str, str]:
+def environment_without_named(text: str, environ: Mapping[str, str]) -> dict[str, str]:
     """The same where the settings are broken: without what their text seems to name."""
     import re
 
@@ -82,7 +81,7 @@ def careful_environment(text: str, environ: Mapping[str, str]) -> dict[str, str]
     return {name: value for name, value in environ.items() if name not in names}
 
 
-def _of_layer(layer: Layer, settings: Settings, renamed: Found | None) -> Key | None:
+def _of_layer(layer: Layer, settings: Settings, renamed: SettingValue | None) -> Key | None:
     if layer.is_environment and renamed is None:
         return _of_variable(KEY_VARIABLE, settings.environ)
     if renamed is not None and layer.found.get("api_key_env") is renamed:
@@ -91,12 +90,12 @@ def _of_layer(layer: Layer, settings: Settings, renamed: Found | None) -> Key | 
             return key
     command = layer.found.get("api_key_command")
     if command is not None and isinstance(command.value, tuple):
-        return _of_command(command.value, child_environment(settings))
+        return _of_command(command.value, environment_without_keys(settings))
     return None
 
 
 def _of_variable(name: str, environ: Mapping[str, str]) -> Key | None:
-    return checked_key(environ.get(name, ""), f"environment {name}")
+    return parse_key(environ.get(name, ""), f"environment {name}")
 
 
 def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Key:
@@ -113,7 +112,7 @@ def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Key:
     else:
         first = output.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
         if code == 0:
-            if key := checked_key(first, "api_key_command"):
+            if key := parse_key(first, "api_key_command"):
                 return key
             problem = "printed no key"
         else:
@@ -161,22 +160,22 @@ SERVICE = "gptkit"
 _INSTEAD = "'gptkit keys set' without '--keyring' stores in a file that only you can read"
 
 
-def read(host: str) -> str:
+def read_keyring(host: str) -> str:
     """The key of a host, empty if the keyring has none any more."""
     found = _call("get_password", SERVICE, host)
     return found if isinstance(found, str) else ""
 
 
-def write(host: str, key: str) -> None:
+def write_keyring(host: str, key: str) -> None:
     """Store a key and see that it is there: the backend that stands for none takes all and keeps nothing."""
     _call("set_password", SERVICE, host, key)
-    if read(host) != key:
+    if read_keyring(host) != key:
         raise ConfigurationError("keyring: it did not keep the key", hint=_INSTEAD)
 
 
-def forget(host: str) -> None:
+def delete_from_keyring(host: str) -> None:
     """Remove the key of a host; one that is gone already is fine."""
-    if read(host):
+    if read_keyring(host):
         _call("delete_password", SERVICE, host)
 
 
@@ -199,7 +198,7 @@ def _call(name: str, *arguments: str) -> object:
 SIZE_CAP = 1 << 20
 
 
-class Entry(NamedTuple):
+class StoredKey(NamedTuple):
     """What the key file holds for one host: a key, or None where the key is in the keyring."""
 
     key: Key | None
@@ -208,59 +207,59 @@ class Entry(NamedTuple):
         return f"Entry({self.key!r})"
 
 
-def stored(path: Path, host: str) -> Key | None:
+def stored_key(path: Path, host: str) -> Key | None:
     """The key that was stored for a host."""
-    entry = entries(path).get(host)
+    entry = read_key_file(path).get(host)
     if entry is None or entry.key:
         return entry.key if entry else None
-    return checked_key(read(host), "keyring")
+    return parse_key(read_keyring(host), "keyring")
 
 
-def entries(path: Path) -> dict[str, Entry]:
+def read_key_file(path: Path) -> dict[str, StoredKey]:
     """What is stored, by host; NoPermissionError if other users could read or change it."""
     data = _private_bytes(path)
     if not data:
         return {}
-    found: dict[str, Entry] = {}
+    found: dict[str, StoredKey] = {}
     for host, node in _tree(data, path).items():
         if node.kind == "text" or (isinstance(node.value, str) and node.value):
-            found[host] = Entry(checked_key(str(node.value), f"{path}:{node.line}"))
+            found[host] = StoredKey(parse_key(str(node.value), f"{path}:{node.line}"))
         elif isinstance(node.value, dict) and list(node.value) == ["keyring"]:
-            found[host] = Entry(None)
+            found[host] = StoredKey(None)
         else:
             raise ConfigurationError(f"{path}:{node.line}: must be a host and its key")
     return found
 
 
-def put(path: Path, host: str, key: Key) -> None:
+def store_key(path: Path, host: str, key: Key) -> None:
     """Store a key in the file, in place of an older one."""
     from gptkit.core.files import folder_lock
 
     with folder_lock(path.parent):
-        _write(path, {**entries(path), host: Entry(key)})
+        _write(path, {**read_key_file(path), host: StoredKey(key)})
 
 
-def put_in_keyring(path: Path, host: str, key: Key) -> None:
+def store_key_in_keyring(path: Path, host: str, key: Key) -> None:
     """Store a key in the system's keyring, and in the file only that it is there."""
     from gptkit.core.files import folder_lock
 
     with folder_lock(path.parent):
-        kept = entries(path)
-        write(host, key.text)
-        _write(path, {**kept, host: Entry(None)})
+        kept = read_key_file(path)
+        write_keyring(host, key.text)
+        _write(path, {**kept, host: StoredKey(None)})
 
 
-def remove(path: Path, host: str) -> bool:
+def remove_key(path: Path, host: str) -> bool:
     """Forget the key of a host; False if none was stored."""
     from gptkit.core.files import folder_lock
 
     with folder_lock(path.parent):
-        kept = entries(path)
+        kept = read_key_file(path)
         entry = kept.pop(host, None)
         if entry is None:
             return False
         if entry.key is None:
-            forget(host)
+            delete_from_keyring(host)
         _write(path, kept)
     return True
 
@@ -309,7 +308,7 @@ def _tree(data: bytes, path: Path) -> Mapping[str, YamlNode]:
     raise ConfigurationError(f"{path}:{line}: must be lines of a host and its key")
 
 
-def _write(path: Path, kept: Mapping[str, Entry]) -> None:
+def _write(path: Path, kept: Mapping[str, StoredKey]) -> None:
     import json
 
     from gptkit.core.files import write_private

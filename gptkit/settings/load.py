@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError, UsageError
 from gptkit.settings import address as proxy
 from gptkit.settings import schema
-from gptkit.settings.address import Address, address
+from gptkit.settings.address import BaseUrl, parse_base_url
 from gptkit.settings.schema import DEFAULT_BASE_URL, SETTINGS
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIZE_CAP = 1 << 20
 
 
-class Found:
+class SettingValue:
     """A value and where it came from, in words. Entries of a map stand alone: `headers.X-Title`."""
 
     __slots__ = ("origin", "value")
@@ -34,15 +34,15 @@ class Found:
         self.origin = origin
 
 
-class Source:
+class SettingsFile:
     """One file of settings. `ignored` says what a project's file wanted and may not."""
 
     __slots__ = ("found", "ignored", "profiles")
 
     def __init__(
         self,
-        found: Mapping[str, Found] | None = None,
-        profiles: Mapping[str, Mapping[str, Found]] | None = None,
+        found: Mapping[str, SettingValue] | None = None,
+        profiles: Mapping[str, Mapping[str, SettingValue]] | None = None,
         ignored: tuple[str, ...] = (),
     ) -> None:
         self.found = found or {}
@@ -50,20 +50,20 @@ class Source:
         self.ignored = ignored
 
 
-def user_source(path: Path) -> Source:
+def read_user_file(path: Path) -> SettingsFile:
     """The user's own file; raises ConfigurationError by file, line and key."""
-    text = file_text(path)
-    return Source() if text is None else parsed(text, str(path))
+    text = read_settings_text(path)
+    return SettingsFile() if text is None else parse_settings(text, str(path))
 
 
-def project_source(path: Path) -> Source:
+def read_project_file(path: Path) -> SettingsFile:
     """The file of a folder that anyone may have made: what is wrong in it is said and harms nothing."""
     try:
-        text = file_text(path, guarded=False)
-        root = root_of(text, str(path)) if text else None
+        text = read_settings_text(path, guarded=False)
+        root = parse_mapping(text, str(path)) if text else None
     except ConfigurationError as error:
-        return Source(ignored=(error.message,))
-    found: dict[str, Found] = {}
+        return SettingsFile(ignored=(error.message,))
+    found: dict[str, SettingValue] = {}
     ignored: list[str] = []
     for name, node in root.items() if root else ():
         if name not in SETTINGS or not SETTINGS[name].project:
@@ -73,22 +73,22 @@ def project_source(path: Path) -> Source:
             _take(found, name, node, str(path))
         except ConfigurationError as error:
             ignored.append(error.message)
-    return Source(found, ignored=tuple(ignored))
+    return SettingsFile(found, ignored=tuple(ignored))
 
 
-def parsed(text: str, path: str) -> Source:
+def parse_settings(text: str, path: str) -> SettingsFile:
     """The settings in the text of a user's file."""
-    found: dict[str, Found] = {}
-    profiles: dict[str, dict[str, Found]] = {}
-    for name, node in root_of(text, path).items():
+    found: dict[str, SettingValue] = {}
+    profiles: dict[str, dict[str, SettingValue]] = {}
+    for name, node in parse_mapping(text, path).items():
         if name == "profiles":
             profiles = _profiles(node, path)
         else:
             _take(found, name, node, path)
-    return Source(found, profiles)
+    return SettingsFile(found, profiles)
 
 
-def file_text(path: Path, guarded: bool = True) -> str | None:
+def read_settings_text(path: Path, guarded: bool = True) -> str | None:
     """What a settings file holds, None if there is none.
 
     The user's settings name programs that are run and hosts that get keys, so a file that other
@@ -130,7 +130,7 @@ def _decoded(data: bytes, path: Path) -> str:
     raise ConfigurationError(f"{path}:{line}: not UTF-8")
 
 
-def root_of(text: str, path: str) -> Mapping[str, YamlNode]:
+def parse_mapping(text: str, path: str) -> Mapping[str, YamlNode]:
     """The entries of a YAML mapping; raises ConfigurationError for anything else."""
     from gptkit.core.yaml_tree import YamlFileError, parse_yaml
 
@@ -147,7 +147,7 @@ def root_of(text: str, path: str) -> Mapping[str, YamlNode]:
     raise ConfigurationError(message, hint=hint)
 
 
-def _profiles(node: YamlNode, path: str) -> dict[str, dict[str, Found]]:
+def _profiles(node: YamlNode, path: str) -> dict[str, dict[str, SettingValue]]:
     if node.kind == "nothing":
         return {}
     if not isinstance(node.value, dict):
@@ -158,11 +158,11 @@ def _profiles(node: YamlNode, path: str) -> dict[str, dict[str, Found]]:
         if not schema.is_profile_name(name):
             _refuse(path, each, key, "a profile's name is made of a to z, 0 to 9 and '-'")
         if each.kind == "nothing":
-            profiles[name] = dict[str, Found]()
+            profiles[name] = dict[str, SettingValue]()
             continue
         if not isinstance(each.value, dict):
             _refuse(path, each, key, "must be a mapping of settings to values")
-        found: dict[str, Found] = {}
+        found: dict[str, SettingValue] = {}
         for setting, value in each.value.items():
             if setting in ("profile", "profiles"):
                 _refuse(path, value, f"{key}.{setting}", "a profile cannot name another")
@@ -171,7 +171,7 @@ def _profiles(node: YamlNode, path: str) -> dict[str, dict[str, Found]]:
     return profiles
 
 
-def _take(found: dict[str, Found], name: str, node: YamlNode, path: str, profile: str = "") -> None:
+def _take(found: dict[str, SettingValue], name: str, node: YamlNode, path: str, profile: str = "") -> None:
     """Check one setting and put it, or each entry of it, where it belongs."""
     inside = f" (profile {profile})" if profile else ""
     setting = SETTINGS.get(name)
@@ -185,12 +185,12 @@ def _take(found: dict[str, Found], name: str, node: YamlNode, path: str, profile
         parts = {f"{name}.{key}": each for key, each in node.value.items()}
     for key, each in parts.items():
         try:
-            value = schema.from_node(setting, each, key)
+            value = schema.parse_node(setting, each, key)
             schema.refuse_unusable(setting, value)
         except ValueError as error:
             _refuse(path, each, key, str(error))
         if value is not None or key != name:
-            found[key] = Found(value, f"{path}:{each.line}{inside}")
+            found[key] = SettingValue(value, f"{path}:{each.line}{inside}")
 
 
 def _refuse(path: str, node: YamlNode, key: str, problem: str) -> NoReturn:
@@ -206,11 +206,20 @@ class Layer:
     __slots__ = ("base_url", "found", "is_environment")
 
     def __init__(
-        self, found: Mapping[str, Found], base_url: str | None, is_environment: bool = False
+        self, found: Mapping[str, SettingValue], base_url: str | None, is_environment: bool = False
     ) -> None:
         self.found = found
         self.base_url = base_url
         self.is_environment = is_environment
+
+    def applies_to(self, target: BaseUrl) -> bool:
+        """Whether the values of this layer that are bound to a host may go to the host of `target`."""
+        if self.base_url is None:
+            return True
+        try:
+            return parse_base_url(self.base_url).authority == target.authority
+        except ValueError:
+            return False
 
 
 class Settings:
@@ -221,8 +230,8 @@ class Settings:
         self,
         paths: Paths,
         environ: Mapping[str, str],
-        sources: tuple[Source, Source],
-        options: Mapping[str, Found],
+        sources: tuple[SettingsFile, SettingsFile],
+        options: Mapping[str, SettingValue],
     ) -> None:
         self.paths = paths
         self.environ = environ
@@ -263,25 +272,25 @@ class Settings:
     def boolean(self, name: str) -> bool:
         return self.value(name) is True
 
-    def bound(self, name: str, target: Address) -> Found | None:
+    def value_for_host(self, name: str, target: BaseUrl) -> SettingValue | None:
         """What may go to this host: a value that was set beside another base URL may not."""
         for layer in self.layers:
-            if name in layer.found and may_go(layer, target):
+            if name in layer.found and layer.applies_to(target):
                 return layer.found[name]
         return None
 
-    def bound_entries(self, name: str, target: Address) -> dict[str, object]:
+    def entries_for_host(self, name: str, target: BaseUrl) -> dict[str, object]:
         """The entries of a map that may go to this host, merged whatever the case of their names."""
         merged: dict[str, tuple[str, object]] = {}
         for layer in reversed(self.layers):
-            if may_go(layer, target):
+            if layer.applies_to(target):
                 merged.update(
                     (key.lower(), (key, found.value)) for key, found in _entries(layer, name).items()
                 )
         return {key: value for key, value in merged.values() if value is not None}
 
     @property
-    def profiles(self) -> Mapping[str, Mapping[str, Found]]:
+    def profiles(self) -> Mapping[str, Mapping[str, SettingValue]]:
         return self._sources[0].profiles
 
     @property
@@ -289,7 +298,7 @@ class Settings:
         """What the project's file wanted and may not, one line each."""
         return self._sources[1].ignored
 
-    def overridden(self, options: Mapping[str, object]) -> Settings:
+    def with_options(self, options: Mapping[str, object]) -> Settings:
         """These settings with what the command line gave; names that are no settings are passed over."""
         given = {name: value for name, value in options.items() if name in SETTINGS and value is not None}
         if not given:
@@ -297,43 +306,37 @@ class Settings:
         found = {**self._options, **{name: _option(name, value) for name, value in given.items()}}
         return Settings(self.paths, self.environ, self._sources, found)
 
-    def address(self) -> Address:
+    def base_url(self) -> BaseUrl:
         """The base URL in use, understood; ConfigurationError or UsageError names where it came from."""
         try:
-            return address(self.text("base_url"))
+            return parse_base_url(self.text("base_url"))
         except ValueError as error:
-            raise self.fault("base_url", str(error)) from None
+            raise self.error("base_url", str(error)) from None
 
-    def fault(self, name: str, problem: str, hint: str = "") -> GptkitError:
+    def error(self, name: str, problem: str, hint: str = "") -> GptkitError:
         """The error for a value that turned out to be wrong."""
         origin = self.origin(name)
         return _fault(origin, f"{name} ({origin}): {problem}", hint)
 
-    def _found(self, name: str) -> Found | None:
+    def _found(self, name: str) -> SettingValue | None:
         for layer in self.layers:
             if name in layer.found:
                 return layer.found[name]
         return None
 
 
-def load(paths: Paths, environ: Mapping[str, str], options: Mapping[str, object] | None = None) -> Settings:
+def load_settings(
+    paths: Paths, environ: Mapping[str, str], options: Mapping[str, object] | None = None
+) -> Settings:
     """The settings of the user, the project folder and the environment, under the given options."""
-    sources = user_source(paths.config_file), project_source(paths.project_config_file)
-    return Settings(paths, environ, sources, {}).overridden(options or {})
-
-
-def may_go(layer: Layer, target: Address) -> bool:
-    """Whether what a layer binds to its host is meant for this one."""
-    if layer.base_url is None:
-        return True
-    try:
-        return address(layer.base_url).authority == target.authority
-    except ValueError:
-        return False
+    sources = read_user_file(paths.config_file), read_project_file(paths.project_config_file)
+    return Settings(paths, environ, sources, {}).with_options(options or {})
 
 
 def _layers(
-    variables: Mapping[str, Found], sources: tuple[Source, Source], options: Mapping[str, Found]
+    variables: Mapping[str, SettingValue],
+    sources: tuple[SettingsFile, SettingsFile],
+    options: Mapping[str, SettingValue],
 ) -> list[Layer]:
     """Highest rank first: options, a profile that an option names, variables, any other profile, the
     project's hints, the user's file."""
@@ -353,7 +356,7 @@ def _layers(
     return layers
 
 
-def _profile(user: Source, named: Found) -> Mapping[str, Found]:
+def _profile(user: SettingsFile, named: SettingValue) -> Mapping[str, SettingValue]:
     name = str(named.value)
     if name in user.profiles:
         return user.profiles[name]
@@ -363,11 +366,11 @@ def _profile(user: Source, named: Found) -> Mapping[str, Found]:
     raise _fault(named.origin, f"profile ({named.origin}): there is no profile '{name}'", hint)
 
 
-def _base_url(found: Mapping[str, Found]) -> str | None:
+def _base_url(found: Mapping[str, SettingValue]) -> str | None:
     return str(found["base_url"].value) if "base_url" in found else None
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, Found]:
+def _environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
     """The variables that are set and not empty, but for the proxy's."""
     found = {}
     for setting in SETTINGS.values():
@@ -381,32 +384,32 @@ def _environment(environ: Mapping[str, str]) -> dict[str, Found]:
     return found
 
 
-def _proxy(environ: Mapping[str, str], scheme: str) -> dict[str, Found]:
-    for variable in proxy.variables(scheme, environ):
+def _proxy(environ: Mapping[str, str], scheme: str) -> dict[str, SettingValue]:
+    for variable in proxy.proxy_variables(scheme, environ):
         if text := environ.get(variable, "").strip():
             return {"proxy": _variable("proxy", variable, text)}
     return {}
 
 
-def _variable(name: str, variable: str, text: str) -> Found:
+def _variable(name: str, variable: str, text: str) -> SettingValue:
     try:
-        return Found(schema.from_text(SETTINGS[name], text), f"environment {variable}")
+        return SettingValue(schema.parse_text(SETTINGS[name], text), f"environment {variable}")
     except ValueError as error:
         raise ConfigurationError(f"environment {variable}: {error}") from None
 
 
-def _option(name: str, value: object) -> Found:
+def _option(name: str, value: object) -> SettingValue:
     setting = SETTINGS[name]
     flag = f"--{name.replace('_', '-')}"
     try:
         if isinstance(value, str):
-            return Found(schema.from_text(setting, value), f"option {flag}")
-        return Found(schema.checked(setting, value), f"option {flag}")
+            return SettingValue(schema.parse_text(setting, value), f"option {flag}")
+        return SettingValue(schema.check_value(setting, value), f"option {flag}")
     except ValueError as error:
         raise UsageError(f"{flag}: {error}") from None
 
 
-def _entries(layer: Layer, name: str) -> dict[str, Found]:
+def _entries(layer: Layer, name: str) -> dict[str, SettingValue]:
     start = f"{name}."
     return {key[len(start) :]: found for key, found in layer.found.items() if key.startswith(start)}
 

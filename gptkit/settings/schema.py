@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gptkit.settings.address import address, proxy_url
+from gptkit.settings.address import parse_base_url, parse_proxy_url
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import YamlNode
@@ -110,7 +110,7 @@ _MODEL_CAP = 200
 _FRAMING = ("host", "connection", "content-length", "content-type", "transfer-encoding", "accept-encoding")
 
 
-def from_text(setting: Setting, text: str) -> object:
+def parse_text(setting: Setting, text: str) -> object:
     """The value that a variable, an option or `config set` spells; ValueError says what is wrong."""
     text = text.strip()
     if setting.kind == "boolean":
@@ -120,27 +120,27 @@ def from_text(setting: Setting, text: str) -> object:
     if setting.kind == "map":
         from gptkit.core.yaml_tree import parse_value
 
-        return entries(setting, parse_value(text))
-    return checked(setting, _words(text) if setting.kind == "command" else text)
+        return check_entries(setting, parse_value(text))
+    return check_value(setting, _words(text) if setting.kind == "command" else text)
 
 
-def from_node(setting: Setting, node: YamlNode, key: str) -> object:
+def parse_node(setting: Setting, node: YamlNode, key: str) -> object:
     """The value that a YAML file holds, None if it holds none; ValueError says what is wrong.
 
     `key` is the setting's name or, for an entry of a map, such as `headers.X-Title`.
     """
     if key != setting.name:
-        return entry(setting, key.partition(".")[2], node.data())
+        return check_entry(setting, key.partition(".")[2], node.data())
     if node.kind == "nothing":
         return None
     if isinstance(node.value, str) and setting.kind != "map":
-        return from_text(setting, node.value)
+        return parse_text(setting, node.value)
     if setting.kind in ("texts", "command") and isinstance(node.value, list):
-        return checked(setting, tuple(_item(entry) for entry in node.value))
+        return check_value(setting, tuple(_item(entry) for entry in node.value))
     raise ValueError(f"must be {_wanted(setting)}, not {node.kind}")
 
 
-def checked(setting: Setting, value: object) -> object:
+def check_value(setting: Setting, value: object) -> object:
     """The value in the setting's type and bounds."""
     if isinstance(value, tuple):
         if setting.kind == "command" and not value:
@@ -157,14 +157,14 @@ def checked(setting: Setting, value: object) -> object:
     return _text(setting, value)
 
 
-def entries(setting: Setting, value: object) -> Mapping[str, object]:
+def check_entries(setting: Setting, value: object) -> Mapping[str, object]:
     """The checked entries of a map."""
     if not isinstance(value, dict):
         raise ValueError("must be a mapping of names to values")
-    return {name: entry(setting, name, each) for name, each in value.items()}
+    return {name: check_entry(setting, name, each) for name, each in value.items()}
 
 
-def entry(setting: Setting, name: str, value: object) -> object:
+def check_entry(setting: Setting, name: str, value: object) -> object:
     """The checked value of one entry of a map; None takes an entry of a lower place away."""
     if setting.name == "parameters":
         from gptkit.core.chat import OWN_PARAMETERS
@@ -193,9 +193,9 @@ def refuse_unusable(setting: Setting, value: object) -> None:
     if not isinstance(value, str):
         return
     if setting.name == "base_url":
-        address(value)
+        parse_base_url(value)
     elif setting.name == "proxy":
-        proxy_url(value)
+        parse_proxy_url(value)
 
 
 def is_profile_name(name: str) -> bool:

@@ -30,7 +30,7 @@ Within the granularity of a clock (two seconds on FAT) two changes leave the sam
 """
 
 
-class Kept:
+class TreeCache:
     """The trees in a cache folder; nothing is kept without one, or where files have no owners."""
 
     def __init__(self, paths: Paths, now: Callable[[], int] = time.time_ns) -> None:

@@ -12,13 +12,13 @@ from gptkit.core.files import folder_lock, write_private
 from gptkit.core.paths import Paths
 from gptkit.core.yaml_tree import SIZE_CAP, Problem, YamlFileError, YamlNode, parse_yaml, spelling_hint
 from gptkit.templates import parse, render
-from gptkit.templates.cache import Kept
+from gptkit.templates.cache import TreeCache
 from gptkit.templates.template import Template, Vocabulary
 
 Origin = Literal["built-in", "user", "project"]
 
 
-class Shelf(NamedTuple):
+class PromptFolder(NamedTuple):
     """One folder of prompt files. Only those of a project that were trusted are on it."""
 
     origin: Origin
@@ -26,7 +26,7 @@ class Shelf(NamedTuple):
     only: frozenset[str] | None = None
 
 
-class Entry(NamedTuple):
+class PromptFile(NamedTuple):
     """A prompt file by its name; `shadows` are the files of that name in earlier folders."""
 
     name: str
@@ -38,24 +38,26 @@ class Entry(NamedTuple):
 class Library:
     """Finds prompt files by name. Later shelves win; a name is never a path."""
 
-    def __init__(self, shelves: Sequence[Shelf], words: Vocabulary, kept: Kept | None = None) -> None:
+    def __init__(
+        self, shelves: Sequence[PromptFolder], words: Vocabulary, kept: TreeCache | None = None
+    ) -> None:
         self._shelves = tuple(shelves)
-        self.words = words
+        self.vocabulary = words
         self._kept = kept
 
-    def entries(self) -> Mapping[str, Entry]:
+    def files(self) -> Mapping[str, PromptFile]:
         """Every prompt file in the order of the names, also one whose name no command can have."""
-        found: dict[str, Entry] = {}
+        found: dict[str, PromptFile] = {}
         for shelf in self._shelves:
             for path in _files(shelf):
                 below = found.get(path.stem)
                 shadows = (*below.shadows, below.path) if below else ()
-                found[path.stem] = Entry(path.stem, path, shelf.origin, shadows)
+                found[path.stem] = PromptFile(path.stem, path, shelf.origin, shadows)
         return dict(sorted(found.items()))
 
-    def entry(self, name: str) -> Entry | None:
+    def find(self, name: str) -> PromptFile | None:
         """The file that a name means; only a few stat calls, no folder is listed."""
-        if parse.name_problem(name, self.words):
+        if parse.name_problem(name, self.vocabulary):
             return None
         paths = [
             (shelf, path)
@@ -66,34 +68,34 @@ class Library:
         if not paths:
             return None
         shelf, path = paths[-1]
-        return Entry(name, path, shelf.origin, tuple(other for _, other in paths[:-1]))
+        return PromptFile(name, path, shelf.origin, tuple(other for _, other in paths[:-1]))
 
     def template(self, name: str) -> Template:
         """The template of a name, fit to be used; raises YamlFileError or NoInputError."""
-        entry = self.entry(name)
+        entry = self.find(name)
         if entry is None:
             raise NoInputError(f"no prompt named '{name}'", hint="'gptkit prompts list' shows all")
         return self._usable(entry, *self._root(entry, ()))
 
-    def checked(self, entry: Entry) -> Template:
+    def check(self, entry: PromptFile) -> Template:
         """The template after every check there is, also those that a use of it makes by itself."""
         template = self._usable(entry, *self._root(entry, ()))
-        if problems := render.word_problems(template):
+        if problems := render.unknown_word_problems(template):
             raise YamlFileError(template.source, problems)
         return template
 
-    def outline(self, entry: Entry) -> Template:
+    def outline(self, entry: PromptFile) -> Template:
         """The template without the look at its variables and schema; enough for a list."""
-        words = self.words._replace(check_schema=lambda _: None)
-        return parse.template(entry.name, self._root(entry, ())[0], str(entry.path), words)
+        words = self.vocabulary._replace(check_schema=lambda _: None)
+        return parse.parse_template(entry.name, self._root(entry, ())[0], str(entry.path), words)
 
-    def _usable(self, entry: Entry, root: YamlNode, own: frozenset[str] | None) -> Template:
-        template = parse.template(entry.name, root, str(entry.path), self.words)
-        if problems := render.problems(template, own):
+    def _usable(self, entry: PromptFile, root: YamlNode, own: frozenset[str] | None) -> Template:
+        template = parse.parse_template(entry.name, root, str(entry.path), self.vocabulary)
+        if problems := render.variable_problems(template, own):
             raise YamlFileError(str(entry.path), problems)
         return template
 
-    def _root(self, entry: Entry, children: tuple[Path, ...]) -> tuple[YamlNode, frozenset[str] | None]:
+    def _root(self, entry: PromptFile, children: tuple[Path, ...]) -> tuple[YamlNode, frozenset[str] | None]:
         """The tree of a file with its parents merged in, and the parameters it declares itself."""
         root = self._tree(entry)
         wanted = parse.parent_name(root)
@@ -102,9 +104,9 @@ class Library:
         parent = self._parent(entry, wanted, root, (*children, entry.path))
         parent_root, own = self._root(parent, (*children, entry.path))
         self._usable(parent, parent_root, own)  # what is wrong with it is told by its own file and line
-        return parse.merged(root, parent_root), parse.declared(root)
+        return parse.merge(root, parent_root), parse.declared_names(root)
 
-    def _tree(self, entry: Entry) -> YamlNode:
+    def _tree(self, entry: PromptFile) -> YamlNode:
         """Of a project's file always as it is now: what its content is was trusted, not when it changed."""
 
         def parsed() -> YamlNode:
@@ -114,16 +116,16 @@ class Library:
             return parsed()
         return self._kept.tree(entry.path, parsed)
 
-    def _parent(self, entry: Entry, name: str, root: YamlNode, children: tuple[Path, ...]) -> Entry:
+    def _parent(self, entry: PromptFile, name: str, root: YamlNode, children: tuple[Path, ...]) -> PromptFile:
         line = root.value["extends"].line if isinstance(root.value, dict) else 1
-        found = self.entry(name)
+        found = self.find(name)
         if found and name == entry.name:
             found = _below(found, entry.path)
         if found is None:
             if name == entry.name:
                 message, hint = f"there is no other prompt named '{name}'", ""
             else:
-                others = [one for one in self.entries() if one != entry.name]
+                others = [one for one in self.files() if one != entry.name]
                 message, hint = f"no prompt named '{name}'", spelling_hint(name, others)
             raise YamlFileError(str(entry.path), (Problem(line, "extends", message, hint),))
         if found.path in children:
@@ -131,15 +133,15 @@ class Library:
         return found
 
 
-def _below(found: Entry, path: Path) -> Entry | None:
+def _below(found: PromptFile, path: Path) -> PromptFile | None:
     """The file of the same name that one extends: the next it shadows, or all for one from elsewhere."""
     if path != found.path and path not in found.shadows:
         return found
     paths = found.shadows[: found.shadows.index(path)] if path in found.shadows else found.shadows
-    return Entry(found.name, paths[-1], found.origin, paths[:-1]) if paths else None
+    return PromptFile(found.name, paths[-1], found.origin, paths[:-1]) if paths else None
 
 
-def _files(shelf: Shelf) -> Iterator[Path]:
+def _files(shelf: PromptFolder) -> Iterator[Path]:
     try:
         paths = sorted(shelf.folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -151,7 +153,7 @@ def _files(shelf: Shelf) -> Iterator[Path]:
             yield path
 
 
-def _is_on(shelf: Shelf, path: Path) -> bool:
+def _is_on(shelf: PromptFolder, path: Path) -> bool:
     try:
         return (shelf.only is None or path.name in shelf.only) and path.is_file()
     except OSError as error:
@@ -177,47 +179,47 @@ def _text(path: Path) -> str:
         raise YamlFileError(str(path), (Problem(line, "", "not UTF-8"),)) from None
 
 
-Trusted = Mapping[str, str]
+FileHashes = Mapping[str, str]
 """File name to the SHA-256 of the content that was trusted."""
 
 
-def shelves(paths: Paths) -> tuple[Shelf, ...]:
+def prompt_folders(paths: Paths) -> tuple[PromptFolder, ...]:
     """Built-in, user's and trusted project files, in the order in which later ones win."""
-    found = [Shelf("built-in", built_in()), Shelf("user", user(paths))]
-    folder = project(paths)
+    found = [PromptFolder("built-in", built_in_folder()), PromptFolder("user", user_folder(paths))]
+    folder = project_folder(paths)
     if _exists(folder) and (trusted := _store(paths).get(_key(folder))):
-        current = fingerprints(folder)
+        current = file_hashes(folder)
         same = frozenset(name for name, digest in current.items() if trusted.get(name) == digest)
-        found.append(Shelf("project", folder, same))
+        found.append(PromptFolder("project", folder, same))
     return tuple(found)
 
 
-def built_in() -> Path:
+def built_in_folder() -> Path:
     """Inside the package where it was installed, beside it in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "prompts"
     return inside if inside.is_dir() else package.parent / "prompts"
 
 
-def user(paths: Paths) -> Path:
+def user_folder(paths: Paths) -> Path:
     return paths.config / "prompts"
 
 
-def project(paths: Paths) -> Path:
+def project_folder(paths: Paths) -> Path:
     return paths.project / "prompts"
 
 
-def untrusted(paths: Paths) -> tuple[str, ...]:
+def untrusted_files(paths: Paths) -> tuple[str, ...]:
     """Names of the project's files that are not trusted as they are now."""
-    folder = project(paths)
-    current = fingerprints(folder)
+    folder = project_folder(paths)
+    current = file_hashes(folder)
     trusted = _store(paths).get(_key(folder), {}) if current else {}
     return tuple(name for name, digest in current.items() if trusted.get(name) != digest)
 
 
-def trust(paths: Paths, folder: Path) -> Trusted:
+def trust(paths: Paths, folder: Path) -> FileHashes:
     """Trust a folder's files by path and content; returns what is trusted now."""
-    found = fingerprints(folder)
+    found = file_hashes(folder)
     with folder_lock(paths.require(paths.data)):
         _write(paths, {**_store(paths), _key(folder): found})
     return found
@@ -232,7 +234,7 @@ def distrust(paths: Paths, folder: Path) -> bool:
     return True
 
 
-def fingerprints(folder: Path) -> Trusted:
+def file_hashes(folder: Path) -> FileHashes:
     """The files of a folder by name with their SHA-256, in the order of the names.
 
     Links are left out, since what they point at changes without them; so are files that are too
@@ -280,7 +282,7 @@ def _store_path(paths: Paths) -> Path:
     return paths.data / "trusted.json"
 
 
-def _store(paths: Paths) -> Mapping[str, Trusted]:
+def _store(paths: Paths) -> Mapping[str, FileHashes]:
     path = _store_path(paths)
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -299,6 +301,6 @@ def _damaged(path: Path) -> CannotReadError:
     return CannotReadError(f"'{path}': damaged", hint="remove it and run 'gptkit prompts trust' again")
 
 
-def _write(paths: Paths, store: Mapping[str, Trusted]) -> None:
+def _write(paths: Paths, store: Mapping[str, FileHashes]) -> None:
     data = json.dumps(store, indent=1).encode()  # as ASCII: file names may hold bytes that are no text
     write_private(paths.require(_store_path(paths)), data)

@@ -20,7 +20,7 @@ from gptkit.core.yaml_tree import (
     spelling_hint,
     text_value,
 )
-from gptkit.templates.template import GIVEN, KINDS, Case, Kind, Parameter, Value
+from gptkit.templates.template import INPUT_VARIABLES, KINDS, Case, Kind, Parameter, Value
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import YamlNode
@@ -38,7 +38,7 @@ LANGUAGE = ("true", "false", "none", "not", "self")
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def parameters(node: YamlNode | None, key: str, report: ReportProblem) -> tuple[Parameter, ...]:
+def read_parameters(node: YamlNode | None, key: str, report: ReportProblem) -> tuple[Parameter, ...]:
     """The declared parameters in the order of the file; broken ones are reported and left out."""
     found = []
     for name, entry in mapping_entries(node, key, report).items():
@@ -47,7 +47,7 @@ def parameters(node: YamlNode | None, key: str, report: ReportProblem) -> tuple[
             report(Problem(entry.line, path, f"a name {NAME_RULE}"))
         elif name in LANGUAGE:
             report(Problem(entry.line, path, f"'{name}' is a word of the template language"))
-        elif name not in GIVEN:
+        elif name not in INPUT_VARIABLES:
             allowed = OPTION_KEYS if key == "options" else ARGUMENT_KEYS
             found.append(_parameter(name, entry, path, allowed, report))
         elif key == "arguments" and name in INPUT_ARGUMENTS:
@@ -86,7 +86,7 @@ def refuse_clashes(
             letters[option.short] = name
 
 
-def value(node: YamlNode, parameter: Parameter, key: str, report: ReportProblem) -> Value | None:
+def read_value(node: YamlNode, parameter: Parameter, key: str, report: ReportProblem) -> Value | None:
     """A node as a value of the parameter's kind; None, and a report, when it is none."""
     kind = parameter.kind
     if kind == "list":
@@ -132,7 +132,7 @@ def _parameter(
     bare = Parameter(name, kind, None, short, _help(entries, path, report), choices, node.line)
     if "default" not in entries or entries["default"].kind == "nothing":
         return bare
-    default = value(entries["default"], bare, f"{path}.default", report)
+    default = read_value(entries["default"], bare, f"{path}.default", report)
     return Parameter(name, kind, default, short, bare.help, choices, node.line)
 
 
@@ -193,7 +193,7 @@ EXPECTATIONS = (
 )
 
 
-def cases(
+def read_cases(
     node: YamlNode | None, options: Sequence[Parameter], arguments: Sequence[Parameter], report: ReportProblem
 ) -> tuple[Case, ...]:
     known = {"options": options, "arguments": arguments}
@@ -239,7 +239,7 @@ def _values(
         elif name not in known:
             hint = spelling_hint(name, [one for one in known if one not in INPUT_ARGUMENTS])
             report(Problem(entry.line, path, "not declared", hint))
-        elif (read := value(entry, known[name], path, report)) is not None:
+        elif (read := read_value(entry, known[name], path, report)) is not None:
             found[known[name].variable] = read
     return found
 

@@ -17,7 +17,7 @@ from gptkit.core.yaml_tree import (
     spelling_hint,
     text_value,
 )
-from gptkit.templates.parameters import NAME, NAME_RULE, cases, parameters, refuse_clashes
+from gptkit.templates.parameters import NAME, NAME_RULE, read_cases, read_parameters, refuse_clashes
 from gptkit.templates.template import DEFAULT_USER, INPUTS, Extension, Input, Parameter, Template, Vocabulary
 
 KEYS = (
@@ -35,9 +35,9 @@ KEYS = (
     "extends",
 )
 ROLES = ("user", "assistant")
-WORDS = Parameter("text", help="Words to work on; by default standard input.")
+TEXT_ARGUMENT = Parameter("text", help="Words to work on; by default standard input.")
 """The positional of a file that declares none."""
-MERGED = ("options", "parameters")
+MERGED_KEYS = ("options", "parameters")
 """Keys whose entries a child adds to its parent's or changes; it replaces all others whole."""
 NOT_INHERITED = ("tests", "extends")
 DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
@@ -45,7 +45,7 @@ DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def template(name: str, root: YamlNode, source: str, words: Vocabulary) -> Template:
+def parse_template(name: str, root: YamlNode, source: str, words: Vocabulary) -> Template:
     """The checked template of a file; raises YamlFileError with every problem that was found."""
     problems: list[Problem] = []
     report = problems.append
@@ -63,7 +63,7 @@ def parent_name(root: YamlNode) -> str:
     return node.value.strip() if node and isinstance(node.value, str) and node.kind == "text" else ""
 
 
-def declared(root: YamlNode) -> frozenset[str]:
+def declared_names(root: YamlNode) -> frozenset[str]:
     """The names of the parameters that this very file declares, before anything is inherited."""
     found: set[str] = set()
     for key in ("options", "arguments"):
@@ -73,7 +73,7 @@ def declared(root: YamlNode) -> frozenset[str]:
     return frozenset(found)
 
 
-def merged(child: YamlNode, parent: YamlNode) -> YamlNode:
+def merge(child: YamlNode, parent: YamlNode) -> YamlNode:
     """The child's keys over the parent's; tests are not inherited.
 
     What is inherited stands where the child says `extends`: that is the line of its own file that
@@ -85,7 +85,7 @@ def merged(child: YamlNode, parent: YamlNode) -> YamlNode:
     entries = {key: node.at_line(line) for key, node in parent.value.items() if key not in NOT_INHERITED}
     for key, node in child.value.items():
         below = entries.get(key)
-        entries[key] = _over(node, below, key == "options") if below and key in MERGED else node
+        entries[key] = _over(node, below, key == "options") if below and key in MERGED_KEYS else node
     return YamlNode(entries, child.line)
 
 
@@ -121,8 +121,8 @@ def _template(name: str, root: YamlNode, source: str, words: Vocabulary, report:
     entries = mapping_entries(root, "", report, KEYS + tuple(extension.key for extension in words.extensions))
     single_line(entries.get("extends"), "extends", report)
     output, schema = _output(entries.get("output"), words, report)
-    options = parameters(entries.get("options"), "options", report)
-    arguments = parameters(entries.get("arguments"), "arguments", report)
+    options = read_parameters(entries.get("options"), "options", report)
+    arguments = read_parameters(entries.get("arguments"), "arguments", report)
     capabilities = _capabilities(entries, words.extensions, report)
     _refuse_clashes(options, arguments, words, tuple(capabilities), report)
     wanted = _input(entries.get("input"), report)
@@ -134,7 +134,7 @@ def _template(name: str, root: YamlNode, source: str, words: Vocabulary, report:
         user=text_value(entries.get("user"), "user", report) if "user" in entries else DEFAULT_USER,
         examples=_examples(entries.get("examples"), report),
         options=options,
-        arguments=arguments or (() if wanted == "none" else (WORDS,)),
+        arguments=arguments or (() if wanted == "none" else (TEXT_ARGUMENT,)),
         input=wanted,
         model=single_line(entries.get("model"), "model", report),
         parameters=_api_parameters(entries.get("parameters"), report),
@@ -142,7 +142,7 @@ def _template(name: str, root: YamlNode, source: str, words: Vocabulary, report:
         schema=schema,
         capabilities=capabilities,
         variables=tuple(v for one in words.extensions if one.key in capabilities for v in one.variables),
-        cases=cases(entries.get("tests"), options, arguments, report),
+        cases=read_cases(entries.get("tests"), options, arguments, report),
         lines={key: node.line for key, node in entries.items()},
         blocks={key: node.block for key, node in entries.items() if node.block},
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptkit.core.chat import Message
 from gptkit.core.yaml_tree import Problem, YamlFileError, spelling_hint
-from gptkit.templates.template import GIVEN, Template, Value
+from gptkit.templates.template import INPUT_VARIABLES, Template, Value
 
 if TYPE_CHECKING:
     import minijinja
@@ -37,15 +37,21 @@ PARTS = ("system", "user")
 """The keys of a prompt file that are templates."""
 
 
-def messages(
+def template_messages(
     template: Template, values: Mapping[str, Value], given: Mapping[str, object]
 ) -> tuple[Message, ...]:
     """System message, examples and user message. `given` holds `text`, `request` and `files`."""
     environment = _environment()
-    chosen = {p.variable: p.absent if p.default is None else p.default for p in template.declared}
+    chosen = {
+        p.variable: p.empty_value if p.default is None else p.default for p in template.declared_parameters
+    }
     chosen |= values
     named = {name: _List(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
-    names: dict[str, object] = {**dict.fromkeys((*GIVEN, *template.variables), ""), **named, **given}
+    names: dict[str, object] = {
+        **dict.fromkeys((*INPUT_VARIABLES, *template.variables), ""),
+        **named,
+        **given,
+    }
     found = []
     if system := _rendered(environment, template, "system", names).strip():
         found.append(Message("system", system))
@@ -63,14 +69,14 @@ class _List(list[str]):
         return ", ".join(self)
 
 
-def problems(template: Template, own: frozenset[str] | None = None) -> tuple[Problem, ...]:
+def variable_problems(template: Template, own: frozenset[str] | None = None) -> tuple[Problem, ...]:
     """What is wrong with the templates of a file, and between the variables they use and it declares.
 
     `own` names the parameters that the file itself declares: one that was inherited may be unused.
     """
     environment = _environment()
-    declared = {p.variable: p for p in template.declared}
-    known = (*declared, *GIVEN, *template.variables)
+    declared = {p.variable: p for p in template.declared_parameters}
+    known = (*declared, *INPUT_VARIABLES, *template.variables)
     found: list[Problem] = []
     used: set[str] = set()
     for key in PARTS:
@@ -89,14 +95,14 @@ def problems(template: Template, own: frozenset[str] | None = None) -> tuple[Pro
     return tuple(found) or tuple(_unused(template, used, own))
 
 
-def word_problems(template: Template) -> tuple[Problem, ...]:
+def unknown_word_problems(template: Template) -> tuple[Problem, ...]:
     """Filters and tests that there are not, and other templates: else found when they are come upon."""
 
     environment = _environment()
     found = []
     for key in PARTS:
         source = getattr(template, key)
-        for kind, name, offset in words(source):
+        for kind, name, offset in template_words(source):
             if kind == "load":
                 message = f"'{name}' is not allowed: a template loads no other one"
             elif _is_known(environment, kind, name):
@@ -107,7 +113,7 @@ def word_problems(template: Template) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-def uses(template: Template, name: str) -> bool:
+def uses_variable(template: Template, name: str) -> bool:
     """Whether the messages of a template hold a variable."""
     environment = _environment()
     return any(name in _variables(environment, getattr(template, key)) for key in PARTS)
@@ -118,9 +124,9 @@ def _variables(environment: minijinja.Environment, source: str) -> frozenset[str
 
 
 def _unused(template: Template, used: set[str], own: frozenset[str] | None) -> Iterator[Problem]:
-    for parameter in template.declared:
+    for parameter in template.declared_parameters:
         name = parameter.variable
-        if name not in used and name not in GIVEN and (own is None or parameter.name in own):
+        if name not in used and name not in INPUT_VARIABLES and (own is None or parameter.name in own):
             part = "options" if parameter in template.options else "arguments"
             key = f"{part}.{parameter.name}"
             yield Problem(parameter.line, key, f"no template uses the variable '{name}'")
@@ -217,16 +223,16 @@ _WORD = re.compile(
 )
 
 
-class Word(NamedTuple):
+class TemplateWord(NamedTuple):
     kind: Literal["load", "filter", "test"]
     name: str
     offset: int
 
 
-def words(source: str) -> Iterator[Word]:
+def template_words(source: str) -> Iterator[TemplateWord]:
     """Filters, tests and statements that load other templates; what is raw, a comment or a text is none."""
     for part in _TAG.finditer(source):
         tag = _TEXT.sub(lambda text: " " * len(text[0]), part["tag"] or "")
         for found in _WORD.finditer(tag):
             kind: Literal["load", "filter", "test"] = found.lastgroup  # type: ignore[assignment]
-            yield Word(kind, found[kind], part.start() + found.start(kind))
+            yield TemplateWord(kind, found[kind], part.start() + found.start(kind))

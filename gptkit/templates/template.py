@@ -13,7 +13,7 @@ Value = str | int | float | bool | tuple[str, ...]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 INPUTS: tuple[Input, ...] = get_args(Input)
-GIVEN = ("text", "request", "files")
+INPUT_VARIABLES = ("text", "request", "files")
 """Variables that every template has: the input, what is wanted with it, and the input by file."""
 DEFAULT_USER = "{% if request %}{{ request }}\n\n{% endif %}{{ text }}"
 
@@ -41,7 +41,7 @@ class Parameter(NamedTuple):
         return self.name.replace("-", "_")
 
     @property
-    def absent(self) -> Value:
+    def empty_value(self) -> Value:
         """What the template sees when it is neither given nor has a default: falsy."""
         if self.kind == "boolean":
             return False
@@ -86,7 +86,7 @@ class Template(NamedTuple):
     blocks: Mapping[str, int] = {}
 
     @property
-    def declared(self) -> tuple[Parameter, ...]:
+    def declared_parameters(self) -> tuple[Parameter, ...]:
         return self.options + self.arguments
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gptkit.core.chat import AnswerFormatError, Message, OutputFormat
 from gptkit.core.yaml_tree import YamlFileError
-from gptkit.templates.render import messages
+from gptkit.templates.render import template_messages
 from gptkit.templates.template import Case, Template
 
 CHECKS: Mapping[str, Callable[[str, str], bool]] = {
@@ -22,19 +22,19 @@ MESSAGES = ("system_", "user_")
 """Expectations of what is sent; all others are of the answer."""
 
 
-class Trial(NamedTuple):
+class CaseResult(NamedTuple):
     """What came of one case; without failures it passed."""
 
     line: int
     failures: tuple[str, ...]
 
 
-def trial(template: Template, case: Case, form: OutputFormat) -> Trial:
+def run_case(template: Template, case: Case, form: OutputFormat) -> CaseResult:
     given = {"text": case.text, "request": case.request, "files": []}
     try:
-        sent = messages(template, case.values, given)
+        sent = template_messages(template, case.values, given)
     except YamlFileError as broken:
-        return Trial(case.line, tuple(f"{one.key}: {one.message}" for one in broken.problems))
+        return CaseResult(case.line, tuple(f"{one.key}: {one.message}" for one in broken.problems))
     try:
         answer, defect = form.finish(case.reply), None
     except AnswerFormatError as caught:
@@ -49,7 +49,7 @@ def trial(template: Template, case: Case, form: OutputFormat) -> Trial:
                 failures.append(f"{part} should {_verb(check)} {_cut(text)}; it is {_cut(found)}")
     if defect is not None and not all(name.startswith(MESSAGES) for name in case.expect):
         failures.append(f"the reply is not what 'output' promises: {defect.problem}")
-    return Trial(case.line, tuple(failures))
+    return CaseResult(case.line, tuple(failures))
 
 
 def _part(name: str, sent: tuple[Message, ...], answer: str) -> tuple[str, str, str]:

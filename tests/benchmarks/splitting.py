@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from random import Random
 
-from gptkit.encodings.stream import lines
+from gptkit.encodings.stream import split_lines
 from gptkit.text.formats import format_named
 
 BLOCK = 1 << 16
@@ -59,7 +59,7 @@ def measured(name: str, start: str, part: Part, end: str, megabytes: float) -> s
 def run(name: str, start: str, part: Part, end: str, megabytes: float) -> str:
     known = format_named(name.partition(",")[0])
     assert known is not None
-    for _ in known.pieces(lines([start, *(part(number) for number in range(20)), end]), MOST):
+    for _ in known.pieces(split_lines([start, *(part(number) for number in range(20)), end]), MOST):
         pass
     body = "".join(part(number) for number in range(max(1, BLOCK // len(part(1)))))
     size = int(megabytes * 1e6)
@@ -67,7 +67,7 @@ def run(name: str, start: str, part: Part, end: str, megabytes: float) -> str:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
     given = 0
-    for piece in known.pieces(lines(document(start, body, end, size)), MOST):
+    for piece in known.pieces(split_lines(document(start, body, end, size)), MOST):
         given += len(piece.source)
     seconds = time.process_time() - began
     memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024

@@ -15,8 +15,8 @@ import pytest
 from fake.program import AsProcess, InMemory
 
 from gptkit.core.paths import Paths
-from gptkit.settings.edit import store
-from gptkit.settings.load import user_source
+from gptkit.settings.edit import set_value
+from gptkit.settings.load import read_user_file
 from gptkit.settings.schema import DEFAULT_MODEL, SETTINGS
 
 Write = Callable[[str], Path]
@@ -206,12 +206,12 @@ def test_edit_opens_a_file_that_explains_itself(gptkit: InMemory, file: Path, tm
 
 def test_the_starting_file_means_what_it_says_without_its_comment_signs(file: Path) -> None:
     from gptkit.cli.config import starting_file
-    from gptkit.settings.load import parsed
+    from gptkit.settings.load import parse_settings
 
     lines = [
         line.removeprefix("# ") for line in starting_file().splitlines() if ":" in line and "'" not in line
     ]
-    found = parsed("\n".join(lines), "start")
+    found = parse_settings("\n".join(lines), "start")
     assert {name: value.value for name, value in found.found.items()} == {
         name: setting.default for name, setting in SETTINGS.items() if setting.default not in (None, ())
     }
@@ -273,7 +273,7 @@ def test_profiles(gptkit: InMemory, file: Path) -> None:
     )
     note = "gptkit: 'local' was in use; now no profile is\n"
     assert gptkit("profiles", "remove", "local") == (0, "", note)
-    assert set(user_source(file).profiles) == {"plain"}
+    assert set(read_user_file(file).profiles) == {"plain"}
     assert gptkit("config", "get", "profile").code == 66
 
 
@@ -295,5 +295,5 @@ def test_a_profile_that_is_not_there(gptkit: InMemory, write: Write) -> None:
 def test_many_writers_lose_no_change(tmp_path: Path) -> None:
     places = Paths(tmp_path / "config", tmp_path, tmp_path, tmp_path)
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda n: store(places.config_file, f"parameters.p{n}", str(n)), range(32)))
-    assert len(user_source(places.config_file).found) == 32
+        list(pool.map(lambda n: set_value(places.config_file, f"parameters.p{n}", str(n)), range(32)))
+    assert len(read_user_file(places.config_file).found) == 32

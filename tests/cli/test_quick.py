@@ -10,7 +10,7 @@ from fake.program import AsProcess, InMemory, Surroundings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptkit.app import parts
+from gptkit.app import build_services
 from gptkit.capabilities.character.npc_server import ONE_EXCHANGE
 from gptkit.capabilities.conversation.config import GIVEN_OTHERWISE
 from gptkit.capabilities.long.job import ONE_ANSWER
@@ -182,7 +182,7 @@ def test_everything_else_is_left_to_typer(argv: list[str]) -> None:
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["--version"], ["prompts", "list"], ["nobody", "x"]])
 def test_only_prompts_are_run_here(argv: list[str], around: Surroundings) -> None:
-    assert fast_args.run(argv, parts(memory_terminal(environ=around.environ(None, None)))) is None
+    assert fast_args.run(argv, build_services(memory_terminal(environ=around.environ(None, None)))) is None
 
 
 def test_a_plain_call_loads_no_typer(run: AsProcess) -> None:

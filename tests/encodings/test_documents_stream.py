@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptkit.core.errors import DataError
-from gptkit.encodings.stream import FRAGMENT, LINE_END, decoded, lines
+from gptkit.encodings.stream import FRAGMENT, LINE_END, decode_stream, split_lines
 
 TEXTS = st.lists(st.text(alphabet="a中\r\n\u2028\x85é😀", max_size=6), max_size=12)
 
@@ -17,9 +17,9 @@ TEXTS = st.lists(st.text(alphabet="a中\r\n\u2028\x85é😀", max_size=6), max_s
 @given(TEXTS)
 def test_lines_are_the_text_to_the_letter_however_it_comes(texts: list[str]) -> None:
     whole = "".join(texts)
-    found = list(lines(texts))
+    found = list(split_lines(texts))
     assert "".join(found) == whole
-    assert found == list(lines([whole]))
+    assert found == list(split_lines([whole]))
     assert all(LINE_END.split(line)[-1] == "" for line in found[:-1])
     assert all(len(LINE_END.findall(line)) == 1 for line in found[:-1])
 
@@ -33,7 +33,7 @@ def test_an_endless_line_comes_in_parts() -> None:
             held += 1
             yield "x" * (FRAGMENT // 4)
 
-    first = next(lines(texts()))
+    first = next(split_lines(texts()))
     assert held < 10
     assert len(first) <= FRAGMENT * 2
 
@@ -46,11 +46,11 @@ def test_utf_8_is_decoded_wherever_it_is_cut(text: str, sizes: list[int]) -> Non
         blocks.append(data[:size])
         data = data[size:]
     blocks.append(data)
-    assert "".join(decoded(b"", blocks, "it")) == text
+    assert "".join(decode_stream(b"", blocks, "it")) == text
 
 
 def test_a_mark_is_no_text() -> None:
-    assert "".join(decoded(b"\xef\xbb\xbfabc", [b"def"], "it")) == "abcdef"
+    assert "".join(decode_stream(b"\xef\xbb\xbfabc", [b"def"], "it")) == "abcdef"
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_a_mark_is_no_text() -> None:
 )
 def test_what_is_no_utf_8_after_all_is_refused(blocks: list[bytes], message: str) -> None:
     with pytest.raises(DataError) as caught:
-        list(decoded(blocks[0], blocks[1:], "it"))
+        list(decode_stream(blocks[0], blocks[1:], "it"))
     assert caught.value.message == message
 
 
 def test_another_encoding_is_recognised_from_all_of_it() -> None:
     text = "这是一段用来测试编码识别的文字，长度足够。" * 5
     data = text.encode("gb18030")
-    assert "".join(decoded(data[:50], [data[50:]], "it")) == text
-    assert "".join(decoded(data[:50], [data[50:]], "it", "gb18030")) == text
+    assert "".join(decode_stream(data[:50], [data[50:]], "it")) == text
+    assert "".join(decode_stream(data[:50], [data[50:]], "it", "gb18030")) == text

@@ -11,7 +11,7 @@ import pytest
 from engine_parts import Parts, Plain, said
 from prompt_files import WORDS, broken, template
 
-from gptkit.app import parts
+from gptkit.app import build_services
 from gptkit.capabilities import CAPABILITIES
 from gptkit.capabilities.character import config as character
 from gptkit.capabilities.character.config import CharacterOptions
@@ -173,7 +173,7 @@ def test_a_capability_is_added_without_touching_another_file(tmp_path: Path) -> 
     def run_program(*words: str) -> tuple[int, str]:
         terminal = memory_terminal(environ={"GPTKIT_HOME": str(tmp_path)})
         with terminal.redirect_library_output():
-            services = parts(terminal, (*CAPABILITIES, GREETER))
+            services = build_services(terminal, (*CAPABILITIES, GREETER))
             code = quick.run(words, services)
             code = main.run(list(words), services) if code is None else code
         return code, terminal.output.decode()

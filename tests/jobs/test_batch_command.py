@@ -11,7 +11,7 @@ from fake.program import InMemory
 from fake.server import FakeServer
 from prompt_files import template
 
-from gptkit.app import parts
+from gptkit.app import build_services
 from gptkit.core.errors import NoPermissionError, UsageError
 from gptkit.core.terminal import memory_terminal
 from gptkit.exchange.budget import Budget
@@ -40,7 +40,7 @@ class Submitting:
     def __call__(self, text: str = TEXT, memory: bool = True) -> Submitted:
         environ = {"GPTKIT_HOME": str(self._home), "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": self.url}
         terminal = memory_terminal(stdin=None, environ=environ, terminal=False, width=80)
-        services = parts(terminal)
+        services = build_services(terminal)
         form = PlainText()
         job = Job(Invocation(PROMPT, "small"), form, memory_of(services) if memory else None)
         runtime = services.runtime(services.format(PROMPT), "small", Budget(), verbose=False)

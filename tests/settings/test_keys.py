@@ -17,8 +17,16 @@ import pytest
 from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError
 from gptkit.core.paths import Paths
 from gptkit.settings.endpoint import endpoint
-from gptkit.settings.keys import Key, checked_key, child_environment, entries, find_key, put, remove
-from gptkit.settings.load import Settings, load
+from gptkit.settings.keys import (
+    Key,
+    environment_without_keys,
+    find_key,
+    parse_key,
+    read_key_file,
+    remove_key,
+    store_key,
+)
+from gptkit.settings.load import Settings, load_settings
 
 KEY = "sk-canary-7f3a9b"
 Loaded = Callable[..., Settings]
@@ -34,13 +42,13 @@ def places(tmp_path: Path) -> Paths:
 def loaded(places: Paths) -> Loaded:
     def make(user: str = "", environ: dict[str, str] | None = None, **options: object) -> Settings:
         places.config_file.write_text(user, encoding="utf-8")
-        return load(places, environ or {}, options)
+        return load_settings(places, environ or {}, options)
 
     return make
 
 
 def key_of(settings: Settings) -> tuple[str, str] | None:
-    key = find_key(settings, settings.address())
+    key = find_key(settings, settings.base_url())
     return (key.text, key.origin) if key else None
 
 
@@ -157,27 +165,27 @@ def test_a_command_gives_its_first_line_and_sees_neither_key_nor_input(
 def test_programs_that_are_started_get_no_key(loaded: Loaded) -> None:
     user = "api_key_env: A\nprofiles: {p: {api_key_env: B}}\n"
     environ = {"A": KEY, "B": KEY, "OPENAI_API_KEY": KEY, "PATH": "/bin"}
-    assert child_environment(loaded(user, environ)) == {"PATH": "/bin"}
+    assert environment_without_keys(loaded(user, environ)) == {"PATH": "/bin"}
 
 
 def test_a_stored_key_goes_to_its_host_only(loaded: Loaded, places: Paths) -> None:
-    put(places.keys_file, "api.openai.com", Key(KEY, "test"))
+    store_key(places.keys_file, "api.openai.com", Key(KEY, "test"))
     settings = loaded()
     assert key_of(settings) == (KEY, f"{places.keys_file}:2")
-    assert key_of(settings.overridden({"base_url": "https://api.openai.com:8443/v1"})) is None
-    assert key_of(settings.overridden({"base_url": "https://other.example/v1"})) is None
+    assert key_of(settings.with_options({"base_url": "https://api.openai.com:8443/v1"})) is None
+    assert key_of(settings.with_options({"base_url": "https://other.example/v1"})) is None
 
 
 def test_stored_keys_are_added_replaced_and_removed(places: Paths) -> None:
     for host, text in (("b.example", "1"), ("a.example", "2"), ("[::1]:8000", "3"), ("b.example", "no")):
-        put(places.keys_file, host, Key(text, "test"))
+        store_key(places.keys_file, host, Key(text, "test"))
     assert places.keys_file.read_text() == (
         "# Keys by host, written by 'gptkit keys'. Each goes to its host only.\n"
         '"[::1]:8000": "3"\n"a.example": "2"\n"b.example": "no"\n'
     )
-    assert remove(places.keys_file, "a.example")
-    assert not remove(places.keys_file, "a.example")
-    assert {host: entry.key.text for host, entry in entries(places.keys_file).items() if entry.key} == {
+    assert remove_key(places.keys_file, "a.example")
+    assert not remove_key(places.keys_file, "a.example")
+    assert {host: entry.key.text for host, entry in read_key_file(places.keys_file).items() if entry.key} == {
         "b.example": "no",
         "[::1]:8000": "3",
     }
@@ -185,7 +193,7 @@ def test_stored_keys_are_added_replaced_and_removed(places: Paths) -> None:
 
 def test_a_key_file_that_was_written_by_hand_is_read(places: Paths) -> None:
     store(places, "api.openai.com: sk-1\nlocalhost:8000:   'sk-2'\nother.example: 12345\n")
-    found = entries(places.keys_file)
+    found = read_key_file(places.keys_file)
     assert [entry.key.text for entry in found.values() if entry.key] == ["sk-1", "sk-2", "12345"]
 
 
@@ -193,7 +201,7 @@ def test_a_key_file_that_was_written_by_hand_is_read(places: Paths) -> None:
 def test_the_key_file_is_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        put(tmp_path / "new" / "deep" / "keys.yaml", "a.example", Key(KEY, "test"))
+        store_key(tmp_path / "new" / "deep" / "keys.yaml", "a.example", Key(KEY, "test"))
     finally:
         os.umask(before)
     for path, mode in (("new", 0o700), ("new/deep", 0o700), ("new/deep/keys.yaml", 0o600)):
@@ -234,14 +242,14 @@ def test_a_broken_key_file_is_refused_without_what_it_holds(loaded: Loaded, plac
 
 @pytest.mark.parametrize("text", [f"  {KEY}\n", f"\ufeff{KEY}\r\n", f"\u3000{KEY}\t", KEY])
 def test_space_around_a_key_is_dropped(text: str) -> None:
-    key = checked_key(text, "test")
+    key = parse_key(text, "test")
     assert key is not None
     assert key.text == KEY
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\ufeff"])
 def test_nothing_is_no_key(text: str) -> None:
-    assert checked_key(text, "test") is None
+    assert parse_key(text, "test") is None
 
 
 @pytest.mark.parametrize(
@@ -271,25 +279,25 @@ def test_a_key_for_another_host_is_explained(loaded: Loaded) -> None:
 
 
 def test_no_object_shows_a_key(loaded: Loaded, places: Paths) -> None:
-    put(places.keys_file, "b.example", Key(KEY, "test"))
+    store_key(places.keys_file, "b.example", Key(KEY, "test"))
     settings = loaded("", {"OPENAI_API_KEY": KEY})
     found = endpoint(settings, ())
     assert found.key == KEY
-    shown = repr([settings, settings.layers, found, find_key(settings, settings.address())])
-    shown += repr(entries(places.keys_file))
+    shown = repr([settings, settings.layers, found, find_key(settings, settings.base_url())])
+    shown += repr(read_key_file(places.keys_file))
     assert "canary" not in shown
 
 
 def test_many_writers_lose_no_key(places: Paths) -> None:
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda n: put(places.keys_file, f"h{n}.example", Key(KEY, "test")), range(32)))
-    assert len(entries(places.keys_file)) == 32
+        list(pool.map(lambda n: store_key(places.keys_file, f"h{n}.example", Key(KEY, "test")), range(32)))
+    assert len(read_key_file(places.keys_file)) == 32
 
 
 def test_without_a_home_there_is_no_stored_key() -> None:
     from gptkit.core.paths import paths
 
     environ = {"OPENAI_API_KEY": KEY}
-    assert endpoint(load(paths(environ), environ), ()).key == KEY
+    assert endpoint(load_settings(paths(environ), environ), ()).key == KEY
     with pytest.raises(NoPermissionError):
-        endpoint(load(paths({}), {}), ())
+        endpoint(load_settings(paths({}), {}), ())

@@ -13,7 +13,7 @@ import pytest
 
 from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError, UsageError
 from gptkit.core.paths import Paths
-from gptkit.settings.load import Settings, load
+from gptkit.settings.load import Settings, load_settings
 from gptkit.settings.schema import DEFAULT_BASE_URL, DEFAULT_MODEL, SETTINGS
 
 Loaded = Callable[..., Settings]
@@ -40,7 +40,7 @@ def loaded(places: Paths) -> Loaded:
         for path, text in ((places.config_file, user), (places.project_config_file, project)):
             if text is not None:
                 path.write_text(text, encoding="utf-8")
-        return load(places, environ or {}, options)
+        return load_settings(places, environ or {}, options)
 
     return make
 
@@ -68,7 +68,7 @@ def test_an_option_beats_a_variable_beats_the_file(loaded: Loaded, places: Paths
     assert (settings.value("model"), settings.origin("model")) == ("from-file", f"{places.config_file}:2")
     settings = loaded(user, environ={"GPTKIT_MODEL": "from-variable"})
     assert settings.origin("model") == "environment GPTKIT_MODEL"
-    settings = settings.overridden({"model": "typed", "verbose": True, "proxy": None})
+    settings = settings.with_options({"model": "typed", "verbose": True, "proxy": None})
     assert (settings.value("model"), settings.origin("model")) == ("typed", "option --model")
 
 
@@ -282,13 +282,13 @@ def test_variables_and_options_are_checked_too(
 
 
 def test_every_setting_is_described_and_its_default_has_its_type() -> None:
-    from gptkit.settings.schema import checked
+    from gptkit.settings.schema import check_value
 
     for name, setting in SETTINGS.items():
         assert re.fullmatch(r"[a-z_]+", name)
         assert setting.description and not setting.description.endswith(".")
         if setting.default is not None:
-            assert checked(setting, setting.default) == setting.default
+            assert check_value(setting, setting.default) == setting.default
 
 
 def test_a_plain_run_loads_neither_yaml_nor_anything_costly() -> None:
@@ -296,9 +296,9 @@ def test_a_plain_run_loads_neither_yaml_nor_anything_costly() -> None:
         "import sys\n"
         "from gptkit.core.paths import paths\n"
         "from gptkit.settings.endpoint import endpoint\n"
-        "from gptkit.settings.load import load\n"
+        "from gptkit.settings.load import load_settings\n"
         "environ = {'OPENAI_API_KEY': 'sk-x'}\n"
-        "assert endpoint(load(paths(environ), environ)).key == 'sk-x'\n"
+        "assert endpoint(load_settings(paths(environ), environ)).key == 'sk-x'\n"
         "costly = ['yaml', 'platformdirs', 'subprocess', 'socket', 'ssl', 'keyring', 'gptkit.core.files']\n"
         "print([name for name in costly if name in sys.modules])\n"
     )

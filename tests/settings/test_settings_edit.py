@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptkit.core.yaml_tree import parse_yaml
-from gptkit.settings.edit import with_value, without
+from gptkit.settings.edit import insert_value, remove_keys
 
 FILE = """\
 # 我的设置
@@ -39,27 +39,27 @@ def meaning(text: str) -> object:
 
 
 def test_a_value_is_replaced_where_it_stands_and_its_comment_stays() -> None:
-    assert with_value(FILE, ["model"], "gpt-y") == FILE.replace("gpt-x", "gpt-y")
-    assert with_value(FILE, ["profiles", "work", "model"], "b: c") == FILE.replace('"quoted"', '"b: c"')
-    assert with_value(FILE, ["parameters", "seed"], 2) == FILE.replace("seed: 1", "seed: 2")
+    assert insert_value(FILE, ["model"], "gpt-y") == FILE.replace("gpt-x", "gpt-y")
+    assert insert_value(FILE, ["profiles", "work", "model"], "b: c") == FILE.replace('"quoted"', '"b: c"')
+    assert insert_value(FILE, ["parameters", "seed"], 2) == FILE.replace("seed: 1", "seed: 2")
 
 
 def test_a_new_value_joins_its_mapping_in_its_style() -> None:
     after = FILE.replace("  empty:\n", "  empty:\ntemperature: 0.5\n")
-    assert with_value(FILE, ["temperature"], 0.5) == after
+    assert insert_value(FILE, ["temperature"], 0.5) == after
     after = FILE.replace("0.5}", '0.5, "stop": ["a"]}')
-    assert with_value(FILE, ["parameters", "stop"], ["a"]) == after
+    assert insert_value(FILE, ["parameters", "stop"], ["a"]) == after
     after = FILE.replace("      - show # it\n", "      - show # it\n      markdown: false\n")
-    assert with_value(FILE, ["profiles", "work", "markdown"], False) == after
+    assert insert_value(FILE, ["profiles", "work", "markdown"], False) == after
     after = FILE.replace("      b\n\n", "      b\n    model: m\n\n")
-    assert with_value(FILE, ["profiles", "home", "model"], "m") == after
+    assert insert_value(FILE, ["profiles", "home", "model"], "m") == after
 
 
 def test_what_is_missing_on_the_way_is_added() -> None:
     after = FILE + "  new:\n    headers:\n      X-A: b\n"
-    assert with_value(FILE, ["profiles", "new", "headers", "X-A"], "b") == after
+    assert insert_value(FILE, ["profiles", "new", "headers", "X-A"], "b") == after
     after = FILE + "    model: m\n"
-    assert with_value(FILE, ["profiles", "empty", "model"], "m") == after
+    assert insert_value(FILE, ["profiles", "empty", "model"], "m") == after
 
 
 @pytest.mark.parametrize(
@@ -80,31 +80,31 @@ def test_what_is_missing_on_the_way_is_added() -> None:
     ],
 )
 def test_layouts(before: str, after: str) -> None:
-    assert with_value(before, ["model"], "m") == after
+    assert insert_value(before, ["model"], "m") == after
 
 
 def test_a_value_is_removed_with_its_line_and_what_it_leaves_empty() -> None:
-    assert without(FILE, ["model"]) == FILE.replace("model: gpt-x   # 便宜\n", "")
-    assert without(FILE, ["parameters", "seed"]) == FILE.replace('seed: 1, "top_p"', '"top_p"')
-    assert without(FILE, ["parameters", "top_p"]) == FILE.replace(', "top_p": 0.5', "")
-    assert without(FILE, ["profiles", "empty"]) == FILE.replace("  empty:\n", "")
+    assert remove_keys(FILE, ["model"]) == FILE.replace("model: gpt-x   # 便宜\n", "")
+    assert remove_keys(FILE, ["parameters", "seed"]) == FILE.replace('seed: 1, "top_p"', '"top_p"')
+    assert remove_keys(FILE, ["parameters", "top_p"]) == FILE.replace(', "top_p": 0.5', "")
+    assert remove_keys(FILE, ["profiles", "empty"]) == FILE.replace("  empty:\n", "")
     command = "      api_key_command:\n      - pass\n      - show # it\n"
-    assert without(FILE, ["profiles", "work", "api_key_command"]) == FILE.replace(command, "")
-    assert without("a: {b: {c: 1}}\nd: 1\n", ["a", "b", "c"]) == "d: 1\n"
-    assert without("a: {b: {c: 1}, e: 2}\n", ["a", "b", "c"]) == "a: {e: 2}\n"
-    assert without("{a: 1}\n", ["a"]) == "{}\n"
+    assert remove_keys(FILE, ["profiles", "work", "api_key_command"]) == FILE.replace(command, "")
+    assert remove_keys("a: {b: {c: 1}}\nd: 1\n", ["a", "b", "c"]) == "d: 1\n"
+    assert remove_keys("a: {b: {c: 1}, e: 2}\n", ["a", "b", "c"]) == "a: {e: 2}\n"
+    assert remove_keys("{a: 1}\n", ["a"]) == "{}\n"
 
 
 def test_what_is_not_there_cannot_be_removed() -> None:
     for keys in (["nothing"], ["model", "deeper"], ["profiles", "none", "x"]):
-        assert without(FILE, keys) == FILE
+        assert remove_keys(FILE, keys) == FILE
 
 
 @pytest.mark.parametrize(
     "value", ["no", "1", "0.5", "null", "~", "- a", "a # b", "'x", "", "中文：模型", "a:", "=", "[x"]
 )
 def test_a_text_stays_a_text(value: str) -> None:
-    assert meaning(with_value("", ["model"], value)) == {"model": value}
+    assert meaning(insert_value("", ["model"], value)) == {"model": value}
 
 
 PATHS = (
@@ -125,11 +125,11 @@ VALUES = st.none() | st.booleans() | st.integers(-9, 9) | LINES | st.lists(st.in
 def test_any_series_of_changes_means_what_it_says(changes: list[tuple[list[str], object, bool]]) -> None:
     text, wanted = FILE, copy.deepcopy(meaning(FILE))
     for keys, value, kept in changes:
-        text = with_value(text, keys, value)
+        text = insert_value(text, keys, value)
         _set(wanted, keys, value)
         assert meaning(text) == wanted
         if not kept:
-            text = without(text, keys)
+            text = remove_keys(text, keys)
             _unset(wanted, keys)
             assert meaning(text) == wanted
     assert "# 我的设置" in text

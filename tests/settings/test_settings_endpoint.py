@@ -13,9 +13,15 @@ from fake.listener import closed_port
 from gptkit.core.chat import Deadlines, Endpoint
 from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError, UsageError
 from gptkit.core.paths import Paths
-from gptkit.settings.address import address, authority, bypassed, proxy_url, without_password
-from gptkit.settings.endpoint import Server, endpoint
-from gptkit.settings.load import load
+from gptkit.settings.address import (
+    bypasses_proxy,
+    mask_password,
+    parse_authority,
+    parse_base_url,
+    parse_proxy_url,
+)
+from gptkit.settings.endpoint import LocalServer, endpoint
+from gptkit.settings.load import load_settings
 
 Made = Callable[..., Endpoint]
 KEY = "sk-canary-7f3a"
@@ -29,11 +35,11 @@ def made(tmp_path: Path) -> Made:
     def make(
         user: str = "",
         environ: dict[str, str] | None = None,
-        servers: tuple[Server, ...] = (),
+        servers: tuple[LocalServer, ...] = (),
         **options: object,
     ) -> Endpoint:
         places.config_file.write_text(user, encoding="utf-8")
-        return endpoint(load(places, environ or {}, options), servers)
+        return endpoint(load_settings(places, environ or {}, options), servers)
 
     return make
 
@@ -57,7 +63,7 @@ def failure(made: Made, *args: object, **kwargs: object) -> GptkitError:
     ],
 )
 def test_base_urls(url: str, clean: str, bound_to: str) -> None:
-    assert (address(url).url, address(url).authority) == (clean, bound_to)
+    assert (parse_base_url(url).url, parse_base_url(url).authority) == (clean, bound_to)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ def test_base_urls(url: str, clean: str, bound_to: str) -> None:
 )
 def test_what_is_no_base_url(url: str, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)) as caught:
-        address(url)
+        parse_base_url(url)
     assert "pw" not in str(caught.value)
 
 
@@ -109,13 +115,15 @@ def test_what_is_no_base_url(url: str, problem: str) -> None:
     ],
 )
 def test_only_plain_spellings_are_loopback(host: str, loopback: bool) -> None:
-    assert address(f"http://{host}/v1").loopback is loopback
+    assert parse_base_url(f"http://{host}/v1").is_loopback is loopback
 
 
 def test_a_key_is_filed_under_a_host_or_the_host_of_a_url() -> None:
-    assert authority("API.deepseek.com") == "api.deepseek.com"
-    assert authority("https://api.deepseek.com/v1") == "api.deepseek.com"
-    assert authority("localhost:8000") == authority("http://localhost:8000/v1") == "localhost:8000"
+    assert parse_authority("API.deepseek.com") == "api.deepseek.com"
+    assert parse_authority("https://api.deepseek.com/v1") == "api.deepseek.com"
+    assert (
+        parse_authority("localhost:8000") == parse_authority("http://localhost:8000/v1") == "localhost:8000"
+    )
 
 
 def test_all_of_an_endpoint(made: Made, tmp_path: Path) -> None:
@@ -233,9 +241,9 @@ def test_a_wrong_proxy_is_refused_without_its_password(made: Made, text: str) ->
 
 
 def test_a_proxy_is_shown_without_its_password() -> None:
-    assert proxy_url("http://u:pw@p.example:1") == "http://u:pw@p.example:1"
-    assert without_password("http://u:pw@p.example:1") == "http://u:****@p.example:1"
-    assert without_password(PROXY) == PROXY
+    assert parse_proxy_url("http://u:pw@p.example:1") == "http://u:pw@p.example:1"
+    assert mask_password("http://u:pw@p.example:1") == "http://u:****@p.example:1"
+    assert mask_password(PROXY) == PROXY
 
 
 @pytest.mark.parametrize(
@@ -256,7 +264,7 @@ def test_a_proxy_is_shown_without_its_password() -> None:
     ],
 )
 def test_entries_of_no_proxy(entry: str, matches: bool) -> None:
-    assert bypassed(address("https://api.example.com/v1"), [entry], PROXY) is matches
+    assert bypasses_proxy(parse_base_url("https://api.example.com/v1"), [entry], PROXY) is matches
 
 
 @pytest.mark.parametrize(
@@ -270,7 +278,7 @@ def test_entries_of_no_proxy(entry: str, matches: bool) -> None:
     ],
 )
 def test_networks_in_no_proxy(host: str, entry: str, matches: bool) -> None:
-    assert bypassed(address(f"https://{host}/v1"), [entry], PROXY) is matches
+    assert bypasses_proxy(parse_base_url(f"https://{host}/v1"), [entry], PROXY) is matches
 
 
 @pytest.fixture
@@ -282,7 +290,7 @@ def port() -> Iterator[int]:
 
 def test_without_a_key_a_server_that_listens_is_offered_by_name(made: Made, port: int) -> None:
     with closed_port() as closed:
-        error = failure(made, servers=(Server("Closed", closed), Server("Ollama", port)))
+        error = failure(made, servers=(LocalServer("Closed", closed), LocalServer("Ollama", port)))
     assert isinstance(error, NoPermissionError)
     assert error.message == "no key for api.openai.com"
     assert error.hint == (
@@ -291,11 +299,11 @@ def test_without_a_key_a_server_that_listens_is_offered_by_name(made: Made, port
 
 
 def test_a_port_that_others_use_too_is_not_called_by_a_name_that_may_be_wrong(made: Made, port: int) -> None:
-    hint = failure(made, servers=(Server("vLLM", port, shared=True),)).hint
+    hint = failure(made, servers=(LocalServer("vLLM", port, shared=True),)).hint
     assert hint.startswith(f"something listens on localhost:{port}, where vLLM would: ")
 
 
 def test_without_a_key_and_a_server_the_ways_are_named(made: Made) -> None:
     with closed_port() as closed:
-        error = failure(made, servers=(Server("Closed", closed),))
+        error = failure(made, servers=(LocalServer("Closed", closed),))
     assert error.hint == "set OPENAI_API_KEY or run 'gptkit keys set'; '--model echo' needs no key"

@@ -44,8 +44,8 @@ WORDS = Vocabulary(
 
 def template(text: str, words: Vocabulary = WORDS, name: str = "haiku") -> Template:
     """The template, checked as far as one file alone can be."""
-    found = parse.template(name, parse_yaml(text, FILE), FILE, words)
-    problems = (*render.problems(found), *render.word_problems(found))
+    found = parse.parse_template(name, parse_yaml(text, FILE), FILE, words)
+    problems = (*render.variable_problems(found), *render.unknown_word_problems(found))
     if problems:
         raise YamlFileError(FILE, problems)
     return found

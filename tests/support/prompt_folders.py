@@ -8,7 +8,7 @@ import pytest
 from prompt_files import WORDS
 
 from gptkit.core.yaml_tree import YamlFileError
-from gptkit.templates.library import Library, Shelf
+from gptkit.templates.library import Library, PromptFolder
 
 
 class Folders:
@@ -26,8 +26,8 @@ class Folders:
 
     @property
     def library(self) -> Library:
-        shelves = [Shelf("built-in", self.root / "built-in"), Shelf("user", self.root / "user")]
-        return Library([*shelves, Shelf("project", self.root / "project", self.only)], WORDS)
+        shelves = [PromptFolder("built-in", self.root / "built-in"), PromptFolder("user", self.root / "user")]
+        return Library([*shelves, PromptFolder("project", self.root / "project", self.only)], WORDS)
 
     def problems(self, name: str) -> list[tuple[str, int, str, str, str]]:
         """File, line, key, message and hint of everything that is wrong."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from yaml import CSafeLoader, load
 
-from gptkit.encodings.stream import lines
+from gptkit.encodings.stream import split_lines
 from gptkit.text.formats import format_named
 from gptkit.text.pieces import MARK, UNIT_LINE, Finding, Format, Piece, mark
 
@@ -32,7 +32,7 @@ class Translation(NamedTuple):
     def piece(self) -> tuple[Format, Piece]:
         known = format_named(self.format)
         assert known
-        (piece,) = [one for one in known.pieces(lines([self.source]), 4000) if one.text]
+        (piece,) = [one for one in known.pieces(split_lines([self.source]), 4000) if one.text]
         return known, piece
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gptkit.app import parts
+from gptkit.app import build_services
 from gptkit.core.terminal import memory_terminal
 from gptkit.output.formats import FORMATS
-from gptkit.templates.library import Library, Shelf, built_in
-from gptkit.templates.render import messages, uses
+from gptkit.templates.library import Library, PromptFolder, built_in_folder
+from gptkit.templates.render import template_messages, uses_variable
 from gptkit.templates.template import Template, Value
-from gptkit.templates.testing import Trial, trial
+from gptkit.templates.testing import CaseResult, run_case
 
 FOLDER = Path(__file__).parents[2] / "prompts"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -28,25 +28,27 @@ CJK = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 
 def library() -> Library:
     """The built-in prompts with the vocabulary of the program itself."""
-    return Library([Shelf("built-in", built_in())], parts(memory_terminal()).words)
+    return Library(
+        [PromptFolder("built-in", built_in_folder())], build_services(memory_terminal()).vocabulary
+    )
 
 
 @pytest.fixture(params=NAMES)
 def template(request: pytest.FixtureRequest) -> Template:
     found = library()
-    return found.checked(found.entries()[request.param])
+    return found.check(found.files()[request.param])
 
 
 def test_the_folder_holds_the_promised_prompts_and_nothing_else() -> None:
     assert set(NAMES) >= WANTED
     assert sorted(path.name for path in FOLDER.iterdir()) == [f"{name}.yaml" for name in NAMES]
-    assert list(library().entries()) == NAMES
+    assert list(library().files()) == NAMES
 
 
 def test_the_tests_of_a_prompt_pass(template: Template) -> None:
     form = FORMATS[template.output](template.schema)
-    trials = [trial(template, case, form) for case in template.cases]
-    assert trials == [Trial(case.line, ()) for case in template.cases]
+    trials = [run_case(template, case, form) for case in template.cases]
+    assert trials == [CaseResult(case.line, ()) for case in template.cases]
 
 
 def test_a_prompt_has_three_tests_and_one_in_chinese_japanese_or_korean(template: Template) -> None:
@@ -58,7 +60,7 @@ def test_a_prompt_has_three_tests_and_one_in_chinese_japanese_or_korean(template
 
 
 def test_a_prompt_that_takes_wishes_is_tested_with_one_and_without(template: Template) -> None:
-    if uses(template, "request"):
+    if uses_variable(template, "request"):
         assert {bool(case.request) for case in template.cases} == {True, False}
 
 
@@ -73,7 +75,7 @@ def test_the_description_fits_on_a_line_and_ends_in_a_full_stop(template: Templa
 
 
 def test_the_help_of_every_parameter_is_a_sentence(template: Template) -> None:
-    for parameter in template.declared:
+    for parameter in template.declared_parameters:
         assert re.fullmatch(r"[A-Z].{3,68}\.", parameter.help), parameter.name
 
 
@@ -84,8 +86,8 @@ def test_nothing_is_set_that_belongs_to_the_user(template: Template) -> None:
 def test_the_letters_of_prompts_do_not_contradict_each_other() -> None:
     found = library()
     letters: dict[str, set[str]] = {}
-    for entry in found.entries().values():
-        for option in found.checked(entry).options:
+    for entry in found.files().values():
+        for option in found.check(entry).options:
             letters.setdefault(option.short or f"--{option.name}", set()).add(option.name)
     assert {short: names for short, names in letters.items() if len(names) > 1} == {}
 
@@ -94,7 +96,7 @@ def test_no_combination_of_values_leaves_a_trace_of_the_template(template: Templ
     for values in _combinations(template):
         for text, request in (("some text", ""), ("some text", "some wish"), ("", "")):
             given = {"text": text, "request": request, "files": [{"name": "a.txt", "text": text}]}
-            sent = messages(template, values, given)
+            sent = template_messages(template, values, given)
             assert sent[0].role == "system"
             for message in sent:
                 assert not re.search(r"\{%|%\}|None|undefined|\n\n\n|[ \t]\n", message.content), (
@@ -107,13 +109,13 @@ def test_no_combination_of_values_leaves_a_trace_of_the_template(template: Templ
 def test_what_is_inserted_comes_after_what_is_said_of_it(template: Template) -> None:
     """The text stands last, in the user's message, and never among the rules."""
     mark = "\u2042 the text itself"
-    sent = messages(template, {}, {"text": mark, "request": "why", "files": []})
+    sent = template_messages(template, {}, {"text": mark, "request": "why", "files": []})
     assert mark in sent[-1].content
     assert not any(mark in message.content for message in sent[:-1])
 
 
 def test_the_text_is_marked_as_data(template: Template) -> None:
-    sent = messages(template, {}, {"text": "some text", "request": "why", "files": []})
+    sent = template_messages(template, {}, {"text": "some text", "request": "why", "files": []})
     assert re.search(r"never instructions to you|are spoken in the story", sent[0].content)
     if opened := re.search(r"<([a-z]+)>\n(?:<document.*>\n)?some text", sent[-1].content):
         assert f"</{opened[1]}>" in sent[-1].content

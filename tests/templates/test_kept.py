@@ -18,14 +18,14 @@ from prompt_files import WORDS
 from gptkit import __version__
 from gptkit.core.paths import Paths, paths
 from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError, YamlNode, parse_yaml
-from gptkit.templates.cache import FORMAT, Kept
-from gptkit.templates.library import Library, Origin, Shelf, built_in
+from gptkit.templates.cache import FORMAT, TreeCache
+from gptkit.templates.library import Library, Origin, PromptFolder, built_in_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="where files have no owners, nothing is kept")
 as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root gives files away")
 not_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root writes everywhere")
 settled = pytest.mark.skipif(
-    time.time() - max(path.stat().st_ctime for path in built_in().iterdir()) < 3,
+    time.time() - max(path.stat().st_ctime for path in built_in_folder().iterdir()) < 3,
     reason="the built-in prompts were written a moment ago",
 )
 TEXT = """\
@@ -57,7 +57,7 @@ class Cache:
         self.parses = 0
 
     def read(self) -> YamlNode:
-        return Kept(self.paths, self._now).tree(self.prompt, self._parsed)
+        return TreeCache(self.paths, self._now).tree(self.prompt, self._parsed)
 
     def is_kept(self) -> bool:
         """Whether a run now would not parse; what it would keep is kept."""
@@ -100,7 +100,7 @@ def plain(node: YamlNode) -> tuple[object, ...]:
     return value, node.line, node.plain, node.block
 
 
-@pytest.mark.parametrize("path", sorted(built_in().iterdir()), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(built_in_folder().iterdir()), ids=lambda path: path.stem)
 def test_built_in_prompts_come_back_as_they_are(cache: Cache, path: Path) -> None:
     cache.prompt.write_bytes(path.read_bytes())
     assert [cache.is_kept(), cache.is_kept()] == [False, True]
@@ -120,8 +120,8 @@ def test_a_kept_tree_tells_the_same_lines(tmp_path: Path, cache: Cache) -> None:
     (tmp_path / "built-in/child.yaml").write_text("extends: base\n")
     for name in ("wrong", "base", "child"):
         told = []
-        for keeps in (None, Kept(cache.paths, lambda: time.time_ns() + 10**10), Kept(cache.paths)):
-            library = Library([Shelf("built-in", tmp_path / "built-in")], WORDS, keeps)
+        for keeps in (None, TreeCache(cache.paths, lambda: time.time_ns() + 10**10), TreeCache(cache.paths)):
+            library = Library([PromptFolder("built-in", tmp_path / "built-in")], WORDS, keeps)
             with pytest.raises(YamlFileError) as caught:
                 library.template(name)
             told.append((caught.value.message, caught.value.problems))
@@ -187,7 +187,7 @@ def test_what_changes_while_it_is_read_is_not_kept(cache: Cache) -> None:
         cache.prompt.write_text("description: y\n")
         return found
 
-    Kept(cache.paths, lambda: time.time_ns() + 10**10).tree(cache.prompt, parsed)
+    TreeCache(cache.paths, lambda: time.time_ns() + 10**10).tree(cache.prompt, parsed)
     assert not cache.paths.cache.exists()
 
 
@@ -303,7 +303,7 @@ def test_a_prompt_that_is_too_long_or_gone_is_left_to_who_parses(cache: Cache, t
     cache.prompt.write_text("#" * (SIZE_CAP + 1))
     for path in (cache.prompt, tmp_path / "nosuch.yaml", tmp_path, tmp_path / "a\0b"):
         with pytest.raises(LookupError):
-            Kept(cache.paths).tree(path, _refused)
+            TreeCache(cache.paths).tree(path, _refused)
     assert not cache.paths.cache.exists()
 
 
@@ -321,7 +321,9 @@ def test_a_projects_prompts_are_never_kept(cache: Cache, tmp_path: Path, origin:
     (tmp_path / "shelf").mkdir()
     (tmp_path / "shelf/zen.yaml").write_text("description: x\n")
     library = Library(
-        [Shelf(origin, tmp_path / "shelf")], WORDS, Kept(cache.paths, lambda: time.time_ns() + 10**10)
+        [PromptFolder(origin, tmp_path / "shelf")],
+        WORDS,
+        TreeCache(cache.paths, lambda: time.time_ns() + 10**10),
     )
     library.template("zen")
     assert cache.paths.cache.exists() == (origin != "project")
@@ -364,4 +366,4 @@ def test_the_second_run_loads_no_yaml_and_asks_the_same(run: AsProcess, home: Pa
 def test_lists_and_checks_say_the_same(gptkit: InMemory, home: Path) -> None:
     for words in (["prompts", "check"], ["prompts", "list", "--json"], ["--help"], ["write", "--help"]):
         assert gptkit(*words) == gptkit(*words)
-    assert len(list((home / "cache/prompts").iterdir())) == len(list(built_in().iterdir()))
+    assert len(list((home / "cache/prompts").iterdir())) == len(list(built_in_folder().iterdir()))

@@ -12,7 +12,7 @@ from prompt_folders import Folders
 
 from gptkit.core.errors import CannotReadError, GptkitError, NoInputError
 from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
-from gptkit.templates.library import Entry, Library, Shelf
+from gptkit.templates.library import Library, PromptFile, PromptFolder
 
 not_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads everything")
 
@@ -23,8 +23,8 @@ def folders(tmp_path: Path) -> Folders:
 
 
 def test_without_folders_there_are_no_prompts(folders: Folders) -> None:
-    assert folders.library.entries() == {}
-    assert folders.library.entry("haiku") is None
+    assert folders.library.files() == {}
+    assert folders.library.find("haiku") is None
     with pytest.raises(NoInputError) as caught:
         folders.library.template("haiku")
     assert caught.value.message == "no prompt named 'haiku'"
@@ -39,9 +39,9 @@ def test_the_later_folder_wins_and_says_what_it_shadows(folders: Folders) -> Non
     folders.write("built-in/zen.yaml")
     folders.write("user/ask.yaml")
     folders.write("user/notes.txt")
-    entries = folders.library.entries()
+    entries = folders.library.files()
     assert list(entries) == ["ask", "haiku", "zen"]
-    assert entries["haiku"] == Entry("haiku", paths[2], "project", (paths[0], paths[1]))
+    assert entries["haiku"] == PromptFile("haiku", paths[2], "project", (paths[0], paths[1]))
     assert entries["zen"].shadows == ()
     assert (entries["ask"].origin, entries["zen"].origin) == ("user", "built-in")
     assert folders.library.template("haiku").description == "project"
@@ -50,9 +50,9 @@ def test_the_later_folder_wins_and_says_what_it_shadows(folders: Folders) -> Non
 def test_both_endings_are_prompt_files(folders: Folders) -> None:
     long, short = folders.write("user/haiku.yaml"), folders.write("user/haiku.yml")
     folders.write("user/zen.yml")
-    entries = folders.library.entries()
+    entries = folders.library.files()
     assert list(entries) == ["haiku", "zen"]
-    assert entries["haiku"] == Entry("haiku", short, "user", (long,))
+    assert entries["haiku"] == PromptFile("haiku", short, "user", (long,))
 
 
 def test_a_name_and_the_list_agree(folders: Folders) -> None:
@@ -66,16 +66,16 @@ def test_a_name_and_the_list_agree(folders: Folders) -> None:
     ):
         folders.write(place)
     library = folders.library
-    assert {name: library.entry(name) for name in ("a", "b")} == dict(library.entries())
+    assert {name: library.find(name) for name in ("a", "b")} == dict(library.files())
 
 
 def test_of_a_project_only_the_named_files_are_on_the_shelf(folders: Folders) -> None:
     folders.only = frozenset({"a.yaml"})
     for name in ("a.yaml", "a.yml", "b.yaml"):
         folders.write(f"project/{name}")
-    assert list(folders.library.entries()) == ["a"]
-    assert folders.library.entries()["a"].path.name == "a.yaml"
-    assert folders.library.entry("b") is None
+    assert list(folders.library.files()) == ["a"]
+    assert folders.library.files()["a"].path.name == "a.yaml"
+    assert folders.library.find("b") is None
 
 
 NO_NAMES = [
@@ -96,8 +96,8 @@ def test_what_is_no_name_is_never_looked_up(tmp_path: Path, name: str) -> None:
         def iterdir(self) -> Iterator[Path]:
             raise AssertionError("the folder was listed")
 
-    library = Library([Shelf("user", Untouched(tmp_path))], WORDS)
-    assert library.entry(name) is None
+    library = Library([PromptFolder("user", Untouched(tmp_path))], WORDS)
+    assert library.find(name) is None
     with pytest.raises(NoInputError):
         library.template(name)
 
@@ -105,17 +105,17 @@ def test_what_is_no_name_is_never_looked_up(tmp_path: Path, name: str) -> None:
 def test_an_absolute_path_is_no_name(folders: Folders) -> None:
     path = folders.write("user/haiku.yaml")
     for name in (str(path), str(path.with_suffix("")), "/etc/passwd"):
-        assert folders.library.entry(name) is None
+        assert folders.library.find(name) is None
 
 
 def test_files_whose_names_no_command_can_have_are_listed_and_broken(folders: Folders) -> None:
     for name in ("My prompt.yaml", "俳句.yml", "prompts.yaml", "con.yaml"):
         folders.write(f"user/{name}")
     library = folders.library
-    assert list(library.entries()) == ["My prompt", "con", "prompts", "俳句"]
-    for entry in library.entries().values():
+    assert list(library.files()) == ["My prompt", "con", "prompts", "俳句"]
+    for entry in library.files().values():
         with pytest.raises(YamlFileError):
-            library.checked(entry)
+            library.check(entry)
 
 
 def test_what_is_no_file_is_no_prompt(folders: Folders) -> None:
@@ -125,15 +125,15 @@ def test_what_is_no_file_is_no_prompt(folders: Folders) -> None:
     (folders.root / "user/dangling.yaml").symlink_to("nowhere")
     (folders.root / "user/loop.yaml").symlink_to("loop.yaml")
     os.mkfifo(folders.root / "user/fifo.yaml")
-    assert folders.library.entries() == {}
+    assert folders.library.files() == {}
     for name in ("a", "dangling", "loop", "fifo"):
-        assert folders.library.entry(name) is None
+        assert folders.library.find(name) is None
 
 
 def test_a_file_in_place_of_a_folder_holds_no_prompts(folders: Folders) -> None:
     folders.write("user")
-    assert folders.library.entries() == {}
-    assert folders.library.entry("haiku") is None
+    assert folders.library.files() == {}
+    assert folders.library.find("haiku") is None
 
 
 def test_a_link_to_a_file_is_a_prompt(folders: Folders) -> None:
@@ -153,12 +153,12 @@ def test_a_refusal_of_the_system_is_said_so(tmp_path: Path) -> None:
         def iterdir(self) -> Iterator[Path]:
             raise PermissionError(13, "Permission denied")
 
-    library = Library([Shelf("user", Locked(tmp_path))], WORDS)
+    library = Library([PromptFolder("user", Locked(tmp_path))], WORDS)
     with pytest.raises(CannotReadError) as caught:
-        library.entry("haiku")
+        library.find("haiku")
     assert caught.value.message == f"'{tmp_path / 'haiku.yaml'}': permission denied"
     with pytest.raises(CannotReadError) as caught:
-        library.entries()
+        library.files()
     assert caught.value.message == f"'{tmp_path}': permission denied"
 
 
@@ -175,19 +175,19 @@ def test_what_cannot_be_read_is_said_so(folders: Folders, mode: int, place: str)
         assert caught.value.message == f"'{folders.root / 'user/haiku.yaml'}': permission denied"
         if place == "user":
             with pytest.raises(CannotReadError):
-                folders.library.entries()
+                folders.library.files()
         else:
-            assert list(folders.library.entries()) == ["ask", "haiku"]
+            assert list(folders.library.files()) == ["ask", "haiku"]
     finally:
         path.chmod(0o700)
 
 
 def test_a_file_that_vanished_is_said_so(folders: Folders) -> None:
     path = folders.write("user/haiku.yaml")
-    entry = folders.library.entries()["haiku"]
+    entry = folders.library.files()["haiku"]
     path.unlink()
     with pytest.raises(CannotReadError) as caught:
-        folders.library.checked(entry)
+        folders.library.check(entry)
     assert caught.value.message == f"'{path}': no such file or directory"
 
 
@@ -222,16 +222,16 @@ def test_a_broken_file_harms_no_other(folders: Folders) -> None:
     folders.write("user/good.yaml")
     folders.write("user/bad.yaml", "description: [")
     library = folders.library
-    assert list(library.entries()) == ["bad", "good"]
+    assert list(library.files()) == ["bad", "good"]
     assert library.template("good").name == "good"
     with pytest.raises(YamlFileError):
-        library.outline(library.entries()["bad"])
+        library.outline(library.files()["bad"])
 
 
 def test_an_outline_needs_no_sound_templates(folders: Folders) -> None:
     folders.write("user/haiku.yaml", "description: x\nsystem: '{{ nothing }}'")
     library = folders.library
-    assert library.outline(library.entries()["haiku"]).description == "x"
+    assert library.outline(library.files()["haiku"]).description == "x"
     assert folders.problems("haiku")[0][:3] == ("user/haiku.yaml", 2, "system")
 
 
@@ -242,5 +242,5 @@ def test_a_check_finds_more_than_a_use_does(folders: Folders) -> None:
     library = folders.library
     assert library.template("haiku").name == "haiku"
     with pytest.raises(GptkitError) as caught:
-        library.checked(library.entries()["haiku"])
+        library.check(library.files()["haiku"])
     assert caught.value.message == f"{path}:2: system: unknown filter 'uper'"

@@ -38,14 +38,14 @@ class Project:
         path.write_bytes(data)
         return path
 
-    def trust(self) -> shelves.Trusted:
+    def trust(self) -> shelves.FileHashes:
         return shelves.trust(self.paths, self.folder)
 
     @property
     def trusted(self) -> list[str]:
         """Names of the project's prompts that are commands."""
-        library = Library(shelves.shelves(self.paths), WORDS)
-        return [name for name, entry in library.entries().items() if entry.origin == "project"]
+        library = Library(shelves.prompt_folders(self.paths), WORDS)
+        return [name for name, entry in library.files().items() if entry.origin == "project"]
 
 
 @pytest.fixture
@@ -54,34 +54,34 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_built_in_prompts_are_in_the_checkout() -> None:
-    assert shelves.built_in() == Path(__file__).parents[2] / "prompts"
+    assert shelves.built_in_folder() == Path(__file__).parents[2] / "prompts"
 
 
 def test_the_shelves_are_built_in_then_the_users_then_the_projects(project: Project) -> None:
-    assert [(one.origin, one.folder) for one in shelves.shelves(project.paths)] == [
-        ("built-in", shelves.built_in()),
+    assert [(one.origin, one.folder) for one in shelves.prompt_folders(project.paths)] == [
+        ("built-in", shelves.built_in_folder()),
         ("user", project.paths.config / "prompts"),
     ]
     project.trust()
-    last = shelves.shelves(project.paths)[2]
+    last = shelves.prompt_folders(project.paths)[2]
     assert (last.origin, last.folder, last.only) == ("project", project.folder, frozenset({"haiku.yaml"}))
 
 
 def test_nothing_is_trusted_before_the_user_says_so(project: Project) -> None:
     assert project.trusted == []
-    assert shelves.untrusted(project.paths) == ("haiku.yaml",)
+    assert shelves.untrusted_files(project.paths) == ("haiku.yaml",)
     assert not project.store.exists()
     found = project.trust()
     assert list(found) == ["haiku.yaml"]
     assert project.trusted == ["haiku"]
-    assert shelves.untrusted(project.paths) == ()
+    assert shelves.untrusted_files(project.paths) == ()
 
 
 def test_without_a_project_there_is_nothing_to_trust(tmp_path: Path) -> None:
     paths = Paths(tmp_path, tmp_path, tmp_path, tmp_path / "nowhere")
-    assert shelves.untrusted(paths) == ()
-    assert len(shelves.shelves(paths)) == 2
-    assert shelves.distrust(paths, shelves.project(paths)) is False
+    assert shelves.untrusted_files(paths) == ()
+    assert len(shelves.prompt_folders(paths)) == 2
+    assert shelves.distrust(paths, shelves.project_folder(paths)) is False
 
 
 def test_a_changed_file_is_no_longer_trusted_and_is_when_it_is_as_it_was(project: Project) -> None:
@@ -89,7 +89,7 @@ def test_a_changed_file_is_no_longer_trusted_and_is_when_it_is_as_it_was(project
     project.trust()
     project.write("haiku.yaml", HAIKU + b"# changed\n")
     assert project.trusted == ["zen"]
-    assert shelves.untrusted(project.paths) == ("haiku.yaml",)
+    assert shelves.untrusted_files(project.paths) == ("haiku.yaml",)
     project.write("haiku.yaml")
     assert project.trusted == ["haiku", "zen"]
 
@@ -99,7 +99,7 @@ def test_a_new_file_is_not_trusted_with_the_others(project: Project) -> None:
     project.write("new.yaml")
     (project.folder / "haiku.yaml").rename(project.folder / "renamed.yaml")
     assert project.trusted == []
-    assert shelves.untrusted(project.paths) == ("new.yaml", "renamed.yaml")
+    assert shelves.untrusted_files(project.paths) == ("new.yaml", "renamed.yaml")
 
 
 def test_a_link_is_not_trusted(project: Project) -> None:
@@ -110,22 +110,22 @@ def test_a_link_is_not_trusted(project: Project) -> None:
     (project.folder / "haiku.yaml").unlink()
     (project.folder / "haiku.yaml").symlink_to(target)
     assert project.trusted == []
-    assert shelves.untrusted(project.paths) == ()
+    assert shelves.untrusted_files(project.paths) == ()
 
 
 def test_trust_is_bound_to_the_place(project: Project) -> None:
     project.trust()
     shutil.copytree(project.root / "work", project.root / "copy")
     copy = project.paths._replace(project=project.root / "copy/.gptkit")
-    assert len(shelves.shelves(copy)) == 2
-    assert shelves.untrusted(copy) == ("haiku.yaml",)
+    assert len(shelves.prompt_folders(copy)) == 2
+    assert shelves.untrusted_files(copy) == ("haiku.yaml",)
 
 
 def test_a_place_is_the_same_by_every_way_there(project: Project) -> None:
     project.trust()
     (project.root / "link").symlink_to(project.root / "work")
     by_link = project.paths._replace(project=project.root / "link/.gptkit")
-    assert len(shelves.shelves(by_link)) == 3
+    assert len(shelves.prompt_folders(by_link)) == 3
 
 
 def test_a_link_that_points_elsewhere_takes_no_trust_along(project: Project) -> None:
@@ -174,14 +174,14 @@ def test_what_is_no_prompt_file_has_no_fingerprint(project: Project) -> None:
     project.write("longest.yaml", b"#" * SIZE_CAP)
     (project.folder / "folder.yaml").mkdir()
     os.mkfifo(project.folder / "fifo.yaml")
-    assert list(shelves.fingerprints(project.folder)) == ["haiku.yaml", "longest.yaml"]
-    assert shelves.fingerprints(project.folder / "haiku.yaml") == {}
-    assert shelves.fingerprints(project.folder / "nowhere") == {}
+    assert list(shelves.file_hashes(project.folder)) == ["haiku.yaml", "longest.yaml"]
+    assert shelves.file_hashes(project.folder / "haiku.yaml") == {}
+    assert shelves.file_hashes(project.folder / "nowhere") == {}
 
 
 def test_a_fingerprint_is_of_the_content(project: Project) -> None:
     one, other = project.write("one.yaml"), project.write("other.yaml", HAIKU + b"\n")
-    found = shelves.fingerprints(project.folder)
+    found = shelves.file_hashes(project.folder)
     assert found["haiku.yaml"] == found[one.name] != found[other.name]
     assert found["one.yaml"] == "af91de3766d413b081f2f93559bc913d09e3e2258748246099cd40e457a3a753"
 
@@ -194,7 +194,7 @@ def test_a_fingerprint_is_of_the_content(project: Project) -> None:
 def test_a_damaged_store_is_kept_and_said_so(project: Project, content: bytes) -> None:
     project.trust()
     project.store.write_bytes(content)
-    for use in (shelves.shelves, shelves.untrusted, lambda _: project.trust()):
+    for use in (shelves.prompt_folders, shelves.untrusted_files, lambda _: project.trust()):
         with pytest.raises(CannotReadError) as caught:
             use(project.paths)
         assert (caught.value.code, caught.value.message) == (74, f"'{project.store}': damaged")
@@ -205,7 +205,7 @@ def test_a_damaged_store_is_kept_and_said_so(project: Project, content: bytes) -
 def test_a_damaged_store_harms_nobody_without_a_project(project: Project) -> None:
     project.trust()
     project.store.write_bytes(b"{")
-    assert len(shelves.shelves(project.paths._replace(project=project.root / "nowhere"))) == 2
+    assert len(shelves.prompt_folders(project.paths._replace(project=project.root / "nowhere"))) == 2
 
 
 def test_a_store_that_is_a_folder_cannot_be_read(project: Project) -> None:
@@ -228,7 +228,7 @@ def test_names_that_are_no_text_can_be_trusted(project: Project) -> None:
     (folder / "俳句.yaml").write_bytes(HAIKU)
     found = shelves.trust(project.paths, folder)
     paths = project.paths._replace(project=folder.parent)
-    assert shelves.shelves(paths)[2].only == frozenset(found) == {"\udce4.yaml", "俳句.yaml"}
+    assert shelves.prompt_folders(paths)[2].only == frozenset(found) == {"\udce4.yaml", "俳句.yaml"}
 
 
 def test_a_link_in_place_of_the_store_is_refused(project: Project) -> None:
@@ -241,6 +241,6 @@ def test_a_link_in_place_of_the_store_is_refused(project: Project) -> None:
 
 def test_without_a_home_nothing_can_be_trusted_and_nothing_breaks(project: Project) -> None:
     paths = paths_of({})._replace(project=project.paths.project)
-    assert len(shelves.shelves(paths)) == 2
+    assert len(shelves.prompt_folders(paths)) == 2
     with pytest.raises(ConfigurationError):
         shelves.trust(paths, project.folder)

@@ -75,7 +75,7 @@ def test_choices_alone_make_a_choice() -> None:
 )
 def test_what_is_not_given_is_falsy(kind: str, absent: Value) -> None:
     choices = ", choices: [a]" if kind == "choice" else ""
-    assert option(f"{{type: {kind}{choices}}}").absent == absent
+    assert option(f"{{type: {kind}{choices}}}").empty_value == absent
 
 
 ONE = [

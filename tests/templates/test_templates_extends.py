@@ -9,7 +9,7 @@ from prompt_files import WORDS, Extension
 from prompt_folders import Folders
 
 from gptkit.core.errors import DataError
-from gptkit.templates.library import Entry, Library, Shelf
+from gptkit.templates.library import Library, PromptFile, PromptFolder
 from gptkit.templates.template import Parameter, Template, Vocabulary
 
 PARENT = """\
@@ -137,7 +137,8 @@ def test_a_capability_of_the_child_may_clash_with_an_inherited_option(folders: F
     words = Vocabulary(WORDS.formats, (Extension("long", (Parameter("tone"),)),))
     path = folders.write("user/child.yaml", "extends: letter\nlong: map\n")
     library = Library(
-        [Shelf("built-in", folders.root / "built-in"), Shelf("user", folders.root / "user")], words
+        [PromptFolder("built-in", folders.root / "built-in"), PromptFolder("user", folders.root / "user")],
+        words,
     )
     with pytest.raises(DataError) as caught:
         library.template("child")
@@ -185,7 +186,7 @@ def test_a_file_can_extend_the_one_it_shadows(folders: Folders) -> None:
 
 def test_a_file_from_elsewhere_can_extend_the_one_of_its_name(folders: Folders) -> None:
     path = folders.write("elsewhere/letter.yaml", "extends: letter\nmodel: mine\n")
-    found = folders.library.checked(Entry("letter", path, "user"))
+    found = folders.library.check(PromptFile("letter", path, "user"))
     assert (found.description, found.model) == ("A letter.", "mine")
 
 

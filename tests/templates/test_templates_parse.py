@@ -60,7 +60,7 @@ def test_every_key_becomes_its_value() -> None:
     assert found.schema == {"type": "object", "enum": ["yes", 1]}
     assert found.cases == ()
     assert found.lines["system"] == 3
-    assert found.declared == found.options + found.arguments
+    assert found.declared_parameters == found.options + found.arguments
 
 
 def test_what_is_left_out_has_its_default() -> None:

@@ -20,7 +20,9 @@ NOTHING: Mapping[str, object] = {"text": "", "request": "", "files": []}
 def sent(prompt: str | Template, values: Mapping[str, Value] | None = None, **given: object) -> list[str]:
     """The contents of the messages."""
     found = template(prompt) if isinstance(prompt, str) else prompt
-    return [message.content for message in render.messages(found, values or {}, {**NOTHING, **given})]
+    return [
+        message.content for message in render.template_messages(found, values or {}, {**NOTHING, **given})
+    ]
 
 
 def test_messages_stand_in_their_order() -> None:
@@ -29,7 +31,7 @@ def test_messages_stand_in_their_order() -> None:
         "system: Be brief.\n"
         "examples:\n  - {user: a, assistant: b}\n  - {user: '{{ c }}', assistant: '{% raw %}'}\n"
     )
-    assert render.messages(prompt, {}, {**NOTHING, "text": "hello"}) == (
+    assert render.template_messages(prompt, {}, {**NOTHING, "text": "hello"}) == (
         Message("system", "Be brief."),
         Message("user", "a"),
         Message("assistant", "b"),
@@ -333,9 +335,11 @@ def test_input_that_is_used_or_not_wanted_is_fine(text: str) -> None:
 def test_an_inherited_parameter_may_be_unused() -> None:
     found = template("description: x\noptions: {tone: {}}\nsystem: '{{ tone }}'")
     found = found._replace(system="")
-    assert [problem.key for problem in render.problems(found)] == ["options.tone"]
-    assert render.problems(found, frozenset()) == ()
-    assert [problem.key for problem in render.problems(found, frozenset({"tone"}))] == ["options.tone"]
+    assert [problem.key for problem in render.variable_problems(found)] == ["options.tone"]
+    assert render.variable_problems(found, frozenset()) == ()
+    assert [problem.key for problem in render.variable_problems(found, frozenset({"tone"}))] == [
+        "options.tone"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -348,4 +352,4 @@ def test_an_inherited_parameter_may_be_unused() -> None:
     ],
 )
 def test_a_prompt_says_whether_it_takes_a_request(text: str, used: bool) -> None:
-    assert render.uses(template(text), "request") is used
+    assert render.uses_variable(template(text), "request") is used

@@ -10,7 +10,7 @@ from prompt_files import broken, template
 from gptkit.core.chat import AnswerFormatError, Rendering
 from gptkit.core.errors import IncompleteError
 from gptkit.templates.template import Case, Template
-from gptkit.templates.testing import Trial, trial
+from gptkit.templates.testing import CaseResult, run_case
 
 HEAD = """\
 description: x
@@ -42,7 +42,7 @@ def of(case: str) -> tuple[Template, Case]:
 
 
 def failures(case: str) -> list[str]:
-    result = trial(*of(case), Shouted())
+    result = run_case(*of(case), Shouted())
     assert result.line == 8
     return list(result.failures)
 
@@ -200,11 +200,11 @@ def test_an_example_is_not_the_user_message() -> None:
         "description: x\nexamples: [{user: u, assistant: a}]\n"
         "tests:\n  - {expect: {user_not_contains: u, system_not_contains: u}}\n"
     )
-    assert trial(found, found.cases[0], Shouted()) == Trial(4, ())
+    assert run_case(found, found.cases[0], Shouted()) == CaseResult(4, ())
 
 
 def test_a_prompt_that_cannot_be_rendered_fails_its_test() -> None:
     found = template("description: x\nuser: '{{ text }}{{ files[0].text }}'\ntests: [{expect: {equals: a}}]")
-    assert trial(found, found.cases[0], Shouted()).failures == (
+    assert run_case(found, found.cases[0], Shouted()).failures == (
         "user: nothing has this name: 'files[0].text'",
     )

@@ -8,7 +8,7 @@ import pytest
 from work import calls, grows_with
 
 from gptkit.core.tokens import estimate_tokens
-from gptkit.encodings.stream import lines
+from gptkit.encodings.stream import split_lines
 from gptkit.text.checks.numbers import differences
 from gptkit.text.chunk import group_blocks, make_block
 from gptkit.text.formats import format_named
@@ -40,7 +40,7 @@ def test_four_times_the_document_takes_little_more_than_four_times_the_work(
 
     def split(count: int) -> None:
         text = start + part * count + end
-        assert sum(len(piece.source) for piece in known.pieces(lines([text]), 500)) == len(text)
+        assert sum(len(piece.source) for piece in known.pieces(split_lines([text]), 500)) == len(text)
 
     grows_with(split, 60_000 // min(len(part), 24))
 

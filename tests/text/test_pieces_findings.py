@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptkit.encodings.stream import lines
+from gptkit.encodings.stream import split_lines
 from gptkit.text.formats.html import Html
 from gptkit.text.formats.markdown import Markdown
 from gptkit.text.formats.plain import PlainText
@@ -208,13 +208,13 @@ def test_other_formats(how: Format, source: str, answer: str, kinds: list[str]) 
     ],
 )
 def test_plain_text_keeps_its_indentation(source: str, answer: str, expected: str) -> None:
-    (piece,) = PlainText().pieces(lines([source]), 500)
+    (piece,) = PlainText().pieces(split_lines([source]), 500)
     assert PlainText().restore(piece, answer) == expected
 
 
 def test_html_is_written_back_between_its_tags() -> None:
     source = "<html><title>One</title>\r\n<p class='c'>Two <b>three</b>,\r\nfour &amp; x</p></html>"
-    (piece,) = Html().pieces(lines([source]), 500)
+    (piece,) = Html().pieces(split_lines([source]), 500)
     assert piece.text == "⟦#1⟧\nOne\n⟦#2⟧\nTwo ⟦0⟧three⟦1⟧,\nfour ⟦2⟧ x"
     answer = "⟦#1⟧\nUn\n⟦#2⟧\nDeux ⟦0⟧trois⟦1⟧,\nquatre ⟦2⟧ y"
     assert Html().restore(piece, answer) == (
@@ -238,9 +238,9 @@ def test_html_is_written_back_between_its_tags() -> None:
     ],
 )
 def test_html_without_words_is_not_sent(source: str) -> None:
-    assert [piece.text for piece in Html().pieces(lines([source]), 500)] == [""]
+    assert [piece.text for piece in Html().pieces(split_lines([source]), 500)] == [""]
 
 
 def findings(how: Format, source: str, answer: str) -> tuple[Finding, ...]:
-    (piece,) = [piece for piece in how.pieces(lines([source]), 1000) if piece.text]
+    (piece,) = [piece for piece in how.pieces(split_lines([source]), 1000) if piece.text]
     return how.findings(piece, answer)

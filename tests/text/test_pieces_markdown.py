@@ -7,7 +7,7 @@ import re
 import pytest
 from document_samples import EVERYTHING
 
-from gptkit.encodings.stream import lines
+from gptkit.encodings.stream import split_lines
 from gptkit.text.formats.markdown import Markdown
 from gptkit.text.pieces import Piece
 
@@ -15,7 +15,7 @@ MARKDOWN = Markdown()
 
 
 def pieces(text: str, most: int = 1000) -> list[Piece]:
-    return list(MARKDOWN.pieces(lines([text]), most))
+    return list(MARKDOWN.pieces(split_lines([text]), most))
 
 
 def only(text: str) -> Piece:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptkit.core.tokens import estimate_tokens
-from gptkit.encodings.stream import lines
+from gptkit.encodings.stream import split_lines
 from gptkit.text.formats import FORMATS, detect_format, format_named
 from gptkit.text.formats.html import Html
 from gptkit.text.formats.markdown import Markdown
@@ -26,7 +26,7 @@ ANY = st.one_of(markdown(), html(), st.text())
 
 
 def split(how: Format, text: str, most: int) -> list[Piece]:
-    return list(how.pieces(lines([text]), most))
+    return list(how.pieces(split_lines([text]), most))
 
 
 @pytest.mark.parametrize("how", SPLITTING, ids=lambda how: how.name)
@@ -144,7 +144,7 @@ def test_memory_does_not_grow_with_the_input(how: Format, line: str) -> None:
 def peak(how: Format, line: str, blocks: int) -> int:
     """Bytes that splitting takes at most, of so many blocks of 4 KiB."""
     tracemalloc.start()
-    for _ in how.pieces(lines(line * (4096 // len(line)) for _ in range(blocks)), 500):
+    for _ in how.pieces(split_lines(line * (4096 // len(line)) for _ in range(blocks)), 500):
         pass
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -214,4 +214,4 @@ def test_formats_have_names_of_their_own() -> None:
 
 
 def ends(text: str) -> int:
-    return sum(line.endswith(("\n", "\r")) for line in lines([text]))
+    return sum(line.endswith(("\n", "\r")) for line in split_lines([text]))

@@ -29,7 +29,7 @@ def _card(services: Services, name: str) -> Path | None:
         return path
     if path.suffix.lower() in (".yaml", ".yml"):
         return path if _is_sheet(services, path) else None
-    if services.library.entry(name) or name in services.library.entries():
+    if services.library.find(name) or name in services.library.files():
         return None
     from gptkit.capabilities.character.library import named
 

@@ -31,7 +31,7 @@ def found(services: Services, template: Template, values: Mapping[str, Value]) -
 
 
 def cards(services: Services, template: Template) -> CardLibrary:
-    return cast("CardLibrary", services.stores(template)[KEY])
+    return cast("CardLibrary", services.capability_stores(template)[KEY])
 
 
 SHOWN = 70

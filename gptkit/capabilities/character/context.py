@@ -81,7 +81,7 @@ def wants_dice(card: Card | None) -> bool:
 
 
 def _word(template: Template, values: Mapping[str, Value]) -> str:
-    declared = {parameter.variable: parameter for parameter in template.declared}
+    declared = {parameter.variable: parameter for parameter in template.declared_parameters}
     if KEY not in declared:
         raise DataError(
             f"{template.source}: {KEY}: nothing says who is played",

@@ -155,8 +155,8 @@ def _is_file(path: Path) -> bool:
 
 def card_library(services: Services, keeping: bool = True) -> CardLibrary:
     """Nothing is kept in it, whatever `keeping` is."""
-    return services.once(_card_library)
+    return services.shared(_card_library)
 
 
 def _card_library(services: Services) -> CardLibrary:
-    return CardLibrary(services.paths.config / "characters", services.window)
+    return CardLibrary(services.paths.config / "characters", services.context_window)

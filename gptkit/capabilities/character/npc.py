@@ -200,7 +200,7 @@ class Replies:
         self._how = answer.showing(shared)
         self._budget = services.budget(shared.max_requests, shared.max_cost)
         self._is_recorded = not shared.no_log and services.settings.boolean("log")
-        self._stores = services.stores(template)
+        self._stores = services.capability_stores(template)
         self._runtime = services.runtime(
             services.format(template), self._model, self._budget, self._how.verbose
         )
@@ -250,7 +250,7 @@ class Replies:
         """Forget the oldest exchanges where there are too many, or more than the window has room for."""
         held.past = held.past[-EXCHANGES:]
         sizes = [sum(estimate_tokens(one.content) + 4 for one in past.messages) for past in held.past]
-        window = self._services.window(invocation.model, sum(sizes))
+        window = self._services.context_window(invocation.model, sum(sizes))
         while window is not None and sizes and sum(sizes) > window * SHARE:
             del held.past[0], sizes[0]
 

@@ -25,7 +25,7 @@ def talk(call: Call) -> int:
         return model_names(services.endpoint(""))
 
     extra: tuple[Command, ...] = ()
-    for capability in services.declared(call.template):
+    for capability in services.capabilities_of(call.template):
         if capability.loop_commands is not None:
             extra += capability.loop_commands(made)
         if capability.begin_loop is not None:

@@ -106,7 +106,7 @@ def of(template: Template) -> Setting:
 
 def subject(template: Template, values: Mapping[str, Value]) -> str:
     """The subject of the course; empty where the command line must name one and does not."""
-    if any(one.variable == "subject" for one in template.declared):
+    if any(one.variable == "subject" for one in template.declared_parameters):
         return option(template, values, "subject") or of(template).subject
     return of(template).subject or template.name
 
@@ -136,7 +136,7 @@ def tries(template: Template, values: Mapping[str, Value]) -> int:
 
 def option(template: Template, values: Mapping[str, Value], variable: str) -> str:
     """The text of an option or argument that the file may or may not have; else its default."""
-    defaults = {one.variable: one.default for one in template.declared}
+    defaults = {one.variable: one.default for one in template.declared_parameters}
     found = values.get(variable, defaults.get(variable))
     return "" if found is None else str(found)
 

@@ -55,7 +55,7 @@ def run(conversation: Conversation, given: Given, document: Source) -> int:
 
 def room(conversation: Conversation, template: Template, model: str) -> int:
     """How many tokens of text one request may have."""
-    piece, window = piece_tokens(template), conversation.services.window(model)
+    piece, window = piece_tokens(template), conversation.services.context_window(model)
     return piece if window is None else max(LEAST_PIECE, min(piece, window // 2))
 
 

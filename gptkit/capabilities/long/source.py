@@ -72,7 +72,7 @@ def _joined(format_: Format, template: Template, given: Given) -> Format:
 
 def _fits(services: Services, model: str, tokens: int) -> bool:
     """Whether the model's window holds so many and an answer of that length."""
-    window = services.window(model, 2 * tokens)
+    window = services.context_window(model, 2 * tokens)
     return window is None or 2 * tokens <= window
 
 

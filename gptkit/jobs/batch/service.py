@@ -62,7 +62,7 @@ def under_way(services: Services, job: Job) -> Mapping[str, Shard]:
     """The shards at this endpoint that may hold pieces of a job; what was only planned is nowhere yet."""
     known = record(services)
     try:
-        shards = known.shards(services.settings.address().url)
+        shards = known.shards(services.settings.base_url().url)
     finally:
         known.close()
     own = about(job)
@@ -87,7 +87,7 @@ def _desk(services: Services) -> Desk:
     return Desk(
         office=batches(services),
         record=record(services),
-        host=settings.address().url,
+        host=settings.base_url().url,
         memory=memory,
         kept=kept,
         rejections=services.rejections,
@@ -132,7 +132,7 @@ def _charge(services: Services, taken: Taken) -> None:
 def _priced(services: Services, one: Charge) -> Charge:
     cost = services.prices.cost(one.model, one.prompt_tokens, one.completion_tokens)
     return one._replace(
-        cost=None if cost is None else cost * DISCOUNT, host=services.settings.address().authority
+        cost=None if cost is None else cost * DISCOUNT, host=services.settings.base_url().authority
     )
 
 

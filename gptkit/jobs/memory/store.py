@@ -286,7 +286,7 @@ class Memory:
 
 def memory(services: Services) -> Memory:
     """The memory of a run, made once."""
-    return services.once(_memory)
+    return services.shared(_memory)
 
 
 def _memory(services: Services) -> Memory:
