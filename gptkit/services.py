@@ -235,7 +235,7 @@ class Services:
                 made.append(client.provider(endpoint))
                 if verbose:
                     self.terminal.print_error_line(
-                        f"gptkit: transport: {client.transport(endpoint, request.model)}"
+                        f"gptkit: transport: {client.transport_name(endpoint, request.model)}"
                     )
             return made[0](request)
 

@@ -41,7 +41,7 @@ def list_(
     known = service.record(services).shards(services.settings.base_url().url)
     waiting = {shard.batch for shard in known if shard.batch}
     unsubmitted = [shard for shard in known if not shard.batch]
-    found = [batch for batch in service.batches(services).listed(limit) if batch.metadata.get(MARK)]
+    found = [batch for batch in service.batches(services).list_latest(limit) if batch.metadata.get(MARK)]
     if as_json:
         rows = [_record(batch) | {"to_fetch": batch.id in waiting} for batch in found]
         own = [{"id": shard.id, "pieces": shard.pieces, "state": shard.state} for shard in unsubmitted]

@@ -9,7 +9,7 @@ import typer
 from gptkit.core.errors import NoPermissionError
 
 if TYPE_CHECKING:
-    from gptkit.provider.probe import Step
+    from gptkit.provider.probe import ProbeStep
     from gptkit.services import Services
 
 app = typer.Typer()
@@ -28,8 +28,8 @@ def doctor(
     proxy: Annotated[str | None, typer.Option(help="Use this proxy, or 'none'.", metavar="URL")] = None,
 ) -> int:
     """Check the connection to the model step by step; it costs one short answer."""
-    from gptkit.provider.client import transport
-    from gptkit.provider.probe import Step, steps
+    from gptkit.provider.client import transport_name
+    from gptkit.provider.probe import ProbeStep, probe_endpoint
     from gptkit.settings.endpoint import endpoint_without_key
 
     services = cast("Services", ctx.obj)
@@ -41,9 +41,9 @@ def doctor(
     except NoPermissionError as error:
         keyless, endpoint = error, endpoint_without_key(services.settings)
     for name, detail in _settings(services, asked, endpoint.proxy is not None):
-        _show(services, Step(name, 0.0, True, detail))
-    _show(services, Step("transport", 0.0, True, transport(endpoint, asked)))
-    for step in steps(endpoint, asked, keyless):
+        _show(services, ProbeStep(name, 0.0, True, detail))
+    _show(services, ProbeStep("transport", 0.0, True, transport_name(endpoint, asked)))
+    for step in probe_endpoint(endpoint, asked, keyless):
         if step.name != "address" or not step.ok:  # what is right about it stands in the first row
             _show(services, step)
         if not step.ok:
@@ -63,7 +63,7 @@ def _settings(services: Services, model: str, proxied: bool) -> list[tuple[str, 
     return rows
 
 
-def _show(services: Services, step: Step) -> None:
+def _show(services: Services, step: ProbeStep) -> None:
     mark = "ok" if step.ok else "FAIL"
     seconds = f"{step.seconds:.3f} s" if step.seconds else ""
     services.terminal.print_sanitized(f"{mark:<5} {step.name:<13} {seconds:>9}  {step.detail}")

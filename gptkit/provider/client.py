@@ -1,4 +1,4 @@
-"""Asking a chat API: a request goes out on one of two roads, gptkit's events and errors come back."""
+"""Sends requests to a chat API, directly or through the openai SDK, and yields events."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Callable, Iterator
 from gptkit.core.chat import AnswerDelta, ChatRequest, Endpoint, Event, Provider
 from gptkit.core.errors import GptkitError, ProtocolError, SignalError
 from gptkit.core.tokens import estimate_tokens
-from gptkit.provider.connection import Idle
+from gptkit.provider.connection import IdleConnections
 from gptkit.provider.direct import send as send_directly
-from gptkit.provider.exchange import Answer, Exchange
+from gptkit.provider.exchange import Exchange, HttpResponse
 
-_HERE = "http://localhost/v1"
-"""The address of `echo`; no setting of the user's endpoint concerns it."""
+_ECHO_URL = "http://localhost/v1"
+"""The base URL of the model `echo`, whatever the user's endpoint is."""
 
 
 def provider(endpoint: Endpoint) -> Provider:
-    """Each call sends one HTTP request, once, and yields what comes back.
+    """Return a provider for an endpoint: each call sends one HTTP request, once, and yields the events.
 
-    A connection that an answer leaves whole carries the next request, if that comes at once. The
-    models `echo` and `local:FILE` answer in this process, and are read like any server.
+    A connection is used again for a request that follows within seconds. The models `echo` and
+    `local:FILE` answer in this process, and their answers are read like those of a server.
     """
-    idle = Idle()
+    idle = IdleConnections()
 
     def send(request: ChatRequest) -> Iterator[Event]:
         exchange, request = _exchange(endpoint, request)
-        exchange.idle = idle
+        exchange.idle_connections = idle
         try:
             for event in _events(exchange, request):
                 if type(event) is AnswerDelta:
-                    exchange.partial = True
+                    exchange.has_output = True
                 yield event
             return
         except Exception as error:
@@ -42,24 +42,24 @@ def provider(endpoint: Endpoint) -> Provider:
     return send
 
 
-def transport(endpoint: Endpoint, model: str) -> str:
-    """How requests get to the model, in words for the user."""
+def transport_name(endpoint: Endpoint, model: str) -> str:
+    """Say in words for the user how requests get to the model."""
     if model == "echo" or model.startswith("local:"):
         return "in this process"
     return f"openai SDK, through {Exchange(endpoint, '').proxy}" if endpoint.proxy else "direct"
 
 
 def model_names(endpoint: Endpoint) -> list[str]:
-    """What the endpoint says it serves, sorted."""
-    from gptkit.provider.sdk_transport import told
+    """Ask the endpoint for the names of its models; returns them sorted. Raises GptkitError."""
+    from gptkit.provider.sdk_transport import call_sdk
 
     exchange = Exchange(endpoint, "/models")
     try:
-        found = told(exchange, lambda sdk: sdk.get("/models", cast_to=object))
+        answer = call_sdk(exchange, lambda sdk: sdk.get("/models", cast_to=object))
     except GptkitError as failure:
         failure.attempts = 1
         raise
-    rows = found.get("data", found.get("models")) if isinstance(found, dict) else found
+    rows = answer.get("data", answer.get("models")) if isinstance(answer, dict) else answer
     if not isinstance(rows, list):
         raise ProtocolError("malformed answer: no list of models", tries=2)
     names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)]
@@ -68,69 +68,74 @@ def model_names(endpoint: Endpoint) -> list[str]:
 
 def _exchange(endpoint: Endpoint, request: ChatRequest) -> tuple[Exchange, ChatRequest]:
     if request.model.startswith("local:"):
-        from gptkit.provider.local import local
+        from gptkit.provider.local import start_local
 
-        return local(request)
-    place = Endpoint(_HERE) if request.model == "echo" else endpoint
-    return Exchange(place, "/chat/completions", request), request
+        return start_local(request)
+    target = Endpoint(_ECHO_URL) if request.model == "echo" else endpoint
+    return Exchange(target, "/chat/completions", request), request
 
 
 def _events(exchange: Exchange, request: ChatRequest) -> Iterator[Event]:
-    """The request first, what reads the answer afterwards: it loads while the server is thinking."""
+    """Send the request and yield the events of the answer.
+
+    The modules that read an answer are imported after the request is sent, while the server is at work.
+    """
     if exchange.endpoint.proxy:
-        from gptkit.provider.sdk_transport import completion
+        from gptkit.provider.sdk_transport import stream_completion
 
-        values = completion(exchange, request)
+        values = stream_completion(exchange, request)
     else:
-        answer = _answer(exchange, request)
-        from gptkit.provider.response import values as read
+        read_response = _send(exchange, request)
+        from gptkit.provider.response import json_values
 
-        values = read(answer(), exchange)
+        values = json_values(read_response(), exchange)
     from gptkit.provider.events import events
 
     yield from events(values, exchange)
 
 
-def _answer(exchange: Exchange, request: ChatRequest) -> Callable[[], Answer]:
+def _send(exchange: Exchange, request: ChatRequest) -> Callable[[], HttpResponse]:
     if request.model == "echo":
-        return echo(request)
+        return _echo(request)
     return send_directly(exchange)
 
 
 def _failure(error: Exception, exchange: Exchange) -> GptkitError:
-    from gptkit.provider.errors import causes, fault
+    from gptkit.provider.errors import exception_chain, to_gptkit_error
 
-    for cause in (*causes(error), error.__context__):
-        if isinstance(cause, SignalError):  # what was at work took the signal for a failure of its own
+    for cause in (*exception_chain(error), error.__context__):
+        if isinstance(cause, SignalError):  # a library wrapped the signal in an error of its own
             raise cause
-    return fault(error, exchange)
+    return to_gptkit_error(error, exchange)
 
 
-_PIECES = 200
+_ECHO_PIECES = 200
 
 
-def echo(request: ChatRequest) -> Callable[[], Answer]:
-    """Answers as a server would, streamed or not, with the input itself where that is known."""
+def _echo(request: ChatRequest) -> Callable[[], HttpResponse]:
+    """Return a function that makes the response of `echo`: the text of the request, streamed or not."""
     users = (message.content for message in reversed(request.messages) if message.role == "user")
-    said = request.text or next(users, "")
+    text = request.text or next(users, "")
     prompt = sum(estimate_tokens(message.content) for message in request.messages)
-    answer = estimate_tokens(said)
+    answer = estimate_tokens(text)
     usage = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     if request.stream:
-        return lambda: Answer(200, [(b"content-type", b"text/event-stream")], _stream(said, usage))
-    return lambda: Answer(200, [(b"content-type", b"application/json")], _completion(said, usage))
+        return lambda: HttpResponse(
+            200, [(b"content-type", b"text/event-stream")], _streamed_body(text, usage)
+        )
+    return lambda: HttpResponse(200, [(b"content-type", b"application/json")], _whole_body(text, usage))
 
 
-def _stream(said: str, usage: dict[str, int]) -> Iterator[bytes]:
-    step = max(12, len(said) // _PIECES)
-    for start in range(0, len(said), step):
-        yield _event({"choices": [{"index": 0, "delta": {"content": said[start : start + step]}}]})
+def _streamed_body(text: str, usage: dict[str, int]) -> Iterator[bytes]:
+    step = max(12, len(text) // _ECHO_PIECES)
+    for start in range(0, len(text), step):
+        yield _event({"choices": [{"index": 0, "delta": {"content": text[start : start + step]}}]})
     yield _event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage})
     yield b"data: [DONE]\n\n"
 
 
-def _completion(said: str, usage: dict[str, int]) -> Iterator[bytes]:
-    message = {"role": "assistant", "content": said}
+def _whole_body(text: str, usage: dict[str, int]) -> Iterator[bytes]:
+    message = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     yield json.dumps(_object("chat.completion", {"choices": [choice], "usage": usage})).encode()
 

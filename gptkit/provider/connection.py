@@ -1,4 +1,4 @@
-"""A connected socket to an API address: name look-up, TCP, TLS, all within one deadline."""
+"""Opens a socket to an API address: name look-up, TCP and TLS within one deadline."""
 
 import os
 import select
@@ -14,21 +14,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import Endpoint
 from gptkit.core.errors import ConfigurationError
-from gptkit.provider.request import Target
+from gptkit.provider.request import BaseUrl
 
 if TYPE_CHECKING:
     import ssl
 
-_HEAD_START = 0.25
-"""Seconds before the next address is tried beside the one under way (RFC 8305, section 5)."""
+_NEXT_ADDRESS_DELAY = 0.25
+"""Seconds before the next address is tried as well (RFC 8305, section 5)."""
+
+_IDLE_LIMIT = 2.0
+"""Seconds that a connection is kept for its next request; no server is known to close one earlier."""
 
 
-_IDLE = 2.0
-"""Seconds that a connection waits for its next request: no server is known to close one so early."""
-
-
-class Address(NamedTuple):
-    """One row of getaddrinfo."""
+class SocketAddress(NamedTuple):
+    """One row of `socket.getaddrinfo`."""
 
     family: int
     kind: int
@@ -37,83 +36,87 @@ class Address(NamedTuple):
     location: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 
-class Trust(NamedTuple):
-    """Whose certificates are believed; a folder is indexed by OpenSSL's hashes."""
+class CertificateStore(NamedTuple):
+    """The trusted certificates: a PEM file and a folder that OpenSSL's hashes index; None for neither."""
 
     file: str | None
     folder: str | None
 
 
-class Idle:
-    """Connections to one endpoint that an answer has left whole, for all threads."""
+class IdleConnections:
+    """Open connections to one endpoint that wait for their next request. Safe for several threads."""
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self._now = now
-        self._wires: list[tuple[float, socket.socket]] = []
-        self._doubted = False
+        self._connections: list[tuple[float, socket.socket]] = []
+        self._is_stopped = False
 
     def take(self) -> socket.socket | None:
-        """The one that waited least, if nothing has come over it since: that would be its end."""
+        """Take the connection that was put last; None if there is none that the server has kept open."""
         with suppress(IndexError):
             while True:
-                since, wire = self._wires.pop()
-                if self._now() - since <= _IDLE and _is_quiet(wire):
-                    return wire
-                wire.close()
+                since, connection = self._connections.pop()
+                if self._now() - since <= _IDLE_LIMIT and _is_unused(connection):
+                    return connection
+                connection.close()
         return None
 
-    def give(self, wire: socket.socket) -> None:
-        if self._doubted:
-            wire.close()
+    def put(self, connection: socket.socket) -> None:
+        """Keep a connection for the next request."""
+        if self._is_stopped:
+            connection.close()
         else:
-            self._wires.append((self._now(), wire))
+            self._connections.append((self._now(), connection))
 
-    def doubt(self) -> None:
-        """The server did not keep what it had promised to keep: from here on each request has its own."""
-        self._doubted = True
+    def stop_keeping(self) -> None:
+        """Close all connections and keep none from now on, since the server broke its promise to keep one."""
+        self._is_stopped = True
         self.close()
 
     def close(self) -> None:
         with suppress(IndexError):  # another thread has taken the last one
-            while self._wires:
-                self._wires.pop()[1].close()
+            while self._connections:
+                self._connections.pop()[1].close()
 
     __del__ = close
 
 
-def connection(place: Target, endpoint: Endpoint) -> socket.socket:
-    """Raises OSError (gaierror, TimeoutError, ssl.SSLError ...) as the standard library does."""
+def open_connection(base_url: BaseUrl, endpoint: Endpoint) -> socket.socket:
+    """Connect to the server of an endpoint. Raises OSError: gaierror, TimeoutError, ssl.SSLError ..."""
     due = monotonic() + endpoint.deadlines.connect
-    found = addresses(place, endpoint.deadlines.connect)
-    if place.scheme == "http":
-        return connected(found, due)
-    return secured(lambda: connected(found, due), place, trust(endpoint), due)
+    addresses = resolve_addresses(base_url, endpoint.deadlines.connect)
+    if base_url.scheme == "http":
+        return connect_to_any(addresses, due)
+    return open_tls(lambda: connect_to_any(addresses, due), base_url, certificate_store(endpoint), due)
 
 
-def addresses(place: Target, seconds: float) -> list[Address]:
-    """In the order in which they should be tried; a look-up that takes longer is a TimeoutError.
+def resolve_addresses(base_url: BaseUrl, seconds: float) -> list[SocketAddress]:
+    """Look up the addresses of a host, the best first. Raises gaierror, also after `seconds`.
 
-    The name goes as bytes: for a text Python would load its tables of international names.
+    The name is passed as bytes: for a text Python loads its tables of international names.
     """
     try:
-        found = socket.getaddrinfo(
-            place.host.encode(), place.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        rows = socket.getaddrinfo(
+            base_url.host.encode(), base_url.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
     except OSError:
-        return _looked_up(place, seconds)
-    return [Address(*row) for row in found]
+        return _look_up(base_url, seconds)
+    return [SocketAddress(*row) for row in rows]
 
 
-def connected(found: list[Address], due: float) -> socket.socket:
-    """The first of the addresses that answers; each gets a head start before the next one."""
+def connect_to_any(addresses: list[SocketAddress], due: float) -> socket.socket:
+    """Connect to the first address that answers before `due` (of `monotonic`); try them with short delays.
+
+    Raises OSError.
+    """
     error: OSError = TimeoutError("timed out")
-    waiting = list(found)
+    waiting = list(addresses)
     under_way: dict[int, socket.socket] = {}
     try:
         with selectors.DefaultSelector() as selector:
             while waiting or under_way:
                 if waiting:
-                    started = _started(waiting.pop(0))
+                    started = _start_connecting(waiting.pop(0))
                     if isinstance(started, OSError):
                         error = started
                         continue
@@ -122,12 +125,12 @@ def connected(found: list[Address], due: float) -> socket.socket:
                 left = due - monotonic()
                 if left <= 0:
                     raise TimeoutError("timed out")
-                for ready, _ in selector.select(min(left, _HEAD_START) if waiting else left):
+                for ready, _ in selector.select(min(left, _NEXT_ADDRESS_DELAY) if waiting else left):
                     selector.unregister(ready.fd)
                     candidate = under_way.pop(ready.fd)
                     number = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                     if not number:
-                        return _settled(candidate, due)
+                        return _configure(candidate, due)
                     error = OSError(number, os.strerror(number))
                     candidate.close()
     finally:
@@ -136,22 +139,22 @@ def connected(found: list[Address], due: float) -> socket.socket:
     raise error
 
 
-def secured(
-    connect: Callable[[], socket.socket], place: Target, believed: Trust, due: float
+def open_tls(
+    connect: Callable[[], socket.socket], base_url: BaseUrl, certificates: CertificateStore, due: float
 ) -> "ssl.SSLSocket":
-    """TLS with a verified certificate.
+    """Connect and start TLS with a verified certificate. Raises OSError.
 
-    A certificate that the quick store does not know is shown once more to the complete one, over a
-    new connection: nothing has been sent by then.
+    A certificate that the first store does not know is checked against the complete store over a new
+    connection; nothing has been sent by then.
     """
     import ssl
 
-    stores = list(contexts(believed))
+    stores = list(tls_contexts(certificates))
     for position, context in enumerate(stores, 1):
         plain = connect()
         plain.settimeout(max(due - monotonic(), 0.001))
         try:
-            return context.wrap_socket(plain, server_hostname=place.host)
+            return context.wrap_socket(plain, server_hostname=base_url.host)
         except ssl.SSLCertVerificationError:
             plain.close()
             if position == len(stores):
@@ -162,37 +165,37 @@ def secured(
     raise ssl.SSLError("no certificate store")
 
 
-def contexts(believed: Trust) -> "Iterator[ssl.SSLContext]":
-    """The store that costs nothing first: a hashed folder is read certificate by certificate on
-    demand (0.02 ms), a bundle file whole (50 ms).
+def tls_contexts(certificates: CertificateStore) -> "Iterator[ssl.SSLContext]":
+    """Yield contexts, the cheapest store first: OpenSSL reads single certificates of a hashed folder on
+    demand (0.02 ms), but a bundle file whole (50 ms).
     """
-    if believed.folder and _hashed(believed.folder):
-        yield _context(Trust(None, believed.folder))
-        if believed.file:
-            yield _context(believed)
+    if certificates.folder and _has_hash_names(certificates.folder):
+        yield _context(CertificateStore(None, certificates.folder))
+        if certificates.file:
+            yield _context(certificates)
     else:
-        yield _context(believed)
+        yield _context(certificates)
 
 
-def context(endpoint: Endpoint) -> "ssl.SSLContext":
-    """The complete store in one, for connections that are opened elsewhere."""
-    return _context(trust(endpoint))
+def tls_context(endpoint: Endpoint) -> "ssl.SSLContext":
+    """Return a context with all trusted certificates, for connections that are opened elsewhere."""
+    return _context(certificate_store(endpoint))
 
 
-def trust(endpoint: Endpoint) -> Trust:
-    """The certificates named for the endpoint, else those of the system."""
+def certificate_store(endpoint: Endpoint) -> CertificateStore:
+    """Return the certificates that the endpoint names, else those of the system."""
     if endpoint.ca_file or endpoint.ca_folder:
-        return Trust(endpoint.ca_file, endpoint.ca_folder)
+        return CertificateStore(endpoint.ca_file, endpoint.ca_folder)
     if sys.platform in ("win32", "darwin"):
-        return Trust(None, None)
+        return CertificateStore(None, None)
     import ssl
 
-    paths = ssl.get_default_verify_paths()  # the compiled ones: the environment comes as settings
+    paths = ssl.get_default_verify_paths()  # compiled-in paths; the environment is read by the settings
     file = paths.openssl_cafile if Path(paths.openssl_cafile).is_file() else None
     folder = paths.openssl_capath if Path(paths.openssl_capath).is_dir() else None
-    if not file and not (folder and _hashed(folder)):
+    if not file and not (folder and _has_hash_names(folder)):
         file = next((known for known in _BUNDLES if Path(known).is_file()), None)
-    return Trust(file, folder)
+    return CertificateStore(file, folder)
 
 
 _BUNDLES = (  # as in truststore, for a Python that was built elsewhere
@@ -205,72 +208,69 @@ _BUNDLES = (  # as in truststore, for a Python that was built elsewhere
 
 
 @lru_cache(maxsize=8)
-def _context(believed: Trust) -> "ssl.SSLContext":
+def _context(certificates: CertificateStore) -> "ssl.SSLContext":
     import ssl
 
-    if believed.file or believed.folder or sys.platform not in ("win32", "darwin"):
-        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if certificates.file or certificates.folder or sys.platform not in ("win32", "darwin"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            if believed.file or believed.folder:
-                made.load_verify_locations(believed.file, believed.folder)
+            if certificates.file or certificates.folder:
+                context.load_verify_locations(certificates.file, certificates.folder)
         except OSError:
             raise ConfigurationError(
-                f"certificates: cannot read '{believed.file or believed.folder}'",
+                f"certificates: cannot read '{certificates.file or certificates.folder}'",
                 hint="SSL_CERT_FILE names a file in PEM format, SSL_CERT_DIR a folder that c_rehash made",
             ) from None
     else:
         import truststore
 
-        made = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.set_alpn_protocols(["http/1.1"])
-    return made
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
-def _hashed(folder: str) -> bool:
-    """OpenSSL finds a certificate in a folder only under the hash of its subject."""
+def _has_hash_names(folder: str) -> bool:
+    """Whether files are named by the hash of their subject, as OpenSSL needs them in a folder."""
     try:
-        return any(len(name) == 10 and name[8:] == ".0" for name in _names(folder))
+        return any(len(file.name) == 10 and file.suffix == ".0" for file in Path(folder).iterdir())
     except OSError:
         return False
 
 
-def _names(folder: str) -> Iterator[str]:
-    return (entry.name for entry in Path(folder).iterdir())
-
-
-def _is_quiet(wire: socket.socket) -> bool:
+def _is_unused(connection: socket.socket) -> bool:
+    """Whether nothing has arrived since the last response: whatever arrives now is the end."""
     try:
-        return not select.select([wire], [], [], 0)[0]
+        return not select.select([connection], [], [], 0)[0]
     except (OSError, ValueError):  # a descriptor beyond what select can watch
         return False
 
 
-def _looked_up(place: Target, seconds: float) -> list[Address]:
-    """In a thread: a look-up can neither be interrupted nor given a deadline."""
+def _look_up(base_url: BaseUrl, seconds: float) -> list[SocketAddress]:
+    """Look up addresses in a thread, since a look-up has no deadline and cannot be interrupted."""
     from threading import Thread
 
-    found: list[Address] = []
-    failed: list[Exception] = []
+    addresses: list[SocketAddress] = []
+    errors: list[Exception] = []
 
     def look_up() -> None:
         try:
-            rows = socket.getaddrinfo(place.host.encode(), place.port, type=socket.SOCK_STREAM)
-            found.extend(Address(*row) for row in rows)
+            rows = socket.getaddrinfo(base_url.host.encode(), base_url.port, type=socket.SOCK_STREAM)
+            addresses.extend(SocketAddress(*row) for row in rows)
         except OSError as error:
-            failed.append(error)
+            errors.append(error)
 
     thread = Thread(target=look_up, daemon=True)
     thread.start()
     thread.join(seconds)
-    if failed:
-        raise failed[0]
-    if not found:
+    if errors:
+        raise errors[0]
+    if not addresses:
         raise socket.gaierror(socket.EAI_AGAIN, "timed out")
-    return found
+    return addresses
 
 
-def _started(address: Address) -> socket.socket | OSError:
-    """A socket on its way to the address, or why there is none."""
+def _start_connecting(address: SocketAddress) -> socket.socket | OSError:
+    """Start to connect to an address; return the socket, or the error."""
     try:
         candidate = socket.socket(address.family, address.kind, address.protocol)
     except OSError as error:
@@ -286,7 +286,7 @@ def _started(address: Address) -> socket.socket | OSError:
     return candidate
 
 
-def _settled(candidate: socket.socket, due: float) -> socket.socket:
+def _configure(candidate: socket.socket, due: float) -> socket.socket:
     candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     candidate.settimeout(max(due - monotonic(), 0.001))
     return candidate

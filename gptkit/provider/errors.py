@@ -1,4 +1,4 @@
-"""One table from what the SDK, HTTP, TLS and sockets raise to gptkit's errors."""
+"""Translates what the SDK, HTTP, TLS, sockets and error bodies say into gptkit's errors, by tables."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from gptkit.core.errors import (
 from gptkit.core.redact import Redactor, is_secret
 from gptkit.core.sanitize import one_line
 from gptkit.provider.exchange import Exchange, StatusError
-from gptkit.provider.stream import title
+from gptkit.provider.stream import page_title
 
-_LONGEST = 4096
-"""Characters of a message that are looked at; a few hundred are shown."""
+_MESSAGE_LIMIT = 4096
+"""Characters of a message that are searched; a few hundred are shown."""
 
 _PARAMETER = re.compile(
     r"""(?:unsupported\ (?:parameter|value)s?|unrecogni[sz]ed\ request\ arguments?(?:\ supplied)?
@@ -39,11 +39,11 @@ _QUOTED_PARAMETER = re.compile(
     r"""['"`](?P<name>[a-z_][a-z0-9_]*)['"`]?(?:\ parameter)?\ (?:is|are|does|do)\ (?:not|n't|un|only\ )""",
     re.VERBOSE,
 )
-_PLACE = re.compile(r"""['"]?loc['"]?:\s*[\[(]\s*(?:['"]body['"],\s*)?['"]([a-z_][a-z0-9_]*)['"]""")
+_LOCATION = re.compile(r"""['"]?loc['"]?:\s*[\[(]\s*(?:['"]body['"],\s*)?['"]([a-z_][a-z0-9_]*)['"]""")
 _NUMBER = r"(\d[\d,_]*)"
-_CONTEXT = rf"maximum context length is {_NUMBER}.*?(?:requested|resulted in)(?: about)? {_NUMBER}"
-_LIMITS = (  # and whether what is allowed comes before what was sent
-    (re.compile(_CONTEXT, re.DOTALL), True),
+_CONTEXT_LENGTH = rf"maximum context length is {_NUMBER}.*?(?:requested|resulted in)(?: about)? {_NUMBER}"
+_TOKEN_COUNTS = (  # and whether the allowed number comes before the sent one
+    (re.compile(_CONTEXT_LENGTH, re.DOTALL), True),
     (re.compile(rf"{_NUMBER} tokens? > {_NUMBER}"), False),
     (re.compile(rf"token count \({_NUMBER}\) exceeds .*?\({_NUMBER}\)", re.DOTALL), False),
     (re.compile(rf"\({_NUMBER} tokens?\) exceeds .*?\({_NUMBER} tokens?\)", re.DOTALL), False),
@@ -71,11 +71,11 @@ _BAD_VALUE = re.compile(
     r"|expected a value|invalid[ _]type|(?:less|greater)_than",
     re.IGNORECASE,
 )
-"""A value that no model would take: the user is told, since leaving it out would hide the mistake."""
+"""Messages about a value that no model takes; to drop such a parameter would hide the user's mistake."""
 
 
-class Complaint(NamedTuple):
-    """`kind` holds the server's own words for what it is: code and type. All of it is foreign text."""
+class ErrorReport(NamedTuple):
+    """What an error body says. `kind` is the server's code and type. All texts are foreign."""
 
     message: str
     kind: str
@@ -84,53 +84,53 @@ class Complaint(NamedTuple):
     counts: tuple[int, int] | None = None
 
     @property
-    def no_credit(self) -> bool:
+    def is_out_of_credit(self) -> bool:
         return bool(_NO_CREDIT.search(f"{self.kind} {self.message}"))
 
     @property
-    def refused(self) -> bool:
-        """For what the request says; another request may well be answered."""
+    def is_refused(self) -> bool:
+        """Whether the provider refuses the content of the request; another request may be answered."""
         return bool(_REFUSED.search(f"{self.kind} {self.message}"))
 
     @property
-    def rejected(self) -> str:
-        """The parameter that the model does not take; not one whose value alone is wrong."""
+    def rejected_parameter(self) -> str:
+        """The parameter that the model does not know; empty if only its value is wrong."""
         bad_value = _BAD_VALUE.search(self.kind) or _BAD_VALUE.search(self.message)
         return "" if bad_value else self.parameter
 
     @property
-    def too_long(self) -> bool:
+    def is_too_long(self) -> bool:
         return bool(_TOO_LONG.search(self.kind) or (not self.parameter and _TOO_LONG.search(self.message)))
 
 
-def complaint(body: object) -> Complaint:
-    """From an error body: an object, or the text that was not JSON."""
+def parse_error_body(body: object) -> ErrorReport:
+    """Parse an error body: an object, or text that is no JSON."""
     if isinstance(body, Mapping):
         inner = body.get("error")
         if isinstance(inner, Mapping):
-            return complaint(inner)
-        message = _message(body)[:_LONGEST]
+            return parse_error_body(inner)
+        message = _message(body)[:_MESSAGE_LIMIT]
         kind = " ".join(str(body[name])[:100] for name in ("code", "type", "status") if body.get(name))
-        return Complaint(message, kind, _parameter(body, message), _status(body), _counts(body))
+        return ErrorReport(message, kind, _parameter(body, message), _status(body), _counts(body))
     text = body if isinstance(body, str) else ""
     if text.lstrip()[:1] == "<":
-        text = title(text.encode()) or "a web page"
-    return Complaint(text[:_LONGEST], "", _parameter({}, text[:_LONGEST]), None)
+        text = page_title(text.encode()) or "a web page"
+    return ErrorReport(text[:_MESSAGE_LIMIT], "", _parameter({}, text[:_MESSAGE_LIMIT]), None)
 
 
-def tokens(said: Complaint) -> tuple[int, int] | None:
-    """How many tokens were sent and how many are allowed, where the server says both."""
-    if said.counts:
-        return said.counts
-    for pattern, allowed_first in _LIMITS:
-        if found := pattern.search(said.message):
+def token_counts(report: ErrorReport) -> tuple[int, int] | None:
+    """Return the tokens that were sent and that are allowed; None unless the server says both."""
+    if report.counts:
+        return report.counts
+    for pattern, allowed_first in _TOKEN_COUNTS:
+        if found := pattern.search(report.message):
             one, other = (int(re.sub(r"\D", "", number)) for number in found.groups())
             return (other, one) if allowed_first else (one, other)
     return None
 
 
-def wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait: `retry-after-ms`, seconds, or a date."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that `retry-after-ms` or `retry-after` (seconds or a date) asks to wait."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
             seconds = float(headers.get(name, "")) / unit
@@ -138,10 +138,10 @@ def wait(headers: Mapping[str, str]) -> float | None:
             continue
         if 0 <= seconds < float("inf"):
             return seconds
-    return _until(headers.get("retry-after", ""))
+    return _seconds_until(headers.get("retry-after", ""))
 
 
-def _until(date: str) -> float | None:
+def _seconds_until(date: str) -> float | None:
     from email.utils import parsedate_to_datetime
     from time import time
 
@@ -165,12 +165,12 @@ def _message(body: Mapping[object, object]) -> str:
             return _message(value)
         if isinstance(value, list) and value:
             rows = [row for row in value if isinstance(row, Mapping)]
-            return "; ".join(_row(row) for row in rows) if rows else str(value[0])
+            return "; ".join(_validation_text(row) for row in rows) if rows else str(value[0])
     return ""
 
 
-def _row(row: Mapping[object, object]) -> str:
-    """One complaint of a validation library: where and what."""
+def _validation_text(row: Mapping[object, object]) -> str:
+    """Format one message of a validation library, with its location."""
     place = row.get("loc")
     path = ".".join(str(part) for part in place if part != "body") if isinstance(place, list | tuple) else ""
     return f"{path}: {_message(row)}" if path else _message(row)
@@ -180,23 +180,23 @@ def _parameter(body: Mapping[object, object], message: str) -> str:
     named = body.get("param")
     if isinstance(named, str) and (root := re.match(r"[A-Za-z_]\w*", named)):
         return root[0]
-    if place := _location(body):
+    if place := _first_location(body):
         return place
-    for pattern in (_PLACE, _PARAMETER, _QUOTED_PARAMETER):
+    for pattern in (_LOCATION, _PARAMETER, _QUOTED_PARAMETER):
         if found := pattern.search(message):
             return found[1]
     return ""
 
 
-def _location(value: object) -> str:
-    """The first `loc` of a validation library's answer, however deep it lies."""
+def _first_location(value: object) -> str:
+    """Find the first `loc` of a validation library in a nested answer."""
     if isinstance(value, Mapping):
         place = value.get("loc")
         if isinstance(place, list | tuple):
             return next((part for part in place if isinstance(part, str) and part != "body"), "")
-        return next((found for inner in value.values() if (found := _location(inner))), "")
+        return next((found for inner in value.values() if (found := _first_location(inner))), "")
     if isinstance(value, list):
-        return next((found for inner in value if (found := _location(inner))), "")
+        return next((found for inner in value if (found := _first_location(inner))), "")
     return ""
 
 
@@ -212,91 +212,90 @@ def _status(body: Mapping[object, object]) -> int | None:
 _CA_HINT = "if your network has its own certificate authority, name its file in SSL_CERT_FILE"
 
 
-def fault(error: Exception, exchange: Exchange) -> GptkitError:
-    """The error to raise instead; it holds neither the key nor the exception it came from."""
-    found = error if isinstance(error, GptkitError) else _fault(error, exchange)
-    if exchange.partial and not isinstance(found, IncompleteError | InternalError):
-        message = f"answer cut short: {found.message}"
-        found = IncompleteError(message, hint=found.hint, tries=found.tries, billed=found.billed)
-    elif found.billed and exchange.billable and not exchange.partial:
-        found.message += "; it may have been billed"
-    found.partial = exchange.partial
-    found.request_id = found.request_id or exchange.request_id
-    found.message = redacted(found.message, exchange)
-    found.args = (found.message,)
-    found.__cause__ = found.__context__ = None
-    return found.with_traceback(error.__traceback__ if isinstance(found, InternalError) else None)
+def to_gptkit_error(error: Exception, exchange: Exchange) -> GptkitError:
+    """Make the GptkitError to raise instead of `error`, without the key and the original exception."""
+    failure = error if isinstance(error, GptkitError) else _translate(error, exchange)
+    if exchange.has_output and not isinstance(failure, IncompleteError | InternalError):
+        message = f"answer cut short: {failure.message}"
+        failure = IncompleteError(message, hint=failure.hint, tries=failure.tries, billed=failure.billed)
+    elif failure.billed and exchange.is_billable and not exchange.has_output:
+        failure.message += "; it may have been billed"
+    failure.partial = exchange.has_output
+    failure.request_id = failure.request_id or exchange.request_id
+    failure.message = redact_secrets(failure.message, exchange)
+    failure.args = (failure.message,)
+    failure.__cause__ = failure.__context__ = None
+    return failure.with_traceback(error.__traceback__ if isinstance(failure, InternalError) else None)
 
 
-def is_cut(error: Exception) -> bool:
-    """The connection ended or fell silent, as opposed to bringing something wrong."""
-    root = causes(error)[-1]
+def is_disconnect(error: Exception) -> bool:
+    """Whether the connection ended or fell silent, as opposed to a wrong answer."""
+    root = exception_chain(error)[-1]
     return isinstance(root, OSError) or type(root).__name__ == "RemoteProtocolError"
 
 
-_SHORTEST = 4
-"""Characters of a secret: a server on one's own machine takes short ones, and repeats them where it likes."""
+_SHORTEST_SECRET = 4
+"""Characters of the shortest secret that is redacted; local servers take short keys."""
 
 
-def redacted(text: str, exchange: Exchange) -> str:
-    """Server text without what belongs to the user alone: key, password, secret headers."""
+def redact_secrets(text: str, exchange: Exchange) -> str:
+    """Replace key, password and secret headers in server text."""
     endpoint = exchange.endpoint
-    secrets = Redactor(_SHORTEST)
-    secrets.add([endpoint.key or "", exchange.place.login.partition(":")[2]])
+    secrets = Redactor(_SHORTEST_SECRET)
+    secrets.add([endpoint.key or "", exchange.base_url.login.partition(":")[2]])
     secrets.add(value for name, value in endpoint.headers.items() if is_secret(name))
     return secrets.redact(text)
 
 
-def reported(body: object, exchange: Exchange) -> GptkitError:
-    """An error object where a piece of the answer should be."""
-    said = complaint(body)
-    status = said.status or (400 if "invalid_request" in said.kind else None)
-    if said.no_credit:
+def in_stream_error(body: object, exchange: Exchange) -> GptkitError:
+    """Make the error of an error object that stands in place of a part of the answer."""
+    report = parse_error_body(body)
+    status = report.status or (400 if "invalid_request" in report.kind else None)
+    if report.is_out_of_credit:
         status = 402
     if status:
-        return _of_status(status, said, exchange)
-    return TryAgainError("the server stopped with an error" + _shown(said, exchange), tries=4)
+        return _status_error(status, report, exchange)
+    return TryAgainError("the server stopped with an error" + _shown_text(report, exchange), tries=4)
 
 
-def _fault(error: Exception, exchange: Exchange) -> GptkitError:
+def _translate(error: Exception, exchange: Exchange) -> GptkitError:
     if isinstance(error, StatusError):
-        found = _of_status(error.status_code, complaint(error.body), exchange)
-        found.wait = wait(error.headers)
-        return found
-    links = causes(error)
+        failure = _status_error(error.status_code, parse_error_body(error.body), exchange)
+        failure.wait = retry_after(error.headers)
+        return failure
+    links = exception_chain(error)
     names = [kind.__name__ for kind in type(links[-1]).__mro__]
-    row = next((ROWS[name] for name in names if name in ROWS), _internal)
+    row = next((EXCEPTION_ROWS[name] for name in names if name in EXCEPTION_ROWS), _internal_error)
     return row(links[-1], exchange)
 
 
-def _of_status(status: int, said: Complaint, exchange: Exchange) -> GptkitError:
-    row = STATUS.get(status) or STATUS[500 if status >= 500 else 400]
-    if status in (400, 413, 422) and said.too_long:
-        numbers = tokens(said)
-        of = f": {numbers[0]} of {numbers[1]} tokens" if numbers else _shown(said, exchange)
+def _status_error(status: int, report: ErrorReport, exchange: Exchange) -> GptkitError:
+    row = STATUS_ROWS.get(status) or STATUS_ROWS[500 if status >= 500 else 400]
+    if status in (400, 413, 422) and report.is_too_long:
+        numbers = token_counts(report)
+        of = f": {numbers[0]} of {numbers[1]} tokens" if numbers else _shown_text(report, exchange)
         long = TooLongError(f"input too long{of}")
         long.limit = numbers[1] if numbers else None
         return long
-    if status in (400, 402, 403, 429) and said.no_credit:
-        row = STATUS[402]
-    if status in (400, 403, 422) and said.refused:
-        row = STATUS[451]
+    if status in (400, 402, 403, 429) and report.is_out_of_credit:
+        row = STATUS_ROWS[402]
+    if status in (400, 403, 422) and report.is_refused:
+        row = STATUS_ROWS[451]
     if status == 404 and not exchange.model:
-        row = STATUS[405] if exchange.sought.endswith("API") else STATUS[405]._replace(hint="")
+        row = STATUS_ROWS[405] if exchange.resource.endswith("API") else STATUS_ROWS[405]._replace(hint="")
     if status == 401 and not exchange.endpoint.key:
         row = row._replace(what="the server wants an API key")
     proxy = f"the proxy {exchange.proxy}" if exchange.proxy else "a proxy on the way"
-    what = row.what.format(url=exchange.place.url, model=exchange.model, sought=exchange.sought, proxy=proxy)
-    found = row.kind(
-        f"{what} ({status})" + _shown(said, exchange), hint=row.hint, tries=row.tries, billed=row.billed
-    )
-    found.parameter = said.rejected if status in (400, 422) else ""
-    return found
+    names = {"url": exchange.base_url.url, "model": exchange.model, "resource": exchange.resource}
+    what = row.what.format(**names, proxy=proxy) + f" ({status}){_shown_text(report, exchange)}"
+    failure = row.kind(what, hint=row.hint, tries=row.tries, billed=row.billed)
+    failure.parameter = report.rejected_parameter if status in (400, 422) else ""
+    return failure
 
 
-def _shown(said: Complaint, exchange: Exchange) -> str:
-    """Redacted before it is cut: half a key is too much as well."""
-    text = one_line(redacted(said.message, exchange))
+def _shown_text(report: ErrorReport, exchange: Exchange) -> str:
+    """Format the server's message; redaction comes before shortening, since half a key is secret as well."""
+    text = one_line(redact_secrets(report.message, exchange))
     return f": {text}" if text else ""
 
 
@@ -308,7 +307,7 @@ class _Row(NamedTuple):
     billed: bool = False
 
 
-STATUS: Mapping[int, _Row] = {
+STATUS_ROWS: Mapping[int, _Row] = {
     400: _Row(UnavailableError, 1, "request not accepted"),
     401: _Row(
         NoPermissionError, 1, "the API key was not accepted", "store the right one with 'gptkit keys set'"
@@ -316,7 +315,7 @@ STATUS: Mapping[int, _Row] = {
     402: _Row(UnavailableError, 1, "no credit"),
     403: _Row(NoPermissionError, 1, "not allowed"),
     404: _Row(UnavailableError, 1, "no model '{model}' at '{url}'", "'gptkit models' lists what is there"),
-    405: _Row(UnavailableError, 1, "no {sought} at '{url}'", "the base URL often ends in /v1"),
+    405: _Row(UnavailableError, 1, "no {resource} at '{url}'", "the base URL often ends in /v1"),
     407: _Row(NoPermissionError, 1, "{proxy} wants a login", "write user and password into its URL"),
     408: _Row(TryAgainError, 2, "the server gave up waiting", billed=True),
     409: _Row(TryAgainError, 2, "conflict at the server", billed=True),
@@ -327,16 +326,16 @@ STATUS: Mapping[int, _Row] = {
     429: _Row(RateLimitError, 4, "too many requests"),
     500: _Row(TryAgainError, 4, "server trouble"),
 }
-"""By HTTP status; 400 and 500 stand for their hundreds."""
+"""Errors by HTTP status; 400 and 500 stand for all others of their hundreds."""
 
 
-def _certificate(error: BaseException, exchange: Exchange) -> GptkitError:
+def _certificate_error(error: BaseException, exchange: Exchange) -> GptkitError:
     code = getattr(error, "verify_code", 0)
-    reason = _CERTIFICATE.get(code, f"not valid (OpenSSL's error {code})")
-    return ProtocolError(f"TLS: certificate of '{exchange.place.host}': {reason}", hint=_CA_HINT)
+    reason = _CERTIFICATE_REASONS.get(code, f"not valid (OpenSSL's error {code})")
+    return ProtocolError(f"TLS: certificate of '{exchange.base_url.host}': {reason}", hint=_CA_HINT)
 
 
-_CERTIFICATE = {
+_CERTIFICATE_REASONS = {
     9: "not valid yet",
     10: "expired",
     18: "self-signed",
@@ -344,25 +343,25 @@ _CERTIFICATE = {
     23: "revoked",
     **dict.fromkeys((62, 64), "made out to another host"),
 }
-"""By X509_V_ERR_*, https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error."""
+"""Reasons by X509_V_ERR_*, https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error."""
 
 
-def _tls(error: BaseException, exchange: Exchange) -> GptkitError:
+def _tls_error(error: BaseException, exchange: Exchange) -> GptkitError:
     name = str(getattr(error, "reason", None) or "HANDSHAKE_FAILURE")
     if exchange.phase == "read":
-        return _cut(f"TLS failed ({name})", exchange)
+        return _cut_short(f"TLS failed ({name})", exchange)
     plain = name in _NOT_TLS
     what = "the server does not speak it" if plain else f"it failed ({name})"
     hint = "a server without TLS has a base URL that starts with http://" if plain else _CA_HINT
-    return ProtocolError(f"TLS with {exchange.place.place}: {what}", hint=hint)
+    return ProtocolError(f"TLS with {exchange.base_url.host_port}: {what}", hint=hint)
 
 
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
-"""Names of OpenSSL's reasons."""
+"""Reasons of OpenSSL that mean that the server speaks without TLS."""
 
 
-def _name(error: BaseException, exchange: Exchange) -> GptkitError:
-    host = exchange.proxy or exchange.place.host
+def _lookup_error(error: BaseException, exchange: Exchange) -> GptkitError:
+    host = exchange.proxy or exchange.base_url.host
     import socket
 
     if isinstance(error, OSError) and error.errno == socket.EAI_AGAIN:
@@ -370,131 +369,132 @@ def _name(error: BaseException, exchange: Exchange) -> GptkitError:
     return TryAgainError(f"no such host: '{host}'", hint="check the base URL and the network", tries=2)
 
 
-_PATIENCE = "a model that thinks for long needs a larger idle_timeout: 'gptkit config set idle_timeout 600'"
+_IDLE_HINT = "a model that thinks for long needs a larger idle_timeout: 'gptkit config set idle_timeout 600'"
 
 
-def _refused(error: BaseException, exchange: Exchange) -> GptkitError:
-    return TryAgainError(f"nothing listens on {exchange.proxy or exchange.place.place}", tries=4)
+def _connection_refused(error: BaseException, exchange: Exchange) -> GptkitError:
+    return TryAgainError(f"nothing listens on {exchange.proxy or exchange.base_url.host_port}", tries=4)
 
 
-def _silent(error: BaseException, exchange: Exchange) -> GptkitError:
+def _timeout_error(error: BaseException, exchange: Exchange) -> GptkitError:
     clock = exchange.clock
     if exchange.phase == "connect":
-        where = f"through {exchange.proxy}" if exchange.proxy else f"to {exchange.place.place}"
+        where = f"through {exchange.proxy}" if exchange.proxy else f"to {exchange.base_url.host_port}"
         seconds = exchange.endpoint.deadlines.connect
         return TryAgainError(f"no connection {where} in {seconds:g} s", tries=4)
     if exchange.phase == "send":
         return TryAgainError(f"the request could not be sent in {clock.idle:g} s", tries=4)
-    if clock.overdue:
-        return _cut(f"no content for {clock.patience:g} s", exchange)
+    if clock.is_overdue:
+        return _cut_short(f"no content for {clock.content_limit:g} s", exchange)
     if exchange.phase == "wait":
-        return TryAgainError(f"no answer in {clock.idle:g} s", tries=2, billed=True, hint=_PATIENCE)
-    return _cut(f"no bytes for {clock.idle:g} s", exchange)
+        return TryAgainError(f"no answer in {clock.idle:g} s", tries=2, billed=True, hint=_IDLE_HINT)
+    return _cut_short(f"no bytes for {clock.idle:g} s", exchange)
 
 
-def _closed(error: BaseException, exchange: Exchange) -> GptkitError:
+def _connection_closed(error: BaseException, exchange: Exchange) -> GptkitError:
     what = "connection reset" if isinstance(error, ConnectionResetError) else "connection closed"
     if exchange.phase in ("connect", "send"):
-        where = exchange.proxy or exchange.place.place
+        where = exchange.proxy or exchange.base_url.host_port
         return TryAgainError(f"{what} by {where} before the request was sent", tries=4)
     if exchange.phase == "wait":
         return TryAgainError(f"{what} before an answer", tries=2, billed=True)
-    return _cut(what, exchange)
+    return _cut_short(what, exchange)
 
 
-def _unreachable(error: BaseException, exchange: Exchange) -> GptkitError:
+def _network_error(error: BaseException, exchange: Exchange) -> GptkitError:
     number = getattr(error, "errno", None)
     reason = errno.errorcode.get(number, "") if isinstance(number, int) else ""
     text = one_line(str(getattr(error, "strerror", "") or error)).lower() or "network error"
     if exchange.phase in ("wait", "read"):
-        return _cut(text, exchange)
-    where = exchange.proxy or exchange.place.place
+        return _cut_short(text, exchange)
+    where = exchange.proxy or exchange.base_url.host_port
     return TryAgainError(f"{where}: {text}" + (f" ({reason})" if reason else ""), tries=4)
 
 
-def _cut(what: str, exchange: Exchange) -> GptkitError:
-    if exchange.partial:
+def _cut_short(what: str, exchange: Exchange) -> GptkitError:
+    if exchange.has_output:
         return IncompleteError(f"answer cut short: {what}", tries=4)
     return TryAgainError(f"answer cut short before its first word: {what}", tries=2, billed=True)
 
 
 def _not_http(error: BaseException, exchange: Exchange) -> GptkitError:
-    """h11 raises one class for garbage, for a cut head and for a cut body."""
-    if exchange.ended and exchange.phase == "wait":
-        return _closed(error, exchange)
-    if exchange.ended and exchange.sized:
-        if exchange.partial:
-            return _cut("fewer bytes than announced", exchange)
+    """Tell garbage, a cut head and a cut body apart, for which h11 raises the same class."""
+    if exchange.is_closed and exchange.phase == "wait":
+        return _connection_closed(error, exchange)
+    if exchange.is_closed and exchange.has_length:
+        if exchange.has_output:
+            return _cut_short("fewer bytes than announced", exchange)
         return ProtocolError("the answer has fewer bytes than announced", tries=2, billed=True)
-    if exchange.ended:
-        return _cut("connection closed", exchange)
+    if exchange.is_closed:
+        return _cut_short("connection closed", exchange)
     if exchange.phase == "read":
         return ProtocolError("the answer's HTTP framing is broken", tries=2, billed=True)
-    where = exchange.proxy if exchange.proxy and exchange.phase == "connect" else exchange.place.place
+    is_proxy = exchange.proxy and exchange.phase == "connect"
+    where = exchange.proxy if is_proxy else exchange.base_url.host_port
     return ProtocolError(f"{where} does not speak HTTP", tries=2)
 
 
-def _proxy(error: BaseException, exchange: Exchange) -> GptkitError:
+def _proxy_error(error: BaseException, exchange: Exchange) -> GptkitError:
     text = str(error)
     if text.startswith("407") or "auth" in text.lower():
-        _kind, _tries, what, hint, _billed = STATUS[407]
+        _kind, _tries, what, hint, _billed = STATUS_ROWS[407]
         return NoPermissionError(what.format(proxy=f"the proxy {exchange.proxy}") + " (407)", hint=hint)
-    said = one_line(text) if text[:3].isdigit() else "it could not make the connection"  # its status line
-    return TryAgainError(f"proxy {exchange.proxy}: {said}", tries=4)
+    reason = one_line(text) if text[:3].isdigit() else "it could not make the connection"  # a status line
+    return TryAgainError(f"proxy {exchange.proxy}: {reason}", tries=4)
 
 
-def _no_socks(error: BaseException, exchange: Exchange) -> GptkitError:
+def _socks_error(error: BaseException, exchange: Exchange) -> GptkitError:
     return ProtocolError(f"proxy {exchange.proxy} does not speak SOCKS5", tries=2)
 
 
-def _malformed(error: BaseException, exchange: Exchange) -> GptkitError:
+def _malformed_answer(error: BaseException, exchange: Exchange) -> GptkitError:
     if exchange.phase != "read":
-        return _internal(error, exchange)
+        return _internal_error(error, exchange)
     what = "not valid UTF-8" if isinstance(error, UnicodeDecodeError) else "not valid JSON"
     return ProtocolError(f"malformed answer: {what}", tries=2, billed=True)
 
 
-def _in_stream(error: BaseException, exchange: Exchange) -> GptkitError:
-    return reported(getattr(error, "body", None), exchange)
+def _sdk_stream_error(error: BaseException, exchange: Exchange) -> GptkitError:
+    return in_stream_error(getattr(error, "body", None), exchange)
 
 
-def _internal(error: BaseException, exchange: Exchange) -> GptkitError:
+def _internal_error(error: BaseException, exchange: Exchange) -> GptkitError:
     return InternalError(f"provider: {type(error).__name__}: {one_line(str(error))}")
 
 
-ROWS: Mapping[str, Callable[[BaseException, Exchange], GptkitError]] = {
-    "SSLCertVerificationError": _certificate,
-    "SSLEOFError": _closed,
-    "SSLZeroReturnError": _closed,
-    "SSLError": _tls,
-    "gaierror": _name,
-    "ConnectionRefusedError": _refused,
-    "ConnectionError": _closed,
-    "TimeoutError": _silent,
-    "TimeoutException": _silent,
-    "ProxyError": _proxy,
-    "SOCKSError": _no_socks,
+EXCEPTION_ROWS: Mapping[str, Callable[[BaseException, Exchange], GptkitError]] = {
+    "SSLCertVerificationError": _certificate_error,
+    "SSLEOFError": _connection_closed,
+    "SSLZeroReturnError": _connection_closed,
+    "SSLError": _tls_error,
+    "gaierror": _lookup_error,
+    "ConnectionRefusedError": _connection_refused,
+    "ConnectionError": _connection_closed,
+    "TimeoutError": _timeout_error,
+    "TimeoutException": _timeout_error,
+    "ProxyError": _proxy_error,
+    "SOCKSError": _socks_error,
     "RemoteProtocolError": _not_http,
-    "NetworkError": _closed,
-    "OSError": _unreachable,
-    "JSONDecodeError": _malformed,
-    "UnicodeDecodeError": _malformed,
-    "RecursionError": _malformed,
-    "ValueError": _malformed,
-    "APIError": _in_stream,
+    "NetworkError": _connection_closed,
+    "OSError": _network_error,
+    "JSONDecodeError": _malformed_answer,
+    "UnicodeDecodeError": _malformed_answer,
+    "RecursionError": _malformed_answer,
+    "ValueError": _malformed_answer,
+    "APIError": _sdk_stream_error,
 }
-"""By the name of a class, the nearest of its bases first: naming one must not load what defines it."""
+"""Errors by the name of an exception class or its nearest base: no library is imported for its classes."""
 
 
-def causes(error: BaseException) -> list[BaseException]:
-    """From the SDK's exception to the first cause; its own text is often just 'Connection error.'."""
+def exception_chain(error: BaseException) -> list[BaseException]:
+    """Return an exception and its causes; the SDK's own text is often just 'Connection error.'."""
     chain = [error]
-    while (inner := _inner(chain[-1])) is not None and inner not in chain:
+    while (inner := _next_cause(chain[-1])) is not None and inner not in chain:
         chain.append(inner)
     return chain
 
 
-def _inner(error: BaseException) -> BaseException | None:
-    """httpcore2's pool breaks the chain, but what it wraps stays its argument."""
+def _next_cause(error: BaseException) -> BaseException | None:
+    """Return the cause of an exception; httpcore2's pool only keeps the cause as an argument."""
     wrapped = error.args[0] if error.args else None
     return error.__cause__ or (wrapped if isinstance(wrapped, BaseException) else None)

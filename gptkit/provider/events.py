@@ -1,4 +1,4 @@
-"""The JSON values of a chat completion, in pieces or whole, become gptkit's events."""
+"""Turns the JSON values of a chat completion, streamed or whole, into events."""
 
 from __future__ import annotations
 
@@ -14,88 +14,88 @@ _OPEN = "<think>"
 _CLOSE = "</think>"
 
 
-class Thoughts:
-    """Tells thought from answer while both arrive in pieces of any size."""
+class ThinkTagSplitter:
+    """Splits text in pieces of any size into thoughts (between `<think>` tags at the start) and answer."""
 
     def __init__(self) -> None:
         self._state: Literal["start", "thought", "after", "answer"] = "start"
-        self._held = ""
+        self._pending = ""
 
     def feed(self, text: str) -> Iterator[Event]:
         if self._state == "answer":
             if text:
                 yield AnswerDelta(text)
             return
-        self._held += text
+        self._pending += text
         if self._state == "start":
             self._decide()
         if self._state == "thought":
-            yield from self._thought()
+            yield from self._split_thought()
         if self._state == "after":
-            self._held = self._held.lstrip()
-            self._state = "answer" if self._held else "after"
-        if self._state == "answer" and self._held:
-            held, self._held = self._held, ""
-            yield AnswerDelta(held)
+            self._pending = self._pending.lstrip()
+            self._state = "answer" if self._pending else "after"
+        if self._state == "answer" and self._pending:
+            text, self._pending = self._pending, ""
+            yield AnswerDelta(text)
 
     def end(self) -> Iterator[Event]:
-        if self._held and self._state != "after":
-            yield ReasoningDelta(self._held) if self._state == "thought" else AnswerDelta(self._held)
-        self._held = ""
+        if self._pending and self._state != "after":
+            yield ReasoningDelta(self._pending) if self._state == "thought" else AnswerDelta(self._pending)
+        self._pending = ""
 
     def _decide(self) -> None:
-        bare = self._held.lstrip()
+        bare = self._pending.lstrip()
         if bare.startswith(_OPEN):
-            self._state, self._held = "thought", bare[len(_OPEN) :]
+            self._state, self._pending = "thought", bare[len(_OPEN) :]
         elif not _OPEN.startswith(bare):
             self._state = "answer"
 
-    def _thought(self) -> Iterator[Event]:
-        """All but a tail in which the closing mark may have begun."""
-        thought, mark, rest = self._held.partition(_CLOSE)
+    def _split_thought(self) -> Iterator[Event]:
+        """Yield the pending thought, except a tail that may be the beginning of the closing tag."""
+        thought, mark, rest = self._pending.partition(_CLOSE)
         if mark:
-            self._state, self._held = "after", rest
+            self._state, self._pending = "after", rest
         else:
-            kept = max((n for n in range(1, len(_CLOSE)) if thought.endswith(_CLOSE[:n])), default=0)
-            cut = len(thought) - kept
-            thought, self._held = thought[:cut], thought[cut:]
+            tail = max((n for n in range(1, len(_CLOSE)) if thought.endswith(_CLOSE[:n])), default=0)
+            cut = len(thought) - tail
+            thought, self._pending = thought[:cut], thought[cut:]
         if thought:
             yield ReasoningDelta(thought)
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTENT = "content"
-_GRACE = 5.0
-"""Seconds to wait for usage and the end of the stream once the answer is whole."""
+_TRAILER_WAIT = 5.0
+"""Seconds to wait for usage and the end of the stream after the whole answer."""
 
 
 def events(pieces: Iterable[object], exchange: Exchange) -> Iterator[Event]:
-    """Chunks of a stream or one whole completion; the last event is always Finished.
+    """Yield the events of the chunks of a stream, or of one whole completion; the last event is Finished.
 
-    Only the choice with index 0 counts. What a server leaves out or adds is no fault; a piece that
-    is not an object, or content that is not text, is.
+    Only the choice with index 0 counts. Missing and unknown fields are accepted. Raises ProtocolError for
+    a piece that is no object and for content that is no text.
     """
-    reading = _Reading(exchange)
+    reader = _AnswerReader(exchange)
     try:
         for piece in pieces:
             if not isinstance(piece, dict):
                 raise _malformed("a piece is not an object")
             choices = piece.get("choices")
             if choices:
-                yield from reading.choice(choices)
+                yield from reader.choice(choices)
             else:
-                _check(piece, exchange)
-            reading.note(piece)
+                _check_other_piece(piece, exchange)
+            reader.read_metadata(piece)
     except Exception as error:
-        from gptkit.provider.errors import is_cut
+        from gptkit.provider.errors import is_disconnect
 
-        if reading.reason is None or not exchange.sealed or not is_cut(error):
+        if reader.reason is None or not exchange.is_verified or not is_disconnect(error):
             raise
-    yield from reading.end()
+    yield from reader.end()
 
 
-class _Reading:
-    """What was read so far."""
+class _AnswerReader:
+    """Reads the pieces of one answer."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.reason: str | None = None
@@ -103,75 +103,79 @@ class _Reading:
         self._usage: Usage | None = None
         self._model = ""
         self._response: Mapping[str, object] | None = None
-        self._answered = False
-        self._whole = False
-        self._content, self._reasoning, self._refusal = _Joined(), _Joined(), _Joined()
-        self._thoughts = Thoughts()
+        self._has_choice = False
+        self._is_whole = False
+        self._content, self._reasoning, self._refusal = (
+            _SurrogateJoiner(),
+            _SurrogateJoiner(),
+            _SurrogateJoiner(),
+        )
+        self._splitter = ThinkTagSplitter()
 
     def choice(self, choices: object) -> Iterator[Event]:
         if not isinstance(choices, list):
             raise _malformed("its choices are not a list")
         for choice in choices:
             if isinstance(choice, dict) and not choice.get("index"):
-                self._answered = True
+                self._has_choice = True
                 delta = choice.get("delta")
                 reason = choice.get("finish_reason")
                 if delta is None and "delta" not in choice:
                     delta = choice.get("message")
-                    self._whole = "message" in choice
-                    if not self._whole and not reason:
+                    self._is_whole = "message" in choice
+                    if not self._is_whole and not reason:
                         raise _malformed("a choice says nothing")
                 if isinstance(delta, dict):
                     yield from self._delta(delta)
                 if reason:
                     self.reason = reason if isinstance(reason, str) else str(reason)[:60]
-                    self._exchange.clock.hurry(_GRACE)
+                    self._exchange.clock.shorten(_TRAILER_WAIT)
                 return
 
-    def note(self, piece: dict[str, object]) -> None:
+    def read_metadata(self, piece: dict[str, object]) -> None:
         usage = piece.get("usage")
         if usage:
-            self._usage = _usage(usage) or self._usage
+            self._usage = _parse_usage(usage) or self._usage
         if not self._model:
             model = piece.get("model")
             self._model = model if isinstance(model, str) else ""
-        if self._whole:
-            self._response, self._whole = piece, False
+        if self._is_whole:
+            self._response, self._is_whole = piece, False
 
     def end(self) -> Iterator[Event]:
-        if not self._answered:
+        if not self._has_choice:
             raise ProtocolError("the answer holds no choices", tries=2)
-        yield from self._thoughts.feed(self._content.rest())
-        yield from self._thoughts.end()
-        if self.reason is None and self._exchange.done and self._exchange.endpoint.lenient_finish:
+        yield from self._splitter.feed(self._content.rest())
+        yield from self._splitter.end()
+        if self.reason is None and self._exchange.is_complete and self._exchange.endpoint.lenient_finish:
             self.reason = "stop"
         if self.reason == "error":
             raise TryAgainError("the server stopped with an error", tries=4)
-        response = self._response and {name: _valid(value) for name, value in self._response.items()}
+        response = self._response and {name: _valid_unicode(value) for name, value in self._response.items()}
         yield Finished(self.reason, self._usage, self._model, self._exchange.request_id, response)
 
     def _delta(self, delta: dict[str, object]) -> Iterator[Event]:
         content = delta.get("content")
         if content:
-            self._exchange.clock.content()
+            self._exchange.clock.restart()
             if not isinstance(content, str):
-                part, content = _parts(content)
+                part, content = _split_parts(content)
                 yield from _events(ReasoningDelta, self._reasoning.feed(part))
-            yield from self._thoughts.feed(self._content.feed(content))
+            yield from self._splitter.feed(self._content.feed(content))
             if len(delta) == 1:
                 return
         elif "content" not in delta and delta:
             _check_names(delta)
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         if isinstance(thought, str) and thought:
-            self._exchange.clock.content()
+            self._exchange.clock.restart()
             yield from _events(ReasoningDelta, self._reasoning.feed(thought))
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
-            self._exchange.clock.content()
+            self._exchange.clock.restart()
             yield from _events(RefusalDelta, self._refusal.feed(refusal))
         if delta.get("tool_calls") or delta.get("function_call"):
-            self._exchange.clock.content()
+            self._exchange.clock.restart()
 
 
 def _events(kind: type[ReasoningDelta] | type[RefusalDelta], text: str) -> Iterator[Event]:
@@ -179,8 +183,8 @@ def _events(kind: type[ReasoningDelta] | type[RefusalDelta], text: str) -> Itera
         yield kind(text)
 
 
-class _Joined:
-    """Text whose surrogate pairs may be torn apart by the pieces."""
+class _SurrogateJoiner:
+    """Joins surrogate pairs whose halves came in different pieces."""
 
     def __init__(self) -> None:
         self._half = ""
@@ -192,30 +196,30 @@ class _Joined:
             return text
         if "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
-        return _whole(text)
+        return _join_surrogates(text)
 
     def rest(self) -> str:
         half, self._half = self._half, ""
         return "\ufffd" if half else ""
 
 
-def _whole(text: str) -> str:
+def _join_surrogates(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _valid(value: object) -> object:
-    """The response with text that can be stored and printed as UTF-8."""
+def _valid_unicode(value: object) -> object:
+    """Copy a JSON value with text that UTF-8 can hold."""
     if isinstance(value, str):
-        return _whole(value) if _SURROGATE.search(value) else value
+        return _join_surrogates(value) if _SURROGATE.search(value) else value
     if isinstance(value, dict):
-        return {_valid(name): _valid(inner) for name, inner in value.items()}
+        return {_valid_unicode(name): _valid_unicode(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_valid(inner) for inner in value]
+        return [_valid_unicode(inner) for inner in value]
     return value
 
 
-def _parts(content: object) -> tuple[str, str]:
-    """Thought and text of content that comes as a list of typed parts."""
+def _split_parts(content: object) -> tuple[str, str]:
+    """Return thought and text of content that is a list of typed parts."""
     if not isinstance(content, list):
         raise _malformed("its content is not text")
     thought: list[str] = []
@@ -227,38 +231,38 @@ def _parts(content: object) -> tuple[str, str]:
             text.append(str(part["text"]))
         elif isinstance(part, dict) and part.get("thinking"):
             inner = part["thinking"]
-            thought.append(inner if isinstance(inner, str) else "".join(_parts(inner)))
+            thought.append(inner if isinstance(inner, str) else "".join(_split_parts(inner)))
         else:
             raise _malformed("a part of its content is not text")
     return "".join(thought), "".join(text)
 
 
-def _usage(value: object) -> Usage | None:
+def _parse_usage(value: object) -> Usage | None:
     if not isinstance(value, dict):
         return None
-    counts = (_count(value.get("prompt_tokens")), _count(value.get("completion_tokens", 0)))
+    counts = (_token_count(value.get("prompt_tokens")), _token_count(value.get("completion_tokens", 0)))
     return None if counts[0] is None or counts[1] is None else Usage(counts[0], counts[1])
 
 
-def _count(value: object) -> int | None:
+def _token_count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
         return None
     return int(value)
 
 
-def _check(piece: dict[str, object], exchange: Exchange) -> None:
-    """A piece without choices may be a report of usage or a note; it may also be a failure."""
+def _check_other_piece(piece: dict[str, object], exchange: Exchange) -> None:
+    """Raise the error of a piece without choices; such a piece may also report usage or nothing."""
     kind = piece.get("object")
     if kind == "error":
-        from gptkit.provider.errors import reported
+        from gptkit.provider.errors import in_stream_error
 
-        raise reported(piece, exchange)
+        raise in_stream_error(piece, exchange)
     if kind == "chat.completion.chunk" and "choices" not in piece:
         raise _malformed("a chunk has no choices")
 
 
 def _check_names(delta: dict[str, object]) -> None:
-    """Names that gptkit does not know are no fault; `cOntent` is damage, and text would be lost with it."""
+    """Raise ProtocolError for a damaged name such as `cOntent`, whose text would be lost."""
     for name in delta:
         if len(name) == len(_CONTENT) and sum(a != b for a, b in zip(name, _CONTENT, strict=True)) == 1:
             raise _malformed(f"it has '{name}' for '{_CONTENT}'")

@@ -1,4 +1,4 @@
-"""What is known of one HTTP exchange while it goes on: its request, phase, clock and outcome."""
+"""The state of one HTTP exchange while it goes on: its request, phase, deadlines and response."""
 
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
@@ -7,16 +7,16 @@ from urllib.parse import urlsplit
 
 from gptkit.core.chat import ChatRequest, Deadlines, Endpoint
 from gptkit.core.sanitize import one_line
-from gptkit.provider.request import Outgoing, Target, message, target
+from gptkit.provider.request import BaseUrl, HttpRequest, build_http_request, parse_base_url
 
 if TYPE_CHECKING:
-    from gptkit.provider.connection import Idle
+    from gptkit.provider.connection import IdleConnections
 
 Phase = Literal["connect", "send", "wait", "read"]
 
 
-class Answer(NamedTuple):
-    """An HTTP response as it comes from the wire: headers and body are not decoded yet."""
+class HttpResponse(NamedTuple):
+    """An HTTP response as it arrives: headers and body are not decoded yet."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -24,7 +24,7 @@ class Answer(NamedTuple):
 
 
 class StatusError(Exception):
-    """An answer whose status says no. `body` is the server's error object, else what it sent as text."""
+    """A response with an error status. `body` is the server's error object, else the text of the response."""
 
     def __init__(self, status: int, body: object, headers: Mapping[str, str]) -> None:
         super().__init__(status)
@@ -34,50 +34,52 @@ class StatusError(Exception):
 
 
 class Exchange:
-    """One request on its way.
-
-    `partial` says that text of the answer was handed on, `done` that the protocol's own end came, `sealed`
-    that no compressed data is left whose checksum has not been seen to agree, `reusable` that its connection
-    can carry another request, for which `idle` keeps it. `ended` says that the server has closed the
-    connection over which an answer came or could have come, `sized` that it had announced a number of
-    bytes. `sought` is what a 404 says is not there; a `file` may be empty and larger than an answer; only
-    what is `billable` may be billed.
-    """
+    """One request to a server, and what is known of its response so far."""
 
     def __init__(self, endpoint: Endpoint, path: str, request: ChatRequest | None = None) -> None:
         self.endpoint = endpoint
-        self.place: Target = target(endpoint.base_url)
+        self.base_url: BaseUrl = parse_base_url(endpoint.base_url)
         body = request.body() if request else None
         method = "POST" if request else "GET"
-        self.message: Outgoing = message(endpoint, self.place, method, path, body)
+        self.http_request: HttpRequest = build_http_request(endpoint, self.base_url, method, path, body)
         self.model = request.model if request else ""
-        self.chat = request is not None
-        self.sought = "chat API"
-        self.file = False
-        self.billable = True
+        self.is_chat = request is not None
+        self.resource = "chat API"
+        """What a 404 says is missing."""
+        self.is_file = False
+        """Whether the response is a file, which may be empty and larger than an answer."""
+        self.is_billable = True
         self.phase: Phase = "connect"
         self.clock = Clock(endpoint.deadlines)
-        self.idle: Idle | None = None
-        self.reusable = False
-        self.partial = False
-        self.done = False
-        self.sealed = True
-        self.ended = False
-        self.sized = False
+        self.idle_connections: IdleConnections | None = None
+        """Where the connection is kept for the next request."""
+        self.is_reusable = False
+        """Whether the connection can carry another request."""
+        self.has_output = False
+        """Whether text of the answer was yielded."""
+        self.is_complete = False
+        """Whether the protocol's own end of the answer came."""
+        self.is_verified = True
+        """Whether the checksums of all compressed data so far were read and agree."""
+        self.is_closed = False
+        """Whether the server has closed the connection of the response."""
+        self.has_length = False
+        """Whether the response announced its number of bytes."""
         self.request_id = ""
         self.closers: list[Callable[[], None]] = []
 
     @property
     def proxy(self) -> str:
-        """The proxy as it may be shown: without user and password."""
+        """Host and port of the proxy, without user and password."""
         if not self.endpoint.proxy:
             return ""
         parts = urlsplit(self.endpoint.proxy)
         return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
-    def answered(self, headers: Mapping[str, str]) -> None:
+    def read_headers(self, headers: Mapping[str, str]) -> None:
+        """Take the request id and the announced length from the response headers (lower-case names)."""
         self.phase = "read"
-        self.sized = "content-length" in headers and "transfer-encoding" not in headers
+        self.has_length = "content-length" in headers and "transfer-encoding" not in headers
         names = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id")
         self.request_id = one_line(next((headers[name] for name in names if headers.get(name)), ""), 100)
 
@@ -87,30 +89,34 @@ class Exchange:
 
 
 class Clock:
-    """How long the next read may take; only content puts off the content deadline."""
+    """The deadlines of the reads of one response, in seconds; only content moves the content deadline."""
 
     def __init__(self, deadlines: Deadlines) -> None:
         self.idle = deadlines.idle
-        self.patience = deadlines.first_content
-        self._between = deadlines.content
-        self._due = monotonic() + self.patience
+        self.content_limit = deadlines.first_content
+        self._content_limit = deadlines.content
+        self._due = monotonic() + self.content_limit
 
-    def seconds(self) -> float:
-        """Raises TimeoutError when content is overdue although bytes still come."""
+    def remaining(self) -> float:
+        """Seconds that the next read may take.
+
+        Raises TimeoutError if no content came in time, whatever bytes did.
+        """
         left = self._due - monotonic()
         if left <= 0:
             raise TimeoutError("no content")
         return min(self.idle, left)
 
     @property
-    def overdue(self) -> bool:
+    def is_overdue(self) -> bool:
         return monotonic() >= self._due
 
-    def content(self) -> None:
-        self.patience = self._between
-        self._due = monotonic() + self._between
+    def restart(self) -> None:
+        """Start the content deadline anew, since content has come."""
+        self.content_limit = self._content_limit
+        self._due = monotonic() + self._content_limit
 
-    def hurry(self, seconds: float) -> None:
-        """What is still to come is not worth waiting longer."""
-        self.patience = seconds
+    def shorten(self, seconds: float) -> None:
+        """Move the content deadline to at most `seconds` from now."""
+        self.content_limit = seconds
         self._due = min(self._due, monotonic() + seconds)

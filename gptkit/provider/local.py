@@ -13,39 +13,40 @@ from gptkit.core.errors import CannotReadError, ConfigurationError, DataError, N
 from gptkit.provider.exchange import Exchange
 
 PREFIX = "local:"
-_SMALLEST = 8192
-_ROOM = 4096
-"""Tokens of context, in all and beyond the request; llama.cpp keeps to what the model was trained for."""
-_QUIET = -1
-"""llama.cpp's log level below errors: what goes wrong comes back as an answer or an exception."""
-_PATIENCE = 86_400.0
-"""Seconds: a long prompt takes a small machine long, and there is nobody to ask again."""
+_SMALLEST_CONTEXT = 8192
+"""Tokens; llama.cpp limits the context to that of the model's training."""
+_ANSWER_TOKENS = 4096
+"""Tokens of the context beyond the request."""
+_LOG_LEVEL = -1
+"""llama.cpp's log level below errors: errors come back as a response or an exception."""
+_DEADLINE = 86_400.0
+"""Seconds; a small machine needs long for a long prompt, and another try would not be faster."""
 _LOADING = Lock()
 
 
-def local(request: ChatRequest) -> tuple[Exchange, ChatRequest]:
-    """The exchange with the model named in the request, once that is loaded, and what to ask it.
+def start_local(request: ChatRequest) -> tuple[Exchange, ChatRequest]:
+    """Load the model that the request names; returns the exchange with its server, and the request to send.
 
-    Raises NoInputError for a missing file and ConfigurationError without the extra, before anything loads.
+    Before anything is loaded raises NoInputError for a missing file, ConfigurationError without the extra.
     """
-    path = _checked(request.model.removeprefix(PREFIX))
-    _require()
+    path = _check_file(request.model.removeprefix(PREFIX))
+    _require_extra()
     size = sum(len(message.content.encode()) for message in request.messages)
-    with _LOADING:  # two workers would hold the model in memory twice
-        served = _served(str(path), _context(size))
+    with _LOADING:  # two workers would load the model twice
+        server = _start_server(str(path), _context_size(size))
     if request.stream:
-        options = request.parameters.get("stream_options")
-        counted = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-        request = request._replace(parameters={**request.parameters, "stream_options": counted})
-    patient = Deadlines(idle=_PATIENCE, first_content=_PATIENCE, content=_PATIENCE)
-    endpoint = Endpoint(f"{served.address}/v1", served.key, deadlines=patient)
+        given = request.parameters.get("stream_options")
+        options = {**(given if isinstance(given, dict) else {}), "include_usage": True}
+        request = request._replace(parameters={**request.parameters, "stream_options": options})
+    deadlines = Deadlines(idle=_DEADLINE, first_content=_DEADLINE, content=_DEADLINE)
+    endpoint = Endpoint(f"{server.address}/v1", server.key, deadlines=deadlines)
     exchange = Exchange(endpoint, "/chat/completions", request)
-    atexit.register(exchange.close)  # before the model stops: it would first finish an answer half read
+    atexit.register(exchange.close)  # before the server stops, which would first finish the answer
     exchange.closers.append(lambda: atexit.unregister(exchange.close))
     return exchange, request
 
 
-def _checked(name: str) -> Path:
+def _check_file(name: str) -> Path:
     path = Path(name).expanduser()
     try:
         with path.open("rb") as file:
@@ -59,7 +60,7 @@ def _checked(name: str) -> Path:
     return path.absolute()
 
 
-def _require() -> None:
+def _require_extra() -> None:
     try:
         import xllamacpp  # noqa: F401
     except ImportError:
@@ -68,14 +69,14 @@ def _require() -> None:
         ) from None
 
 
-def _context(size: int) -> int:
-    """A power of two, so that the requests of a conversation seldom load the model anew."""
-    wanted = max(_SMALLEST, size // 2 + _ROOM)
-    return 1 << (wanted - 1).bit_length()
+def _context_size(size: int) -> int:
+    """Tokens of context for `size` bytes: a power of two, so that a conversation rarely reloads the model."""
+    tokens = max(_SMALLEST_CONTEXT, size // 2 + _ANSWER_TOKENS)
+    return 1 << (tokens - 1).bit_length()
 
 
-class _Served(NamedTuple):
-    """A loaded model; it goes when this does."""
+class _LocalServer(NamedTuple):
+    """The server of a loaded model; it stops when this value is deleted."""
 
     server: object
     address: str
@@ -83,10 +84,10 @@ class _Served(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _served(path: str, context: int) -> _Served:
-    """llama.cpp listens on a loopback port by itself; a key that nobody else knows keeps it shut.
+def _start_server(path: str, context: int) -> _LocalServer:
+    """Load a model into llama.cpp, which listens on a loopback port; a random key keeps others out.
 
-    Its threads have to be stopped before the interpreter leaves, else the process crashes then.
+    Its threads must stop before the interpreter exits, else the process crashes.
     """
     from secrets import token_urlsafe
 
@@ -97,12 +98,12 @@ def _served(path: str, context: int) -> _Served:
     parameters.model.path = path
     parameters.model_alias = {Path(path).name}
     parameters.n_ctx = context
-    parameters.verbosity = _QUIET
+    parameters.verbosity = _LOG_LEVEL
     parameters.api_keys = [key]
     parameters.ui = False
     try:
         server = xllamacpp.Server(parameters)
     except RuntimeError:
         raise DataError(f"model file '{Path(path).name}': llama.cpp cannot load it") from None
-    atexit.register(_served.cache_clear)
-    return _Served(server, server.listening_address, key)
+    atexit.register(_start_server.cache_clear)
+    return _LocalServer(server, server.listening_address, key)

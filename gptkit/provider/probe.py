@@ -1,4 +1,4 @@
-"""A walk from the host's name to the first token, one step at a time, for finding what is wrong."""
+"""Checks an endpoint step by step, from the name of the host to the first token."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from urllib.parse import urlsplit
 from gptkit.core.chat import ChatRequest, Endpoint, Finished, Message
 from gptkit.core.errors import GptkitError, NoPermissionError, UnavailableError
 from gptkit.provider.client import model_names, provider
-from gptkit.provider.connection import Address, addresses, connected, secured, trust
-from gptkit.provider.errors import fault
+from gptkit.provider.connection import (
+    SocketAddress,
+    certificate_store,
+    connect_to_any,
+    open_tls,
+    resolve_addresses,
+)
+from gptkit.provider.errors import to_gptkit_error
 from gptkit.provider.exchange import Exchange
-from gptkit.provider.request import Target, key
+from gptkit.provider.request import BaseUrl, api_key
 
 
-class Step(NamedTuple):
-    """One step: what was found, or why it failed and the exit code of that failure."""
+class ProbeStep(NamedTuple):
+    """The result of one step: `detail` is what was found or why the step failed, `code` the exit code."""
 
     name: str
     seconds: float
@@ -28,99 +34,103 @@ class Step(NamedTuple):
     code: int = 0
 
 
-def steps(endpoint: Endpoint, model: str, keyless: NoPermissionError | None = None) -> Iterator[Step]:
-    """Each step as soon as it is done; the first that fails is the last.
+def probe_endpoint(
+    endpoint: Endpoint, model: str, keyless: NoPermissionError | None = None
+) -> Iterator[ProbeStep]:
+    """Yield each step as soon as it is done; a failed step is the last.
 
-    `keyless` says why the endpoint has no key: nothing is then asked of the server.
+    `keyless` is why the endpoint has no key: then no request is sent to the server.
     """
-    walk = _Walk(endpoint, model, keyless)
-    for name, action in walk.actions():
+    probe = _Probe(endpoint, model, keyless)
+    for name, action in probe.actions():
         start = perf_counter()
         try:
             detail = action()
         except Exception as error:
-            failure = walk.failure(error)
-            told = f"{failure.message} ({failure.hint})" if failure.hint else failure.message
-            yield Step(walk.layer(failure, name), perf_counter() - start, False, told, failure.code)
+            failure = probe.failure(error)
+            message = f"{failure.message} ({failure.hint})" if failure.hint else failure.message
+            yield ProbeStep(
+                probe.step_name(failure, name), perf_counter() - start, False, message, failure.code
+            )
             return
-        yield Step(name, perf_counter() - start, True, detail)
+        yield ProbeStep(name, perf_counter() - start, True, detail)
 
 
-class _Walk:
-    """What the steps so far have found."""
+class _Probe:
+    """The steps of a probe, and what they have found so far."""
 
     def __init__(self, endpoint: Endpoint, model: str, keyless: NoPermissionError | None) -> None:
         self._endpoint = endpoint
         self._keyless = keyless
         self._model = model
         self._exchange: Exchange | None = None
-        self._found: list[Address] = []
+        self._addresses: list[SocketAddress] = []
         self._names: list[str] | None = None
 
     def actions(self) -> Iterator[tuple[str, Callable[[], str]]]:
         if self._model != "echo" and not self._model.startswith("local:"):
-            yield "address", self._address
+            yield "address", self._check_address
             yield "name look-up", self._look_up
             if self._endpoint.proxy:
-                yield "proxy", self._proxy
+                yield "proxy", self._check_proxy
             else:
                 yield "TCP", self._connect
-                if self._here.scheme == "https":
-                    yield "TLS", self._secure
-            yield "key", self._key
-            yield "model", self._listed
+                if self._server.scheme == "https":
+                    yield "TLS", self._start_tls
+            yield "key", self._check_key
+            yield "model", self._find_model
         yield "first token", self._first_token
 
     def failure(self, error: Exception) -> GptkitError:
         if self._exchange is not None:
-            return fault(error, self._exchange)
-        return error if isinstance(error, GptkitError) else fault(error, Exchange(_NOWHERE, ""))
+            return to_gptkit_error(error, self._exchange)
+        return error if isinstance(error, GptkitError) else to_gptkit_error(error, Exchange(_NO_ENDPOINT, ""))
 
-    def layer(self, failure: GptkitError, name: str) -> str:
-        """Behind a proxy the connection is made together with the first request."""
+    def step_name(self, failure: GptkitError, name: str) -> str:
+        """Return the name of the step that failed: behind a proxy TLS starts with the first request."""
         return "TLS" if self._endpoint.proxy and failure.message.startswith("TLS") else name
 
     @property
-    def _here(self) -> Target:
+    def _server(self) -> BaseUrl:
         """The host to connect to: the server, or the proxy in front of it."""
         assert self._exchange is not None  # noqa: S101 - the first action has set it
-        place = self._exchange.place
+        base_url = self._exchange.base_url
         if not self._endpoint.proxy:
-            return place
+            return base_url
         parts = urlsplit(self._endpoint.proxy)
         usual = {"http": 80, "https": 443}.get(parts.scheme, 1080)
-        return place._replace(host=parts.hostname or "", port=parts.port or usual)
+        return base_url._replace(host=parts.hostname or "", port=parts.port or usual)
 
-    def _address(self) -> str:
+    def _check_address(self) -> str:
         self._exchange = Exchange(self._endpoint, "/models")
-        return self._exchange.place.url
+        return self._exchange.base_url.url
 
     def _look_up(self) -> str:
-        self._found = addresses(self._here, self._endpoint.deadlines.connect)
-        shown = list(dict.fromkeys(str(address.location[0]) for address in self._found))
-        return f"{self._here.host} is {', '.join(shown[:4])}" + (" ..." if len(shown) > 4 else "")
+        self._addresses = resolve_addresses(self._server, self._endpoint.deadlines.connect)
+        shown = list(dict.fromkeys(str(address.location[0]) for address in self._addresses))
+        return f"{self._server.host} is {', '.join(shown[:4])}" + (" ..." if len(shown) > 4 else "")
 
-    def _proxy(self) -> str:
+    def _check_proxy(self) -> str:
         self._open().close()
-        return f"{self._here.place} answers"
+        return f"{self._server.host_port} answers"
 
     def _connect(self) -> str:
         with self._open() as opened:
-            return f"{self._here.place} answers from {opened.getpeername()[0]}"
+            return f"{self._server.host_port} answers from {opened.getpeername()[0]}"
 
-    def _secure(self) -> str:
+    def _start_tls(self) -> str:
         due = monotonic() + self._endpoint.deadlines.connect
-        with secured(self._open, self._here, trust(self._endpoint), due) as opened:
+        with open_tls(self._open, self._server, certificate_store(self._endpoint), due) as opened:
             certificate = opened.getpeercert() or {}
             return f"{opened.version()}, certificate valid until {certificate.get('notAfter', 'unknown')}"
 
     def _open(self) -> socket.socket:
-        return connected(self._found, monotonic() + self._endpoint.deadlines.connect)
+        return connect_to_any(self._addresses, monotonic() + self._endpoint.deadlines.connect)
 
-    def _key(self) -> str:
+    def _check_key(self) -> str:
         if self._keyless is not None:
             raise self._keyless
-        shown = "accepted" if key(self._endpoint) else "none, and none was asked for"
+        shown = "accepted" if api_key(self._endpoint) else "none, and none was asked for"
         try:
             self._names = model_names(self._endpoint)
         except NoPermissionError:
@@ -129,8 +139,8 @@ class _Walk:
             return f"{shown}; the server has no list of models"
         return shown
 
-    def _listed(self) -> str:
-        """A list need not be complete: a model that is not in it is tried all the same."""
+    def _find_model(self) -> str:
+        """Look for the model in the list, which may be incomplete: a missing model is tried all the same."""
         if self._names is None:
             return f"'{self._model}' cannot be looked up, trying it"
         if self._model in self._names:
@@ -140,12 +150,15 @@ class _Walk:
         return f"'{self._model}' is not among the {len(self._names)} listed, trying it{also}"
 
     def _first_token(self) -> str:
-        """Without a limit, which models name differently: the connection is closed at the first token."""
-        asked = ChatRequest(self._model, (Message("user", "Say: yes"),), text="yes")
-        first = next(provider(self._endpoint)(asked), None)
+        """Ask for an answer and close the connection at the first token.
+
+        The request has no limit of tokens, since models name that parameter differently.
+        """
+        request = ChatRequest(self._model, (Message("user", "Say: yes"),), text="yes")
+        first = next(provider(self._endpoint)(request), None)
         if isinstance(first, Finished):
             return f"none: finished with '{first.reason}'"
         return "it answers"
 
 
-_NOWHERE = Endpoint("http://localhost")
+_NO_ENDPOINT = Endpoint("http://localhost")

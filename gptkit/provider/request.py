@@ -1,4 +1,4 @@
-"""One API address taken apart, and the bytes of a request to it, without any HTTP library."""
+"""Parses an API base URL, and builds the bytes of a request to it without any HTTP library."""
 
 import json
 import re
@@ -16,8 +16,11 @@ _VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _FRAMING = {"host", "content-length", "transfer-encoding", "accept-encoding", "connection", "expect"}
 
 
-class Target(NamedTuple):
-    """Where a base URL points to; `url` is what may be shown: no user, no password, no query."""
+class BaseUrl(NamedTuple):
+    """The parts of a base URL.
+
+    `login` is `user:password`; `url` may be shown, since it leaves out login and query.
+    """
 
     scheme: str
     host: str
@@ -27,21 +30,21 @@ class Target(NamedTuple):
     login: str
 
     @property
-    def authority(self) -> str:
+    def host_header(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
-    def place(self) -> str:
+    def host_port(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.path}"
+        return f"{self.scheme}://{self.host_header}{self.path}"
 
 
-class Outgoing(NamedTuple):
-    """One HTTP request, complete; `body` is empty where it is sent in pieces."""
+class HttpRequest(NamedTuple):
+    """One HTTP request; `body` is empty if it is sent in pieces."""
 
     method: str
     target: str
@@ -60,8 +63,8 @@ class Outgoing(NamedTuple):
 _PORTS = {"http": 80, "https": 443}
 
 
-def target(base_url: str) -> Target:
-    """Raises ConfigurationError for what is not an http or https address."""
+def parse_base_url(base_url: str) -> BaseUrl:
+    """Parse a base URL. Raises ConfigurationError for anything but an http or https address."""
     if any(character <= " " or character == "\x7f" for character in base_url):
         raise ConfigurationError("base URL: holds a space or a control character")
     try:
@@ -79,42 +82,47 @@ def target(base_url: str) -> Target:
         login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
     path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~-._")
     query = quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
-    return Target(parts.scheme, host, port or _PORTS[parts.scheme], path, query, login)
+    return BaseUrl(parts.scheme, host, port or _PORTS[parts.scheme], path, query, login)
 
 
-def message(
-    endpoint: Endpoint, place: Target, method: str, path: str, body: Mapping[str, object] | None
-) -> Outgoing:
-    """The request for `path` below the base URL; raises NoPermissionError for a key that cannot be sent."""
-    content = b"" if body is None else _json(body)
-    about = {} if body is None else {"Content-Type": _JSON, "Content-Length": str(len(content))}
-    location = f"{place.path}{path}" + (f"?{place.query}" if place.query else "")
-    return Outgoing(method, location, headers(endpoint, place, about), content)
+def build_http_request(
+    endpoint: Endpoint, base_url: BaseUrl, method: str, path: str, body: Mapping[str, object] | None
+) -> HttpRequest:
+    """Build the request for `path` below the base URL.
+
+    Raises NoPermissionError for a key that cannot be sent.
+    """
+    content = b"" if body is None else _encode_json(body)
+    content_headers = {} if body is None else {"Content-Type": _JSON, "Content-Length": str(len(content))}
+    location = f"{base_url.path}{path}" + (f"?{base_url.query}" if base_url.query else "")
+    return HttpRequest(method, location, build_headers(endpoint, base_url, content_headers), content)
 
 
-def headers(endpoint: Endpoint, place: Target, about: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Those of a request; `about` describes its body, and what may come back where that is not JSON."""
-    made = {
-        "Host": place.authority,
+def build_headers(
+    endpoint: Endpoint, base_url: BaseUrl, content_headers: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Build all headers of a request; `content_headers` describe its body, and replace `Accept`."""
+    headers = {
+        "Host": base_url.host_header,
         "User-Agent": f"gptkit/{__version__}",
         "Accept": _JSON,
         "Accept-Encoding": "gzip, deflate",
-        **_authorization(endpoint, place),
+        **_authorization(endpoint, base_url),
     }
     if endpoint.organization:
-        made["OpenAI-Organization"] = endpoint.organization.strip()
+        headers["OpenAI-Organization"] = endpoint.organization.strip()
     if endpoint.project:
-        made["OpenAI-Project"] = endpoint.project.strip()
-    made |= about
-    _customise(made, endpoint.headers)
-    for name, value in made.items():
+        headers["OpenAI-Project"] = endpoint.project.strip()
+    headers |= content_headers
+    _add_custom_headers(headers, endpoint.headers)
+    for name, value in headers.items():
         if not _VALUE.fullmatch(value):
             raise ConfigurationError(f"header '{name}': its value holds a character that HTTP does not allow")
-    return tuple(made.items())
+    return tuple(headers.items())
 
 
-def key(endpoint: Endpoint) -> str:
-    """The API key as it is sent, or nothing. Raises NoPermissionError for a key that no server can give."""
+def api_key(endpoint: Endpoint) -> str:
+    """Return the API key without spaces around it, or "". Raises NoPermissionError for an impossible key."""
     stripped = (endpoint.key or "").strip()
     if not all("!" <= character <= "~" for character in stripped):
         raise NoPermissionError(
@@ -124,18 +132,18 @@ def key(endpoint: Endpoint) -> str:
     return stripped
 
 
-def _authorization(endpoint: Endpoint, place: Target) -> dict[str, str]:
-    secret = key(endpoint)
+def _authorization(endpoint: Endpoint, base_url: BaseUrl) -> dict[str, str]:
+    secret = api_key(endpoint)
     if secret:
         return {"Authorization": f"Bearer {secret}"}
-    if place.login:
+    if base_url.login:
         from base64 import b64encode
 
-        return {"Authorization": f"Basic {b64encode(place.login.encode()).decode()}"}
+        return {"Authorization": f"Basic {b64encode(base_url.login.encode()).decode()}"}
     return {}
 
 
-def _customise(headers: dict[str, str], custom: Mapping[str, str]) -> None:
+def _add_custom_headers(headers: dict[str, str], custom: Mapping[str, str]) -> None:
     known = {name.lower(): name for name in headers}
     for name, value in custom.items():
         if not _TOKEN.fullmatch(name):
@@ -145,19 +153,19 @@ def _customise(headers: dict[str, str], custom: Mapping[str, str]) -> None:
         headers[known.setdefault(name.lower(), name)] = value.strip()
 
 
-def _json(body: Mapping[str, object]) -> bytes:
-    """Spelled as the SDK spells it, so that the two requests are equal byte for byte."""
+def _encode_json(body: Mapping[str, object]) -> bytes:
+    """Encode a body byte for byte as the SDK encodes it."""
     try:
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return text.encode()
     except UnicodeEncodeError:
         raise DataError("request: the text holds half a character (a lone surrogate)") from None
     except (TypeError, ValueError, RecursionError):
-        unfit = next((name for name, value in body.items() if not _fits(value)), "request")
+        unfit = next((name for name, value in body.items() if not _is_json(value)), "request")
         raise DataError(f"parameter '{unfit}': its value cannot be written as JSON") from None
 
 
-def _fits(value: object) -> bool:
+def _is_json(value: object) -> bool:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What every response is held against, whichever road it came: status, encoding, size, and what it is."""
+"""Checks and decodes every response: status, encoding, size and kind of content."""
 
 from __future__ import annotations
 
@@ -9,58 +9,63 @@ from urllib.parse import urljoin, urlsplit
 from gptkit.core.errors import ProtocolError
 from gptkit.core.sanitize import one_line
 from gptkit.provider import stream
-from gptkit.provider.exchange import Answer, Exchange, StatusError
+from gptkit.provider.exchange import Exchange, HttpResponse, StatusError
 
 
-def content(answer: Answer, exchange: Exchange) -> tuple[stream.Kind, Iterator[bytes]]:
-    """The body of a good answer, decoded and within its caps; raises StatusError or ProtocolError."""
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
-    exchange.answered(headers)
-    if answer.status >= 400:
-        raise StatusError(answer.status, _error_body(answer, headers, exchange), headers)
-    if answer.status // 100 == 3:
-        raise _redirect(answer.status, headers.get("location", ""), exchange)
-    if answer.status < 200 or answer.status in (204, 205, 206):
-        raise ProtocolError(f"not an API answer (status {answer.status})", tries=2)
-    limit = stream.FILE_LIMIT if exchange.file else stream.RESPONSE_LIMIT
-    plain = stream.limited(stream.decoded(answer.body, headers.get("content-encoding", ""), exchange), limit)
-    kind, found = stream.recognised(plain, headers.get("content-type", ""))
-    if kind == "empty" and not exchange.file:
+def decode_body(response: HttpResponse, exchange: Exchange) -> tuple[stream.Kind, Iterator[bytes]]:
+    """Return the kind and the decoded body of a successful response, within the size limit.
+
+    Raises StatusError or ProtocolError, while the body is read as well.
+    """
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+    exchange.read_headers(headers)
+    if response.status >= 400:
+        raise StatusError(response.status, _error_body(response, headers, exchange), headers)
+    if response.status // 100 == 3:
+        raise _redirect(response.status, headers.get("location", ""), exchange)
+    if response.status < 200 or response.status in (204, 205, 206):
+        raise ProtocolError(f"not an API answer (status {response.status})", tries=2)
+    limit = stream.FILE_LIMIT if exchange.is_file else stream.RESPONSE_LIMIT
+    plain = stream.limit_size(
+        stream.decompress(response.body, headers.get("content-encoding", ""), exchange), limit
+    )
+    kind, body = stream.detect_kind(plain, headers.get("content-type", ""))
+    if kind == "empty" and not exchange.is_file:
         raise ProtocolError("empty answer", tries=2)
-    return kind, found
+    return kind, body
 
 
-def data(kind: stream.Kind, found: Iterator[bytes], exchange: Exchange) -> Iterator[list[bytes]]:
-    """The JSON texts of a chat answer, those that arrived together in one list: a whole answer is one."""
+def json_texts(kind: stream.Kind, body: Iterator[bytes], exchange: Exchange) -> Iterator[list[bytes]]:
+    """Yield the JSON texts of a chat answer as they arrive; those of one read are in one list."""
     if kind == "json":
-        yield [b"".join(found)]
-        exchange.done = True
+        yield [b"".join(body)]
+        exchange.is_complete = True
         return
-    yield from stream.data(found, exchange)
-    while not exchange.sealed and next(found, None) is not None:
-        pass  # nothing but its checksum tells a bent compressed answer from a whole one, and that comes last
+    yield from stream.event_data(body, exchange)
+    while not exchange.is_verified and next(body, None) is not None:
+        pass  # the checksum comes last, and alone tells a damaged compressed answer from a whole one
 
 
-def values(answer: Answer, exchange: Exchange) -> Iterator[object]:
-    """The JSON values of a chat answer, as they arrive; raises what `reported` makes of a failure in it."""
+def json_values(response: HttpResponse, exchange: Exchange) -> Iterator[object]:
+    """Yield the JSON values of a chat answer as they arrive. Raises the error that the answer reports."""
     decode = json.JSONDecoder().decode
-    for texts in data(*content(answer, exchange), exchange):
+    for texts in json_texts(*decode_body(response, exchange), exchange):
         for text in texts:
             value: object = decode(text.decode())
             if isinstance(value, dict) and value.get("error"):
-                from gptkit.provider.errors import reported
+                from gptkit.provider.errors import in_stream_error
 
-                raise reported(value["error"], exchange)
+                raise in_stream_error(value["error"], exchange)
             yield value
 
 
-def _error_body(answer: Answer, headers: Mapping[str, str], exchange: Exchange) -> object:
-    exchange.clock.hurry(exchange.clock.idle)
+def _error_body(response: HttpResponse, headers: Mapping[str, str], exchange: Exchange) -> object:
+    exchange.clock.shorten(exchange.clock.idle)
     try:
-        plain = stream.decoded(answer.body, headers.get("content-encoding", ""), exchange)
+        plain = stream.decompress(response.body, headers.get("content-encoding", ""), exchange)
     except ProtocolError:
         return ""
-    text = _text(stream.start(plain, stream.ERROR_LIMIT), headers.get("content-type", "")).strip()
+    text = _decode_text(stream.read_start(plain, stream.ERROR_LIMIT), headers.get("content-type", "")).strip()
     try:
         body: object = json.loads(text)
     except (ValueError, RecursionError):
@@ -68,8 +73,8 @@ def _error_body(answer: Answer, headers: Mapping[str, str], exchange: Exchange) 
     return body.get("error", body) if isinstance(body, dict) else body
 
 
-def _text(raw: bytes, kind: str) -> str:
-    """In the encoding that its label names; a server's error page is as often in GBK as in UTF-8."""
+def _decode_text(raw: bytes, kind: str) -> str:
+    """Decode text by the charset of its content type, else as UTF-8; error pages are often in GBK."""
     charset = kind.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
     try:
         return raw.decode(charset or "utf-8", "replace")
@@ -78,14 +83,18 @@ def _text(raw: bytes, kind: str) -> str:
 
 
 def _redirect(status: int, location: str, exchange: Exchange) -> ProtocolError:
-    """A redirect would carry the prompt elsewhere; it is shown instead."""
-    here = exchange.place
+    """Report a redirect: to follow one would carry the prompt to another server."""
+    base_url = exchange.base_url
     try:
-        there = urlsplit(urljoin(f"{here.url}/", location))
-        name = f"'{one_line(there.scheme + '://' + (there.hostname or ''), 100)}'" if location else "nowhere"
+        location_parts = urlsplit(urljoin(f"{base_url.url}/", location))
+        name = (
+            f"'{one_line(location_parts.scheme + '://' + (location_parts.hostname or ''), 100)}'"
+            if location
+            else "nowhere"
+        )
     except ValueError:
         name = "an address that cannot be read"
     return ProtocolError(
-        f"'{here.scheme}://{here.host}' redirects to {name} ({status})",
+        f"'{base_url.scheme}://{base_url.host}' redirects to {name} ({status})",
         hint="nothing was sent there; set the base URL to the final address if you trust it",
     )

@@ -1,4 +1,4 @@
-"""The openai SDK's client, told everything that it would else decide by itself."""
+"""Makes the client of the openai SDK, with all settings that the SDK would else choose by itself."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     import openai
 
 _NO_KEY = "none"
-"""The SDK insists on a key; where there is none this one is given to it and never sent."""
+"""Given to the SDK, which requires a key, and never sent."""
 _loading, _loaded = allocate_lock(), list[bool]()
-"""Several threads may send their first requests at once."""
-_under_way = local()
-"""`answer` is what the request that this thread is about to send gets."""
+"""A lock, since several threads may send their first requests at once; the list is not empty once loaded."""
+_current = local()
+"""`answer` is the function that answers the next request of this thread."""
 
 
 def client(exchange: Exchange, answer: Callable[[httpx2.Request], httpx2.Response]) -> openai.OpenAI:
-    """The SDK's client; this thread's next request over it is handed to `answer`.
+    """Return a client of the SDK whose next request in this thread is answered by `answer`.
 
-    Key and headers are not given to it: `answer` sends gptkit's own.
+    The client has neither key nor headers of the user: `answer` sends those.
     """
     load()
-    _under_way.answer = answer
-    return _client(exchange.place.url, exchange.endpoint.deadlines)
+    _current.answer = answer
+    return _client(exchange.base_url.url, exchange.endpoint.deadlines)
 
 
 @lru_cache(maxsize=8)
 def _client(url: str, deadlines: Deadlines) -> openai.OpenAI:
-    """One for each endpoint: to make it costs as much as the rest of a request."""
+    """Make the client of an endpoint once, since that costs as much as the rest of a request."""
     import httpx2
     import openai
 
     class Transport(httpx2.BaseTransport):
         def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-            answer: Callable[[httpx2.Request], httpx2.Response] = _under_way.answer
+            answer: Callable[[httpx2.Request], httpx2.Response] = _current.answer
             return answer(request)
 
     return openai.OpenAI(
@@ -63,6 +63,7 @@ def _client(url: str, deadlines: Deadlines) -> openai.OpenAI:
 
 
 def load() -> None:
+    """Import the SDK and silence its log."""
     with _loading:
         if _loaded:
             return
@@ -71,7 +72,7 @@ def load() -> None:
         import anyio
         import openai  # noqa: F401
 
-        # OPENAI_LOG has the SDK write its log, prompts included, among the two lines that a failure has.
+        # with OPENAI_LOG the SDK would write prompts to standard error, beside gptkit's messages
         logging.getLogger("openai").setLevel(logging.CRITICAL + 1)
         _ = anyio.EndOfStream  # needed to close an abandoned stream, when it may be too late to import
         _loaded.append(True)

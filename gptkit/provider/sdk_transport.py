@@ -1,4 +1,4 @@
-"""The SDK's ordinary way to a server, for proxies and for files, under gptkit's own deadlines."""
+"""Sends the SDK's requests over httpcore2, for proxies and for files, under gptkit's own deadlines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from gptkit.core.chat import ChatRequest
 from gptkit.core.errors import ConfigurationError, GptkitError, InternalError, ProtocolError
 from gptkit.provider import request as address
 from gptkit.provider import response
-from gptkit.provider.connection import context
-from gptkit.provider.errors import fault
-from gptkit.provider.exchange import Answer, Exchange
+from gptkit.provider.connection import tls_context
+from gptkit.provider.errors import to_gptkit_error
+from gptkit.provider.exchange import Exchange, HttpResponse
 from gptkit.provider.sdk import client
 
 if TYPE_CHECKING:
@@ -25,50 +25,48 @@ if TYPE_CHECKING:
 
 
 _HTTP = b"HTTP/1."
-"""How an answer begins; h11 takes whatever it has no line of yet for the beginning of one."""
+"""The first bytes of every response."""
 
 
-def ordinary(exchange: Exchange, content: Iterable[bytes] | None = None) -> Answer:
-    """Sends the message of the exchange over httpcore2's own connections.
+def send_over_httpcore(exchange: Exchange, content: Iterable[bytes] | None = None) -> HttpResponse:
+    """Send the HTTP request of the exchange over a connection of httpcore2.
 
-    `content` is sent in place of the message's body, as it comes.
+    `content` is sent in place of the body, piece by piece.
     """
     import httpcore2
 
-    message, place = exchange.message, exchange.place
+    message, base_url = exchange.http_request, exchange.base_url
     pool = _pool(exchange)
     exchange.closers.append(pool.close)
     request = httpcore2.Request(
         message.method,
-        httpcore2.URL(scheme=place.scheme, host=place.host, port=place.port, target=message.target),
+        httpcore2.URL(scheme=base_url.scheme, host=base_url.host, port=base_url.port, target=message.target),
         headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in message.headers],
         content=message.body if content is None else content,
-        extensions={"trace": _Progress(exchange)},
+        extensions={"trace": _PhaseTracker(exchange)},
     )
     response = pool.handle_request(request)
-    return Answer(response.status, response.headers, iter(response.iter_stream()))
+    return HttpResponse(response.status, response.headers, iter(response.iter_stream()))
 
 
 def _pool(exchange: Exchange) -> httpcore2.ConnectionPool:
     import httpcore2
 
-    believed = context(exchange.endpoint)
+    tls = tls_context(exchange.endpoint)
     backend = cast("httpcore2.NetworkBackend", _Backend(exchange))
     if not exchange.endpoint.proxy:
-        return httpcore2.ConnectionPool(ssl_context=believed, network_backend=backend)
+        return httpcore2.ConnectionPool(ssl_context=tls, network_backend=backend)
     proxy = _proxy(exchange)
     url = httpcore2.URL(
         scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=b"/"
     )
     if proxy.url.scheme.startswith("socks"):
-        return httpcore2.SOCKSProxy(
-            url, proxy_auth=proxy.raw_auth, ssl_context=believed, network_backend=backend
-        )
+        return httpcore2.SOCKSProxy(url, proxy_auth=proxy.raw_auth, ssl_context=tls, network_backend=backend)
     return httpcore2.HTTPProxy(
         url,
         proxy_auth=proxy.raw_auth,
-        ssl_context=believed,
-        proxy_ssl_context=believed if proxy.url.scheme == "https" else None,
+        ssl_context=tls,
+        proxy_ssl_context=tls if proxy.url.scheme == "https" else None,
         network_backend=backend,
     )
 
@@ -84,8 +82,8 @@ def _proxy(exchange: Exchange) -> httpx2.Proxy:
         ) from None
 
 
-class _Progress:
-    """How far the request came, as httpcore2 tells it; what is sent to the proxy itself does not count."""
+class _PhaseTracker:
+    """Sets the phase of an exchange by the trace events of httpcore2, except for requests to the proxy."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -98,11 +96,11 @@ class _Progress:
 
 
 class _Backend:
-    """httpcore2's network, but each of its calls gets the time that is left at that moment."""
+    """A network backend of httpcore2 whose calls get the time that is left at that moment."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._patience = _Patience(exchange)
+        self._deadline = _ConnectDeadline(exchange)
 
     def connect_tcp(
         self,
@@ -111,75 +109,78 @@ class _Backend:
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> _Wire:
+    ) -> _NetworkStream:
         import httpcore2
 
         opened = httpcore2.SyncBackend().connect_tcp(
-            host, port, self._patience.seconds(), local_address, socket_options
+            host, port, self._deadline.remaining(), local_address, socket_options
         )
-        self._exchange.closers.append(opened.close)  # a SOCKS connection that fails half-way leaves it open
-        return _Wire(opened, self._exchange, self._patience)
+        self._exchange.closers.append(opened.close)  # httpcore2 leaves a failed SOCKS connection open
+        return _NetworkStream(opened, self._exchange, self._deadline)
 
 
-class _Patience:
-    """One deadline for all that leads to the connection, then the clock of the exchange."""
+class _ConnectDeadline:
+    """One deadline for all steps up to the connection; afterwards the clock of the exchange."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._due = monotonic() + exchange.endpoint.deadlines.connect
 
     @property
-    def connecting(self) -> bool:
+    def is_connecting(self) -> bool:
         return self._exchange.phase == "connect"
 
-    def seconds(self) -> float:
-        if not self.connecting:
-            return self._exchange.clock.seconds()
+    def remaining(self) -> float:
+        if not self.is_connecting:
+            return self._exchange.clock.remaining()
         left = self._due - monotonic()
         if left <= 0:
             raise TimeoutError("no connection")
         return left
 
 
-class _Wire:
-    """A stream of httpcore2's, in its terms."""
+class _NetworkStream:
+    """A network stream of httpcore2 under the deadlines of an exchange."""
 
-    def __init__(self, stream: httpcore2.NetworkStream, exchange: Exchange, patience: _Patience) -> None:
+    def __init__(
+        self, stream: httpcore2.NetworkStream, exchange: Exchange, deadline: _ConnectDeadline
+    ) -> None:
         self._stream = stream
         self._exchange = exchange
-        self._patience = patience
-        self._start = b""
+        self._deadline = deadline
+        self._first_bytes = b""
         self.close = stream.close
         self.get_extra_info = stream.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._stream.read(max_bytes, self._patience.seconds())
-        if not data and self._patience.connecting:  # the SOCKS layer would take it for a malformed reply
+        data = self._stream.read(max_bytes, self._deadline.remaining())
+        if not data and self._deadline.is_connecting:  # the SOCKS layer would call it a malformed reply
             raise ConnectionAbortedError("closed by the proxy")
         if self._exchange.phase == "wait":
-            self._start = (self._start + data)[: len(_HTTP)]
-        self._exchange.ended = not data and _HTTP.startswith(self._start)
+            self._first_bytes = (self._first_bytes + data)[: len(_HTTP)]
+        self._exchange.is_closed = not data and _HTTP.startswith(self._first_bytes)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._patience.seconds())
+        self._stream.write(buffer, self._deadline.remaining())
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> _Wire:
-        secured = self._stream.start_tls(ssl_context, server_hostname, self._patience.seconds())
-        return _Wire(secured, self._exchange, self._patience)
+    ) -> _NetworkStream:
+        secured = self._stream.start_tls(ssl_context, server_hostname, self._deadline.remaining())
+        return _NetworkStream(secured, self._exchange, self._deadline)
 
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 LINE_LIMIT = 8 * 1024 * 1024
-_ABOUT = ("Accept", "Content-Type", "Content-Length")
-"""Headers that describe the SDK's own body and what it can read; all others are gptkit's."""
+"""Bytes."""
+_CONTENT_HEADERS = ("Accept", "Content-Type", "Content-Length")
+"""Headers that are taken from the SDK's request; all others are gptkit's."""
 
 
-def completion(exchange: Exchange, request: ChatRequest) -> Iterator[object]:
-    """The JSON values of a chat answer, as they arrive; raises whatever goes wrong as it is."""
-    sdk = client(exchange, Transfer(exchange))
+def stream_completion(exchange: Exchange, request: ChatRequest) -> Iterator[object]:
+    """Send a chat request and yield the JSON values of the answer as they arrive; errors stay as they are."""
+    sdk = client(exchange, SdkAnswer(exchange))
     from openai import Stream
 
     with sdk.post(
@@ -188,68 +189,68 @@ def completion(exchange: Exchange, request: ChatRequest) -> Iterator[object]:
         yield from pieces
 
 
-def told(exchange: Exchange, ask: Callable[[openai.OpenAI], Made]) -> Made:
-    """What the one request that `ask` makes of the SDK brings; every failure is a GptkitError."""
+def call_sdk(exchange: Exchange, ask: Callable[[openai.OpenAI], T]) -> T:
+    """Call `ask`, which makes one request of the SDK, and return its result. Raises GptkitError only."""
     failure: GptkitError
     try:
-        return ask(client(exchange, Transfer(exchange)))
+        return ask(client(exchange, SdkAnswer(exchange)))
     except Exception as error:
-        failure = fault(error, exchange)
+        failure = to_gptkit_error(error, exchange)
     finally:
         exchange.close()
     raise failure
 
 
-def lines(exchange: Exchange, ask: Callable[[openai.OpenAI], Iterator[bytes]]) -> Iterator[bytes]:
-    """The lines of a file, without their ends, as they arrive; nothing but the line at hand is held."""
+def stream_lines(exchange: Exchange, ask: Callable[[openai.OpenAI], Iterator[bytes]]) -> Iterator[bytes]:
+    """Yield the lines of a file that `ask` downloads, without line ends, as they arrive."""
     failure: GptkitError
     try:
-        for line in _cut(ask(client(exchange, Transfer(exchange)))):
-            exchange.clock.content()
+        for line in _split_lines(ask(client(exchange, SdkAnswer(exchange)))):
+            exchange.clock.restart()
             yield line
-            exchange.partial = True
+            exchange.has_output = True
         return
     except Exception as error:
-        failure = fault(error, exchange)
+        failure = to_gptkit_error(error, exchange)
     finally:
         exchange.close()
     raise failure
 
 
-class Transfer:
-    """Answers the SDK's one request; a body that comes in pieces is sent in pieces."""
+class SdkAnswer:
+    """Answers the single request of an SDK client by sending it over httpcore2."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._asked = False
+        self._is_used = False
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         import httpx2
 
-        if self._asked:
+        if self._is_used:
             raise InternalError("provider: the SDK asked twice")
-        self._asked = True
+        self._is_used = True
         exchange = self._exchange
         whole = request.read() if isinstance(request.stream, httpx2.ByteStream) else b""
-        pieces = None if isinstance(request.stream, httpx2.ByteStream) else self._sent(request)
-        exchange.message = _message(exchange, request)._replace(body=whole)
-        kind, found = response.content(ordinary(exchange, pieces), exchange)
-        if not exchange.chat:
-            return httpx2.Response(200, headers={"content-type": "application/json"}, content=found)
-        events = (_spelled(texts) for texts in response.data(kind, found, exchange))
+        pieces = None if isinstance(request.stream, httpx2.ByteStream) else self._send_pieces(request)
+        exchange.http_request = _http_request(exchange, request)._replace(body=whole)
+        kind, body = response.decode_body(send_over_httpcore(exchange, pieces), exchange)
+        if not exchange.is_chat:
+            return httpx2.Response(200, headers={"content-type": "application/json"}, content=body)
+        events = (_encode_events(texts) for texts in response.json_texts(kind, body, exchange))
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=events)
 
-    def _sent(self, request: httpx2.Request) -> Iterator[bytes]:
-        """A large file over a slow line is not silence."""
-        for piece in _iterated(request):
+    def _send_pieces(self, request: httpx2.Request) -> Iterator[bytes]:
+        """Yield the pieces of a body; each piece sent restarts the content deadline."""
+        for piece in _body_pieces(request):
             yield piece
-            self._exchange.clock.content()
+            self._exchange.clock.restart()
 
 
-def _spelled(texts: Iterable[bytes]) -> bytes:
-    """Events as the SDK reads them without loss: one line of data each, and an empty line.
+def _encode_events(texts: Iterable[bytes]) -> bytes:
+    """Write each JSON text as an event with one line of data, since the SDK loses text of several lines.
 
-    Line breaks stand between the tokens of valid JSON only, where a space does as well.
+    A line break in valid JSON stands between tokens, where a space is as good.
     """
     return b"".join(b"data: " + text.translate(_ONE_LINE) + b"\n\n" for text in texts)
 
@@ -257,44 +258,46 @@ def _spelled(texts: Iterable[bytes]) -> bytes:
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
-def _iterated(request: httpx2.Request) -> Iterable[bytes]:
+def _body_pieces(request: httpx2.Request) -> Iterable[bytes]:
     stream = request.stream
     if not isinstance(stream, Iterable):
         raise TypeError("a body that cannot be sent")
     return stream
 
 
-def _message(exchange: Exchange, request: httpx2.Request) -> address.Outgoing:
-    """The SDK's request line with gptkit's headers, as the direct road has them."""
-    path, _, asked = request.url.raw_path.decode("ascii").partition("?")
-    query = "&".join(part for part in (exchange.place.query, asked) if part)
-    about = {name: request.headers[name] for name in _ABOUT if name in request.headers}
+def _http_request(exchange: Exchange, request: httpx2.Request) -> address.HttpRequest:
+    """Build a request from the SDK's request line and gptkit's headers, without a body."""
+    path, _, own_query = request.url.raw_path.decode("ascii").partition("?")
+    query = "&".join(part for part in (exchange.base_url.query, own_query) if part)
+    content_headers = {name: request.headers[name] for name in _CONTENT_HEADERS if name in request.headers}
     endpoint = exchange.endpoint
-    if not exchange.chat:  # a file is not JSON, whatever the user's own headers say
-        own = {name: value for name, value in endpoint.headers.items() if name.title() not in _ABOUT}
-        endpoint = endpoint._replace(headers=own)
-    headers = address.headers(endpoint, exchange.place, about)
-    return address.Outgoing(request.method, f"{path}?{query}" if query else path, headers, b"")
+    if not exchange.is_chat:  # a file is not JSON, whatever the user's own headers say
+        custom = {
+            name: value for name, value in endpoint.headers.items() if name.title() not in _CONTENT_HEADERS
+        }
+        endpoint = endpoint._replace(headers=custom)
+    headers = address.build_headers(endpoint, exchange.base_url, content_headers)
+    return address.HttpRequest(request.method, f"{path}?{query}" if query else path, headers, b"")
 
 
-def _cut(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Only a line feed ends a line: JSON may hold every other separator that Unicode knows."""
+def _split_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Split at line feeds only, since JSON may hold all other line separators of Unicode."""
     rest: list[bytes] = []
-    held = 0
+    size = 0
     for piece in pieces:
         first, *others = piece.split(b"\n")
         rest.append(first)
-        held += len(first)
+        size += len(first)
         for other in others:
             yield b"".join(rest)
-            rest, held = [other], len(other)
-        if held > LINE_LIMIT:
+            rest, size = [other], len(other)
+        if size > LINE_LIMIT:
             raise ProtocolError(f"a line of the file is larger than {LINE_LIMIT >> 20} MiB")
     yield b"".join(rest)
 
 
-def object_of(value: object) -> Mapping[str, object]:
-    """Raises ProtocolError for what is not a JSON object."""
+def require_object(value: object) -> Mapping[str, object]:
+    """Return a JSON object as it is. Raises ProtocolError for any other value."""
     if not isinstance(value, dict):
         raise ProtocolError("malformed answer: not an object", tries=2)
     return value

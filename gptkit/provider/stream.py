@@ -1,4 +1,4 @@
-"""A server's event stream, in whatever spelling: the data of its events."""
+"""Reads the body of a response: decompression, size limits, and the data of server-sent events."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from gptkit.core.sanitize import one_line
 from gptkit.provider.exchange import Exchange
 
 EVENT_LIMIT = 8 * 1024 * 1024
+"""Bytes."""
 _DONE = b"[DONE]"
 _FIELDS = {b"", b"id", b"retry"}
-_IDLE = {b"ping", b"keepalive", b"keep-alive", b"heartbeat"}
+_KEEP_ALIVE_NAMES = {b"ping", b"keepalive", b"keep-alive", b"heartbeat"}
 """Events that only keep a connection open; their data need not be JSON."""
 
 
-def data(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[list[bytes]]:
-    """The data of each event, those of one piece together; `[DONE]` ends the stream and is not among them.
+def event_data(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[list[bytes]]:
+    """Yield the data of the events, those of one piece in one list; `[DONE]` ends the stream.
 
-    Nothing is lost behind a byte order mark or before an end without an empty line. Comments, ids,
-    retry hints and events without data go; so a stream of nothing else yields nothing.
+    A byte order mark and a last event without an empty line are accepted. Comments, ids, retry hints and
+    events without data are skipped.
     """
     event = _Event()
     for lines in _lines(pieces):
@@ -34,28 +35,28 @@ def data(pieces: Iterator[bytes], exchange: Exchange) -> Iterator[list[bytes]]:
             elif line[:1] == b":":
                 continue
             elif line:
-                event.field(line)
+                event.add_field(line)
             elif event.data:
-                taken = event.taken()
-                if taken[:6] == _DONE:
-                    exchange.done = True
+                value = event.take_data()
+                if value[:6] == _DONE:
+                    exchange.is_complete = True
                     break
-                ready.append(taken)
+                ready.append(value)
             else:
                 event.name = b""
         if any(ready):
-            yield [one for one in ready if one]
-        if exchange.done:
+            yield [value for value in ready if value]
+        if exchange.is_complete:
             return
     if event.data:
-        last = event.taken()
-        exchange.done = last[:6] == _DONE
-        if last and not exchange.done:
+        last = event.take_data()
+        exchange.is_complete = last[:6] == _DONE
+        if last and not exchange.is_complete:
             yield [last]
 
 
 class _Event:
-    """The event whose lines are being read."""
+    """The event whose lines are read at the moment."""
 
     def __init__(self) -> None:
         self.data: list[bytes] = []
@@ -65,10 +66,10 @@ class _Event:
     def add(self, value: bytes) -> None:
         self._size += len(value) + len(b"data:\n")  # empty lines take room as well
         if self._size > EVENT_LIMIT:
-            raise too_large()
+            raise event_too_large()
         self.data.append(value)
 
-    def field(self, line: bytes) -> None:
+    def add_field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")
         if name == b"event":
             self.name = value.strip().lower()
@@ -77,29 +78,29 @@ class _Event:
         elif name not in _FIELDS and b"{" in line:  # data whose name is damaged; a comment's name is empty
             raise ProtocolError("malformed answer: an event without its name", tries=2, billed=True)
 
-    def taken(self) -> bytes:
+    def take_data(self) -> bytes:
         data = self.data[0] if len(self.data) == 1 else b"\n".join(self.data)
         name, self.data, self.name, self._size = self.name, [], b"", 0
-        if name in _IDLE or not data.strip():
+        if name in _KEEP_ALIVE_NAMES or not data.strip():
             return b""
         if name == b"error" and not data.startswith(b'{"error"'):
-            data = b'{"error":' + (data if data[:1] == b"{" else _quoted(data)) + b"}"
+            data = b'{"error":' + (data if data[:1] == b"{" else _json_string(data)) + b"}"
         return data
 
 
-def _quoted(data: bytes) -> bytes:
+def _json_string(data: bytes) -> bytes:
     return json.dumps(data.decode("utf-8", "replace")).encode()
 
 
 def _lines(pieces: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """Complete lines, each piece's at once; LF, CRLF and CR end a line, the last line may lack it."""
+    """Yield the complete lines of each piece; LF, CRLF and CR end a line, the last line may have no end."""
     rest: list[bytes] = []
-    held = 0
-    after_return = False
-    for piece in without_mark(pieces):
-        if after_return and piece[:1] == b"\n":
+    size = 0
+    ends_with_return = False
+    for piece in skip_byte_order_mark(pieces):
+        if ends_with_return and piece[:1] == b"\n":
             piece = piece[1:]  # noqa: PLW2901
-        after_return = piece[-1:] == b"\r" if piece else after_return
+        ends_with_return = piece[-1:] == b"\r" if piece else ends_with_return
         if b"\r" in piece:
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # noqa: PLW2901
         lines = piece.split(b"\n")
@@ -107,22 +108,22 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[list[bytes]]:
             if rest:
                 rest.append(lines[0])
                 lines[0] = b"".join(rest)
-                rest, held = [], 0
+                rest, size = [], 0
             tail = lines.pop()
             yield lines
         else:
             tail = piece
         if tail:
             rest.append(tail)
-            held += len(tail)
-            if held > EVENT_LIMIT:
-                raise too_large()
+            size += len(tail)
+            if size > EVENT_LIMIT:
+                raise event_too_large()
     if rest:
         yield [b"".join(rest)]
 
 
-def without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The bytes behind a UTF-8 byte order mark, even one that comes in three pieces."""
+def skip_byte_order_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Skip a UTF-8 byte order mark, even one that comes in three pieces."""
     head = b""
     for piece in pieces:
         head += piece
@@ -136,13 +137,13 @@ def without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from pieces
 
 
-def too_large() -> ProtocolError:
+def event_too_large() -> ProtocolError:
     return ProtocolError(f"one event of the answer is larger than {EVENT_LIMIT >> 20} MiB")
 
 
 RESPONSE_LIMIT = 64 * 1024 * 1024
 FILE_LIMIT = 200 * 1024 * 1024
-"""Of the answers to a whole batch, which are read line by line."""
+"""Limit of a file of batch results, which is read line by line."""
 ERROR_LIMIT = 64 * 1024
 _BLOCK = 1024 * 1024
 _TITLE = re.compile(rb"<title[^>]*>([^<]*)", re.IGNORECASE)
@@ -151,18 +152,18 @@ _STREAM_FIELDS = (b"data", b"event", b"id", b"retry", b":")
 Kind = Literal["json", "events", "empty"]
 
 
-def decoded(body: Iterator[bytes], encoding: str, exchange: Exchange) -> Iterator[bytes]:
-    """Raises ProtocolError for an encoding that was not asked for, a damaged or a cut one."""
+def decompress(body: Iterator[bytes], encoding: str, exchange: Exchange) -> Iterator[bytes]:
+    """Undo the content encoding. Raises ProtocolError for an unknown, a damaged or an incomplete one."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return body
     if name in ("gzip", "x-gzip", "deflate"):
-        return _inflated(body, name, exchange)
+        return _inflate(body, name, exchange)
     raise ProtocolError(f"unsupported encoding '{one_line(encoding, 40)}': gzip and deflate were offered")
 
 
-def limited(body: Iterator[bytes], limit: int = RESPONSE_LIMIT) -> Iterator[bytes]:
-    """Counted after decompression: a small answer that unpacks to gigabytes ends here."""
+def limit_size(body: Iterator[bytes], limit: int = RESPONSE_LIMIT) -> Iterator[bytes]:
+    """Pass decompressed pieces on, up to `limit` bytes; raises ProtocolError for more."""
     total = 0
     for piece in body:
         total += len(piece)
@@ -171,9 +172,12 @@ def limited(body: Iterator[bytes], limit: int = RESPONSE_LIMIT) -> Iterator[byte
         yield piece
 
 
-def recognised(body: Iterator[bytes], kind: str) -> tuple[Kind, Iterator[bytes]]:
-    """JSON, an event stream, or nothing; raises ProtocolError for anything else, such as a web page."""
-    pieces = without_mark(body)
+def detect_kind(body: Iterator[bytes], kind: str) -> tuple[Kind, Iterator[bytes]]:
+    """Tell JSON, an event stream and an empty body apart; returns the kind and the whole body.
+
+    Raises ProtocolError for anything else, such as a web page.
+    """
+    pieces = skip_byte_order_mark(body)
     head = b""
     for piece in pieces:
         head = (head + piece).lstrip()  # some servers send white space while the model thinks
@@ -183,52 +187,52 @@ def recognised(body: Iterator[bytes], kind: str) -> tuple[Kind, Iterator[bytes]]
         return "empty", iter(())
     rest = chain((head,), pieces)
     if "html" in kind.lower():
-        raise _stranger(kind, rest)
+        raise _not_an_answer(kind, rest)
     if head[:1] in b"{[":
         return "json", rest
     labelled = "event-stream" in kind.lower() and head[:1] != b"<"
     if labelled or any(head.startswith(field) for field in _STREAM_FIELDS):
         return "events", rest
-    raise _stranger(kind, rest)
+    raise _not_an_answer(kind, rest)
 
 
-def start(body: Iterator[bytes], limit: int) -> bytes:
-    """At most `limit` bytes; what came before a failure counts: an error body is better than none."""
-    kept = bytearray()
+def read_start(body: Iterator[bytes], limit: int) -> bytes:
+    """Return at most `limit` bytes; after a failure what came before, since a part is better than nothing."""
+    start = bytearray()
     try:
         for piece in body:
-            kept += piece
-            if len(kept) >= limit:
+            start += piece
+            if len(start) >= limit:
                 break
     except Exception:  # noqa: S110
         pass
-    return bytes(kept[:limit])
+    return bytes(start[:limit])
 
 
-def title(page: bytes) -> str:
-    """What a web page calls itself, in one line."""
+def page_title(page: bytes) -> str:
+    """Return the title of a web page in one line; "" without one."""
     import html
 
     found = _TITLE.search(page)
     return one_line(html.unescape(found[1].decode("utf-8", "replace")), 100) if found else ""
 
 
-def _stranger(kind: str, body: Iterator[bytes]) -> ProtocolError:
+def _not_an_answer(kind: str, body: Iterator[bytes]) -> ProtocolError:
     shown = one_line(kind.partition(";")[0], 60) or "no content type"
-    name = title(start(body, ERROR_LIMIT))
+    name = page_title(read_start(body, ERROR_LIMIT))
     return ProtocolError(f"not an API answer ({shown})" + (f": '{name}'" if name else ""), tries=2)
 
 
-def _inflated(body: Iterator[bytes], name: str, exchange: Exchange) -> Iterator[bytes]:
-    """In blocks of at most 1 MiB, whatever a piece unpacks to; a last empty one when all is checked."""
+def _inflate(body: Iterator[bytes], name: str, exchange: Exchange) -> Iterator[bytes]:
+    """Decompress in blocks of at most 1 MiB; an empty block follows each checksum that agrees."""
     import zlib
 
     unpacker = None
-    for piece in _paired(body):
+    for piece in _at_least_two_bytes(body):
         packed = piece
         while packed:
-            unpacker = unpacker or zlib.decompressobj(_window(name, packed))
-            exchange.sealed = False
+            unpacker = unpacker or zlib.decompressobj(_window_bits(name, packed))
+            exchange.is_verified = False
             try:
                 while unpacked := unpacker.decompress(packed, _BLOCK):
                     yield unpacked
@@ -239,14 +243,14 @@ def _inflated(body: Iterator[bytes], name: str, exchange: Exchange) -> Iterator[
             packed = b""
             if unpacker.eof:
                 packed, unpacker = unpacker.unused_data, None
-                exchange.sealed = not packed
+                exchange.is_verified = not packed
                 yield b""
     if unpacker is not None:
         raise ProtocolError(f"the answer's {name} encoding ends too early", tries=2, billed=True)
 
 
-def _paired(body: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, at least two in the first piece: that many tell zlib from raw deflate."""
+def _at_least_two_bytes(body: Iterator[bytes]) -> Iterator[bytes]:
+    """Join pieces until the first has two bytes, which tell zlib from raw deflate."""
     head = b""
     for piece in body:
         head += piece
@@ -256,8 +260,8 @@ def _paired(body: Iterator[bytes]) -> Iterator[bytes]:
     yield from body
 
 
-def _window(name: str, head: bytes) -> int:
-    """zlib's name for the format; some servers send deflate without the zlib header they owe."""
+def _window_bits(name: str, head: bytes) -> int:
+    """Return zlib's number for the format; some servers send deflate without the zlib header."""
     if name != "deflate":
         return 31
     return 15 if head[0] & 0x0F == 8 and int.from_bytes(head[:2], "big") % 31 == 0 else -15

@@ -43,7 +43,7 @@ def parse_base_url(url: str) -> BaseUrl:
     """
     scheme, _, rest = url.strip().partition("://")
     place, slash, path = rest.partition("/")
-    host, port = _host_and_port(place.lower())
+    host, port = _host_port(place.lower())
     scheme, path = scheme.lower(), (slash + path).rstrip("/")
     if not url.isascii() or scheme not in _PORTS or not _is_host(host) or not _PATH.issuperset(path):
         raise ValueError(_problem(url.strip()))
@@ -62,7 +62,7 @@ def parse_authority(text: str) -> str:
     return parse_base_url(text if "://" in text else f"https://{text}").authority
 
 
-def _host_and_port(place: str) -> tuple[str, str]:
+def _host_port(place: str) -> tuple[str, str]:
     """The host and the digits of the port; a place that is neither is left whole."""
     host, colon, port = place.rpartition(":")
     if not colon or place.endswith("]"):

@@ -137,7 +137,7 @@ def test_batches_through_files_and_back(aimock: str) -> None:
     lines = [request_line(f"{number:02x}", asked) for number in range(3)]
     made = batches.submit(batches.upload("gptkit-1.jsonl", lines), {"gptkit": "1"})
     assert (made.is_over, made.metadata) == (False, {"gptkit": "1"})
-    assert made.id in [batch.id for batch in batches.listed(10)]
+    assert made.id in [batch.id for batch in batches.list_latest(10)]
     batches.status(made.id)
     over = batches.status(made.id)
     assert (over.status, over.total, over.completed) == ("completed", 3, 3)

@@ -27,7 +27,7 @@ from gptkit.core.errors import (
     TryAgainError,
     UnavailableError,
 )
-from gptkit.provider.batches import Batch, Batches, Result, request_line
+from gptkit.provider.batches import Batch, Batches, BatchResult, request_line
 
 
 @pytest.fixture
@@ -109,14 +109,14 @@ def test_the_list_is_read_page_by_page(fake: FakeBatches, batches: Batches) -> N
     file_id = batches.upload("a.jsonl", lines(1))
     for _ in range(5):
         batches.submit(file_id, {})
-    assert [batch.id for batch in batches.listed(4)] == ["batch_4", "batch_3", "batch_2", "batch_1"]
-    assert [batch.id for batch in batches.listed(99)][-1] == "batch_0"
+    assert [batch.id for batch in batches.list_latest(4)] == ["batch_4", "batch_3", "batch_2", "batch_1"]
+    assert [batch.id for batch in batches.list_latest(99)][-1] == "batch_0"
 
 
 def test_a_list_that_never_ends_is_left(fake: FakeBatches, batches: Batches) -> None:
     page = {"data": [{"id": "batch_x", "status": "completed"}], "has_more": True}
     fake.server.raw([response(200, page)], times=2)
-    assert [batch.id for batch in batches.listed(1000)] == ["batch_x", "batch_x"]
+    assert [batch.id for batch in batches.list_latest(1000)] == ["batch_x", "batch_x"]
 
 
 def test_cancelling(fake: FakeBatches, batches: Batches) -> None:
@@ -216,7 +216,7 @@ def test_a_server_that_falls_silent(fake: FakeBatches) -> None:
     assert error.message == "no answer in 1.5 s"
 
 
-def results(fake: FakeBatches, batches: Batches, content: bytes) -> list[Result]:
+def results(fake: FakeBatches, batches: Batches, content: bytes) -> list[BatchResult]:
     fake.files["file-x"] = content
     return list(batches.results(["file-x"]))
 

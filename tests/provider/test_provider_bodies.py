@@ -95,7 +95,7 @@ def test_behind_the_checksum_nothing_is_waited_for(
 ) -> None:
     """The server complains of who waits as long as it would take here."""
     server.raw([*_compressed("gzip", PACKED["gzip"], framing="no last chunk"), hang()])
-    monkeypatch.setattr("gptkit.provider.events._GRACE", 2 * SILENCE)
+    monkeypatch.setattr("gptkit.provider.events._TRAILER_WAIT", 2 * SILENCE)
     place = endpoint(server.url, deadlines=Deadlines(idle=2 * SILENCE, content=2 * SILENCE))
     assert text(answers(place)) == "Hello"
 

@@ -33,7 +33,7 @@ from gptkit.core.errors import (
     UnavailableError,
 )
 from gptkit.provider.client import model_names, provider
-from gptkit.provider.errors import complaint
+from gptkit.provider.errors import parse_error_body
 
 FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
     (400, None, UnavailableError, 1, "request not accepted (400): The fake server was told to say 400."),
@@ -443,8 +443,8 @@ def test_a_list_of_models_that_fails(server: FakeServer) -> None:
     ],
 )
 def test_a_wrong_value_is_no_rejected_parameter(message: str, code: str | None, rejected: bool) -> None:
-    said = complaint({"error": {"message": message, "code": code, "param": "temperature"}})
-    assert said.rejected == ("temperature" if rejected else "")
+    said = parse_error_body({"error": {"message": message, "code": code, "param": "temperature"}})
+    assert said.rejected_parameter == ("temperature" if rejected else "")
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["as its cause", "as its context"])

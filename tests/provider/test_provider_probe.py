@@ -14,13 +14,13 @@ from fake.wire import chunk, chunked, sse, stream_head
 from provider_calls import KEY, endpoint
 
 from gptkit.core.chat import Endpoint
-from gptkit.provider.probe import Step, steps
+from gptkit.provider.probe import ProbeStep, probe_endpoint
 
 DIRECT = ["address", "name look-up", "TCP", "key", "model", "first token"]
 
 
-def walked(place: Endpoint, model: str = "gpt-test") -> list[Step]:
-    found = list(steps(place, model))
+def walked(place: Endpoint, model: str = "gpt-test") -> list[ProbeStep]:
+    found = list(probe_endpoint(place, model))
     assert all(step.ok for step in found[:-1])
     assert all(step.seconds >= 0 for step in found)
     assert KEY not in str(found)

@@ -16,8 +16,8 @@ from provider_calls import end, endpoint, failure, request, text
 from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta
 from gptkit.core.errors import GptkitError, UnavailableError
 from gptkit.provider.client import provider
-from gptkit.provider.errors import complaint
-from gptkit.provider.events import Thoughts
+from gptkit.provider.errors import parse_error_body
+from gptkit.provider.events import ThinkTagSplitter
 
 THOUGHTS = [
     ("plain answer", "", "plain answer"),
@@ -39,7 +39,7 @@ THOUGHTS = [
 @pytest.mark.parametrize(("whole", "thought", "answer"), THOUGHTS)
 def test_thoughts_however_they_are_cut(whole: str, thought: str, answer: str) -> None:
     for size in range(1, len(whole) + 1):
-        splitter = Thoughts()
+        splitter = ThinkTagSplitter()
         events: list[Event] = []
         for start in range(0, len(whole), size):
             events += splitter.feed(whole[start : start + size])
@@ -73,7 +73,7 @@ PARAMETERS: list[tuple[object, str]] = [
 @pytest.mark.parametrize(("said", "name"), PARAMETERS)
 def test_the_parameter_that_was_rejected(said: object, name: str) -> None:
     body = {"error": {"message": said}} if isinstance(said, str) else said
-    assert complaint(body).parameter == name
+    assert parse_error_body(body).parameter == name
 
 
 @pytest.mark.parametrize("status", [400, 422])
@@ -85,7 +85,7 @@ def test_a_rejected_parameter_is_named_by_the_error(server: FakeServer, status: 
 
 def test_a_message_made_to_be_slow_is_not() -> None:
     for text_ in ("maximum context length is 1 " * 5000, "(1 tokens) exceeds " * 5000, "loc: [" * 20000):
-        complaint({"error": {"message": text_}})
+        parse_error_body({"error": {"message": text_}})
 
 
 def outcomes(place: str, count: int) -> Iterator[tuple[str, str | None]]:

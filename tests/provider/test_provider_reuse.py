@@ -22,7 +22,7 @@ from provider_calls import endpoint, request, text
 from gptkit.core.chat import Provider
 from gptkit.core.errors import RateLimitError, TryAgainError
 from gptkit.provider.client import provider
-from gptkit.provider.connection import Idle
+from gptkit.provider.connection import IdleConnections
 
 KEPT = {"Connection": "keep-alive"}
 WHOLE = request(stream=False)
@@ -129,13 +129,13 @@ def test_requests_side_by_side_have_a_connection_each(server: FakeServer) -> Non
 
 def test_a_connection_is_taken_while_it_is_fresh_and_silent() -> None:
     clock = [100.0]
-    idle = Idle(lambda: clock[0])
+    idle = IdleConnections(lambda: clock[0])
     here, there = socket.socketpair()
     with there:
-        idle.give(here)
+        idle.put(here)
         clock[0] += 2.0
         assert idle.take() is here
-        idle.give(here)
+        idle.put(here)
         clock[0] += 2.1
         assert idle.take() is None
         assert here.fileno() == -1
@@ -143,17 +143,17 @@ def test_a_connection_is_taken_while_it_is_fresh_and_silent() -> None:
 
 @pytest.mark.parametrize("said", [b"", b"late"])
 def test_a_connection_over_which_something_came_is_closed(said: bytes) -> None:
-    idle = Idle()
+    idle = IdleConnections()
     quiet, silent = socket.socketpair()
     here, there = socket.socketpair()
     with silent, there:
-        idle.give(quiet)
-        idle.give(here)
+        idle.put(quiet)
+        idle.put(here)
         there.sendall(said) if said else there.close()
         assert idle.take() is quiet
         assert here.fileno() == -1
-        idle.give(quiet)
-        idle.doubt()
+        idle.put(quiet)
+        idle.stop_keeping()
         assert quiet.fileno() == -1
 
 

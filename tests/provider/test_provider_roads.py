@@ -14,9 +14,9 @@ from provider_calls import endpoint, request
 
 from gptkit.core.chat import ChatRequest, Deadlines, Endpoint, Event
 from gptkit.core.errors import GptkitError, InternalError, TryAgainError
-from gptkit.provider.client import model_names, provider, transport
+from gptkit.provider.client import model_names, provider, transport_name
 from gptkit.provider.exchange import Exchange
-from gptkit.provider.sdk_transport import Transfer
+from gptkit.provider.sdk_transport import SdkAnswer
 
 PATIENCE = {"idle_timeout": "idle", "first_token_timeout": "first_content", "token_timeout": "content"}
 """From the names of settings to those of deadlines."""
@@ -88,9 +88,9 @@ def test_the_two_requests_are_the_same_byte_for_byte(
 def test_the_user_is_told_which_road_is_taken(server: FakeServer) -> None:
     with HttpProxy("ann", "s3cret") as proxy:
         place = endpoint(server.url, proxy=proxy.login_url)
-        assert transport(place, "gpt-test") == f"openai SDK, through 127.0.0.1:{proxy.port}"
-    assert transport(endpoint(server.url), "gpt-test") == "direct"
-    assert {transport(place, name) for name in ("echo", "local:a.gguf")} == {"in this process"}
+        assert transport_name(place, "gpt-test") == f"openai SDK, through 127.0.0.1:{proxy.port}"
+    assert transport_name(endpoint(server.url), "gpt-test") == "direct"
+    assert {transport_name(place, name) for name in ("echo", "local:a.gguf")} == {"in this process"}
 
 
 def test_a_list_of_models_goes_over_the_sdk_with_headers_of_gptkit(server: FakeServer) -> None:
@@ -106,7 +106,7 @@ def test_the_sdk_cannot_ask_twice(server: FakeServer) -> None:
     import httpx2
 
     server.models("a")
-    transfer = Transfer(exchange := Exchange(endpoint(server.url), "/models"))
+    transfer = SdkAnswer(exchange := Exchange(endpoint(server.url), "/models"))
     asked = httpx2.Request("GET", f"{server.url}/models")
     assert transfer(asked).status_code == 200
     with pytest.raises(InternalError):

@@ -26,7 +26,7 @@ from gptkit.text.pieces import Format, Piece, PieceAnswer
 if TYPE_CHECKING:
     from gptkit.jobs.batch.queue import Shard
     from gptkit.jobs.batch.submit import Desk
-    from gptkit.provider.batches import Batch, Result
+    from gptkit.provider.batches import Batch, BatchResult
 
 
 ASKED_BY_ITSELF = (DataError, IncompleteError, ProtocolError, RefusedError)
@@ -109,7 +109,7 @@ class _Course:
             charges=tuple(self._charges),
         )
 
-    def _take(self, result: Result) -> None:
+    def _take(self, result: BatchResult) -> None:
         """Results that nobody waits for, or no longer, are passed over."""
         name = _key(result.custom_id)
         awaited = self._desk.record.piece(self._shard.id, name) if name else None

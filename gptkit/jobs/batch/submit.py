@@ -173,7 +173,7 @@ class _Submission:
             return found or self._desk.office.submit(file, {MARK: self._shard})
 
     def _lost(self) -> Batch | None:
-        for batch in self._desk.office.listed(LISTED):
+        for batch in self._desk.office.list_latest(LISTED):
             if batch.metadata.get(MARK) == self._shard:
                 return batch
             if 0 < batch.created < self._since - SKEW:

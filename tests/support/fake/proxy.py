@@ -119,7 +119,7 @@ class HttpProxy(Proxy):
             client.sendall(response(407, "<title>Who are you?</title>", challenge))
             return
         tunnel = request.method == "CONNECT"
-        onwards = self._onwards(request.target if tunnel else _host_and_port(request.target))
+        onwards = self._onwards(request.target if tunnel else _host_port(request.target))
         if onwards is None:
             client.sendall(response(502, "<title>No such host</title>", {"Connection": "close"}))
             return
@@ -207,7 +207,7 @@ def _basic(header: str) -> str | None:
     return base64.b64decode(value).decode() if scheme.lower() == "basic" else None
 
 
-def _host_and_port(url: str) -> str:
+def _host_port(url: str) -> str:
     netloc = urlsplit(url).netloc
     return netloc if urlsplit(url).port else f"{netloc}:80"
 
