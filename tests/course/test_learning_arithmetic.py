@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptkit.capabilities.course.arithmetic import MOST, WrongSum, shown, wrong_sums
+from gptkit.capabilities.course.arithmetic import MAX_SUMS, WrongSum, format_number, wrong_sums
 
 RIGHT = r"""
 12 * 7 = 84
@@ -386,7 +386,7 @@ def test_what_was_said_before_may_be_quoted_and_tells_what_is_spoken_of() -> Non
     ],
 )
 def test_numbers_are_shown_as_people_write_them(number: Fraction, text: str) -> None:
-    assert shown(number) == text
+    assert format_number(number) == text
 
 
 @given(
@@ -413,4 +413,4 @@ def test_no_text_breaks_it(text: str) -> None:
 
 
 def test_there_is_a_cap_on_what_is_told() -> None:
-    assert len(wrong_sums("3 + 4 = 8\n" * (MOST + 7))) == MOST
+    assert len(wrong_sums("3 + 4 = 8\n" * (MAX_SUMS + 7))) == MAX_SUMS

@@ -19,17 +19,25 @@ from hypothesis import strategies as st
 from learning_parts import MEMORIES
 
 from gptkit.capabilities.course import export
-from gptkit.capabilities.course.file_format import course_yaml, learner
-from gptkit.capabilities.course.model import RATINGS, Card, Learner, Memory, Rating, due, review
+from gptkit.capabilities.course.file_format import course_yaml, parse_course
+from gptkit.capabilities.course.model import (
+    RATINGS,
+    Flashcard,
+    Learner,
+    MemoryState,
+    Rating,
+    due_cards,
+    review_card,
+)
 from gptkit.core.errors import ConfigurationError
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
-NEW = Card("2 + 2?", "4", NOON)
+NEW = Flashcard("2 + 2?", "4", NOON)
 
 
 def test_cards_are_due_in_the_order_in_which_they_wait() -> None:
-    cards = tuple(Card(str(hours), "x", NOON + timedelta(hours=hours)) for hours in (1, -1, 0, -5))
-    assert [card.front for card in due(Learner("x", cards=cards), NOON)] == ["-5", "-1", "0"]
+    cards = tuple(Flashcard(str(hours), "x", NOON + timedelta(hours=hours)) for hours in (1, -1, 0, -5))
+    assert [card.front for card in due_cards(Learner("x", cards=cards), NOON)] == ["-5", "-1", "0"]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +52,7 @@ def test_cards_are_due_in_the_order_in_which_they_wait() -> None:
 def test_the_first_review(
     rating: Rating, stage: str, step: int | None, wait: timedelta, stability: float
 ) -> None:
-    after = review(NEW, rating, NOON, fuzzy=False)
+    after = review_card(NEW, rating, NOON, fuzzy=False)
     assert after.memory is not None
     assert (after.memory.stage, after.memory.step, after.memory.stability) == (stage, step, stability)
     assert (after.due, after.memory.reviewed) == (NOON + wait, NOON)
@@ -55,38 +63,42 @@ def test_a_card_that_is_known_comes_back_ever_later_and_one_forgotten_soon() -> 
     card, waits = NEW, []
     for _ in range(6):
         moment = max(card.due, NOON)
-        card = review(card, "good", moment, fuzzy=False)
+        card = review_card(card, "good", moment, fuzzy=False)
         waits.append(card.due - moment)
     assert waits == sorted(waits)
     assert waits[-1] > timedelta(days=100)
-    forgotten = review(card, "again", card.due, fuzzy=False)
+    forgotten = review_card(card, "again", card.due, fuzzy=False)
     assert forgotten.memory is not None
     assert (forgotten.memory.stage, forgotten.due - card.due) == ("relearning", timedelta(minutes=10))
 
 
 def test_without_chance_a_review_is_repeatable_and_in_any_zone() -> None:
     elsewhere = NOON.astimezone(timezone(timedelta(hours=8)))
-    assert review(NEW, "easy", NOON, fuzzy=False) == review(NEW, "easy", elsewhere, fuzzy=False)
-    old = NEW._replace(memory=Memory("review", None, 100.0, 5.0, NOON - timedelta(days=100)))
-    assert len({review(old, "good", NOON, fuzzy=False).due for _ in range(20)}) == 1
-    assert len({review(old, "good", NOON).due for _ in range(50)}) > 1
+    assert review_card(NEW, "easy", NOON, fuzzy=False) == review_card(NEW, "easy", elsewhere, fuzzy=False)
+    old = NEW._replace(memory=MemoryState("review", None, 100.0, 5.0, NOON - timedelta(days=100)))
+    assert len({review_card(old, "good", NOON, fuzzy=False).due for _ in range(20)}) == 1
+    assert len({review_card(old, "good", NOON).due for _ in range(50)}) > 1
 
 
 @given(MEMORIES, st.lists(st.sampled_from(RATINGS), min_size=1, max_size=4))
-def test_whatever_the_file_says_a_review_works_and_can_be_kept(memory: Memory, ratings: list[Rating]) -> None:
+def test_whatever_the_file_says_a_review_works_and_can_be_kept(
+    memory: MemoryState, ratings: list[Rating]
+) -> None:
     card = NEW._replace(memory=memory)
     for rating in ratings:
-        card = review(card, rating, NOON)
+        card = review_card(card, rating, NOON)
         assert card.due > NOON
     course = Learner("x", cards=(card,))
-    assert learner(course_yaml(course), "file") == course
+    assert parse_course(course_yaml(course), "file") == course
 
 
 COURSE = Learner(
     "线性代数::basics",
     cards=(
-        Card("What is\n<b>a</b> [latex]basis[/latex] & {{x}}?", '独立 & "spanning"', NOON, "vectors, 向量 x"),
-        review(NEW, "easy", NOON, fuzzy=False),
+        Flashcard(
+            "What is\n<b>a</b> [latex]basis[/latex] & {{x}}?", '独立 & "spanning"', NOON, "vectors, 向量 x"
+        ),
+        review_card(NEW, "easy", NOON, fuzzy=False),
     ),
 )
 
@@ -123,7 +135,7 @@ def test_csv_reads_back() -> None:
     ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\rx", "\n=1", "＝1", "＋1", "－1", "＠x", "|x", "%x"],
 )
 def test_a_spreadsheet_runs_nothing(cell: str) -> None:
-    course = Learner("x", cards=(Card(cell, cell, NOON, cell), Card("a=b", "1-2", NOON)))
+    course = Learner("x", cards=(Flashcard(cell, cell, NOON, cell), Flashcard("a=b", "1-2", NOON)))
     rows = list(csv.reader(io.StringIO(export.cards_csv(course), newline="")))
     assert rows[1][:3] == ["'" + cell.replace("\r", "\n")] * 3
     assert rows[2][:2] == ["a=b", "1-2"]

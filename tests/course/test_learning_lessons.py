@@ -13,10 +13,19 @@ from learning_parts import NOTHING
 
 from gptkit.capabilities.course import file_format, record
 from gptkit.capabilities.course import rubric as grading
-from gptkit.capabilities.course.file_format import learner
-from gptkit.capabilities.course.model import CARDS, TOPICS, WEIGHT, Card, Learner, Mistake, Topic, weight
-from gptkit.capabilities.course.record import SCHEMA, applied
-from gptkit.capabilities.course.rubric import Criterion, Grade, Mark, Rubric, graded, rubric
+from gptkit.capabilities.course.file_format import parse_course
+from gptkit.capabilities.course.model import (
+    MAX_CARDS,
+    MAX_TOPICS,
+    SIZE_LIMIT,
+    Flashcard,
+    Learner,
+    Mistake,
+    Topic,
+    estimated_size,
+)
+from gptkit.capabilities.course.record import SCHEMA, apply_update
+from gptkit.capabilities.course.rubric import Criterion, Grade, Mark, Rubric, check_marks, parse_rubric
 from gptkit.core.yaml_tree import YamlFileError
 from gptkit.text.quotes import is_quoted
 
@@ -59,7 +68,7 @@ COURSE = Learner(
     level="beginner",
     goals=("pass the exam",),
     topics=(Topic("Linear equations", 0.25, date(2026, 1, 1)),),
-    cards=(Card("2 + 2?", "4", DUE),),
+    cards=(Flashcard("2 + 2?", "4", DUE),),
 )
 
 
@@ -74,7 +83,7 @@ def test_a_turn_changes_the_course() -> None:
         "cards": [{"front": "Solve 2x = 4", "back": "x = 2\nby dividing", "topic": "LINEAR EQUATIONS"}],
     }
     jsonschema.validate(report, SCHEMA)
-    after, refused = applied(COURSE, report, "I say x=3", NOW)
+    after, refused = apply_update(COURSE, report, "I say x=3", NOW)
     assert refused == ()
     assert after == Learner(
         "algebra",
@@ -82,14 +91,14 @@ def test_a_turn_changes_the_course() -> None:
         goals=("理解矩阵",),
         topics=(Topic("Linear equations", 0.5, TODAY), Topic("矩阵", 1.0, TODAY)),
         mistakes=(Mistake(TODAY, "Linear equations", "x=3", "It is 2."),),
-        cards=(COURSE.cards[0], Card("Solve 2x = 4", "x = 2\nby dividing", DUE, "Linear equations")),
+        cards=(COURSE.cards[0], Flashcard("Solve 2x = 4", "x = 2\nby dividing", DUE, "Linear equations")),
     )
-    assert applied(after, {**NOTHING, "mistakes": report["mistakes"]}, "x=3", NOW)[0] == after
+    assert apply_update(after, {**NOTHING, "mistakes": report["mistakes"]}, "x=3", NOW)[0] == after
 
 
 def test_nothing_reported_changes_nothing() -> None:
     jsonschema.validate(NOTHING, SCHEMA)
-    assert applied(COURSE, NOTHING, "", NOW) == (COURSE, ())
+    assert apply_update(COURSE, NOTHING, "", NOW) == (COURSE, ())
 
 
 REFUSED: list[tuple[dict[str, object], str]] = [
@@ -116,45 +125,45 @@ REFUSED: list[tuple[dict[str, object], str]] = [
 @pytest.mark.parametrize(("report", "message"), REFUSED)
 def test_what_is_wrong_is_refused_and_the_course_stays(report: dict[str, object], message: str) -> None:
     jsonschema.validate(NOTHING | report, SCHEMA)
-    assert applied(COURSE, NOTHING | report, "x=3", NOW) == (COURSE, (message,))
+    assert apply_update(COURSE, NOTHING | report, "x=3", NOW) == (COURSE, (message,))
 
 
 def test_a_bad_entry_does_not_take_the_good_ones_with_it() -> None:
     topics = [{"name": "", "mastery": 1}, {"name": "b", "mastery": 0.333}]
-    after, refused = applied(COURSE, NOTHING | {"topics": topics}, "", NOW)
+    after, refused = apply_update(COURSE, NOTHING | {"topics": topics}, "", NOW)
     assert after.topics[1:] == (Topic("b", 0.33, TODAY),)
     assert refused == ("topics 1: name: empty",)
 
 
 def test_sizes_are_capped() -> None:
     goals = [f"goal {index}" for index in range(30)]
-    after, refused = applied(COURSE, NOTHING | {"goals": goals}, "", NOW)
+    after, refused = apply_update(COURSE, NOTHING | {"goals": goals}, "", NOW)
     assert (len(after.goals), refused) == (6, ("goals: only the first 5 of 30 are taken",))
-    full = COURSE._replace(goals=tuple(goals[:20]), topics=tuple(Topic(f"t{i}") for i in range(TOPICS)))
-    full = full._replace(cards=tuple(Card(f"f{i}", "b", DUE) for i in range(CARDS)))
+    full = COURSE._replace(goals=tuple(goals[:20]), topics=tuple(Topic(f"t{i}") for i in range(MAX_TOPICS)))
+    full = full._replace(cards=tuple(Flashcard(f"f{i}", "b", DUE) for i in range(MAX_CARDS)))
     report = NOTHING | {
         "goals": ["goal 3", "one more"],
         "topics": [{"name": "new", "mastery": 1}],
         "cards": [{"front": "new", "back": "b", "topic": ""}],
     }
-    assert applied(full, report, "", NOW) == (
+    assert apply_update(full, report, "", NOW) == (
         full,
         (
             "goals 2: the course has 20 goals already",
-            f"topics 1: the course has {TOPICS} topics already",
+            f"topics 1: the course has {MAX_TOPICS} topics already",
             "cards 1: the course is full",
         ),
     )
-    heavy = Learner("x", cards=tuple(Card(f"{i}", "b" * 1000, DUE) for i in range(1000)))
-    assert weight(heavy) > WEIGHT
+    heavy = Learner("x", cards=tuple(Flashcard(f"{i}", "b" * 1000, DUE) for i in range(1000)))
+    assert estimated_size(heavy) > SIZE_LIMIT
     one_more = NOTHING | {"cards": [{"front": "f", "back": "b", "topic": ""}]}
-    assert applied(heavy, one_more, "", NOW)[1] == ("cards 1: the course is full",)
+    assert apply_update(heavy, one_more, "", NOW)[1] == ("cards 1: the course is full",)
 
 
 def test_old_mistakes_make_room_for_new_ones() -> None:
     old = tuple(Mistake(TODAY, "", f"m{index}", "w") for index in range(200))
     report = NOTHING | {"mistakes": [{"topic": "", "quote": "x=3", "wrong": "w"}]}
-    after, _ = applied(COURSE._replace(mistakes=old), report, "x=3", NOW)
+    after, _ = apply_update(COURSE._replace(mistakes=old), report, "x=3", NOW)
     assert after.mistakes == (*old[1:], Mistake(TODAY, "", "x=3", "w"))
 
 
@@ -176,14 +185,14 @@ REPORTS = st.fixed_dictionaries(
 
 @given(REPORTS)
 def test_any_report_is_safe_and_the_course_can_be_kept(report: dict[str, object]) -> None:
-    after, _ = applied(COURSE, report, "abc", NOW)
-    assert learner(file_format.course_yaml(after), "file") == after
+    after, _ = apply_update(COURSE, report, "abc", NOW)
+    assert parse_course(file_format.course_yaml(after), "file") == after
 
 
 def test_schemas_are_what_strict_structured_output_takes() -> None:
     from gptkit.output.json_format import JsonFormat
 
-    for schema in (SCHEMA, grading.schema(RUBRIC)):
+    for schema in (SCHEMA, grading.grade_schema(RUBRIC)):
         jsonschema.Draft202012Validator.check_schema(schema)
         asked = JsonFormat(schema).parameters["response_format"]
         assert isinstance(asked, dict)
@@ -205,14 +214,14 @@ def marks(*entries: tuple[object, object, object]) -> dict[str, object]:
 
 def test_a_grade_is_added_up_here_and_quotes_the_answer() -> None:
     report = marks(("result", 2, "x = 2"), ("method", 1.5, "「两边除以二,」"))
-    jsonschema.validate(report, grading.schema(RUBRIC))
-    grade, problems = graded(RUBRIC, {**report, "total": 99}, ANSWER)
+    jsonschema.validate(report, grading.grade_schema(RUBRIC))
+    grade, problems = check_marks(RUBRIC, {**report, "total": 99}, ANSWER)
     assert problems == ()
     assert grade == Grade(
         (Mark("method", 1.5, 3, "两边除以二,", "r"), Mark("result", 2, 2, "x = 2", "r")), "Good."
     )
     assert (grade.total, grade.most, RUBRIC.points) == (3.5, 5, 5)
-    assert graded(RUBRIC, marks(("method", 0, ""), ("result", 0, "")), ANSWER)[0] is not None
+    assert check_marks(RUBRIC, marks(("method", 0, ""), ("result", 0, "")), ANSWER)[0] is not None
     tenths = Rubric(tuple(Criterion(name, 0.1) for name in "abc"))
     assert tenths.points == 0.3
 
@@ -235,8 +244,8 @@ BAD_GRADES: list[tuple[dict[str, object], tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("report", "problems"), BAD_GRADES)
 def test_a_bad_grade_is_refused_with_reasons(report: dict[str, object], problems: tuple[str, ...]) -> None:
-    jsonschema.validate(report, grading.schema(RUBRIC))
-    assert graded(RUBRIC, report, ANSWER) == (None, problems)
+    jsonschema.validate(report, grading.grade_schema(RUBRIC))
+    assert check_marks(RUBRIC, report, ANSWER) == (None, problems)
 
 
 RUBRICS = [
@@ -272,11 +281,11 @@ BAD_RUBRICS = [
 
 @pytest.mark.parametrize(("content", "expected"), RUBRICS)
 def test_a_rubric_is_yaml_or_lines_or_a_key(content: str, expected: Rubric) -> None:
-    assert rubric(content, "rubric.txt") == expected
+    assert parse_rubric(content, "rubric.txt") == expected
 
 
 @pytest.mark.parametrize(("content", "message"), BAD_RUBRICS)
 def test_a_bad_rubric_is_refused_where_it_stands(content: str, message: str) -> None:
     with pytest.raises(YamlFileError) as caught:
-        rubric(content, "rubric.txt")
+        parse_rubric(content, "rubric.txt")
     assert caught.value.message == message

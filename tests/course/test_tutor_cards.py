@@ -15,7 +15,7 @@ from fake.program import AsProcess, InMemory
 from fake.server import FakeServer
 from tutoring import COURSE, course, path, told
 
-from gptkit.capabilities.course.file_format import learner
+from gptkit.capabilities.course.file_format import parse_course
 
 CHINESE = "subject: 线性代数\nreviews:\n  - front: 什么是秩？\n    back: 列空间的维数\n    due: 2026-01-02\n"
 
@@ -174,7 +174,7 @@ def test_a_review_is_graded_and_scheduled(screen: Any, server: FakeServer, home:
         "back": "its eigenvectors",
         "answer": "the eigenvectors",
     }
-    card = learner(file.read_text(), "").cards[0]
+    card = parse_course(file.read_text(), "").cards[0]
     assert card.memory is not None
     assert card.memory.stage == "learning"
     assert card.due > card.memory.reviewed
@@ -206,7 +206,7 @@ def test_without_a_model_one_rates_oneself(screen: Any, server: FakeServer, home
     shown.wait_for("4 easy")
     shown.send("easy\r")
     assert shown.wait_exit() == 0
-    card = learner(file.read_text(), "").cards[0]
+    card = parse_course(file.read_text(), "").cards[0]
     assert card.memory is not None
     assert card.memory.stage == "review"
 
@@ -222,7 +222,7 @@ def test_a_model_that_fails_leaves_the_rating_to_the_learner(
     shown.wait_for("How well did you know it?")
     shown.send("1\r")
     assert shown.wait_exit() == 0
-    assert learner(file.read_text(), "").cards[0].memory is not None
+    assert parse_course(file.read_text(), "").cards[0].memory is not None
 
 
 @pytest.mark.parametrize(("key", "code"), [("\x04", 0), ("\x03", 130)])
@@ -237,5 +237,5 @@ def test_who_leaves_a_review_loses_nothing(screen: Any, home: Path, key: str, co
     shown.wait_for("什么是秩？")
     shown.send(key)
     assert shown.wait_exit() == code
-    assert learner(file.read_text(), "").cards[0].memory is not None
+    assert parse_course(file.read_text(), "").cards[0].memory is not None
     assert path(home, "线性代数").read_text() == CHINESE

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gptkit.capabilities.course.model import STAGES, Memory
+from gptkit.capabilities.course.model import STAGES, MemoryState
 
 NOTHING: dict[str, Any] = {
     "level": None,
@@ -22,7 +22,7 @@ TIMES = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1)).map(
     lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
 )
 MEMORIES = st.builds(
-    Memory,
+    MemoryState,
     st.sampled_from(STAGES),
     st.integers(0, 10),
     st.floats(0.001, 36500),

@@ -1,4 +1,4 @@
-"""Finds sums in prose that are wrong: `12 * 7 = 85` is; what can be read in another way is left alone."""
+"""Find wrong sums in prose, as `12 * 7 = 85`; whatever could be read in another way is left alone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from typing import NamedTuple
 
-MOST, LONGEST, LINE, BITS = 20, 200, 2000, 10_000
-"""Sums that are told; characters of a sum, and of a line that can be a sentence; size of a number."""
+MAX_SUMS, LONGEST_SUM, LONGEST_LINE, MAX_BITS = 20, 200, 2000, 10_000
+"""Limits: reported sums; characters of a sum; characters of a line of prose; bits of a number."""
 _WIDE = "０１２３４５６７８９＋－＝（）［］｛｝＾．＊／×∗⋅·∙÷∕⁄−–﹣“”「」『』《》\u00a0\u2009\u202f\u3000"
 _FOLDED = str.maketrans(_WIDE, "0123456789+-=()[]{}^.*/*****///---⟦⟧⟦⟧⟦⟧⟦⟧    ")
-"""One character for one. `，` and `：` stay: they end a clause, and are no part of a number."""
+"""Wide signs and their plain forms, one character for one; `，` and `：` stay, since they end a clause."""
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SIGNS = {"^": "**", "{": "(", "}": ")", "x": "*", "X": "*", r"\times": "*", r"\cdot": "*", r"\div": "/"}
 _SIGNS |= dict.fromkeys([r"\left", r"\right", r"\boxed", r"\,", r"\;", r"\:", r"\!", "\\ "], " ")
@@ -26,7 +26,7 @@ _RUN = re.compile(
     | \\(?:times|cdot|div|[dt]?frac|left|right|boxed)(?![A-Za-z]) | \\[,;:!\ ] )++""",
     re.VERBOSE | re.ASCII,
 )
-"""What sums consist of: as much of it as stands together is one sum, or none."""
+"""A run of the characters that sums consist of: one sum, or none."""
 _MATH = {r"\(": "⟦ ", r"\[": "⟦ ", r"\)": " ⟧", r"\]": " ⟧", "$$": " $"}
 _QUOTED = re.compile(r"""([$`"])([^$`"]*)\1""")
 _POINT = re.compile(r"(?:[ >]|[-+*•] |\(?\w{1,3}[.)] )*")
@@ -43,7 +43,7 @@ _END = re.compile(
     | \s*[|—✅✓✔] | \\\\ | \ (?:so|which|then|but|because|since|thus|hence|therefore|and\ (?:so|then))\b )""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""Borders: nothing beyond them belongs to the sum."""
+"""Borders of a sum (the start above, the end here): nothing beyond them belongs to the sum."""
 _ELSEWHERE = re.compile(
     r"""\b(?: binary | octal | hex(?:adecimal)? | bases?[ -]?\d+ | base[ -](?:two|ten|sixteen) | xor
     | mod(?:ulo|ul[ai]r)? | bitwise | bool\w* | float(?:s|ing)? | integer\ division | floor | strings?
@@ -51,7 +51,7 @@ _ELSEWHERE = re.compile(
     | 浮点|浮點|字符串|字串|整除|时钟|時鐘|位运算|异或|≡|\\[pb]?mod""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""Words of texts in which signs and digits mean something else."""
+"""Words of texts in which signs and digits may not mean decimal arithmetic; such texts are not checked."""
 _UNSURE = re.compile(
     r"""\b(?: about | approx\w* | around | rough\w* | round\w* | nearly | almost | estimate\w* | not | never
     | cannot | wrong\w* | mis\w+ | incorrect\w* | errors? | false\w* | instead | suppose | imagine | pretend
@@ -60,9 +60,9 @@ _UNSURE = re.compile(
     | [约約估错錯误誤余餘] | 近似|大概|差不多|四[舍捨]五入|不[对對是等]|并非|假[设設如]""",
     re.VERBOSE | re.IGNORECASE,
 )
-"""Words of lines that quote what is wrong, or mean it less exactly."""
+"""Words of lines that speak about mistakes or are approximate; such lines are not checked."""
 _BY_COMMA = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|\b(?:the|and|you|this|that)\b", re.I)
-"""Languages that group digits by commas; elsewhere `1,234` and `1.234` may be either number."""
+"""Signs of languages that group digits by commas; elsewhere `1,234` may be a decimal number."""
 _EITHER = re.compile(r"\d,\d|\.\d{3}(?!\d)")
 _STRANGE = re.compile(r"(?<![\d.,])0[\dxX]|\d/\d+/\d|\d{4}-\d+-\d|\d-\d+-\d{4}")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+|/\d+)?")
@@ -70,20 +70,19 @@ _BINARY = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
 
 
 class WrongSum(NamedTuple):
-    """`text` as it was written, and what its expression comes to."""
-
-    text: str
-    value: str
+    text: str  # as it was written
+    value: str  # what the expression really comes to
 
     def __str__(self) -> str:
         return f"{self.text} (it comes to {self.value})"
 
 
 def wrong_sums(text: str, context: str = "") -> tuple[WrongSum, ...]:
-    """What a text says of numbers, as `expression = number` between clear borders, and computing denies.
+    """Return the statements `expression = number` of a text that are wrong.
 
-    What is not certain is not told: approximations, units, unknowns, chains, percentages, remainders,
-    other bases, mistakes that are spoken of. What stands in `context`, which the text answers, may be quoted.
+    Only certain mistakes count: no approximations, units, unknowns, chains, percentages, remainders, other
+    bases, or mistakes that the text speaks about. A sum that stands in `context`, to which the text is an
+    answer, may be a quote and does not count.
     """
     if _ELSEWHERE.search(text) or _ELSEWHERE.search(context):
         return ()
@@ -91,18 +90,24 @@ def wrong_sums(text: str, context: str = "") -> tuple[WrongSum, ...]:
     quotable = _compact(context)
     lines = text.splitlines()
     folded = ["", *(line.translate(_FOLDED) for line in lines), ""]
-    found: list[WrongSum] = []
+    wrong: list[WrongSum] = []
     for at, line in enumerate(folded[1:-1]):
-        if "=" not in line or len(line) > LINE or _UNSURE.search(line) or _goes_on(*folded[at : at + 3]):
+        if (
+            "=" not in line
+            or len(line) > LONGEST_LINE
+            or _UNSURE.search(line)
+            or _spans_lines(*folded[at : at + 3])
+        ):
             continue
-        found += (one for one in _of_line(line, lines[at], grouped) if _compact(one.text) not in quotable)
-        if len(found) >= MOST:
+        sums = _wrong_sums_of_line(line, lines[at], grouped)
+        wrong += (each for each in sums if _compact(each.text) not in quotable)
+        if len(wrong) >= MAX_SUMS:
             break
-    return tuple(found[:MOST])
+    return tuple(wrong[:MAX_SUMS])
 
 
-def _goes_on(before: str, line: str, after: str) -> bool:
-    """A sum stands on more than one line."""
+def _spans_lines(before: str, line: str, after: str) -> bool:
+    """Whether a sum of the line begins on the line before or ends on the line after."""
     is_open, is_signed = r"(?:[\w)]\s*[-+/^=(]|[\w)]\s+\*)\s*$", r"\s*[-+*/]\s*[\d(]"
     if re.search(is_open, before) or re.search(is_open, line):
         return True
@@ -111,26 +116,26 @@ def _goes_on(before: str, line: str, after: str) -> bool:
     return "=" not in after and bool(re.match(is_signed, after))
 
 
-def _of_line(line: str, shown: str, grouped: bool) -> Iterator[WrongSum]:
+def _wrong_sums_of_line(line: str, format_number: str, grouped: bool) -> Iterator[WrongSum]:
     line = re.sub(r"\\[()\[\]]|\$\$", lambda match: _MATH[match[0]], line)
     point = _POINT.match(line)
     begin = point.end() if point else 0
     is_dashed = line[:begin].rstrip().endswith("-")
-    line, shown = _QUOTED.sub(r"⟦\2⟧", line[begin:]), shown[begin:]
+    line, format_number = _QUOTED.sub(r"⟦\2⟧", line[begin:]), format_number[begin:]
     for run in _RUN.finditer(line):
-        if run[0].count("=") != 1 or len(run[0]) > LONGEST:
+        if run[0].count("=") != 1 or len(run[0]) > LONGEST_SUM:
             continue
-        claim = _bare(run[0], line[: run.start()][-1:])
+        claim = _strip_surroundings(run[0], line[: run.start()][-1:])
         start = line.index(claim, run.start())
         end = start + len(claim)
         is_clear = _START.search(line, max(start - 40, 0), start) and _END.match(line, end)
         is_grouped = re.search(r"\d，\d{3}(?!\d)", line[max(start - 2, 0) : end + 5])
-        if is_clear and not is_grouped and (value := _denied(claim, grouped, is_dashed and not start)):
-            yield WrongSum(" ".join(shown[start:end].split()), value)
+        if is_clear and not is_grouped and (value := _correct_value(claim, grouped, is_dashed and not start)):
+            yield WrongSum(" ".join(format_number[start:end].split()), value)
 
 
-def _bare(run: str, before: str) -> str:
-    """A sum without the brackets and the emphasis around it."""
+def _strip_surroundings(run: str, before: str) -> str:
+    """Remove the brackets and the emphasis around a sum."""
     claim = run.strip()
     stars = claim[: len(claim) - len(claim.lstrip("*"))]
     if stars and (claim.endswith(stars) or (run[0] == "*" and before in ":：.。!！?？,，")):
@@ -144,29 +149,29 @@ def _bare(run: str, before: str) -> str:
     return claim
 
 
-def _denied(claim: str, grouped: bool, is_dashed: bool) -> str:
-    """What the expression of a sum comes to, if that is another number for certain.
+def _correct_value(claim: str, grouped: bool, is_dashed: bool) -> str:
+    """Return what the expression of a sum comes to if the sum is certainly wrong, else nothing.
 
-    The dash before it is the mark of a list, or a minus.
+    `is_dashed`: a dash stands before the sum, which may be a minus or the mark of a list item.
     """
     if _STRANGE.search(claim) or claim.startswith("- ") or (_EITHER.search(claim) and not grouped):
         return ""
-    sides = [_read(side) for side in claim.split("=")]
+    sides = [_to_python(side) for side in claim.split("=")]
     left, right = sides if _PLAIN.fullmatch(re.sub(r"[() ]", "", sides[1])) else reversed(sides)
     plain = re.sub(r"[() ]", "", right)
     if not _PLAIN.fullmatch(plain) or not re.search(r"[\d)]\s*[-+*/]", left):
         return ""
     try:
-        computed, stated = _value(left), _value(right)
-        if _fits(computed, stated, left, plain) or (is_dashed and _value(f"-{left}") == stated):
+        computed, stated = _evaluate(left), _evaluate(right)
+        if _agrees(computed, stated, left, plain) or (is_dashed and _evaluate(f"-{left}") == stated):
             return ""
     except (_UnclearError, SyntaxError, ZeroDivisionError):
         return ""
-    return shown(computed, "/" in plain)
+    return format_number(computed, "/" in plain)
 
 
-def _fits(computed: Fraction, stated: Fraction, left: str, plain: str) -> bool:
-    """Equal, or rounded: to the decimals that are given, to a whole number, or on the way to a product."""
+def _agrees(computed: Fraction, stated: Fraction, left: str, plain: str) -> bool:
+    """Whether the numbers are equal, or differ only by rounding of the result or of a factor."""
     difference, decimals = abs(computed - stated), plain.partition(".")[2]
     if decimals and difference <= Fraction(1, 2 * 10 ** len(decimals)):
         return True
@@ -179,19 +184,19 @@ def _fits(computed: Fraction, stated: Fraction, left: str, plain: str) -> bool:
 
 
 class _UnclearError(Exception):
-    """Not arithmetic, or more of it than is computed."""
+    """The expression is no arithmetic, or too large to compute."""
 
 
-def _read(side: str) -> str:
-    """One side as Python writes it."""
-    while (found := _FRACTION.sub(r"((\1)/(\2))", side)) != side:
-        side = found
+def _to_python(side: str) -> str:
+    """Write one side of a sum as a Python expression."""
+    while (replaced := _FRACTION.sub(r"((\1)/(\2))", side)) != side:
+        side = replaced
     side = _WRITTEN.sub(lambda match: _SIGNS.get(match[0]) or f"**({match[0].translate(_RAISED)})", side)
     side = re.sub(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])", lambda match: match[0].replace(",", ""), side)
     return side.strip() if "/" in side else re.sub(r"(?<=[\d)])\(", "*(", side).strip()  # 6/2(1+2) is unclear
 
 
-def _value(side: str) -> Fraction:
+def _evaluate(side: str) -> Fraction:
     def value(node: ast.expr) -> Fraction:
         match node:
             case ast.Constant():
@@ -199,9 +204,9 @@ def _value(side: str) -> Fraction:
             case ast.UnaryOp(op=ast.USub(), operand=operand) if not _is_power(operand):  # -2^2 is unclear
                 return -value(operand)
             case ast.BinOp(left=base, op=ast.Pow(), right=exponent) if not _is_power(exponent):
-                return _within(_power(value(base), value(exponent)))
-            case ast.BinOp(left=one, op=sign, right=other) if type(sign) in _BINARY:
-                return _within(_BINARY[type(sign)](value(one), value(other)))
+                return _limit_size(_power(value(base), value(exponent)))
+            case ast.BinOp(left=left, op=sign, right=right) if type(sign) in _BINARY:
+                return _limit_size(_BINARY[type(sign)](value(left), value(right)))
         raise _UnclearError
 
     return value(ast.parse(side, mode="eval").body)
@@ -213,19 +218,19 @@ def _is_power(node: ast.expr) -> bool:
 
 def _power(base: Fraction, exponent: Fraction) -> Fraction:
     bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-    if exponent.denominator != 1 or bits * abs(exponent) > BITS:
+    if exponent.denominator != 1 or bits * abs(exponent) > MAX_BITS:
         raise _UnclearError
     return base**exponent.numerator
 
 
-def _within(number: Fraction) -> Fraction:
-    if max(number.numerator.bit_length(), number.denominator.bit_length()) > BITS:
+def _limit_size(number: Fraction) -> Fraction:
+    if max(number.numerator.bit_length(), number.denominator.bit_length()) > MAX_BITS:
         raise _UnclearError
     return number
 
 
-def shown(number: Fraction, as_fraction: bool = False) -> str:
-    """As people write it: with all its decimals, or as a fraction and about how much that is."""
+def format_number(number: Fraction, as_fraction: bool = False) -> str:
+    """Write a number as people do: with all its decimals, or as a fraction with its approximate value."""
     context = Context(prec=40)
     decimal = context.divide(Decimal(number.numerator), Decimal(number.denominator))
     about = f"about {Context(prec=7).plus(decimal).normalize():g}"

@@ -1,4 +1,4 @@
-"""What the prompt loop and the command line show of a course."""
+"""Show courses on the command line (`--show`) and in the prompt loop (`/show`, `/due`, `/tries` ...)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities.course import config, review
 from gptkit.capabilities.course.config import required_subject
-from gptkit.capabilities.course.model import due
-from gptkit.capabilities.course.review import course, moment, nothing, waiting, wanted
-from gptkit.capabilities.course.store import course_store, path
+from gptkit.capabilities.course.model import due_cards
+from gptkit.capabilities.course.review import (
+    cards_due,
+    due_text,
+    nothing_due_text,
+    selected_course,
+    selected_courses,
+)
+from gptkit.capabilities.course.store import course_path, course_store
 from gptkit.core.errors import UsageError
 from gptkit.core.table import format_table
 from gptkit.core.yaml_tree import spelling_hint
@@ -20,7 +26,7 @@ from gptkit.session.options import SharedOptions
 
 if TYPE_CHECKING:
     from gptkit.capabilities.course.model import Learner
-    from gptkit.capabilities.course.store import Courses
+    from gptkit.capabilities.course.store import CourseStore
     from gptkit.repl.commands import Desk
     from gptkit.repl.talk import Talk
     from gptkit.services import Services
@@ -30,23 +36,26 @@ if TYPE_CHECKING:
 
 LATEST = 5
 """Mistakes that are shown."""
-BAR = 10
+BAR = 10  # characters
 
 
 def show(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
-    found = course(services, template, values)
-    if found is None:
+    """Run `--show`: print the named course, or the list of courses; returns the exit code."""
+    learner = selected_course(services, template, values)
+    if learner is None:
         return _list(services, template, values, bool(shared.json))
     store = course_store(services)
     if shared.json:
-        services.terminal.print_sanitized(json.dumps(as_record(store, found), ensure_ascii=False, indent=2))
+        services.terminal.print_sanitized(
+            json.dumps(course_json(store, learner), ensure_ascii=False, indent=2)
+        )
     else:
-        services.terminal.print_sanitized("\n".join(overview(store, found)))
+        services.terminal.print_sanitized("\n".join(overview(store, learner)))
     return 0
 
 
-def overview(store: Courses, learner: Learner) -> Iterator[str]:
-    """The lines that tell a person where a course stands."""
+def overview(store: CourseStore, learner: Learner) -> Iterator[str]:
+    """Yield the lines that show a course to a person."""
     about = ", ".join(word for word in (learner.level, learner.language) if word)
     yield learner.subject + (f" ({about})" if about else "")
     yield str(store.path(learner.subject))
@@ -56,8 +65,8 @@ def overview(store: Courses, learner: Learner) -> Iterator[str]:
     if learner.topics:
         yield "\ntopics"
         rows = [
-            (_bar(each.mastery), f"{each.mastery:.0%}", str(each.seen or ""), each.name)
-            for each in sorted(learner.topics, key=lambda topic: topic.mastery)
+            (_bar(topic.mastery), f"{topic.mastery:.0%}", str(topic.seen or ""), topic.name)
+            for topic in sorted(learner.topics, key=lambda topic: topic.mastery)
         ]
         yield from (f"  {line}" for line in format_table(rows, aligned=True).split("\n"))
     if learner.mistakes:
@@ -65,22 +74,22 @@ def overview(store: Courses, learner: Learner) -> Iterator[str]:
         for mistake in learner.mistakes[: -LATEST - 1 : -1]:
             topic = f"{mistake.topic}: " if mistake.topic else ""
             yield f"  {mistake.date}  {topic}'{mistake.said}': {mistake.wrong}"
-    yield "\n" + reviews(store, learner)
+    yield "\n" + reviews_line(store, learner)
 
 
-def reviews(store: Courses, learner: Learner) -> str:
-    """One line: how many cards there are, and when they are due."""
+def reviews_line(store: CourseStore, learner: Learner) -> str:
+    """Return one line about the cards of a course: how many there are, and when they are due."""
     if not learner.cards:
         return "no reviews yet"
-    waiting = len(due(learner, store.now()))
+    waiting = len(due_cards(learner, store.now()))
     cards = f"{len(learner.cards)} card{'s' if len(learner.cards) > 1 else ''}"
     if waiting:
         return f"reviews: {cards}, {waiting} due now"
-    return f"reviews: {cards}, the next one is due {moment(store, min(card.due for card in learner.cards))}"
+    return f"reviews: {cards}, the next one is due {due_text(store, min(card.due for card in learner.cards))}"
 
 
-def as_record(store: Courses, learner: Learner) -> dict[str, object]:
-    """The whole course as JSON has it."""
+def course_json(store: CourseStore, learner: Learner) -> dict[str, object]:
+    """Return a course as `--show --json` prints it."""
     return {
         "subject": learner.subject,
         "path": str(store.path(learner.subject)),
@@ -88,23 +97,23 @@ def as_record(store: Courses, learner: Learner) -> dict[str, object]:
         "language": learner.language,
         "goals": list(learner.goals),
         "topics": [
-            {"name": each.name, "mastery": each.mastery, "seen": each.seen and str(each.seen)}
-            for each in learner.topics
+            {"name": topic.name, "mastery": topic.mastery, "seen": topic.seen and str(topic.seen)}
+            for topic in learner.topics
         ],
-        "mistakes": [{**each._asdict(), "date": str(each.date)} for each in learner.mistakes],
+        "mistakes": [{**mistake._asdict(), "date": str(mistake.date)} for mistake in learner.mistakes],
         "cards": len(learner.cards),
-        "due": len(due(learner, store.now())),
+        "due": len(due_cards(learner, store.now())),
     }
 
 
 def _list(services: Services, template: Template, values: Mapping[str, Value], as_json: bool) -> int:
     store, terminal = course_store(services), services.terminal
-    courses, code = wanted(services, template, values)
+    courses, code = selected_courses(services, template, values)
     if as_json:
-        records = [as_record(store, each) for each in courses]
+        records = [course_json(store, learner) for learner in courses]
         terminal.print_sanitized(json.dumps(records, ensure_ascii=False, indent=2))
     elif courses:
-        rows = [_row(store, each) for each in courses]
+        rows = [_row(store, learner) for learner in courses]
         terminal.print_sanitized(format_table(rows, aligned=terminal.stdout_is_terminal))
     elif not code:
         terminal.print_error_line(
@@ -113,14 +122,14 @@ def _list(services: Services, template: Template, values: Mapping[str, Value], a
     return code
 
 
-def _row(store: Courses, learner: Learner) -> tuple[str, ...]:
+def _row(store: CourseStore, learner: Learner) -> tuple[str, ...]:
     topics = f"{len(learner.topics)} topic{'' if len(learner.topics) == 1 else 's'}"
     mastery = sum(topic.mastery for topic in learner.topics) / max(len(learner.topics), 1)
     return (
         learner.subject,
         topics,
         f"{mastery:.0%}",
-        f"{len(due(learner, store.now()))} due",
+        f"{len(due_cards(learner, store.now()))} due",
         str(store.path(learner.subject)),
     )
 
@@ -131,20 +140,20 @@ def _bar(mastery: float) -> str:
 
 
 def commands(talk: Talk) -> tuple[Command, ...]:
-    """Those of every course; the method only where the prompt file has an option for it."""
-    found = [
+    """Return the prompt loop's commands of a course; `/method` only if the file has an option for it."""
+    result = [
         Command("show", "show what is known of the course", _show),
         Command("due", "list the reviews that are due", _due),
         Command("review", "go through the reviews that are due", _review),
         Command("tries", "show or set the attempts before a solution is shown", _tries, "[N]"),
     ]
-    if any(one.variable == "method" for one in talk.template.options):
-        found.append(Command("method", "show or change how you are taught", _method, "[NAME]"))
-    return tuple(found)
+    if any(parameter.variable == "method" for parameter in talk.template.options):
+        result.append(Command("method", "show or change how you are taught", _method, "[NAME]"))
+    return tuple(result)
 
 
 def begin(talk: Talk) -> None:
-    """Raises what is wrong with the course before anything is typed."""
+    """Greet the learner when the prompt loop opens; raises the errors of reading the course."""
     learner = _course(talk)
     terminal, store = talk.services.terminal, course_store(talk.services)
     about = f", {learner.level}" if learner.level else ""
@@ -155,7 +164,9 @@ def begin(talk: Talk) -> None:
     if store.path(learner.subject).exists():
         topics = sorted(learner.topics, key=lambda topic: topic.mastery)
         weakest = ", ".join(f"{topic.name} {topic.mastery:.0%}" for topic in topics[:3])
-        terminal.print_sanitized(f"{reviews(store, learner)}{f'; to work on: {weakest}' if weakest else ''}")
+        terminal.print_sanitized(
+            f"{reviews_line(store, learner)}{f'; to work on: {weakest}' if weakest else ''}"
+        )
     elif not learner.topics:
         terminal.print_sanitized("a new course: say what you want to learn, and what you know")
 
@@ -166,8 +177,8 @@ def _show(desk: Desk, _argument: str) -> None:
 
 def _due(desk: Desk, _argument: str) -> None:
     store, courses = course_store(desk.talk.services), (_course(desk.talk),)
-    found = waiting(store, courses)
-    desk.show("\n".join(card.front for _, card in found) if found else nothing(store, courses))
+    cards = cards_due(store, courses)
+    desk.show("\n".join(card.front for _, card in cards) if cards else nothing_due_text(store, courses))
 
 
 def _review(desk: Desk, _argument: str) -> None:
@@ -188,7 +199,8 @@ def _tries(desk: Desk, count: str) -> None:
 
 def _method(desk: Desk, name: str) -> None:
     talk = desk.talk
-    choices = next((one.choices for one in talk.template.options if one.variable == "method"), ())
+    options = talk.template.options
+    choices = next((option.choices for option in options if option.variable == "method"), ())
     if name:
         if choices and name not in choices:
             raise UsageError(f"no method '{name}'", hint=spelling_hint(name, choices))
@@ -201,9 +213,9 @@ def _course(talk: Talk) -> Learner:
 
 
 LONGEST = 45
-"""Characters of the prompt's name, so that the whole is short enough for a session's."""
+"""Characters of the prompt's name in the name of a session."""
 
 
 def session_name(template: Template, values: Mapping[str, Value]) -> str:
-    """Named as the course's file is, since a subject may hold what a session's name cannot."""
-    return f"{template.name[:LONGEST]}: {path(Path(), required_subject(template, values)).stem}"
+    """Return the session's name, made of the file's name, since a subject may hold signs that it cannot."""
+    return f"{template.name[:LONGEST]}: {course_path(Path(), required_subject(template, values)).stem}"

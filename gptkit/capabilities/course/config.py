@@ -1,4 +1,4 @@
-"""What a prompt file says under `course`, and what its command line says of the course."""
+"""The capability `course`: its key in prompt files, its options, and what takes the place of a lesson."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,10 +17,10 @@ KEY = "course"
 _FOLDER = "gptkit.capabilities.course"
 SOCRATIC = "socratic"
 ASKING = (SOCRATIC, "quiz", "exam")
-"""Methods by which the learner is to find what is right."""
+"""Methods by which the learner has to find the answer."""
 METHODS = ("explain", *ASKING)
 TRIES = 2
-"""Attempts of the learner after which the solution may be shown."""
+"""Default number of attempts of the learner before the solution may be shown."""
 OPTIONS = (
     Parameter("tries", "integer", help="Show a solution only after N attempts of yours (default: 2)."),
     Parameter("rubric", "file", help="Grade your answer by the criteria in this file (text or YAML)."),
@@ -43,7 +43,7 @@ OPTIONS = (
 
 
 class CourseOptions(NamedTuple):
-    """What the command line says of OPTIONS."""
+    """The values of OPTIONS on a command line."""
 
     tries: int | None = None
     rubric: str = ""
@@ -55,7 +55,7 @@ class CourseOptions(NamedTuple):
 
     @property
     def modes(self) -> list[str]:
-        """Those that take the place of a lesson, by name."""
+        """The names of the given options that take the place of a lesson."""
         return [name for name in _MODES if getattr(self, name)]
 
 
@@ -63,11 +63,11 @@ def options_of(values: Mapping[str, Value]) -> CourseOptions:
     return CourseOptions(**capability_options(values, CourseOptions._fields))
 
 
-class Setting(NamedTuple):
-    """What a prompt file says of its courses.
+class CourseConfig(NamedTuple):
+    """What a prompt file says under `course`.
 
-    `subject` and `method` count where the command line says nothing; `check_model` does the
-    bookkeeping: the checks of drafts, the record after an answer, the ratings of reviews.
+    The command line overrides `subject`, `method` and `tries`. `check_model` is the model for the checks of
+    drafts, the record after an answer and the ratings of reviews.
     """
 
     subject: str = ""
@@ -76,17 +76,16 @@ class Setting(NamedTuple):
     check_model: str = ""
 
 
-def setting(node: "YamlNode", report: Callable[[Problem], None]) -> Setting:
-    """`course: true`, or a mapping."""
+def parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> CourseConfig:
+    """Read `course: true`, or a mapping; reports what is wrong and then returns defaults."""
     value = node.data()
     if value is True:
-        return Setting()
+        return CourseConfig()
     if not isinstance(value, dict):
         report(Problem(node.line, KEY, f"must be true or a mapping of keys, this is {node.kind}"))
-        return Setting()
-    entries = mapping_entries(node, KEY, report, Setting._fields)
-    found = {name: entry.data() for name, entry in entries.items()}
-    tries = found.get("tries", TRIES)
+        return CourseConfig()
+    entries = mapping_entries(node, KEY, report, CourseConfig._fields)
+    tries = entries["tries"].data() if "tries" in entries else TRIES
     if isinstance(tries, bool) or not isinstance(tries, int) or tries < 0:
         report(Problem(entries["tries"].line, f"{KEY}.tries", "must be a whole number from 0 on"))
         tries = TRIES
@@ -96,49 +95,49 @@ def setting(node: "YamlNode", report: Callable[[Problem], None]) -> Setting:
 
         hint = spelling_hint(words["method"], METHODS)
         report(Problem(entries["method"].line, f"{KEY}.method", f"no method '{words['method']}'", hint))
-    return Setting(words["subject"], words["method"], tries, words["check_model"])
+    return CourseConfig(words["subject"], words["method"], tries, words["check_model"])
 
 
-def of(template: Template) -> Setting:
-    found = template.capabilities.get(KEY)
-    return found if isinstance(found, Setting) else Setting()
+def config_of(template: Template) -> CourseConfig:
+    config = template.capabilities.get(KEY)
+    return config if isinstance(config, CourseConfig) else CourseConfig()
 
 
 def subject(template: Template, values: Mapping[str, Value]) -> str:
-    """The subject of the course; empty where the command line must name one and does not."""
-    if any(one.variable == "subject" for one in template.declared_parameters):
-        return option(template, values, "subject") or of(template).subject
-    return of(template).subject or template.name
+    """Return the subject of the course; empty if the command line should name one but does not."""
+    if any(parameter.variable == "subject" for parameter in template.declared_parameters):
+        return option_text(template, values, "subject") or config_of(template).subject
+    return config_of(template).subject or template.name
 
 
 def required_subject(template: Template, values: Mapping[str, Value]) -> str:
-    """Raises UsageError without one."""
-    found = subject(template, values)
-    if not found.strip():
+    """Return the subject of the course; raises UsageError without one."""
+    name = subject(template, values)
+    if not name.strip():
         hint = f"'gptkit {template.name} SUBJECT' opens a course, 'gptkit {template.name} --show' lists them"
         raise UsageError("no subject given", hint=hint)
-    return found
+    return name
 
 
 def method(template: Template, values: Mapping[str, Value]) -> str:
-    return str(values.get("method") or of(template).method or option(template, values, "method"))
+    return str(values.get("method") or config_of(template).method or option_text(template, values, "method"))
 
 
 def tries(template: Template, values: Mapping[str, Value]) -> int:
-    """Raises UsageError for less than none."""
+    """Return how often the learner must try before the solution may be shown; raises UsageError below 0."""
     given = options_of(values).tries
     if given is None:
-        return of(template).tries
+        return config_of(template).tries
     if given < 0:
         raise UsageError(f"--tries {given}: must be 0 or more")
     return given
 
 
-def option(template: Template, values: Mapping[str, Value], variable: str) -> str:
-    """The text of an option or argument that the file may or may not have; else its default."""
-    defaults = {one.variable: one.default for one in template.declared_parameters}
-    found = values.get(variable, defaults.get(variable))
-    return "" if found is None else str(found)
+def option_text(template: Template, values: Mapping[str, Value], variable: str) -> str:
+    """Return an option or argument as text, else its default; empty if the file does not declare it."""
+    defaults = {parameter.variable: parameter.default for parameter in template.declared_parameters}
+    value = values.get(variable, defaults.get(variable))
+    return "" if value is None else str(value)
 
 
 def _word(node: "YamlNode | None", name: str, report: Callable[[Problem], None]) -> str:
@@ -148,7 +147,7 @@ def _word(node: "YamlNode | None", name: str, report: Callable[[Problem], None])
 
 
 def _take_over(call: "Call") -> int | None:
-    """What options do in place of a lesson."""
+    """Do what an option wants in place of a lesson; return the exit code, or None without such an option."""
     for mode in options_of(call.values).modes:
         code: int = _MODES[mode](call.services, call.template, call.values, call.shared)
         return code
@@ -163,7 +162,7 @@ _MODES = {
 }
 COURSE = Capability(
     KEY,
-    setting,
+    parse_config,
     options=OPTIONS,
     variables=(KEY,),
     prepare=import_on_call(f"{_FOLDER}.lesson:prepare"),

@@ -1,4 +1,4 @@
-"""`--export anki|csv`: the cards of a course for other programs."""
+"""Export the cards of a course for other programs: `--export anki` or `--export csv`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from gptkit.capabilities.course.config import options_of
-from gptkit.capabilities.course.model import Card, Learner, identity
+from gptkit.capabilities.course.model import Flashcard, Learner, normalize_name
 from gptkit.capabilities.course.review import required_course
 from gptkit.capabilities.course.store import course_store
 from gptkit.core.errors import CannotWriteError, ConfigurationError, NoInputError, UsageError
@@ -29,32 +29,32 @@ if TYPE_CHECKING:
 
 COLUMNS = ("front", "back", "topic", "due", "stage", "stability", "difficulty", "reviewed")
 _NOTE_TYPE = 1_748_205_331
-"""Drawn once: Anki knows note types by number, and a new number would be a new note type."""
+"""A random number, drawn once: Anki knows a note type by its number."""
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠|%]|[\t\n]")
 _CSS = ".card { font-family: sans-serif; font-size: 20px; text-align: center; }"
 
 
 def cards_csv(learner: Learner) -> str:
-    """One line a card under a line of names.
+    """Write the cards as CSV, one line for each, below a line of names.
 
-    What a spreadsheet would take for a formula gets an apostrophe in front: models and documents
-    wrote the cards.
+    A text that a spreadsheet would take for a formula gets an apostrophe in front, since models wrote the
+    cards.
     """
     file = io.StringIO()
     rows = table.writer(file, lineterminator="\n")
     rows.writerow(COLUMNS)
     for card in learner.cards:
-        words = [_harmless(text) for text in (card.front, card.back, card.topic)]
-        rows.writerow([*words, *_memory(card)])
+        words = [_escape_formula(text) for text in (card.front, card.back, card.topic)]
+        rows.writerow([*words, *_schedule_cells(card)])
     return file.getvalue()
 
 
-def _harmless(cell: str) -> str:
-    cell = cell.replace("\r\n", "\n").replace("\r", "\n")  # the writer does not quote a lone CR: two lines
+def _escape_formula(cell: str) -> str:
+    cell = cell.replace("\r\n", "\n").replace("\r", "\n")  # the writer does not quote a lone CR
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
-def _memory(card: Card) -> tuple[object, ...]:
+def _schedule_cells(card: Flashcard) -> tuple[object, ...]:
     due = card.due.isoformat()
     if card.memory is None:
         return due, "", "", "", ""
@@ -63,13 +63,15 @@ def _memory(card: Card) -> tuple[object, ...]:
 
 
 def anki_package(learner: Learner, now: datetime) -> bytes:
-    """A package (.apkg); imported again later it updates the cards that are there.
+    """Write the cards as a package for Anki (.apkg), which updates the cards of an earlier import.
 
-    `now` must be later than at the last export for Anki to take changes. Raises ConfigurationError
-    without the extra.
+    Anki takes changes only if `now` is later than at the last export. Raises ConfigurationError without the
+    extra `anki`.
     """
     genanki = _genanki()
-    deck = genanki.Deck(_number("deck", identity(learner.subject)), learner.subject.replace("::", ":"))
+    deck = genanki.Deck(
+        _stable_number("deck", normalize_name(learner.subject)), learner.subject.replace("::", ":")
+    )
     note_type = genanki.Model(
         _NOTE_TYPE,
         "gptkit",
@@ -80,9 +82,9 @@ def anki_package(learner: Learner, now: datetime) -> bytes:
         css=_CSS,
     )
     for card in learner.cards:
-        known_by = genanki.guid_for("gptkit", identity(learner.subject), identity(card.front))
-        fields = [_field(card.front), _field(card.back)]
-        deck.add_note(genanki.Note(note_type, fields, tags=_tags(card.topic), guid=known_by))
+        guid = genanki.guid_for("gptkit", normalize_name(learner.subject), normalize_name(card.front))
+        fields = [_html_field(card.front), _html_field(card.back)]
+        deck.add_note(genanki.Note(note_type, fields, tags=_tags(card.topic), guid=guid))
     return _package(genanki, deck, now)
 
 
@@ -97,7 +99,7 @@ def _genanki() -> ModuleType:
 
 
 def _package(genanki: ModuleType, deck: Any, now: datetime) -> bytes:  # noqa: ANN401 - an untyped library
-    """The library's own writer leaves its database behind in the folder of temporary files."""
+    """Write a package; unlike the library's own function this leaves no temporary file behind."""
     import itertools
     import sqlite3
     import zipfile
@@ -123,26 +125,26 @@ def _package(genanki: ModuleType, deck: Any, now: datetime) -> bytes:  # noqa: A
     return packed.getvalue()
 
 
-def _number(*parts: str) -> int:
-    """The same number for the same parts, in the range that Anki's numbers have."""
+def _stable_number(*parts: str) -> int:
+    """Hash the parts to a number in the range that Anki uses."""
     digest = sha256("\x1f".join(parts).encode("utf-8", "replace")).digest()
     return (1 << 30) + int.from_bytes(digest[:4], "big") % (1 << 30)
 
 
-def _field(text: str) -> str:
-    """As HTML that shows the text. Brackets too: Anki runs LaTeX for `[latex]` and plays `[sound:...]`."""
-    shown = html.escape(text.replace("\x1f", " "), quote=False).replace("[", "&#91;")
-    return shown.replace("{{", "&#123;&#123;").replace("\n", "<br>")
+def _html_field(text: str) -> str:
+    """Escape a text as HTML, with its brackets: Anki runs LaTeX for `[latex]` and plays `[sound:...]`."""
+    escaped = html.escape(text.replace("\x1f", " "), quote=False).replace("[", "&#91;")
+    return escaped.replace("{{", "&#123;&#123;").replace("\n", "<br>")
 
 
 def _tags(topic: str) -> list[str]:
-    """A tag of Anki has no spaces, and `::` would nest it."""
+    """Return the topic as a tag for Anki: without spaces, and without `::`, which nests tags."""
     tag = re.sub(r"[\s\x00-\x1f\"]+", "_", topic.strip()).replace("::", ":")
     return [tag] if tag else []
 
 
 def export(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
-    """CSV goes to standard output without `-o`; a package is bytes that no terminal can show."""
+    """Run `--export`: write CSV to standard output or a file, a package for Anki to a file."""
     path = shared.output if str(shared.output) != "-" else None
     is_anki = options_of(values).export == "anki"
     if is_anki and path is None:

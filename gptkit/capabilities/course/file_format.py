@@ -1,4 +1,4 @@
-"""The text of a course, as people edit it, as a value; what is wrong is refused by line and key."""
+"""Read and write the YAML file of a course, which people may edit; problems are reported by line and key."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import NoReturn, TypeVar
 
 from gptkit.capabilities.course.model import (
-    CARDS,
-    GOALS,
-    LINE,
+    LINE_LENGTH,
     LONGEST_STABILITY,
-    MISTAKES,
+    MAX_CARDS,
+    MAX_GOALS,
+    MAX_MISTAKES,
+    MAX_TOPICS,
+    NAME_LENGTH,
     STAGES,
-    TEXT,
-    TOPICS,
-    WORD,
-    Card,
+    TEXT_LENGTH,
+    Flashcard,
     Learner,
-    Memory,
+    MemoryState,
     Mistake,
     Topic,
-    identity,
+    normalize_name,
 )
 from gptkit.core.yaml_tree import (
     Problem,
@@ -47,31 +48,31 @@ CARD_KEYS = ("front", "back", "topic", "due", *MEMORY_KEYS)
 _T = TypeVar("_T")
 
 
-def learner(content: str, source: str) -> Learner:
-    """The course; raises YamlFileError with everything that is wrong with it."""
+def parse_course(content: str, source: str) -> Learner:
+    """Read the content of a course file; raises YamlFileError with all its problems."""
     problems: list[Problem] = []
     root = parse_yaml(content, source)
     entries = mapping_entries(root, "", problems.append, KEYS)
-    found = Learner(
-        subject=_required(entries, "subject", "", root, problems.append, LINE),
-        level=_short(entries.get("level"), "level", problems.append, WORD),
-        language=_short(entries.get("language"), "language", problems.append, WORD),
-        goals=_all(entries, "goals", GOALS, problems.append, _goal),
-        topics=_all(entries, "topics", TOPICS, problems.append, _topic),
-        mistakes=_all(entries, "mistakes", MISTAKES, problems.append, _mistake),
-        cards=_all(entries, "reviews", CARDS, problems.append, _card),
+    course = Learner(
+        subject=_required_text(entries, "subject", "", root, problems.append, LINE_LENGTH),
+        level=_short_text(entries.get("level"), "level", problems.append, NAME_LENGTH),
+        language=_short_text(entries.get("language"), "language", problems.append, NAME_LENGTH),
+        goals=_parse_list(entries, "goals", MAX_GOALS, problems.append, _parse_goal),
+        topics=_parse_list(entries, "topics", MAX_TOPICS, problems.append, _parse_topic),
+        mistakes=_parse_list(entries, "mistakes", MAX_MISTAKES, problems.append, _parse_mistake),
+        cards=_parse_list(entries, "reviews", MAX_CARDS, problems.append, _parse_card),
     )
     if not problems:
-        topics = [topic.name for topic in found.topics]
-        _refuse_doubles(topics, entries.get("topics"), "topics", "name", problems.append)
-        fronts = [card.front for card in found.cards]
-        _refuse_doubles(fronts, entries.get("reviews"), "reviews", "front", problems.append)
+        topics = [topic.name for topic in course.topics]
+        _refuse_duplicates(topics, entries.get("topics"), "topics", "name", problems.append)
+        fronts = [card.front for card in course.cards]
+        _refuse_duplicates(fronts, entries.get("reviews"), "reviews", "front", problems.append)
     if problems:
         raise YamlFileError(source, tuple(problems))
-    return found
+    return course
 
 
-def _all(
+def _parse_list(
     entries: Mapping[str, YamlNode],
     key: str,
     cap: int,
@@ -82,73 +83,66 @@ def _all(
     if len(nodes) > cap:
         report(Problem(nodes[cap].line, key, f"more than {cap} entries"))
         return ()
-    found = []
+    values = []
     for index, node in enumerate(nodes, 1):
-        problems: list[Problem] = []
-        try:
-            one = read(node, f"{key}.{index}", problems.append)
-        except _UnreadableError:
-            pass
-        else:
-            found.append(one)
-        for problem in problems:
-            report(problem)
-    return tuple(found)
+        with suppress(_UnreadableError):
+            values.append(read(node, f"{key}.{index}", report))
+    return tuple(values)
 
 
 class _UnreadableError(Exception):
-    """Said already: there is no value to go on with."""
+    """A value cannot be read; its problem is reported already."""
 
 
-def _goal(node: YamlNode, key: str, report: ReportProblem) -> str:
-    found = _short(node, key, report, LINE)
-    if not found:
+def _parse_goal(node: YamlNode, key: str, report: ReportProblem) -> str:
+    goal = _short_text(node, key, report, LINE_LENGTH)
+    if not goal:
         _refuse(node, key, "empty", report)
-    return found
+    return goal
 
 
-def _topic(node: YamlNode, key: str, report: ReportProblem) -> Topic:
+def _parse_topic(node: YamlNode, key: str, report: ReportProblem) -> Topic:
     entries = mapping_entries(node, key, report, TOPIC_KEYS)
     return Topic(
-        name=_required(entries, "name", key, node, report, WORD),
-        mastery=_number(entries.get("mastery"), f"{key}.mastery", report, (0.0, 1.0)) or 0.0,
-        seen=_day(entries["seen"], f"{key}.seen", report) if _is_given(entries, "seen") else None,
+        name=_required_text(entries, "name", key, node, report, NAME_LENGTH),
+        mastery=_parse_number(entries.get("mastery"), f"{key}.mastery", report, (0.0, 1.0)) or 0.0,
+        seen=_parse_day(entries["seen"], f"{key}.seen", report) if _is_given(entries, "seen") else None,
     )
 
 
-def _mistake(node: YamlNode, key: str, report: ReportProblem) -> Mistake:
+def _parse_mistake(node: YamlNode, key: str, report: ReportProblem) -> Mistake:
     entries = mapping_entries(node, key, report, MISTAKE_KEYS)
     if not _is_given(entries, "date"):
         _refuse(node, f"{key}.date", "missing", report)
     return Mistake(
-        date=_day(entries["date"], f"{key}.date", report),
-        topic=_short(entries.get("topic"), f"{key}.topic", report, WORD),
-        said=_required(entries, "said", key, node, report, LINE),
-        wrong=_required(entries, "wrong", key, node, report, TEXT),
+        date=_parse_day(entries["date"], f"{key}.date", report),
+        topic=_short_text(entries.get("topic"), f"{key}.topic", report, NAME_LENGTH),
+        said=_required_text(entries, "said", key, node, report, LINE_LENGTH),
+        wrong=_required_text(entries, "wrong", key, node, report, TEXT_LENGTH),
     )
 
 
-def _card(node: YamlNode, key: str, report: ReportProblem) -> Card:
-    """Without `due` the card is due at once: who writes a card by hand need not think of FSRS."""
+def _parse_card(node: YamlNode, key: str, report: ReportProblem) -> Flashcard:
+    """Read a card; one without `due`, as people write it by hand, is due at once."""
     entries = mapping_entries(node, key, report, CARD_KEYS)
-    due = _time(entries["due"], f"{key}.due", report) if _is_given(entries, "due") else None
-    return Card(
-        front=_required(entries, "front", key, node, report, TEXT),
-        back=_required(entries, "back", key, node, report, TEXT),
+    due = _parse_time(entries["due"], f"{key}.due", report) if _is_given(entries, "due") else None
+    return Flashcard(
+        front=_required_text(entries, "front", key, node, report, TEXT_LENGTH),
+        back=_required_text(entries, "back", key, node, report, TEXT_LENGTH),
         due=due or datetime(1970, 1, 1, tzinfo=UTC),
-        topic=_short(entries.get("topic"), f"{key}.topic", report, WORD),
-        memory=_memory(entries, key, node, report),
+        topic=_short_text(entries.get("topic"), f"{key}.topic", report, NAME_LENGTH),
+        memory=_parse_memory(entries, key, node, report),
     )
 
 
-def _memory(
+def _parse_memory(
     entries: Mapping[str, YamlNode], key: str, node: YamlNode, report: ReportProblem
-) -> Memory | None:
+) -> MemoryState | None:
     given = [name for name in MEMORY_KEYS if _is_given(entries, name)]
     if not given:
         return None
     stage = text_value(entries.get("stage"), f"{key}.stage", report)
-    known = next((each for each in STAGES if each == stage), None)
+    known = next((name for name in STAGES if name == stage), None)
     if known is None and "stage" in given:
         _refuse(
             entries["stage"], f"{key}.stage", f"unknown stage '{stage}'", report, spelling_hint(stage, STAGES)
@@ -157,69 +151,71 @@ def _memory(
     missing = [name for name in wanted if name not in given]
     if known is None or missing:
         _refuse(node, f"{key}.{missing[0]}", f"missing beside '{given[0]}'", report)
-    step = _number(entries.get("step"), f"{key}.step", report, (0, 10))
+    step = _parse_number(entries.get("step"), f"{key}.step", report, (0, 10))
     if step % 1:
         _refuse(entries["step"], f"{key}.step", "must be a whole number", report)
     limits = {"stability": (0.001, LONGEST_STABILITY), "difficulty": (1.0, 10.0)}
-    numbers = [_number(entries[name], f"{key}.{name}", report, limits[name]) for name in limits]
-    return Memory(
+    numbers = [_parse_number(entries[name], f"{key}.{name}", report, limits[name]) for name in limits]
+    return MemoryState(
         stage=known,
         step=None if known == "review" else int(step),
         stability=numbers[0],
         difficulty=numbers[1],
-        reviewed=_time(entries["reviewed"], f"{key}.reviewed", report),
+        reviewed=_parse_time(entries["reviewed"], f"{key}.reviewed", report),
     )
 
 
-def _required(
+def _required_text(
     entries: Mapping[str, YamlNode], name: str, key: str, parent: YamlNode, report: ReportProblem, cap: int
 ) -> str:
-    """A text that is not empty; long ones may have lines."""
+    """Read a text and report an empty or missing one."""
     path = f"{key}.{name}".lstrip(".")
-    found = text_value(entries.get(name), path, report)
-    if not found.strip() and name not in entries:
+    text = text_value(entries.get(name), path, report)
+    if not text.strip() and name not in entries:
         report(Problem(parent.line, path, "missing"))
-    elif not found.strip() and isinstance(entries[name].value, str):
+    elif not text.strip() and isinstance(entries[name].value, str):
         report(Problem(entries[name].line, path, "empty"))
-    elif len(found) > cap:
+    elif len(text) > cap:
         report(Problem(entries[name].line, path, f"longer than {cap} characters"))
-    return found
+    return text
 
 
-def _short(node: YamlNode | None, key: str, report: ReportProblem, cap: int) -> str:
-    found = text_value(node, key, report)
-    if node and len(found) > cap:
+def _short_text(node: YamlNode | None, key: str, report: ReportProblem, cap: int) -> str:
+    text = text_value(node, key, report)
+    if node and len(text) > cap:
         report(Problem(node.line, key, f"longer than {cap} characters"))
-    return found
+    return text
 
 
 def _is_given(entries: Mapping[str, YamlNode], name: str) -> bool:
     return name in entries and entries[name].kind != "nothing"
 
 
-def _number(node: YamlNode | None, key: str, report: ReportProblem, limits: tuple[float, float]) -> float:
+def _parse_number(
+    node: YamlNode | None, key: str, report: ReportProblem, limits: tuple[float, float]
+) -> float:
     if node is None or node.kind == "nothing":
         return 0.0
     low, high = limits
-    shown = unicodedata.normalize("NFKC", node.value) if isinstance(node.value, str) else ""
-    value = parse_scalar(shown)
+    text = unicodedata.normalize("NFKC", node.value) if isinstance(node.value, str) else ""
+    value = parse_scalar(text)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         _refuse(node, key, f"must be a number from {low:g} to {high:g}", report)
     return float(value)
 
 
-def _day(node: YamlNode, key: str, report: ReportProblem) -> date:
+def _parse_day(node: YamlNode, key: str, report: ReportProblem) -> date:
     try:
         return date.fromisoformat(str(node.value).strip())
     except ValueError:
         _refuse(node, key, "must be a date such as 2026-11-30", report)
 
 
-def _time(node: YamlNode, key: str, report: ReportProblem) -> datetime:
-    """A date alone is its first moment; without a zone a time is UTC."""
+def _parse_time(node: YamlNode, key: str, report: ReportProblem) -> datetime:
+    """Read a time as UTC; a date alone is its midnight, a time without a zone is in UTC."""
     try:
-        found = datetime.fromisoformat(str(node.value).strip())
-        aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+        time = datetime.fromisoformat(str(node.value).strip())
+        aware = time if time.tzinfo else time.replace(tzinfo=UTC)
         return aware.astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError):
         _refuse(node, key, "must be a date or a time such as 2026-11-30 08:15:00", report)
@@ -230,15 +226,15 @@ def _refuse(node: YamlNode, key: str, message: str, report: ReportProblem, hint:
     raise _UnreadableError
 
 
-def _refuse_doubles(
+def _refuse_duplicates(
     names: Sequence[str], node: YamlNode | None, key: str, name: str, report: ReportProblem
 ) -> None:
     seen: dict[str, int] = {}
-    for index, (each, item) in enumerate(zip(names, list_items(node, key, report), strict=True), 1):
-        if identity(each) in seen:
-            message = f"the same as on line {seen[identity(each)]}"
-            report(Problem(item.line, f"{key}.{index}.{name}", message))
-        seen[identity(each)] = item.line
+    for index, (text, item) in enumerate(zip(names, list_items(node, key, report), strict=True), 1):
+        normalized = normalize_name(text)
+        if normalized in seen:
+            report(Problem(item.line, f"{key}.{index}.{name}", f"the same as on line {seen[normalized]}"))
+        seen[normalized] = item.line
 
 
 HEADER = """\
@@ -249,32 +245,32 @@ HEADER = """\
 
 
 def course_yaml(learner: Learner) -> str:
-    """The whole file, by the library's slow writer: the fast one escapes emoji and rare ideographs."""
+    """Write a course as YAML, by the library's slow writer: the fast one escapes emoji and rare Chinese."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
         def ignore_aliases(self, _: object) -> bool:
-            return True  # the reader knows none
+            return True  # parse_yaml refuses aliases
 
         def represent_text(self, value: str) -> yaml.Node:
-            value = re.sub("[\ud800-\udfff]", "\ufffd", value)  # half a character cannot be written
+            value = re.sub("[\ud800-\udfff]", "\ufffd", value)  # a lone surrogate cannot be written
             style = '"' if re.search("[\x85\u2028\u2029]", value) else "|" if "\n" in value else None
             return self.represent_scalar("tag:yaml.org,2002:str", value, style)
 
     Dumper.add_representer(str, Dumper.represent_text)
-    lists: dict[str, tuple[Topic | Mistake | Card, ...]]
+    lists: dict[str, tuple[Topic | Mistake | Flashcard, ...]]
     lists = {"topics": learner.topics, "mistakes": learner.mistakes, "reviews": learner.cards}
-    course = _known(learner._replace(topics=(), mistakes=(), cards=()))
-    course |= {key: [_known(one) for one in found] for key, found in lists.items() if found}
+    course = _to_dict(learner._replace(topics=(), mistakes=(), cards=()))
+    course |= {key: [_to_dict(value) for value in values] for key, values in lists.items() if values}
     return HEADER + yaml.dump(course, None, Dumper, allow_unicode=True, sort_keys=False, width=math.inf)
 
 
-def _known(value: Learner | Topic | Mistake | Card | Memory) -> dict[str, object]:
-    """The fields that say something, with those of a card's memory beside its own."""
-    found: dict[str, object] = {}
-    for key, each in value._asdict().items():
-        if isinstance(each, Memory):
-            found |= _known(each)
-        elif each not in (None, "", ()):
-            found[key] = each.replace(tzinfo=None) if isinstance(each, datetime) else each
-    return found
+def _to_dict(value: Learner | Topic | Mistake | Flashcard | MemoryState) -> dict[str, object]:
+    """Return the fields that are not empty; those of a card's memory stand beside the card's own."""
+    fields: dict[str, object] = {}
+    for key, field in value._asdict().items():
+        if isinstance(field, MemoryState):
+            fields |= _to_dict(field)
+        elif field not in (None, "", ()):
+            fields[key] = field.replace(tzinfo=None) if isinstance(field, datetime) else field
+    return fields

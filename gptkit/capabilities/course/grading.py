@@ -1,4 +1,4 @@
-"""Grades an answer: the model marks and quotes, the program verifies, adds up and lays out."""
+"""Grade an answer by a rubric: a model gives marks with quotes, the program checks them and adds up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gptkit.capabilities.course import config
 from gptkit.capabilities.course.arithmetic import wrong_sums
-from gptkit.capabilities.course.rubric import Grade, Mark, graded, schema
+from gptkit.capabilities.course.rubric import Grade, check_marks, grade_schema
 from gptkit.core.chat import AnswerDelta, ChatRequest, Finished, Message
 from gptkit.core.errors import IncompleteError
 from gptkit.exchange.ask import request_json_and_reply
@@ -45,44 +45,47 @@ Give the whole grade again, corrected. Evidence is copied from the answer to the
 
 
 def grade(invocation: Invocation, runtime: Runtime, sink: Sink | None, rubric: Rubric) -> Outcome:
-    """The grade as a table. Raises IncompleteError where the model does not get it right the second time."""
+    """Return the grade of the invocation's text as a table; a wrong grade is asked for once more.
+
+    Raises IncompleteError if the second grade is wrong, too.
+    """
     answer = invocation.text
-    asked = _request(invocation, rubric, answer)
-    value, reply = request_json_and_reply(asked, schema(rubric), runtime, "answer")
-    found, problems = _accepted(rubric, value, answer)
-    if found is None:
-        told = AGAIN.format("\n".join(f"- {problem}" for problem in problems))
-        turns = (Message("assistant", reply.text), Message("user", told))
-        again = asked._replace(messages=asked.messages + turns)
-        value, reply = request_json_and_reply(again, schema(rubric), runtime, "answer")
-        found, problems = _accepted(rubric, value, answer)
-    if found is None:
+    request = _request(invocation, rubric, answer)
+    value, reply = request_json_and_reply(request, grade_schema(rubric), runtime, "answer")
+    checked, problems = _check_grade(rubric, value, answer)
+    if checked is None:
+        complaint = AGAIN.format("\n".join(f"- {problem}" for problem in problems))
+        turns = (Message("assistant", reply.text), Message("user", complaint))
+        again = request._replace(messages=request.messages + turns)
+        value, reply = request_json_and_reply(again, grade_schema(rubric), runtime, "answer")
+        checked, problems = _check_grade(rubric, value, answer)
+    if checked is None:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise IncompleteError(f"the grade cannot be trusted: {problems[0]}{more}")
-    return _shown(found, reply, sink)
+    return _show(checked, reply, sink)
 
 
 def rubric_files(invocation: Invocation) -> tuple[str, str]:
-    """The files of `--rubric` and of `--key`."""
+    """Return the files of `--rubric` and `--key`; empty for an option that is not given."""
     options = config.options_of(invocation.values)
     return options.rubric, options.key
 
 
-def table(found: Grade) -> str:
-    """Markdown. What stands in cells cannot end them."""
+def grade_table(grade: Grade) -> str:
+    """Return a grade as a Markdown table, and the feedback below the table."""
     lines = ["| criterion | points | your words | why |", "|---|--:|---|---|"]
-    for mark in found.marks:
+    for mark in grade.marks:
         quote = f"“{_cell(mark.evidence)}”" if mark.evidence else "–"
         points = f"{mark.points:g} / {mark.most:g}"
         lines.append(f"| {_cell(mark.criterion)} | {points} | {quote} | {_cell(mark.reason)} |")
-    lines.append(f"| **total** | **{found.total:g} / {found.most:g}** | | |")
-    return "\n".join(lines) + (f"\n\n{found.feedback}" if found.feedback else "")
+    lines.append(f"| **total** | **{grade.total:g} / {grade.most:g}** | | |")
+    return "\n".join(lines) + (f"\n\n{grade.feedback}" if grade.feedback else "")
 
 
 def _request(invocation: Invocation, rubric: Rubric, answer: str) -> ChatRequest:
     template, values = invocation.template, invocation.values
-    language = config.option(template, values, "language") or "the language of the answer"
-    given = {
+    language = config.option_text(template, values, "language") or "the language of the answer"
+    material = {
         "subject": config.subject(template, values),
         "criteria": [criterion._asdict() for criterion in rubric.criteria],
         "key": rubric.key,
@@ -90,49 +93,49 @@ def _request(invocation: Invocation, rubric: Rubric, answer: str) -> ChatRequest
         "answer": answer,
         "computed": list(map(str, wrong_sums(answer, f"{invocation.request}\n{rubric.key}"))),
     }
-    nothing = [{"criterion": one.name, "evidence": "", "reason": "", "points": 0} for one in rubric.criteria]
+    no_marks = [
+        {"criterion": criterion.name, "evidence": "", "reason": "", "points": 0}
+        for criterion in rubric.criteria
+    ]
     return ChatRequest(
         model=invocation.model,
         messages=(
             Message("system", GRADE.format(language=language)),
-            Message("user", json.dumps(given, ensure_ascii=False)),
+            Message("user", json.dumps(material, ensure_ascii=False)),
         ),
         parameters=dict(invocation.parameters),
         droppable=invocation.droppable,
         stream=invocation.stream,
-        text=json.dumps({"marks": nothing, "feedback": ""}, ensure_ascii=False),
+        text=json.dumps({"marks": no_marks, "feedback": ""}, ensure_ascii=False),
     )
 
 
-def _accepted(rubric: Rubric, value: object, answer: str) -> tuple[Grade | None, tuple[str, ...]]:
-    """The grade, or None and what is wrong with it: its marks, or arithmetic in its words."""
-    found, problems = graded(rubric, cast("Mapping[str, Any]", value), answer)
-    if found is None:
+def _check_grade(rubric: Rubric, value: object, answer: str) -> tuple[Grade | None, tuple[str, ...]]:
+    """Return the grade; or None and the problems of its marks, or of the arithmetic in its words."""
+    grade, problems = check_marks(rubric, cast("Mapping[str, Any]", value), answer)
+    if grade is None:
         return None, problems
-    words = "\n".join([*(mark.reason for mark in found.marks), found.feedback])
-    problems = tuple(f"wrong arithmetic: {one}" for one in wrong_sums(words, f"{answer}\n{rubric.key}"))
-    return (None, problems) if problems else (found, ())
+    words = "\n".join([*(mark.reason for mark in grade.marks), grade.feedback])
+    problems = tuple(f"wrong arithmetic: {wrong}" for wrong in wrong_sums(words, f"{answer}\n{rubric.key}"))
+    return (None, problems) if problems else (grade, ())
 
 
-def _shown(found: Grade, reply: Reply, sink: Sink | None) -> Outcome:
-    text = table(found)
+def _show(grade: Grade, reply: Reply, sink: Sink | None) -> Outcome:
+    text = grade_table(grade)
     if sink is not None:
         sink(AnswerDelta(text))
         sink(Finished("stop"))
     facts = {
         "grade": {
-            "points": found.total,
-            "most": found.most,
-            "marks": [_record(mark) for mark in found.marks],
-            "feedback": found.feedback,
+            "points": grade.total,
+            "most": grade.most,
+            "marks": [mark._asdict() for mark in grade.marks],
+            "feedback": grade.feedback,
         }
     }
     return Outcome(reply._replace(text=text), text, json_fields=facts)
 
 
-def _record(mark: Mark) -> dict[str, object]:
-    return dict(mark._asdict())
-
-
 def _cell(text: str) -> str:
+    """Escape a text so that it cannot end its cell."""
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")

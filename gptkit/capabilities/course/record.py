@@ -1,4 +1,4 @@
-"""Keeps what a turn showed of the learner: asked for as data, checked, and written into the course."""
+"""Update a course after a turn: ask a model for what the turn showed of the learner, check that, store it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gptkit.capabilities.course import config
 from gptkit.capabilities.course.model import (
-    CARDS,
-    GOALS,
-    LINE,
-    MISTAKES,
-    TEXT,
-    TOPICS,
-    WEIGHT,
-    WORD,
-    Card,
+    LINE_LENGTH,
+    MAX_CARDS,
+    MAX_GOALS,
+    MAX_MISTAKES,
+    MAX_TOPICS,
+    NAME_LENGTH,
+    SIZE_LIMIT,
+    TEXT_LENGTH,
+    Flashcard,
     Learner,
     Mistake,
     Topic,
-    identity,
-    weight,
+    estimated_size,
+    normalize_name,
 )
 from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, SignalError
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gptkit.capabilities.course.model import Learner
-    from gptkit.capabilities.course.store import Courses
+    from gptkit.capabilities.course.store import CourseStore
     from gptkit.exchange.invocation import Invocation, Runtime
 
 
 _AT_ONCE = {"goals": 5, "reached": 20, "topics": 20, "mistakes": 10, "cards": 10}
-"""Entries that one turn can bring; more is a model that lost its way."""
+"""Entries of each kind that one turn can add; a model that reports more has lost its way."""
 
 
 def _strings(description: str) -> dict[str, object]:
@@ -52,7 +52,7 @@ def _objects(description: str, **properties: dict[str, object]) -> dict[str, obj
 
 
 def _object(properties: dict[str, dict[str, object]]) -> dict[str, object]:
-    """As strict structured output wants it: nothing optional, nothing else."""
+    """Return a schema for strict structured output: every property required, no others allowed."""
     return {
         "type": "object",
         "properties": properties,
@@ -103,32 +103,37 @@ SCHEMA: Mapping[str, object] = _object(
 )
 
 
-def applied(
+def apply_update(
     learner: Learner, update: Mapping[str, Any], learner_words: str, now: datetime
 ) -> tuple[Learner, tuple[str, ...]]:
-    """The course after a turn, and what was refused of the update, which SCHEMA allows, and why.
+    """Return the course after an update, and what was refused of the update, and why.
 
-    `learner_words` is all that the learner wrote in the turn: a mistake must quote it. `now` is
-    aware; its own date is the learner's today.
+    Args:
+        learner: the course before.
+        update: an object that SCHEMA allows.
+        learner_words: all that the learner wrote in the turn, which a mistake must quote.
+        now: an aware time, whose own date is the learner's today.
     """
-    turn = _Turn(learner, update, learner_words, now)
-    turn.words()
-    turn.goals()
-    turn.topics()
-    turn.mistakes()
-    turn.cards()
+    turn = _TurnUpdate(learner, update, learner_words, now)
+    turn.update_words()
+    turn.update_goals()
+    turn.update_topics()
+    turn.add_mistakes()
+    turn.add_cards()
     return turn.learner, tuple(turn.refused)
 
 
-class _Turn:
-    def __init__(self, learner: Learner, update: Mapping[str, Any], said: str, now: datetime) -> None:
+class _TurnUpdate:
+    def __init__(
+        self, learner: Learner, update: Mapping[str, Any], learner_words: str, now: datetime
+    ) -> None:
         self.learner = learner
         self.refused: list[str] = []
         self._update = update
-        self._said = said
+        self._learner_words = learner_words
         self._now = now
 
-    def words(self) -> None:
+    def update_words(self) -> None:
         level, language = self._word("level"), self._word("language")
         self.learner = self.learner._replace(
             level=level or self.learner.level, language=language or self.learner.language
@@ -136,70 +141,74 @@ class _Turn:
 
     def _word(self, key: str) -> str:
         found = " ".join(_clean(self._update[key] or "").split())
-        if len(found) > WORD:
-            self.refused.append(f"{key}: longer than {WORD} characters")
+        if len(found) > NAME_LENGTH:
+            self.refused.append(f"{key}: longer than {NAME_LENGTH} characters")
             return ""
         return found
 
-    def goals(self) -> None:
-        reached = {identity(goal) for _, (goal,) in self._texts("reached", {"goal": LINE})}
-        goals = {identity(goal): goal for goal in self.learner.goals}
-        for name, (goal,) in self._texts("goals", {"goal": LINE}):
-            if len(goals) >= GOALS and identity(goal) not in goals:
-                self.refused.append(f"{name}: the course has {GOALS} goals already")
+    def update_goals(self) -> None:
+        reached = {normalize_name(goal) for _, (goal,) in self._texts("reached", {"goal": LINE_LENGTH})}
+        goals = {normalize_name(goal): goal for goal in self.learner.goals}
+        for name, (goal,) in self._texts("goals", {"goal": LINE_LENGTH}):
+            if len(goals) >= MAX_GOALS and normalize_name(goal) not in goals:
+                self.refused.append(f"{name}: the course has {MAX_GOALS} goals already")
             else:
-                goals.setdefault(identity(goal), goal)
+                goals.setdefault(normalize_name(goal), goal)
         left = tuple(goal for key, goal in goals.items() if key not in reached)
         self.learner = self.learner._replace(goals=left)
 
-    def topics(self) -> None:
-        topics = {identity(topic.name): topic for topic in self.learner.topics}
+    def update_topics(self) -> None:
+        topics = {normalize_name(topic.name): topic for topic in self.learner.topics}
         for name, entry in self._entries("topics"):
-            found = self._fields(name, entry, {"name": WORD})
+            found = self._fields(name, entry, {"name": NAME_LENGTH})
             if not found:
                 continue
-            key = identity(found[0])
-            if key not in topics and len(topics) >= TOPICS:
-                self.refused.append(f"{name}: the course has {TOPICS} topics already")
+            key = normalize_name(found[0])
+            if key not in topics and len(topics) >= MAX_TOPICS:
+                self.refused.append(f"{name}: the course has {MAX_TOPICS} topics already")
                 continue
             known = topics.get(key) or Topic(found[0])
             topics[key] = known._replace(mastery=round(float(entry["mastery"]), 2), seen=self._now.date())
         self.learner = self.learner._replace(topics=tuple(topics.values()))
 
-    def mistakes(self) -> None:
+    def add_mistakes(self) -> None:
         mistakes = list(self.learner.mistakes)
         for name, (topic, quote, wrong) in self._texts(
-            "mistakes", {"topic": WORD, "quote": LINE, "wrong": TEXT}
+            "mistakes", {"topic": NAME_LENGTH, "quote": LINE_LENGTH, "wrong": TEXT_LENGTH}
         ):
-            said = strip_quotes(quote)
-            if not is_quoted(said, self._said):
-                self.refused.append(f"{name}: quote: the learner did not write '{_shortened(said)}'")
+            words = strip_quotes(quote)
+            if not is_quoted(words, self._learner_words):
+                self.refused.append(f"{name}: quote: the learner did not write '{_shorten(words)}'")
                 continue
-            mistake = Mistake(self._now.date(), self._topic(topic), said, wrong)
+            mistake = Mistake(self._now.date(), self._topic(topic), words, wrong)
             if mistake not in mistakes:
                 mistakes.append(mistake)
-        self.learner = self.learner._replace(mistakes=tuple(mistakes[-MISTAKES:]))
+        self.learner = self.learner._replace(mistakes=tuple(mistakes[-MAX_MISTAKES:]))
 
-    def cards(self) -> None:
+    def add_cards(self) -> None:
         from datetime import UTC
 
         due = self._now.astimezone(UTC).replace(microsecond=0)
-        fronts = {identity(card.front) for card in self.learner.cards}
-        room = WEIGHT - weight(self.learner)
-        for name, (front, back, topic) in self._texts("cards", {"front": TEXT, "back": TEXT, "topic": WORD}):
-            card = Card(front, back, due, self._topic(topic))
-            room -= weight(Learner("", cards=(card,)))
-            if identity(front) in fronts:
-                self.refused.append(f"{name}: there is a card '{_shortened(front)}' already")
-            elif len(self.learner.cards) >= CARDS or room < 0:
+        fronts = {normalize_name(card.front) for card in self.learner.cards}
+        room = SIZE_LIMIT - estimated_size(self.learner)
+        for name, (front, back, topic) in self._texts(
+            "cards", {"front": TEXT_LENGTH, "back": TEXT_LENGTH, "topic": NAME_LENGTH}
+        ):
+            card = Flashcard(front, back, due, self._topic(topic))
+            room -= estimated_size(Learner("", cards=(card,)))
+            if normalize_name(front) in fronts:
+                self.refused.append(f"{name}: there is a card '{_shorten(front)}' already")
+            elif len(self.learner.cards) >= MAX_CARDS or room < 0:
                 self.refused.append(f"{name}: the course is full")
             else:
-                fronts.add(identity(front))
+                fronts.add(normalize_name(front))
                 self.learner = self.learner._replace(cards=(*self.learner.cards, card))
 
     def _topic(self, name: str) -> str:
-        """As the course spells it."""
-        spelled = (topic.name for topic in self.learner.topics if identity(topic.name) == identity(name))
+        """Return the name of a topic as the course spells it."""
+        spelled = (
+            topic.name for topic in self.learner.topics if normalize_name(topic.name) == normalize_name(name)
+        )
         return next(spelled, name)
 
     def _texts(self, key: str, caps: Mapping[str, int]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -208,7 +217,7 @@ class _Turn:
                 yield name, found
 
     def _entries(self, key: str) -> Iterator[tuple[str, Any]]:
-        """The entries of a list, named for messages."""
+        """Yield the entries of a list, each with its name for messages."""
         given = self._update[key]
         if len(given) > _AT_ONCE[key]:
             self.refused.append(f"{key}: only the first {_AT_ONCE[key]} of {len(given)} are taken")
@@ -216,11 +225,11 @@ class _Turn:
             yield f"{key} {index}", entry
 
     def _fields(self, name: str, entry: Mapping[str, str], caps: Mapping[str, int]) -> tuple[str, ...]:
-        """The texts of an entry, clean; nothing if one is refused. Only a topic may be empty."""
+        """Return the cleaned texts of an entry; none if one is refused. Only a topic may be empty."""
         found = []
         for field, cap in caps.items():
             text = _clean(entry[field])
-            if cap <= LINE:
+            if cap <= LINE_LENGTH:
                 text = " ".join(text.split())
             if not text and field != "topic":
                 self.refused.append(f"{name}: {field}: empty")
@@ -233,23 +242,23 @@ class _Turn:
 
 
 def _clean(text: str) -> str:
-    """Without control characters and halves of characters, which no one wrote on purpose."""
+    """Remove control characters and lone surrogates, which no one wrote on purpose."""
     text = text.replace("\r\n", "\n").replace("\t", " ")
     kept = (c for c in text if c == "\n" or c.isprintable() or unicodedata.category(c) in ("Zs", "Cf", "Co"))
     return "\n".join(line.rstrip() for line in "".join(kept).strip().split("\n"))
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 60 else line[:59] + "…"
 
 
 SENT_TOPICS, SENT_MISTAKES, SENT_CARDS = 60, 10, 40
-"""Of each, how many of the latest a request holds."""
-MOST = 20_000
-"""Characters of a message that the record is made from."""
-BEFORE = 4000
-"""Characters of what the tutor had said before, which the learner answers."""
+"""How many of the latest topics, mistakes and cards a request holds."""
+LONGEST_MESSAGE = 20_000
+"""Characters of the learner's or the tutor's message that the model of the record sees."""
+LONGEST_BEFORE = 4000
+"""Characters of the tutor's message before, which the learner answers."""
 NOTHING: Mapping[str, object] = {
     "level": None,
     "language": None,
@@ -282,30 +291,32 @@ right. None that give away a problem which the learner is still working on.
 - Write in the language of the course."""
 
 
-def courses(stores: Mapping[str, object]) -> Courses:
-    return cast("Courses", stores[config.KEY])
+def store_of(stores: Mapping[str, object]) -> CourseStore:
+    return cast("CourseStore", stores[config.KEY])
 
 
-def keep(invocation: Invocation, runtime: Runtime, said: str, answer: str) -> None:
-    """Bring the course up to date after an answer, which is never lost for it: failures are told."""
-    store = courses(runtime.stores)
-    if not store.keeping:
+def record_turn(invocation: Invocation, runtime: Runtime, learner_words: str, answer: str) -> None:
+    """Update the course after an answer; a failure is a warning, since the answer itself is whole."""
+    store = store_of(runtime.stores)
+    if not store.records_lessons:
         return
     subject = config.required_subject(invocation.template, invocation.values)
     refused: tuple[str, ...] = ()
 
     def change(learner: Learner) -> Learner:
         nonlocal refused
-        found, refused = applied(_told(learner, invocation), reported, said, store.now())
-        return found
+        after, refused = apply_update(
+            _apply_options(learner, invocation), reported, learner_words, store.now()
+        )
+        return after
 
     try:
-        store.changed(subject, lambda learner: _told(learner, invocation))
-        reported = _reported(invocation, runtime, store.load(subject), said, answer)
-        store.changed(subject, change)
+        store.change(subject, lambda learner: _apply_options(learner, invocation))
+        reported = _request_update(invocation, runtime, store.load(subject), learner_words, answer)
+        store.change(subject, change)
     except GptkitError as error:
         runtime.warn(f"the course '{subject}' is not up to date: {error.message}")
-    except SignalError as stop:  # the answer is whole and shown; who waits no longer loses the record alone
+    except SignalError as stop:  # the answer is whole and shown: Ctrl-C gives up the record alone
         if stop.number != signal.SIGINT:
             raise
         runtime.warn(f"the course '{subject}' is not up to date: interrupted")
@@ -313,28 +324,28 @@ def keep(invocation: Invocation, runtime: Runtime, said: str, answer: str) -> No
         runtime.notice(f"not taken into the course: {problem}")
 
 
-def _reported(
-    invocation: Invocation, runtime: Runtime, learner: Learner, said: str, answer: str
+def _request_update(
+    invocation: Invocation, runtime: Runtime, learner: Learner, learner_words: str, answer: str
 ) -> Mapping[str, Any]:
-    """What the model reports of the turn, as SCHEMA allows it."""
+    """Ask the model what the turn showed of the learner; returns an object that SCHEMA allows."""
     last = next((m.content for m in reversed(invocation.turns) if m.role == "assistant"), "")
-    shown = {
-        "course": record(learner),
-        "before": last[-BEFORE:],
-        "learner": said[:MOST],
-        "tutor": answer[:MOST],
+    material = {
+        "course": request_record(learner),
+        "before": last[-LONGEST_BEFORE:],
+        "learner": learner_words[:LONGEST_MESSAGE],
+        "tutor": answer[:LONGEST_MESSAGE],
     }
-    asked = ChatRequest(
-        model=config.of(invocation.template).check_model or invocation.model,
-        messages=(Message("system", UPDATE), Message("user", json.dumps(shown, ensure_ascii=False))),
+    request = ChatRequest(
+        model=config.config_of(invocation.template).check_model or invocation.model,
+        messages=(Message("system", UPDATE), Message("user", json.dumps(material, ensure_ascii=False))),
         stream=invocation.stream,
         text=json.dumps(NOTHING),
     )
-    return cast("Mapping[str, Any]", request_json(asked, SCHEMA, runtime, "update"))
+    return cast("Mapping[str, Any]", request_json(request, SCHEMA, runtime, "update"))
 
 
-def record(learner: Learner) -> dict[str, object]:
-    """A course as plain data, as much of it as a request should hold."""
+def request_record(learner: Learner) -> dict[str, object]:
+    """Return as much of a course as a request should hold, as plain data."""
     recent = sorted(learner.topics, key=lambda topic: str(topic.seen or ""))[-SENT_TOPICS:]
     return {
         "subject": learner.subject,
@@ -345,15 +356,14 @@ def record(learner: Learner) -> dict[str, object]:
             {"name": topic.name, "mastery": topic.mastery, "seen": str(topic.seen or "")} for topic in recent
         ],
         "mistakes": [
-            {"date": str(one.date), "topic": one.topic, "said": one.said, "wrong": one.wrong}
-            for one in learner.mistakes[-SENT_MISTAKES:]
+            {**mistake._asdict(), "date": str(mistake.date)} for mistake in learner.mistakes[-SENT_MISTAKES:]
         ],
         "cards": [card.front for card in learner.cards[-SENT_CARDS:]],
     }
 
 
-def _told(learner: Learner, invocation: Invocation) -> Learner:
-    """What the command line says of level and language holds from here on."""
+def _apply_options(learner: Learner, invocation: Invocation) -> Learner:
+    """Set the level and the language that the command line names."""
     level, language = (str(invocation.values.get(name) or "") for name in ("level", "language"))
-    level, language = (" ".join(text.split())[:WORD] for text in (level, language))
+    level, language = (" ".join(text.split())[:NAME_LENGTH] for text in (level, language))
     return learner._replace(level=level or learner.level, language=language or learner.language)

@@ -1,4 +1,4 @@
-"""Goes through the reviews that are due: cards are asked, answers rated, dates set."""
+"""Review the cards that are due: ask each, rate the answer, set the next date; and list them (`--due`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.course import config
-from gptkit.capabilities.course.model import RATINGS, due, review, with_card
+from gptkit.capabilities.course.model import RATINGS, due_cards, replace_card, review_card
 from gptkit.capabilities.course.store import course_store
 from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, NoInputError, UsageError
@@ -21,8 +21,8 @@ from gptkit.session.conversation import Conversation
 from gptkit.session.record import Record, opening
 
 if TYPE_CHECKING:
-    from gptkit.capabilities.course.model import Card, Learner, Rating
-    from gptkit.capabilities.course.store import Courses
+    from gptkit.capabilities.course.model import Flashcard, Learner, Rating
+    from gptkit.capabilities.course.store import CourseStore
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
@@ -51,35 +51,34 @@ SCHEMA: Mapping[str, object] = {
 _NOTHING = '{"rating": "again", "why": ""}'
 
 
-class Rated(NamedTuple):
-    """`outcome` is what is recorded of the request."""
-
+class RatedAnswer(NamedTuple):
     rating: str
     why: str
-    outcome: Outcome
+    outcome: Outcome  # of the request, for the history
 
 
-def request(card: Card, said: str, model: str) -> ChatRequest:
-    shown = {"front": card.front, "back": card.back, "answer": said}
+def rating_request(card: Flashcard, answer: str, model: str) -> ChatRequest:
+    """Build the request that rates an answer to a card."""
+    material = {"front": card.front, "back": card.back, "answer": answer}
     return ChatRequest(
         model=model,
-        messages=(Message("system", RATE), Message("user", json.dumps(shown, ensure_ascii=False))),
+        messages=(Message("system", RATE), Message("user", json.dumps(material, ensure_ascii=False))),
         text=_NOTHING,
     )
 
 
-def rate(asked: ChatRequest, runtime: Runtime) -> Rated:
-    """Raises the GptkitError that came in the way."""
-    value, reply = request_json_and_reply(asked, SCHEMA, runtime, "check")
-    found = value if isinstance(value, Mapping) else {}
-    why = " ".join(str(found.get("why", "")).split())
-    return Rated(str(found.get("rating")), why, Outcome(reply, reply.text))
+def rate_answer(request: ChatRequest, runtime: Runtime) -> RatedAnswer:
+    """Send a rating request; raises the GptkitError of a request that fails."""
+    value, reply = request_json_and_reply(request, SCHEMA, runtime, "check")
+    rating = value if isinstance(value, Mapping) else {}
+    why = " ".join(str(rating.get("why", "")).split())
+    return RatedAnswer(str(rating.get("rating")), why, Outcome(reply, reply.text))
 
 
-def course(services: Services, template: Template, values: Mapping[str, Value]) -> Learner | None:
-    """The course that the command line names, None where it names none.
+def selected_course(services: Services, template: Template, values: Mapping[str, Value]) -> Learner | None:
+    """Return the course that the command line names; None if it names none.
 
-    Raises NoInputError for one that was never begun: a mistyped subject must not look like an empty course.
+    Raises NoInputError for a course that was never begun, so that a mistyped subject is no empty course.
     """
     refuse_two_modes(values)
     subject = config.subject(template, values)
@@ -87,41 +86,42 @@ def course(services: Services, template: Template, values: Mapping[str, Value]) 
         return None
     store = course_store(services)
     if not store.path(subject).exists():
-        names = [each.subject for each in store.all()[0]]
+        names = [learner.subject for learner in store.load_all()[0]]
         raise NoInputError(f"there is no course '{subject}' yet", hint=_hint(subject, names, template))
     return store.load(subject)
 
 
 def required_course(services: Services, template: Template, values: Mapping[str, Value]) -> Learner:
-    found = course(services, template, values)
-    if found is None:
+    """Return the course that the command line names; raises UsageError if it names none."""
+    learner = selected_course(services, template, values)
+    if learner is None:
         config.required_subject(template, values)
         raise NoInputError("there is no course")
-    return found
+    return learner
 
 
 def refuse_two_modes(values: Mapping[str, Value]) -> None:
-    """Raises UsageError."""
+    """Raise UsageError if two options take the place of a lesson."""
     chosen = config.options_of(values).modes
     if len(chosen) > 1:
         raise UsageError(f"--{chosen[0]} and --{chosen[1]} do not go together")
 
 
-def wanted(
+def selected_courses(
     services: Services, template: Template, values: Mapping[str, Value]
 ) -> tuple[tuple[Learner, ...], int]:
-    """The course that is named, or all of them, and the exit code: what is wrong with one is told."""
-    found = course(services, template, values)
-    if found is not None:
-        return (found,), 0
-    courses, broken = course_store(services).all()
+    """Return the named course, or all courses, and the exit code; reports the courses that cannot be read."""
+    learner = selected_course(services, template, values)
+    if learner is not None:
+        return (learner,), 0
+    courses, broken = course_store(services).load_all()
     for error in broken:
         services.terminal.report(error)
     return courses, max((error.code for error in broken), default=0)
 
 
-def moment(store: Courses, when: datetime) -> str:
-    """As people say it: `now`, an hour of today, or a day; in the user's time zone."""
+def due_text(store: CourseStore, when: datetime) -> str:
+    """Return a due time for people: `now`, a time of today, or a date, in the user's time zone."""
     now = store.now()
     if when <= now:
         return "now"
@@ -140,38 +140,43 @@ def show_due(
     services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions
 ) -> int:
     store, terminal = course_store(services), services.terminal
-    courses, code = wanted(services, template, values)
-    found = waiting(store, courses)
+    courses, code = selected_courses(services, template, values)
+    cards = cards_due(store, courses)
     if shared.json:
         records = [
-            {"subject": one.subject, "front": card.front, "topic": card.topic, "due": card.due.isoformat()}
-            for one, card in found
+            {
+                "subject": learner.subject,
+                "front": card.front,
+                "topic": card.topic,
+                "due": card.due.isoformat(),
+            }
+            for learner, card in cards
         ]
         terminal.print_sanitized(json.dumps(records, ensure_ascii=False, indent=2))
-    elif found:
+    elif cards:
         zone = store.now().tzinfo
-        rows = [(str(card.due.astimezone(zone).date()), one.subject, card.front) for one, card in found]
+        rows = [
+            (str(card.due.astimezone(zone).date()), learner.subject, card.front) for learner, card in cards
+        ]
         terminal.print_sanitized(format_table(rows, aligned=terminal.stdout_is_terminal))
     elif not shared.quiet:
-        terminal.print_error_line(f"gptkit: {nothing(store, courses)}")
+        terminal.print_error_line(f"gptkit: {nothing_due_text(store, courses)}")
     return code
 
 
-def waiting(store: Courses, courses: tuple[Learner, ...]) -> list[tuple[Learner, Card]]:
-    """The cards that are due, those that have waited longest first."""
+def cards_due(store: CourseStore, courses: tuple[Learner, ...]) -> list[tuple[Learner, Flashcard]]:
+    """Return the due cards of several courses, the one that has waited longest first."""
     now = store.now()
-    found = [(learner, card) for learner in courses for card in due(learner, now)]
-    return sorted(found, key=lambda pair: pair[1].due)
+    cards = [(learner, card) for learner in courses for card in due_cards(learner, now)]
+    return sorted(cards, key=lambda pair: pair[1].due)
 
 
-def nothing(store: Courses, courses: tuple[Learner, ...]) -> str:
-    """What to say where nothing is due."""
-    moments = [card.due for learner in courses for card in learner.cards]
-    return (
-        f"no review is due; the next one: {moment(store, min(moments))}"
-        if moments
-        else "there are no cards yet"
-    )
+def nothing_due_text(store: CourseStore, courses: tuple[Learner, ...]) -> str:
+    """Return the message for courses of which no card is due."""
+    times = [card.due for learner in courses for card in learner.cards]
+    if not times:
+        return "there are no cards yet"
+    return f"no review is due; the next one: {due_text(store, min(times))}"
 
 
 PROMPT = "> "
@@ -183,103 +188,103 @@ HOW = "Type your answer; Enter alone shows it and lets you rate yourself; Ctrl-D
 def review_due(
     services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions
 ) -> int:
-    """Every rating is kept at once: whoever leaves loses nothing. Raises UsageError without a terminal."""
+    """Review the due cards at a terminal; raises UsageError without one. Each rating is stored at once."""
     terminal = services.terminal
     if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
         hint = f"'gptkit {template.name} --due --json' lists them for programs"
         raise UsageError("a review asks and listens: it needs a terminal", hint=hint)
     store = course_store(services)
-    courses, code = wanted(services, template, values)
-    cards = waiting(store, courses)
+    courses, code = selected_courses(services, template, values)
+    cards = cards_due(store, courses)
     if not cards:
-        terminal.print_error_line(f"gptkit: {nothing(store, courses)}")
+        terminal.print_error_line(f"gptkit: {nothing_due_text(store, courses)}")
         return code
-    return max(code, _Round(services, template, shared).go_through(cards))
+    return max(code, _ReviewSession(services, template, shared).run(cards))
 
 
-class _Round:
+class _ReviewSession:
     def __init__(self, services: Services, template: Template, shared: SharedOptions) -> None:
         self._services = services
         self._terminal = services.terminal
         self._store = course_store(services)
         self._conversation = Conversation(services, template, shared, lasting=True)
         self._template = template
-        model = config.of(template).check_model
+        model = config.config_of(template).check_model
         self._model = str(shared.model or model or self._conversation.model)
-        self._rating_oneself = self._model == "echo"
+        self._rates_oneself = self._model == "echo"
 
-    def go_through(self, cards: list[tuple[Learner, Card]]) -> int:
+    def run(self, cards: list[tuple[Learner, Flashcard]]) -> int:
         self._show(HOW)
         done = 0
         for number, (learner, card) in enumerate(cards, 1):
             topic = f", {card.topic}" if card.topic else ""
             self._show(f"\n{number} of {len(cards)} ({learner.subject}{topic})\n{card.front}")
-            said = self._line()
-            rating = None if said is None or said in LEAVE else self._rating(card, said)
+            answer = self._read_line()
+            rating = None if answer is None or answer in LEAVE else self._rate(card, answer)
             if rating is None:
                 break
-            self._keep(learner, card, rating)
+            self._store_rating(learner, card, rating)
             done += 1
         self._show(f"\nreviewed {done} of {len(cards)}")
         return 0
 
-    def _rating(self, card: Card, said: str) -> Rating | None:
-        """None when the learner leaves."""
-        if said and not self._rating_oneself:
+    def _rate(self, card: Flashcard, answer: str) -> Rating | None:
+        """Rate an answer by the model, or ask the learner to; None if the learner leaves."""
+        if answer and not self._rates_oneself:
             try:
-                return self._rated(card, said)
+                return self._rate_by_model(card, answer)
             except GptkitError as error:
                 self._terminal.report(error)
         self._show(card.back)
-        return self._own_rating()
+        return self._ask_for_rating()
 
-    def _rated(self, card: Card, said: str) -> Rating:
-        """By the model; recorded as any other request."""
+    def _rate_by_model(self, card: Flashcard, answer: str) -> Rating:
+        """Have the model rate an answer; the request is recorded in the history as any other."""
         conversation, services = self._conversation, self._services
         runtime = services.runtime(
             FORMATS["text"](None), self._model, conversation.budget, conversation.how.verbose
         )
-        asked = request(card, said, self._model)
+        request = rating_request(card, answer, self._model)
         record = None
         if conversation.is_recorded:
             invocation = Invocation(self._template, self._model)
             session = conversation.session
-            found = opening(
+            turn_opening = opening(
                 services,
                 invocation,
-                asked,
+                request,
                 session.id if session else None,
                 session.head if session else None,
             )
-            record = Record(conversation, found, services.journal)
+            record = Record(conversation, turn_opening, services.journal)
         if record is None:
-            rated = rate(asked, runtime)
+            rated = rate_answer(request, runtime)
         else:
             with record:
-                rated = rate(asked, runtime)
+                rated = rate_answer(request, runtime)
                 record.finish(rated.outcome)
             turn = conversation.store.turn(record.turn) if record.turn is not None else None
             conversation.session = conversation.store.session(turn.session) if turn else conversation.session
         self._show(f"{rated.rating}: {rated.why}\n{card.back}")
-        return next(each for each in RATINGS if each == rated.rating)
+        return next(rating for rating in RATINGS if rating == rated.rating)
 
-    def _own_rating(self) -> Rating | None:
+    def _ask_for_rating(self) -> Rating | None:
         while True:
             self._show(f"How well did you know it? ({CHOICES})")
-            said = self._line()
-            if said is None or said in LEAVE:
+            line = self._read_line()
+            if line is None or line in LEAVE:
                 return None
             for number, rating in enumerate(RATINGS, 1):
-                if said.lower() in (str(number), rating):
+                if line.lower() in (str(number), rating):
                     return rating
 
-    def _keep(self, learner: Learner, card: Card, rating: Rating) -> None:
-        """The card as it is on disk by now: another process may have reviewed it."""
-        after = review(card, rating, self._store.now())
-        self._store.changed(learner.subject, lambda found: with_card(found, after))
-        self._show(f"next review: {moment(self._store, after.due)}")
+    def _store_rating(self, learner: Learner, card: Flashcard, rating: Rating) -> None:
+        """Store the reviewed card in the course as it is on disk now, which others may have changed."""
+        after = review_card(card, rating, self._store.now())
+        self._store.change(learner.subject, lambda current: replace_card(current, after))
+        self._show(f"next review: {due_text(self._store, after.due)}")
 
-    def _line(self) -> str | None:
+    def _read_line(self) -> str | None:
         self._terminal.write(PROMPT)
         line = self._terminal.read_line()
         if line is None:

@@ -1,4 +1,4 @@
-"""Grades: the rubric, the JSON Schema that a model grades by, and what of a grade is accepted."""
+"""Rubrics and grades: read a rubric, make the JSON Schema of a grade, check the marks of a model."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Criterion(NamedTuple):
 
 
 class Rubric(NamedTuple):
-    """What an answer is graded by; `key` is an answer that is known to be right, or empty."""
+    """What an answer is graded by."""
 
     criteria: tuple[Criterion, ...]
-    key: str = ""
+    key: str = ""  # an answer that is known to be right, or empty
 
     @property
     def points(self) -> float:
@@ -40,12 +40,12 @@ class Rubric(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Points for one criterion; `evidence` is quoted from the answer, empty only where nothing earned any."""
+    """The points for one criterion."""
 
     criterion: str
     points: float
-    most: float
-    evidence: str
+    most: float  # points that the criterion is worth
+    evidence: str  # quoted from the answer; empty only for 0 points
     reason: str
 
 
@@ -55,7 +55,7 @@ class Grade(NamedTuple):
 
     @property
     def total(self) -> float:
-        """Added up here: models add badly."""
+        """The sum of the points, which the program adds up since models add badly."""
         return _sum(mark.points for mark in self.marks)
 
     @property
@@ -63,8 +63,8 @@ class Grade(NamedTuple):
         return _sum(mark.most for mark in self.marks)
 
 
-def schema(rubric: Rubric) -> dict[str, object]:
-    """What the model is asked for: one entry for each criterion, and no total."""
+def grade_schema(rubric: Rubric) -> dict[str, object]:
+    """Return the JSON Schema of a grade: one entry for each criterion, and no total."""
     mark = {
         "criterion": {"type": "string", "enum": [criterion.name for criterion in rubric.criteria]},
         "evidence": {
@@ -87,10 +87,12 @@ def schema(rubric: Rubric) -> dict[str, object]:
     return _object(properties)
 
 
-def graded(rubric: Rubric, grade: Mapping[str, Any], answer: str) -> tuple[Grade | None, tuple[str, ...]]:
-    """The grade, or None and all that is wrong with it, in words that the model can be asked again with.
+def check_marks(
+    rubric: Rubric, grade: Mapping[str, Any], answer: str
+) -> tuple[Grade | None, tuple[str, ...]]:
+    """Check a grade that the rubric's schema allows, and return it; or None and its problems.
 
-    The schema of the rubric allows what the model gave.
+    The problems are worded so that the model can correct the grade.
     """
     problems: list[str] = []
     marks: dict[str, Mark] = {}
@@ -135,8 +137,8 @@ def _object(properties: Mapping[str, object]) -> dict[str, object]:
 KEYS = ("criteria", "key")
 CRITERION_KEYS = ("name", "points", "wants")
 POINTS = 10.0
-"""What an answer can earn where only the key is given."""
-MOST_CRITERIA = 50
+"""Points that an answer is worth if only a key is given."""
+MAX_CRITERIA = 50
 _UNIT = "(?: points? | pts? | marks? | Punkte? | 分 | 點 | 点 )"
 _LINE = re.compile(
     rf"""\s* (?: [-*•·] \s+ | \d{{1,2}} [.)、．] \s* )?
@@ -147,44 +149,44 @@ _LINE = re.compile(
 )
 
 
-def rubric(content: str, source: str) -> Rubric:
-    """Raises YamlFileError by line and key.
+def parse_rubric(content: str, source: str) -> Rubric:
+    """Read a rubric; raises YamlFileError with line and key.
 
-    A mapping with `criteria` or `key` is YAML; lines that all end in points, as in `Names the rule
-    (3 points)`, are criteria; anything else is a key.
+    A mapping with `criteria` or `key` is YAML; lines that all end in points, as `Names the rule (3 points)`,
+    are criteria; any other text is a key.
     """
     if re.search(r"^(criteria|key)\s*:", content, re.MULTILINE) or source.endswith((".yaml", ".yml")):
-        return _from_yaml(content, source)
+        return _parse_yaml_rubric(content, source)
     if not content.strip():
         raise YamlFileError(source, (Problem(1, "", "empty"),))
     lines = [(number, line) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
     matches = [(number, _LINE.fullmatch(line)) for number, line in lines]
-    found = [
+    criteria = [
         (number, Criterion(match["name"], float(match["inside"] or match["after"])))
         for number, match in matches
         if match
     ]
-    if len(found) < len(lines):
+    if len(criteria) < len(lines):
         return Rubric((Criterion("answer", POINTS, "agrees with the key"),), content.strip())
     problems: list[Problem] = []
-    return _checked(found, "", source, problems)
+    return _validate(criteria, "", source, problems)
 
 
-def _from_yaml(content: str, source: str) -> Rubric:
+def _parse_yaml_rubric(content: str, source: str) -> Rubric:
     problems: list[Problem] = []
     root = parse_yaml(content, source)
     entries = mapping_entries(root, "", problems.append, KEYS)
-    found = [
-        (node.line, _criterion(node, f"criteria.{index}", problems.append))
+    criteria = [
+        (node.line, _parse_criterion(node, f"criteria.{index}", problems.append))
         for index, node in enumerate(list_items(entries.get("criteria"), "criteria", problems.append), 1)
     ]
     key = text_value(entries.get("key"), "key", problems.append).strip()
-    if not found and key:
-        found = [(entries["key"].line, Criterion("answer", POINTS, "agrees with the key"))]
-    return _checked(found, key, source, problems)
+    if not criteria and key:
+        criteria = [(entries["key"].line, Criterion("answer", POINTS, "agrees with the key"))]
+    return _validate(criteria, key, source, problems)
 
 
-def _criterion(node: YamlNode, key: str, report: ReportProblem) -> Criterion:
+def _parse_criterion(node: YamlNode, key: str, report: ReportProblem) -> Criterion:
     entries = mapping_entries(node, key, report, CRITERION_KEYS)
     for name in ("name", "points"):
         if name not in entries or entries[name].kind == "nothing":
@@ -200,18 +202,20 @@ def _criterion(node: YamlNode, key: str, report: ReportProblem) -> Criterion:
     )
 
 
-def _checked(found: list[tuple[int, Criterion]], key: str, source: str, problems: list[Problem]) -> Rubric:
+def _validate(
+    criteria: list[tuple[int, Criterion]], key: str, source: str, problems: list[Problem]
+) -> Rubric:
     names: set[str] = set()
-    for line, criterion in found[:MOST_CRITERIA]:
+    for line, criterion in criteria[:MAX_CRITERIA]:
         if criterion.name in names:
             problems.append(Problem(line, "criteria", f"'{criterion.name}' stands here twice"))
         if not 0 < criterion.points <= 1000:
             problems.append(Problem(line, "criteria", "points must be more than 0 and at most 1000"))
         names.add(criterion.name)
-    if len(found) > MOST_CRITERIA:
-        problems.append(Problem(found[MOST_CRITERIA][0], "criteria", f"more than {MOST_CRITERIA}"))
-    if not found and not problems:
+    if len(criteria) > MAX_CRITERIA:
+        problems.append(Problem(criteria[MAX_CRITERIA][0], "criteria", f"more than {MAX_CRITERIA}"))
+    if not criteria and not problems:
         problems.append(Problem(1, "criteria", "missing; without a 'key' there is nothing to grade by"))
     if problems:
         raise YamlFileError(source, tuple(problems))
-    return Rubric(tuple(criterion for _, criterion in found), key)
+    return Rubric(tuple(criterion for _, criterion in criteria), key)

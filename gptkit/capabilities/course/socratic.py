@@ -1,4 +1,4 @@
-"""The Socratic method, enforced: no draft that gives the solution away is shown before the learner tried."""
+"""Enforce the Socratic method: withhold every draft that gives the solution away before the learner tried."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 AGAIN = 2
-"""Times that a draft is asked for again."""
+"""How often a draft is asked for again."""
 EARLIER = 6
-"""Messages before this one that the check sees."""
+"""Earlier messages that the check sees."""
 CUT = 4000
-"""Characters of each of them."""
+"""Characters of each earlier message that the check sees."""
 LONGEST = 20_000
 """Characters of the learner's message, material included, that the check sees."""
 CHECK = """\
@@ -70,64 +70,62 @@ SCHEMA: Mapping[str, object] = {
 _NOTHING = '{"other": false, "attempt": false, "gives_away": false, "reason": "", "question": ""}'
 
 
-class Progress(NamedTuple):
-    """The problem that is open, how often the learner has tried it, and wrong sums of the last answer."""
+class ProblemProgress(NamedTuple):
+    """How far the learner is with the open problem."""
 
-    question: str = ""
+    question: str = ""  # the open problem; empty without one
     attempts: int = 0
-    wrong: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()  # wrong sums of the last answer
 
 
 class _Verdict(NamedTuple):
-    progress: Progress
+    progress: ProblemProgress
     gives_away: bool
     reason: str
 
 
-def progress(notes: Mapping[str, object]) -> Progress:
-    """As it was kept with the turn before."""
-    kept = notes.get(config.KEY)
-    if not isinstance(kept, Mapping):
-        return Progress()
-    question, attempts, wrong = kept.get("question"), kept.get("attempts"), kept.get("wrong")
+def stored_progress(notes: Mapping[str, object]) -> ProblemProgress:
+    """Read the progress that was stored with the turn before."""
+    stored = notes.get(config.KEY)
+    if not isinstance(stored, Mapping):
+        return ProblemProgress()
+    question, attempts, wrong = stored.get("question"), stored.get("attempts"), stored.get("wrong")
     counted = attempts if isinstance(attempts, int) and not isinstance(attempts, bool) else 0
     sums = tuple(map(str, wrong)) if isinstance(wrong, list) else ()
-    return Progress(question if isinstance(question, str) else "", max(counted, 0), sums)
+    return ProblemProgress(question if isinstance(question, str) else "", max(counted, 0), sums)
 
 
-def guided(
-    invocation: Invocation, runtime: Runtime, sink: Sink | None, said: str
-) -> tuple[Outcome, Progress]:
-    """An answer that withholds the solution, shown once it is accepted, and how often the learner tried.
+def answer_socratically(
+    invocation: Invocation, runtime: Runtime, sink: Sink | None, learner_words: str
+) -> tuple[Outcome, ProblemProgress]:
+    """Return and show an answer that withholds the solution, and the learner's progress.
 
-    No word of a draft that was not accepted leaves this function: not in a failure either.
+    No word of a draft that was not accepted leaves this function, not even in a failure.
     """
     tries = config.tries(invocation.template, invocation.values)
-    asked = first = build_request(invocation, runtime.format)
-    now: Progress | None = None
+    request = first = build_request(invocation, runtime.format)
+    now: ProblemProgress | None = None
     for number in range(AGAIN + 1):
-        outcome = request_answer(
-            asked, runtime, None, exact=True
-        )  # a complaint of the format would quote the draft
+        # exact, since a correction of the format would quote the draft
+        outcome = request_answer(request, runtime, None, exact=True)
         if outcome.failure is not None:
-            raise _silent(outcome.failure)
-        verdict = _checked(invocation, runtime, outcome.answer, said)
+            raise _without_partial(outcome.failure)
+        verdict = _check_draft(invocation, runtime, outcome.answer, learner_words)
         now = now or verdict.progress
         if not verdict.gives_away or now.attempts >= tries:
-            return _shown(_accepted(outcome, invocation, runtime), sink), now
-        runtime.notice(
-            f"draft {number + 1} is withheld: it gives the solution away"
-        )  # its reason may name it
+            return _show(_finish_answer(outcome, invocation, runtime), sink), now
+        # without the reason, which may name the solution
+        runtime.notice(f"draft {number + 1} is withheld: it gives the solution away")
         complaint = Message("user", GIVEN_AWAY.format(verdict.reason))
-        asked = first._replace(messages=(*first.messages, Message("assistant", outcome.answer), complaint))
-    line = _fallback(said)
-    reply = _bare(outcome.reply._replace(text=line))
-    return _shown(Outcome(reply, line), sink), now or Progress()
+        request = first._replace(messages=(*first.messages, Message("assistant", outcome.answer), complaint))
+    line = _fallback_line(learner_words)
+    reply = _keep_text_only(outcome.reply._replace(text=line))
+    return _show(Outcome(reply, line), sink), now or ProblemProgress()
 
 
-def _accepted(outcome: Outcome, invocation: Invocation, runtime: Runtime) -> Outcome:
-    """What may be read, in the form that the prompt file promises."""
-    reply = _bare(outcome.reply)
+def _finish_answer(outcome: Outcome, invocation: Invocation, runtime: Runtime) -> Outcome:
+    """Return an accepted draft as the answer, in the format of the prompt file."""
+    reply = _keep_text_only(outcome.reply)
     if invocation.exact:
         return outcome._replace(reply=reply)
     try:
@@ -136,39 +134,44 @@ def _accepted(outcome: Outcome, invocation: Invocation, runtime: Runtime) -> Out
         raise defect.failure from None
 
 
-def _checked(invocation: Invocation, runtime: Runtime, draft: str, said: str) -> _Verdict:
-    """What the check says of a draft; where it fails the draft stays withheld."""
-    before = progress(invocation.notes)
-    earlier = [{m.role: m.content[-CUT:]} for m in invocation.turns[-EARLIER:]]
-    shown = {"question": before.question, "earlier": earlier, "learner": said[:LONGEST], "draft": draft}
-    asked = ChatRequest(
-        model=config.of(invocation.template).check_model or invocation.model,
-        messages=(Message("system", CHECK), Message("user", json.dumps(shown, ensure_ascii=False))),
+def _check_draft(invocation: Invocation, runtime: Runtime, draft: str, learner_words: str) -> _Verdict:
+    """Have a model check a draft; raises the failure of the check, which leaves the draft withheld."""
+    before = stored_progress(invocation.notes)
+    earlier = [{message.role: message.content[-CUT:]} for message in invocation.turns[-EARLIER:]]
+    material = {
+        "question": before.question,
+        "earlier": earlier,
+        "learner": learner_words[:LONGEST],
+        "draft": draft,
+    }
+    request = ChatRequest(
+        model=config.config_of(invocation.template).check_model or invocation.model,
+        messages=(Message("system", CHECK), Message("user", json.dumps(material, ensure_ascii=False))),
         stream=invocation.stream,
         text=_NOTHING,
     )
     try:
-        found = request_json(asked, SCHEMA, runtime, "check")
+        value = request_json(request, SCHEMA, runtime, "check")
     except GptkitError as error:
         cause = "" if isinstance(error, IncompleteError) else f": {error.message}"  # it may quote the check
         error.message = f"the answer is withheld, since it could not be checked{cause}"
-        raise _silent(error) from None
-    verdict = found if isinstance(found, Mapping) else {}
-    kept = 0 if verdict.get("other") and before.question else before.attempts
+        raise _without_partial(error) from None
+    verdict = value if isinstance(value, Mapping) else {}
+    attempts = 0 if verdict.get("other") and before.question else before.attempts
     question = " ".join(str(verdict.get("question", "")).split())[:300]
-    now = Progress(question or before.question, kept + (verdict.get("attempt") is True))
+    now = ProblemProgress(question or before.question, attempts + (verdict.get("attempt") is True))
     reason = " ".join(str(verdict.get("reason", "")).split())[:500]
     return _Verdict(now, verdict.get("gives_away") is not False, reason)
 
 
-def _silent(error: GptkitError) -> GptkitError:
-    """The failure of a request whose text nobody sees."""
+def _without_partial(error: GptkitError) -> GptkitError:
+    """Mark a failure as one without a partial answer, since nobody may see the text."""
     error.partial = False
     return error
 
 
-def _bare(reply: Reply) -> Reply:
-    """What the model thought may hold the solution, and so may the response of the API around its text."""
+def _keep_text_only(reply: Reply) -> Reply:
+    """Remove all of a reply but its text: thoughts and other parts of the response may hold the solution."""
     response = reply.response and {**reply.response, "choices": [_choice(reply.response, reply.text)]}
     return reply._replace(reasoning="", response=response)
 
@@ -176,21 +179,20 @@ def _bare(reply: Reply) -> Reply:
 def _choice(response: Mapping[str, object], text: str) -> Mapping[str, object]:
     choices = response.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
-    kept = first if isinstance(first, Mapping) else {}
-    message = {"role": "assistant", "content": text}
-    return {"index": 0, "message": message, "finish_reason": kept.get("finish_reason")}
+    reason = first.get("finish_reason") if isinstance(first, Mapping) else None
+    return {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}
 
 
-def _shown(outcome: Outcome, sink: Sink | None) -> Outcome:
+def _show(outcome: Outcome, sink: Sink | None) -> Outcome:
     if sink is not None:
         sink(AnswerDelta(outcome.reply.text))
         sink(Finished("stop"))
     return outcome
 
 
-def _fallback(said: str) -> str:
-    """What is said where every draft gives the solution away: fixed words, which cannot."""
-    kana = any("\u3040" <= character <= "\u30ff" for character in said)
-    if kana or not any("\u4e00" <= character <= "\u9fff" for character in said):
+def _fallback_line(learner_words: str) -> str:
+    """Return the fixed answer, in the learner's language, for when every draft gives the solution away."""
+    kana = any("\u3040" <= character <= "\u30ff" for character in learner_words)
+    if kana or not any("\u4e00" <= character <= "\u9fff" for character in learner_words):
         return FALLBACK
-    return FALLBACK_IN_TRADITIONAL_CHINESE if _TRADITIONAL & frozenset(said) else FALLBACK_IN_CHINESE
+    return FALLBACK_IN_TRADITIONAL_CHINESE if _TRADITIONAL & frozenset(learner_words) else FALLBACK_IN_CHINESE

@@ -1,4 +1,4 @@
-"""The user's courses, of the services of a run."""
+"""Read and change the files of the user's courses, one YAML file for each subject."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities.course import file_format
 from gptkit.capabilities.course import rubric as rubrics
-from gptkit.capabilities.course.model import LINE, Learner, identity
+from gptkit.capabilities.course.model import LINE_LENGTH, Learner, normalize_name
 from gptkit.capabilities.course.rubric import Criterion, Rubric
 from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError, UsageError
 from gptkit.core.files import cause, folder_lock, write_private
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 
 LONGEST_NAME = 40
-_RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]")  # devices of Windows, whatever the suffix
+_RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]")  # devices of Windows, with any suffix
 
 
-def path(folder: Path, subject: str) -> Path:
-    """Where a subject's file is; the name comes from the subject, and never leads out of the folder.
+def course_path(folder: Path, subject: str) -> Path:
+    """Return the path of a subject's file, whose name comes from the subject but never leaves the folder.
 
-    Where letters, digits and hyphens do not say it all (`C++`, `C#`), a hash keeps subjects apart.
+    A hash tells subjects apart that differ in other signs than letters, digits and hyphens (`C++`, `C#`).
     """
-    wanted = re.sub(r"[\s_-]+", "-", identity(subject)).strip("-")
+    wanted = re.sub(r"[\s_-]+", "-", normalize_name(subject)).strip("-")
     if not wanted:
         raise UsageError("a subject must have a letter or a digit" if subject.strip() else "no subject given")
-    if len(subject) > LINE:
-        raise UsageError(f"a subject has at most {LINE} characters")
+    if len(subject) > LINE_LENGTH:
+        raise UsageError(f"a subject has at most {LINE_LENGTH} characters")
     name = re.sub(r"[^\w-]|_", "", wanted)[:LONGEST_NAME].strip("-")
     if name != wanted or _RESERVED.fullmatch(name):
         digest = sha256(wanted.encode("utf-8", "replace")).hexdigest()[:8]
@@ -45,43 +45,37 @@ def path(folder: Path, subject: str) -> Path:
     return folder / f"{name}.yaml"
 
 
-def load(folder: Path, subject: str) -> Learner:
-    """The course, an empty one if there is none yet; raises YamlFileError by line for a bad edit."""
-    file = path(folder, subject)
+def load_course(folder: Path, subject: str) -> Learner:
+    """Read a course; an empty one if there is no file yet. Raises YamlFileError for a bad edit."""
+    file = course_path(folder, subject)
     content = _file_content(file)
     if content is None:
         return Learner(" ".join(subject.split()))
-    found = file_format.learner(content, str(file))
-    if path(folder, found.subject) != file:
+    learner = file_format.parse_course(content, str(file))
+    if course_path(folder, learner.subject) != file:
         raise DataError(
-            f"{file}: this is the course '{found.subject}', not '{subject}'",
+            f"{file}: this is the course '{learner.subject}', not '{subject}'",
             hint="rename the file or correct its subject",
         )
-    return found
+    return learner
 
 
-def save(folder: Path, learner: Learner) -> None:
-    """Puts the course in place of what is there; who changes a course uses `changed`."""
-    with folder_lock(folder):
-        _write(folder, learner)
-
-
-def changed(folder: Path, subject: str, change: Callable[[Learner], Learner]) -> Learner:
-    """Applies a change to the course as it is on disk now: what others wrote meanwhile is not lost.
+def change_course(folder: Path, subject: str, change: Callable[[Learner], Learner]) -> Learner:
+    """Apply a change to a course as it is on disk now, under a lock, and return the course.
 
     A file that cannot be read is left as it is.
     """
     with folder_lock(folder):
-        before = load(folder, subject)
+        before = load_course(folder, subject)
         after = change(before)
         if after != before:
             _write(folder, after)
     return after
 
 
-def courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]:
-    """All courses by name of their files, and what is wrong with those that cannot be read."""
-    found: list[Learner] = []
+def load_courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]:
+    """Read all courses in the order of their file names; and the errors of those that cannot be read."""
+    readable: list[Learner] = []
     broken: list[GptkitError] = []
     try:
         files = sorted(file for file in folder.iterdir() if file.suffix == ".yaml" and file.name[0] != ".")
@@ -91,16 +85,16 @@ def courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]
         raise CannotReadError(f"cannot read '{folder}': {(error.strerror or str(error)).lower()}") from error
     for file in files:
         try:
-            learner = file_format.learner(_file_content(file) or "", str(file))
-            if (wanted := path(folder, learner.subject)) != file:
+            learner = file_format.parse_course(_file_content(file) or "", str(file))
+            if (wanted := course_path(folder, learner.subject)) != file:
                 raise DataError(
                     f"{file}: this is the course '{learner.subject}'",
                     hint=f"rename the file to '{wanted.name}' or correct its subject",
                 )
-            found.append(learner)
+            readable.append(learner)
         except GptkitError as error:
             broken.append(error)
-    return tuple(found), tuple(broken)
+    return tuple(readable), tuple(broken)
 
 
 def _write(folder: Path, learner: Learner) -> None:
@@ -108,18 +102,18 @@ def _write(folder: Path, learner: Learner) -> None:
     if len(content) > SIZE_CAP:
         raise DataError(
             f"the course '{learner.subject}' is larger than {SIZE_CAP >> 10} KiB",
-            hint=f"remove reviews from '{path(folder, learner.subject)}'",
+            hint=f"remove reviews from '{course_path(folder, learner.subject)}'",
         )
-    write_private(path(folder, learner.subject), content.encode())
+    write_private(course_path(folder, learner.subject), content.encode())
 
 
 def _file_content(file: Path) -> str | None:
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # no waiting for a FIFO
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # do not wait for a FIFO
     try:
         with os.fdopen(os.open(file, flags), "rb") as opened:
             if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
                 raise CannotReadError(f"cannot read '{file}': not a regular file")
-            data = opened.read(4 * SIZE_CAP + 4)  # what is longer has too many characters as well
+            data = opened.read(4 * SIZE_CAP + 4)  # more bytes would be more than SIZE_CAP characters
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -131,46 +125,50 @@ def _file_content(file: Path) -> str | None:
     raise DataError(f"{file}:{line}: not UTF-8")
 
 
-class Courses:
-    """`clock` gives Unix seconds; with `keeping` false nothing that is learned is kept."""
+class CourseStore:
+    """The courses of the user, and the rubrics of one run.
 
-    def __init__(self, folder: Path, clock: Callable[[], float], keeping: bool = True) -> None:
-        self.keeping = keeping
+    `clock` returns Unix seconds. Without `records_lessons` lessons do not update the courses.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float], records_lessons: bool = True) -> None:
+        self.records_lessons = records_lessons
         self._folder = folder
         self._clock = clock
         self._rubrics: dict[tuple[str, bool], Rubric] = {}
 
     def path(self, subject: str) -> Path:
-        return path(self._folder, subject)
+        return course_path(self._folder, subject)
 
     def load(self, subject: str) -> Learner:
-        """The course, an empty one if there is none yet; raises YamlFileError by line for a bad edit."""
-        return load(self._folder, subject)
+        """Read a course; see `load_course`."""
+        return load_course(self._folder, subject)
 
-    def changed(self, subject: str, change: Callable[[Learner], Learner]) -> Learner:
-        return changed(self._folder, subject, change)
+    def change(self, subject: str, change: Callable[[Learner], Learner]) -> Learner:
+        """Change a course on disk; see `change_course`."""
+        return change_course(self._folder, subject, change)
 
-    def all(self) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]:
-        """All courses, and what is wrong with those that cannot be read."""
-        return courses(self._folder)
+    def load_all(self) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]:
+        """Read all courses; and the errors of those that cannot be read."""
+        return load_courses(self._folder)
 
     def now(self) -> datetime:
-        """In the user's time zone."""
+        """Return the time, in the user's time zone."""
         return datetime.fromtimestamp(self._clock()).astimezone()
 
-    def rubric(self, path: str, is_key: bool) -> Rubric:
-        """What a file says of how answers are graded; `is_key`: a text in it is the right answer.
+    def read_rubric(self, path: str, is_key: bool) -> Rubric:
+        """Read a rubric; with `is_key` the file is the right answer.
 
-        It is read once: it may be a pipe.
+        Each file is read only once, since it may be a pipe.
         """
-        found = self._rubrics.get((path, is_key))
-        if found is None:
+        rubric = self._rubrics.get((path, is_key))
+        if rubric is None:
             text = decode(_content(Path(path)), f"'{path}'")
-            found = rubrics.rubric(text, path)
-            if is_key and not found.key:
-                found = Rubric((Criterion("answer", rubrics.POINTS, "agrees with the key"),), text.strip())
-            self._rubrics[path, is_key] = found
-        return found
+            rubric = rubrics.parse_rubric(text, path)
+            if is_key and not rubric.key:
+                rubric = Rubric((Criterion("answer", rubrics.POINTS, "agrees with the key"),), text.strip())
+            self._rubrics[path, is_key] = rubric
+        return rubric
 
 
 def _content(path: Path) -> bytes:
@@ -184,6 +182,6 @@ def _content(path: Path) -> bytes:
         raise CannotReadError(f"'{path}': {cause(error)}") from None
 
 
-def course_store(services: Services, keeping: bool = True) -> Courses:
-    """With `keeping` false nothing that is learned is kept."""
-    return Courses(services.paths.data / "courses", services.terminal.unix_time, keeping)
+def course_store(services: Services, records_lessons: bool = True) -> CourseStore:
+    """Return the store of a run; without `records_lessons` lessons do not update the courses."""
+    return CourseStore(services.paths.data / "courses", services.terminal.unix_time, records_lessons)
