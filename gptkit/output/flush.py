@@ -1,69 +1,74 @@
-"""A sink around another one that shows what waits as soon as the server is silent for a moment."""
+"""A sink that flushes another sink as soon as the server pauses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Event as Flag
+from threading import Event as ThreadFlag
 from threading import Lock, Thread
 from typing import Protocol
 
 from gptkit.core.chat import Event
 from gptkit.core.errors import GptkitError, SignalError
 
-PAUSE = 0.05
-"""Seconds between two looks at whether something is waiting to be shown."""
+INTERVAL = 0.05
+"""Seconds between two attempts to flush."""
 
 
-class Waiting(Protocol):
-    """A sink that does not show everything at once."""
+class BufferedSink(Protocol):
+    """A sink that may keep text back for its next update."""
 
     @property
-    def waiting(self) -> bool:
-        """Something came that is not shown."""
+    def is_waiting(self) -> bool:
+        """Whether text waits to be shown."""
 
-    def catch_up(self) -> None:
-        """Show what is waiting, unless more is coming right now."""
+    def flush(self) -> None:
+        """Show the waiting text, unless more has just come."""
 
     def __call__(self, event: Event) -> None: ...
 
     def close(self) -> None: ...
 
 
-class Punctual:
-    """A sink around another one, which is told by a thread that time has passed."""
+class TimedFlushSink:
+    """Hands events on to a sink, and flushes that sink from a thread.
 
-    def __init__(self, sink: Waiting, start: Callable[[Callable[[], None]], None] | None = None) -> None:
+    Safe for that thread and the caller's.
+    """
+
+    def __init__(
+        self, sink: BufferedSink, start_watcher: Callable[[Callable[[], None]], None] | None = None
+    ) -> None:
         self._sink = sink
-        self._start = start or _begun
+        self._start_watcher = start_watcher or _start_thread
         self._lock = Lock()
-        self._closed = Flag()
-        self._watched = False
+        self._closed = ThreadFlag()
+        self._has_watcher = False
 
     def __call__(self, event: Event) -> None:
         with self._lock:
             self._sink(event)
-            late = self._sink.waiting and not self._watched
-        if late:
-            self._watched = True
-            self._start(self._watch)
+            is_late = self._sink.is_waiting and not self._has_watcher
+        if is_late:
+            self._has_watcher = True
+            self._start_watcher(self._flush_regularly)
 
     def close(self) -> None:
         self._closed.set()
         with self._lock:
             self._sink.close()
 
-    def _watch(self) -> None:
-        while not self._closed.wait(PAUSE):
+    def _flush_regularly(self) -> None:
+        while not self._closed.wait(INTERVAL):
             with self._lock:
                 if self._closed.is_set():
                     return
                 try:
-                    self._sink.catch_up()
-                except (GptkitError, SignalError):  # the terminal is gone: the next event will find that too
+                    self._sink.flush()
+                except (GptkitError, SignalError):  # the terminal is gone; the next event raises that as well
                     return
 
 
-def _begun(watch: Callable[[], None]) -> None:
-    with suppress(RuntimeError):  # a user at the limit of threads sees the last words later
-        Thread(target=watch, daemon=True).start()
+def _start_thread(flush_regularly: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # without a thread the last words only appear later
+        Thread(target=flush_regularly, daemon=True).start()

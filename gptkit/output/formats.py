@@ -1,6 +1,6 @@
-"""The formats that a prompt file can promise its answer in.
+"""The output formats that a prompt file can promise.
 
-This module is loaded at every start, so each format's own work is in a module of its own.
+This module is loaded at every start, so the work of each format is in other modules.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ Schema = Mapping[str, object]
 
 
 def check_schema(schema: Schema) -> str | None:
-    """What is wrong with the schema of a prompt file, None if nothing is."""
+    """Return what is wrong with the JSON schema of a prompt file; None if nothing is."""
     from gptkit.output.json_format import schema_problem
 
     return schema_problem(schema)
 
 
-class _Streamed:
-    """Text or Markdown: the answer is printed as it is."""
+class _StreamedFormat:
+    """Text or Markdown, which is printed as it is."""
 
     streams = True
     parameters: Mapping[str, object] = {}
@@ -34,24 +34,24 @@ class _Streamed:
         return text
 
 
-class _Code:
-    """The code block of the answer and nothing else; on a terminal the whole answer is shown."""
+class _CodeFormat:
+    """The code block of the answer; a terminal shows the whole answer."""
 
     streams = False
     rendering: Rendering = "markdown"
     parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:
-        from gptkit.output.extract import code
+        from gptkit.output.extract import extract_code
 
-        found = code(text)
-        if found is None:
+        code = extract_code(text)
+        if code is None:
             failure = IncompleteError(f"no code in the answer: '{one_line(text, 200)}'")
             raise AnswerFormatError("it holds no code block", failure, again=False)
-        return found
+        return code
 
 
-class _Email:
+class _EmailFormat:
     """A `Subject:` line, a blank line, the body."""
 
     streams = False
@@ -59,29 +59,29 @@ class _Email:
     parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:
-        from gptkit.output.extract import email
+        from gptkit.output.extract import extract_email
 
-        found = email(text)
-        if found is None:
+        email = extract_email(text)
+        if email is None:
             failure = IncompleteError(f"no e-mail with a subject in the answer: '{one_line(text, 200)}'")
-            # One line is what the model writes instead when it cannot write the mail.
-            again = "\n" in text.strip()
+            # a single line says why the model cannot write the e-mail: asking again is of no use
+            is_mail = "\n" in text.strip()
             raise AnswerFormatError(
-                "it must be a line 'Subject: ...', a blank line and the body", failure, again=again
+                "it must be a line 'Subject: ...', a blank line and the body", failure, again=is_mail
             )
-        return found
+        return email
 
 
-def _json(schema: Schema | None) -> OutputFormat:
+def _json_format(schema: Schema | None) -> OutputFormat:
     from gptkit.output.json_format import JsonFormat
 
     return JsonFormat(schema)
 
 
 FORMATS: Mapping[str, Callable[[Schema | None], OutputFormat]] = {
-    "text": lambda _: _Streamed("plain"),
-    "markdown": lambda _: _Streamed("markdown"),
-    "code": lambda _: _Code(),
-    "email": lambda _: _Email(),
-    "json": _json,
+    "text": lambda _: _StreamedFormat("plain"),
+    "markdown": lambda _: _StreamedFormat("markdown"),
+    "code": lambda _: _CodeFormat(),
+    "email": lambda _: _EmailFormat(),
+    "json": _json_format,
 }

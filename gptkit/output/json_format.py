@@ -1,4 +1,4 @@
-"""JSON answers: what is asked of the server, and what counts as a valid answer."""
+"""The format of JSON answers: what is asked of the server, and what counts as a valid answer."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 
 # fmt: off
-_STRICT = frozenset({
+_STRICT_KEYWORDS = frozenset({
     "$schema", "$ref", "$defs", "definitions", "type", "title", "description", "properties", "required",
     "additionalProperties", "items", "anyOf", "enum", "const", "pattern", "format", "minimum", "maximum",
     "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems"
 })
 # fmt: on
-"""Keywords that OpenAI's strict structured output knows (its guide, "Supported schemas")."""
-_TOLD = 3
-"""Violations of a schema that a message tells at most."""
-_TRIES = 100
-"""Places of an answer at which a JSON value is looked for."""
+"""Keywords of OpenAI's strict structured output (its guide, "Supported schemas")."""
+_SHOWN_VIOLATIONS = 3
+"""The most violations of a schema in one message."""
+_SEARCH_LIMIT = 100
+"""The most places of an answer at which a JSON value is looked for."""
 
 
 class JsonFormat:
-    """An answer that is one JSON value, and one that the schema allows if there is a schema."""
+    """The format of an answer that is one JSON value, which the schema allows if there is one."""
 
     streams = False
     rendering: Rendering = "none"
@@ -47,27 +47,27 @@ class JsonFormat:
     def parameters(self) -> Mapping[str, object]:
         if self._schema is None:
             return {"response_format": {"type": "json_object"}}
-        asked: dict[str, object] = {"name": _name(self._schema), "schema": self._schema}
+        json_schema: dict[str, object] = {"name": _schema_name(self._schema), "schema": self._schema}
         if _is_strict(self._schema):
-            asked["strict"] = True
-        return {"response_format": {"type": "json_schema", "json_schema": asked}}
+            json_schema["strict"] = True
+        return {"response_format": {"type": "json_schema", "json_schema": json_schema}}
 
     def finish(self, text: str) -> str:
-        value = self._value(text)
+        value = self._find_value(text)
         if self._schema is not None and (problem := _mismatch(value, self._schema)):
             failure = IncompleteError(f"the answer does not match the schema: {problem}")
             raise AnswerFormatError(f"it does not match the JSON schema: {problem}", failure, again=True)
-        shown = json.dumps(value, ensure_ascii=False, indent=2)
-        return re.sub("[\ud800-\udfff]", "\ufffd", shown)
+        formatted = json.dumps(value, ensure_ascii=False, indent=2)
+        return re.sub("[\ud800-\udfff]", "\ufffd", formatted)
 
-    def _value(self, text: str) -> object:
-        """The one JSON value of an answer, which may stand in a fence or between sentences."""
+    def _find_value(self, text: str) -> object:
+        """Find the JSON value of an answer, in a fence or between sentences. Raises AnswerFormatError."""
         text = text.strip().removeprefix("\ufeff")
         try:
-            return _parsed(text)
+            return _parse(text)
         except ValueError as error:
             reason = str(error)
-        values = _fenced(text) or _embedded(text)
+        values = _fenced_values(text) or _embedded_values(text)
         if len(values) > 1 and self._schema is not None:
             schema = self._schema
             values = [value for value in values if not _mismatch(value, schema)] or values
@@ -83,7 +83,7 @@ class JsonFormat:
 
 
 def schema_problem(schema: Mapping[str, object]) -> str | None:
-    """Why the schema cannot be used, None if it can. Nothing is fetched."""
+    """Return why a schema cannot be used; None if it can. References to other documents are not fetched."""
     from jsonschema.exceptions import best_match
     from jsonschema.validators import Draft202012Validator, validator_for
 
@@ -92,14 +92,14 @@ def schema_problem(schema: Mapping[str, object]) -> str | None:
     try:
         json.dumps(schema)
         draft = validator_for(schema, default=Draft202012Validator)
-        checker = draft(draft.META_SCHEMA, format_checker=draft.FORMAT_CHECKER)  # is a pattern one?
-        worst = best_match(checker.iter_errors(cast("Any", schema)))
+        checker = draft(draft.META_SCHEMA, format_checker=draft.FORMAT_CHECKER)  # checks patterns, too
+        violation = best_match(checker.iter_errors(cast("Any", schema)))
     except (TypeError, ValueError):
         return "cannot be written as JSON"
     except RecursionError:
         return "nested too deeply"
-    if worst is not None:
-        return _violation(worst)
+    if violation is not None:
+        return _describe_violation(violation)
     try:
         return _unknown_reference(schema)
     except ValueError:
@@ -130,7 +130,7 @@ def _unknown_reference(schema: Mapping[str, object]) -> str | None:
 
 
 def _mismatch(value: object, schema: Mapping[str, object]) -> str | None:
-    """Path and reason of the first violations."""
+    """Return path and reason of the first violations; None if the schema allows the value."""
     from jsonschema.exceptions import relevance
     from jsonschema.validators import Draft202012Validator, validator_for
     from referencing.exceptions import Unresolvable
@@ -142,55 +142,57 @@ def _mismatch(value: object, schema: Mapping[str, object]) -> str | None:
         errors = sorted(validator.iter_errors(cast("Any", value)), key=relevance, reverse=True)
     except RecursionError:
         return "nested too deeply"
-    except Unresolvable as error:  # in a place where only this draft looks for references
+    except Unresolvable as error:  # in a place where only this draft allows references
         return f"it names '{one_line(str(error.ref), 100)}', which is not in the schema; nothing is fetched"
-    told: dict[str, None] = {}
-    for each in errors:
-        if len(told) == _TOLD:
+    violations: dict[str, None] = {}
+    for violation in errors:
+        if len(violations) == _SHOWN_VIOLATIONS:
             break
-        told[_violation(each)] = None
-    return "; ".join(told) or None
+        violations[_describe_violation(violation)] = None
+    return "; ".join(violations) or None
 
 
-def _violation(error: ValidationError | SchemaError) -> str:
-    """What the schema wants at a place and what stands there; the library's own words change."""
-    told = _told(error)
-    return one_line(told if error.json_path == "$" else f"{error.json_path}: {told}")
+def _describe_violation(error: ValidationError | SchemaError) -> str:
+    """Say what the schema wants at a place and what stands there, since the library's own words change."""
+    description = _describe_rule(error)
+    return one_line(description if error.json_path == "$" else f"{error.json_path}: {description}")
 
 
-def _told(error: ValidationError | SchemaError) -> str:
+def _describe_rule(error: ValidationError | SchemaError) -> str:
     rule = str(error.validator)
-    wanted: Any = error.validator_value
-    found: Any = error.instance
+    rule_value: Any = error.validator_value
+    instance: Any = error.instance
     match rule:
         case "required":
-            return f"missing: {_names(name for name in wanted if name not in found)}"
-        case "additionalProperties" if wanted is False:
+            return f"missing: {_quote_names(name for name in rule_value if name not in instance)}"
+        case "additionalProperties" if rule_value is False:
             schema = cast("Mapping[str, Any]", error.schema)
-            rest = [name for name in found if name not in schema.get("properties", {})]
+            extra = [name for name in instance if name not in schema.get("properties", {})]
             patterns = schema.get("patternProperties", {})
-            return f"not allowed: {_names(n for n in rest if not any(re.search(p, n) for p in patterns))}"
+            return (
+                f"not allowed: {_quote_names(n for n in extra if not any(re.search(p, n) for p in patterns))}"
+            )
         case "type":
-            kinds = wanted if isinstance(wanted, list) else [wanted]
-            return f"must be {' or '.join(map(str, kinds))}, not {_shown(found)}"
+            kinds = rule_value if isinstance(rule_value, list) else [rule_value]
+            return f"must be {' or '.join(map(str, kinds))}, not {_short_json(instance)}"
         case "enum":
-            return f"must be one of {_shown(wanted)}, not {_shown(found)}"
+            return f"must be one of {_short_json(rule_value)}, not {_short_json(instance)}"
         case "None":  # the schema `false`
-            return f"nothing may stand here, not {_shown(found)}"
-    value = "" if isinstance(wanted, dict | list) else f" {_shown(wanted)}"  # not whole schemas
-    return f"must fit {rule}{value}, unlike {_shown(found)}"
+            return f"nothing may stand here, not {_short_json(instance)}"
+    value = "" if isinstance(rule_value, dict | list) else f" {_short_json(rule_value)}"  # not whole schemas
+    return f"must fit {rule}{value}, unlike {_short_json(instance)}"
 
 
-def _names(names: Iterable[str]) -> str:
+def _quote_names(names: Iterable[str]) -> str:
     return ", ".join(f"'{one_line(name, 60)}'" for name in names)
 
 
-def _shown(value: object) -> str:
+def _short_json(value: object) -> str:
     return one_line(json.dumps(value, ensure_ascii=False), 100)
 
 
-def _name(schema: Mapping[str, object]) -> str:
-    """The API takes letters, digits, `_` and `-`, at most 64."""
+def _schema_name(schema: Mapping[str, object]) -> str:
+    """Make a name from the title; the API allows letters, digits, `_` and `-`, at most 64."""
     title = schema.get("title")
     name = re.sub(r"[^a-zA-Z0-9_-]+", "_", title).strip("_")[:64] if isinstance(title, str) else ""
     return name or "answer"
@@ -198,28 +200,30 @@ def _name(schema: Mapping[str, object]) -> str:
 
 def _is_strict(schema: Mapping[str, object]) -> bool:
     return (
-        schema.get("type") == "object" and "anyOf" not in schema and all(map(_allows_strict, _parts(schema)))
+        schema.get("type") == "object"
+        and "anyOf" not in schema
+        and all(map(_allows_strict, _subschemas(schema)))
     )
 
 
-def _parts(schema: object) -> Iterator[object]:
-    """The schema and every schema in it, as far as strict output knows places for one."""
+def _subschemas(schema: object) -> Iterator[object]:
+    """Yield a schema and the schemas in it, at the places that strict output knows."""
     yield schema
     if not isinstance(schema, Mapping):
         return
     for key in ("properties", "$defs", "definitions"):
         named = schema.get(key, {})
         for part in named.values() if isinstance(named, Mapping) else (named,):
-            yield from _parts(part)
+            yield from _subschemas(part)
     choices = schema.get("anyOf", ())
     for part in choices if isinstance(choices, (list, tuple)) else (choices,):
-        yield from _parts(part)
+        yield from _subschemas(part)
     if "items" in schema:
-        yield from _parts(schema["items"])
+        yield from _subschemas(schema["items"])
 
 
 def _allows_strict(schema: object) -> bool:
-    if not isinstance(schema, Mapping) or not _STRICT.issuperset(schema):
+    if not isinstance(schema, Mapping) or not _STRICT_KEYWORDS.issuperset(schema):
         return False
     kind, properties = schema.get("type"), schema.get("properties", {})
     if "object" not in (kind if isinstance(kind, list) else [kind]) and "properties" not in schema:
@@ -228,47 +232,49 @@ def _allows_strict(schema: object) -> bool:
     return schema.get("additionalProperties") is False and sorted(required) == sorted(properties)
 
 
-def _fenced(text: str) -> list[object]:
-    from gptkit.output.extract import blocks
+def _fenced_values(text: str) -> list[object]:
+    from gptkit.output.extract import fenced_blocks
 
     values = []
-    for block in blocks(text):
+    for block in fenced_blocks(text):
         try:
-            values.append(_parsed(block.content))
+            values.append(_parse(block.content))
         except ValueError:
             continue
-    return _distinct(values)
+    return _remove_duplicates(values)
 
 
-def _embedded(text: str) -> list[object]:
-    """The objects, or else the lists, between sentences; none if a brace is left over.
+def _embedded_values(text: str) -> list[object]:
+    """Return the objects, else the lists, between sentences; none if a bracket is left over.
 
-    A brace left over belongs to a broken value, and what parses may be a mere part of that.
+    Such a bracket belongs to a broken value, and what parses may be only a part of that value.
     """
-    decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refused)
+    decoder = json.JSONDecoder(parse_float=_parse_float, parse_constant=_reject_constant)
     values: list[object] = []
-    rest, position, tries = [], 0, 0
-    while (found := re.compile(r"[{\[]").search(text, position)) and tries < _TRIES:
+    gaps, position, tries = [], 0, 0
+    while (match := re.compile(r"[{\[]").search(text, position)) and tries < _SEARCH_LIMIT:
         tries += 1
-        rest.append(text[position : found.start()])
+        gaps.append(text[position : match.start()])
         try:
-            value, position = decoder.raw_decode(text, found.start())
+            value, position = decoder.raw_decode(text, match.start())
             values.append(value)
         except (ValueError, RecursionError):
             return []
-    if re.search(r"[{}\[\]]", "".join(rest) + text[position:]):
+    if re.search(r"[{}\[\]]", "".join(gaps) + text[position:]):
         return []
-    return _distinct([value for value in values if isinstance(value, dict)] or values)
+    return _remove_duplicates([value for value in values if isinstance(value, dict)] or values)
 
 
-def _distinct(values: list[object]) -> list[object]:
+def _remove_duplicates(values: list[object]) -> list[object]:
     return [value for number, value in enumerate(values) if value not in values[:number]]
 
 
-def _parsed(text: str) -> object:
-    """What `json.loads` gives, without its leniency; raises ValueError."""
+def _parse(text: str) -> object:
+    """Parse JSON strictly, without the extensions of `json.loads`. Raises ValueError."""
     try:
-        return json.loads(text, parse_float=_finite, parse_int=_integer, parse_constant=_refused)
+        return json.loads(
+            text, parse_float=_parse_float, parse_int=_parse_int, parse_constant=_reject_constant
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -276,59 +282,59 @@ def _parsed(text: str) -> object:
         raise ValueError(f"{describe_unexpected(text, error.pos)} at {place}") from None
 
 
-def _finite(text: str) -> float:
+def _parse_float(text: str) -> float:
     number = float(text)
     if math.isinf(number):
         raise ValueError(f"number out of range: {text[:20]}")
     return number
 
 
-def _integer(text: str) -> int:
+def _parse_int(text: str) -> int:
     try:
         return int(text)
     except ValueError:  # Python reads 4,300 digits
         raise ValueError(f"number too long: {text[:20]}...") from None
 
 
-def _refused(name: str) -> Never:
+def _reject_constant(name: str) -> Never:
     raise ValueError(f"{name} is not JSON")
 
 
-PIECE = 1 << 18
-"""Characters after which a piece is handed on."""
+PIECE_SIZE = 1 << 18
+"""Characters after which a piece is yielded."""
 
 
 def json_pieces(value: object) -> Iterator[str]:
-    """What `json.dumps(value, ensure_ascii=False, indent=2)` gives, a piece at a time."""
-    waiting: list[str] = []
+    """Yield `json.dumps(value, ensure_ascii=False, indent=2)` in pieces."""
+    tokens: list[str] = []
     size = 0
-    for token in _tokens(value, "\n"):
-        waiting.append(token)
+    for token in _json_tokens(value, "\n"):
+        tokens.append(token)
         size += len(token)
-        if size >= PIECE:
-            yield "".join(waiting)
-            waiting, size = [], 0
-    yield "".join(waiting)
+        if size >= PIECE_SIZE:
+            yield "".join(tokens)
+            tokens, size = [], 0
+    yield "".join(tokens)
 
 
-def _tokens(value: object, margin: str) -> Iterator[str]:
-    """`margin` is a line break and the spaces before what stands beside the value."""
+def _json_tokens(value: object, margin: str) -> Iterator[str]:
+    """Yield the tokens of a value; `margin` is a line break and the spaces of the value's own level."""
     if isinstance(value, str):
         yield '"'
-        for start in range(0, len(value), PIECE):
-            yield json.dumps(value[start : start + PIECE], ensure_ascii=False)[1:-1]
+        for start in range(0, len(value), PIECE_SIZE):
+            yield json.dumps(value[start : start + PIECE_SIZE], ensure_ascii=False)[1:-1]
         yield '"'
     elif isinstance(value, Mapping) and value:
         yield "{"
         for position, (name, inner) in enumerate(value.items()):
             yield f"{',' if position else ''}{margin}  {json.dumps(str(name), ensure_ascii=False)}: "
-            yield from _tokens(inner, f"{margin}  ")
+            yield from _json_tokens(inner, f"{margin}  ")
         yield margin + "}"
     elif isinstance(value, list | tuple) and value:
         yield "["
         for position, inner in enumerate(value):
             yield f"{',' if position else ''}{margin}  "
-            yield from _tokens(inner, f"{margin}  ")
+            yield from _json_tokens(inner, f"{margin}  ")
         yield margin + "]"
     else:
         yield json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Cuts Markdown that is still arriving into units that nothing to come can change."""
+"""Splits Markdown that is still arriving into units that later text cannot change."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 LONG_PARAGRAPH = 40
-"""Source lines after which a paragraph is cut, so that long runs of lines settle as they come."""
-DEEPEST = 40
-"""Levels of nesting that are parsed; the parser drops what is deeper."""
+"""Lines after which a paragraph is split, so that long paragraphs settle while they arrive."""
+NESTING_LIMIT = 40
+"""Levels of nesting that are parsed; the parser drops deeper content."""
 _SURELY_TEXT = re.compile(r"(?!\d{1,9}[.)])[^\W_]")
-"""A line that begins so begins a paragraph if it begins a block."""
+"""Matches a line that can only begin a paragraph."""
 _WINDOW = 8192
-"""Characters parsed at a time; a block that is longer is parsed in a larger window."""
+"""Characters that are parsed at once; a longer block is parsed in a larger window."""
 
 
-class Node(NamedTuple):
-    """A block with the blocks in it. Its lines count from the start of what was parsed with it."""
+class MarkdownNode(NamedTuple):
+    """A block and its nested blocks. Line numbers count from the start of the parsed text."""
 
     token: Token
-    children: list[Node]
+    children: list[MarkdownNode]
 
     @property
     def start(self) -> int:
@@ -37,10 +37,10 @@ class Node(NamedTuple):
         return (self.token.map or [0, 0])[1]
 
 
-class Block(NamedTuple):
-    """A block of the outermost level, or one item of a list there. `gap`: a blank line precedes it."""
+class MarkdownBlock(NamedTuple):
+    """A block of the outermost level, or an item of a list there; `gap` is whether a blank line precedes."""
 
-    node: Node
+    node: MarkdownNode
     lines: Sequence[str]
     gap: bool
 
@@ -59,152 +59,152 @@ class FenceClosed(NamedTuple):
     line: str
 
 
-Unit = Block | FenceOpened | CodeLines | FenceClosed
+Unit = MarkdownBlock | FenceOpened | CodeLines | FenceClosed
 
 
-class Blocks:
-    """Text goes in; units come out, each once.
+class BlockSplitter:
+    """Takes text in pieces and returns units, each once.
 
-    Into which pieces the text was cut does not show in the units, but for the grouping of code
-    lines. Reference definitions are not known: one that comes later would change what is settled.
+    The units do not depend on the pieces, except that lines of code are grouped differently. Reference
+    definitions are not supported, since a later definition would change settled units.
     """
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._length = 0
-        self._due = 1
+        self._next_length = 1
         self._gap = False
         self._fence: _Fence | None = None
-        self._settled: list[Unit] = []
+        self._settled_units: list[Unit] = []
 
     def feed(self, text: str) -> None:
         self._pieces.append(text)
         self._length += len(text)
 
     @property
-    def due(self) -> bool:
-        """Enough has come since the last look for another to be worth it: its cost stays linear."""
-        return self._length >= self._due
+    def is_due(self) -> bool:
+        """Whether enough text has come to look for settled units again; that keeps the cost linear."""
+        return self._length >= self._next_length
 
-    def settled(self, final: bool = False) -> list[Unit]:
-        """The units that became complete since the last call; at the end of the text all of them."""
+    def take_settled(self, final: bool = False) -> list[Unit]:
+        """Return the units that became settled since the last call; with `final` all units."""
         text = "".join(self._pieces)
         stop = len(text) if final else text.rfind("\n") + 1
-        self._settled = []
+        self._settled_units = []
         position = 0
         while position < stop:
             if self._fence:
-                taken = self._take_code(self._fence, text, position, stop)
+                length = self._take_code(self._fence, text, position, stop)
             else:
-                taken = self._take_blocks(text, position, stop, final)
-            if not taken:
+                length = self._take_blocks(text, position, stop, final)
+            if not length:
                 break
-            position += taken
+            position += length
         self._pieces = [text[position:]]
         self._length = len(text) - position
-        self._due = self._length + _growth(self._length)
-        return self._settled
+        self._next_length = self._length + _required_growth(self._length)
+        return self._settled_units
 
-    def open(self) -> list[Unit]:
-        """What is not settled, as it would look if nothing followed."""
+    def open_units(self) -> list[Unit]:
+        """Return the units of the rest of the text, as if no more text followed."""
         text = "".join(self._pieces)
         if self._fence:
             return [CodeLines([self._fence.content(text)])] if text.strip(f" {self._fence.mark}") else []
-        return self._units(_nodes(text), text.split("\n"))
+        return self._units(_parse_nodes(text), text.split("\n"))
 
     def _take_code(self, fence: _Fence, text: str, position: int, stop: int) -> int:
-        """Take the lines of the open fence, and its end if it is there."""
+        """Take lines of the open fence, and its end if that has come; returns the characters taken."""
         closing = fence.closing.search(text, position, stop)
         end = closing.start() if closing else stop
         if end > position:
             lines = text[position:end].removesuffix("\n").split("\n")
-            self._settled.append(CodeLines([fence.content(line) for line in lines]))
+            self._settled_units.append(CodeLines([fence.content(line) for line in lines]))
         if closing:
-            self._settled.append(FenceClosed(closing.group().strip()))
+            self._settled_units.append(FenceClosed(closing.group().strip()))
             self._fence = None
             self._gap = False
             end = min(closing.end() + 1, len(text))
         return end - position
 
     def _take_blocks(self, text: str, position: int, stop: int, final: bool) -> int:
-        """Take what is followed by another block; parses no more text at a time than it needs."""
+        """Take blocks that another block follows, from a window of the text; returns the characters taken."""
         if blank := re.compile(r"(?:[ \t]*\n)+").match(text, position, stop):
             self._gap = True
             return blank.end() - position
         window = _WINDOW
         while True:
             end = text.find("\n", position + window, stop) + 1 or stop
-            taken = self._take_whole(text[position:end], final and end == stop)
-            if taken or end == stop:
-                return taken
+            length = self._take_whole_blocks(text[position:end], final and end == stop)
+            if length or end == stop:
+                return length
             window *= 4
 
-    def _take_whole(self, source: str, final: bool) -> int:
-        """Take the blocks that are whole; of a fence the opening, of a long paragraph a part."""
-        nodes, lines = _nodes(source), source.split("\n")
-        number = _first_open(nodes, final)
-        self._settled += self._units(nodes[:number], lines)
+    def _take_whole_blocks(self, source: str, final: bool) -> int:
+        """Take whole blocks, the opening line of a fence, or a part of a long paragraph."""
+        nodes, lines = _parse_nodes(source), source.split("\n")
+        number = _first_unsettled(nodes, final)
+        self._settled_units += self._units(nodes[:number], lines)
         if number == len(nodes):
             return len(source) if final else 0
         node = nodes[number]
         line, self._gap = node.start, self._has_gap(node, lines)
         if node.token.type == "fence":
             self._fence = _Fence(lines[line])
-            self._settled.append(self._fence.opened(self._gap))
+            self._settled_units.append(self._fence.opening_unit(self._gap))
             line += 1
         while node.end - line > LONG_PARAGRAPH and _is_long_paragraph(node):
             part = lines[line : line + LONG_PARAGRAPH]
-            self._settled += self._units(_nodes("\n".join(part)), part)
+            self._settled_units += self._units(_parse_nodes("\n".join(part)), part)
             self._gap = False
             line += LONG_PARAGRAPH
             if not _SURELY_TEXT.match(lines[line]):
                 break
         return sum(len(line) + 1 for line in lines[:line])
 
-    def _units(self, nodes: Sequence[Node], lines: Sequence[str]) -> list[Unit]:
+    def _units(self, nodes: Sequence[MarkdownNode], lines: Sequence[str]) -> list[Unit]:
         units: list[Unit] = []
         for node in nodes:
             gap = self._has_gap(node, lines)
             if node.token.type == "fence":
                 units += _Fence(lines[node.start]).units(lines[node.start + 1 : node.end], gap)
             else:
-                units.append(Block(node, lines, gap))
+                units.append(MarkdownBlock(node, lines, gap))
         return units
 
-    def _has_gap(self, node: Node, lines: Sequence[str]) -> bool:
+    def _has_gap(self, node: MarkdownNode, lines: Sequence[str]) -> bool:
         return not lines[node.start - 1].strip() if node.start else self._gap
 
 
 class _Fence:
-    """A fence of the outermost level, whose lines need no parser."""
+    """A fence of the outermost level, whose lines are read without the parser."""
 
-    def __init__(self, opening: str) -> None:
-        self._indent = len(opening) - len(opening.lstrip(" "))
-        self._line = opening.strip()
+    def __init__(self, opening_line: str) -> None:
+        self._indent = len(opening_line) - len(opening_line.lstrip(" "))
+        self._line = opening_line.strip()
         self.mark = self._line[0]
         marker = self._line[: len(self._line) - len(self._line.lstrip(self.mark))]
         self.closing = re.compile(rf"^ {{0,3}}{marker}{self.mark}*[ \t]*$", re.MULTILINE)
         self._language = self._line[len(marker) :].strip().split(" ")[0]
 
     def content(self, line: str) -> str:
-        """The line without as much of its indentation as the opening has."""
+        """Strip the indentation of the opening line from a line of code."""
         return line[min(self._indent, len(line) - len(line.lstrip(" "))) :]
 
-    def opened(self, gap: bool) -> FenceOpened:
+    def opening_unit(self, gap: bool) -> FenceOpened:
         return FenceOpened(self._line, self._language, gap)
 
     def units(self, lines: Sequence[str], gap: bool) -> Iterator[Unit]:
         closing = self.closing.fullmatch(lines[-1]) if lines else None
         content = lines[:-1] if closing else lines
-        yield self.opened(gap)
+        yield self.opening_unit(gap)
         if content:
             yield CodeLines([self.content(line) for line in content])
         if closing:
             yield FenceClosed(closing.group().strip())
 
 
-def _first_open(nodes: Sequence[Node], final: bool) -> int:
-    """The first block that may still change or is not taken as a whole; their number if there is none."""
+def _first_unsettled(nodes: Sequence[MarkdownNode], final: bool) -> int:
+    """Number of the first block that may still change or is taken in parts; `len(nodes)` if there is none."""
     for number, node in enumerate(nodes):
         if _is_long_paragraph(node):
             return number
@@ -213,22 +213,22 @@ def _first_open(nodes: Sequence[Node], final: bool) -> int:
     return len(nodes)
 
 
-def _is_long_paragraph(node: Node) -> bool:
-    """A heading underlined with `=` or `-` is a paragraph until its last line comes."""
+def _is_long_paragraph(node: MarkdownNode) -> bool:
+    """Whether a node is a long paragraph, or a heading whose last line is an underline."""
     kind = node.token.type
     paragraph = kind == "paragraph_open" or (kind == "heading_open" and node.token.markup in ("=", "-"))
     return paragraph and node.end - node.start > LONG_PARAGRAPH
 
 
-def _nodes(source: str) -> list[Node]:
-    """The outermost blocks, of lists their items."""
-    root: list[Node] = []
+def _parse_nodes(source: str) -> list[MarkdownNode]:
+    """Parse text into blocks of the outermost level, and lists into their items."""
+    root: list[MarkdownNode] = []
     stack = [root]
     for token in _parser().parse(source):
         if token.nesting < 0:
             stack.pop()
             continue
-        node = Node(token, [])
+        node = MarkdownNode(token, [])
         stack[-1].append(node)
         if token.nesting > 0:
             stack.append(node.children)
@@ -238,17 +238,17 @@ def _nodes(source: str) -> list[Node]:
 
 @cache
 def _parser() -> MarkdownIt:
-    """CommonMark's blocks with tables, but nothing that hides text: HTML and definitions are text."""
+    """Return a parser of CommonMark with tables; HTML and definitions stay text, which hides nothing."""
     from markdown_it import MarkdownIt, rules_block
 
-    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": DEEPEST})
-    # After lists and fences, or else the line that follows could make a table of their first one.
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING_LIMIT})
+    # after lists and fences, since a line that follows could make their first line a table
     parser.block.ruler.before("lheading", "late_table", rules_block.table, {"alt": ["paragraph"]})
     return parser.disable(["reference", "inline"])
 
 
-def _growth(length: int) -> int:
-    """Characters that must come before a remainder of this length is looked at again."""
+def _required_growth(length: int) -> int:
+    """Characters that must arrive before a rest of `length` characters is parsed again."""
     if length < 4096:
         return 1
     return length // 8 if length < 65536 else length // 2

@@ -1,4 +1,4 @@
-"""Styled text from the inline part of Markdown: emphasis, code, links whose address stays visible."""
+"""Renders inline Markdown, code and tables as styled text, wrapped to rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import accumulate, chain, repeat, zip_longest
 from typing import TYPE_CHECKING
 
 from gptkit.core.sanitize import visible
-from gptkit.output.markdown_blocks import Node
+from gptkit.output.markdown_blocks import MarkdownNode
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
-_LONGEST = 10_000
-"""Characters of a block whose marks are read; the parser's time grows with the square."""
-# Colours of the sixteen that the terminal defines, so that every theme keeps them readable.
+_PARSED_LIMIT = 10_000
+"""Characters of a block up to which marks are parsed; the time of the parser grows with the square."""
+# only colours of the terminal's own sixteen, which every theme keeps readable
 FAINT = "dim"
-_ADDRESS = "blue"
-_MARKS = {
+_ADDRESS_STYLE = "blue"
+_STYLES = {
     "strong": "bold",
     "em": "italic",
     "s": "strike",
@@ -34,40 +34,42 @@ _MARKS = {
 }
 
 
-def styled(text: str = "", style: str = "") -> Text:
-    """A text to append to: what is added does not take on the style."""
+def styled_text(text: str = "", style: str = "") -> Text:
+    """Return a text with a style that appended text does not inherit."""
     from rich.text import Text
 
     return Text().append(text, style)
 
 
-def inline(source: str, breaks: bool = False) -> Text:
-    """The inline part of one block as text. Line breaks stay as the model wrote them.
+def render_inline(source: str, breaks: bool = False) -> Text:
+    """Render the inline Markdown of one block; line breaks stay as the model wrote them.
 
-    What the parser makes of entities is sanitized here. `breaks`: `<br>` begins a new line, as in the
-    cells of tables, which have no other way.
+    Characters that come from entities are sanitized here. With `breaks` a `<br>` begins a new line, as
+    cells of tables need.
     """
-    if len(source) > _LONGEST:
-        return styled("\n".join(map(_shown, source.split("\n"))))
-    text = styled()
-    opened: list[tuple[int, str]] = []
+    if len(source) > _PARSED_LIMIT:
+        return styled_text("\n".join(map(_visible_line, source.split("\n"))))
+    text = styled_text()
+    open_marks: list[tuple[int, str]] = []
     for token in _tokens(source):
         if token.nesting > 0:
-            opened.append((len(text), _shown(str(token.attrs.get("href", "")))))
+            open_marks.append((len(text), _visible_line(str(token.attrs.get("href", "")))))
         elif token.nesting < 0:
-            start, address = opened.pop()
-            text.stylize_before(_MARKS[token.tag], start)  # what is within has the last word
+            start, address = open_marks.pop()
+            text.stylize_before(_STYLES[token.tag], start)  # inner marks win
             if token.tag == "a" and address.removeprefix("mailto:") != text.plain[start:]:
-                text.append(f" ({address})", _ADDRESS)
+                text.append(f" ({address})", _ADDRESS_STYLE)
         elif token.tag == "br":
             text.append("\n")
         elif token.tag == "code":
-            text.append(_shown(token.content), _MARKS["code"])
+            text.append(_visible_line(token.content), _STYLES["code"])
         elif token.tag == "img":
-            text.append(f"![{_shown(token.content)}]({_shown(str(token.attrs.get('src', '')))})")
+            text.append(
+                f"![{_visible_line(token.content)}]({_visible_line(str(token.attrs.get('src', '')))})"
+            )
         else:
             lines = re.split(r"<br\s*/?>", token.content) if breaks else [token.content]
-            text.append("\n".join(map(_shown, lines)))
+            text.append("\n".join(map(_visible_line, lines)))
     return text
 
 
@@ -86,18 +88,18 @@ def _parser() -> MarkdownIt:
     return Parser("commonmark", {"html": False}).enable("strikethrough")
 
 
-def _shown(text: str) -> str:
+def _visible_line(text: str) -> str:
     return visible(text).replace("\n", " ").replace("\t", " ")
 
 
-_CONTEXT = 100
-"""Lines before a new one that are read again for its colours; more would not be linear."""
-_LONGEST_CODE = 2000
-"""Characters of a line that is given colours; longer ones are data, and lexers are slow on them."""
+_CONTEXT_LINES = 100
+"""Earlier lines that are read again for the colours of new lines; more would not be linear."""
+_HIGHLIGHTED_LIMIT = 2000
+"""Characters of a line up to which it is coloured; longer lines are data, and lexers are slow on them."""
 
 
-class Highlighter:
-    """Gives lines of one language their colours; without one, or without colour, none."""
+class CodeHighlighter:
+    """Colours lines of code in one language; without a language or `colour` the lines stay plain."""
 
     def __init__(self, language: str, colour: bool) -> None:
         self._syntax = _syntax(language) if colour and language else None
@@ -105,24 +107,25 @@ class Highlighter:
 
     def lines(self, lines: Sequence[str]) -> list[Text]:
         if self._syntax is None:
-            return [styled(line) for line in lines]
-        known = [*self._context, *(line if len(line) <= _LONGEST_CODE else "" for line in lines)]
-        coloured = self._syntax.highlight("\n".join(known)).split("\n", allow_blank=True)
-        parts = chain(coloured[len(self._context) :], repeat(styled()))  # a lexer may lose lines
-        self._context = _recent(known)
+            return [styled_text(line) for line in lines]
+        context = [*self._context, *(line if len(line) <= _HIGHLIGHTED_LIMIT else "" for line in lines)]
+        highlighted = self._syntax.highlight("\n".join(context)).split("\n", allow_blank=True)
+        parts = chain(highlighted[len(self._context) :], repeat(styled_text()))  # a lexer may lose lines
+        self._context = _recent_context(context)
         return [
-            part if part.plain == line else styled(line) for part, line in zip(parts, lines, strict=False)
+            part if part.plain == line else styled_text(line)
+            for part, line in zip(parts, lines, strict=False)
         ]
 
 
-def _recent(lines: list[str]) -> list[str]:
-    """Enough lines to know the state of the lexer: all, or those from a new beginning on.
+def _recent_context(lines: list[str]) -> list[str]:
+    """Return the last lines that determine the state of the lexer, from an unindented line after a blank one.
 
-    After a blank line an unindented one rarely stands inside a comment or a string.
+    Such a line is rarely inside a comment or a string.
     """
-    if len(lines) <= _CONTEXT:
+    if len(lines) <= _CONTEXT_LINES:
         return lines
-    lines = lines[-_CONTEXT // 2 :]
+    lines = lines[-_CONTEXT_LINES // 2 :]
     for number in range(1, len(lines)):
         if not lines[number - 1].strip() and lines[number][:1].strip():
             return lines[number:]
@@ -140,8 +143,8 @@ _OPENING = frozenset("（「『【〈《〔［｛〖〘")
 _CLOSING = frozenset(
     "、。，．！？；：）」』】〉》〕］｝〗〙・ー々〻ゝゞ゛゜…～％ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ"
 )
-_TAB = 8
-"""Columns between the stops of a terminal."""
+_TAB_WIDTH = 8
+"""Columns between tab stops of a terminal."""
 _IDEOGRAPH = (
     "[\u2e80-\u2fff\u3041-\u3096\u30a1-\u30fa\u3105-\u31ff\u3220-\u4dbf\u4e00-\ua48f\uf900-\ufaff"
     "\U00020000-\U0003ffff]"
@@ -149,46 +152,46 @@ _IDEOGRAPH = (
 
 
 def wrap(text: Text, width: int) -> list[Text]:
-    """The rows of a text, one at least; its own line breaks stay."""
+    """Wrap a text to rows, at least one; its line breaks stay."""
     rows: list[Text] = []
     for line in text.split("\n", allow_blank=True):
-        rows += line.divide(breaks(line.plain, width))
+        rows += line.divide(row_breaks(line.plain, width))
     for row in rows:
         row.rstrip()
     return rows
 
 
 def fold(line: Text, width: int) -> list[Text]:
-    """The rows of a line of code, one at least: broken anywhere, all its spaces kept."""
+    """Fold a line of code to rows, at least one, at any character; all spaces stay."""
     line = line.copy()
-    line.expand_tabs(_TAB)
-    return list(line.divide(breaks(line.plain, width, anywhere=True)))
+    line.expand_tabs(_TAB_WIDTH)
+    return list(line.divide(row_breaks(line.plain, width, anywhere=True)))
 
 
-def breaks(line: str, width: int, anywhere: bool = False) -> list[int]:
-    """The offsets at which new rows begin, each row as long as the width allows.
+def row_breaks(line: str, width: int, anywhere: bool = False) -> list[int]:
+    """Return the offsets at which new rows begin, each row as long as the width (in cells) allows.
 
-    A row ends after spaces (which may reach beyond the width) or, as Chinese and Japanese are
-    written, between any two characters that do not belong together: none begins with a closing
-    mark or ends with an opening one. What is wider than a whole row is broken anywhere.
+    A row ends after spaces, which may reach beyond the width, or between two characters of Chinese or
+    Japanese; no row begins with a closing mark or ends with an opening one. A word that is wider than a
+    row is broken anywhere.
     """
-    widths = _widths(line)
+    widths = _offsets_in_cells(line)
     offsets = [0]
-    while (end := _last(widths, widths[offsets[-1]] + width)) < len(line):
+    while (end := _last_offset(widths, widths[offsets[-1]] + width)) < len(line):
         start = offsets[-1]
         if not anywhere:
             end = _row_end(line, widths, start, end)
-        offsets.append(end if end > start else _last(widths, widths[start + 1]))
+        offsets.append(end if end > start else _last_offset(widths, widths[start + 1]))
     return [offset for offset in offsets if 0 < offset < len(line)]
 
 
-def _last(widths: Sequence[int], limit: int) -> int:
-    """The last offset before which no more cells than these are taken."""
+def _last_offset(widths: Sequence[int], limit: int) -> int:
+    """Return the last offset that at most `limit` cells precede."""
     return bisect_right(widths, limit) - 1
 
 
 def _row_end(line: str, widths: Sequence[int], start: int, end: int) -> int:
-    """Where the next row begins, when the characters up to `end` fit into this one."""
+    """Return where the next row begins, if the characters up to `end` fit into this row."""
     if line[end].isspace():
         return next((offset for offset in range(end, len(line)) if not line[offset].isspace()), len(line))
     for offset in range(end, start, -1):
@@ -209,9 +212,8 @@ def _may_break(before: str, after: str) -> bool:
     return _is_ideograph(after) and before not in "“‘"
 
 
-def _widths(line: str) -> Sequence[int]:
-    """At each offset the cells taken by what stands before it, and by all that is seen as one
-    character with that."""
+def _offsets_in_cells(line: str) -> Sequence[int]:
+    """Return for each offset how many cells precede it; characters that form one emoji count at its start."""
     if line.isascii():
         return range(len(line) + 1)
     sizes = [_width(character) for character in line]
@@ -221,7 +223,7 @@ def _widths(line: str) -> Sequence[int]:
             if number and line[number - 1] == "\u200d":
                 sizes[first] += sizes[number]
                 sizes[number] = 0
-            elif character == "\ufe0f":  # makes an emoji of what is before it, which may then be wide
+            elif character == "\ufe0f":  # turns the character before it into an emoji, which is wide
                 sizes[first] = max(2, sizes[first])
             elif sizes[number]:
                 first = number
@@ -240,27 +242,27 @@ def _is_ideograph(character: str) -> bool:
     return re.match(_IDEOGRAPH, character) is not None
 
 
-_GAP = "  "
-_SIDES: Mapping[object, AlignMethod] = {"text-align:right": "right", "text-align:center": "center"}
+_COLUMN_GAP = "  "
+_ALIGNMENTS: Mapping[object, AlignMethod] = {"text-align:right": "right", "text-align:center": "center"}
 _NARROWEST = 6
-"""Cells below which a column is not folded; the table is then shown as records."""
+"""Cells of the narrowest column; a table with narrower ones is shown as records."""
 
 
-def table(node: Node, width: int) -> list[Text]:
-    """The rows of a table, none wider than the width."""
+def render_table(node: MarkdownNode, width: int) -> list[Text]:
+    """Render a table as rows of at most `width` cells."""
     rows = [row.children for part in node.children for row in part.children]
     cells = [[_cell(cell) for cell in row] for row in rows]
     for name in cells[0]:
         name.stylize("bold")
-    natural = [max(_cell_width(row[number]) for row in cells) for number in range(len(cells[0]))]
-    widths = _fitting(natural, width - len(_GAP) * (len(natural) - 1))
+    natural_widths = [max(_cell_width(row[number]) for row in cells) for number in range(len(cells[0]))]
+    widths = _fit_columns(natural_widths, width - len(_COLUMN_GAP) * (len(natural_widths) - 1))
     if widths is None:
         return _records(cells, width)
-    return _grid(cells, widths, [_SIDES.get(cell.token.attrs.get("style"), "left") for cell in rows[0]])
+    return _grid(cells, widths, [_ALIGNMENTS.get(cell.token.attrs.get("style"), "left") for cell in rows[0]])
 
 
-def _cell(node: Node) -> Text:
-    return inline("".join(child.token.content for child in node.children), breaks=True)
+def _cell(node: MarkdownNode) -> Text:
+    return render_inline("".join(child.token.content for child in node.children), breaks=True)
 
 
 def _cell_width(cell: Text) -> int:
@@ -269,44 +271,46 @@ def _cell_width(cell: Text) -> int:
     return max((cell_len(line) for line in cell.plain.split("\n")), default=0)
 
 
-def _fitting(natural: Sequence[int], room: int) -> list[int] | None:
-    """The widest columns cut to one width such that all fit; None if that would be too narrow."""
-    if sum(natural) <= room:
-        return list(natural)
-    for limit in range(max(natural) - 1, _NARROWEST - 1, -1):
-        widths = [min(each, limit) for each in natural]
-        if sum(widths) <= room:
+def _fit_columns(natural_widths: Sequence[int], most: int) -> list[int] | None:
+    """Cut the widest columns to one width so that all columns fit; None if that is too narrow."""
+    if sum(natural_widths) <= most:
+        return list(natural_widths)
+    for limit in range(max(natural_widths) - 1, _NARROWEST - 1, -1):
+        widths = [min(width, limit) for width in natural_widths]
+        if sum(widths) <= most:
             return widths
     return None
 
 
-def _grid(cells: Sequence[Sequence[Text]], widths: Sequence[int], sides: Sequence[AlignMethod]) -> list[Text]:
+def _grid(
+    cells: Sequence[Sequence[Text]], widths: Sequence[int], alignments: Sequence[AlignMethod]
+) -> list[Text]:
     folded = [[wrap(cell, width) for cell, width in zip(row, widths, strict=False)] for row in cells]
-    rule = styled("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)), FAINT)
-    ruled = any(len(cell) > 1 for row in folded[1:] for cell in row)
-    shown: list[Text] = []
+    rule = styled_text("─" * (sum(widths) + len(_COLUMN_GAP) * (len(widths) - 1)), FAINT)
+    has_rules = any(len(cell) > 1 for row in folded[1:] for cell in row)
+    rows: list[Text] = []
     for number, row in enumerate(folded):
-        if number == 1 or (ruled and number):
-            shown.append(rule)
+        if number == 1 or (has_rules and number):
+            rows.append(rule)
         for parts in zip_longest(*row):
-            line = styled()
-            for part, width, side in zip(parts, widths, sides, strict=True):
-                aligned = part or styled()
-                aligned.align(side, width)
-                line.append_text(aligned).append(_GAP)
+            line = styled_text()
+            for part, width, alignment in zip(parts, widths, alignments, strict=True):
+                aligned = part or styled_text()
+                aligned.align(alignment, width)
+                line.append_text(aligned).append(_COLUMN_GAP)
             line.rstrip()
-            shown.append(line)
-    return shown
+            rows.append(line)
+    return rows
 
 
 def _records(cells: Sequence[Sequence[Text]], width: int) -> list[Text]:
-    shown: list[Text] = []
+    rows: list[Text] = []
     for row in cells[1:] or cells:
-        if shown:
-            shown.append(styled("─" * width, FAINT))
+        if rows:
+            rows.append(styled_text("─" * width, FAINT))
         for name, cell in zip(cells[0], row, strict=True):
             if not cells[1:]:
-                shown += wrap(name, width)
+                rows += wrap(name, width)
             elif cell:
-                shown += wrap(styled(": ").join([name, cell]), width)
-    return shown
+                rows += wrap(styled_text(": ").join([name, cell]), width)
+    return rows

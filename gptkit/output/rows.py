@@ -1,4 +1,4 @@
-"""Turns units of Markdown into rows for a terminal."""
+"""Renders units of Markdown as rows for a terminal."""
 
 from __future__ import annotations
 
@@ -7,132 +7,150 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from gptkit.core.sanitize import visible
-from gptkit.output.markdown_blocks import DEEPEST, Block, CodeLines, FenceClosed, FenceOpened, Node, Unit
-from gptkit.output.markdown_inline import FAINT, Highlighter, fold, inline, styled, table, wrap
+from gptkit.output.markdown_blocks import (
+    NESTING_LIMIT,
+    CodeLines,
+    FenceClosed,
+    FenceOpened,
+    MarkdownBlock,
+    MarkdownNode,
+    Unit,
+)
+from gptkit.output.markdown_inline import (
+    FAINT,
+    CodeHighlighter,
+    fold,
+    render_inline,
+    render_table,
+    styled_text,
+    wrap,
+)
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 _NARROWEST = 8
-"""Cells that nested content keeps, even if that makes a row wider than the terminal."""
+"""Cells that nested content gets at least, even if a row becomes wider than the terminal."""
 _MARKER = "yellow"
 _TITLE, _HEADING = "bold underline magenta", "bold magenta"
 
 
-class Rows:
-    """Renders units in their order; remembers what the next one needs to know of those before it."""
+class RowRenderer:
+    """Renders units in their order, with the colours that earlier lines of code determine."""
 
     def __init__(self, colour: bool) -> None:
         self._colour = colour
-        self._highlighter = Highlighter("", colour)
-        self._begun = False
+        self._highlighter = CodeHighlighter("", colour)
+        self._has_begun = False
 
-    def settled(self, units: Iterable[Unit], width: int) -> list[Text]:
-        """Rows no wider than the width, but for lines of code: the terminal folds those, so that
-        a copy of them has no line breaks that are not in the code."""
+    def render(self, units: Iterable[Unit], width: int) -> list[Text]:
+        """Render units as rows of at most `width` cells; lines of code may be longer.
+
+        The terminal itself folds lines of code, so that copied code has no additional line breaks.
+        """
         rows: list[Text] = []
         for unit in units:
             if isinstance(unit, CodeLines):
                 rows += self._highlighter.lines(unit.lines)
                 continue
-            rows += self._rows(unit, width)
+            rows += self._render_unit(unit, width)
             if isinstance(unit, FenceOpened):
-                self._highlighter = Highlighter(unit.language, self._colour)
-            self._begun = True
+                self._highlighter = CodeHighlighter(unit.language, self._colour)
+            self._has_begun = True
         return rows
 
-    def open(self, units: Iterable[Unit], width: int, height: int) -> list[Text]:
-        """At most the last `height` rows of what is not settled, none wider than the width."""
-        look = copy(self)
-        look._highlighter = copy(self._highlighter)
+    def render_tail(self, units: Iterable[Unit], width: int, height: int) -> list[Text]:
+        """Render the last `height` rows of units that are not settled, each of at most `width` cells."""
+        preview = copy(self)
+        preview._highlighter = copy(self._highlighter)
         rows: list[Text] = []
         for unit in units:
             if isinstance(unit, CodeLines):
-                ends = [line[-width * height :] for line in unit.lines[-height:]]
-                rows += _folded(look.settled([CodeLines(ends)], width), width)
+                line_ends = [line[-width * height :] for line in unit.lines[-height:]]
+                rows += _fold_all(preview.render([CodeLines(line_ends)], width), width)
             else:
-                rows += look.settled([unit], width)
+                rows += preview.render([unit], width)
         return rows[-height:]
 
-    def _rows(self, unit: Block | FenceOpened | FenceClosed, width: int) -> list[Text]:
-        gap = [styled()] if not isinstance(unit, FenceClosed) and unit.gap and self._begun else []
-        if not isinstance(unit, Block):
-            return gap + fold(styled(unit.line, FAINT), width)
-        if _depth(unit.node) >= DEEPEST - 2:  # as the model wrote it
-            return gap + _folded(map(styled, unit.lines[unit.node.start : unit.node.end]), width)
-        return gap + _Layout(unit.lines, self._colour).rows(unit.node, width)
+    def _render_unit(self, unit: MarkdownBlock | FenceOpened | FenceClosed, width: int) -> list[Text]:
+        gap = [styled_text()] if not isinstance(unit, FenceClosed) and unit.gap and self._has_begun else []
+        if not isinstance(unit, MarkdownBlock):
+            return gap + fold(styled_text(unit.line, FAINT), width)
+        if _depth(unit.node) >= NESTING_LIMIT - 2:  # too deep for the parser: the source text
+            return gap + _fold_all(map(styled_text, unit.lines[unit.node.start : unit.node.end]), width)
+        return gap + _BlockRenderer(unit.lines, self._colour).render(unit.node, width)
 
 
-class _Layout:
-    """The blocks of one unit."""
+class _BlockRenderer:
+    """Renders the nested blocks of one unit."""
 
     def __init__(self, lines: Sequence[str], colour: bool) -> None:
         self._lines = lines
         self._colour = colour
 
-    def rows(self, node: Node, width: int) -> list[Text]:
-        layouts: Mapping[str, Callable[[Node, int], list[Text]]] = {
-            "paragraph_open": _text,
-            "heading_open": _text,
-            "list_item_open": self._item,
-            "blockquote_open": self._quote,
-            "table_open": table,
-            "hr": lambda _, width: [styled("─" * width, FAINT)],
-            "fence": self._fence,
-            "code_block": _code,
+    def render(self, node: MarkdownNode, width: int) -> list[Text]:
+        renderers: Mapping[str, Callable[[MarkdownNode, int], list[Text]]] = {
+            "paragraph_open": _render_text,
+            "heading_open": _render_text,
+            "list_item_open": self._render_item,
+            "blockquote_open": self._render_quote,
+            "table_open": render_table,
+            "hr": lambda _, width: [styled_text("─" * width, FAINT)],
+            "fence": self._render_fence,
+            "code_block": _render_code,
         }
-        layout = layouts.get(node.token.type, self._children)
-        return layout(node, max(width, _NARROWEST))
+        renderer = renderers.get(node.token.type, self._render_children)
+        return renderer(node, max(width, _NARROWEST))
 
-    def _children(self, node: Node, width: int) -> list[Text]:
-        """Blank lines between blocks where the model wrote some."""
+    def _render_children(self, node: MarkdownNode, width: int) -> list[Text]:
+        """Render child blocks, with blank lines where the model wrote some."""
         rows: list[Text] = []
         for child in node.children:
             if rows and not self._lines[child.start - 1].strip(" \t>"):
-                rows.append(styled())
-            rows += self.rows(child, width)
-        return rows or [styled()]
+                rows.append(styled_text())
+            rows += self.render(child, width)
+        return rows or [styled_text()]
 
-    def _item(self, node: Node, width: int) -> list[Text]:
+    def _render_item(self, node: MarkdownNode, width: int) -> list[Text]:
         number, mark = node.token.info, node.token.markup
         marker = f"{number}{mark} " if number else "• "
-        first, *rest = self._children(node, width - len(marker))
-        return [_joined(styled(marker, _MARKER), first), *_indented(rest, styled(" " * len(marker)))]
+        first, *rest = self._render_children(node, width - len(marker))
+        return [_join(styled_text(marker, _MARKER), first), *_indent(rest, styled_text(" " * len(marker)))]
 
-    def _quote(self, node: Node, width: int) -> list[Text]:
-        return _indented(self._children(node, width - 2), styled("│ ", FAINT))
+    def _render_quote(self, node: MarkdownNode, width: int) -> list[Text]:
+        return _indent(self._render_children(node, width - 2), styled_text("│ ", FAINT))
 
-    def _fence(self, node: Node, width: int) -> list[Text]:
+    def _render_fence(self, node: MarkdownNode, width: int) -> list[Text]:
         info, mark = visible(node.token.info.strip()), node.token.markup
-        lines = Highlighter(info.split(" ")[0], self._colour).lines(node.token.content.split("\n")[:-1])
-        return _folded([styled(mark + info, FAINT), *lines, styled(mark, FAINT)], width)
+        lines = CodeHighlighter(info.split(" ")[0], self._colour).lines(node.token.content.split("\n")[:-1])
+        return _fold_all([styled_text(mark + info, FAINT), *lines, styled_text(mark, FAINT)], width)
 
 
-def _text(node: Node, width: int) -> list[Text]:
-    text = inline("\n".join(child.token.content for child in node.children))
+def _render_text(node: MarkdownNode, width: int) -> list[Text]:
+    text = render_inline("\n".join(child.token.content for child in node.children))
     if node.token.type == "heading_open":
         text.stylize(_TITLE if node.token.tag == "h1" else _HEADING)
     return wrap(text, width)
 
 
-def _code(node: Node, width: int) -> list[Text]:
+def _render_code(node: MarkdownNode, width: int) -> list[Text]:
     lines = node.token.content.removesuffix("\n").split("\n")
-    return _indented(_folded(map(styled, lines), width - 4), styled(" " * 4))
+    return _indent(_fold_all(map(styled_text, lines), width - 4), styled_text(" " * 4))
 
 
-def _folded(lines: Iterable[Text], width: int) -> list[Text]:
+def _fold_all(lines: Iterable[Text], width: int) -> list[Text]:
     return [row for line in lines for row in fold(line, width)]
 
 
-def _indented(rows: Iterable[Text], prefix: Text) -> list[Text]:
-    return [_joined(prefix, row) for row in rows]
+def _indent(rows: Iterable[Text], prefix: Text) -> list[Text]:
+    return [_join(prefix, row) for row in rows]
 
 
-def _joined(prefix: Text, row: Text) -> Text:
-    joined = prefix.copy().append_text(row)
-    joined.rstrip()
-    return joined
+def _join(prefix: Text, row: Text) -> Text:
+    whole = prefix.copy().append_text(row)
+    whole.rstrip()
+    return whole
 
 
-def _depth(node: Node) -> int:
+def _depth(node: MarkdownNode) -> int:
     return max([node.token.level, *map(_depth, node.children)])

@@ -1,4 +1,4 @@
-"""Where an answer goes while it arrives: a pipe, or a terminal without Markdown."""
+"""Sinks that write an answer while it arrives: to a pipe, to a terminal without Markdown, with thoughts."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from gptkit.core.sanitize import VisibleStream
 
 
 class PipeSink:
-    """The text exactly as it comes; a whole one gets the final newline that it lacks.
+    """Writes text exactly as it comes, and adds a missing final newline to a whole answer.
 
-    What was cut short gets none, so that a pipe holds nothing but a prefix of the true answer.
+    An incomplete answer gets no newline, so that the output is a prefix of the true answer.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._last = ""
-        self._whole = False
+        self._is_whole = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, AnswerDelta) and event.text:
             self._last = event.text[-1]
-            self._write(_encodable(event.text))
+            self._write(_replace_surrogates(event.text))
         elif isinstance(event, Finished):
-            self._whole = event.reason == "stop"
+            self._is_whole = event.reason == "stop"
 
     def close(self) -> None:
         last, self._last = self._last, ""
-        if self._whole and last not in ("", "\n"):
+        if self._is_whole and last not in ("", "\n"):
             self._write("\n")
 
 
 class PlainSink:
-    """Plain text for a terminal: controls are shown, and the next line begins at its start."""
+    """Writes plain text to a terminal, with control characters made visible, and ends the last line."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
@@ -57,35 +57,35 @@ class PlainSink:
             self._write(text)
 
 
-def _encodable(text: str) -> str:
-    """A lone surrogate is no character in any encoding; the provider lets none through."""
+def _replace_surrogates(text: str) -> str:
+    """Replace lone surrogates, which no encoding can hold."""
     return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 DIM, UNDIM = "\x1b[2m", "\x1b[22m"
 
 
-class Thinking:
-    """Hands all events on to a sink, and the thoughts to `write` as well."""
+class ReasoningSink:
+    """Hands all events on to a sink, and writes the thoughts with `write`."""
 
     def __init__(self, sink: Sink | None, write: Callable[[str], None], terminal: bool, dim: bool) -> None:
         self._sink = sink
         self._write = write
         self._visible = VisibleStream() if terminal else None
         self._dim = dim
-        self._open = False
-        self._answering = False
+        self._is_open = False
+        self._is_answering = False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, AnswerDelta) and event.text:
             self._end()
-            self._answering = True
+            self._is_answering = True
         if self._sink is not None:
             self._sink(event)
         if isinstance(event, ReasoningDelta) and event.text:
-            if self._answering:  # the answer may have stopped in the middle of a line
+            if self._is_answering:  # the answer may have stopped in the middle of a line
                 self._write("\n")
-                self._answering = False
+                self._is_answering = False
             self._show(self._visible.feed(event.text) if self._visible else event.text)
 
     def close(self) -> None:
@@ -94,12 +94,12 @@ class Thinking:
             self._sink.close()
 
     def _end(self) -> None:
-        if self._open:
+        if self._is_open:
             self._show(self._visible.close() if self._visible else "")
             self._write("\n")
-            self._open = False
+            self._is_open = False
 
     def _show(self, text: str) -> None:
         if text:
-            self._open = True
+            self._is_open = True
             self._write(f"{DIM}{text}{UNDIM}" if self._dim else text)

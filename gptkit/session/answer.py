@@ -129,10 +129,10 @@ def sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -
 
 def _thinking(terminal: Terminal, inner: Sink | None) -> Sink:
     """Thoughts go to standard error, wherever the answer goes."""
-    from gptkit.output.sinks import Thinking
+    from gptkit.output.sinks import ReasoningSink
 
     dim = terminal.stderr_is_terminal and allows_styles(terminal.environ)
-    return Thinking(inner, terminal.write_error, terminal.stderr_is_terminal, dim)
+    return ReasoningSink(inner, terminal.write_error, terminal.stderr_is_terminal, dim)
 
 
 def _answer_sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -> Sink | None:
@@ -146,9 +146,9 @@ def _answer_sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown:
         return None
     if how.raw or form.rendering == "plain" or not markdown or terminal.is_dumb:
         return sinks.PlainSink(terminal.write)
-    from gptkit.output.flush import Punctual
+    from gptkit.output.flush import TimedFlushSink
 
-    return Punctual(markdown_sink(terminal))
+    return TimedFlushSink(markdown_sink(terminal))
 
 
 def markdown_sink(terminal: Terminal) -> MarkdownSink:

@@ -253,16 +253,16 @@ def test_nothing_is_written_for_nothing() -> None:
 
 def test_what_waits_is_shown_once_no_more_comes() -> None:
     live = Screen().show(["Hello ", "wor", "ld"], seconds=0.001)
-    live.sink.catch_up()  # more may be coming right now
-    assert (live.rows(), live.sink.waiting) == (["Hello"], True)
+    live.sink.flush()  # more may be coming right now
+    assert (live.rows(), live.sink.is_waiting) == (["Hello"], True)
     live.time += 0.06
-    live.sink.catch_up()
-    assert (live.rows(), live.sink.waiting, len(live.writes)) == (["Hello world"], False, 2)
-    live.sink.catch_up()
+    live.sink.flush()
+    assert (live.rows(), live.sink.is_waiting, len(live.writes)) == (["Hello world"], False, 2)
+    live.sink.flush()
     assert len(live.writes) == 2
     live.show([f"word {number:06} " for number in range(1000)])
     live.time += 0.06
-    live.sink.catch_up()
+    live.sink.flush()
     assert "word 000999" in live.rows()[-1]  # also of a tail that is looked at seldom
     assert live.close() == at_once("Hello world" + "".join(f"word {number:06} " for number in range(1000)))
 
@@ -272,7 +272,7 @@ def test_the_tail_makes_room_for_what_others_write() -> None:
     live.sink(ReasoningDelta("hm"))
     live.stream.feed("thought\n")
     live.time += 0.06
-    live.sink.catch_up()
+    live.sink.flush()
     assert live.rows() == ["thought", "Hello"]
 
 

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
-from gptkit.output.markdown_blocks import Blocks, CodeLines, FenceOpened
-from gptkit.output.markdown_inline import Highlighter, breaks
-from gptkit.output.rows import Rows
+from gptkit.output.markdown_blocks import BlockSplitter, CodeLines, FenceOpened
+from gptkit.output.markdown_inline import CodeHighlighter, row_breaks
+from gptkit.output.rows import RowRenderer
 
 
 def rows(text: str, width: int = 40) -> list[str]:
-    blocks = Blocks()
+    blocks = BlockSplitter()
     blocks.feed(text)
-    return [row.plain for row in Rows(colour=False).settled(blocks.settled(final=True), width)]
+    return [row.plain for row in RowRenderer(colour=False).render(blocks.take_settled(final=True), width)]
 
 
 def wrapped(line: str, width: int, anywhere: bool = False) -> list[str]:
-    borders = [0, *breaks(line, width, anywhere), len(line)]
+    borders = [0, *row_breaks(line, width, anywhere), len(line)]
     return [line[start:end] for start, end in pairwise(borders)]
 
 
@@ -164,7 +164,7 @@ def colours(row: Text) -> list[tuple[str, str]]:
 
 def test_code_has_the_same_colours_line_by_line() -> None:
     lines = ["def f(x):", '    """Say.', "", "    More.", '    """', "\treturn x  # ok", "", "class 类: pass"]
-    at_once, one_by_one = Highlighter("python", colour=True), Highlighter("python", colour=True)
+    at_once, one_by_one = CodeHighlighter("python", colour=True), CodeHighlighter("python", colour=True)
     shown = [colours(one_by_one.lines([line])[0]) for line in lines]
     assert shown == [colours(row) for row in at_once.lines(lines)]
     assert {style for _, style in shown[3]} == {"yellow"}
@@ -172,17 +172,17 @@ def test_code_has_the_same_colours_line_by_line() -> None:
 
 
 def test_a_look_at_unfinished_code_is_not_remembered() -> None:
-    looked, other = Rows(colour=True), Rows(colour=True)
-    for each in (looked, other):
-        each.settled([FenceOpened("```python", "python", gap=False)], 40)
-    looked.open([CodeLines(['"""'])], 40, 10)
+    previewed, other = RowRenderer(colour=True), RowRenderer(colour=True)
+    for each in (previewed, other):
+        each.render([FenceOpened("```python", "python", gap=False)], 40)
+    previewed.render_tail([CodeLines(['"""'])], 40, 10)
     code = [CodeLines(["x = 1"])]
-    assert looked.settled(code, 40) == other.settled(code, 40)
+    assert previewed.render(code, 40) == other.render(code, 40)
 
 
 @pytest.mark.parametrize("language", ["", "no-such-language", "../x", "python"])
 def test_code_comes_out_as_it_went_in(language: str) -> None:
     lines = ["", "  x = [bold]'y'[/]", "\t", "z" * 5000, "ende", ""] * 40
     for colour in (True, False):
-        highlighter = Highlighter(language, colour)
+        highlighter = CodeHighlighter(language, colour)
         assert [row.plain for line in lines for row in highlighter.lines([line])] == lines

@@ -12,7 +12,7 @@ from fake.server import FakeServer
 from fake.wire import chunk, chunked, done, sse, stream_head
 
 from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta
-from gptkit.output.sinks import PlainSink, Thinking
+from gptkit.output.sinks import PlainSink, ReasoningSink
 
 DONE = sse(chunk({}, finish="stop")) + done()
 
@@ -33,7 +33,7 @@ def thinking(server: FakeServer, *pieces: dict[str, str]) -> None:
 )
 def test_thoughts_stand_on_lines_of_their_own(events: list[Event], written: str) -> None:
     out: list[str] = []
-    sink = Thinking(PlainSink(out.append), out.append, True, True)
+    sink = ReasoningSink(PlainSink(out.append), out.append, True, True)
     for event in events:
         sink(event)
     sink.close()
