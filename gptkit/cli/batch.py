@@ -81,7 +81,7 @@ def cancel(
     try:
         found = service.batches(services).cancel(batch_id)
     except UnavailableError as error:
-        error.hint = "'gptkit batch cancel --forget' removes what is noted here of one that is gone"
+        error.hint = "'gptkit batch cancel --forget ID' forgets a batch that the provider no longer has"
         raise
     services.terminal.print_error_line(f"gptkit: batch '{found.id}': {found.status}")
 
@@ -93,12 +93,12 @@ def _forget(services: Services, batch_id: str) -> None:
     shard = next((one for one in record.shards(url) if batch_id in (one.batch, one.id)), None)
     if shard is None:
         raise NoInputError(
-            f"nothing is noted of a batch '{batch_id}' at '{url}'",
-            hint="'gptkit batch list' shows which are to be fetched",
+            f"no batch '{batch_id}' of '{url}' is known here",
+            hint="'gptkit batch list' shows the batches",
         )
     with record.alone():
         record.drop(shard.id)
-    services.terminal.print_error_line(f"gptkit: '{batch_id}' is no longer waited for")
+    services.terminal.print_error_line(f"gptkit: '{batch_id}' is forgotten")
 
 
 def _record(batch: Batch) -> dict[str, object]:

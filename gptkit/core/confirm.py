@@ -17,7 +17,7 @@ def confirm_removal(terminal: Terminal, question: str) -> None:
     """Raises NotApprovedError unless a person says yes."""
     if not terminal.stdin_is_terminal:
         raise NotApprovedError(
-            "nothing was removed: nobody can be asked", hint="--yes removes without asking"
+            "nothing was removed: there is no terminal to ask at", hint="--yes removes without asking"
         )
     terminal.write_error(f"{question} [y/N] ")
     answer = terminal.read_line() or ""

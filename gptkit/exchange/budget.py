@@ -189,7 +189,7 @@ class Budget:
         cost = self._price(request.model, prompt_tokens(request), limit)
         if cost is None:
             raise ConfigurationError(
-                f"no price is known for '{request.model}', so {self.caps[0].name} cannot be kept",
+                f"no price is known for '{request.model}', so {self.caps[0].name} cannot be checked",
                 hint=f"gptkit config set prices.{request.model} '[INPUT, OUTPUT]' (USD a million tokens)",
             )
         return cost

@@ -52,7 +52,7 @@ def _failure(reply: Reply, partial: bool) -> GptkitError:
                 "answer cut at the token limit"
                 if partial
                 else "the token limit was reached before any answer",
-                hint="a larger --max-tokens, or a model with a larger limit, gives the whole",
+                hint="raise --max-tokens, or choose a model with a larger limit",
             )
         case "content_filter":
             return RefusedError("the provider's content filter stopped the answer")
@@ -158,7 +158,7 @@ class _RetryLoop:
         how = (
             f"as '{twin}'" if twin in changed.parameters and twin not in request.parameters else "without it"
         )
-        self._runtime.notice(f"'{request.model}' does not take '{name}'; asked again {how}")
+        self._runtime.notice(f"'{request.model}' does not take '{name}'; sent again {how}")
         return changed
 
     def next_pause(self, failure: GptkitError) -> float | None:

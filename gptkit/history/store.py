@@ -95,7 +95,7 @@ class Store(Database):
                 return None
             several = query.sessions_by_id(connection, start)
         if len(several) > 1:
-            raise NoInputError(f"'{name}' could be {' or '.join(one.id for one in several)}")
+            raise NoInputError(f"'{name}' is ambiguous: {' or '.join(one.id for one in several)}")
         return several[0] if several else None
 
     def required(self, name: str) -> Session:

@@ -119,10 +119,10 @@ class Consent:
         if answer is None:
             raise BudgetError(
                 f"{about}, more than ask_above ({self._threshold:g} USD)",
-                hint="--yes goes ahead, --max-cost USD goes ahead that far, --dry-run tells more",
+                hint="--yes starts it anyway, --max-cost USD limits it, --dry-run shows the estimate",
             )
         if not answer:
-            raise BudgetError(f"{about}; not begun")
+            raise BudgetError(f"{about}; not started")
 
 
 def share_of_price(options: JobOptions) -> float:

@@ -86,7 +86,7 @@ class Results:
         busy = all(isinstance(one, TryAgainError) for _, one in failed)
         return (TryAgainError if busy else IncompleteError)(
             f"{len(failed)} of {count} files not done: {what}{rest}",
-            hint="--report FILE lists all; the same command asks for what is missing",
+            hint="--report FILE lists all; run the same command to try these again",
         )
 
     def skipped(self) -> str:

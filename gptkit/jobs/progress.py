@@ -87,7 +87,7 @@ def tell_how_to_go_on(failure: GptkitError, memory: Memory | None) -> None:
     """A hint, where there is none: what was accepted is remembered, if there is a memory. The same
     command does not help where its input is wrong."""
     if memory is not None and not isinstance(failure, DataError | NoInputError | UsageError):
-        failure.hint = failure.hint or "the same command goes on where this one stopped"
+        failure.hint = failure.hint or "run the same command to go on where this one stopped"
 
 
 class Findings:
@@ -137,7 +137,7 @@ class Findings:
         what += [f"{wrong} {whole} with wrong numbers"] if wrong else []
         return IncompleteError(
             f"{', '.join(what)}: {first}",
-            hint="--report FILE lists all; the same command asks for these once more",
+            hint="--report FILE lists all; run the same command to try these again",
         )
 
     def write(self, path: object, document: str) -> None:

@@ -118,14 +118,14 @@ def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
         found = format_named(word.lower().lstrip(".")) or _by_ending(word)
         if found is None:
             raise UsageError(
-                f"--as: '{word}' is no format", hint=spelling_hint(word, [one.name for one in FORMATS])
+                f"--as: unknown format '{word}'", hint=spelling_hint(word, [one.name for one in FORMATS])
             )
     else:
         found = detect_format(name, head)
     if options.keys:
         with_keys = getattr(found, "with_keys", None)
         if with_keys is None:
-            raise UsageError(f"--keys is for JSON and YAML, and this is {found.name}")
+            raise UsageError(f"--keys needs JSON or YAML, and the input is {found.name}")
         found = with_keys(options.keys)
     return _for_language(found, values)
 

@@ -49,7 +49,7 @@ def plan(inputs: Sequence[Path], output: Path, *, any_format: bool = False) -> P
         any_format: files of folders are taken whatever they are called.
     """
     if output.exists() and not output.is_dir():
-        raise UsageError(f"'{output}': it is no folder")
+        raise UsageError(f"'{output}': it is not a folder")
     skipped: list[Skipped] = []
     work: list[Work] = []
     for path in inputs:
@@ -76,7 +76,7 @@ def _check(work: Sequence[Work]) -> None:
             if _identity(path) in inputs:
                 raise UsageError(f"'{path}': the output would overwrite the input")
         if (other := targets.setdefault(one.target, one.path)) != one.path:
-            raise UsageError(f"'{other}' and '{one.path}' would both become '{one.target}'")
+            raise UsageError(f"'{other}' and '{one.path}' would both be written to '{one.target}'")
 
 
 class _Rules(NamedTuple):

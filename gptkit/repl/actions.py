@@ -66,7 +66,7 @@ def show_system(desk: Desk, text: str) -> None:
 
 def switch_reasoning(desk: Desk, _argument: str) -> None:
     desk.talk.reasoning = not desk.talk.reasoning
-    desk.show(f"what the model thinks is {'shown' if desk.talk.reasoning else 'not shown'} from here on")
+    desk.show(f"the model's thoughts are {'shown' if desk.talk.reasoning else 'not shown'} from now on")
 
 
 def undo(desk: Desk, _argument: str) -> None:
@@ -90,7 +90,7 @@ def edit(desk: Desk, text: str) -> int | None:
             return desk.talk.edit(text)
     if not desk.prefills:
         desk.show(_typed(last))
-        raise UsageError("this terminal cannot show a text to be changed", hint="type it after '/edit'")
+        raise UsageError("this terminal cannot show a text for editing", hint="type it after '/edit'")
     desk.to_change = _typed(last)
     return None
 
@@ -186,8 +186,8 @@ COMMANDS = (
     Command("model", "show or change the model", choose_model, "[NAME]", "model"),
     Command("file", "send a file along with the next message", attach_file, "PATH", "file"),
     Command("system", "show or replace the system message", show_system, "[TEXT]"),
-    Command("reasoning", "show what the model thinks, or no longer", switch_reasoning),
-    Command("undo", "go back to before the last message", undo),
+    Command("reasoning", "show the model's thoughts, or hide them", switch_reasoning),
+    Command("undo", "take back the last message and its answer", undo),
     Command("retry", "ask for another answer", retry),
     Command("edit", "change the last message and send it again", edit, "[TEXT]"),
     Command("fork", "go on in a new conversation that has all of this one", fork, "NAME"),
@@ -235,7 +235,7 @@ def copy(text: str, terminal: Terminal, environ: Mapping[str, str]) -> str:
     if program is not None and _given_to(program, text, environ):
         return f"copied with {program[0]}"
     if environ.get("TERM", "dumb") in {"dumb", "unknown"} or not terminal.stdout_is_terminal:
-        raise CannotWriteError("no clipboard: neither a program for one nor a terminal that could have it")
+        raise CannotWriteError("no clipboard: no program for it is installed, and the terminal has none")
     data = text.encode("utf-8", "replace")
     if len(data) > SEQUENCE_CAP:
         raise CannotWriteError(

@@ -110,7 +110,7 @@ def _called(name: str, argument: str, commands: Mapping[str, Command]) -> Called
             hint = "'/help' shows all; a text that begins with '/' is typed with '//'"
         raise UsageError(f"no command '{SLASH}{name}'", hint=hint)
     if argument and not command.argument:
-        raise UsageError(f"'{command.usage}' takes nothing more")
+        raise UsageError(f"'{command.usage}' takes no argument")
     if not argument and command.argument and not command.argument.startswith("["):
         raise UsageError(f"'{command.usage}': {command.argument} is missing")
     return Called(command, argument)

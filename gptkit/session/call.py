@@ -62,7 +62,7 @@ class Call:
             return self._named(name)
         found = self.services.history.latest()
         if found is None:
-            raise NoInputError("there is no conversation to go on with")
+            raise NoInputError("there is no conversation to continue")
         return found
 
     def greeting(self) -> Greeting | None:

@@ -70,7 +70,7 @@ def _typed_parameters(services: Services, model: str, shared: SharedOptions) -> 
         if not equals or not name.isidentifier():
             raise UsageError(f"--param takes KEY=VALUE, this is '{item}'")
         if name in OWN_PARAMETERS:
-            raise UsageError(f"--param {name}: gptkit sets this one by itself")
+            raise UsageError(f"--param {name}: gptkit sets it itself")
         found[name] = parse_value(value)
     return found
 

@@ -63,7 +63,9 @@ def parse_key(text: str, origin: str) -> Key | None:
         problem = "holds a space, a line break or a control character"
     else:
         return Key(text, origin)
-    raise NoPermissionError(f"the key from {origin} {problem}", hint="copy it again, whole and alone")
+    raise NoPermissionError(
+        f"the key from {origin} {problem}", hint="copy the whole key again and nothing else"
+    )
 
 
 def environment_without_keys(settings: Settings) -> dict[str, str]:

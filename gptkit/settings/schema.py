@@ -170,14 +170,14 @@ def check_entry(setting: Setting, name: str, value: object) -> object:
         from gptkit.core.chat import OWN_PARAMETERS
 
         if name in OWN_PARAMETERS:
-            raise ValueError("gptkit sets this one by itself")
+            raise ValueError("gptkit sets it itself")
         return value
     if setting.name == "prices":
         return _price(name, value)
     if not re.fullmatch(_HEADER, name):
         raise ValueError("is not the name of a header")
     if name.lower() in _FRAMING:
-        raise ValueError("gptkit sets this one by itself")
+        raise ValueError("gptkit sets it itself")
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):

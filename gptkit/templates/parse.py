@@ -186,7 +186,7 @@ def _api_parameters(node: YamlNode | None, report: ReportProblem) -> Mapping[str
     for key, held in entries.items():
         if key in OWN_PARAMETERS:
             hint = "a prompt file has the key 'model'" if key == "model" else ""
-            report(Problem(held.line, f"parameters.{key}", "gptkit sets this one by itself", hint))
+            report(Problem(held.line, f"parameters.{key}", "gptkit sets it itself", hint))
         elif not PARAMETER.fullmatch(key):
             report(Problem(held.line, f"parameters.{key}", "not the name of an API parameter"))
     return {key: held.data() for key, held in entries.items()}

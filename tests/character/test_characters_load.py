@@ -84,7 +84,7 @@ def test_gptkits_own_format_is_read() -> None:
         ),
         (
             "name: a\ngreeting: x\ngreetings: [y]",
-            Problem(3, "greetings", "stands beside greeting; one of them is enough"),
+            Problem(3, "greetings", "'greeting' and 'greetings' do not go together"),
         ),
         (
             "name: a\nstate:\n  g: {type: int}",
@@ -193,7 +193,7 @@ def test_checks_find_what_an_author_wants_to_know() -> None:
     card = Card("a", "b\u202e {{user", assets=icons, book=Book(entries, scan_depth=-1), form="V3")
     assert [(one.field, one.message.split(":")[0]) for one in card_yaml.findings(card)] == [
         ("data.first_mes", "empty; the character is the first to speak"),
-        ("data.description", "a {{ without its }}, or the other way round"),
+        ("data.description", "a '{{' without its '}}', or a '}}' without its '{{'"),
         ("data.description", "holds the invisible character U+202E"),
         ("data.assets", "of several assets of the type icon exactly one must be named main"),
         ("data.assets[2]", "needs a type and a uri"),

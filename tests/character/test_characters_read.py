@@ -152,7 +152,7 @@ REFUSED = [
     (_entries(None), "data.character_book.entries[0]: must be an object, this is null"),
     (_entries({"keys": 3}), "data.character_book.entries[0].keys: must be a list of texts, this is a number"),
     (_entries(*[{}] * 20_001), "data.character_book.entries: more than 20000 entries"),
-    (b"RIFF1234WEBPVP8 ", "no specification says how a WEBP picture holds a card; PNG does"),
+    (b"RIFF1234WEBPVP8 ", "a WEBP picture cannot hold a card; use PNG"),
     (b"\xff\xd8\xff\xe0 picture", "a JPEG picture without a card in it"),
     (picture([]), "no character card in this picture"),
     (png({"chara": V2})[:60], "no character card in this picture, and it is cut short or damaged"),

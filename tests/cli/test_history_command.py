@@ -131,7 +131,9 @@ def test_a_wrong_import_names_file_and_line(gptkit: InMemory, folder: Path) -> N
 
 
 def test_purge_asks(gptkit: InMemory, kept: Store, screen: OnTerminal) -> None:
-    unasked = "gptkit: nothing was removed: nobody can be asked\nhint: --yes removes without asking\n"
+    unasked = (
+        "gptkit: nothing was removed: there is no terminal to ask at\nhint: --yes removes without asking\n"
+    )
     assert gptkit("history", "purge", "--all") == (83, "", unasked)
     neither = "gptkit: either --before or --all must be given\n"
     assert gptkit("history", "purge", "--yes") == (2, "", neither)

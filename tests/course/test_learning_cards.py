@@ -198,6 +198,6 @@ def test_nothing_of_an_export_stays_among_temporary_files(
 
 def test_without_the_extra_its_install_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "genanki", None)
-    with pytest.raises(ConfigurationError, match="packages for Anki need the extra 'anki'") as caught:
+    with pytest.raises(ConfigurationError, match="an Anki package needs the extra 'anki'") as caught:
         export.anki_package(COURSE, NOON)
     assert caught.value.hint == "pip install 'gptkit[anki]'"

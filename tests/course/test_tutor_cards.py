@@ -137,10 +137,10 @@ def test_cards_as_a_package_for_anki(gptkit: InMemory, home: Path, folder: Path)
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("linear algebra", "--export", "anki"), "a package for Anki goes into a file"),
+        (("linear algebra", "--export", "anki"), "an Anki package must be written to a file"),
         (("--export", "csv"), "no subject given"),
         (("linear algebra", "--show", "--due"), "--show and --due do not go together"),
-        (("linear algebra", "--review"), "a review asks and listens: it needs a terminal"),
+        (("linear algebra", "--review"), "a review needs a terminal: it asks and waits for your answers"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -175,7 +175,7 @@ def test_a_cap_on_requests_spares_the_answer(gptkit: InMemory, server: FakeServe
 def test_what_is_refused_of_a_report_is_told_with_v(gptkit: InMemory, server: FakeServer, home: Path) -> None:
     lesson(server, "Well.", mistakes=[{"topic": "", "quote": "never said", "wrong": "invented"}])
     errors = gptkit("tutor", "linear algebra", "go on", "-v").stderr
-    assert "not taken into the course: mistakes 1: quote: the learner did not write 'never said'" in errors
+    assert "not recorded in the course: mistakes 1: quote: the learner did not write 'never said'" in errors
     assert not path(home).exists() or "never said" not in path(home).read_text()
 
 

@@ -131,7 +131,7 @@ def test_what_was_set_aside_may_not_fit_any_more() -> None:
 def test_a_cap_in_money_needs_a_price() -> None:
     with pytest.raises(ConfigurationError) as caught:
         budget(1.0).reserve(ChatRequest("unknown", (Message("user", "x"),)))
-    assert caught.value.message == "no price is known for 'unknown', so --max-cost cannot be kept"
+    assert caught.value.message == "no price is known for 'unknown', so --max-cost cannot be checked"
 
 
 def test_all_workers_together_keep_the_cap() -> None:

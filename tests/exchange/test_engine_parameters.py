@@ -40,7 +40,7 @@ def test_a_rejected_parameter_is_dropped_once_and_remembered() -> None:
     assert bodies(parts) == [{"temperature": 0.2, "seed": 1}, {"seed": 1}]
     assert parts.known == {"gpt-0": {"temperature"}}
     assert parts.pauses == []
-    assert parts.notices == ["'gpt-0' does not take 'temperature'; asked again without it"]
+    assert parts.notices == ["'gpt-0' does not take 'temperature'; sent again without it"]
 
 
 def test_what_is_remembered_is_not_sent_again() -> None:
@@ -118,7 +118,7 @@ def test_the_token_limit_is_sent_under_its_other_name(name: str, twin: str, drop
     send_with_retries(asked, parts.runtime, None)
     assert bodies(parts) == [{name: 9, "seed": 1}, {"seed": 1, twin: 9}]
     assert parts.known == {"gpt-0": {name}}
-    assert parts.notices == [f"'gpt-0' does not take '{name}'; asked again as '{twin}'"]
+    assert parts.notices == [f"'gpt-0' does not take '{name}'; sent again as '{twin}'"]
     send_with_retries(asked, parts.runtime, None)
     assert bodies(parts)[2] == {"seed": 1, twin: 9}
 

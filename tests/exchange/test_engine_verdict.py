@@ -54,7 +54,7 @@ def test_an_answer_with_its_end_is_whole(text: str) -> None:
 def test_what_helps_against_the_token_limit_is_said() -> None:
     failure = reply_failure(Reply("a", "length"))
     assert failure is not None
-    assert failure.hint == "a larger --max-tokens, or a model with a larger limit, gives the whole"
+    assert failure.hint == "raise --max-tokens, or choose a model with a larger limit"
 
 
 def test_a_long_refusal_is_one_line_of_bearable_length() -> None:

@@ -88,9 +88,9 @@ def test_an_option_is_sent_as_it_is(
         (["--param", "seed"], "--param takes KEY=VALUE, this is 'seed'"),
         (["--param", "=1"], "--param takes KEY=VALUE, this is '=1'"),
         (["--param", "a b=1"], "--param takes KEY=VALUE, this is 'a b=1'"),
-        (["--param", "model=x"], "--param model: gptkit sets this one by itself"),
-        (["--param", "messages=[]"], "--param messages: gptkit sets this one by itself"),
-        (["--param", "stream=false"], "--param stream: gptkit sets this one by itself"),
+        (["--param", "model=x"], "--param model: gptkit sets it itself"),
+        (["--param", "messages=[]"], "--param messages: gptkit sets it itself"),
+        (["--param", "stream=false"], "--param stream: gptkit sets it itself"),
         (["--model", ""], "--model: must not be empty"),
         (["--temperature", "-1"], "--temperature: must be at least 0"),
         (["--temperature", "nan"], "--temperature: must be a number"),
@@ -282,7 +282,7 @@ def test_a_dropped_parameter_is_told_to_who_asks(gptkit: InMemory, server: FakeS
     settings(home, "temperature: 0.2\n")
     server.queue(rejecting("temperature"), said("Hi"))
     _, first, second = gptkit("say", "x", "-v").stderr.splitlines()
-    assert first == f"gptkit: '{DEFAULT_MODEL}' does not take 'temperature'; asked again without it"
+    assert first == f"gptkit: '{DEFAULT_MODEL}' does not take 'temperature'; sent again without it"
     assert second.startswith(f"gptkit: {DEFAULT_MODEL}: 11 tokens in, 2 out")
 
 

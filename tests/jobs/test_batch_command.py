@@ -113,7 +113,7 @@ def test_cancelling_and_forgetting(gptkit: InMemory, submit: Submitting) -> None
     assert gptkit("batch", "cancel", "batch_0") == (0, "", "gptkit: batch 'batch_0': cancelling\n")
     assert submit().new == 0
     done = gptkit("batch", "cancel", "--forget", "batch_0")
-    assert done == (0, "", "gptkit: 'batch_0' is no longer waited for\n")
+    assert done == (0, "", "gptkit: 'batch_0' is forgotten\n")
     assert submit().new > 0
 
 

@@ -135,8 +135,8 @@ def test_tmx(gptkit: InMemory, folder: Path, found: Callable[[str], PieceAnswer 
         (("export", "-o", "."), 2, "'.': the output is a folder"),
         (("prune",), 2, "either --before or --size must be given"),
         (("prune", "--before", "soon", "--yes"), 2, "--before: 'soon' is not a day"),
-        (("prune", "--size", "1"), 83, "nothing was removed: nobody can be asked"),
-        (("clear",), 83, "nothing was removed: nobody can be asked"),
+        (("prune", "--size", "1"), 83, "nothing was removed: there is no terminal to ask at"),
+        (("clear",), 83, "nothing was removed: there is no terminal to ask at"),
     ],
 )
 def test_what_cannot_be(

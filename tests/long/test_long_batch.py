@@ -392,7 +392,7 @@ def test_what_the_memory_cannot_write_stays_to_be_fetched(world: World) -> None:
     world.submit("one\ntwo\n")
     world.fake.finish()
     world.lost = {bytes.fromhex(world.fake.lines(world.fake.batch)[0]["custom_id"])}
-    with pytest.raises(CannotWriteError, match="1 answers could not be kept"):
+    with pytest.raises(CannotWriteError, match="1 answers could not be stored"):
         world.fetch()
     world.lost = set()
     (taken,) = world.fetch()

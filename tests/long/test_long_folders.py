@@ -171,9 +171,9 @@ def test_several_inputs_keep_their_names(folder: Path) -> None:
         (
             ["docs/a.md", "docs/sub/a.md"],
             "out",
-            "'docs/a.md' and 'docs/sub/a.md' would both become 'out/a.md'",
+            "'docs/a.md' and 'docs/sub/a.md' would both be written to 'out/a.md'",
         ),
-        (["docs/sub", "docs/a.md"], "docs/a.md", "'docs/a.md': it is no folder"),
+        (["docs/sub", "docs/a.md"], "docs/a.md", "'docs/a.md': it is not a folder"),
     ],
 )
 def test_no_result_takes_the_place_of_an_input(
@@ -277,7 +277,7 @@ def test_files_that_could_not_be_done_are_named_and_the_rest_goes_on(
         "gptkit: 3 of 5 files not done: 'docs/b.md': 1 of 1 pieces left as it is: line 1: "
     )
     assert first.endswith(" (and 2 more)")
-    assert hint == "hint: --report FILE lists all; the same command asks for what is missing"
+    assert hint == "hint: --report FILE lists all; run the same command to try these again"
     assert texts(folder / "out") == {"a.md": "GOOD\n", "b.md.partial": "bad\n", "d.md": "FINE\n"}
     files = json.loads((folder / "r.json").read_text())["files"]
     assert [one["state"] for one in files] == ["written", "not done", "not done", "written", "not done"]
@@ -339,7 +339,7 @@ def test_what_ends_the_job_ends_it_for_all_files(
     assert len(server.requests) == (2 if reply is None else 1)
     if reply is None:
         assert texts(folder / "out") == {"0.md": "TEXT 0\n", "1.md": "TEXT 1\n"}
-        assert "the same command goes on where this one stopped" in found.stderr
+        assert "run the same command to go on where this one stopped" in found.stderr
 
 
 def test_pieces_of_several_files_are_worked_on_at_once(

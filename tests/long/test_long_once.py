@@ -198,11 +198,11 @@ hint: for f in docs/*; do gptkit same --batch -f "$f" -o "out/${f##*/}"; done
         (("same", "-f", "docs/a.md", "-f", "docs/b.md"), ONE_INPUT),
         (
             ("digest", "-f", "docs/a.md"),
-            "gptkit: --batch is for prompts with `long: map`, and 'digest' is none: leave it out\n",
+            "gptkit: --batch needs a prompt with `long: map`, which 'digest' is not\n",
         ),
         (
             ("short", "-f", "docs/a.md"),
-            "gptkit: --batch is for prompts with `long: map`, and 'short' is none: leave it out\n",
+            "gptkit: --batch needs a prompt with `long: map`, which 'short' is not\n",
         ),
     ],
     ids=["folder", "files", "reduce", "refuse"],
@@ -272,6 +272,6 @@ def test_with_fresh_the_hint_is_no_circle(gptkit: InMemory, provider: Provider, 
     text = book(9)
     code, _, errors = gptkit(same, "--batch", "--fresh", stdin=text)
     assert code == 75
-    assert errors.endswith("then the same command without --fresh prints the whole\n")
+    assert errors.endswith("when they are done, the same command without --fresh prints the result\n")
     provider.batches.finish()
     assert gptkit(same, "--batch", stdin=text)[:2] == (0, text.upper())

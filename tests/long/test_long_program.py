@@ -208,7 +208,8 @@ def test_a_cap_leaves_what_can_be_gone_on_with(gptkit: Gptkit, server: FakeServe
     assert code == 82
     assert text.startswith(output)
     assert errors == (
-        "gptkit: the budget of 5 requests is used up\nhint: the same command goes on where this one stopped\n"
+        "gptkit: the budget of 5 requests is used up\n"
+        "hint: run the same command to go on where this one stopped\n"
     )
     assert len(server.requests) == 5
     assert gptkit(same, stdin=text) == (0, text, "")
@@ -242,7 +243,7 @@ def test_a_long_text_is_no_turn_of_a_conversation(
     server.say("First.")
     assert gptkit(same, "-s", "name", stdin="first") == (0, "First.\n", "")
     found = gptkit(same, *option, stdin=book(40))
-    assert found == (2, "", f"gptkit: --{name} is for a single answer, and this text takes more than one\n")
+    assert found == (2, "", f"gptkit: --{name} works for a single request, and this text needs several\n")
     server.say("A word.")
     assert gptkit(same, *option, stdin="a word") == (0, "A word.\n", "")
 
@@ -259,7 +260,8 @@ def test_a_cap_on_tokens_is_one_of_all_answers_together(
     assert code == 82
     assert text.startswith(output) and output
     assert errors == (
-        "gptkit: the budget of 500 tokens is used up\nhint: the same command goes on where this one stopped\n"
+        "gptkit: the budget of 500 tokens is used up\n"
+        "hint: run the same command to go on where this one stopped\n"
     )
     assert 5 <= len(server.requests) <= 500 // 40
     assert not any("max_completion_tokens" in request.json for request in server.requests)
@@ -318,7 +320,7 @@ def test_a_wrong_number_is_written_told_and_asked_for_again(
     told = (
         "gptkit: doubtful: line 3: number '2' missing (and 1 more; --report FILE lists all)\n"
         "gptkit: 1 of 1 pieces with wrong numbers: line 3: number '35' missing\n"
-        "hint: --report FILE lists all; the same command asks for these once more\n"
+        "hint: --report FILE lists all; run the same command to try these again\n"
     )
     command = (same, "-f", "in.md", "--jobs", "2", "--report", "r.json")
     assert gptkit(*command) == (80, wrong, told)

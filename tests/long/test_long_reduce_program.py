@@ -76,7 +76,7 @@ def test_a_refused_part_is_named_and_a_file_waits_for_it(
     assert {"m0m", "m81m"} <= set(output.split())
     first, hint = errors.splitlines()
     assert re.match(r"gptkit: 1 of \d+ parts not in the result: lines? \d+.* missing: ", first)
-    assert hint == "hint: --report FILE lists all; the same command asks for these once more"
+    assert hint == "hint: --report FILE lists all; run the same command to try these again"
     (finding,) = json.loads((folder / "report.json").read_text())["findings"]
     assert finding["message"] in first
     assert gptkit(digest, "-o", "short.txt", stdin=BOOK)[0] == 80
@@ -103,7 +103,7 @@ def test_a_budget_that_is_used_up_leaves_what_can_be_gone_on_from(
     server.answer(answer)
     code, output, errors = gptkit(digest, "--max-requests", "10", stdin=BOOK)
     assert (code, output) == (82, "")
-    assert errors.splitlines()[-1] == "hint: the same command goes on where this one stopped"
+    assert errors.splitlines()[-1] == "hint: run the same command to go on where this one stopped"
     assert len(server.requests) == 10
     assert gptkit(digest, stdin=BOOK) == (0, numbers(BOOK) + "\n", "")
     texts = [text_of(request) for request in server.requests]
@@ -138,7 +138,7 @@ def test_a_last_merge_that_fails_costs_that_one_alone(
     server.answer(lambda request: failed(500) if request.json.get("stream") else answer(request))
     code, output, errors = gptkit(digest, stdin=BOOK)
     assert (code, output) == (75, "")
-    assert errors.splitlines()[-1] == "hint: the same command goes on where this one stopped"
+    assert errors.splitlines()[-1] == "hint: run the same command to go on where this one stopped"
     sent = len(server.requests)
     server.answer(answer)
     assert gptkit(digest, stdin=BOOK) == (0, numbers(BOOK) + "\n", "")

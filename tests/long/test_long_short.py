@@ -120,14 +120,14 @@ def test_the_response_of_a_text_that_takes_several_is_refused(gptkit: InMemory, 
     (folder / "notes.md").write_text(NOTES * 2000, "utf-8")
     code, output, errors = gptkit(*translate("--response", "-f", "notes.md"))
     assert (code, output) == (2, "")
-    assert errors == "gptkit: --response is for a single answer, and this text takes more than one\n"
+    assert errors == "gptkit: --response works for a single request, and this text needs several\n"
 
 
 def test_only_prose_goes_on_in_the_next_file(gptkit: InMemory, server: FakeServer, notes: Path) -> None:
     for name, text in {"a.json": '{"a": "b"}', "b.yaml": "a: b\n", "more.txt": "More.\n"}.items():
         (notes.parent / name).write_text(text)
-    hint = "hint: --output-dir works on several files one by one\n"
-    refused = (2, "", f"gptkit: 'a.json' and 'b.yaml' cannot be joined: json\n{hint}")
+    hint = "hint: --output-dir FOLDER works on each file by itself\n"
+    refused = (2, "", f"gptkit: 'a.json' and 'b.yaml' cannot be joined into one json input\n{hint}")
     assert gptkit(*translate("-f", "a.json", "-f", "b.yaml")) == refused
     server.answer(text_of)
     assert gptkit(*translate("-f", "notes.md", "-f", "more.txt", "-o", "out.md")).code == 0

@@ -18,7 +18,7 @@ from fake.wire import Completion
 from gptkit.history.model import SESSION_ID
 from gptkit.settings.schema import DEFAULT_MODEL
 
-CUT = "a larger --max-tokens, or a model with a larger limit, gives the whole"
+CUT = "raise --max-tokens, or choose a model with a larger limit"
 LIMIT = "answer cut at the token limit"
 on_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX files")
 

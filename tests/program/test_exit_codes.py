@@ -19,7 +19,7 @@ from gptkit.core.terminal import memory_terminal
 from gptkit.settings.schema import DEFAULT_MODEL
 
 KEY_HINT = "store the right one with 'gptkit keys set'"
-CUT_HINT = "a larger --max-tokens, or a model with a larger limit, gives the whole"
+CUT_HINT = "raise --max-tokens, or choose a model with a larger limit"
 QUOTA = {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}
 Patient = Callable[..., tuple[Result, list[float]]]
 both = pytest.mark.parametrize("tty", [False, True], ids=["pipe", "terminal"])

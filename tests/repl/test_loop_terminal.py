@@ -328,7 +328,7 @@ def test_no_terminal_to_type_at(run: AsProcess) -> None:
         ("/zzz", "hint: '/help' shows all"),
         ("/file", "gptkit: '/file PATH': PATH is missing"),
         ("/file nowhere", "gptkit: no file 'nowhere'"),
-        ("/undo it", "gptkit: '/undo' takes nothing more"),
+        ("/undo it", "gptkit: '/undo' takes no argument"),
         ("/undo", "gptkit: there is nothing to undo"),
         ("/retry", "gptkit: there is no message yet"),
         ("/copy", "gptkit: there is no answer yet"),

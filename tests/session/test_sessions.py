@@ -78,7 +78,7 @@ def test_a_pipe_goes_on_as_a_terminal_does(gptkit: Gptkit, server: FakeServer, c
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["-c"], 66, "gptkit: there is no conversation to go on with\n"),
+        (["-c"], 66, "gptkit: there is no conversation to continue\n"),
         (["-c", "-s", "x"], 2, "gptkit: --session and --continue do not go together\n"),
         (["-c", "--no-log"], 2, "gptkit: --no-log and --continue do not go together\n"),
         (["-s", "x", "--no-log"], 2, "gptkit: --no-log and --session do not go together\n"),
@@ -254,7 +254,7 @@ def test_a_cap_without_a_price_is_refused(gptkit: Gptkit, server: FakeServer, ch
     code, output, errors = gptkit(chat, "one", "--model", "gpt-0", "--max-cost", "1")
     assert (code, output) == (78, "")
     assert errors == (
-        "gptkit: no price is known for 'gpt-0', so --max-cost cannot be kept\n"
+        "gptkit: no price is known for 'gpt-0', so --max-cost cannot be checked\n"
         "hint: gptkit config set prices.gpt-0 '[INPUT, OUTPUT]' (USD a million tokens)\n"
     )
     assert server.requests == []

@@ -191,13 +191,13 @@ def test_a_project_file_that_is_a_pipe_is_not_waited_for(loaded: Loaded, places:
         ("finish: lax\n", ":1: finish: must be one of strict, lenient", ""),
         ("model: [a]\n", ":1: model: must be text, not a list", ""),
         ("model: ''\n", ":1: model: must not be empty", ""),
-        ("\nheaders: {Host: x}\n", ":2: headers.Host: gptkit sets this one by itself", ""),
+        ("\nheaders: {Host: x}\n", ":2: headers.Host: gptkit sets it itself", ""),
         (
             'headers:\n  X-A: "a\\nb"\n',
             ":2: headers.X-A: holds a character that a header cannot",
             "",
         ),
-        ("parameters: {messages: []}\n", ":1: parameters.messages: gptkit sets this one by itself", ""),
+        ("parameters: {messages: []}\n", ":1: parameters.messages: gptkit sets it itself", ""),
         ("parameters: 3\n", ":1: parameters: must be a mapping of names to values, not text", ""),
         (
             "profiles:\n  'a/b': {}\n",

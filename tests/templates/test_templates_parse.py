@@ -139,15 +139,15 @@ WRONG = [
     ("description: x\nparameters: [a]", [(2, "parameters", "must be a mapping of keys, this is a list", "")]),
     (
         "description: x\nparameters:\n  messages: []",
-        [(3, "parameters.messages", "gptkit sets this one by itself", "")],
+        [(3, "parameters.messages", "gptkit sets it itself", "")],
     ),
     (
         "description: x\nparameters:\n  stream: true",
-        [(3, "parameters.stream", "gptkit sets this one by itself", "")],
+        [(3, "parameters.stream", "gptkit sets it itself", "")],
     ),
     (
         "description: x\nparameters:\n  model: x",
-        [(3, "parameters.model", "gptkit sets this one by itself", "a prompt file has the key 'model'")],
+        [(3, "parameters.model", "gptkit sets it itself", "a prompt file has the key 'model'")],
     ),
     (
         "description: x\nparameters: {top p: 1}",

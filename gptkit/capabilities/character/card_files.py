@@ -224,7 +224,7 @@ def _json(data: bytes, report: Report) -> bytes:
     if is_archive(data):
         return charx_card(data, JSON_CAP)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        raise DataError("no specification says how a WEBP picture holds a card; PNG does")
+        raise DataError("a WEBP picture cannot hold a card; use PNG")
     if data.startswith(b"\xff\xd8\xff"):
         raise DataError("a JPEG picture without a card in it")
     return data

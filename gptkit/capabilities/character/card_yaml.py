@@ -100,7 +100,7 @@ def _greetings(entries: Mapping[str, YamlNode], report: ReportProblem) -> dict[s
     if several is None:
         return {}
     if "greeting" in entries:
-        report(Problem(several.line, "greetings", "stands beside greeting; one of them is enough"))
+        report(Problem(several.line, "greetings", "'greeting' and 'greetings' do not go together"))
     texts = yaml_tree.literal_texts(several, "greetings", report)
     return {"greeting": texts[0], "alternate_greetings": texts[1:]} if texts else {}
 
@@ -183,7 +183,7 @@ def _text_findings(path: str, text: str) -> Iterator[Finding]:
     for name in dict.fromkeys(macros.unknown(text)):
         yield Finding(path, f"nothing replaces '{{{{{name}}}}}'; it is sent as it is")
     if text.count("{{") != text.count("}}"):
-        yield Finding(path, "a {{ without its }}, or the other way round")
+        yield Finding(path, "a '{{' without its '}}', or a '}}' without its '{{'")
     if hidden := _HIDDEN.search(text) or _TAGS.search(text):
         yield Finding(path, f"holds the invisible character U+{ord(hidden.group()):04X}")
 

@@ -42,7 +42,7 @@ def commands(talk: Talk) -> tuple[Command, ...]:
     throws = _Throws(talk)
     return (
         Command("state", "show the world as it is now", _state),
-        Command("roll", "throw dice, and tell the result with the next message", throws.roll, "DICE"),
+        Command("roll", "throw dice, and add the result to the next message", throws.roll, "DICE"),
         Command("greeting", "list the greetings, or begin again with another one", _greeting, "[N]"),
     )
 

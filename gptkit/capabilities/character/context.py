@@ -84,7 +84,7 @@ def _word(template: Template, values: Mapping[str, Value]) -> str:
     declared = {parameter.variable: parameter for parameter in template.declared_parameters}
     if KEY not in declared:
         raise DataError(
-            f"{template.source}: {KEY}: nothing says who is played",
+            f"{template.source}: {KEY}: it is not said which character to play",
             hint=f"declare the argument '{KEY}', or name a card under '{KEY}'",
         )
     default = declared[KEY].default

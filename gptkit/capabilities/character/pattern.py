@@ -70,7 +70,7 @@ class Pattern:
         self._is_slow = False
         repeated = prod(max(1, int(count)) for count in _COUNT.findall(source[:SIZE_CAP]))
         if len(source) * repeated > SIZE_CAP:
-            raise PatternError(f"{self._shown} stands for too long a pattern")
+            raise PatternError(f"{self._shown} is too long a pattern")
         options = regex.VERSION0 | (regex.IGNORECASE if "i" in flags else 0)
         try:
             self._compiled = regex.compile(_translated(source, flags), options)
@@ -86,7 +86,7 @@ class Pattern:
             return self._compiled.search(text, timeout=min(SECONDS_A_KEY, effort.left)) is not None
         except TimeoutError:
             self._is_slow = True
-            effort.unread.append(f"{self._shown} takes too long to look for")
+            effort.unread.append(f"{self._shown} takes too long to match")
             return False
         finally:
             effort.spend_since(start)

@@ -112,7 +112,7 @@ class _Checked:
     def finish(self, text: str) -> str:
         found = self._inner.finish(text)
         if problem := self._check(json.loads(found)):
-            failure = IncompleteError(f"the answer cannot be: {problem}")
+            failure = IncompleteError(f"the answer is not allowed: {problem}")
             raise AnswerFormatError(f"that cannot be: {problem}", failure, again=True)
         return found
 

@@ -142,9 +142,9 @@ def _bar(mastery: float) -> str:
 def commands(talk: Talk) -> tuple[Command, ...]:
     """Return the prompt loop's commands of a course; `/method` only if the file has an option for it."""
     result = [
-        Command("show", "show what is known of the course", _show),
-        Command("due", "list the reviews that are due", _due),
-        Command("review", "go through the reviews that are due", _review),
+        Command("show", "show the record of the course", _show),
+        Command("due", "list the cards that are due for review", _due),
+        Command("review", "review the cards that are due", _review),
         Command("tries", "show or set the attempts before a solution is shown", _tries, "[N]"),
     ]
     if any(parameter.variable == "method" for parameter in talk.template.options):

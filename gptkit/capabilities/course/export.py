@@ -93,7 +93,7 @@ def _genanki() -> ModuleType:
         import genanki
     except ImportError:
         raise ConfigurationError(
-            "packages for Anki need the extra 'anki'", hint="pip install 'gptkit[anki]'"
+            "an Anki package needs the extra 'anki'", hint="pip install 'gptkit[anki]'"
         ) from None
     return genanki  # type: ignore[no-any-return]
 
@@ -121,7 +121,7 @@ def _package(genanki: ModuleType, deck: Any, now: datetime) -> bytes:  # noqa: A
                 archive.writestr("media", "{}")
     except (OSError, sqlite3.Error) as error:
         reason = ": " + error.strerror.lower() if isinstance(error, OSError) and error.strerror else ""
-        raise CannotWriteError(f"cannot write the package for Anki{reason}") from error
+        raise CannotWriteError(f"cannot write the Anki package{reason}") from error
     return packed.getvalue()
 
 
@@ -148,7 +148,7 @@ def export(services: Services, template: Template, values: Mapping[str, Value], 
     path = shared.output if str(shared.output) != "-" else None
     is_anki = options_of(values).export == "anki"
     if is_anki and path is None:
-        raise UsageError("a package for Anki goes into a file", hint="name it with -o, such as -o cards.apkg")
+        raise UsageError("an Anki package must be written to a file", hint="name it: -o cards.apkg")
     learner = required_course(services, template, values)
     if not learner.cards:
         raise NoInputError(f"the course '{learner.subject}' has no cards yet")

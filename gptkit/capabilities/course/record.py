@@ -321,7 +321,7 @@ def record_turn(invocation: Invocation, runtime: Runtime, learner_words: str, an
             raise
         runtime.warn(f"the course '{subject}' is not up to date: interrupted")
     for problem in refused:
-        runtime.notice(f"not taken into the course: {problem}")
+        runtime.notice(f"not recorded in the course: {problem}")
 
 
 def _request_update(

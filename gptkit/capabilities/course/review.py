@@ -192,7 +192,7 @@ def review_due(
     terminal = services.terminal
     if not (terminal.stdin_is_terminal and terminal.stdout_is_terminal):
         hint = f"'gptkit {template.name} --due --json' lists them for programs"
-        raise UsageError("a review asks and listens: it needs a terminal", hint=hint)
+        raise UsageError("a review needs a terminal: it asks and waits for your answers", hint=hint)
     store = course_store(services)
     courses, code = selected_courses(services, template, values)
     cards = cards_due(store, courses)

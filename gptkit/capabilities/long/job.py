@@ -52,14 +52,14 @@ def take_over(call: Call) -> int | None:
     if document is None:
         return None
     if name := shared.first_given(ONE_ANSWER):
-        raise UsageError(f"--{name} is for a single answer, and this text takes more than one")
+        raise UsageError(f"--{name} works for a single request, and this text needs several")
     return run(services, template, given, document, shared)
 
 
 def _check_batch(call: Call) -> None:
     name = call.template.name
     if long_mode(call.template) != "map":
-        raise UsageError(f"--batch is for prompts with `long: map`, and '{name}' is none: leave it out")
+        raise UsageError(f"--batch needs a prompt with `long: map`, which '{name}' is not")
     if options_of(call.values).output_dir or len(call.shared.file) > 1:
         raise UsageError(
             "--batch is for one input: run the command once for each file",

@@ -208,7 +208,7 @@ class Task:
         count, first = len(found.findings), found.findings[0].message
         return IncompleteError(
             f"{count} of {self._parts} parts not in the result: {first}",
-            hint="--report FILE lists all; the same command asks for these once more",
+            hint="--report FILE lists all; run the same command to try these again",
         )
 
     def _listed(self, found: Gathered) -> list[Mapping[str, object]]:

@@ -65,8 +65,8 @@ def _joined(format_: Format, template: Template, given: Given) -> Format:
         return FORMATS[-1]
     first, second = (name for name, _ in given.files[:2])
     raise UsageError(
-        f"'{first}' and '{second}' cannot be joined: {format_.name}",
-        hint="--output-dir works on several files one by one",
+        f"'{first}' and '{second}' cannot be joined into one {format_.name} input",
+        hint="--output-dir FOLDER works on each file by itself",
     )
 
 

@@ -160,8 +160,8 @@ class _Course:
         self._defective.clear()
         if unkept:
             raise CannotWriteError(
-                f"{len(unkept)} answers could not be kept",
-                hint="the same command fetches them again",
+                f"{len(unkept)} answers could not be stored",
+                hint="run the same command to fetch them again",
             )
 
     def _charge(self, reply: Reply | None) -> Charge | None:

@@ -101,7 +101,7 @@ class Once:
         raise TryAgainError(
             f"{count} {'piece is' if count == 1 else 'pieces are'} with the provider"
             f" ({submitted.new} of them submitted now)",
-            hint=f"'gptkit batch list' tells of them; then {then} prints the whole",
+            hint=f"'gptkit batch list' shows them; when they are done, {then} prints the result",
         )
 
     @cached_property

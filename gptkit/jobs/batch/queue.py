@@ -200,4 +200,4 @@ class Pending:
 
 
 def _give_up() -> None:
-    raise TryAgainError("another gptkit submits or fetches batches at this moment")
+    raise TryAgainError("another gptkit is submitting or fetching batches")

@@ -30,7 +30,7 @@ def submit_missing(services: Services, lacking: Iterable[Lacking], job: Job, run
     defective ones, which it asks for by themselves.
     """
     if job.memory is None:
-        raise UsageError("--batch needs the memory: its answers come later")
+        raise UsageError("--batch needs the memory, which holds the answers: leave out --no-memory")
     made = _desk(services)
     with made.record.alone():
         _fetch(services, made)
