@@ -1,8 +1,8 @@
 """The values of one exchange with the chat API: messages, request, events, reply, endpoint.
 
-Most are named tuples: defining one takes a quarter of the time of a dataclass, and these stand
-between the start of the program and its request. For the same reason modules that define
-some and are loaded by then do without `annotations` of `__future__`: typing compiles each of those.
+Most are named tuples: Python defines one in a quarter of the time that a dataclass takes, and every run
+loads this module before its request. Modules that define named tuples and are loaded before the request do
+not import `annotations` from `__future__`: typing would then compile each annotation of a named tuple.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 
 Role = Literal["system", "user", "assistant"]
 OWN_PARAMETERS = ("model", "messages", "stream")
-"""API parameters that gptkit sets by itself."""
+"""API parameters that gptkit sets by itself, and that no user may set."""
 
 
 class Message(NamedTuple):
@@ -19,23 +19,23 @@ class Message(NamedTuple):
 
 
 class ChatRequest(NamedTuple):
-    """One chat completion to ask for.
+    """A request for one chat completion.
 
-    `parameters` are named as the API names them and are sent as they are. `droppable` names those
-    that the user did not type (a prompt file or a setting brought them): a provider that rejects
-    one of these is asked again without it. `text` is the input by itself, without the words around
-    it; it is not sent, and serves a model that only repeats.
+    `parameters` have the names of the API and are sent unchanged. `droppable` names the parameters that a
+    prompt file or a setting brought, not the command line: a request is repeated without a droppable
+    parameter that the provider rejects. `text` is the input without the prompt around the input; it is
+    not sent, but returned by the offline model `echo`.
     """
 
     model: str
     messages: tuple[Message, ...]
-    parameters: Mapping[str, object] = {}  # never changed: a value
+    parameters: Mapping[str, object] = {}  # safe as a default: nobody changes it
     droppable: frozenset[str] = frozenset()
     stream: bool = True
     text: str = ""
 
     def body(self) -> dict[str, object]:
-        """The JSON object that goes over the wire."""
+        """The JSON object that is sent to the API."""
         messages = [{"role": m.role, "content": m.content} for m in self.messages]
         body: dict[str, object] = {"model": self.model, "messages": messages, **self.parameters}
         if self.stream:
@@ -44,18 +44,18 @@ class ChatRequest(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Tokens as the server counted them."""
+    """The tokens of one exchange, as the server counted them."""
 
     prompt_tokens: int
     completion_tokens: int
 
 
 class Charge(NamedTuple):
-    """One request that was, or may have been, billed.
+    """The tokens and the cost of one request that the provider billed, or may have billed.
 
-    `purpose` is `answer`, or what else the request was for (`summary`, `check`, `update`). The tokens
-    are the server's count unless `estimated`. `cost` is in US dollars; None where nobody has asked
-    for it yet, or no price is known. `host` is where the request went, `started` in Unix seconds.
+    `purpose` is `answer`, `summary`, `check` or `update`. The tokens are the server's count unless
+    `estimated`. `cost` is in US dollars; None if the price is not looked up yet or not known. `host` is
+    where the request was sent, `started` in Unix seconds.
     """
 
     model: str
@@ -70,7 +70,7 @@ class Charge(NamedTuple):
 
 
 class TextDelta:
-    """Some text as it arrives; the kinds differ in what it is part of."""
+    """A piece of text from the server; its class says what the text is part of."""
 
     __match_args__ = ("text",)
     __slots__ = ("text",)
@@ -89,27 +89,28 @@ class TextDelta:
 
 
 class AnswerDelta(TextDelta):
-    """A piece of the answer."""
+    """A piece of the answer's text."""
 
     __slots__ = ()
 
 
 class ReasoningDelta(TextDelta):
-    """A piece of what the model thought; never part of the answer."""
+    """A piece of the model's reasoning, which is never part of the answer."""
 
     __slots__ = ()
 
 
 class RefusalDelta(TextDelta):
-    """A piece of the model's refusal; never part of the answer."""
+    """A piece of the model's refusal, which is never part of the answer."""
 
     __slots__ = ()
 
 
 class Finished(NamedTuple):
-    """The last event. `reason` is None when the server never said why it stopped.
+    """The last event of an answer.
 
-    `response` is the API's whole response object; streamed answers have none.
+    `reason` is the API's finish reason, None if the server sent none. `response` is the API's whole
+    response object, None for a streamed answer.
     """
 
     reason: str | None
@@ -121,20 +122,24 @@ class Finished(NamedTuple):
 
 Event = AnswerDelta | ReasoningDelta | RefusalDelta | Finished
 Provider = Callable[[ChatRequest], Iterator[Event]]
-"""Sends one request, once, and yields its events; raises a GptkitError for every failure."""
+"""Send a request once and yield the events of its answer; raises a GptkitError for every failure."""
 
 
 class Sink(Protocol):
-    """Where events go while they arrive: a pipe, a terminal, a buffer."""
+    """A receiver of events as they arrive, such as a pipe, a terminal or a buffer."""
 
     def __call__(self, event: Event) -> None: ...
 
     def close(self) -> None:
-        """Everything shown is settled; called also after a failure. A second call does nothing."""
+        """Write what is still held back, also after a failure. A second call does nothing."""
 
 
 class Reply(NamedTuple):
-    """All that came back for one request. Times are in seconds from the first send."""
+    """The whole answer to a request.
+
+    `attempts` counts the requests that were sent. `first` and `total` are the seconds from the first of
+    them to the first text and to the end.
+    """
 
     text: str
     reason: str | None
@@ -150,7 +155,11 @@ class Reply(NamedTuple):
 
 
 class Deadlines(NamedTuple):
-    """Seconds. `content` ones ignore comments and empty lines that keep a connection alive."""
+    """The seconds that a connection may take for each step.
+
+    `idle` is the time without any byte. `first_content` and `content` are the times without text of the
+    answer: comments and empty lines that keep a connection alive do not count.
+    """
 
     connect: float = 10.0
     idle: float = 60.0
@@ -159,7 +168,11 @@ class Deadlines(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """Where requests go and with which rights. `proxy` is a URL or None for a direct connection."""
+    """The server that requests are sent to, the key, and how to connect.
+
+    `proxy` is a URL, None for a direct connection. With `lenient_finish` an answer without a finish
+    reason counts as whole.
+    """
 
     base_url: str
     key: str | None = None
@@ -173,14 +186,14 @@ class Endpoint(NamedTuple):
     lenient_finish: bool = False
 
     def __repr__(self) -> str:
-        return f"Endpoint({self.base_url!r})"  # the rest may hold secrets
+        return f"Endpoint({self.base_url!r})"  # the other fields may hold secrets
 
 
 class AnswerFormatError(Exception):
-    """An answer that is whole but not in the promised format.
+    """Raised for a whole answer that is not in the format of the prompt file.
 
-    `problem` is told to the model when it is asked once more; `failure` is raised if that does not
-    help either. Without `again` there is no second request.
+    `problem` tells the model what to change when the request is repeated; `failure` is the error to raise
+    if the second answer is wrong too. If `again` is False there is no second request.
     """
 
     def __init__(self, problem: str, failure: Exception, *, again: bool) -> None:
@@ -194,19 +207,19 @@ Rendering = Literal["markdown", "plain", "none"]
 
 
 class OutputFormat(Protocol):
-    """What a prompt file promises its answer to be."""
+    """The format that a prompt file declares for its answers."""
 
     @property
     def streams(self) -> bool:
-        """The answer may be written as it arrives; else only `finish` of the whole."""
+        """Whether pieces of the answer may be written as they arrive; else only the result of `finish`."""
 
     @property
     def rendering(self) -> Rendering:
-        """How a terminal shows the answer while it arrives; `none`: only when it is whole."""
+        """How a terminal shows the answer while it arrives; `none` shows nothing before the end."""
 
     @property
     def parameters(self) -> Mapping[str, object]:
         """API parameters that ask the model for this format (such as `response_format`)."""
 
     def finish(self, text: str) -> str:
-        """What is printed for a whole answer; raises AnswerFormatError."""
+        """The text to print for a whole answer; raises AnswerFormatError."""

@@ -1,4 +1,4 @@
-"""Asks before anything is removed for good."""
+"""Ask a person: for consent before something is removed, and for changes to a file in an editor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def confirm_removal(terminal: Terminal, question: str) -> None:
-    """Raises NotApprovedError unless a person says yes."""
+    """Ask a yes-or-no question on the terminal; raises NotApprovedError for any answer but yes."""
     if not terminal.stdin_is_terminal:
         raise NotApprovedError(
             "nothing was removed: there is no terminal to ask at", hint="--yes removes without asking"
@@ -26,19 +26,20 @@ def confirm_removal(terminal: Terminal, question: str) -> None:
 
 
 def open_editor(path: Path, environ: Mapping[str, str]) -> None:
-    """Run $VISUAL or $EDITOR on a file and wait; ConfigurationError when it cannot be run or fails.
+    """Open a file in $VISUAL or $EDITOR and wait for the editor to end.
 
-    The editor gets this environment: one without keys is `settings.keys.environment_without_keys`.
+    The editor runs with `environ`; pass `settings.keys.environment_without_keys`, which holds no key.
+    Raises ConfigurationError if the editor cannot be run or fails.
     """
     import subprocess
 
-    named = environ.get("VISUAL") or environ.get("EDITOR") or "vi"
+    editor = environ.get("VISUAL") or environ.get("EDITOR") or "vi"
     command: list[str] = []
     try:
-        command = shlex.split(named) or ["vi"]
+        command = shlex.split(editor) or ["vi"]
         code = subprocess.run([*command, str(path)], check=False, env=dict(environ)).returncode
     except (OSError, ValueError):
-        name = command[0] if command else named
+        name = command[0] if command else editor
         raise ConfigurationError(
             f"no editor '{name}'", hint="set EDITOR to a program that edits text"
         ) from None

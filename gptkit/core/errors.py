@@ -21,26 +21,30 @@ GptkitError
 ├── ActionFailedError      84  an approved action failed
 └── NotFoundError          85  the documents do not hold the answer
 
-SignalError stands beside it: a signal asked the program to end (128 + n).
+SignalError is no GptkitError: a signal asked the program to end (128 + n).
 """
 
 from typing import ClassVar, TypedDict, Unpack
 
 
 class ErrorDetails(TypedDict, total=False):
-    """What may be known of a failure beyond its message."""
+    """What may be known about a failure besides its message."""
 
     hint: str  # what to do next, one line
-    tries: int  # how many requests in all this failure deserves (1: it is never sent again)
-    wait: float | None  # seconds the server asked to wait before the next try; a minimum
-    billed: bool  # the request may have been charged although no answer came
+    tries: int  # how often the request may be sent in all (1: not again)
+    wait: float | None  # seconds that the server asks to wait at least before the next request
+    billed: bool  # the provider may have charged the request although no answer came
     request_id: str  # the provider's name for the request
     parameter: str  # the API parameter that the provider did not accept
-    partial: bool  # text of the answer reached the user before the failure
+    partial: bool  # a part of the answer was shown before the failure
 
 
 class GptkitError(Exception):
-    """What went wrong: `message` is `what: cause`, lower case, foreign text in single quotes."""
+    """A failure that is told to the user in one line and ends the program with `code`.
+
+    `message` has the form `what: cause` in lower case, with foreign text in single quotes. `kind` is the
+    failure's name in JSON. `attempts` counts the requests that were sent before the failure.
+    """
 
     code: ClassVar[int] = 70
     kind: ClassVar[str] = "internal"
@@ -58,7 +62,7 @@ class GptkitError(Exception):
         self.attempts = 0
 
     def record(self) -> dict[str, object]:
-        """The failure as the object that `--json` prints last on standard error."""
+        """The JSON object that `--json` prints as the last line of standard error."""
         return {
             "code": self.code,
             "kind": self.kind,
@@ -81,7 +85,10 @@ class DataError(GptkitError):
 
 
 class TooLongError(DataError):
-    """More than the model's window holds; `limit` is its size in tokens where the server told it."""
+    """The input is larger than the model's context window.
+
+    `limit` is the size of the window in tokens if the server's message says it.
+    """
 
     limit: int | None = None
 
@@ -117,7 +124,7 @@ class TryAgainError(GptkitError):
 
 
 class RateLimitError(TryAgainError):
-    """The server wants fewer requests; all that are sent at once slow down together."""
+    """The server wants fewer requests; all workers of a job then slow down together."""
 
 
 class ProtocolError(GptkitError):
@@ -166,7 +173,7 @@ class NotFoundError(GptkitError):
 
 
 class SignalError(BaseException):
-    """A signal asked the program to end; the exit code is 128 + number."""
+    """Raised by a signal that asks the program to end; the exit code is 128 + `number`."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

@@ -1,10 +1,10 @@
-"""Pieces of a text for a message that says where something is wrong with it."""
+"""Short quotations from a text for messages that say where the text is wrong."""
 
 from __future__ import annotations
 
 
 def describe_unexpected(text: str, position: int) -> str:
-    """What stands at the place of a text at which a parser gave up."""
+    """Describe the character of `text` at which a parser stopped, such as `unexpected '}'`."""
     if not text[position:].strip():
         return "unexpected end"
     first = text[position]
@@ -14,6 +14,6 @@ def describe_unexpected(text: str, position: int) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """On one line, of at most so many characters."""
+    """Join a text to one line and cut the line to `limit` characters, the last one `…`."""
     line = " ".join(text.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and the question whether two names mean one file."""
+"""Write files whole or not at all, tell whether two names mean one file, and lock files and folders."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 _TEMPORARY = ".gptkit-"
 _ABANDONED = 24 * 3600
-"""Seconds after which nobody can still be writing a temporary file: a killed run left it behind."""
-_NO_PROMISE = {errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF}
-"""How file systems say that they do not sync folders."""
+"""Seconds after which a temporary file must have been left behind by a killed run."""
+_NO_FOLDER_SYNC = {errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF}
+"""Errors of file systems that cannot sync a folder."""
 
 
 def write_atomic(path: Path, data: bytes | Iterable[bytes], mode: int | None = None) -> None:
-    """Replace a file's content; on any failure the old file is as it was. Raises CannotWriteError.
+    """Replace the content of a file; after any failure the old file is unchanged. Raises CannotWriteError.
 
-    Pieces are written as they come; what goes wrong while they are made is a failure like any other.
-    A symbolic link stays and the file it points at is replaced, unless another user put the link
-    into a folder that everyone may write to. An existing file keeps its owner and its mode unless
-    one is given; a read-only one is refused. What is no file (a device, a FIFO) is written to directly.
+    An iterable is written while it yields; an exception that it raises leaves the old file unchanged too.
+    If `path` is a symbolic link, the file that the link points at is replaced, unless another user put
+    the link into a folder that everyone may write to. An existing file keeps its owner, and its mode
+    unless `mode` is given; a read-only one is refused. A device or a FIFO is written to directly.
     """
     try:
         if is_untrusted_link(path):
@@ -52,10 +52,10 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], mode: int | None = N
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace a file that only its owner may read: 0600 whatever the umask. Raises CannotWriteError.
+    """Replace a file with one that only its owner may read. Raises CannotWriteError.
 
-    Missing folders are made 0700. A symbolic link in the file's place is refused: someone else may
-    have put it there.
+    The file gets mode 0600 and missing folders 0700, whatever the umask. A symbolic link is refused:
+    someone else may have put the link there.
     """
     try:
         make_private_folder(path.parent)
@@ -73,9 +73,9 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def replace_path(path: Path, data: bytes, like: Path) -> None:
-    """Put a file in the place of whatever has this name; no link is followed. Raises CannotWriteError.
+    """Replace whatever `path` names, without following a link. Raises CannotWriteError.
 
-    The mode stays that of the file there was, or else becomes that of another one.
+    The new file has the mode of the file that it replaces, else the mode of `like`.
     """
     try:
         example = None if path.is_symlink() else _status(path)
@@ -87,30 +87,32 @@ def replace_path(path: Path, data: bytes, like: Path) -> None:
 
 
 def is_same_file(first: Path | int, second: Path | int) -> bool:
-    """Two spellings, links or open descriptors of one regular file; neither needs to exist yet."""
-    one, other = _status(first), _status(second)
-    if one is not None and other is not None:
-        return stat.S_ISREG(one.st_mode) and os.path.samestat(one, other)
-    if one is not None or other is not None or isinstance(first, int) or isinstance(second, int):
+    """Whether two paths or open descriptors mean one regular file; a path need not exist yet."""
+    first_status, second_status = _status(first), _status(second)
+    if first_status is not None and second_status is not None:
+        return stat.S_ISREG(first_status.st_mode) and os.path.samestat(first_status, second_status)
+    if first_status is not None or second_status is not None:
+        return False
+    if isinstance(first, int) or isinstance(second, int):
         return False
     first, second = first.resolve(), second.resolve()
     if first == second:
         return True
-    folder, other_folder = _status(first.parent), _status(second.parent)
-    if first.name != second.name or folder is None or other_folder is None:
+    first_folder, second_folder = _status(first.parent), _status(second.parent)
+    if first.name != second.name or first_folder is None or second_folder is None:
         return False
-    return os.path.samestat(folder, other_folder)
+    return os.path.samestat(first_folder, second_folder)
 
 
 def is_untrusted_link(path: Path) -> bool:
-    """Whether a symbolic link stands there that another user may have put there as a trap.
+    """Whether a path is a symbolic link that another user may have put there as a trap.
 
-    The rule of Linux's protected_symlinks, which not every system has: in a folder that everyone
-    may write to, only one's own links are followed, and those of the folder's owner.
+    This is the rule of Linux's protected_symlinks, which not every system has: in a folder that everyone
+    may write to, a link counts only if this user or the folder's owner made it.
     """
     try:
         link = path.lstat()
-        if not stat.S_ISLNK(link.st_mode) or link.st_uid == _user():
+        if not stat.S_ISLNK(link.st_mode) or link.st_uid == _user_id():
             return False
         folder = path.parent.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -118,7 +120,7 @@ def is_untrusted_link(path: Path) -> bool:
     return bool(folder.st_mode & stat.S_IWOTH) and link.st_uid != folder.st_uid
 
 
-def _user() -> int:
+def _user_id() -> int:
     return os.geteuid() if hasattr(os, "geteuid") else 0  # Windows calls every owner 0
 
 
@@ -138,17 +140,18 @@ def _replace(
     target: Path, data: bytes | Iterable[bytes], mode: int | None, existing: os.stat_result | None
 ) -> None:
     temporary = target.with_name(_TEMPORARY + os.urandom(8).hex())
-    kept = mode if mode is not None else stat.S_IMODE(existing.st_mode) if existing else None
+    if mode is None and existing is not None:
+        mode = stat.S_IMODE(existing.st_mode)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
-        descriptor = os.open(temporary, flags, 0o666 if kept is None else 0o600)
+        descriptor = os.open(temporary, flags, 0o666 if mode is None else 0o600)
         try:
             for piece in [data] if isinstance(data, bytes) else data:
                 _write_all(descriptor, piece)
             if existing is not None:
                 keep_owner(descriptor, existing)
-            if kept is not None and hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
-                os.fchmod(descriptor, kept)
+            if mode is not None and hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
+                os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -168,14 +171,14 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def keep_owner(descriptor: int, existing: os.stat_result) -> None:
-    """Only root can give a file away; for everyone else the file becomes theirs, as with an editor."""
+    """Give a new file the owner of the file that it replaces; only root can, for others nothing happens."""
     if hasattr(os, "fchown") and (existing.st_uid, existing.st_gid) != (os.geteuid(), os.getegid()):
         with suppress(PermissionError):
             os.fchown(descriptor, existing.st_uid, existing.st_gid)
 
 
 def sync_folder(folder: Path) -> None:
-    """The new name survives a power cut; a file system that cannot promise that is not a failure."""
+    """Sync a folder to disk, so that a new name in it survives a power cut, where the file system can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -183,36 +186,37 @@ def sync_folder(folder: Path) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        if error.errno not in _NO_PROMISE:  # Windows opens no folders: EACCES
+        if error.errno not in _NO_FOLDER_SYNC:  # Windows opens no folders: EACCES
             raise
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Temporary files that killed runs of this user left in the folder."""
+    """Remove the temporary files that killed runs of this user left in a folder."""
     oldest = time.time() - _ABANDONED
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(_TEMPORARY) and entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
-                if status.st_mtime < oldest and status.st_uid == _user():
+                if status.st_mtime < oldest and status.st_uid == _user_id():
                     os.unlink(entry.path)  # noqa: PTH108
 
 
 def make_private_folder(folder: Path) -> None:
+    """Make a folder and its missing parents with mode 0700, whatever the umask; raises OSError."""
     missing = []
     while _status(folder) is None and folder != folder.parent:
         missing.append(folder)
         folder = folder.parent
-    for each in reversed(missing):
+    for new_folder in reversed(missing):
         try:
-            each.mkdir(0o700)
+            new_folder.mkdir(0o700)
         except FileExistsError:  # another first run was faster
             continue
-        each.chmod(0o700)
+        new_folder.chmod(0o700)
 
 
 def cause(error: OSError | ValueError) -> str:
-    """The system's words for what is wrong with a file; a ValueError is how Python refuses its name."""
+    """The system's words for an error with a file; Python raises a ValueError for an impossible name."""
     if isinstance(error, ValueError):
         return "its name holds a character that no name can hold"
     reason = error.strerror or type(error).__name__
@@ -220,11 +224,15 @@ def cause(error: OSError | ValueError) -> str:
 
 
 PRIVATE_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+"""Flags to open a file that gptkit made for itself: no link is followed."""
 
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, which is made if need be; another holder is waited for."""
+    """Hold the lock of a folder, after waiting for its holder; a missing folder is made first.
+
+    Raises CannotWriteError.
+    """
     try:
         make_private_folder(folder)
         descriptor = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
@@ -234,7 +242,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
         ) from error
     try:
         if descriptor is not None:
-            _lock(descriptor)
+            _wait_for_lock(descriptor)
         yield
     finally:
         if descriptor is not None:
@@ -243,7 +251,10 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def exclusive_lock(path: Path, wait: Callable[[], object]) -> Iterator[None]:
-    """Hold the lock of a name, as `create_locked` does; nothing stays behind. Raises CannotWriteError."""
+    """Hold the lock of a file that exists only while it is locked. Raises CannotWriteError.
+
+    `wait` is called again and again while another process holds the lock, and may raise to give up.
+    """
     try:
         make_private_folder(path.parent)
         descriptor = create_locked(path, wait)
@@ -256,9 +267,10 @@ def exclusive_lock(path: Path, wait: Callable[[], object]) -> Iterator[None]:
 
 
 def create_locked(path: Path, wait: Callable[[], object]) -> int:
-    """Make the file and lock it. `wait` is called again and again while another one has it.
+    """Create a file, or open it, and lock it; return its descriptor. Raises OSError.
 
-    Who is done lets go of it. Raises OSError.
+    `wait` is called again and again while another process holds the lock, and may raise to give up.
+    `unlink_and_close` ends the lock.
     """
     while True:
         descriptor = os.open(path, PRIVATE_FLAGS | os.O_CREAT, 0o600)
@@ -274,22 +286,22 @@ def create_locked(path: Path, wait: Callable[[], object]) -> int:
 
 
 def unlink_and_close(descriptor: int, path: Path) -> None:
-    """Remove the file while it is held: who waits for it sees that and makes a new one."""
+    """Remove a locked file and release its lock; a process that waits for the lock creates a new file."""
     with contextlib.suppress(OSError):
         path.unlink()
     close_quietly(descriptor)
 
 
 def close_quietly(descriptor: int) -> None:
-    """Let go of a file of which nothing more is wanted: that its close can fail is of no concern."""
+    """Close a file, and with it release its lock, where a failure to close loses nothing."""
     with contextlib.suppress(OSError):
         os.close(descriptor)
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file unless somebody has it; a file system without locks lets everybody in."""
+    """Lock an open file; False if another process holds the lock. True on a file system without locks."""
     try:
-        _lock_now(descriptor)
+        _lock_or_raise(descriptor)
     except BlockingIOError:
         return False
     except PermissionError:
@@ -300,15 +312,15 @@ def try_lock(descriptor: int) -> bool:
 
 
 def has_name(descriptor: int, path: Path) -> bool:
-    """The open file still has this name; else another process was done with it, and removed it."""
+    """Whether an open file still has the name `path`, or another process removed the file meanwhile."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
     except OSError:
         return False
 
 
-def _lock(descriptor: int) -> None:
-    """Some network file systems have no locks; there the last writer wins."""
+def _wait_for_lock(descriptor: int) -> None:
+    """Lock an open file, waiting for its holder; on a file system without locks the last writer wins."""
     if sys.platform != "win32":
         import fcntl
 
@@ -316,18 +328,18 @@ def _lock(descriptor: int) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def _lock_now(descriptor: int) -> None:
+def _lock_or_raise(descriptor: int) -> None:
+    """Lock an open file; raises BlockingIOError, or PermissionError on Windows, if it is locked."""
     if sys.platform == "win32":
         import msvcrt
 
-        place = os.lseek(descriptor, 0, os.SEEK_CUR)
-        os.lseek(
-            descriptor, 1 << 30, os.SEEK_SET
-        )  # beyond all content: Windows forbids to read what is locked
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        # Beyond all content: on Windows no other process can read a byte that is locked.
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         finally:
-            os.lseek(descriptor, place, os.SEEK_SET)
+            os.lseek(descriptor, position, os.SEEK_SET)
     else:
         import fcntl
 

@@ -1,4 +1,4 @@
-"""Where gptkit keeps its files: settings, data and cache of the user, and the project's own folder."""
+"""The folders of gptkit: settings, data and cache of the user, and the project's own folder."""
 
 import sys
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ _NOWHERE = Path("/nonexistent/gptkit")
 
 
 class Paths(NamedTuple):
-    """Folders that may not exist yet: nothing is created before something is written.
+    """The folders of gptkit, which may not exist yet: a folder is made when a file is written to it.
 
-    For a user without a home `problem` says so and the folders do not exist: reading finds nothing
-    there, and a run that needs no files works. Who wants to write asks `require` for the path.
+    For a user without a home folder, `problem` says so and the folders are paths that do not exist, so a
+    run that needs no files works. Before writing, call `require`.
     """
 
     config: Path
@@ -36,23 +36,23 @@ class Paths(NamedTuple):
         return self.project / "config.yaml"
 
     def require(self, path: Path) -> Path:
-        """The path, or ConfigurationError when the user has no place for it."""
+        """Return `path`; raises ConfigurationError if the user has no home folder for the file."""
         if path.is_relative_to(_NOWHERE):
             raise ConfigurationError(self.problem, hint="set HOME or GPTKIT_HOME to an absolute path")
         return path
 
 
 def paths(environ: Mapping[str, str]) -> Paths:
-    """The folders that an environment asks for: GPTKIT_HOME, else XDG_*_HOME, else the system's custom."""
+    """The folders under GPTKIT_HOME, else under XDG_*_HOME, else where the system keeps such files."""
     project = _working_folder() / ".gptkit"
-    if own := environ.get("GPTKIT_HOME"):
-        home = _working_folder() / own
+    if own_home := environ.get("GPTKIT_HOME"):
+        home = _working_folder() / own_home
         return Paths(home / "config", home / "data", home / "cache", project)
-    folders = [_xdg(environ, name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")]
+    folders = [_xdg_folder(environ, name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")]
     problem = ""
     if None in folders:
-        *customary, problem = _customary(environ)
-        folders = [given or usual for given, usual in zip(folders, customary, strict=True)]
+        *usual_folders, problem = _usual_folders(environ)
+        folders = [folder or usual for folder, usual in zip(folders, usual_folders, strict=True)]
     config, data, cache = (folder or _NOWHERE for folder in folders)
     return Paths(config, data, cache, project, problem)
 
@@ -60,24 +60,25 @@ def paths(environ: Mapping[str, str]) -> Paths:
 def _working_folder() -> Path:
     try:
         return Path.cwd()
-    except OSError:  # it was deleted under the running shell
+    except OSError:  # the folder was deleted while the shell was in it
         return Path()
 
 
-def _xdg(environ: Mapping[str, str], name: str) -> Path | None:
-    """The XDG specification: a relative path is invalid and ignored."""
+def _xdg_folder(environ: Mapping[str, str], name: str) -> Path | None:
+    """The folder that a variable of the XDG specification names; None if unset or, as it says, relative."""
     folder = Path(environ.get(name, ""))
     return folder / "gptkit" if folder.is_absolute() else None
 
 
-def _customary(environ: Mapping[str, str]) -> tuple[Path, Path, Path, str]:
+def _usual_folders(environ: Mapping[str, str]) -> tuple[Path, Path, Path, str]:
+    """The system's folders for settings, data and cache, and what is wrong if there is no home."""
     if sys.platform in ("darwin", "win32"):
-        import platformdirs  # 25 ms: only where the system's custom is more than three constants
+        import platformdirs  # takes 25 ms: only where the folders are more than three constants
 
         folders = platformdirs.PlatformDirs("gptkit", appauthor=False)
         return folders.user_config_path, folders.user_data_path, folders.user_cache_path, ""
     home = Path(environ.get("HOME", ""))
     if not home.is_absolute():
-        why = "is not an absolute path" if environ.get("HOME") else "is not set"
-        return _NOWHERE, _NOWHERE, _NOWHERE, f"no home folder: HOME {why}"
+        reason = "is not an absolute path" if environ.get("HOME") else "is not set"
+        return _NOWHERE, _NOWHERE, _NOWHERE, f"no home folder: HOME {reason}"
     return home / ".config/gptkit", home / ".local/share/gptkit", home / ".cache/gptkit", ""

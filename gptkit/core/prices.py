@@ -1,4 +1,4 @@
-"""What tokens cost and how many a model takes, from the settings or a dated list; never the network."""
+"""Prices and context windows of models, from the settings or an installed list, never from the network."""
 
 from __future__ import annotations
 
@@ -20,85 +20,91 @@ if TYPE_CHECKING:
 
 
 PriceSource = Literal["settings", "offline", "provider", "name", "machine", "none"]
-"""Who knows the price: `settings`; nobody needs one (`offline`); the list, for the provider at this
-address; the list, for a model of this `name` at an address that it does not know, which may charge
-something else. No price: the server is on this `machine`, or there is `none`."""
+"""Where a price comes from.
+
+`settings`; `offline`: the model is free; `provider`: the list, for the provider at the address; `name`: the
+list, for a model of this name at an address that is not in the list, which may charge another price. There
+is no price for `machine`, a server on this machine, and for `none`.
+"""
 PRICE_LIST = "genai-prices"
 _DATED = r"(.+?)(?:[-@](?:20\d\d-\d\d-\d\d|20\d{6})|:latest)"
-"""Servers answer under the name of a dated version; prices are set for the name that is asked for."""
+"""A model's name with the date of its version, as servers answer; the settings have the name without."""
 _ANY_PROVIDER = "litellm"
-"""What the list calls a gateway: the provider is found by the model's name, or by a prefix `openai/`."""
+"""The list's name of a gateway, for which it finds the provider by the model's name."""
 
 
 class Prices:
-    """Prices and windows of the models at one address: a base URL, or a bare host.
+    """Prices and context windows of the models at one address: a base URL, or a host alone.
 
-    `own` are the prices of the settings: a model's name and `[input, output]` in US dollars a million
-    tokens; they come first. A server on this machine (Ollama, llama.cpp, a proxy) has no price but
-    those: whether its answers are free, or whose they are, is not for a list to say, and its window is
-    what it was started with. Tokens that a server took from its cache are not known here, so a cost is
-    rather too high. The first use of the list takes 60 ms after the SDK and 350 ms without it.
+    `own` are the prices in the settings, which come first: `[input, output]` in US dollars per million
+    tokens, by the model's name. A server on this machine (Ollama, llama.cpp, a proxy) has only these: the
+    list cannot know whether its answers are free, nor the window that it was started with. Tokens from a
+    server's cache count in full, so a cost may be too high. The first use of the list takes 60 ms if the
+    SDK is loaded, else 350 ms.
     """
 
     def __init__(self, own: Mapping[str, object], base_url: str, context_window: int | None = None) -> None:
         self._own = own
         self._url = base_url if "://" in base_url else f"https://{base_url}"
         self._context_window = context_window
-        self._found: dict[str, tuple[ModelInfo | None, PriceSource]] = {}
-        self._elsewhere: dict[str, Prices] = {}
+        self._listings: dict[str, tuple[ModelInfo | None, PriceSource]] = {}
+        self._by_host: dict[str, Prices] = {}
 
     def for_host(self, host: str) -> Prices:
-        """The same user's prices at another address."""
-        if host not in self._elsewhere:
-            self._elsewhere[host] = Prices(self._own, host, self._context_window)
-        return self._elsewhere[host]
+        """The prices of the same settings at another address."""
+        if host not in self._by_host:
+            self._by_host[host] = Prices(self._own, host, self._context_window)
+        return self._by_host[host]
 
     def charge_cost(self, charge: Charge) -> tuple[float | None, PriceSource]:
-        """US dollars of a request that was made, where and when it was made, and who knows them."""
-        there = self.for_host(charge.host)
+        """The US dollars of a charge at its host and time, None if no price is known, and their source."""
+        prices = self.for_host(charge.host)
         cost = charge.cost
         if cost is None:
-            cost = there.cost(charge.model, charge.prompt_tokens, charge.completion_tokens, charge.started)
-        return cost, there.source(charge.model)
+            cost = prices.cost(charge.model, charge.prompt_tokens, charge.completion_tokens, charge.started)
+        return cost, prices.source(charge.model)
 
     def cost(
         self, model: str, prompt_tokens: int, completion_tokens: int, when: float | None = None
     ) -> float | None:
-        """US dollars of one request at a time in Unix seconds, by default now; None: no price is known.
+        """The US dollars of one request; None if no price is known.
 
-        Do not add up requests before: a long one can cost more for each token.
+        Call this for each request, not for a sum of tokens: a long request can cost more per token.
+
+        Args:
+            when: the time of the request in Unix seconds; None for now.
         """
         if (own := self._own_rates(model)) is not None:
             return (own[0] * prompt_tokens + own[1] * completion_tokens) / 1e6
         if _is_offline(model):
             return 0.0
-        info = self._listed(model)[0]
+        info = self._listing(model)[0]
         if info is None or not info.prices:
             return None
-        prices = info.get_prices(_moment(when))
+        prices = info.get_prices(_datetime(when))
         rates: tuple[Rate, Rate, Rate] = prices.input_mtok, prices.output_mtok, prices.requests_kcount
         if rates == (None, None, None):
-            return None  # the list knows the model, and a price for seconds or pages at most
-        per_input, per_output, per_request = (_rate(each, prompt_tokens) for each in rates)
+            return None  # the list has only prices for seconds or pages
+        per_input, per_output, per_request = (_dollars(rate, prompt_tokens) for rate in rates)
         return (per_input * prompt_tokens + per_output * completion_tokens) / 1e6 + per_request / 1e3
 
     def context_window(self, model: str) -> int | None:
-        """Tokens that the model takes, as the settings or the list say."""
+        """The tokens of the model's context window by the settings or the list; None if not known."""
         if self._context_window is not None or _is_offline(model):
             return self._context_window
-        info = self._listed(model)[0]
+        info = self._listing(model)[0]
         return info.context_window if info else None
 
     def source(self, model: str) -> PriceSource:
         """Where the price of a model comes from, or why there is none."""
         if self._own_rates(model) is not None:
             return "settings"
-        return "offline" if _is_offline(model) else self._listed(model)[1]
+        return "offline" if _is_offline(model) else self._listing(model)[1]
 
     @property
     def date(self) -> str:
-        """The day of the list's newest price, such as `2026-11-09`; to be shown beside every price."""
-        return _newest_price()
+        """The day of the list's newest price, such as `2026-11-09`, which is shown beside every price."""
+        return _newest_price_day()
 
     @property
     def version(self) -> str:
@@ -116,10 +122,12 @@ class Prices:
                 return per_input, per_output
         return None
 
-    def _listed(self, model: str) -> tuple[ModelInfo | None, PriceSource]:
-        if model not in self._found:
-            self._found[model] = (None, "machine") if _is_loopback(self._url) else _look_up(model, self._url)
-        return self._found[model]
+    def _listing(self, model: str) -> tuple[ModelInfo | None, PriceSource]:
+        if model not in self._listings:
+            self._listings[model] = (
+                (None, "machine") if _is_loopback(self._url) else _look_up(model, self._url)
+            )
+        return self._listings[model]
 
 
 def _look_up(model: str, url: str) -> tuple[ModelInfo | None, PriceSource]:
@@ -129,7 +137,7 @@ def _look_up(model: str, url: str) -> tuple[ModelInfo | None, PriceSource]:
     except LookupError:
         provider = None
     try:
-        if provider is not None:  # which does not have what it does not list, whoever else does
+        if provider is not None:  # a model that is not listed for this provider has no price
             return snapshot.find_provider_model(model, provider, None, None)[1], "provider"
         return snapshot.find_provider_model(model, None, _ANY_PROVIDER, None)[1], "name"
     except LookupError:
@@ -142,8 +150,8 @@ def _snapshot() -> DataSnapshot:
     return get_snapshot()
 
 
-def _rate(price: Rate, prompt_tokens: int) -> float:
-    """The dollars that the request's length leads to: beyond a tier's start, its price is that of all."""
+def _dollars(price: Rate, prompt_tokens: int) -> float:
+    """The US dollars for a request of this length: beyond the start of a tier all tokens cost its price."""
     from genai_prices.types import TieredPrices
 
     if not isinstance(price, TieredPrices):
@@ -153,9 +161,12 @@ def _rate(price: Rate, prompt_tokens: int) -> float:
 
 
 @cache
-def _newest_price() -> str:
-    """The package dates neither itself nor its prices but those that begin on a day. A price can be known
-    long before that day, so those that begin after the package was installed do not count."""
+def _newest_price_day() -> str:
+    """The day on which the list's newest price begins.
+
+    The package has no date of its own, and only some prices have a day on which they begin. A price can be
+    announced long before its day, so prices that begin after the package was installed do not count.
+    """
     from datetime import UTC, datetime
     from pathlib import Path
 
@@ -170,19 +181,19 @@ def _newest_price() -> str:
         if not isinstance(model.prices, ModelPrice)
         for price in model.prices
     ]
-    days = [each.start_date for each in constraints if isinstance(each, StartDateConstraint)]
+    days = [limit.start_date for limit in constraints if isinstance(limit, StartDateConstraint)]
     begun = [day for day in days if day <= installed]
-    # where an installer writes no true times (1970, 1980), the newest price that has begun by now
+    # Some installers write no true times (1970, 1980): then the newest price that has begun by now.
     newest = max(begun, default=None) or max(day for day in days if day <= datetime.now(UTC).date())
     return newest.isoformat()
 
 
-def _moment(when: float | None) -> datetime:
+def _datetime(when: float | None) -> datetime:
     from datetime import UTC, datetime
 
     try:
         return datetime.now(UTC) if when is None else datetime.fromtimestamp(when, UTC)
-    except (ValueError, OverflowError, OSError):  # an imported record's time can be anything
+    except (ValueError, OverflowError, OSError):  # the time of an imported record can be any number
         return datetime.now(UTC)
 
 
@@ -191,5 +202,5 @@ def _is_offline(model: str) -> bool:
 
 
 def _is_loopback(url: str) -> bool:
-    place = url.partition("://")[2].partition("/")[0].lower()
-    return place.startswith(("127.", "[::1]")) or place.partition(":")[0] == "localhost"
+    authority = url.partition("://")[2].partition("/")[0].lower()
+    return authority.startswith(("127.", "[::1]")) or authority.partition(":")[0] == "localhost"

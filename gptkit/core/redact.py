@@ -1,72 +1,77 @@
-"""Takes secrets out of what is told, however the one who repeats them has written them."""
+"""Remove secrets from messages, also where a server repeats them escaped or encoded."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 
-LEAST = 8
-"""Characters of a secret at least: what is shorter would blot out ordinary words."""
+SHORTEST_SECRET = 8
+"""Characters of the shortest secret: removing shorter ones would remove ordinary words."""
 STARS = "***"
 _SECRET_HEADER = re.compile("auth|key|token|cookie", re.IGNORECASE)
 
 
 def is_secret(header: str) -> bool:
-    """Whether the value of a header of that name is nobody else's business."""
+    """Whether a header's name says that its value is secret."""
     return _SECRET_HEADER.search(header) is not None
 
 
 class Redactor:
-    """Secrets of at least so many characters; `redacted` is a text without them."""
+    """Replaces secrets in texts; secrets of fewer than `shortest` characters are not replaced."""
 
-    def __init__(self, least: int = LEAST) -> None:
-        self._least = least
+    def __init__(self, shortest: int = SHORTEST_SECRET) -> None:
+        self._shortest = shortest
         self._secrets: set[str] = set()
 
     def add(self, secrets: Iterable[str]) -> None:
+        """Remember secrets; `Bearer ` before one is not part of it."""
         bare = (secret.strip().removeprefix("Bearer ").strip() for secret in secrets)
-        self._secrets.update(secret for secret in bare if len(secret) >= self._least)
+        self._secrets.update(secret for secret in bare if len(secret) >= self._shortest)
 
     def redact(self, text: str) -> str:
+        """Replace the secrets in a text by `***`."""
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = re.sub("|".join(_spellings(secret)), STARS, text)
-            text = _without_beginning(text, secret, self._least)
+            text = _redact_cut_secret(text, secret, self._shortest)
         return text
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """As patterns: plain, with any of its characters escaped as in URLs, JSON and HTML, and in base64."""
+    """Patterns of a secret: plain, with any character escaped as in URLs, JSON or HTML, and in base64."""
     yield "".join(
-        rf"(?:{re.escape(each)}|%(?i:{ord(each):02x})|\\u00(?i:{ord(each):02x})|\\{re.escape(each)}"
-        rf"|&#0*{ord(each)};|&#[xX]0*(?i:{ord(each):x});)"
-        for each in secret
+        rf"(?:{re.escape(char)}|%(?i:{ord(char):02x})|\\u00(?i:{ord(char):02x})|\\{re.escape(char)}"
+        rf"|&#0*{ord(char)};|&#[xX]0*(?i:{ord(char):x});)"
+        for char in secret
     )
     for before in range(3):
-        yield _encoded(secret.encode(), before)
+        yield _base64_pattern(secret.encode(), before)
 
 
-def _encoded(secret: bytes, before: int) -> str:
-    """The digits of base64 that the secret alone decides, with so many bytes of something before it; and the
-    last one, which something after it may have changed, where nothing has."""
+def _base64_pattern(secret: bytes, before: int) -> str:
+    """A pattern of a secret in base64, after `before` other bytes (0 to 2, since three make whole digits).
+
+    The pattern holds the digits that depend on the secret alone, and also its last digit, if nothing after
+    the secret has changed that digit.
+    """
     from base64 import b64encode
 
     digits = b64encode(bytes(before) + secret).decode().rstrip("=")
     first = -(-before * 8 // 6)
     last = (before + len(secret)) * 8 // 6
     signs = {"+": r"(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])"}
-    own, end = (
+    own_digits, last_digit = (
         "".join(signs.get(digit, digit) for digit in part) for part in (digits[first:last], digits[last:])
     )
-    return f"{own}(?:{end}(?![A-Za-z0-9+/_-]))?" if end else own
+    return f"{own_digits}(?:{last_digit}(?![A-Za-z0-9+/_-]))?" if last_digit else own_digits
 
 
-def _without_beginning(text: str, secret: str, least: int) -> str:
-    """A message that was cut in the middle of a secret must not show its first half."""
+def _redact_cut_secret(text: str, secret: str, shortest: int) -> str:
+    """Replace the first half of a secret before the `…` of a message that was cut within the secret."""
     if "…" not in text:
         return text
     parts = text.split("…")
     for index, part in enumerate(parts[:-1]):
-        for length in range(min(len(part), len(secret) - 1), least - 1, -1):
+        for length in range(min(len(part), len(secret) - 1), shortest - 1, -1):
             if part.endswith(secret[:length]):
                 parts[index] = part[:-length] + STARS
                 break

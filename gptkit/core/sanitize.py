@@ -1,9 +1,9 @@
-"""What a terminal would obey, reorder or hide in foreign text is made visible instead.
+"""Make visible in foreign text what a terminal would obey, reorder or hide.
 
-Controls become their pictures (`␛`), other invisible characters their code point (`<U+202E>`). Three
-kinds are kept where writing needs them and shown elsewhere: a joiner (ZWJ, ZWNJ) after a letter of a
-joining script or an emoji, one variation selector after a visible character, the tags of the three
-flags that Unicode spells with them.
+Control characters become their pictures (`␛`), other invisible characters their code point (`<U+202E>`).
+Three kinds are left alone where writing needs them: a joiner (ZWJ, ZWNJ) after a letter of a joining
+script or an emoji, one variation selector after a visible character, and the tag characters of the three
+flags that Unicode spells with tags.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _FOLDED = r"[ \t]*\n[ \t\n]*|\t"
 
 
 def visible(text: str) -> str:
-    """The text with LF and TAB as the only controls; CRLF becomes LF, a lone surrogate U+FFFD."""
-    return _shown(text, "")
+    """Make invisible characters but LF and TAB visible; CRLF becomes LF, a lone surrogate U+FFFD."""
+    return _make_visible(text, "")
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """Foreign text for a message: visible, line breaks folded to a space, cut with an ellipsis."""
+    """Make a foreign text visible on one line of at most `limit` characters, the last one `…` if cut."""
     text = text.strip(" \t\r\n")
     line = _pattern(_FOLDED).sub(" ", visible(text[: 4 * limit])).strip(" ")
     if len(line) <= limit and len(text) <= 4 * limit:
@@ -50,53 +50,57 @@ def one_line(text: str, limit: int = 300) -> str:
 
 
 class VisibleStream:
-    """`visible` for text that arrives in pieces: the results joined are what the whole would give."""
+    """Apply `visible` to a text that arrives in pieces: the results joined equal that of the whole text."""
 
     def __init__(self) -> None:
         self._previous = ""
         self._undecided = ""
 
     def feed(self, piece: str) -> str:
+        """The next visible text; the end of `piece` is held back if it depends on what follows."""
         text = self._undecided + piece
         undecided = _pattern(_UNDECIDED).search(text, max(0, len(text) - 6))
         self._undecided = undecided.group() if undecided else ""
-        return self._settled(text[: len(text) - len(self._undecided)])
+        return self._show_next(text[: len(text) - len(self._undecided)])
 
     def close(self) -> str:
-        """What was held back because its meaning depended on what follows."""
+        """The visible text that `feed` held back."""
         text, self._undecided = self._undecided, ""
-        return self._settled(text)
+        return self._show_next(text)
 
-    def _settled(self, text: str) -> str:
-        shown = _shown(text, self._previous)
+    def _show_next(self, text: str) -> str:
+        visible_text = _make_visible(text, self._previous)
         self._previous = text[-1:] or self._previous
-        return shown
+        return visible_text
 
 
-def _shown(text: str, previous: str) -> str:
+def _make_visible(text: str, previous: str) -> str:
+    """Make a text visible that follows the character `previous`."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
     if not (_ASCII if text.isascii() else _pattern(_SUSPECT)).search(text):
         return text
-    shown = []
+    parts = []
     for part in _pattern(_FLAGS).split(text) if _FLAG in text else (text,):
         whole_flag = part.startswith(_FLAG) and _pattern(_FLAGS).fullmatch(part)
-        shown.append(part if whole_flag else _out_of_place_shown(part, previous).translate(_PICTURES))
+        parts.append(part if whole_flag else _show_misplaced(part, previous).translate(_PICTURES))
         previous = part[-1:] or previous
-    return "".join(shown)
+    return "".join(parts)
 
 
-def _out_of_place_shown(text: str, previous: str) -> str:
-    def as_it_belongs(match: re.Match[str]) -> str:
+def _show_misplaced(text: str, previous: str) -> str:
+    """Replace joiners and variation selectors where writing does not need them by their code points."""
+
+    def show_unless_needed(match: re.Match[str]) -> str:
         character = match.group()
         before = text[match.start() - 1 : match.start()] or previous
-        return character if _belongs(character, before) else _code_point(character)
+        return character if _is_needed(character, before) else _code_point(character)
 
-    return _pattern(_CONTEXTUAL).sub(as_it_belongs, text)
+    return _pattern(_CONTEXTUAL).sub(show_unless_needed, text)
 
 
-def _belongs(character: str, before: str) -> bool:
-    """Writing needs this invisible character after that one."""
+def _is_needed(character: str, before: str) -> bool:
+    """Whether writing needs an invisible character after the character `before`."""
     if character in _JOINERS:
         return _pattern(_JOINING).match(before) is not None
     return bool(before) and not before.isspace() and not _pattern(_SUSPECT).match(before)
@@ -108,12 +112,12 @@ def _code_point(character: str) -> str:
 
 @cache
 def _pattern(source: str) -> re.Pattern[str]:
-    """Compiled when first needed: these classes take 10 ms, and plain ASCII needs none of them."""
+    """Compile a pattern on its first use: the patterns take 10 ms, and plain ASCII needs none."""
     return re.compile(source)
 
 
 class _Pictures(dict[int, str]):
-    """Code point to what stands for it, computed once each, as `str.translate` asks for them."""
+    """A table for `str.translate` from code points to what shows them, filled as they are looked up."""
 
     def __missing__(self, number: int) -> str:
         character = chr(number)

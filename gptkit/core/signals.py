@@ -1,4 +1,4 @@
-"""INT, TERM and HUP end the program: in order, within a second, with the exit code of the signal."""
+"""End the program in good order, within a second, when INT, TERM or HUP arrives."""
 
 from __future__ import annotations
 
@@ -12,53 +12,54 @@ from types import TracebackType
 from gptkit.core.errors import SignalError
 
 EXIT_SECONDS = 0.7
-"""Seconds between a signal and the exit, at most: a full pipe must not keep the program alive."""
+"""The most seconds between a signal and the exit: a full pipe must not keep the program alive."""
 RESEND_SECONDS = 0.05
-"""Seconds after which a signal that Python has not handled is sent once more."""
+"""Seconds after which a signal that Python has not handled is sent again."""
 
 
 def catch_signals() -> None:
-    """Each raises SignalError, once; those that the caller ignores (nohup) do not."""
+    """Make the first INT, TERM or HUP raise SignalError, but leave those ignored that the caller ignores."""
     known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     caught = [number for number in known if signal.getsignal(number) != signal.SIG_IGN]
 
     def stop(number: int, _frame: object) -> None:
-        _WAKING.handled()
-        for each in caught:  # SIG_IGN would have Python complain about one that has come already
-            signal.signal(each, _nothing)
+        _RESENDER.mark_handled()
+        for other in caught:  # SIG_IGN would make Python complain about a signal that has arrived already
+            signal.signal(other, _ignore_signal)
         if hasattr(signal, "setitimer"):
             signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))
             signal.setitimer(signal.ITIMER_REAL, EXIT_SECONDS)
         raise SignalError(number)
 
-    sys.unraisablehook, sys.excepthook = _dropped, _uncaught
+    sys.unraisablehook, sys.excepthook = _handle_dropped_exception, _handle_uncaught_exception
     for number in caught:
         signal.signal(number, stop)
     if hasattr(signal, "pthread_kill"):
         with contextlib.suppress(OSError, RuntimeError):  # a user at the limit of files or threads
-            _WAKING.watch(frozenset(caught))
+            _RESENDER.watch(frozenset(caught))
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Within, Ctrl-C raises SignalError(SIGINT), once, and ends no more than what is done within.
+    """Make the first Ctrl-C within the block raise SignalError(SIGINT), and the program go on after it.
 
-    TERM and HUP end the program as ever. An INT that the caller ignores stays ignored. Main thread only.
+    TERM and HUP end the program as before. An INT that the caller ignores stays ignored. Call it in the
+    main thread only.
     """
-    with _handling(_Interruption()):
+    with _interrupt_handler(_InterruptHandler()):
         yield
 
 
 @contextlib.contextmanager
 def ignore_interrupts() -> Iterator[None]:
-    """Within, Ctrl-C does nothing; `interruptible` and a line editor may stand inside."""
-    with _handling(_nothing):
+    """Ignore Ctrl-C within the block, except inside `interruptible` or a line editor."""
+    with _interrupt_handler(_ignore_signal):
         yield
 
 
 @contextlib.contextmanager
 def lend_wakeup_fd() -> Iterator[None]:
-    """Within, an event loop may have the descriptor by which Python tells of signals."""
+    """Let an event loop use Python's signal wakeup descriptor within the block."""
     descriptor = signal.set_wakeup_fd(-1)
     try:
         yield
@@ -66,21 +67,21 @@ def lend_wakeup_fd() -> Iterator[None]:
         signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
 
 
-class _Interruption:
-    """The handler of an INT that does not end the program; impatient people send several."""
+class _InterruptHandler:
+    """Handler of an INT that does not end the program; only the first INT raises SignalError."""
 
     def __init__(self) -> None:
-        self.armed = True
+        self.is_armed = True
 
     def __call__(self, number: int, _frame: object) -> None:
-        _WAKING.handled()
-        if self.armed:
-            self.armed = False
+        _RESENDER.mark_handled()
+        if self.is_armed:
+            self.is_armed = False
             raise SignalError(number)
 
 
 @contextlib.contextmanager
-def _handling(handler: Callable[[int, object], None]) -> Iterator[None]:
+def _interrupt_handler(handler: Callable[[int, object], None]) -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
     if before is None or before == signal.SIG_IGN:
         yield
@@ -89,40 +90,42 @@ def _handling(handler: Callable[[int, object], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGINT) is handler:  # else another signal ends the program by now
+        if signal.getsignal(signal.SIGINT) is handler:  # else another signal is ending the program
             signal.signal(signal.SIGINT, before)
 
 
-def _nothing(_number: int, _frame: object) -> None:
-    _WAKING.handled()
+def _ignore_signal(_number: int, _frame: object) -> None:
+    _RESENDER.mark_handled()
 
 
-def _dropped(unraisable: sys.UnraisableHookArgs) -> None:
-    """Python drops what a signal raises inside a callback, such as the import system's."""
+def _handle_dropped_exception(unraisable: sys.UnraisableHookArgs) -> None:
+    """Handle a SignalError that Python drops, since it was raised inside a callback of the interpreter."""
     stop = unraisable.exc_value
     if not isinstance(stop, SignalError):
         sys.__unraisablehook__(unraisable)
         return
     handler = signal.getsignal(signal.SIGINT)
-    if stop.number != signal.SIGINT or not isinstance(handler, _Interruption):
+    if stop.number != signal.SIGINT or not isinstance(handler, _InterruptHandler):
         os._exit(128 + stop.number)
-    handler.armed = True
-    _WAKING.repeat(stop.number)
+    handler.is_armed = True
+    _RESENDER.resend(stop.number)
 
 
-def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A signal that comes while the program is leaving."""
+def _handle_uncaught_exception(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Exit for a SignalError that is raised while the program is ending already."""
     if isinstance(error, SignalError):
         os._exit(128 + error.number)
     sys.__excepthook__(kind, error, trace)
 
 
-class _Waking:
+class _SignalResender:
     """Sends a signal again that Python has not handled.
 
-    Python looks for signals between two instructions. One that comes after the last look before a
-    call that blocks would be handled at the end of that call; sent again, it interrupts the call.
-    Every signal writes a byte to a pipe; when Python runs a handler, all bytes so far are dealt with.
+    Python looks for signals between two instructions. A signal that arrives after this look and before a
+    call that blocks is handled at the end of that call only; sent again, it interrupts the call. Every
+    signal writes a byte to a pipe; when Python runs a handler, all signals so far count as handled.
     """
 
     def __init__(self) -> None:
@@ -130,21 +133,22 @@ class _Waking:
 
         self._lock = _thread.RLock()  # a handler may interrupt another
         self._pipe: tuple[int, int] | None = None
-        self._come = self._dealt_with = 0
+        self._arrived = self._handled = 0
 
-    def handled(self) -> None:
+    def mark_handled(self) -> None:
         with self._lock:
             while self._read():
                 pass
-            self._dealt_with = self._come
+            self._handled = self._arrived
 
-    def repeat(self, number: int) -> None:
-        """Have this signal sent again soon."""
+    def resend(self, number: int) -> None:
+        """Send a signal again soon."""
         if self._pipe:
             with contextlib.suppress(OSError):
                 os.write(self._pipe[1], bytes([number]))
 
     def watch(self, caught: Collection[int]) -> None:
+        """Start the thread that sends unhandled signals again; raises OSError or RuntimeError."""
         import _thread
 
         self._pipe = reading, writing = os.pipe()
@@ -161,21 +165,21 @@ class _Waking:
             select.select([reading], [], [])
             with self._lock:
                 number = self._read()
-                mine = self._come
+                arrived = self._arrived
             time.sleep(RESEND_SECONDS)
-            if number in caught and mine > self._dealt_with:
+            if number in caught and arrived > self._handled:
                 signal.pthread_kill(main, number)
 
     def _read(self) -> int:
-        """The number of a signal that has come, 0 if there is none; holding the lock."""
+        """Read the number of the next signal that has arrived, 0 if none; the lock must be held."""
         if not self._pipe:
             return 0
         try:
             number = os.read(self._pipe[0], 1)[0]
         except BlockingIOError:
             return 0
-        self._come += 1
+        self._arrived += 1
         return number
 
 
-_WAKING = _Waking()
+_RESENDER = _SignalResender()

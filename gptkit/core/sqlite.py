@@ -1,4 +1,4 @@
-"""SQLite files of gptkit: private, migrated by number, and left byte for byte as they are when damaged."""
+"""Open SQLite files that only the user may read, migrate them, and never write to a damaged one."""
 
 from __future__ import annotations
 
@@ -25,27 +25,30 @@ if TYPE_CHECKING:
 
 
 BUSY_SECONDS = 60.0
+"""Seconds that SQLite waits for another process to finish writing."""
 _HEADER = 100
-"""Bytes of a database's header, https://www.sqlite.org/fileformat.html#the_database_header."""
-_TIMES_TO_OPEN = 20
+"""Bytes of the header of a database: https://www.sqlite.org/fileformat.html#the_database_header."""
+_OPENING_ATTEMPTS = 20
 
 
 def connect(
     path: Path | None, migrations: Sequence[Migration], application_id: int, hint: str = ""
 ) -> sqlite3.Connection:
-    """Open a database, make it where there is none, and bring it to the newest version.
-
-    Without a path it is in memory, and gone when it is closed.
-    `migrations[n]` leads from version n to n + 1; all that are due run in one transaction. `hint` says
-    what to do about a damaged file.
+    """Open a database, create it if it does not exist, and bring it to the newest version.
 
     Raises CannotReadError, CannotWriteError, TryAgainError, ConfigurationError.
+
+    Args:
+        path: None for a database in memory, which is lost when it is closed.
+        migrations: the n-th leads from version n to n + 1; all that are due run in one transaction.
+        application_id: the number in the header by which gptkit knows its own files.
+        hint: what the user can do about a damaged file.
     """
     with convert_errors(path, hint):
         if path is not None:
             _create(path, application_id)
             _check_header(path, len(migrations), application_id, hint)
-        connection = _opened(path, hint)
+        connection = _open(path, hint)
         try:
             _migrate(connection, path, migrations)
         except BaseException:
@@ -56,14 +59,14 @@ def connect(
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, path: Path | None, hint: str = "") -> Iterator[None]:
-    """All of it or nothing, and nobody else writes meanwhile."""
+    """Run the block in a transaction that keeps other writers out, and roll it back on any exception."""
     with convert_errors(path, hint):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             connection.execute("COMMIT")
         except BaseException:
-            if connection.in_transaction:  # a full disk has rolled back by itself
+            if connection.in_transaction:  # SQLite has rolled back by itself on a full disk
                 with suppress(Exception):
                     connection.execute("ROLLBACK")
             raise
@@ -71,7 +74,7 @@ def transaction(connection: sqlite3.Connection, path: Path | None, hint: str = "
 
 @contextmanager
 def convert_errors(path: Path | None, hint: str = "") -> Iterator[None]:
-    """What goes wrong with the database, as errors of gptkit."""
+    """Raise the errors of SQLite and of the file system within the block as errors of gptkit."""
     try:
         yield
     except OSError as error:
@@ -79,13 +82,13 @@ def convert_errors(path: Path | None, hint: str = "") -> Iterator[None]:
     except Exception as error:
         if type(error).__module__ != "sqlite3":
             raise
-        raise _fault(error, path, hint) from error
+        raise _converted_error(error, path, hint) from error
 
 
 def close_without_cleanup(connection: sqlite3.Connection, path: Path | None) -> None:
-    """Close without the clean-up that the last connection does, which would write to the file.
+    """Close a connection without the clean-up of the last connection, which would write to the file.
 
-    A second connection that cannot write is then the last one.
+    A second, read-only connection is open meanwhile, so that this one is not the last.
     """
     import sqlite3
 
@@ -93,22 +96,22 @@ def close_without_cleanup(connection: sqlite3.Connection, path: Path | None) -> 
         connection.close()
         return
     try:
-        with closing(sqlite3.connect(_uri(path, "ro"), uri=True, timeout=0)) as witness:
+        with closing(sqlite3.connect(_uri(path, "ro"), uri=True, timeout=0)) as last:
             with suppress(sqlite3.Error):
-                witness.execute("PRAGMA user_version").fetchone()
+                last.execute("PRAGMA user_version").fetchone()
             connection.close()
     except sqlite3.Error:
         connection.close()
 
 
 def refuse_special_file(path: Path) -> None:
-    """A pipe or a device would be waited for; raises CannotReadError. A folder says so itself."""
+    """Raise CannotReadError for a pipe or a device, which opening would wait for."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise CannotReadError(f"'{path}': not a regular file")
 
 
 def _create(path: Path, application_id: int) -> None:
-    """A new file appears with its whole header: no file in this place is ever half made."""
+    """Create a database unless it exists; no other process ever sees it without its whole header."""
     if path.exists():
         return
     make_private_folder(path.parent)
@@ -142,10 +145,11 @@ def _write_empty(path: Path, application_id: int) -> None:
 
 
 def _check_header(path: Path, version: int, application_id: int, hint: str) -> None:
-    """Refuse what is not ours before a connection may write: one writes when it closes, if only to tidy up.
+    """Refuse a file of another program or a newer gptkit before a connection can write to it.
 
-    SQLite reads the header: POSIX locks belong to the process, so if this process opened and closed the file
-    itself, all its connections would lose theirs (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    Even a connection that only reads may write when it closes. SQLite reads the header here: POSIX locks
+    belong to the process, so if this process opened and closed the file itself, all its connections would
+    lose their locks (https://www.sqlite.org/howtocorrupt.html, 2.2).
     """
     _refuse_unreadable(path)
     if (size := path.stat().st_size) < _HEADER:
@@ -153,17 +157,17 @@ def _check_header(path: Path, version: int, application_id: int, hint: str) -> N
     import sqlite3
 
     try:
-        # Immutable: without locks, and without the log, which is neither read nor made.
+        # Immutable: SQLite takes no locks, and neither reads nor makes a log.
         with closing(sqlite3.connect(f"{_uri(path, 'ro')}&immutable=1", uri=True)) as connection:
             owner = connection.execute("PRAGMA application_id").fetchone()[0]
-            found = _version(connection)
+            file_version = _version(connection)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
             raise CannotReadError(f"'{path}': it is not gptkit's, or damaged", hint=hint) from error
-        return  # another process moves its log into the file, or it is damaged: to open it tells which
+        return  # another process writes its log into the file, or the file is damaged: opening it will tell
     if owner != application_id:
         raise CannotReadError(f"'{path}': it is not gptkit's, or damaged", hint=hint)
-    _check_version(path, found, version)
+    _check_version(path, file_version, version)
 
 
 def _refuse_unreadable(path: Path) -> None:
@@ -174,18 +178,18 @@ def _refuse_unreadable(path: Path) -> None:
         raise CannotReadError(f"'{path}': permission denied")
 
 
-def _check_version(path: Path | None, found: int, known: int) -> None:
-    if found > known:
+def _check_version(path: Path | None, version: int, known: int) -> None:
+    if version > known:
         raise ConfigurationError(
-            f"'{path}': it was written by a newer gptkit (version {found}, this one knows {known})",
+            f"'{path}': it was written by a newer gptkit (version {version}, this one knows {known})",
             hint="upgrade gptkit, or set GPTKIT_HOME to another folder",
         )
 
 
-def _opened(path: Path | None, hint: str) -> sqlite3.Connection:
+def _open(path: Path | None, hint: str) -> sqlite3.Connection:
     import sqlite3
 
-    for left in reversed(range(_TIMES_TO_OPEN)):
+    for attempts_left in reversed(range(_OPENING_ATTEMPTS)):
         connection = sqlite3.connect(
             _uri(path, "rw"), uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -198,8 +202,8 @@ def _opened(path: Path | None, hint: str) -> sqlite3.Connection:
             return connection
         except sqlite3.OperationalError as error:
             close_without_cleanup(connection, path)
-            # While the last connection of another process tidies up, SQLite does not always wait.
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not left:
+            # SQLite does not always wait while the last connection of another process cleans up.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not attempts_left:
                 raise
         except sqlite3.Error:
             close_without_cleanup(connection, path)
@@ -208,14 +212,14 @@ def _opened(path: Path | None, hint: str) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path | None, migrations: Sequence[Migration]) -> None:
-    found = _version(connection)
-    _check_version(path, found, len(migrations))
-    if found == len(migrations):
+    version = _version(connection)
+    _check_version(path, version, len(migrations))
+    if version == len(migrations):
         return
     with transaction(connection, path):
-        found = _version(connection)  # another first run may have been faster
-        _check_version(path, found, len(migrations))
-        for migration in migrations[found:]:
+        version = _version(connection)  # another process may have migrated meanwhile
+        _check_version(path, version, len(migrations))
+        for migration in migrations[version:]:
             migration(connection)
         connection.execute(f"PRAGMA user_version = {len(migrations):d}")
 
@@ -225,7 +229,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _uri(path: Path | None, mode: str) -> str:
-    """https://www.sqlite.org/uri.html says which characters need what."""
+    """The URI of a file with the characters escaped that https://www.sqlite.org/uri.html names."""
     if path is None:
         return ":memory:"
     name = path.absolute().as_posix()
@@ -234,7 +238,7 @@ def _uri(path: Path | None, mode: str) -> str:
     return f"file:{'' if name.startswith('/') else '/'}{name}?mode={mode}"
 
 
-def _fault(error: Exception, path: Path | None, hint: str) -> GptkitError:
+def _converted_error(error: Exception, path: Path | None, hint: str) -> GptkitError:
     import sqlite3
 
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
@@ -253,9 +257,10 @@ def _fault(error: Exception, path: Path | None, hint: str) -> GptkitError:
 
 
 class Database:
-    """The arguments are those of `database.connect`. Every failure is a GptkitError.
+    """A database that is opened on first use and may be used by several threads.
 
-    A damaged file is not written to again, not even to tidy up.
+    The arguments are those of `connect`. Every failure is a GptkitError. Once a file turns out to be
+    damaged it is not written to again, not even to clean up.
     """
 
     def __init__(
@@ -263,28 +268,29 @@ class Database:
     ) -> None:
         self.path = path
         self.lock = RLock()
-        self._how = (migrations, application_id, hint)
+        self._connect_arguments = (migrations, application_id, hint)
         self._hint = hint
         self._connection: sqlite3.Connection | None = None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        with self.lock, self._kept_when_damaged():
-            connection = self._opened()
+        """A connection to read from; other threads wait for the end of the block."""
+        with self.lock, self._close_if_damaged():
+            connection = self._open_connection()
             with convert_errors(self.path, self._hint):
                 yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction."""
-        with self.lock, self._kept_when_damaged():
-            connection = self._opened()
+        """A connection to write to, in one transaction; other threads wait for the end of the block."""
+        with self.lock, self._close_if_damaged():
+            connection = self._open_connection()
             with transaction(connection, self.path, self._hint):
                 yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """One moment of the file: what others write meanwhile is not seen."""
+        """A connection to read from that sees nothing that other processes write during the block."""
         with self.reading() as connection:
             connection.execute("BEGIN")
             try:
@@ -294,12 +300,13 @@ class Database:
                     connection.execute("ROLLBACK")
 
     def open(self) -> None:
+        """Open the file now, unless it is open."""
         if self._connection is None:
-            with self.lock, self._kept_when_damaged():
-                self._opened()
+            with self.lock, self._close_if_damaged():
+                self._open_connection()
 
     def set_busy_timeout(self, seconds: float) -> None:
-        """How long another writer is waited for."""
+        """Set how long an open connection waits for another writer."""
         with self.lock:
             if self._connection is not None:
                 self._connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000):d}")
@@ -311,24 +318,25 @@ class Database:
                 connection.close()
 
     def close_without_cleanup(self) -> None:
+        """Close without writing to the file."""
         with self.lock:
             if self._connection is not None:
                 connection, self._connection = self._connection, None
                 close_without_cleanup(connection, self.path)
 
     def after_open(self) -> None:
-        """What is due once the file is open."""
+        """Hook for subclasses, called once the file is open."""
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = connect(self.path, *self._how)
+            self._connection = connect(self.path, *self._connect_arguments)
             self.after_open()
-        if self._connection is None:  # what was begun has met damage
+        if self._connection is None:  # `after_open` found damage and closed it
             raise CannotReadError(f"'{self.path}': it is damaged", hint=self._hint)
         return self._connection
 
     @contextmanager
-    def _kept_when_damaged(self) -> Iterator[None]:
+    def _close_if_damaged(self) -> Iterator[None]:
         try:
             yield
         except CannotReadError:

@@ -1,4 +1,4 @@
-"""Byte and text streams over the descriptors of a process."""
+"""Byte and text streams over the file descriptors of a process."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from gptkit.core.errors import DataError
 
 StdinKind = Literal["terminal", "file", "pipe", "device", "closed"]
 INPUT_CAP = 1 << 30
-"""Bytes that are read from one input at most; an endless device must not fill the memory."""
+"""The most bytes that are read from one input: an endless device must not fill the memory."""
 _BLOCK = 1 << 18
 
 
 def read_blocks(stream: BinaryIO, name: str, cap: int | None = INPUT_CAP) -> Iterator[bytes]:
     """Yield the bytes of a stream, also of one that does not block. Raises OSError, DataError above `cap`."""
     left = cap or 0
-    while piece := _piece(stream):
-        left -= len(piece)
+    while block := _next_block(stream):
+        left -= len(block)
         if cap is not None and left < 0:
             raise DataError(f"{name}: more than {cap >> 20} MiB")
-        yield piece
+        yield block
 
 
-def _piece(stream: BinaryIO) -> bytes:
-    """The next bytes, empty at the end. An unbuffered stream says None where it would have to wait."""
+def _next_block(stream: BinaryIO) -> bytes:
+    """Read the next bytes of a stream, empty at its end."""
     while True:
-        piece = cast("bytes | None", stream.read(_BLOCK))
-        if piece is not None:
-            return piece
+        block = cast("bytes | None", stream.read(_BLOCK))
+        if block is not None:  # None: a stream that does not block has nothing yet
+            return block
         select.select([stream], [], [])
 
 
 class TextStream(io.TextIOBase):
-    """A text stream over one of the terminal's writers."""
+    """A text stream that passes each text to a function, such as a method of a Terminal."""
 
     def __init__(
         self, write: Callable[[str], None], is_terminal: bool, descriptor: int | None = None
@@ -53,7 +53,9 @@ class TextStream(io.TextIOBase):
         return "utf-8"
 
     def write(self, text: str) -> int:
-        self._write("" + text)  # bytes are a TypeError: by that Typer finds out what a stream takes
+        self._write(
+            "" + text
+        )  # raises TypeError for bytes, by which Typer finds out that the stream takes text
         return len(text)
 
     def writable(self) -> bool:
@@ -67,7 +69,7 @@ class TextStream(io.TextIOBase):
 
 
 def raw_stream(stream: TextIO) -> BinaryIO:
-    """Nothing waits in a buffer where `ready` could not see it."""
+    """The stream below a text stream, without the buffer that hides waiting bytes from `select`."""
     return cast(BinaryIO, cast(io.BufferedReader, stream.buffer).raw)
 
 
@@ -84,7 +86,7 @@ def stream_kind(descriptor: int) -> StdinKind:
 
 
 def file_writer(descriptor: int) -> Callable[[bytes], None]:
-    """Writes all or raises; a reader that is slow, or a stream that does not block, is waited for."""
+    """A function that writes all its bytes to a descriptor, waiting for a slow reader; raises OSError."""
 
     def write(data: bytes) -> None:
         rest = memoryview(data)
@@ -99,7 +101,7 @@ def file_writer(descriptor: int) -> Callable[[bytes], None]:
 
 @contextmanager
 def echo_off(descriptor: int) -> Iterator[None]:
-    """Within, a terminal does not show the keys that are typed; no more where there is none."""
+    """Do not show the keys that are typed on a terminal; do nothing where the descriptor is none."""
     if sys.platform == "win32":
         yield
         return
@@ -107,12 +109,12 @@ def echo_off(descriptor: int) -> Iterator[None]:
 
     try:
         before = termios.tcgetattr(descriptor)
-    except termios.error:
+    except termios.error:  # not a terminal
         yield
         return
     try:
         termios.tcsetattr(descriptor, termios.TCSANOW, [*before[:3], before[3] & ~termios.ECHO, *before[4:]])
         yield
     finally:
-        with suppress(termios.error):  # it has hung up
+        with suppress(termios.error):  # the terminal has hung up
             termios.tcsetattr(descriptor, termios.TCSANOW, before)

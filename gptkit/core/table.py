@@ -1,4 +1,4 @@
-"""Rows of text: aligned columns to read on a terminal, tabs to cut in a pipe."""
+"""Rows of cells as text: aligned columns for a terminal, tab-separated for a pipe."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from time import localtime, strftime
 from gptkit.core.sanitize import one_line
 
 CELL_CAP = 300
+"""Characters of a cell; longer ones are cut."""
 PADDED_CAP = 40
-"""A wider cell pushes its own row to the right, not all the others."""
+"""Columns of the widest cell that the cells below are aligned with; a wider cell shifts only its own row."""
 
 
 def format_table(rows: Sequence[Sequence[str]], aligned: bool) -> str:
-    """One line a row; whatever a cell holds, it stays on its line."""
+    """Format each row as one line; line breaks within a cell become spaces."""
     cells = [[one_line(cell, CELL_CAP) for cell in row] for row in rows]
     if not aligned:
         return "\n".join("\t".join(row) for row in cells)
@@ -22,12 +23,12 @@ def format_table(rows: Sequence[Sequence[str]], aligned: bool) -> str:
 
 
 def text_width(text: str) -> int:
-    """Columns on a terminal: Chinese, Japanese and Korean characters take two."""
+    """The columns that a text takes on a terminal: two for a Chinese, Japanese or Korean character."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
 
-    return sum(0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text)
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
@@ -35,6 +36,6 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def format_time(moment: float) -> str:
-    """Unix seconds as a time of the user's day."""
-    return strftime("%Y-%m-%d %H:%M", localtime(moment))
+def format_time(seconds: float) -> str:
+    """Format Unix seconds as date and time in the user's time zone."""
+    return strftime("%Y-%m-%d %H:%M", localtime(seconds))

@@ -1,4 +1,4 @@
-"""The one place that touches standard streams, the environment and the clock."""
+"""The terminal: the only module that touches standard streams, the environment and the clock."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ _BLOCK = 1 << 18
 class Terminal:
     """Standard streams, environment, size and clock of one run.
 
-    `stdout` and `stderr` take bytes whole or raise OSError; None is a closed stream.
+    A method `print_...` writes one line in which control characters are shown, not obeyed; a method
+    `write...` writes its text unchanged.
     """
 
     def __init__(
@@ -49,17 +50,26 @@ class Terminal:
         kind: StdinKind,
         terminals: tuple[bool, bool],
     ) -> None:
+        """Make a terminal of streams.
+
+        Args:
+            stdout: writes all its bytes to standard output or raises OSError; None if the stream is closed.
+            stderr: the same for standard error.
+            kind: what standard input is.
+            terminals: whether standard output and standard error are terminals.
+        """
         self.stdin = stdin
         self.environ = environ
         self.stdin_kind: StdinKind = kind
         self.stdout_is_terminal, self.stderr_is_terminal = terminals
         self.stdout_is_file = False
         self.is_asking = False
-        """A question stands there: nothing is to be shown over it."""
+        """Whether a question waits for its answer, so that nothing else may be written now."""
         self._stdout = stdout
         self._stderr = stderr
         self.redactor = Redactor()
         self.monotonic: Callable[[], float] = time.monotonic
+        """Seconds from any start, for durations."""
         self.unix_time: Callable[[], float] = time.time
         self.sleep: Callable[[float], None] = time.sleep
 
@@ -73,16 +83,17 @@ class Terminal:
 
     @property
     def width(self) -> int:
-        """Columns now; 80 where nothing knows."""
+        """The columns of the terminal now; 80 if unknown."""
         return self._size()[0]
 
     @property
     def height(self) -> int:
+        """The lines of the terminal now; 24 if unknown."""
         return self._size()[1]
 
     @property
     def is_dumb(self) -> bool:
-        """It knows no escape sequences."""
+        """Whether the terminal knows no escape sequences."""
         return self.environ.get("TERM", "").lower() in ("dumb", "unknown")
 
     @property
@@ -90,11 +101,15 @@ class Terminal:
         return self.stdout_is_terminal and allows_styles(self.environ)
 
     def write(self, text: str) -> None:
-        """Write to standard output, now. The text is not sanitized: it may hold our own colours."""
-        for start in range(0, len(text), _BLOCK):  # a second copy of a long answer is never held
+        """Write a text to standard output at once; it is not sanitized, since it may hold gptkit's colours.
+
+        Raises CannotWriteError, and SignalError if the pipe is broken.
+        """
+        for start in range(0, len(text), _BLOCK):  # no second copy of a long answer in memory
             self.write_bytes(text[start : start + _BLOCK].encode("utf-8", "replace"))
 
     def write_bytes(self, data: bytes) -> None:
+        """Write to standard output at once; raises as `write` does."""
         if self._stdout is None:
             raise CannotWriteError("standard output: it is closed")
         try:
@@ -105,26 +120,27 @@ class Terminal:
             raise CannotWriteError(f"standard output: {_reason(error)}") from error
 
     def print_sanitized(self, text: str) -> None:
-        """Write a line of foreign text: what a terminal could obey is made visible there."""
-        shown = visible(text) if self.stdout_is_terminal else text
-        for part in (shown + "\n",) if len(shown) < _BLOCK else (shown, "\n"):
+        """Write a line to standard output, with control characters made visible if it is a terminal."""
+        line = visible(text) if self.stdout_is_terminal else text
+        for part in (line + "\n",) if len(line) < _BLOCK else (line, "\n"):
             self.write(part)
 
     def print_error_line(self, text: str) -> None:
-        """Write one line to standard error; it is lost silently where that cannot be written."""
-        text = _readable(text)
+        """Write one sanitized line to standard error; nothing is raised if that fails."""
+        text = _decode_file_names(text)
         line = one_line(text, 2000) if self.stderr_is_terminal else text.replace("\n", " ")
         self.write_error(line + "\n")
 
     def write_error(self, text: str) -> None:
+        """Write a text to standard error, without secrets; nothing is raised if that fails."""
         if self._stderr is None:
             return
         with contextlib.suppress(OSError):
             self._stderr(self.redactor.redact(text).encode("utf-8", "replace"))
 
     def report(self, error: GptkitError, as_json: bool = False) -> None:
-        """Tell a failure: one line, at most one hint, and an object last where one was asked for."""
-        message, hint = _readable(error.message), _readable(error.hint)
+        """Write an error to standard error: one line, then its hint or, with `as_json`, a JSON object."""
+        message, hint = _decode_file_names(error.message), _decode_file_names(error.hint)
         self.write_error(f"gptkit: {one_line(message, 1000)}\n")
         if as_json:
             record = error.record() | {"message": visible(message)}
@@ -133,11 +149,14 @@ class Terminal:
             self.write_error(f"hint: {one_line(hint, 1000)}\n")
 
     def read(self) -> bytes:
-        """All of standard input; empty where it is closed."""
+        """Read all of standard input; empty if it is closed."""
         return b"".join(self.read_blocks()[0])
 
     def read_blocks(self) -> tuple[Iterator[bytes], int | None]:
-        """Standard input block by block, and how many bytes it has where that is known."""
+        """Read standard input block by block: the blocks, and their size in bytes if it is known.
+
+        The blocks raise NoInputError, CannotReadError and DataError.
+        """
         return self._blocks(), self._input_size()
 
     def _blocks(self) -> Iterator[bytes]:
@@ -158,7 +177,7 @@ class Terminal:
         return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
     def read_line(self) -> str | None:
-        """The next line of standard input as it is typed, without its end; None at the end of all."""
+        """Read the next line of standard input, without its line end; None at the end of the input."""
         try:
             line = self.stdin.readline() if self.stdin is not None else b""
         except OSError as error:
@@ -166,7 +185,11 @@ class Terminal:
         return line.decode("utf-8", "replace").rstrip("\r\n") if line else None
 
     def editor_streams(self) -> tuple[TextIO, TextIO]:
-        """Where keys come from and where what is edited is shown: standard error if output is redirected."""
+        """The streams for a line editor: keys are read from the first, the line is shown on the second.
+
+        The second is standard error if standard output is redirected. Raises NoInputError and
+        CannotWriteError if there is no terminal.
+        """
         if self.stdin is None or not self.stdin_is_terminal:
             raise NoInputError(
                 "standard input: it is not a terminal", hint="give a message to answer it and end"
@@ -174,19 +197,20 @@ class Terminal:
         if not (self.stdout_is_terminal or self.stderr_is_terminal):
             raise CannotWriteError("standard error: it is not a terminal")
         if self.stdout_is_terminal:
-            shown = TextStream(self.write, True, 1)
+            screen = TextStream(self.write, True, 1)
         else:
-            shown = TextStream(self.write_error, True, 2)
-        return cast(TextIO, TextStream(_unwritten, True, self.stdin.fileno())), cast(TextIO, shown)
+            screen = TextStream(self.write_error, True, 2)
+        keys = TextStream(_refuse_to_write, True, self.stdin.fileno())
+        return cast(TextIO, keys), cast(TextIO, screen)
 
     def echo_off(self) -> contextlib.AbstractContextManager[None]:
-        """Within, keys are not shown as they are typed, but kept for the next line."""
-        wanted = self.stdin_is_terminal and not self.is_dumb  # which would never show what is typed ahead
-        stdin = self.stdin if wanted else None
+        """Do not show keys as they are typed; the next line that is read begins with them."""
+        # A dumb terminal would never show what was typed ahead.
+        stdin = self.stdin if self.stdin_is_terminal and not self.is_dumb else None
         return contextlib.nullcontext() if stdin is None else echo_off(stdin.fileno())
 
     def is_stdin(self, path: Path) -> bool:
-        """Whether standard input reads from this very file."""
+        """Whether standard input reads from the file of a path."""
         if self.stdin is None:
             return False
         try:
@@ -195,7 +219,7 @@ class Terminal:
             return False
 
     def wait_readable(self, seconds: float) -> bool:
-        """Whether standard input has data or its end within so many seconds."""
+        """Wait up to `seconds` for standard input; whether there is data or the end of the input."""
         if self.stdin is None or self.stdin_kind != "pipe":
             return True
         try:
@@ -205,7 +229,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def redirect_library_output(self) -> Iterator[None]:
-        """What libraries print goes through this terminal too."""
+        """Send what libraries print to `sys.stdout` and `sys.stderr` through this terminal."""
         out = TextStream(self.write, self.stdout_is_terminal)
         err = TextStream(lambda text: self.write_error(visible(text)), self.stderr_is_terminal)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -222,7 +246,7 @@ class Terminal:
 
 
 def allows_styles(environ: Mapping[str, str]) -> bool:
-    """Whether a terminal may be sent styles."""
+    """Whether the environment allows colours and styles on a terminal."""
     return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
@@ -241,7 +265,7 @@ def process_terminal() -> Terminal:
 
 
 class MemoryTerminal(Terminal):
-    """The in-memory twin: what was written is in `output` and `errors`."""
+    """A terminal in memory, for tests: `output` and `errors` hold what was written."""
 
     def __init__(self, stdin: bytes | None, environ: Mapping[str, str], terminal: bool, width: int) -> None:
         self._output = io.BytesIO()
@@ -273,12 +297,12 @@ def memory_terminal(
     return MemoryTerminal(stdin, environ or {}, terminal, width)
 
 
-def _unwritten(_text: str) -> None:
+def _refuse_to_write(_text: str) -> None:
     raise io.UnsupportedOperation("not writable")
 
 
-def _readable(text: str) -> str:
-    """Names in the bytes of the file system, which the locale could not decode, as the UTF-8 they are."""
+def _decode_file_names(text: str) -> str:
+    """Decode as UTF-8 the file names in a text that the locale could not decode."""
     try:
         return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     except UnicodeEncodeError:  # a surrogate that stands for no byte

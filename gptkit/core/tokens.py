@@ -1,9 +1,9 @@
-"""How many tokens a text is, near enough to plan with, from counts of words and characters alone.
+"""Estimate the tokens of a text from counts of its words and characters.
 
 The weights are a least-squares fit to the o200k_base tokenizer over prose, documentation, source code and
-data in some forty languages, raised where it came out low: a plan should rather be too careful. All counting
-is done on bytes: one pass maps every character to the letter of its class, and runs and pairs of letters are
-then counted at the speed of a memory search.
+data in some forty languages, raised where the fit came out low: an estimate should rather be too high. All
+counting is done on bytes: one pass maps every character to the letter of its class, and runs and pairs of
+letters are then counted at the speed of a memory search.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ ARABIC_WORD = 1.13
 DIGITS = 1.18  # up to three digits
 
 _SLICE = 1 << 20
-"""Characters that are counted at a time: the copies that counting takes are those of a slice."""
+"""Characters that are counted at a time, so that the copies made for counting stay small."""
 
-# Class letter, first UTF-8 bytes of its characters, tokens for each of them beside those for its runs.
+# Class letter, first UTF-8 bytes of the class, tokens of one character besides those of its run.
 CLASSES: tuple[tuple[bytes, tuple[range, ...], float], ...] = (
     (b"a", (range(0x61, 0x7B),), 0),
     (b"A", (range(0x41, 0x5B),), 0),
@@ -39,7 +39,7 @@ CLASSES: tuple[tuple[bytes, tuple[range, ...], float], ...] = (
     (b"s", (range(0xC2, 0xC3), range(0xE2, 0xE3), range(0xEE, 0xF0)), 1.9),  # symbols, typographic marks
     (b"z", (range(0xF0, 0xF5),), 2.0),  # emoji, rare Chinese characters
 )
-# What the first byte alone does not tell: (first two bytes, tokens more or less than their class has).
+# What the first byte alone does not tell: (first two bytes, tokens to add to those of the class).
 CORRECTIONS = (
     *((b"\xe3\x80", 1.03), (b"\xef\xbc", -0.2), (b"\xef\xbd", -0.2)),  # CJK punctuation, full-width forms
     *((b"\xe0\xb8", 0.14), (b"\xe0\xb9", 0.14)),  # Thai
@@ -51,51 +51,53 @@ PAIRS = ((b"aA", 1.59), (b"AA", 0.28), (b"\n ", 0.71))
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens a current OpenAI model counts for `text`."""
+    """Estimate how many tokens a current OpenAI model counts for a text; 0 only for an empty one."""
     if len(text) <= _SLICE:
-        return max(1, round(_tokens(text))) if text else 0
+        return max(1, round(_estimate_slice(text))) if text else 0
     slices = (text[start : start + _SLICE] for start in range(0, len(text), _SLICE))
-    return max(1, round(sum(map(_tokens, slices))))
+    return max(1, round(sum(map(_estimate_slice, slices))))
 
 
-def _tokens(text: str) -> float:
+def _estimate_slice(text: str) -> float:
     data = text.encode("utf-8", "replace")
     classes = data.translate(_BY_FIRST_BYTE, _LATER_BYTES)
     total = 0.0
     for pair, weight in PAIRS:
         total += weight * classes.count(pair)
     latin = classes.translate(_LATIN)
-    total += WORD * _runs(latin) + LONG * latin.count(b"aaaaaaa")
-    total += PUNCTUATION_RUN * _runs(classes.translate(_PUNCTUATION))
-    total += LINE_END_RUN * _runs(classes.translate(_LINE_END))
-    total += DIGITS * _threes(classes)
+    total += WORD * _count_runs(latin) + LONG * latin.count(b"aaaaaaa")
+    total += PUNCTUATION_RUN * _count_runs(classes.translate(_PUNCTUATION))
+    total += LINE_END_RUN * _count_runs(classes.translate(_LINE_END))
+    total += DIGITS * _count_digit_groups(classes)
     if len(data) > len(text):
-        total += _beyond_ascii(data, classes)
+        total += _estimate_beyond_ascii(data, classes)
     return total
 
 
-def _beyond_ascii(data: bytes, classes: bytes) -> float:
-    """Of the classes that are there; most short texts have one or two of them."""
-    there = set(classes.translate(None, _ASCII))
-    total = sum(weight * classes.count(letter) for letter, weight in _WEIGHTS if letter in there)
-    total += sum(weight * data.count(start) for letter, start, weight in _CORRECTIONS if letter in there)
+def _estimate_beyond_ascii(data: bytes, classes: bytes) -> float:
+    """Estimate the tokens of the classes beyond ASCII; most short texts have one or two of these."""
+    present = set(classes.translate(None, _ASCII))
+    total = sum(weight * classes.count(letter) for letter, weight in _WEIGHTS if letter in present)
+    total += sum(weight * data.count(start) for letter, start, weight in _CORRECTIONS if letter in present)
     for letter, table, weight in _WORDS:
-        if letter in there:
-            total += weight * _runs(classes.translate(table))
+        if letter in present:
+            total += weight * _count_runs(classes.translate(table))
     return total
 
 
-def _runs(marks: bytes) -> int:
+def _count_runs(marks: bytes) -> int:
+    """Count the runs of `a` in bytes that are `a` or a space."""
     return marks.count(b" a") + marks.startswith(b"a")
 
 
-def _threes(classes: bytes) -> int:
-    """Groups that runs of digits fall into when cut after every third digit."""
+def _count_digit_groups(classes: bytes) -> int:
+    """Count the groups of up to three digits that runs of digits are split into."""
     marks = classes.replace(b"000", b"3").replace(b"00", b"2")
     return marks.count(b"3") + marks.count(b"2") + marks.count(b"0")
 
 
-def _table(pairs: tuple[tuple[bytes, tuple[range, ...]], ...], other: bytes) -> bytes:
+def _byte_table(pairs: tuple[tuple[bytes, tuple[range, ...]], ...], other: bytes) -> bytes:
+    """A table for `bytes.translate`: each byte of the ranges to their letter, all others to `other`."""
     table = bytearray(other * 256)
     for letter, spans in pairs:
         for span in spans:
@@ -104,17 +106,18 @@ def _table(pairs: tuple[tuple[bytes, tuple[range, ...]], ...], other: bytes) -> 
     return bytes(table)
 
 
-def _only(letters: bytes) -> bytes:
-    return _table(tuple((b"a", (range(letter, letter + 1),)) for letter in letters), b" ")
+def _class_table(letters: bytes) -> bytes:
+    """A table for `bytes.translate`: the class letters in `letters` to `a`, all others to a space."""
+    return _byte_table(tuple((b"a", (range(letter, letter + 1),)) for letter in letters), b" ")
 
 
 _LATER_BYTES = bytes(range(0x80, 0xC0))
-_BY_FIRST_BYTE = _table(tuple((letter, spans) for letter, spans, _ in CLASSES), b"p")
-_LATIN, _PUNCTUATION, _LINE_END = _only(b"aAe"), _only(b"p"), _only(b"\n")
+_BY_FIRST_BYTE = _byte_table(tuple((letter, spans) for letter, spans, _ in CLASSES), b"p")
+_LATIN, _PUNCTUATION, _LINE_END = _class_table(b"aAe"), _class_table(b"p"), _class_table(b"\n")
 _ASCII = b"aA0 \np"
 _WEIGHTS = tuple((letter[0], weight) for letter, _, weight in CLASSES if weight)
 _CORRECTIONS = tuple((_BY_FIRST_BYTE[start[0]], start, weight) for start, weight in CORRECTIONS)
 _WORDS = tuple(
-    (letter[0], _only(letter), weight)
+    (letter[0], _class_table(letter), weight)
     for letter, weight in ((b"c", CYRILLIC_WORD), (b"r", GREEK_WORD), (b"y", ARABIC_WORD))
 )
