@@ -156,9 +156,9 @@ class Services:
 
     def journal(self, opening: Opening) -> Journal:
         """Begin a journal file; raises CannotWriteError or ConfigurationError."""
-        from gptkit.history.journal import begin
+        from gptkit.history.journal import begin_journal
 
-        return begin(self.paths.require(self.paths.data) / "journal", opening)
+        return begin_journal(self.paths.require(self.paths.data) / "journal", opening)
 
     @cached_property
     def memory_history(self) -> Store:
@@ -205,7 +205,7 @@ class Services:
 
     def _spent(self, since: float) -> float:
         """US dollars; where nobody looked at the price at the time, it is looked up now."""
-        known, unknown = self.history.spent(since)
+        known, unknown = self.history.spending(since)
         if not unknown:
             return known
         from gptkit.history.query import charges

@@ -17,12 +17,12 @@ from gptkit.core.confirm import confirm_removal
 from gptkit.core.errors import GptkitError, NoInputError, UsageError
 from gptkit.core.sanitize import one_line, visible
 from gptkit.core.table import format_table, format_time
-from gptkit.history.export import pieces_of
+from gptkit.history.export import turn_markdown
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
     from gptkit.history.model import Session, Turn
-    from gptkit.history.search import Found
+    from gptkit.history.search import SearchHit
     from gptkit.history.store import Store
     from gptkit.services import Services
 
@@ -53,7 +53,7 @@ def show_sessions(terminal: Terminal, sessions: Sequence[Session]) -> None:
 def show_turns(terminal: Terminal, turns: Iterable[Turn], raw: bool) -> None:
     """A conversation: rendered on a terminal, as Markdown source in a pipe."""
     for number, turn in enumerate(turns):
-        head, user, model, answer, state = pieces_of(turn)
+        head, user, model, answer, state = turn_markdown(turn)
         if not terminal.stdout_is_terminal:
             terminal.write(("\n" if number else "") + head + user + model + answer + state)
             continue
@@ -68,7 +68,7 @@ def show_turns(terminal: Terminal, turns: Iterable[Turn], raw: bool) -> None:
             _show_faint(terminal, state)
 
 
-def show_found(terminal: Terminal, found: Sequence[Found], names: Mapping[str, str], words: str) -> None:
+def show_found(terminal: Terminal, found: Sequence[SearchHit], names: Mapping[str, str], words: str) -> None:
     if not terminal.stdout_is_terminal:
         rows = [(turn.session, str(turn.id), format_time(turn.started), excerpt) for turn, excerpt in found]
         if rows:
@@ -98,12 +98,12 @@ def _show_answer(terminal: Terminal, answer: str, raw: bool) -> None:
 
 def _marked(excerpt: str, words: str, colour: bool) -> str:
     """What was looked for in bold; every part of the excerpt is made visible by itself."""
-    from gptkit.history.search import places
+    from gptkit.history.search import match_positions
 
     if not colour:
         return visible(excerpt)
     shown, end = [], 0
-    for start, stop in places(excerpt, words):
+    for start, stop in match_positions(excerpt, words):
         shown += [visible(excerpt[end:start]), BOLD, visible(excerpt[start:stop]), RESET]
         end = stop
     return "".join([*shown, visible(excerpt[end:])])
@@ -146,11 +146,11 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the sessions, latest first."""
-    from gptkit.history.journal import under_way
+    from gptkit.history.journal import active_exchanges
 
     services = _services(ctx)
     found = _sessions(services, limit, prompt)
-    running = under_way(services.history.journal_folder)
+    running = active_exchanges(services.history.journal_folder)
     if as_json:
         waiting = [{"prompt": one.prompt, "started": iso(one.started)} for one in running]
         _print(services, {"sessions": [session_record(one) for one in found], "under_way": waiting})
@@ -175,12 +175,12 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the turns of a session, oldest first."""
-    from gptkit.history.export import forward
+    from gptkit.history.export import turns_oldest_first
 
     services = _services(ctx)
     store = services.history
-    session = store.required(name) if name else _latest(services)
-    turns = forward(store, session.head)
+    session = store.require_session(name) if name else _latest(services)
+    turns = turns_oldest_first(store, session.head)
     if last is not None:
         turns = iter(list(islice(store.chain(session.head), last))[::-1])
     if as_json:
@@ -210,7 +210,9 @@ def search(
     if not found:
         raise NoInputError(f"nothing found for '{one_line(text, 100)}'")
     names = {
-        turn.session: session.name for turn, _ in found if (session := services.history.session(turn.session))
+        turn.session: session.name
+        for turn, _ in found
+        if (session := services.history.find_session(turn.session))
     }
     show_found(services.terminal, found, names, text)
 
@@ -232,17 +234,17 @@ def export(
 ) -> None:
     """Export sessions, for 'gptkit history import' or as Markdown."""
     from gptkit.cli.transfer import write
-    from gptkit.history.export import json_lines, markdown
+    from gptkit.history.export import export_jsonl, export_markdown
 
     services = _services(ctx)
     if as_json and form is Format.markdown:
         raise UsageError("--json and --format markdown do not go together")
     store = services.history
-    chosen = [store.required(name) for name in names or ()]
+    chosen = [store.require_session(name) for name in names or ()]
     if form is Format.markdown:
-        pieces = markdown(store, chosen or _sessions(services, 1 << 62, None)[::-1])
+        pieces = export_markdown(store, chosen or _sessions(services, 1 << 62, None)[::-1])
     else:
-        pieces = json_lines(store, chosen)
+        pieces = export_jsonl(store, chosen)
     write(services.terminal, store.path, output, pieces)
 
 
@@ -254,11 +256,11 @@ def import_(
 ) -> None:
     """Import sessions from an export; those that are there already are not added again."""
     from gptkit.cli.transfer import opened
-    from gptkit.history.export import take
+    from gptkit.history.export import import_jsonl
 
     services = _services(ctx)
     with opened(services.terminal, file) as lines:
-        taken = take(services.history, lines)
+        taken = import_jsonl(services.history, lines)
     if as_json:
         _print(services, taken._asdict())
         return
@@ -300,7 +302,7 @@ def rm(ctx: typer.Context, names: Names, as_json: AsJson = False) -> None:
     """Remove sessions and their turns, except turns that another session shares."""
     services = _services(ctx)
     store = services.history
-    found = list(dict.fromkeys(store.required(name) for name in names))
+    found = list(dict.fromkeys(store.require_session(name) for name in names))
     count = sum(store.remove(session.id) for session in found)
     if as_json:
         _print(services, {"sessions": [session.id for session in found], "turns": count})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.core.chat import Charge
 from gptkit.core.errors import DataError, UsageError
 from gptkit.history import query, schema
-from gptkit.history.model import OPENING_ID, SESSION_ID, STATES, Session, Turn, storable
+from gptkit.history.model import OPENING_ID, SESSION_ID, STATES, Session, Turn, replace_surrogates
 from gptkit.history.names import LONGEST, session_name
 from gptkit.history.schema import COLUMNS
 
@@ -50,7 +50,7 @@ _LINES = """
 """
 
 
-def json_lines(store: Store, sessions: Sequence[Session] = ()) -> Iterator[bytes]:
+def export_jsonl(store: Store, sessions: Sequence[Session] = ()) -> Iterator[bytes]:
     """All of the store, or some sessions with all the turns that lead to theirs; one moment of it."""
     with store.snapshot() as connection:
         _choose(connection, sessions)
@@ -69,16 +69,16 @@ def json_lines(store: Store, sessions: Sequence[Session] = ()) -> Iterator[bytes
             yield _line({"charge": charge | {"turn": row[-1], "estimated": bool(charge["estimated"])}})
 
 
-def markdown(store: Store, sessions: Iterable[Session]) -> Iterator[bytes]:
+def export_markdown(store: Store, sessions: Iterable[Session]) -> Iterator[bytes]:
     """Each session as it stands, oldest turn first."""
     for number, session in enumerate(sessions):
         title = " ".join((session.name or session.id).split())
         yield (("\n" if number else "") + f"# {title}\n").encode()
-        for turn in forward(store, session.head):
-            yield ("\n" + "".join(pieces_of(turn))).encode()
+        for turn in turns_oldest_first(store, session.head):
+            yield ("\n" + "".join(turn_markdown(turn))).encode()
 
 
-def pieces_of(turn: Turn) -> tuple[str, str, str, str, str]:
+def turn_markdown(turn: Turn) -> tuple[str, str, str, str, str]:
     """A turn as Markdown: heading and words of the user, heading and words of the model, how it ended."""
     when = strftime("%Y-%m-%d %H:%M", localtime(turn.started))
     state = f"\n*{turn.state}{': ' + turn.cause if turn.cause else ''}*\n"
@@ -92,12 +92,12 @@ def pieces_of(turn: Turn) -> tuple[str, str, str, str, str]:
     )
 
 
-def forward(store: Store, head: int | None) -> Iterator[Turn]:
+def turns_oldest_first(store: Store, head: int | None) -> Iterator[Turn]:
     """The turns that lead to one, oldest first; only their numbers are held."""
     if head is None:
         return
     with store.reading() as connection:
-        ids = query.line_ids(connection, head)
+        ids = query.chain_ids(connection, head)
     for start in range(0, len(ids), _BLOCK):
         with store.reading() as connection:
             block = query.turns(connection, ids[start : start + _BLOCK])
@@ -149,7 +149,7 @@ _INSERT_CHARGE = (
 )
 
 
-class Taken(NamedTuple):
+class ImportResult(NamedTuple):
     """How many were new; `known` turns were there already."""
 
     sessions: int
@@ -157,14 +157,14 @@ class Taken(NamedTuple):
     known: int
 
 
-def take(store: Store, lines: Iterable[bytes]) -> Taken:
+def import_jsonl(store: Store, lines: Iterable[bytes]) -> ImportResult:
     """Raises DataError, which names the line, and then nothing of it is stored."""
     with store.writing() as connection:
-        taking = _Taking(connection)
+        taking = _Importer(connection)
         number = 0
         for number, line in enumerate(lines, 1):
             try:
-                taking.line(line, number)
+                taking.read_line(line, number)
             except (DataError, UsageError) as error:
                 raise DataError(f"line {number}: {error.message}") from None
         if not number:
@@ -172,13 +172,13 @@ def take(store: Store, lines: Iterable[bytes]) -> Taken:
         return taking.finished()
 
 
-class _Taking:
+class _Importer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._heads: dict[str, tuple[int, str | None]] = {}
         self._counts = {"session": 0, "turn": 0, "known": 0}
 
-    def line(self, line: bytes, number: int) -> None:
+    def read_line(self, line: bytes, number: int) -> None:
         try:
             record = json.loads(line.decode("utf-8"))
         except (ValueError, RecursionError):
@@ -198,14 +198,14 @@ class _Taking:
         }[kind]
         take(_checked(kind, value), number)
 
-    def finished(self) -> Taken:
+    def finished(self) -> ImportResult:
         """Sessions come before their turns, so that their heads are known only now."""
         for session, (number, uid) in self._heads.items():
             head = self._turn_id(uid)
             if uid is not None and head is None:
                 raise DataError(f"line {number}: head: there is no turn '{uid}'")
             self._connection.execute("UPDATE sessions SET head = ? WHERE id = ?", (head, session))
-        return Taken(self._counts["session"], self._counts["turn"], self._counts["known"])
+        return ImportResult(self._counts["session"], self._counts["turn"], self._counts["known"])
 
     def _session(self, record: dict[str, object], number: int) -> None:
         session, updated = str(record["id"]), float(str(record["updated"]))
@@ -233,7 +233,9 @@ class _Taking:
         if not found:
             raise DataError(f"session: there is no session '{record['session']}' before this line")
         texts = {name: schema.json_text(record[name]) for name in ("request", "notes")}
-        schema.insert(self._connection, record | texts | {"parent": self._before("parent", record["parent"])})
+        schema.insert_turn(
+            self._connection, record | texts | {"parent": self._before("parent", record["parent"])}
+        )
         self._counts["turn"] += 1
 
     def _summary(self, record: dict[str, object], _: int) -> None:
@@ -275,11 +277,11 @@ def _checked(kind: str, value: object) -> dict[str, object]:
             raise DataError(f"{kind}: '{key}' is missing")
     for key in value:
         if key not in fields:
-            raise DataError(f"{kind}: '{storable(key)[:40]}' is not one of {', '.join(fields)}")
+            raise DataError(f"{kind}: '{replace_surrogates(key)[:40]}' is not one of {', '.join(fields)}")
     for key, of in fields.items():
         if not _fits(value[key], of):
             raise DataError(f"{kind}: {key}: must be {_MEANING[of.rstrip('?')]}")
-    return {key: storable(one) if isinstance(one, str) else one for key, one in value.items()}
+    return {key: replace_surrogates(one) if isinstance(one, str) else one for key, one in value.items()}
 
 
 _MEANING = {

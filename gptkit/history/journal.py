@@ -40,7 +40,7 @@ class Journal:
             self._length += len(text)
             self._write(text)
 
-    def shown(self) -> str:
+    def read_text(self) -> str:
         """All that was added, as far as it could be kept."""
         try:
             with self._path.open("rb") as file:
@@ -48,7 +48,7 @@ class Journal:
         except OSError:
             return ""
 
-    def end(self, ending: Ending) -> None:
+    def record_ending(self, ending: Ending) -> None:
         """Keep how it ended: from here on nobody has to guess, whatever becomes of the store.
 
         A later call counts instead of this one.
@@ -66,9 +66,9 @@ class Journal:
         if self._descriptor is not None:
             with suppress(OSError):
                 self._path.unlink()
-            self.leave()
+            self.release()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Let go of the file; the next process that opens the store puts its turn there."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
@@ -95,10 +95,10 @@ class Journal:
         except OSError:
             whole = False
         if not whole:
-            self.leave()
+            self.release()
 
 
-class Kept(NamedTuple):
+class JournalEntry(NamedTuple):
     """What the journal of a dead process holds; `ending` is None if it was killed before."""
 
     opening: Opening
@@ -106,7 +106,7 @@ class Kept(NamedTuple):
     ending: Ending | None
 
 
-def begin(folder: Path, opening: Opening) -> Journal:
+def begin_journal(folder: Path, opening: Opening) -> Journal:
     """Keep the user's words before the request is sent. Raises CannotWriteError."""
     if not OPENING_ID.fullmatch(opening.id):
         raise ValueError(f"not an id: {opening.id!r}")
@@ -131,7 +131,7 @@ def begin(folder: Path, opening: Opening) -> Journal:
         raise CannotWriteError(f"'{path}': {(error.strerror or str(error)).lower()}") from error
 
 
-def orphans(folder: Path) -> Iterator[tuple[Path, Kept]]:
+def orphaned_journals(folder: Path) -> Iterator[tuple[Path, JournalEntry]]:
     """The journals of dead processes, each locked until the next is asked for.
 
     Who has stored one removes its file. What is not a journal is set aside under another name.
@@ -155,7 +155,7 @@ def orphans(folder: Path) -> Iterator[tuple[Path, Kept]]:
             close_quietly(descriptor)
 
 
-def under_way(folder: Path) -> list[Opening]:
+def active_exchanges(folder: Path) -> list[Opening]:
     """The exchanges of processes that live."""
     found = []
     for path in sorted(folder.glob("*" + ENDING)):
@@ -182,7 +182,7 @@ def _begin(path: Path, descriptor: int, line: bytes) -> None:
         raise
 
 
-def _read(path: Path, descriptor: int) -> Kept | None:
+def _read(path: Path, descriptor: int) -> JournalEntry | None:
     lines = _lines(descriptor)
     first = next(lines, b"")
     opening = _opening(first)
@@ -216,11 +216,11 @@ def _opening(line: bytes) -> Opening | None:
     return opening if whole else None
 
 
-def _parsed(opening: Opening, lines: Iterable[bytes]) -> Kept:
+def _parsed(opening: Opening, lines: Iterable[bytes]) -> JournalEntry:
     """What the whole lines say; after one that is damaged nothing is believed."""
     shown: list[str] = []
     told: list[str] = []
-    ended: Kept | None = None
+    ended: JournalEntry | None = None
     for line in lines:
         try:
             value: object = json.loads(line) if line.endswith(b"\n") else None
@@ -233,9 +233,9 @@ def _parsed(opening: Opening, lines: Iterable[bytes]) -> Kept:
         elif isinstance(value, dict):
             answer = value.get("answer")
             value["answer"] = text = "".join(told or shown) if answer is None else answer
-            ended = Kept(opening, text, _ending(value))
+            ended = JournalEntry(opening, text, _ending(value))
             told = []
-    return ended or Kept(opening, "".join(shown or told), None)
+    return ended or JournalEntry(opening, "".join(shown or told), None)
 
 
 def _ending(record: Mapping[str, object]) -> Ending | None:

@@ -126,6 +126,6 @@ def new_session_id() -> str:
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(0, 40, 5))
 
 
-def storable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """The text as valid Unicode: a lone surrogate becomes U+FFFD."""
     return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)

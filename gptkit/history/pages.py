@@ -20,7 +20,7 @@ _LEAF = 0x0D
 _LOG_HEADER, _FRAME_HEADER = 32, 24
 
 
-def rows(copy: Path, width: int) -> Iterator[tuple[Value, ...]]:
+def read_rows(copy: Path, width: int) -> Iterator[tuple[Value, ...]]:
     """The rows of all tables: a row's number, then its values, with None up to the width of the widest table.
 
     The copy, which nobody else has open, is changed. What its log has of a page replaces what the file has;

@@ -47,13 +47,13 @@ def turns(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Turn]:
     return [found[each] for each in ids if each in found]
 
 
-def line(connection: sqlite3.Connection, turn_id: int, limit: int) -> list[Turn]:
+def chain(connection: sqlite3.Connection, turn_id: int, limit: int) -> list[Turn]:
     """A turn and those before it, newest first."""
     ids = connection.execute(_LINE + _IDS, (turn_id, limit))
     return turns(connection, [row[0] for row in ids])
 
 
-def line_ids(connection: sqlite3.Connection, turn_id: int) -> list[int]:
+def chain_ids(connection: sqlite3.Connection, turn_id: int) -> list[int]:
     """The ids of all turns that lead to one, oldest first."""
     rows = connection.execute(_LINE + _IDS, (turn_id, 1 << 62))
     return [row[0] for row in rows][::-1]
@@ -135,7 +135,7 @@ def charges(
         yield str(key or ""), charge._replace(estimated=bool(charge.estimated))
 
 
-def weight(connection: sqlite3.Connection, turn: int) -> int | None:
+def exchange_tokens(connection: sqlite3.Connection, turn: int) -> int | None:
     """Tokens of the latest request for the answer of a turn, and of that answer; None where none was made."""
     row = connection.execute(
         "SELECT prompt_tokens + completion_tokens FROM charges"

@@ -12,7 +12,7 @@ from gptkit.core.errors import CannotReadError, CannotWriteError, NoInputError
 from gptkit.core.files import folder_lock
 from gptkit.core.sqlite import refuse_special_file
 from gptkit.history import pages
-from gptkit.history.rescue import Rescue
+from gptkit.history.rescue import RowRescuer
 from gptkit.history.schema import APPLICATION_ID
 from gptkit.history.store import Store
 
@@ -24,7 +24,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What goes wrong with the copy, not with what is copied."""
 
 
-class Recovered(NamedTuple):
+class RecoveryResult(NamedTuple):
     """`lost` counts the turns that the store is known to have had and that could not be read."""
 
     saved: int
@@ -32,7 +32,7 @@ class Recovered(NamedTuple):
     kept: Path
 
 
-def recover(store: Store) -> Recovered:
+def recover(store: Store) -> RecoveryResult:
     """Replace the store by a new one with all that can be read; the old file gets another name.
 
     Raises NoInputError without a store, CannotReadError if the file is another program's.
@@ -48,10 +48,10 @@ def recover(store: Store) -> Recovered:
         try:
             with made.writing() as connection:
                 copy, is_ours = _copied(path, folder)
-                rescue = Rescue(connection)
-                for row in pages.rows(copy, rescue.width):
-                    rescue.take(*row)
-                saved, known = rescue.finish()
+                rescuer = RowRescuer(connection)
+                for row in pages.read_rows(copy, rescuer.width):
+                    rescuer.add_row(*row)
+                saved, known = rescuer.finish()
                 if not (saved or is_ours):
                     raise CannotReadError(
                         f"'{path}': nothing in it is gptkit's",
@@ -63,7 +63,7 @@ def recover(store: Store) -> Recovered:
         finally:
             made.close()
             shutil.rmtree(folder, ignore_errors=True)
-    return Recovered(saved, max(0, known - saved), kept)
+    return RecoveryResult(saved, max(0, known - saved), kept)
 
 
 def _copied(path: Path, folder: Path) -> tuple[Path, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptkit.history.tokenize import indexed
+from gptkit.history.tokenize import index_terms
 
 if TYPE_CHECKING:
     import sqlite3
@@ -77,7 +77,7 @@ def _carry_out(connection: sqlite3.Connection) -> int:
         "SELECT place, user, answer FROM doomed JOIN turns USING (id) JOIN texts ON texts.turn = turns.id"
     )
     for place, user, answer in rows:
-        words = indexed(user, answer)
+        words = index_terms(user, answer)
         connection.execute(
             "INSERT INTO words (words, rowid, body, signs) VALUES ('delete', ?, ?, ?)", (place, *words)
         )
@@ -91,11 +91,11 @@ def _carry_out(connection: sqlite3.Connection) -> int:
     )
     count = connection.execute("DELETE FROM turns WHERE id IN (SELECT id FROM doomed)").rowcount
     connection.execute("UPDATE tallies SET count = count + ? WHERE name = 'removed'", (count,))
-    count_again(connection)
+    update_depths(connection)
     return int(count)
 
 
-def count_again(connection: sqlite3.Connection) -> None:
+def update_depths(connection: sqlite3.Connection) -> None:
     """The depth of those turns whose first ancestors are gone."""
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS depths (id INTEGER PRIMARY KEY, depth INTEGER)")
     connection.execute("DELETE FROM depths")

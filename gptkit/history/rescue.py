@@ -9,8 +9,8 @@ from gptkit.core.errors import UsageError
 from gptkit.history import query
 from gptkit.history.model import OPENING_ID, SESSION_ID, STATES
 from gptkit.history.names import session_name
-from gptkit.history.remove import count_again
-from gptkit.history.tokenize import indexed
+from gptkit.history.remove import update_depths
+from gptkit.history.tokenize import index_terms
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,7 +44,7 @@ _MENDED = (
 )
 
 
-class Rescue:
+class RowRescuer:
     """Fills a new store, in one transaction.
 
     Of two versions of a row the first counts, of a session the latest.
@@ -57,7 +57,7 @@ class Rescue:
         self.width = max(map(len, self._shapes.values()))
         self._tallies = {"turns": 0, "removed": 0}
 
-    def take(self, number: Value, *values: Value) -> None:
+    def add_row(self, number: Value, *values: Value) -> None:
         """Keep a row that fits one of the tables; what it has less than the widest is None."""
         for table, shape in self._shapes.items():
             rest = values[len(shape) :]
@@ -74,12 +74,12 @@ class Rescue:
         known = max(found, (self._tallies["turns"] or newest or 0) - self._tallies["removed"])
         for statement in _MENDED:
             self._connection.execute(statement)
-        count_again(self._connection)
+        update_depths(self._connection)
         turns = self._connection.execute(
             "SELECT place, user, answer FROM turns JOIN texts ON turn = turns.id"
         )
         for place, user, answer in turns:
-            words = (place, *indexed(user, answer))
+            words = (place, *index_terms(user, answer))
             self._connection.execute("INSERT INTO words (rowid, body, signs) VALUES (?, ?, ?)", words)
         return self._connection.execute("SELECT count(*) FROM turns").fetchone()[0], known
 

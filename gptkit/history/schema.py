@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gptkit.core.chat import Charge
-from gptkit.history.model import Ending, Opening, new_session_id, storable
-from gptkit.history.tokenize import indexed
+from gptkit.history.model import Ending, Opening, new_session_id, replace_surrogates
+from gptkit.history.tokenize import index_terms
 
 if TYPE_CHECKING:
     import sqlite3
@@ -124,7 +124,7 @@ _INSERT_TURN = f"INSERT INTO turns ({', '.join(COLUMNS)}) VALUES ({', '.join('?'
 _INSERT_TEXTS = f"INSERT INTO texts (turn, {', '.join(TEXTS)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
 
 
-def store(connection: sqlite3.Connection, opening: Opening, ending: Ending, moves_on: bool) -> int:
+def store_turn(connection: sqlite3.Connection, opening: Opening, ending: Ending, moves_on: bool) -> int:
     """The id of the turn; a turn that is there already stays as it is.
 
     The session's head becomes the new turn; unless `moves_on`, only if it was the turn's parent.
@@ -134,16 +134,16 @@ def store(connection: sqlite3.Connection, opening: Opening, ending: Ending, move
         return int(known[0])
     parent = _existing(connection, opening.parent)
     session = _session(connection, opening)
-    turn = insert(
+    turn = insert_turn(
         connection,
         {
             **_plain(opening, ending),
             "parent": parent,
             "session": session,
-            **sums(ending.charges),
+            **sum_charges(ending.charges),
         },
     )
-    charge(connection, opening.id, turn, (session, opening.prompt), ending.charges)
+    insert_charges(connection, opening.id, turn, (session, opening.prompt), ending.charges)
     connection.execute(
         "UPDATE sessions SET head = ?, updated = max(updated, ?) WHERE id = ? AND (? OR head IS ?)",
         (turn, opening.started + ending.seconds, session, moves_on, parent),
@@ -151,21 +151,23 @@ def store(connection: sqlite3.Connection, opening: Opening, ending: Ending, move
     return turn
 
 
-def insert(connection: sqlite3.Connection, record: Mapping[str, object]) -> int:
+def insert_turn(connection: sqlite3.Connection, record: Mapping[str, object]) -> int:
     """A turn by its columns, without `depth` and `place`; the parent, if any, must be there."""
-    values = {key: storable(value) if isinstance(value, str) else value for key, value in record.items()}
+    values = {
+        key: replace_surrogates(value) if isinstance(value, str) else value for key, value in record.items()
+    }
     if len(str(values["answer"])) > _LONG:
         _give_back_memory()
     values["depth"] = _depth(connection, record["parent"])
     values["place"] = place = _place(connection, float(str(record["started"])))
     turn = connection.execute(_INSERT_TURN, [values[name] for name in COLUMNS]).lastrowid or 0
     connection.execute(_INSERT_TEXTS, (turn, *(values[name] for name in TEXTS)))
-    words = indexed(str(values["user"]), str(values["answer"]))
+    words = index_terms(str(values["user"]), str(values["answer"]))
     connection.execute("INSERT INTO words (rowid, body, signs) VALUES (?, ?, ?)", (place, *words))
     return turn
 
 
-def charge(
+def insert_charges(
     connection: sqlite3.Connection,
     origin: str,
     turn: int | None,
@@ -175,7 +177,7 @@ def charge(
     """`names` are the session's id and the prompt's name; `origin` is what the charges belong to."""
     session, prompt = names
     rows = (
-        (origin, number, turn, session, prompt, *one._replace(model=storable(one.model)))
+        (origin, number, turn, session, prompt, *one._replace(model=replace_surrogates(one.model)))
         for number, one in enumerate(charges)
     )
     connection.executemany(
@@ -214,7 +216,7 @@ def _session(connection: sqlite3.Connection, opening: Opening) -> str:
     session = opening.session or unused_session_id(connection)
     connection.execute(
         "INSERT INTO sessions VALUES (?, '', ?, ?, ?, NULL) ON CONFLICT (id) DO NOTHING",
-        (storable(session), storable(opening.prompt), opening.started, opening.started),
+        (replace_surrogates(session), replace_surrogates(opening.prompt), opening.started, opening.started),
     )
     return session
 
@@ -249,7 +251,7 @@ def _give_back_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def sums(charges: Iterable[Charge]) -> dict[str, object]:
+def sum_charges(charges: Iterable[Charge]) -> dict[str, object]:
     charges = list(charges)
     costs = [one.cost for one in charges]
     return {

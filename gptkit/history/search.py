@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.history.query import turns
-from gptkit.history.tokenize import folded, parts, query
+from gptkit.history.tokenize import fold_text, match_expression, split_words
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,31 +29,31 @@ _HOLDING = (
 )
 
 
-class Found(NamedTuple):
+class SearchHit(NamedTuple):
     turn: Turn
     excerpt: str
 
 
-def search(connection: sqlite3.Connection, words: str, limit: int) -> list[Found]:
+def search(connection: sqlite3.Connection, words: str, limit: int) -> list[SearchHit]:
     """The turns in which all the words are, latest first.
 
     What holds no word, such as an emoji, is looked for as it is.
     """
-    if expression := query(words):
+    if expression := match_expression(words):
         rows = connection.execute(_MATCHING, (expression, limit))
     elif words.strip():
         rows = connection.execute(_HOLDING, (words.strip(), limit))
     else:
         return []
     found = turns(connection, [row[0] for row in rows])
-    return [Found(turn, _excerpt(turn, words)) for turn in found]
+    return [SearchHit(turn, _excerpt(turn, words)) for turn in found]
 
 
-def places(text: str, words: str) -> list[tuple[int, int]]:
+def match_positions(text: str, words: str) -> list[tuple[int, int]]:
     """Where the words are in a text, as start and end, in order and without overlaps."""
     text = text[:_LOOKED_AT]
     flat, origin = _flat(text)
-    wanted = parts(words) or [folded(words.strip())]
+    wanted = split_words(words) or [fold_text(words.strip())]
     found = sorted(place for part in wanted if part for place in _occurrences(flat, part))
     result: list[tuple[int, int]] = []
     for start, end in found:
@@ -65,18 +65,18 @@ def places(text: str, words: str) -> list[tuple[int, int]]:
 
 def _excerpt(turn: Turn, words: str) -> str:
     user, answer = (unicodedata.normalize("NFC", text) for text in (turn.user, turn.answer))
-    found = [(places(text, words), text) for text in (user, answer)]
-    (where, text) = max(found, key=lambda one: len({folded(one[1][slice(*place)]) for place in one[0]}))
+    found = [(match_positions(text, words), text) for text in (user, answer)]
+    (where, text) = max(found, key=lambda one: len({fold_text(one[1][slice(*place)]) for place in one[0]}))
     start = max(0, where[0][0] - _BEFORE) if where else 0
     cut = " ".join(text[start : start + _WIDTH].split())
     return ("…" if start else "") + cut + ("…" if start + _WIDTH < len(text) else "")
 
 
 def _flat(text: str) -> tuple[str, range | list[int]]:
-    """The folded text, and which character of the text each of its characters comes from."""
+    """The fold_text text, and which character of the text each of its characters comes from."""
     if text.isascii():
         return text.lower(), range(len(text))
-    pieces = [folded(character) for character in text]
+    pieces = [fold_text(character) for character in text]
     origin = [number for number, piece in enumerate(pieces) for _ in piece]
     return "".join(pieces), origin
 

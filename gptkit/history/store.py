@@ -15,8 +15,17 @@ from gptkit.core.files import exclusive_lock
 from gptkit.core.sanitize import one_line
 from gptkit.core.sqlite import Database
 from gptkit.history import query, schema
-from gptkit.history.journal import Journal, orphans
-from gptkit.history.model import SESSION_ID, Ending, Opening, Session, Summary, Turn, new_opening_id, storable
+from gptkit.history.journal import Journal, orphaned_journals
+from gptkit.history.model import (
+    SESSION_ID,
+    Ending,
+    Opening,
+    Session,
+    Summary,
+    Turn,
+    new_opening_id,
+    replace_surrogates,
+)
 from gptkit.history.names import session_name
 from gptkit.history.schema import APPLICATION_ID, HINT, MIGRATIONS
 
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from gptkit.history.search import Found
+    from gptkit.history.search import SearchHit
 
 
 _BLOCKS = (8, 64, 256)
@@ -48,32 +57,32 @@ class Store(Database):
     def after_open(self) -> None:
         """A journal that cannot be stored now waits for the next time."""
         with suppress(GptkitError):
-            self.adopt()
+            self.adopt_orphans()
 
     def finish(self, exchange: Journal | Opening, ending: Ending) -> int:
         """Store a turn and move its session's head there; returns the turn's id."""
         if isinstance(exchange, Opening):
             with self.writing() as connection:
-                return schema.store(connection, exchange, ending, moves_on=True)
-        exchange.end(ending)
+                return schema.store_turn(connection, exchange, ending, moves_on=True)
+        exchange.record_ending(ending)
         try:
             with self.writing() as connection:
-                turn = schema.store(connection, exchange.opening, ending, moves_on=True)
+                turn = schema.store_turn(connection, exchange.opening, ending, moves_on=True)
         except BaseException:
-            exchange.leave()  # whoever opens the store when that is possible finds it
+            exchange.release()  # whoever opens the store when that is possible finds it
             raise
         exchange.discard()
         return turn
 
-    def adopt(self) -> int:
+    def adopt_orphans(self) -> int:
         """Store the turns of processes that were killed; returns how many. In memory they would be lost."""
         count = 0
         if self.path is None:
             return count
-        for path, kept in orphans(self.journal_folder):
+        for path, kept in orphaned_journals(self.journal_folder):
             ending = kept.ending or Ending("cancelled", kept.text, cause="killed", code=KILLED)
             with self.writing() as connection:
-                schema.store(connection, kept.opening, ending, moves_on=False)
+                schema.store_turn(connection, kept.opening, ending, moves_on=False)
             with suppress(OSError):
                 path.unlink()
             count += 1
@@ -84,9 +93,9 @@ class Store(Database):
         with self.writing() as connection:
             return self._create(connection, name, prompt)
 
-    def session(self, name: str) -> Session | None:
+    def find_session(self, name: str) -> Session | None:
         """By its name, its id, or a beginning of its id that no other has."""
-        name = unicodedata.normalize("NFC", storable(name).strip())
+        name = unicodedata.normalize("NFC", replace_surrogates(name).strip())
         with self.reading() as connection:
             if found := query.session_named(connection, name):
                 return found
@@ -98,9 +107,9 @@ class Store(Database):
             raise NoInputError(f"'{name}' is ambiguous: {' or '.join(one.id for one in several)}")
         return several[0] if several else None
 
-    def required(self, name: str) -> Session:
+    def require_session(self, name: str) -> Session:
         """The session of that name; raises NoInputError."""
-        if found := self.session(name):
+        if found := self.find_session(name):
             return found
         from gptkit.core.yaml_tree import spelling_hint
 
@@ -110,7 +119,7 @@ class Store(Database):
             hint = "'gptkit history list' shows all"
         raise NoInputError(f"no session named '{one_line(name, 100)}'", hint=hint)
 
-    def latest(self, prompt: str | None = None) -> Session | None:
+    def latest_session(self, prompt: str | None = None) -> Session | None:
         return next(iter(self.sessions(1, prompt)), None)
 
     def sessions(self, limit: int, prompt: str | None = None) -> list[Session]:
@@ -122,7 +131,7 @@ class Store(Database):
         with self.reading() as connection:
             return next(iter(query.turns(connection, [turn_id])), None)
 
-    def session_of(self, turn_id: int) -> Session | None:
+    def session_of_turn(self, turn_id: int) -> Session | None:
         """The session that a turn belongs to, without a look at the texts."""
         with self.reading() as connection:
             return query.session_of(connection, turn_id)
@@ -133,7 +142,7 @@ class Store(Database):
         while turn_id is not None:
             limit = _BLOCKS[min(number, len(_BLOCKS) - 1)]
             with self.reading() as connection:
-                block = query.line(connection, turn_id, limit)
+                block = query.chain(connection, turn_id, limit)
             yield from block
             number += 1
             turn_id = block[-1].parent if len(block) == limit else None
@@ -155,11 +164,11 @@ class Store(Database):
         with self.writing() as connection:
             name = self._free(connection, new, session_id)
             connection.execute("UPDATE sessions SET name = ? WHERE id = ?", (name, session_id))
-        return self.required(session_id)
+        return self.require_session(session_id)
 
     def fork(self, session: Session | str, new_name: str) -> Session:
         """A second session that begins with the same turns; they are shared, not copied."""
-        source = self.required(self._id(session))
+        source = self.require_session(self._id(session))
         with self.writing() as connection:
             made = self._create(connection, new_name, source.prompt)
             connection.execute("UPDATE sessions SET head = ? WHERE id = ?", (source.head, made.id))
@@ -174,10 +183,12 @@ class Store(Database):
                 raise NoInputError(f"no turn {upto}")
             cursor = connection.execute(
                 "INSERT INTO summaries (uid, upto, text, model, created) VALUES (?, ?, ?, ?, ?)",
-                (uid, upto, storable(text), storable(model), created),
+                (uid, upto, replace_surrogates(text), replace_surrogates(model), created),
             )
-            schema.charge(connection, uid, upto, (row[0], row[1]), charges)
-        return Summary(cursor.lastrowid or 0, upto, storable(text), storable(model), created)
+            schema.insert_charges(connection, uid, upto, (row[0], row[1]), charges)
+        return Summary(
+            cursor.lastrowid or 0, upto, replace_surrogates(text), replace_surrogates(model), created
+        )
 
     def summary(self, head: int | None) -> Summary | None:
         """The newest one that stands for turns before or with this one."""
@@ -186,18 +197,18 @@ class Store(Database):
         with self.reading() as connection:
             return query.summary(connection, head)
 
-    def search(self, words: str, limit: int) -> list[Found]:
+    def search(self, words: str, limit: int) -> list[SearchHit]:
         """The turns in which all the words are, latest first, each with an excerpt."""
         from gptkit.history.search import search
 
         with self.reading() as connection:
-            return search(connection, storable(words), limit)
+            return search(connection, replace_surrogates(words), limit)
 
-    def spent(self, since: float) -> tuple[float, int]:
+    def spending(self, since: float) -> tuple[float, int]:
         """US dollars as far as prices are known, and the number of requests where they are not."""
 
         with self.reading() as connection:
-            return spent(connection, since)
+            return spending(connection, since)
 
     def remove(self, session: Session | str) -> int:
         """Remove a session and its turns, but for those that another one shares; returns how many."""
@@ -231,7 +242,7 @@ class Store(Database):
         made = Session(
             id=schema.unused_session_id(connection),
             name=self._free(connection, name, "") if name else "",
-            prompt=storable(prompt),
+            prompt=replace_surrogates(prompt),
             created=self._now(),
             updated=self._now(),
             head=None,
@@ -248,7 +259,7 @@ class Store(Database):
         return name
 
     def _id(self, session: Session | str) -> str:
-        return session.id if isinstance(session, Session) else self.required(session).id
+        return session.id if isinstance(session, Session) else self.require_session(session).id
 
 
 def session_lock(folder: Path, session_id: str, wait: Callable[[], object]) -> AbstractContextManager[None]:
@@ -259,7 +270,7 @@ def session_lock(folder: Path, session_id: str, wait: Callable[[], object]) -> A
     return exclusive_lock(folder / f"{session_id}.lock", wait)
 
 
-def spent(connection: sqlite3.Connection, since: float) -> tuple[float, int]:
+def spending(connection: sqlite3.Connection, since: float) -> tuple[float, int]:
     """US dollars as far as prices are known, and the number of requests where they are not."""
     row = connection.execute(
         "SELECT total(cost), count(*) - count(cost) FROM charges WHERE started >= ?", (since,)

@@ -13,20 +13,20 @@ _SPACELESS = (
     "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 
-INDEXED = 1 << 18
+INDEXED_LENGTH = 1 << 18
 """Characters at the beginning of a message and of an answer in which a search finds words."""
 
 
-def folded(text: str) -> str:
+def fold_text(text: str) -> str:
     """The form in which two spellings of a word are one: width, case, ligatures."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def indexed(user: str, answer: str) -> tuple[str, str]:
+def index_terms(user: str, answer: str) -> tuple[str, str]:
     """The words of a turn, and each character of the scripts without spaces once."""
-    text = folded(f"{user[:INDEXED]}\n{answer[:INDEXED]}").replace("\0", " ")
+    text = fold_text(f"{user[:INDEXED_LENGTH]}\n{answer[:INDEXED_LENGTH]}").replace("\0", " ")
     if text.isascii():
         return text, ""
     signs: set[str] = set()
@@ -40,19 +40,19 @@ def indexed(user: str, answer: str) -> tuple[str, str]:
     return words, " ".join(sorted(signs))
 
 
-def query(words: str) -> str:
+def match_expression(words: str) -> str:
     """An expression of FTS5 in which nothing of the user's is interpreted; empty without any word.
 
     All words must be found; of a word of several parts, all parts.
     """
-    terms = (_run_phrase(part) if _runs().match(part) else _phrase(part) for part in parts(words))
+    terms = (_run_phrase(part) if _runs().match(part) else _phrase(part) for part in split_words(words))
     return " AND ".join(dict.fromkeys(terms))
 
 
-def parts(words: str) -> list[str]:
+def split_words(words: str) -> list[str]:
     """What the index knows the words by: runs of scripts without spaces, and what is between them."""
     found = []
-    for word in folded(words).replace("\0", " ").split():
+    for word in fold_text(words).replace("\0", " ").split():
         start = 0
         for match in _runs().finditer(word):
             found += [word[start : match.start()], match.group()]

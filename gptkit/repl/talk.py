@@ -199,10 +199,12 @@ class Talk:
         return self._weight.tokens
 
     def _recorded_tokens(self) -> int:
-        from gptkit.history.query import weight
+        from gptkit.history.query import exchange_tokens
 
         with self._conversation.store.reading() as connection:
-            found = (weight(connection, turn.id) for turn in islice(self._conversation.chain(), NOTED))
+            found = (
+                exchange_tokens(connection, turn.id) for turn in islice(self._conversation.chain(), NOTED)
+            )
             return next((tokens for tokens in found if tokens is not None), 0)
 
     def _exchanged(self, text: str, files: list[tuple[str, str]], after: int | None) -> int:

@@ -60,7 +60,7 @@ class Call:
             raise UsageError(f"--no-log and {'--continue' if latest else '--session'} do not go together")
         if name is not None:
             return self._named(name)
-        found = self.services.history.latest()
+        found = self.services.history.latest_session()
         if found is None:
             raise NoInputError("there is no conversation to continue")
         return found
@@ -87,7 +87,7 @@ class Call:
     def _named(self, name: str) -> Session | None:
         from gptkit.history.names import session_name as valid
 
-        found = self.services.history.session(name)
+        found = self.services.history.find_session(name)
         named = name if found else valid(name)
         return found or (None if self.shared.dry_run else self._begun(named))
 
@@ -96,7 +96,7 @@ class Call:
         try:
             return self.services.history.create(name, self.template.name)
         except UsageError:
-            found = self.services.history.session(name)
+            found = self.services.history.find_session(name)
             if found is None:
                 raise
             return found

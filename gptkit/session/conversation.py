@@ -262,7 +262,7 @@ class Conversation:
     def _newest(self) -> int | None:
         if self.session is None:
             return None
-        self.session = self.store.session(self.session.id) or self.session
+        self.session = self.store.find_session(self.session.id) or self.session
         return self.session.head
 
     def _with_past(
@@ -325,7 +325,7 @@ class Conversation:
                 record.finish(outcome)
         finally:
             if self._lasting and record.turn is not None:
-                self.session = self.store.session_of(record.turn)
+                self.session = self.store.session_of_turn(record.turn)
         answer.show(
             services.terminal, how, invocation, outcome, sink is not None, self._facts(record, charged)
         )
@@ -335,7 +335,7 @@ class Conversation:
         """Looked up only for who wants to see it."""
         if not (self.how.as_json or self.how.verbose):
             return answer.Facts()
-        session = self.store.session_of(record.turn) if record.turn is not None else None
+        session = self.store.session_of_turn(record.turn) if record.turn is not None else None
         return answer.Facts(*self.cost(charged), session.id if session else None)
 
     def recording(
@@ -419,5 +419,5 @@ def _turn(conversation: Conversation, greeting: Greeting) -> int:
     store = conversation.store
     number = store.finish(opening, Ending("ok", greeting.model_text, reason="stop", notes=greeting.notes))
     stored = store.turn(number)
-    conversation.session = store.session(stored.session) if stored else None
+    conversation.session = store.find_session(stored.session) if stored else None
     return number

@@ -82,7 +82,7 @@ class Record:
         """The answer is whole, whatever becomes of the requests that follow it."""
         self._settled = outcome
         if self._journal is not None:
-            self._journal.end(self._ended(outcome))
+            self._journal.record_ending(self._ended(outcome))
 
     def finish(self, outcome: Outcome) -> None:
         """The exchange is over and its answer is where it belongs."""
@@ -141,7 +141,7 @@ class Record:
     def _cut_short(self, error: BaseException) -> Ending:
         from gptkit.history.model import Ending
 
-        text = "".join(self._text) if self._journal is None else self._journal.shown()
+        text = "".join(self._text) if self._journal is None else self._journal.read_text()
         state: State = "cancelled"
         code, cause = 130, "interrupted"
         if isinstance(error, GptkitError):

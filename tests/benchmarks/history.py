@@ -23,14 +23,16 @@ from gptkit.history.store import Store
 
 LONG, TURNS, RUNS = 10_000, 100_000, 7
 STEPS = {
-    "open, find the latest session": "session = store.latest()",
-    "... and read its last 20 turns": "session = store.latest(); list(islice(store.chain(session.head), 20))",
-    "... and its summary": "session = store.latest(); store.summary(session.head)",
-    "... and store another turn": (
-        "session = store.latest(); store.finish(Opening(new_opening_id(), session.id, session.head, 'chat',"
-        " 'm', '', 'hi', {}, 1.8e9), Ending('ok', 'hello'))"
+    "open, find the latest session": "session = store.latest_session()",
+    "... and read its last 20 turns": (
+        "session = store.latest_session(); list(islice(store.chain(session.head), 20))"
     ),
-    "... and walk over all turns": "session = store.latest(); deque(store.chain(session.head), 0)",
+    "... and its summary": "session = store.latest_session(); store.summary(session.head)",
+    "... and store another turn": (
+        "session = store.latest_session(); store.finish(Opening(new_opening_id(), session.id, session.head,"
+        " 'chat', 'm', '', 'hi', {}, 1.8e9), Ending('ok', 'hello'))"
+    ),
+    "... and walk over all turns": "session = store.latest_session(); deque(store.chain(session.head), 0)",
 }
 CHILD = """
 import re, sys, time
@@ -81,7 +83,7 @@ def compare(name: str, step: str, empty: Path, long: Path) -> None:
 
 def search(folder: Path, count: int) -> None:
     store = Store(folder / "history.db", folder / "journal")
-    store.latest()
+    store.latest_session()
     before = peak()
     for words in QUERIES:
         times = []
@@ -111,7 +113,9 @@ def fill(folder: Path, count: int, session_length: int) -> None:
             opening = Opening(
                 new_opening_id(), session, parent, "chat", "m", "Be brief. " * 20, user, {}, 1.7e9 + number
             )
-            parent = schema.store(connection, opening, Ending("ok", answer, charges=(charge,)), moves_on=True)
+            parent = schema.store_turn(
+                connection, opening, Ending("ok", answer, charges=(charge,)), moves_on=True
+            )
     store.close()
 
 

@@ -54,7 +54,7 @@ def world(request: Received) -> Mapping[str, Any]:
 def last(home: Path) -> Turn:
     """The newest turn of all."""
     with closing(Store(home / "data" / "history.db", home / "data" / "journal")) as store:
-        session = store.latest()
+        session = store.latest_session()
         assert session and session.head
         turn = store.turn(session.head)
     assert turn

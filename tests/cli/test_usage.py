@@ -40,7 +40,7 @@ def asked(home: Path) -> Ask:
 
     def ask(*charges: Charge, prompt: str = "ask", session: str = "") -> None:
         store = Store(home / "data" / "history.db", home / "data" / "journal")
-        found = store.session(session) or store.create(session, prompt) if session else None
+        found = store.find_session(session) or store.create(session, prompt) if session else None
         began = charges[0].started
         opening = Opening(
             new_opening_id(), found.id if found else None, None, prompt, charges[0].model, "", "hi", {}, began

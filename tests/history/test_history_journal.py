@@ -19,7 +19,7 @@ from history_parts import conversation, ending, integrity, opening, store
 from processes import open_below
 
 from gptkit.core.errors import CannotWriteError, GptkitError
-from gptkit.history.journal import begin, under_way
+from gptkit.history.journal import active_exchanges, begin_journal
 from gptkit.history.store import Store
 
 HERE = Path(__file__).parents[1] / "support"
@@ -27,14 +27,14 @@ DYING = """
 import os, signal, sys
 from pathlib import Path
 from history_parts import ending, opening
-from gptkit.history.journal import begin
+from gptkit.history.journal import begin_journal
 folder, text, ends, session, parent = Path(sys.argv[1]), *sys.argv[2:]
 exchange = opening("words 世界", session=session or None, parent=int(parent) if parent else None)
-journal = begin(folder / "data" / "journal", exchange)
+journal = begin_journal(folder / "data" / "journal", exchange)
 for piece in text:
     journal.add(piece)
 if ends:
-    journal.end(ending(text))
+    journal.record_ending(ending(text))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 ADOPTING = """
@@ -104,14 +104,14 @@ def test_many_that_open_together_store_each_journal_once(kept: Store, tmp_path: 
 def test_a_journal_that_is_stored_already_is_not_stored_again(kept: Store, tmp_path: Path) -> None:
     """Killed after the store had it, and before the file was removed."""
     exchange = opening("one")
-    journal = begin(tmp_path / "data" / "journal", exchange)
+    journal = begin_journal(tmp_path / "data" / "journal", exchange)
     journal.add("hello")
     file = tmp_path / "data" / "journal" / f"{exchange.id}.jsonl"
     copy = file.read_bytes()
     kept.finish(journal, ending())
     assert not file.exists()
     file.write_bytes(copy)
-    assert kept.adopt() == 1
+    assert kept.adopt_orphans() == 1
     assert [(one.turns, turn.state) for one in kept.sessions(9) for turn in kept.chain(one.head)] == [
         (1, "ok")
     ]
@@ -119,22 +119,25 @@ def test_a_journal_that_is_stored_already_is_not_stored_again(kept: Store, tmp_p
 
 def test_the_journal_of_a_living_process_is_left_alone(kept: Store, tmp_path: Path) -> None:
     exchange = opening("still thinking")
-    journal = begin(tmp_path / "data" / "journal", exchange)
-    assert (kept.adopt(), kept.sessions(9)) == (0, [])
-    assert under_way(tmp_path / "data" / "journal") == [exchange]
+    journal = begin_journal(tmp_path / "data" / "journal", exchange)
+    assert (kept.adopt_orphans(), kept.sessions(9)) == (0, [])
+    assert active_exchanges(tmp_path / "data" / "journal") == [exchange]
     journal.discard()
-    assert under_way(tmp_path / "data" / "journal") == []
+    assert active_exchanges(tmp_path / "data" / "journal") == []
 
 
 def test_a_killed_turn_moves_its_session_on_unless_that_went_elsewhere(kept: Store, tmp_path: Path) -> None:
     session = kept.create("s", "chat")
     first, second = conversation(kept, session, "one", "two")
     killed(tmp_path, "late", session=session.id, parent=str(first))
-    assert kept.adopt() == 1
-    assert kept.required("s").head == second
+    assert kept.adopt_orphans() == 1
+    assert kept.require_session("s").head == second
     killed(tmp_path, "next", session=session.id, parent=str(second))
-    assert kept.adopt() == 1
-    assert [turn.answer for turn in kept.chain(kept.required("s").head)][:2] == ["next", "answer to two"]
+    assert kept.adopt_orphans() == 1
+    assert [turn.answer for turn in kept.chain(kept.require_session("s").head)][:2] == [
+        "next",
+        "answer to two",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -154,16 +157,16 @@ def test_what_is_no_journal_is_never_believed(
     folder = tmp_path / "data" / "journal"
     folder.mkdir(parents=True)
     (folder / "x.jsonl").write_bytes(content)
-    assert (kept.sessions(9), kept.adopt()) == ([], 0)
+    assert (kept.sessions(9), kept.adopt_orphans()) == ([], 0)
     assert [path.name for path in folder.iterdir()] == left
 
 
 def test_what_cannot_be_opened_is_passed_over(kept: Store, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "journal"
-    begin(folder, opening("words")).leave()
+    begin_journal(folder, opening("words")).release()
     (folder / "0.jsonl").symlink_to(tmp_path / "elsewhere")
     (folder / "1.jsonl").mkdir()
-    assert under_way(folder) == []
+    assert active_exchanges(folder) == []
     assert [session.turns for session in kept.sessions(9)] == [1]
     assert sorted(path.name for path in folder.iterdir()) == ["0.jsonl", "1.jsonl"]
     assert not (tmp_path / "elsewhere").exists()
@@ -186,22 +189,22 @@ def files_of_at_most(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("room", [0, 10])
 def test_a_full_disk_ends_the_record_and_nothing_else(kept: Store, tmp_path: Path, room: int) -> None:
     """What comes later would stand behind half a line, and answer another question."""
-    journal = begin(tmp_path / "data" / "journal", opening("words"))
+    journal = begin_journal(tmp_path / "data" / "journal", opening("words"))
     journal.add("whole")
     (file,) = (tmp_path / "data" / "journal").iterdir()
     size = file.stat().st_size
     with files_of_at_most(size + room):
         journal.add("a piece that is too long")
     journal.add("later")
-    journal.end(ending("never"))
-    assert (file.stat().st_size, journal.shown()) == (size + room, "whole")
+    journal.record_ending(ending("never"))
+    assert (file.stat().st_size, journal.read_text()) == (size + room, "whole")
     assert [turn.answer for one in kept.sessions(9) for turn in kept.chain(one.head)] == ["whole"]
 
 
 @pytest.mark.parametrize("room", [0, 10])
 def test_an_exchange_that_cannot_be_noted_leaves_nothing(tmp_path: Path, room: int) -> None:
     with files_of_at_most(room), pytest.raises(CannotWriteError):
-        begin(tmp_path, opening("words"))
+        begin_journal(tmp_path, opening("words"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -210,9 +213,9 @@ def test_no_descriptor_stays_open(kept: Store, tmp_path: Path) -> None:
     """An open one would be a lock that nobody else can have."""
     folder = tmp_path / "data" / "journal"
     assert kept.sessions(1) == []
-    begin(folder, opening("dead")).leave()
-    living = begin(folder, opening("alive"))
-    assert ([one.user for one in under_way(folder)], kept.adopt()) == (["alive"], 1)
+    begin_journal(folder, opening("dead")).release()
+    living = begin_journal(folder, opening("alive"))
+    assert ([one.user for one in active_exchanges(folder)], kept.adopt_orphans()) == (["alive"], 1)
     living.discard()
     assert open_below(folder) == []
 
@@ -229,11 +232,11 @@ def test_a_torn_last_line_costs_that_line(kept: Store, tmp_path: Path, cut: int)
 
 def test_one_that_somebody_removed_is_let_go(kept: Store, tmp_path: Path) -> None:
     """As when a home is wiped while a model answers: the answer is shown and stored all the same."""
-    journal = begin(tmp_path / "data" / "journal", opening("one"))
+    journal = begin_journal(tmp_path / "data" / "journal", opening("one"))
     (file,) = (tmp_path / "data" / "journal").iterdir()
     file.unlink()
     journal.add("hello")
-    assert journal.shown() == ""
+    assert journal.read_text() == ""
     kept.finish(journal, ending())
     assert [turn.answer for turn in kept.chain(kept.sessions(1)[0].head)] == ["hello"]
 
@@ -243,32 +246,32 @@ def test_it_is_private_and_no_link_is_followed(tmp_path: Path, umask: int) -> No
     folder = tmp_path / "deep" / "journal"
     old = os.umask(umask)
     try:
-        begin(folder, opening(id="a")).leave()
+        begin_journal(folder, opening(id="a")).release()
     finally:
         os.umask(old)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "a.jsonl").stat().st_mode) == 0o600
     (folder / "b.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(CannotWriteError):
-        begin(folder, opening(id="b"))
+        begin_journal(folder, opening(id="b"))
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_an_id_is_no_path_and_is_used_once(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "journal"
     with pytest.raises(ValueError, match="not an id"):
-        begin(folder, opening(id="../x"))
-    begin(folder, opening("first", id="x")).leave()
+        begin_journal(folder, opening(id="../x"))
+    begin_journal(folder, opening("first", id="x")).release()
     before = (folder / "x.jsonl").read_bytes()
     with pytest.raises(CannotWriteError, match="file exists"):
-        begin(folder, opening("second", id="x"))
+        begin_journal(folder, opening("second", id="x"))
     assert (folder / "x.jsonl").read_bytes() == before
     assert [path.name for path in tmp_path.rglob("*.jsonl")] == ["x.jsonl"]
 
 
 def test_a_store_that_cannot_be_written_leaves_the_answer_in_the_journal(tmp_path: Path) -> None:
     kept = store(tmp_path)
-    journal = begin(tmp_path / "data" / "journal", opening("one"))
+    journal = begin_journal(tmp_path / "data" / "journal", opening("one"))
     (tmp_path / "data" / "history.db").mkdir()
     with pytest.raises(GptkitError):
         kept.finish(journal, ending("paid for"))
@@ -289,15 +292,15 @@ LONG = "".join(f"line {number} 世界\n" for number in range(40_000))
 def test_a_long_answer_is_kept_whole_and_not_twice(tmp_path: Path, shown: str) -> None:
     """What is shown may differ from the answer: a format may take only a part of the text."""
     kept = store(tmp_path)
-    journal = begin(tmp_path / "data" / "journal", opening("one"))
+    journal = begin_journal(tmp_path / "data" / "journal", opening("one"))
     for start in range(0, len(shown), 5000):
         journal.add(shown[start : start + 5000])
-    assert journal.shown() == shown
+    assert journal.read_text() == shown
     (file,) = (tmp_path / "data" / "journal").iterdir()
     before = file.stat().st_size
-    journal.end(ending(LONG))
+    journal.record_ending(ending(LONG))
     assert (file.stat().st_size - before < 1000) == (shown == LONG)
-    journal.leave()  # as if the process had died here
+    journal.release()  # as if the process had died here
     (turn,) = kept.chain(kept.sessions(9)[0].head)
     assert (turn.state, turn.answer) == ("ok", LONG)
     kept.close()
@@ -306,10 +309,10 @@ def test_a_long_answer_is_kept_whole_and_not_twice(tmp_path: Path, shown: str) -
 def test_killed_while_a_long_answer_is_noted_it_is_stored_as_it_was_shown(tmp_path: Path) -> None:
     kept = store(tmp_path)
     for shown in ("shown", ""):
-        journal = begin(tmp_path / "data" / "journal", opening(shown, id=f"one{shown}"))
+        journal = begin_journal(tmp_path / "data" / "journal", opening(shown, id=f"one{shown}"))
         journal.add(shown)
-        journal.end(ending(LONG))
-        journal.leave()
+        journal.record_ending(ending(LONG))
+        journal.release()
         file = tmp_path / "data" / "journal" / f"one{shown}.jsonl"
         file.write_bytes(file.read_bytes().rpartition(b'{"state"')[0])
     turns = {turn.user: turn for one in kept.sessions(9) for turn in kept.chain(one.head)}
@@ -334,10 +337,10 @@ def test_of_several_endings_the_last_whole_one_counts(
     kept: Store, tmp_path: Path, lost: int, cause: str
 ) -> None:
     long = "long " * 100_000
-    journal = begin(tmp_path / "data" / "journal", opening("words"))
-    journal.end(ending(long)._replace(cause="first"))
-    journal.end(ending(long)._replace(cause="second"))
-    journal.leave()
+    journal = begin_journal(tmp_path / "data" / "journal", opening("words"))
+    journal.record_ending(ending(long)._replace(cause="first"))
+    journal.record_ending(ending(long)._replace(cause="second"))
+    journal.release()
     (path,) = (tmp_path / "data" / "journal").iterdir()
     os.truncate(path, path.stat().st_size - lost)
     (session,) = kept.sessions(9)

@@ -18,7 +18,7 @@ from history_parts import ending, integrity, opening, store
 from together import together
 
 from gptkit.core.errors import TryAgainError
-from gptkit.history.journal import begin
+from gptkit.history.journal import begin_journal
 from gptkit.history.store import session_lock
 
 MANY = 12
@@ -31,8 +31,8 @@ from history_parts import ending, opening, store
 from gptkit.history.store import session_lock
 folder, number = Path(sys.argv[1]), sys.argv[2]
 kept = store(folder)
-with session_lock(folder / "data" / "sessions", kept.required("s").id, lambda: time.sleep(0.01)):
-    session = kept.required("s")
+with session_lock(folder / "data" / "sessions", kept.require_session("s").id, lambda: time.sleep(0.01)):
+    session = kept.require_session("s")
     kept.finish(opening(number, session=session.id, parent=session.head), ending("to " + number))
 """
 
@@ -60,7 +60,7 @@ def test_who_appends_to_one_session_waits_for_the_others(tmp_path: Path) -> None
             for number in range(MANY)
         ]
     assert [process.wait(SOON) for process in running] == [0] * MANY
-    turns = list(kept.chain(kept.required("s").head))
+    turns = list(kept.chain(kept.require_session("s").head))
     assert sorted(turn.user for turn in turns) == sorted(map(str, range(MANY)))
     assert [turn.answer for turn in turns] == [f"to {turn.user}" for turn in turns]
     assert list((tmp_path / "data" / "sessions").iterdir()) == []
@@ -117,12 +117,12 @@ def test_a_full_disk_costs_the_record_and_nothing_else(
 def test_without_space_the_journal_is_refused_or_given_up(tmp_path: Path) -> None:
     source = (
         "import resource, sys; from pathlib import Path; from history_parts import opening\n"
-        "from gptkit.history.journal import begin; from gptkit.core.errors import CannotWriteError\n"
+        "from gptkit.history.journal import begin_journal; from gptkit.core.errors import CannotWriteError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
-        "journal = begin(Path(sys.argv[1]), opening('small'))\n"
+        "journal = begin_journal(Path(sys.argv[1]), opening('small'))\n"
         "for _ in range(1000): journal.add('text ' * 10)\n"
         "journal.discard()\n"
-        "try: begin(Path(sys.argv[1]), opening('large' * 2000))\n"
+        "try: begin_journal(Path(sys.argv[1]), opening('large' * 2000))\n"
         "except CannotWriteError as error: print('refused')\n"
     )
     with unblocked():
@@ -133,4 +133,4 @@ def test_without_space_the_journal_is_refused_or_given_up(tmp_path: Path) -> Non
             timeout=SOON,
         )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"refused\n", b"")
-    assert begin(tmp_path / "journal", opening()).opening.user == "hi"
+    assert begin_journal(tmp_path / "journal", opening()).opening.user == "hi"

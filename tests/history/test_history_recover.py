@@ -14,7 +14,7 @@ import pytest
 from history_parts import conversation, ending, integrity, opening, store
 
 from gptkit.core.errors import CannotReadError, CannotWriteError, GptkitError, NoInputError
-from gptkit.history.export import json_lines
+from gptkit.history.export import export_jsonl
 from gptkit.history.recover import recover
 from gptkit.history.remove import remove
 from gptkit.history.store import Store
@@ -33,7 +33,7 @@ def kept(tmp_path: Path) -> Iterator[Store]:
     found.remove(session)
     session = found.create("计划", "chat")
     conversation(found, session, *USERS)
-    found.add_summary(found.required("计划").head or 0, "in short", "m")
+    found.add_summary(found.require_session("计划").head or 0, "in short", "m")
     yield found
     found.close()
 
@@ -49,10 +49,10 @@ def saved(kept: Store) -> set[str]:
 
 
 def test_all_of_a_sound_file_is_saved(kept: Store) -> None:
-    before = b"".join(json_lines(kept))
+    before = b"".join(export_jsonl(kept))
     done = recover(kept)
     assert (done.saved, done.lost) == (MANY, 0)
-    assert b"".join(json_lines(kept)) == before
+    assert b"".join(export_jsonl(kept)) == before
     assert integrity(kept) == "ok"
     assert len(kept.search("turn", 999)) == MANY
 
@@ -145,7 +145,7 @@ def test_a_damaged_log_costs_what_is_damaged(kept: Store, tmp_path: Path, where:
     with kept.reading() as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-    session = kept.required("计划")
+    session = kept.require_session("计划")
     conversation(kept, session, *(f"turn later{number}" for number in range(20)))
     copy = store(tmp_path / "copy")
     file(copy).parent.mkdir(parents=True)
@@ -189,7 +189,7 @@ def test_what_is_left_over_in_a_log_is_not_taken(kept: Store, tmp_path: Path) ->
 
 
 def test_what_is_saved_is_consistent(kept: Store) -> None:
-    plan = kept.required("计划")
+    plan = kept.require_session("计划")
     ids = [turn.id for turn in kept.chain(plan.head)][::-1]
     other = kept.create("other", "chat")
     conversation(kept, other, "turn other")

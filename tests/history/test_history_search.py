@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from history_parts import STARTED, ending, opening, store
 
-from gptkit.history.search import places
+from gptkit.history.search import match_positions
 from gptkit.history.store import Store
-from gptkit.history.tokenize import INDEXED
+from gptkit.history.tokenize import INDEXED_LENGTH
 
 TEXTS = {
     "chinese": "我们明天去北京大学参观",
@@ -118,7 +118,7 @@ def test_the_excerpt_shows_what_was_found(tmp_path: Path, text: str, words: str,
     for user, answer in ((text, "no"), ("no", text)):
         kept.finish(opening(user), ending(answer))
     for _, excerpt in kept.search(words, 2):
-        assert [excerpt[slice(*place)] for place in places(excerpt, words)][:1] == [expected]
+        assert [excerpt[slice(*place)] for place in match_positions(excerpt, words)][:1] == [expected]
         assert len(excerpt) <= 122
         assert "\n" not in excerpt
     assert len(kept.search(words, 2)) == 2
@@ -127,7 +127,7 @@ def test_the_excerpt_shows_what_was_found(tmp_path: Path, text: str, words: str,
 
 def test_of_a_huge_text_the_beginning_is_indexed_and_all_of_it_is_removed(tmp_path: Path) -> None:
     kept = store(tmp_path)
-    filler = "filler " * (INDEXED // 7)
+    filler = "filler " * (INDEXED_LENGTH // 7)
     kept.finish(opening("question"), ending(f"early {filler} late"))
     assert [len(kept.search(word, 9)) for word in ("question", "early", "late")] == [1, 1, 0]
     (session,) = kept.sessions(1)

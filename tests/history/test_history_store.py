@@ -11,7 +11,7 @@ from history_parts import STARTED, conversation, ending, integrity, opening, sto
 
 from gptkit.core.chat import Charge
 from gptkit.core.errors import NoInputError, UsageError
-from gptkit.history.export import forward
+from gptkit.history.export import turns_oldest_first
 from gptkit.history.store import Store
 
 
@@ -26,7 +26,7 @@ def test_an_exchange_without_a_session_starts_its_own(kept: Store) -> None:
     first, second = kept.finish(opening("one"), ending()), kept.finish(opening("two"), ending())
     sessions = kept.sessions(10)
     assert [(one.head, one.turns, one.name) for one in sessions] == [(second, 1, ""), (first, 1, "")]
-    assert kept.latest() == sessions[0]
+    assert kept.latest_session() == sessions[0]
 
 
 def test_a_turn_comes_out_as_it_went_in(kept: Store) -> None:
@@ -39,15 +39,15 @@ def test_a_turn_comes_out_as_it_went_in(kept: Store) -> None:
     assert (turn.prompt_tokens, turn.completion_tokens, turn.estimated, turn.cost) == (11, 7, True, None)
     assert (turn.notes, turn.request) == ({"gold": 3, "名": "a\ufffd"}, {"temperature": 0.5})
     assert (turn.state, turn.reason, turn.system, turn.started) == ("ok", "stop", "Be brief.", STARTED)
-    assert kept.spent(STARTED) == (0.25, 1)
-    assert kept.spent(STARTED + 1) == (0.0, 0)
+    assert kept.spending(STARTED) == (0.25, 1)
+    assert kept.spending(STARTED + 1) == (0.0, 0)
 
 
 def test_storing_twice_stores_once(kept: Store) -> None:
     exchange = opening()
     assert kept.finish(exchange, ending()) == kept.finish(exchange, ending())
     assert [one.turns for one in kept.sessions(10)] == [1]
-    assert kept.spent(0) == (0.25, 0)
+    assert kept.spending(0) == (0.25, 0)
 
 
 def test_files_are_private(kept: Store, tmp_path: Path) -> None:
@@ -62,8 +62,8 @@ def test_a_chain_is_walked_to_its_root(kept: Store) -> None:
     session = kept.create("long", "chat")
     ids = conversation(kept, session, *(f"number {number}" for number in range(400)))
     assert [turn.id for turn in kept.chain(ids[-1])] == ids[::-1]
-    assert [turn.id for turn in forward(kept, ids[-1])] == ids
-    assert kept.required("long").turns == 400
+    assert [turn.id for turn in turns_oldest_first(kept, ids[-1])] == ids
+    assert kept.require_session("long").turns == 400
 
 
 def test_undo_and_retry_make_a_branch(kept: Store) -> None:
@@ -71,10 +71,10 @@ def test_undo_and_retry_make_a_branch(kept: Store) -> None:
     first, second = conversation(kept, session, "one", "two")
     kept.set_head(session, first)
     third = kept.finish(opening("three", session=session.id, parent=first), ending())
-    assert [turn.user for turn in kept.chain(kept.required("s").head)] == ["three", "one"]
+    assert [turn.user for turn in kept.chain(kept.require_session("s").head)] == ["three", "one"]
     assert kept.turn(second) is not None
     kept.set_head(session, None)
-    assert kept.required("s").turns == 0
+    assert kept.require_session("s").turns == 0
     assert third > second
     with pytest.raises(NoInputError):
         kept.set_head(session, 99)
@@ -88,8 +88,8 @@ def test_a_fork_shares_turns_and_outlives_its_origin(kept: Store) -> None:
     kept.set_head(origin, third)
     fourth = kept.finish(opening("four", session=copy.id, parent=second), ending())
     assert kept.remove("a") == 1
-    assert [turn.id for turn in kept.chain(kept.required("b").head)] == [fourth, second, first]
-    assert (kept.turn(third), kept.session("a")) == (None, None)
+    assert [turn.id for turn in kept.chain(kept.require_session("b").head)] == [fourth, second, first]
+    assert (kept.turn(third), kept.find_session("a")) == (None, None)
     assert kept.remove("b") == 3
     assert (kept.sessions(9), integrity(kept)) == ([], "ok")
 
@@ -98,8 +98,8 @@ def test_a_fork_without_turns_of_its_own_outlives_its_origin(kept: Store) -> Non
     ids = conversation(kept, kept.create("a", "chat"), "one", "two")
     kept.fork("a", "b")
     assert kept.remove("a") == 0
-    assert [turn.id for turn in kept.chain(kept.required("b").head)] == ids[::-1]
-    assert (kept.session("a"), integrity(kept)) == (None, "ok")
+    assert [turn.id for turn in kept.chain(kept.require_session("b").head)] == ids[::-1]
+    assert (kept.find_session("a"), integrity(kept)) == (None, "ok")
 
 
 def test_what_is_removed_is_gone_from_the_files(kept: Store, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_what_is_left_of_a_session_is_counted_after_each_purge(kept: Store) -> N
     conversation(kept, kept.create("s", "chat"), "one", "two", "three", "four")
     for number in (1, 2, 3):
         assert kept.purge(STARTED + number) == 1
-        assert kept.required("s").turns == 4 - number
+        assert kept.require_session("s").turns == 4 - number
 
 
 def test_a_purge_leaves_sessions_that_still_lead_to_a_turn(kept: Store) -> None:
@@ -142,21 +142,21 @@ def test_the_nearest_summary_on_the_chain_counts(kept: Store) -> None:
     made = kept.add_summary(second, "later", "m", ending().charges)
     assert (kept.summary(third), kept.summary(second)) == (made, made)
     assert [found.text for head in (first, side) if (found := kept.summary(head))] == ["early", "elsewhere"]
-    assert kept.spent(0) == (5 * 0.25, 0)
+    assert kept.spending(0) == (5 * 0.25, 0)
 
 
 def test_a_session_is_known_by_name_by_id_and_by_a_beginning_of_it(kept: Store) -> None:
     session = kept.create("é", "chat")
     for name in ("é", "e\u0301", " é ", session.id, session.id[:4], session.id[:4].upper()):
-        assert kept.session(name) == session, name
+        assert kept.find_session(name) == session, name
     for name in (session.id[:3], "%", "_" * 8, session.id + "0", "", "\udc80"):
-        assert kept.session(name) is None, name
+        assert kept.find_session(name) is None, name
 
 
 def test_a_missing_session_has_a_hint(kept: Store) -> None:
     kept.create("计划书", "chat")
     with pytest.raises(NoInputError) as caught:
-        kept.required("计划")
+        kept.require_session("计划")
     assert (caught.value.message, caught.value.hint) == ("no session named '计划'", "did you mean '计划书'?")
 
 
@@ -203,7 +203,7 @@ def test_names_that_are_refused(kept: Store, name: str) -> None:
 @pytest.mark.parametrize("name", ["计划 2026", "a.b", "contract", "日本語のメモ", "a" * 100, "'; --", "👩‍💻"])
 def test_names_that_are_taken(kept: Store, name: str) -> None:
     assert kept.create(name, "chat").name == name
-    assert kept.required(name).name == name
+    assert kept.require_session(name).name == name
 
 
 def test_a_session_that_was_removed_meanwhile_is_there_again(kept: Store) -> None:
@@ -231,8 +231,8 @@ def test_what_is_purged_is_gone_from_the_files(kept: Store, tmp_path: Path) -> N
     assert [n for n in range(30) if b"secret%dx" % n in data] == list(range(20, 30))
     assert b"ecret3x" not in data  # the index keeps only what differs from the word before
     assert [turn.id for turn in kept.chain(ids[-1])] == ids[:19:-1]
-    assert (kept.required("s").turns, integrity(kept)) == (10, "ok")
+    assert (kept.require_session("s").turns, integrity(kept)) == (10, "ok")
     assert (len(kept.search("secret19x", 9)), len(kept.search("secret20x", 9))) == (0, 1)
     assert kept.purge(None) == 10
     assert b"secret" not in b"".join(path.read_bytes() for path in (tmp_path / "data").glob("history*"))
-    assert (kept.sessions(9), kept.spent(0)) == ([], (30 * 0.25, 0))
+    assert (kept.sessions(9), kept.spending(0)) == ([], (30 * 0.25, 0))

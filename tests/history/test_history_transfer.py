@@ -10,7 +10,7 @@ import pytest
 from history_parts import conversation, ending, integrity, opening, store
 
 from gptkit.core.errors import DataError
-from gptkit.history.export import Taken, json_lines, markdown, pieces_of, take
+from gptkit.history.export import ImportResult, export_jsonl, export_markdown, import_jsonl, turn_markdown
 from gptkit.history.store import Store
 
 
@@ -40,56 +40,58 @@ def empty(tmp_path: Path) -> Iterator[Store]:
 
 
 def exported(kept: Store) -> list[bytes]:
-    return b"".join(json_lines(kept)).splitlines(keepends=True)
+    return b"".join(export_jsonl(kept)).splitlines(keepends=True)
 
 
 def test_an_export_of_an_import_is_the_same(kept: Store, empty: Store) -> None:
     lines = exported(kept)
-    assert take(empty, lines) == Taken(3, 4, 0)
+    assert import_jsonl(empty, lines) == ImportResult(3, 4, 0)
     assert exported(empty) == lines
-    assert take(empty, lines) == Taken(0, 0, 4)
+    assert import_jsonl(empty, lines) == ImportResult(0, 0, 4)
     assert exported(empty) == lines
     assert integrity(empty) == "ok"
     assert [one.name for one in empty.sessions(9)] == [one.name for one in kept.sessions(9)]
-    assert empty.spent(0) == kept.spent(0)
+    assert empty.spending(0) == kept.spending(0)
     assert [turn.prompt for turn, _ in empty.search("two", 9)] == ["chat"]
 
 
 def test_an_import_into_a_used_store_adds_what_is_new(kept: Store, empty: Store) -> None:
     mine = empty.create("计划", "chat")
     conversation(empty, mine, "mine")
-    assert take(empty, exported(kept)) == Taken(3, 4, 0)
+    assert import_jsonl(empty, exported(kept)) == ImportResult(3, 4, 0)
     assert {one.name for one in empty.sessions(9)} == {"计划", "计划 2", "copy", ""}
-    assert empty.required("计划").id == mine.id
-    session = kept.required("计划")
+    assert empty.require_session("计划").id == mine.id
+    session = kept.require_session("计划")
     later = kept.finish(opening("later", session=session.id, parent=session.head, started=2e9), ending())
-    assert take(empty, exported(kept)) == Taken(0, 1, 4)
-    assert empty.required("计划 2").turns == kept.required("计划").turns == 3
+    assert import_jsonl(empty, exported(kept)) == ImportResult(0, 1, 4)
+    assert empty.require_session("计划 2").turns == kept.require_session("计划").turns == 3
     assert later
 
 
 def test_one_session_is_taken_out_with_all_that_leads_to_it(kept: Store, empty: Store) -> None:
     assert len(exported(kept)) > 9
-    copy = kept.required("copy")
-    assert take(empty, list(json_lines(kept, [copy]))) == Taken(1, 2, 0)
-    assert [turn.user for turn in empty.chain(empty.required("copy").head)] == [
+    copy = kept.require_session("copy")
+    assert import_jsonl(empty, list(export_jsonl(kept, [copy]))) == ImportResult(1, 2, 0)
+    assert [turn.user for turn in empty.chain(empty.require_session("copy").head)] == [
         turn.user for turn in kept.chain(copy.head)
     ]
 
 
 def test_a_session_is_taken_out_with_what_was_undone_in_it(kept: Store, empty: Store) -> None:
-    session = kept.required("计划")
-    assert take(empty, list(json_lines(kept, [session]))) == Taken(1, 3, 0)
+    session = kept.require_session("计划")
+    assert import_jsonl(empty, list(export_jsonl(kept, [session]))) == ImportResult(1, 3, 0)
     users = {turn.user for number in range(1, 4) if (turn := empty.turn(number))}
     assert users == {"one\u2028\x85\r\n\0", "two", "other"}
 
 
 def test_markdown_is_to_read(kept: Store) -> None:
-    text = b"".join(markdown(kept, [kept.required("计划")])).decode()
+    text = b"".join(export_markdown(kept, [kept.require_session("计划")])).decode()
     assert text.startswith("# 计划\n\n## User, 2026-")
     assert text.endswith("\n\nother\n\n## Assistant, m\n\n*partial: a \ufffd b*\n")
-    greeting = next(kept.chain(kept.required("计划").head))._replace(user="", answer="Hello.", state="ok")
-    assert "".join(pieces_of(greeting)) == "## Assistant, m\n\nHello.\n"
+    greeting = next(kept.chain(kept.require_session("计划").head))._replace(
+        user="", answer="Hello.", state="ok"
+    )
+    assert "".join(turn_markdown(greeting)) == "## Assistant, m\n\nHello.\n"
 
 
 HEADER = b'{"gptkit":"history","version":1}\n'
@@ -148,11 +150,13 @@ def line(**record: object) -> bytes:
 )
 def test_a_wrong_line_is_named_and_nothing_is_stored(empty: Store, lines: list[bytes], message: str) -> None:
     with pytest.raises(DataError) as caught:
-        take(empty, lines)
+        import_jsonl(empty, lines)
     assert message in caught.value.message
     assert (empty.sessions(9), empty.turn(1)) == ([], None)
 
 
 def test_the_smallest_export_is_taken(empty: Store) -> None:
-    assert take(empty, [HEADER, line(session=SESSION | {"head": "u1"}), line(turn=TURN)]) == Taken(1, 1, 0)
-    assert empty.required("abcdefgh").turns == 1
+    assert import_jsonl(
+        empty, [HEADER, line(session=SESSION | {"head": "u1"}), line(turn=TURN)]
+    ) == ImportResult(1, 1, 0)
+    assert empty.require_session("abcdefgh").turns == 1

@@ -20,14 +20,14 @@ import sys
 from pathlib import Path
 from history_parts import STARTED, ending, opening, store
 from gptkit.core.files import write_atomic
-from gptkit.history.journal import begin
-from gptkit.history.export import json_lines
+from gptkit.history.journal import begin_journal
+from gptkit.history.export import export_jsonl
 folder, number = Path(sys.argv[1]), sys.argv[2]
 kept = store(folder)
 session, parent = kept.create("", "chat"), None
 for count in range(1000):
     words = f"{number}-{count}"
-    journal = begin(folder / "data" / "journal", opening(words, session=session.id, parent=parent))
+    journal = begin_journal(folder / "data" / "journal", opening(words, session=session.id, parent=parent))
     journal.add("answer ")
     print(f"begun {words}\\n", end="", flush=True)  # in one piece, unbuffered or not
     journal.add(words)
@@ -37,7 +37,7 @@ for count in range(1000):
     if count % 5 == 4:
         session = kept.fork(session, f"fork {number} {count}")
     if count % 7 == 6:
-        write_atomic(folder / f"export{number}", json_lines(kept))
+        write_atomic(folder / f"export{number}", export_jsonl(kept))
 """
 
 

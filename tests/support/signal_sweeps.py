@@ -95,6 +95,6 @@ def _check_kept(home: Path, text: str) -> None:
 def _answers(home: Path) -> Iterable[tuple[str, str]]:
     path = home / "data" / "history.db"
     with closing(Store(path, home / "data" / "journal")) as store:
-        store.adopt()  # what the next run does with an exchange that could not be stored in time
+        store.adopt_orphans()  # what the next run does with an exchange that could not be stored in time
     with closing(sqlite3.connect(path)) as connection:
         yield from connection.execute("SELECT state, answer FROM turns JOIN texts ON turn = id ORDER BY id")

@@ -264,7 +264,9 @@ class _ReviewSession:
                 rated = rate_answer(request, runtime)
                 record.finish(rated.outcome)
             turn = conversation.store.turn(record.turn) if record.turn is not None else None
-            conversation.session = conversation.store.session(turn.session) if turn else conversation.session
+            conversation.session = (
+                conversation.store.find_session(turn.session) if turn else conversation.session
+            )
         self._show(f"{rated.rating}: {rated.why}\n{card.back}")
         return next(rating for rating in RATINGS if rating == rated.rating)
 

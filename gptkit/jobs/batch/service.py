@@ -122,11 +122,13 @@ def _told(taken: Taken) -> str:
 
 def _charge(services: Services, taken: Taken) -> None:
     from gptkit.history.model import new_opening_id
-    from gptkit.history.schema import charge
+    from gptkit.history.schema import insert_charges
 
     with services.history.writing() as connection:
         names = ("", taken.prompt)
-        charge(connection, new_opening_id(), None, names, (_priced(services, one) for one in taken.charges))
+        insert_charges(
+            connection, new_opening_id(), None, names, (_priced(services, one) for one in taken.charges)
+        )
 
 
 def _priced(services: Services, one: Charge) -> Charge:

@@ -161,14 +161,16 @@ class Entry(NamedTuple):
 def entry(key: bytes, text: str, held: PieceAnswer, about: Mapping[str, str], now: float) -> Entry:
     return Entry(
         key=key,
-        text=storable(text),
-        answer=storable(held.answer),
-        findings=storable(compact([list(finding) for finding in held.findings])),
+        text=replace_surrogates(text),
+        answer=replace_surrogates(held.answer),
+        findings=replace_surrogates(compact([list(finding) for finding in held.findings])),
         in_halves=held.in_halves,
         is_foreign=held.foreign,
-        prompt=storable(about.get("prompt", "")),
-        model=storable(about.get("model", "")),
-        options=storable(compact({name: about[name] for name in sorted(about) if name not in _OWN})),
+        prompt=replace_surrogates(about.get("prompt", "")),
+        model=replace_surrogates(about.get("model", "")),
+        options=replace_surrogates(
+            compact({name: about[name] for name in sorted(about) if name not in _OWN})
+        ),
         created=now,
         used=now,
         hits=0,
@@ -228,7 +230,7 @@ def compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def storable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """The text as valid Unicode: a lone surrogate becomes U+FFFD."""
     return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
 

@@ -135,7 +135,7 @@ def _text(record: dict[str, object], name: str) -> str:
     value = record[name]
     if not isinstance(value, str):
         raise _Fault(f"'{name}' must be text")
-    return entries.storable(value)
+    return entries.replace_surrogates(value)
 
 
 def _flag(record: dict[str, object], name: str) -> bool:
@@ -163,10 +163,10 @@ def _findings(value: object) -> str:
         isinstance(each, list) and [type(part) for part in each] == [int, str, str] for each in value
     ):
         raise _Fault("'findings' must be a list of [line, kind, message]")
-    return entries.storable(entries.compact(value))
+    return entries.replace_surrogates(entries.compact(value))
 
 
 def _options(value: object) -> str:
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
         raise _Fault("'options' must be an object of texts")
-    return entries.storable(entries.compact({name: value[name] for name in sorted(value)}))
+    return entries.replace_surrogates(entries.compact({name: value[name] for name in sorted(value)}))
