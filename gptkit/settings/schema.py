@@ -43,17 +43,31 @@ class Setting(NamedTuple):
 SETTINGS: Mapping[str, Setting] = {
     row.name: row
     for row in (
-        Setting("model", "text", "model that answers", DEFAULT_MODEL, ("GPTKIT_MODEL",)),
+        Setting("model", "text", "model to ask", DEFAULT_MODEL, ("GPTKIT_MODEL",)),
         Setting(
             "base_url", "text", "address of the OpenAI-compatible API", DEFAULT_BASE_URL, ("OPENAI_BASE_URL",)
         ),
         Setting("profile", "text", "profile in use", environment=("GPTKIT_PROFILE",)),
-        Setting("temperature", "number", "sampling temperature", least=0, project=True),
-        Setting("max_tokens", "integer", "most tokens of one answer", least=1),
-        Setting("parameters", "map", "any other API parameters, sent as they are"),
+        Setting(
+            "temperature",
+            "number",
+            "sampling temperature; the higher, the more varied the answer",
+            least=0,
+            project=True,
+        ),
+        Setting("max_tokens", "integer", "limit of tokens for one answer", least=1),
+        Setting("parameters", "map", "other API parameters, sent unchanged"),
         Setting("headers", "map", "HTTP headers sent with every request", bound=True, secret=True),
-        Setting("organization", "text", "organization that pays", environment=("OPENAI_ORG_ID",), bound=True),
-        Setting("project_id", "text", "project that pays", environment=("OPENAI_PROJECT_ID",), bound=True),
+        Setting(
+            "organization",
+            "text",
+            "OpenAI organization that pays",
+            environment=("OPENAI_ORG_ID",),
+            bound=True,
+        ),
+        Setting(
+            "project_id", "text", "OpenAI project that pays", environment=("OPENAI_PROJECT_ID",), bound=True
+        ),
         Setting("api_key_env", "text", "environment variable that holds the key", bound=True),
         Setting("api_key_command", "command", "command that prints the key, run without a shell", bound=True),
         Setting(
@@ -62,7 +76,7 @@ SETTINGS: Mapping[str, Setting] = {
             "proxy URL (http, https, socks5, socks5h), or none",
             environment=("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"),
         ),
-        Setting("no_proxy", "texts", "hosts that are reached directly", (), ("NO_PROXY",)),
+        Setting("no_proxy", "texts", "hosts to reach without the proxy", (), ("NO_PROXY",)),
         Setting("ca_file", "text", "file of trusted certificates", environment=("SSL_CERT_FILE",)),
         Setting("ca_folder", "text", "folder of trusted certificates", environment=("SSL_CERT_DIR",)),
         Setting(
@@ -72,27 +86,44 @@ SETTINGS: Mapping[str, Setting] = {
             False,
             ("GPTKIT_ALLOW_HTTP",),
         ),
-        Setting("connect_timeout", "number", "seconds to connect", 10.0, above=0),
-        Setting("idle_timeout", "number", "seconds without a byte", 60.0, above=0),
-        Setting("first_token_timeout", "number", "seconds to the first word", 600.0, above=0),
-        Setting("token_timeout", "number", "seconds between two words", 120.0, above=0),
-        Setting("attempts", "integer", "most requests for one answer, the first included", 4, least=1),
+        Setting("connect_timeout", "number", "seconds to wait for a connection", 10.0, above=0),
+        Setting("idle_timeout", "number", "seconds to wait for the next byte", 60.0, above=0),
         Setting(
-            "wait_budget", "number", "most seconds to wait between attempts, all together", 60.0, least=0
+            "first_token_timeout", "number", "seconds to wait for the first word of an answer", 600.0, above=0
         ),
-        Setting("stdin_wait", "number", "seconds to wait for an idle standard input", 3.0, least=0),
-        Setting("jobs", "integer", "pieces of a long input to work on at once", 4, least=1),
+        Setting("token_timeout", "number", "seconds to wait for the next word of an answer", 120.0, above=0),
+        Setting("attempts", "integer", "limit of requests for one answer, the first included", 4, least=1),
         Setting(
-            "ask_above", "number", "US dollars above which a long job asks before it begins", 1.0, least=0
+            "wait_budget",
+            "number",
+            "limit of seconds to wait between the attempts for one answer",
+            60.0,
+            least=0,
         ),
-        Setting("monthly_limit", "number", "most US dollars to spend in a calendar month", above=0),
+        Setting("stdin_wait", "number", "seconds to wait for a silent standard input", 3.0, least=0),
+        Setting("jobs", "integer", "pieces of a long input that are worked on at once", 4, least=1),
         Setting(
-            "finish", "choice", "whether an answer must say why it ended", "strict", (), ("strict", "lenient")
+            "ask_above",
+            "number",
+            "estimated US dollars above which a long job asks before it starts",
+            1.0,
+            least=0,
         ),
-        Setting("prices", "map", "a model's [input, output] in USD per million tokens"),
-        Setting("context_window", "integer", "tokens that the model takes at most", least=1),
-        Setting("log", "boolean", "keep a history of what was asked and answered", True),
-        Setting("markdown", "boolean", "render Markdown on a terminal", True, project=True),
+        Setting("monthly_limit", "number", "limit of US dollars to spend in a calendar month", above=0),
+        Setting(
+            "finish",
+            "choice",
+            "strict, or lenient: accept an answer that does not say why it ended",
+            "strict",
+            (),
+            ("strict", "lenient"),
+        ),
+        Setting("prices", "map", "prices of models: [input, output] in USD per million tokens"),
+        Setting("context_window", "integer", "tokens that the model can take at once", least=1),
+        Setting("log", "boolean", "keep a history of requests and answers", True),
+        Setting(
+            "markdown", "boolean", "show answers as formatted Markdown on a terminal", True, project=True
+        ),
     )
 }
 

@@ -205,7 +205,7 @@ def test_settings_table_is_that_of_the_program() -> None:
 
 
 def settings_table() -> str:
-    """The table of settings, from the program's own; `python tests/program/test_pages.py` prints it."""
+    """The table of settings; `PYTHONPATH=tests/support python tests/program/test_pages.py` prints it."""
     from gptkit.settings.schema import SETTINGS
 
     rows = ["| setting | default | environment | what it is |", "|---|---|---|---|"]
