@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple, Protocol
 Role = Literal["system", "user", "assistant"]
 OWN_PARAMETERS = ("model", "messages", "stream")
 """API parameters that gptkit sets by itself, and that no user may set."""
+STREAM_OPTIONS = "stream_options"
+"""The API parameter that asks for the usage of a streamed answer; no answer depends on it."""
 
 
 class Message(NamedTuple):
@@ -41,6 +43,11 @@ class ChatRequest(NamedTuple):
         if self.stream:
             body["stream"] = True
         return body
+
+    def unstreamed(self) -> "ChatRequest":
+        """The same request for an answer that comes in one piece."""
+        parameters = {name: value for name, value in self.parameters.items() if name != STREAM_OPTIONS}
+        return self._replace(stream=False, parameters=parameters)
 
 
 class Usage(NamedTuple):

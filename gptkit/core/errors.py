@@ -15,6 +15,7 @@ GptkitError
 ├── NoPermissionError      77  no key or a bad one
 ├── ConfigurationError     78  settings or base URL invalid
 ├── IncompleteError        80  usable but cut
+│   └── CutAtLimitError    80  at the limit of tokens for an answer
 ├── RefusedError           81  refusal or content filter
 ├── BudgetError            82  a cap of the user was reached
 ├── NotApprovedError       83  an action was not approved
@@ -145,6 +146,10 @@ class ConfigurationError(GptkitError):
 class IncompleteError(GptkitError):
     code = 80
     kind = "incomplete"
+
+
+class CutAtLimitError(IncompleteError):
+    """The answer reached the limit of tokens: that of the request, or of the model."""
 
 
 class RefusedError(GptkitError):

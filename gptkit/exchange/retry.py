@@ -16,6 +16,7 @@ from gptkit.core.chat import (
 )
 from gptkit.core.errors import (
     BudgetError,
+    CutAtLimitError,
     GptkitError,
     IncompleteError,
     ProtocolError,
@@ -48,7 +49,7 @@ def _failure(reply: Reply, partial: bool) -> GptkitError:
         case None:
             return TryAgainError("no answer: the server ended the stream at once", tries=4)
         case "length":
-            return IncompleteError(
+            return CutAtLimitError(
                 "answer cut at the token limit"
                 if partial
                 else "the token limit was reached before any answer",

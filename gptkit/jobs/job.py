@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol
 
+from gptkit.core.chat import Reply
+from gptkit.core.errors import GptkitError
 from gptkit.exchange.invocation import Invocation
 from gptkit.text.glossary import Glossary
 from gptkit.text.pieces import Finding, Format, Piece, PieceAnswer
@@ -57,12 +59,17 @@ def about(job: Job) -> Mapping[str, str]:
 
 
 class Done(NamedTuple):
-    """A piece and what is written in its place."""
+    """A piece and what is written in its place.
+
+    `reply` is the one that holds a new answer, `failure` what kept any answer from being used.
+    """
 
     piece: Piece
     text: str
     how: How
     findings: tuple[Finding, ...] = ()
+    reply: Reply | None = None
+    failure: GptkitError | None = None
 
     @property
     def is_whole(self) -> bool:

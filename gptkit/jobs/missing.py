@@ -38,7 +38,7 @@ def by_piece(
 ) -> Iterator[tuple[Piece, Sequence[Lacking]]]:
     """Every piece with what lacks of it: nothing, or itself, or some of its halves."""
     for place in placed(pieces):
-        around = Surroundings(place.before)
+        around = Surroundings(place.before, is_whole=place.is_whole)
         yield (
             place.piece,
             [

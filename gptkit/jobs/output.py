@@ -47,12 +47,21 @@ class Output(Protocol):
 
 
 class Plain:
-    """A pipe, which gets the text to the letter."""
+    """A pipe, which gets the text to the letter; where it `ends_lines`, with the end of its last line."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self.write = write
+    def __init__(self, write: Callable[[str], None], *, ends_lines: bool = False) -> None:
+        self._write = write
+        self._ends_lines = ends_lines
+        self._end = "\n"
 
-    def finish(self) -> None: ...
+    def write(self, text: str) -> None:
+        if text:
+            self._end = text[-1]
+            self._write(text)
+
+    def finish(self) -> None:
+        if self._ends_lines and self._end != "\n":
+            self._write("\n")
 
     def leave(self, failure: GptkitError | None) -> None: ...
 

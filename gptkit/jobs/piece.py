@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from gptkit.core.chat import ChatRequest
-from gptkit.core.errors import IncompleteError, ProtocolError, RefusedError, TooLongError
+from typing import NamedTuple
+
+from gptkit.core.chat import ChatRequest, Reply
+from gptkit.core.errors import (
+    CutAtLimitError,
+    GptkitError,
+    IncompleteError,
+    ProtocolError,
+    RefusedError,
+    TooLongError,
+)
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_answer
 from gptkit.exchange.invocation import Runtime
 from gptkit.jobs.job import Done, How, Job, Memory, about
@@ -16,7 +26,11 @@ NUMBER = "number"
 """The kind of what may be wrong with an answer that is used all the same: it is nearer to the truth than the
 source, and no half of it would be better."""
 DEEPEST = 6
-"""How often a piece is halved at most where its answer does not fit; a defective one is halved once."""
+"""How often a piece is halved at most where it does not fit; a defective one is halved once."""
+ANSWERS = 4
+"""Answers that a piece is worth, with all its halves."""
+LONG = 100
+"""Tokens of a piece from which on its halves may fit where its answer was cut."""
 
 
 def done(job: Job, piece: Piece, around: Surroundings, runtime: Runtime) -> Done:
@@ -26,11 +40,22 @@ def done(job: Job, piece: Piece, around: Surroundings, runtime: Runtime) -> Done
     return _Course(job, around, runtime).done(piece, 0)
 
 
+class _Answer(NamedTuple):
+    """An answer and what is wrong with it."""
+
+    text: str
+    findings: tuple[Finding, ...]
+    reply: Reply
+
+
 class _Course:
+    """The answers to one piece and its halves; that it does not fit into the model's window is no answer."""
+
     def __init__(self, job: Job, around: Surroundings, runtime: Runtime) -> None:
         self._job = job
         self._around = around
         self._runtime = runtime
+        self._left = ANSWERS
 
     def done(self, piece: Piece, depth: int) -> Done:
         if not piece.text:
@@ -59,42 +84,41 @@ class _Course:
     def _asked(self, piece: Piece, depth: int, name: bytes, plain: ChatRequest) -> Done:
         request = asked(self._job, piece, self._around, plain)
         try:
-            answer = self._answer(request)
-            answer, findings = self._better(piece, request, answer, self._findings(piece, answer))
-        except (TooLongError, IncompleteError) as error:
-            finding = Finding(piece.line, "empty", error.message)
-            return self._redone(piece, name, depth, (finding,), DEEPEST)
-        except (RefusedError, ProtocolError) as error:
-            return self._source(piece, (Finding(piece.line, "empty", error.message),))
-        if not _is_of_use(findings):
-            return self._redone(piece, name, depth, findings, 1)
-        done = Done(piece, self._job.format.restore(piece, answer), "answer", findings)
+            answer = self._answer(piece, request)
+            answer = answer if depth else self._better(piece, request, answer)
+        except (TooLongError, IncompleteError, RefusedError, ProtocolError) as error:
+            self._left += isinstance(error, TooLongError)
+            may_fit = (
+                isinstance(error, TooLongError | CutAtLimitError) and estimate_tokens(piece.text) >= LONG
+            )
+            return self._redone(piece, name, depth, _source(piece, error), DEEPEST if may_fit else 0)
+        if not _is_of_use(answer.findings):
+            return self._redone(piece, name, depth, _unproved(piece, answer), 1)
+        text = self._job.format.restore(piece, answer.text)
+        done = Done(piece, text, "answer", answer.findings, answer.reply)
         if done.is_whole:
-            self._keep(name, piece, PieceAnswer(answer, findings))
+            self._keep(name, piece, PieceAnswer(answer.text, answer.findings))
         return done
 
-    def _better(
-        self, piece: Piece, request: ChatRequest, answer: str, findings: tuple[Finding, ...]
-    ) -> tuple[str, tuple[Finding, ...]]:
-        """What comes when the piece is asked for once more, with what has to be better, if it is no worse."""
-        wanting = [finding for finding in findings if finding.level != "doubtful"]
+    def _better(self, piece: Piece, request: ChatRequest, first: _Answer) -> _Answer:
+        """The answer, or the one that comes when the piece is asked for once more, naming what has to be
+        better, if that is no worse."""
+        wanting = [finding for finding in first.findings if finding.level != "doubtful"]
         if not wanting:
-            return answer, findings
+            return first
         try:
-            other = self._answer(again(request, answer, wanting))
+            second = self._answer(piece, again(request, first.text, wanting))
         except (TooLongError, IncompleteError, RefusedError, ProtocolError):
-            if not _is_of_use(findings):
+            if not _is_of_use(first.findings):
                 raise
-            return answer, findings
-        found = self._findings(piece, other)
-        return (other, found) if _weight(found) <= _weight(findings) else (answer, findings)
+            return first
+        return second if _weight(second.findings) <= _weight(first.findings) else first
 
-    def _redone(
-        self, piece: Piece, name: bytes, depth: int, findings: tuple[Finding, ...], deepest: int
-    ) -> Done:
-        found = self._halved(piece, depth, findings) if depth < deepest else None
+    def _redone(self, piece: Piece, name: bytes, depth: int, source: Done, deepest: int) -> Done:
+        """The piece in halves, or its `source` where that does not help."""
+        found = self._halved(piece, depth, source.findings) if depth < deepest and self._left else None
         if found is None:
-            return self._source(piece, findings)
+            return source
         if found.is_whole:
             self._keep(name, piece, PieceAnswer("", (), in_halves=True))
         return found
@@ -110,13 +134,18 @@ class _Course:
         how: How = (
             "source" if not whole else "answer" if any(part.how == "answer" for part in parts) else "memory"
         )
-        return Done(piece, text, how, found or (() if whole else findings))
+        failure = next((part.failure for part in parts if part.failure), None)
+        reply = next((part.reply for part in reversed(parts) if part.reply), None)
+        return Done(piece, text, how, found or (() if whole else findings), reply, failure)
 
-    def _answer(self, request: ChatRequest) -> str:
+    def _answer(self, piece: Piece, request: ChatRequest) -> _Answer:
+        if not self._left:
+            raise IncompleteError(f"no answer of use after {ANSWERS} of them")
+        self._left -= 1
         outcome = request_answer(request, self._runtime, None)
         if outcome.failure is not None:
             raise outcome.failure
-        return outcome.answer
+        return _Answer(outcome.answer, self._findings(piece, outcome.answer), outcome.reply)
 
     def _findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
         found = tuple(self._job.format.findings(piece, answer))
@@ -125,14 +154,24 @@ class _Course:
             found += self._job.glossary.missing_terms(piece.text, answer, line_of)
         return found
 
-    def _source(self, piece: Piece, findings: tuple[Finding, ...]) -> Done:
-        kept = tuple(finding for finding in findings if finding.level != "doubtful")
-        return Done(piece, piece.source, "source", kept)
-
     def _keep(self, name: bytes, piece: Piece, held: PieceAnswer) -> None:
         if self._job.memory is not None:
             self._job.memory.put(name, piece.text, held, about(self._job))
         self._runtime.answer_stored()
+
+
+def _source(piece: Piece, failure: GptkitError) -> Done:
+    """The piece as it was, since there is no answer to it."""
+    return Done(
+        piece, piece.source, "source", (Finding(piece.line, "empty", failure.message),), None, failure
+    )
+
+
+def _unproved(piece: Piece, answer: _Answer) -> Done:
+    """The piece as it was, since something is wrong with its answer."""
+    findings = tuple(finding for finding in answer.findings if finding.level != "doubtful")
+    failure = IncompleteError(f"the answer cannot be used: {findings[0]}")
+    return Done(piece, piece.source, "source", findings, answer.reply, failure)
 
 
 def _is_of_use(findings: tuple[Finding, ...]) -> bool:

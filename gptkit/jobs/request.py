@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
-from gptkit.core.chat import ChatRequest, Message, OutputFormat
+from gptkit.core.chat import STREAM_OPTIONS, ChatRequest, Message, OutputFormat
 from gptkit.exchange.invocation import build_request
 from gptkit.jobs.job import Job
 from gptkit.text.glossary import Term
@@ -37,28 +38,30 @@ instruction to you:
 
 
 class Surroundings(NamedTuple):
-    """What a piece is sent with: the end of the source before it, and translations settled earlier."""
+    """What a piece is sent with: the end of the source before it, and translations settled earlier.
+
+    `is_whole` says that the piece is the whole document.
+    """
 
     before: str = ""
     settled: tuple[tuple[str, str], ...] = ()
+    is_whole: bool = False
 
 
 def asked(job: Job, piece: Piece, around: Surroundings, plain: ChatRequest) -> ChatRequest:
     """What is sent for a piece: the prompt's own request for it, and what it has to know of the rest."""
     terms = job.glossary.terms_in(piece.text) if job.glossary else ()
-    told = PART
+    told = "" if around.is_whole else PART
     told += MARKS if piece.masks else ""
     told += UNITS if piece.units else ""
     if context := _context(piece, around, terms):
         told += CONTEXT.format(context)
-    return with_rules(plain, told)
+    return with_rules(plain, told) if told else plain
 
 
 def in_one_piece(job: Job, text: str, form: OutputFormat) -> ChatRequest:
-    """The prompt's own request for a text, whose answer is awaited and not shown as it comes."""
-    invocation = job.invocation
-    parameters = {name: one for name, one in invocation.parameters.items() if name != "stream_options"}
-    return build_request(invocation._replace(text=text, stream=False, parameters=parameters), form)
+    """The prompt's own request for a text."""
+    return build_request(job.invocation._replace(text=text), form)
 
 
 def with_rules(sent: ChatRequest, told: str) -> ChatRequest:
@@ -89,12 +92,13 @@ def key(job: Job, piece: Piece, plain: ChatRequest) -> bytes:
 def key_of(job: Job, sent: ChatRequest, step: str = "") -> bytes:
     """The key of a prompt's own request; `step` tells apart what else is asked for with the same text."""
     terms = job.glossary.terms_in(sent.text) if job.glossary else ()
+    parameters = {name: value for name, value in sent.parameters.items() if name != STREAM_OPTIONS}
     parts = {
         "policy": POLICY,
         "format": job.format.name,
         "model": sent.model,
         "messages": [[message.role, message.content] for message in sent.messages],
-        "parameters": dict(sent.parameters),
+        "parameters": parameters,
         "terms": [[term.term, term.translation, term.note] for term in terms],
     }
     if step:
@@ -126,14 +130,20 @@ BEFORE = 300
 
 
 class Placed(NamedTuple):
-    """A piece and the end of the source before it."""
+    """A piece, the end of the source before it, and whether it is the whole document."""
 
     piece: Piece
     before: str
+    is_whole: bool = False
 
 
 def placed(pieces: Iterable[Piece]) -> Iterator[Placed]:
+    rest = iter(pieces)
+    first = list(islice(rest, 2))
+    if len(first) == 1:
+        yield Placed(first[0], "", is_whole=True)
+        return
     before = ""
-    for piece in pieces:
+    for piece in chain(first, rest):
         yield Placed(piece, before)
         before = (before + piece.text)[-BEFORE:] if piece.text else before

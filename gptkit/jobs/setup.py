@@ -9,6 +9,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.core.chat import STREAM_OPTIONS
 from gptkit.core.errors import ConfigurationError, DataError, UsageError
 from gptkit.core.yaml_tree import spelling_hint
 from gptkit.encodings.stream import split_lines
@@ -63,7 +64,7 @@ def job(services: Services, invocation: Invocation, document: Format, keeping: b
         with suppress(ConfigurationError):  # a user without a home has no place for one
             memory = memory_of(services)
     return Job(
-        invocation=invocation._replace(values=own_values(invocation)),
+        invocation=_counted(invocation)._replace(values=own_values(invocation)),
         format=document,
         memory=memory,
         glossary=_glossary(options.glossary, invocation.values),
@@ -89,12 +90,12 @@ def working(services: Services, template: Template, shared: SharedOptions, *, is
     Its --max-tokens is a cap on all answers together: with each request it would be a part of what
     pieces are found again by.
     """
-    gc.freeze()
-    gc.enable()  # a run over a single exchange leaves less than it costs to collect
-    sys.setswitchinterval(SWITCH)
     made = Conversation(services, template, shared._replace(max_tokens=None))
     made.budget.max_answer_tokens = shared.max_tokens
     made.budget.answers_match_texts = is_map
+    gc.freeze()
+    gc.enable()  # a run over a single exchange leaves less than it costs to collect
+    sys.setswitchinterval(SWITCH)
     return made
 
 
@@ -103,6 +104,16 @@ def patient_means(services: Services, conversation: Conversation, invocation: In
     verbose = conversation.how.verbose
     runtime = services.runtime(form, invocation.model, conversation.budget, verbose, patient=True)
     return runtime._replace(policy=RetryPolicy(runtime.policy.attempts, max(runtime.policy.wait, WAIT)))
+
+
+def _counted(invocation: Invocation) -> Invocation:
+    """The invocation whose streamed answers say what they used, where the server can tell."""
+    if not invocation.stream or STREAM_OPTIONS in invocation.template.parameters:
+        return invocation
+    return invocation._replace(
+        parameters={STREAM_OPTIONS: {"include_usage": True}, **invocation.parameters},
+        droppable=invocation.droppable | {STREAM_OPTIONS},
+    )
 
 
 def own_values(invocation: Invocation) -> Mapping[str, Value]:

@@ -187,7 +187,12 @@ def show(
     elif pieces is not None:
         _deliver(terminal, how, pieces)
     if how.verbose:
-        terminal.print_error_line(f"gptkit: {_summary(invocation, outcome.reply, facts)}")
+        note_summary(terminal, invocation, outcome.reply, facts)
+
+
+def note_summary(terminal: Terminal, invocation: Invocation, reply: Reply, facts: Facts) -> None:
+    """Print the line of `--verbose`."""
+    terminal.print_error_line(f"gptkit: {_summary(invocation, reply, facts)}")
 
 
 def show_request(

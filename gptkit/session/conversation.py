@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gptkit.core.chat import OWN_PARAMETERS, Message, Reply
+from gptkit.core.chat import OWN_PARAMETERS, STREAM_OPTIONS, Message, Reply
 from gptkit.core.errors import GptkitError, TooLongError, TryAgainError, UsageError
 from gptkit.core.yaml_tree import parse_value
 from gptkit.exchange.budget import answer_tokens, prompt_tokens
@@ -43,7 +43,7 @@ def invocation(
     stream = not (shared.no_stream or how.response)
     counted = shared.max_cost is not None or services.settings.value("monthly_limit") is not None
     if stream and (how.verbose or how.as_json or counted):
-        settled.setdefault("stream_options", {"include_usage": True})
+        settled.setdefault(STREAM_OPTIONS, {"include_usage": True})
     return Invocation(
         template=template,
         model=model,

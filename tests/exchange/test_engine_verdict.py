@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from gptkit.core.chat import Reply
-from gptkit.core.errors import GptkitError, IncompleteError, ProtocolError, RefusedError, TryAgainError
+from gptkit.core.errors import (
+    CutAtLimitError,
+    GptkitError,
+    IncompleteError,
+    ProtocolError,
+    RefusedError,
+    TryAgainError,
+)
 from gptkit.exchange.retry import reply_failure
 
 NO_END = "the server never said that it is whole"
@@ -15,8 +22,8 @@ ROWS: list[tuple[str, str | None, str, type[GptkitError], str, int]] = [
     (" \n\t", "stop", "", ProtocolError, "empty answer", 2),
     ("a", None, "", IncompleteError, f"answer cut short: {NO_END}", 2),
     ("", None, "", TryAgainError, "no answer: the server ended the stream at once", 4),
-    ("a", "length", "", IncompleteError, "answer cut at the token limit", 1),
-    ("", "length", "", IncompleteError, "the token limit was reached before any answer", 1),
+    ("a", "length", "", CutAtLimitError, "answer cut at the token limit", 1),
+    ("", "length", "", CutAtLimitError, "the token limit was reached before any answer", 1),
     ("a", "content_filter", "", RefusedError, "the provider's content filter stopped the answer", 1),
     ("", "content_filter", "", RefusedError, "the provider's content filter stopped the answer", 1),
     ("", "stop", "I can't.", RefusedError, "the model refused: 'I can't.'", 1),

@@ -186,7 +186,7 @@ def test_what_is_wrong_besides_a_number_is_asked_for_in_halves() -> None:
     memory = Kept()
     (done,) = results(model, ["77 {x}"], job(memory=memory))
     assert (done.text, done.how, done.is_whole) == ("88 {x}", "answer", False)
-    assert model.texts == ["77 {x}", "77 {x}", "77", "77", "{x}"]
+    assert model.texts == ["77 {x}", "77 {x}", "77", "{x}"]
     assert memory.texts == ["{x}"]
 
 
@@ -218,16 +218,24 @@ def test_what_is_settled_may_be_doubtful() -> None:
     assert "- Tap = Hahn" in model.asked[1].messages[0].content
 
 
-def test_an_answer_that_is_cut_is_asked_for_in_halves_until_it_fits() -> None:
-    model = Model(lambda text: text + "~" if len(text) > 3 else shout(text))
-    (done,) = results(model, ["aa bb cc dd"])
-    assert (done.text, done.how) == ("AA BB CC DD", "answer")
+def test_an_answer_that_is_cut_is_asked_for_in_halves() -> None:
+    model = Model(lambda text: text + "~" if len(text) > 600 else shout(text))
+    (done,) = results(model, ["aa bb cc " * 120])
+    assert (done.text, done.how) == ("AA BB CC " * 120, "answer")
+    assert len(model.asked) == 3
+
+
+@pytest.mark.parametrize(("text", "answers"), [("aa bb cc dd", 1), ("aa bb cc " * 120, 4)])
+def test_a_piece_is_worth_four_answers_and_a_sentence_is_not_cut(text: str, answers: int) -> None:
+    model = Model(lambda text: text + "~")
+    (done,) = results(model, [text])
+    assert (done.text, done.how, len(model.asked)) == (text, "source", answers)
 
 
 def test_a_piece_that_is_too_long_for_the_window_is_halved() -> None:
-    model = Model(lambda text: TooLongError("input too long") if " " in text else shout(text))
-    (done,) = results(model, ["aa bb"])
-    assert done.how == "answer"
+    model = Model(lambda text: TooLongError("input too long") if len(text) > 400 else shout(text))
+    (done,) = results(model, ["aa bb cc " * 120])
+    assert (done.how, len(model.asked)) == ("answer", 7)
 
 
 def test_a_refused_piece_is_kept_and_the_others_go_on() -> None:
@@ -288,10 +296,10 @@ def test_fresh_asks_again_and_keeps_the_new_answer() -> None:
 
 def test_halves_that_were_accepted_are_not_asked_for_again() -> None:
     memory = Kept()
-    answer: Answer = lambda text: text + "~" if len(text) > 6 else shout(text)  # noqa: E731
-    results(Model(answer), ["aa bb cc dd"], job(memory=memory))
+    answer: Answer = lambda text: text + "~" if len(text) > 600 else shout(text)  # noqa: E731
+    results(Model(answer), ["aa bb cc " * 120], job(memory=memory))
     model = Model(answer)
-    (done,) = results(model, ["aa bb cc dd"], job(memory=memory))
+    (done,) = results(model, ["aa bb cc " * 120], job(memory=memory))
     assert done.how == "memory"
     assert model.asked == []
 

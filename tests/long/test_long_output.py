@@ -12,7 +12,7 @@ from fake.program import AsProcess, InMemory
 from fake.received import Received
 from fake.replies import Reply, held, said
 from fake.server import FakeServer
-from long_reductions import book, numbers
+from long_reductions import book, is_last, numbers
 from long_trees import texts, tree
 
 from gptkit.jobs.output import File, FileInUseError, Place
@@ -67,7 +67,7 @@ def test_a_whole_result_takes_the_place_of_what_there_was_of_it(
     gptkit: InMemory, server: FakeServer, digest: str, folder: Path
 ) -> None:
     def cut(request: Received) -> str | Reply:
-        return said("m0m and", finish="length") if request.json.get("stream") else answer(request)
+        return said("m0m and", finish="length") if is_last(request) else answer(request)
 
     server.answer(cut)
     assert gptkit(digest, "-o", "out.txt", stdin=BOOK).code == 80

@@ -57,13 +57,14 @@ def test_a_long_text_comes_back_in_order_and_to_the_letter(
     text = book(40)
     assert gptkit(same, stdin=text) == (0, text, "")
     assert len(server.requests) > 10
-    assert not any(request.json.get("stream") for request in server.requests)
 
 
-def test_a_short_one_is_a_single_exchange(gptkit: Gptkit, server: FakeServer, same: str) -> None:
+def test_a_short_one_is_a_single_request_without_a_word_of_parts(
+    gptkit: Gptkit, server: FakeServer, same: str
+) -> None:
     server.say("short answer")
-    assert gptkit(same, stdin="A short text.\n") == (0, "short answer\n", "")
-    assert server.request.json["stream"] is True
+    assert gptkit(same, stdin="A short text.") == (0, "short answer\n", "")
+    assert "part of a longer document" not in server.request.json["messages"][0]["content"]
 
 
 def test_words_are_worked_on_in_pieces_where_an_option_asks_for_it(

@@ -13,7 +13,7 @@ from fake.program import AsProcess, InMemory, OnTerminal
 from fake.received import Received
 from fake.replies import Reply, failed, said
 from fake.server import FakeServer
-from long_reductions import book, numbers
+from long_reductions import book, is_last, numbers
 
 from gptkit.core.tokens import estimate_tokens
 
@@ -33,9 +33,8 @@ def test_a_long_text_becomes_one_result(gptkit: InMemory, server: FakeServer, di
     assert gptkit(digest, stdin=BOOK) == (0, numbers(BOOK) + "\n", "")
     *others, last = server.requests
     assert len(others) > 20
-    assert not any(request.json.get("stream") for request in others)
-    assert last.json["stream"] is True
-    assert "Write the one result for the document" in last.json["messages"][0]["content"]
+    assert not any(is_last(request) for request in others)
+    assert is_last(last)
 
 
 def test_the_second_time_costs_nothing_in_any_form(
@@ -123,7 +122,7 @@ def test_a_last_merge_that_breaks_off_is_no_whole_answer(
     gptkit: InMemory, server: FakeServer, digest: str, folder: Path
 ) -> None:
     def cut(request: Received) -> str | Reply:
-        return said("m0m and then", finish="length") if request.json.get("stream") else answer(request)
+        return said("m0m and then", finish="length") if is_last(request) else answer(request)
 
     server.answer(cut)
     assert gptkit(digest, stdin=BOOK)[:2] == (80, "m0m and then")
@@ -135,7 +134,7 @@ def test_a_last_merge_that_fails_costs_that_one_alone(
     gptkit: InMemory, server: FakeServer, digest: str, home: Path
 ) -> None:
     settings(home, "attempts: 1\n")
-    server.answer(lambda request: failed(500) if request.json.get("stream") else answer(request))
+    server.answer(lambda request: failed(500) if is_last(request) else answer(request))
     code, output, errors = gptkit(digest, stdin=BOOK)
     assert (code, output) == (75, "")
     assert errors.splitlines()[-1] == "hint: run the same command to go on where this one stopped"
@@ -177,7 +176,7 @@ def test_the_forecast_is_what_happens_then(gptkit: InMemory, server: FakeServer,
 
 
 def test_the_last_merge_is_shown_as_any_answer(screen: OnTerminal, server: FakeServer, folder: Path) -> None:
-    server.answer(lambda request: "**whole**" if request.json.get("stream") else answer(request))
+    server.answer(lambda request: "**whole**" if is_last(request) else answer(request))
     (folder / "book.txt").write_text(book(400))
     shown = screen("summarize", "-f", "book.txt")
     assert shown.wait_exit() == 0

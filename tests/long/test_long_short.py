@@ -1,4 +1,4 @@
-"""A text that one exchange could hold: compared with its answer wherever that goes to a file."""
+"""A text that one exchange could hold: compared with its answer wherever a program reads that."""
 
 from __future__ import annotations
 
@@ -45,26 +45,27 @@ def test_into_a_file_it_is_proved_and_free_the_second_time(
     assert len(server.requests) == 2
 
 
-def test_what_cannot_be_proved_stays_as_it_was(gptkit: InMemory, server: FakeServer, notes: Path) -> None:
+def test_what_cannot_be_proved_is_not_written_but_beside_a_file(
+    gptkit: InMemory, server: FakeServer, notes: Path
+) -> None:
     server.answer(lambda _: LOST)
     code, output, errors = gptkit(*translate("-f", "notes.md", "-o", "out.md"))
     assert (code, output) == (80, "")
     assert "heading of level 1 became paragraph" in errors
     assert not (notes.parent / "out.md").exists()
-    assert "It moves to Monday." in (notes.parent / "out.md.partial").read_text("utf-8")
+    assert (notes.parent / "out.md.partial").read_text("utf-8") == LOST
+    assert gptkit(*translate("-f", "notes.md"))[:2] == (80, "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the program is a script there")
-def test_a_redirection_is_a_file_and_a_pipe_is_none(run: AsProcess, server: FakeServer, notes: Path) -> None:
+def test_a_redirection_and_a_pipe_are_one_road(run: AsProcess, server: FakeServer, notes: Path) -> None:
     into = (sys.executable, "-c", TO_FILE, "out.md", sys.executable, "-m", "gptkit")
     server.say(LOST)
     server.say(GOOD)
     assert run(*translate("-f", "notes.md"), command=into) == (0, "", "")
     assert (notes.parent / "out.md").read_text() == GOOD
-    assert [request.json.get("stream", False) for request in server.requests] == [False, False]
-    server.say(LOST)
-    assert run(*translate("-f", "notes.md")) == (0, LOST, "")
-    assert server.requests[2].json["stream"] is True
+    assert run(*translate("-f", "notes.md")) == (0, GOOD, "")
+    assert len(server.requests) == 2
 
 
 def test_at_a_terminal_it_streams(screen: OnTerminal, server: FakeServer, notes: Path) -> None:
@@ -82,7 +83,7 @@ def test_the_history_has_the_text_and_the_answer(gptkit: InMemory, server: FakeS
         assert gptkit(*translate("-f", "notes.md", "-o", "out.md")).code == 0
         shown = json.loads(gptkit("history", "show", "--json").stdout)
         (turn,) = shown["turns"]
-        assert (turn["user"], turn["answer"].strip()) == (text, text.strip())
+        assert (text in turn["user"], turn["answer"].strip()) == (True, text.strip())
 
 
 @pytest.mark.parametrize(
@@ -90,9 +91,8 @@ def test_the_history_has_the_text_and_the_answer(gptkit: InMemory, server: FakeS
     [
         ["--session", "talk", "-f", "notes.md", "-o", "out.md"],
         ["--response", "-f", "notes.md", "-o", "out.md"],
-        ["-o", "out.md", "It moves to Monday."],
     ],
-    ids=["session", "response", "words"],
+    ids=["session", "response"],
 )
 def test_one_exchange_where_more_are_not_wanted(
     gptkit: InMemory, server: FakeServer, notes: Path, more: list[str]

@@ -120,7 +120,7 @@ def test_streams_with_usage_in_json(gptkit: InMemory, aimock: str) -> None:
 
 def test_says_that_an_answer_is_cut(gptkit: InMemory, aimock: str) -> None:
     code, output, errors = gptkit("translate", "cut me", "--to", "French", env={"OPENAI_BASE_URL": aimock})
-    assert (code, output) == (80, "Coupe")
+    assert (code, output) == (80, "")
     assert errors.startswith("gptkit: answer cut at the token limit\n")
 
 

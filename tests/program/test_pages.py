@@ -90,7 +90,8 @@ def _reply(command: str, output: str) -> str:
         return "```go\npackage main\n```"
     if "gptkit shell" in command:
         return f"```sh\n{output}```"
-    return next((text for option, text in TRANSLATIONS.items() if option in command), output)
+    said = output.replace("{name}", "⟦0⟧") if "gptkit translate" in command else output
+    return next((text for option, text in TRANSLATIONS.items() if option in command), said)
 
 
 @pytest.fixture

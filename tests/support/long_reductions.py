@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 
+from fake.received import Received
 from long_models import PROMPT, Kept
 
 from gptkit.exchange.invocation import Invocation
@@ -18,6 +19,11 @@ ROOM = 200
 def numbers(text: str) -> str:
     """A summary: which numbers are in a text."""
     return " ".join(re.findall(r"m\d+m", text)) or "none"
+
+
+def is_last(request: Received) -> bool:
+    """Whether it asks for the result of the whole document."""
+    return "Write the one result for the document" in request.json["messages"][0]["content"]
 
 
 def book(paragraphs: int, marked: int = 9) -> str:

@@ -13,7 +13,6 @@ from gptkit.session import answer
 
 if TYPE_CHECKING:
     from gptkit.session.call import Call
-    from gptkit.session.input import Given
 
 LONG_OVER = 64 << 10
 """Bytes of an input that takes more than one exchange whatever it holds."""
@@ -38,9 +37,8 @@ def take_over(call: Call) -> int | None:
     _check_report(call)
     given = call.given(LONG_OVER, inputs=[Path(options.glossary)] if options.glossary else [])
     is_file = bool(shared.file)
-    in_pieces = options.ask_for_pieces
-    proved = in_pieces or _is_proved(call, given)
-    if given.long is None and not proved:
+    is_proved = options.ask_for_pieces or _is_proved(call)
+    if given.long is None and not is_proved:
         name = given.files[0][0] if given.files and is_file else ""
         is_prose = PROSE.match(name) and not STRUCTURED.match(given.text)
         if is_prose and len(given.text) < piece_tokens(template):
@@ -48,12 +46,12 @@ def take_over(call: Call) -> int | None:
     from gptkit.capabilities.long.run_map import run
     from gptkit.capabilities.long.source import Wish, source
 
-    document = source(services, template, given, call.model, Wish(in_pieces, proved, is_file))
+    document = source(services, template, given, call.model, Wish(is_proved, is_file))
     if document is None:
         return None
     if name := shared.first_given(ONE_ANSWER):
         raise UsageError(f"--{name} works for a single request, and this text needs several")
-    return run(services, template, given, document, shared)
+    return run(call, document)
 
 
 def _check_batch(call: Call) -> None:
@@ -76,10 +74,7 @@ def _check_report(call: Call) -> None:
         answer.check_report(call.services.terminal, Path(options.report), inputs, outputs)
 
 
-def _is_proved(call: Call, given: Given) -> bool:
-    """Where the answer goes to a file nobody waits for its first word: it is compared with its source."""
-    shown = not call.shared.dry_run and call.services.terminal.stdout_is_file
-    into_file = call.shared.output is not None or shown
-    is_document = given.files[:1] != (("words", given.text),) and bool(given.text)
-    alone = call.shared.first_given(ONE_ANSWER)
-    return into_file and is_document and not alone and long_mode(call.template) == "map"
+def _is_proved(call: Call) -> bool:
+    """Whether a program reads the answer, so that it is compared with its source before it is written."""
+    is_read = call.how.output is not None or call.shared.json or not call.services.terminal.stdout_is_terminal
+    return is_read and not call.shared.first_given(ONE_ANSWER) and long_mode(call.template) == "map"

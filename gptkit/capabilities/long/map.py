@@ -12,7 +12,6 @@ from gptkit.exchange.invocation import Runtime
 from gptkit.jobs.job import Done, Job
 from gptkit.jobs.piece import done
 from gptkit.jobs.request import Placed, Surroundings, placed
-from gptkit.jobs.workers import Workshop
 from gptkit.text.pieces import Piece
 
 SETTLED = 40
@@ -21,12 +20,19 @@ PHRASE = re.compile(r"^#{1,6}[ \t]+(.{1,60}?)[ \t]*#*$|\*\*([^*\n]{1,60})\*\*", 
 """Headings and bold words: where source and answer have as many, they correspond one by one."""
 
 
-def mapped(pieces: Iterable[Piece], job: Job, runtime: Runtime) -> Generator[Done, None, None]:
+def mapped(
+    pieces: Iterable[Piece], job: Job, runtime: Runtime, *, threads: bool = True
+) -> Generator[Done, None, None]:
     """Every piece with its text, in order, each as soon as it and all before it are there.
 
     Raises the first failure that ends the whole job, after what was done before that piece was
-    handed on. Closing the iterator ends the job.
+    handed on. Closing the iterator ends the job. Without `threads` one piece is done after the other.
     """
+    if not threads:
+        settled = Settled()
+        for piece in placed(pieces):
+            yield _done(job, piece, settled, runtime)
+        return
     shares = (Share(0, job, piece) for piece in placed(pieces))
     with closing(mapped_all(shares, job.workers, runtime)) as results:
         for _, one in results:
@@ -46,21 +52,27 @@ def mapped_all(
     shares: Iterable[Share], workers: int, runtime: Runtime
 ) -> Generator[tuple[Share, Done | None], None, None]:
     """The pieces of several documents, side by side as those of one."""
+    from gptkit.jobs.workers import Workshop
+
     settled = Settled()
 
     def work(share: Share, runtime: Runtime) -> tuple[Share, Done | None]:
         if share.placed is None:
             return share, None
-        around = Surroundings(share.placed.before, settled.phrases)
-        one = done(share.job, share.placed.piece, around, runtime)
-        settled.add(one)
-        return share, one
+        return share, _done(share.job, share.placed, settled, runtime)
 
     workshop = Workshop(work, workers, runtime)
     try:
         yield from workshop.run(shares)
     finally:
         workshop.close()
+
+
+def _done(job: Job, place: Placed, settled: Settled, runtime: Runtime) -> Done:
+    around = Surroundings(place.before, settled.phrases, place.is_whole)
+    one = done(job, place.piece, around, runtime)
+    settled.add(one)
+    return one
 
 
 class Settled:

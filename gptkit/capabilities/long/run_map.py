@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.capabilities.long.map import mapped
+from gptkit.capabilities.long.source import PROSE_FORMATS
 from gptkit.core.chat import ChatRequest, Message, Reply
 from gptkit.core.errors import GptkitError
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import Budget
-from gptkit.exchange.invocation import Outcome, Runtime
+from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.jobs import progress
 from gptkit.jobs.batch.guard import Once
 from gptkit.jobs.consent import Consent
@@ -24,15 +26,12 @@ from gptkit.jobs.output import Collected, File, Output, Plain, Shown
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of, working
 from gptkit.session import answer
-from gptkit.session.conversation import invocation
+from gptkit.session.conversation import Conversation, invocation
 from gptkit.session.input import Given
-from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
     from gptkit.jobs.missing import Lacking
-    from gptkit.services import Services
-    from gptkit.session.conversation import Conversation
-    from gptkit.session.options import SharedOptions
+    from gptkit.session.call import Call
     from gptkit.text.pieces import Piece
 
 
@@ -41,15 +40,22 @@ KEPT, KEPT_WHOLE = 2000, 1 << 20
 is held; the memory has all of it."""
 
 
-def run(services: Services, template: Template, given: Given, document: Source, shared: SharedOptions) -> int:
+def run(call: Call, document: Source) -> int:
     """Work through a document piece by piece; returns the exit code."""
-    conversation = working(services, template, shared, is_map=long_mode(template) == "map")
-    if long_mode(template) == "reduce":
+    services, template, given = call.services, call.template, call.given()
+    is_map = long_mode(template) == "map"
+    is_short = is_map and bool(given.text) and estimate_tokens(given.text) <= piece_tokens(template)
+    if is_short:
+        conversation = Conversation(services, template, call.shared)
+        conversation.budget.answers_match_texts = True
+    else:
+        conversation = working(services, template, call.shared, is_map=is_map)
+    if not is_map:
         from gptkit.capabilities.long import run_reduce
 
         return run_reduce.run(conversation, given, document)
-    task = _Task(services, conversation, template, given, document)
-    if shared.dry_run:
+    task = _Task(conversation, given, document, is_short)
+    if call.shared.dry_run:
         task.show_forecast()
         return 0
     outcome = task.outcome()
@@ -60,20 +66,15 @@ def run(services: Services, template: Template, given: Given, document: Source, 
 
 
 class _Task:
-    """One document on its way."""
+    """One document on its way; a short one without threads."""
 
-    def __init__(
-        self,
-        services: Services,
-        conversation: Conversation,
-        template: Template,
-        given: Given,
-        document: Source,
-    ) -> None:
+    def __init__(self, conversation: Conversation, given: Given, document: Source, is_short: bool) -> None:
+        services, template = conversation.services, conversation.template
         self._services = services
         self._conversation = conversation
         self._document = document
-        self._text = given.text
+        self._given = given
+        self._is_short = is_short
         self._kept = KEPT_WHOLE if given.text else KEPT
         self._invocation = invocation(
             services, template, given._replace(text="", files=()), conversation.shared, conversation.how
@@ -89,21 +90,34 @@ class _Task:
         self._tail = ""
         self._written = 0
         self._findings = progress.Findings()
+        self._last: Done | None = None
+        self._turn: int | None = None
 
     def outcome(self) -> Outcome:
         how, started = self._conversation.how, self._services.terminal.monotonic()
         output = self._output()
-        record = self._conversation.recording(self._invocation, self._request(), None, {"long": True})
+        invocation, sent = self._request()
+        record = self._conversation.recording(invocation, sent, None, {"long": True})
         with record:
             failure = self._failure(output)
             reply = self._reply(started, failure)
             record.finish(Outcome(reply, reply.text, failure))
+        self._turn = record.turn
         if (isinstance(output, Collected) and failure is None) or how.as_json:
-            self._show(output, Outcome(reply, output.text if isinstance(output, Collected) else "", failure))
+            self._show(output, Outcome(reply, self._collected(output), failure))
+        elif how.verbose:
+            answer.note_summary(self._services.terminal, self._invocation, reply, self._facts)
         if self._job.memory is not None:
             memory_of(self._services).close()
         self._findings.write(options_of(self._invocation.values).report, self._document.name)
         return Outcome(reply, "", failure)
+
+    def _collected(self, output: Output) -> str:
+        """The whole answer; that to words of the command line ends as they do."""
+        if not isinstance(output, Collected):
+            return ""
+        words = self._given.files[:1] == (("words", self._given.text),)
+        return output.text.removesuffix("\n") if words else output.text
 
     def show_forecast(self) -> None:
         """What `--dry-run` prints."""
@@ -120,16 +134,16 @@ class _Task:
         """Do the work; what ends it early is returned, with a word on how to go on."""
         failure: GptkitError | None = None
         try:
-            runtime = patient_means(self._services, self._conversation, self._invocation)
+            runtime = self._runtime()
             lack = partial(self._lacking, runtime)
             found = pieces_of(self._document, self._most)
             with (
                 self._once.pieces(found, runtime, lack, self._consent) as pieces,
-                closing(mapped(pieces, self._job, runtime)) as results,
+                closing(mapped(pieces, self._job, runtime, threads=not self._is_short)) as results,
             ):
                 for done in results:
-                    output.write(done.text)
                     self._count(done)
+                    self._write(done, output)
         except GptkitError as error:
             failure = error
             progress.tell_how_to_go_on(failure, self._job.memory)
@@ -139,7 +153,7 @@ class _Task:
             raise
         finally:
             self._progress.clear()
-        failure = failure or self._findings.failure()
+        failure = failure or self._unusable() or self._findings.failure()
         if failure is None:
             output.finish()
             self._doubt_keys()
@@ -149,6 +163,28 @@ class _Task:
             first, count = str(self._findings.doubtful[0]), self._findings.doubts
             self._conversation.warn(progress.doubt(first, count))
         return failure
+
+    def _runtime(self) -> Runtime:
+        if not self._is_short:
+            return patient_means(self._services, self._conversation, self._invocation)
+        form, how = self._services.format(self._invocation.template), self._conversation.how
+        return self._services.runtime(form, self._invocation.model, self._conversation.budget, how.verbose)
+
+    def _write(self, done: Done, output: Output) -> None:
+        """Write a piece, as it was where it has no answer of use. Of a document that is one such piece
+        nothing is written but the answer, beside a file."""
+        self._last, text = done, done.text
+        if self._unusable():
+            text = done.reply.text if done.reply and isinstance(output, File) else ""
+        output.write(text)
+        self._written += len(text)
+        if len(self._tail) < self._kept:
+            self._tail += text[: self._kept - len(self._tail)]
+
+    def _unusable(self) -> GptkitError | None:
+        """What is wrong with the only answer of a document."""
+        done = self._last
+        return done.failure if done and done.how == "source" and self._findings.pieces == 1 else None
 
     def _doubt_keys(self) -> None:
         """A key that is misspelled looks like success."""
@@ -164,9 +200,6 @@ class _Task:
 
     def _count(self, done: Done) -> None:
         self._findings.add(done)
-        self._written += len(done.text)
-        if len(self._tail) < self._kept:
-            self._tail += done.text[: self._kept - len(self._tail)]
         self._progress.show(self._tally)
 
     def _tally(self) -> Tally:
@@ -187,30 +220,43 @@ class _Task:
         if how.output is not None:
             return File(how.output)
         if not terminal.stdout_is_terminal:
-            return Plain(terminal.write)
+            is_prose = self._document.format.name in PROSE_FORMATS
+            return Plain(terminal.write, ends_lines=self._is_short and is_prose)
         form = self._services.format(self._invocation.template)
         sink = answer.sink(terminal, how, form, self._services.settings.boolean("markdown"))
         return Shown(sink) if sink is not None else Collected()
 
     def _show(self, output: Output, outcome: Outcome) -> None:
-        facts = answer.Facts(*self._conversation.cost())
         outcome = outcome._replace(json_fields=self._findings.listed)
         shown = not isinstance(output, Collected)
-        answer.show(self._services.terminal, self._conversation.how, self._invocation, outcome, shown, facts)
+        answer.show(
+            self._services.terminal, self._conversation.how, self._invocation, outcome, shown, self._facts
+        )
 
-    def _request(self) -> ChatRequest:
+    @property
+    def _facts(self) -> answer.Facts:
+        turn = self._turn if self._conversation.how.as_json else None
+        session = self._conversation.store.session_of_turn(turn) if turn is not None else None
+        return answer.Facts(*self._conversation.cost(), session.id if session else None)
+
+    def _request(self) -> tuple[Invocation, ChatRequest]:
         """What the history keeps of the input."""
-        said = self._text or f"[{self._document.name}]"
-        return ChatRequest(self._invocation.model, (Message("user", said),))
+        if self._is_short:
+            whole = self._invocation._replace(text=self._given.text, files=self._given.files)
+            return whole, build_request(whole, self._services.format(whole.template))
+        said = self._given.text or f"[{self._document.name}]"
+        return self._invocation, ChatRequest(self._invocation.model, (Message("user", said),))
 
     def _reply(self, started: float, failure: GptkitError | None) -> Reply:
         budget: Budget = self._conversation.budget
         more = self._written - len(self._tail)
-        return Reply(
+        last = self._last.reply if self._last and self._last.reply else Reply("", None)
+        only = last if self._findings.pieces == 1 else Reply("", None)
+        return only._replace(
             text=self._tail + (f"\n[... {more} characters more]" if more else ""),
             reason="stop" if failure is None else None,
             usage=progress.usage(budget.charges),
-            model=self._invocation.model,
+            model=only.model or self._invocation.model,
             attempts=budget.request_count,
             total=self._services.terminal.monotonic() - started,
         )

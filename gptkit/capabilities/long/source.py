@@ -27,19 +27,17 @@ class Wish(NamedTuple):
     """What is to be done with a text that one exchange could hold.
 
     Attributes:
-        in_pieces: options say that even words of the command line are worked on in pieces.
-        proved: the answer is to be compared with the text.
+        is_proved: the answer is to be compared with the text.
         is_file: the text's name is that of a file, whose ending tells the format.
     """
 
-    in_pieces: bool
-    proved: bool
+    is_proved: bool
     is_file: bool
 
 
 def source(services: Services, template: Template, given: Given, model: str, wish: Wish) -> Source | None:
     """The document in an input that takes more than one exchange; None for one that does not."""
-    text = given.long or _held(given, wish.in_pieces)
+    text = given.long or _held(given, wish.is_proved)
     if text is None:
         return None
     found = opened(text, given.values, wish.is_file)
@@ -47,7 +45,7 @@ def source(services: Services, template: Template, given: Given, model: str, wis
         found = found._replace(format=_joined(found.format, template, given))
     if (
         given.long is None
-        and not wish.proved
+        and not wish.is_proved
         and found.format.name in PROSE_FORMATS
         and (tokens := estimate_tokens(given.text)) <= AT_ONCE * piece_tokens(template)
         and _fits(services, model, tokens)
