@@ -1,4 +1,4 @@
-"""Takes the store out as JSON Lines that lose nothing, or as Markdown to read."""
+"""Exports the history as JSON Lines, which can be imported again, or as Markdown for readers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gptkit.core.chat import Charge
 from gptkit.core.errors import DataError, UsageError
 from gptkit.history import query, schema
 from gptkit.history.model import OPENING_ID, SESSION_ID, STATES, Session, Turn, replace_surrogates
-from gptkit.history.names import LONGEST, session_name
+from gptkit.history.names import NAME_LIMIT, session_name
 from gptkit.history.schema import COLUMNS
 
 if TYPE_CHECKING:
@@ -21,27 +21,28 @@ if TYPE_CHECKING:
 
 
 HEADER = {"gptkit": "history", "version": 1}
-TURN = tuple(name for name in COLUMNS if name not in ("depth", "place"))
-"""Columns of a turn that are taken out; what is left out follows from the rest."""
-SESSION = ("id", "name", "prompt", "created", "updated", "head")
-SUMMARY = ("uid", "upto", "text", "model", "created")
-LEDGER = ("origin", "number", "turn", "session", "prompt", *Charge._fields)
-_BLOCK = 200
-_TURNS = (
-    f"SELECT {', '.join(f'turns.{name}' for name in TURN)}, older.uid, system, user, answer, request, notes"  # noqa: S608
+TURN_COLUMNS = tuple(name for name in COLUMNS if name not in ("depth", "place"))
+"""Columns of a turn that are exported; the import computes the others."""
+SESSION_COLUMNS = ("id", "name", "prompt", "created", "updated", "head")
+SUMMARY_COLUMNS = ("uid", "upto", "text", "model", "created")
+CHARGE_COLUMNS = ("origin", "number", "turn", "session", "prompt", *Charge._fields)
+_BLOCK_SIZE = 200
+_TURNS_SQL = (
+    f"SELECT {', '.join(f'turns.{name}' for name in TURN_COLUMNS)}, older.uid,"  # noqa: S608
+    " system, user, answer, request, notes"
     " FROM chosen JOIN turns ON turns.id = chosen.id JOIN texts ON texts.turn = turns.id"
     " LEFT JOIN turns AS older ON older.id = turns.parent ORDER BY turns.id"
 )
-_SUMMARIES = (
+_SUMMARIES_SQL = (
     "SELECT summaries.uid, turns.uid, text, summaries.model, created FROM chosen"
     " JOIN summaries ON summaries.upto = chosen.id JOIN turns ON turns.id = chosen.id ORDER BY summaries.id"
 )
-_CHARGES = (
-    f"SELECT {', '.join(f'charges.{name}' for name in LEDGER)}, turns.uid FROM charges"  # noqa: S608
+_CHARGES_SQL = (
+    f"SELECT {', '.join(f'charges.{name}' for name in CHARGE_COLUMNS)}, turns.uid FROM charges"  # noqa: S608
     " LEFT JOIN turns ON turns.id = charges.turn"
     " WHERE charges.turn IN (SELECT id FROM chosen) OR charges.turn IS NULL AND ?1 ORDER BY charges.id"
 )
-_LINES = """
+_CHOOSE_SQL = """
     INSERT OR IGNORE INTO chosen WITH RECURSIVE line (id) AS (
         SELECT head FROM sessions WHERE id = ?1 AND head IS NOT NULL
         UNION SELECT id FROM turns WHERE session = ?1
@@ -51,26 +52,29 @@ _LINES = """
 
 
 def export_jsonl(store: Store, sessions: Sequence[Session] = ()) -> Iterator[bytes]:
-    """All of the store, or some sessions with all the turns that lead to theirs; one moment of it."""
+    """Yield the lines of an export of the whole store, or of some sessions with all turns up to their heads.
+
+    The lines show the store at one moment.
+    """
     with store.snapshot() as connection:
-        _choose(connection, sessions)
-        yield _line(HEADER)
-        named = {each.id for each in sessions}
+        _choose_turns(connection, sessions)
+        yield _encode_line(HEADER)
+        session_ids = {session.id for session in sessions}
         heads = "SELECT s.id, s.name, s.prompt, s.created, s.updated, t.uid FROM sessions s"
         for row in connection.execute(f"{heads} LEFT JOIN turns t ON t.id = s.head ORDER BY s.created, s.id"):
-            if not named or row[0] in named:
-                yield _line({"session": dict(zip(SESSION, row, strict=True))})
-        for row in connection.execute(_TURNS):
-            yield _line({"turn": _turn(row, named)})
-        for row in connection.execute(_SUMMARIES):
-            yield _line({"summary": dict(zip(SUMMARY, row, strict=True))})
-        for row in connection.execute(_CHARGES, (not named,)):
-            charge = dict(zip(LEDGER, row, strict=False))
-            yield _line({"charge": charge | {"turn": row[-1], "estimated": bool(charge["estimated"])}})
+            if not session_ids or row[0] in session_ids:
+                yield _encode_line({"session": dict(zip(SESSION_COLUMNS, row, strict=True))})
+        for row in connection.execute(_TURNS_SQL):
+            yield _encode_line({"turn": _turn_record(row, session_ids)})
+        for row in connection.execute(_SUMMARIES_SQL):
+            yield _encode_line({"summary": dict(zip(SUMMARY_COLUMNS, row, strict=True))})
+        for row in connection.execute(_CHARGES_SQL, (not session_ids,)):
+            charge = dict(zip(CHARGE_COLUMNS, row, strict=False))
+            yield _encode_line({"charge": charge | {"turn": row[-1], "estimated": bool(charge["estimated"])}})
 
 
 def export_markdown(store: Store, sessions: Iterable[Session]) -> Iterator[bytes]:
-    """Each session as it stands, oldest turn first."""
+    """Yield each session as Markdown, oldest turn first."""
     for number, session in enumerate(sessions):
         title = " ".join((session.name or session.id).split())
         yield (("\n" if number else "") + f"# {title}\n").encode()
@@ -79,12 +83,12 @@ def export_markdown(store: Store, sessions: Iterable[Session]) -> Iterator[bytes
 
 
 def turn_markdown(turn: Turn) -> tuple[str, str, str, str, str]:
-    """A turn as Markdown: heading and words of the user, heading and words of the model, how it ended."""
+    """Format a turn as Markdown: heading and message of the user, heading and answer of the model, state."""
     when = strftime("%Y-%m-%d %H:%M", localtime(turn.started))
     state = f"\n*{turn.state}{': ' + turn.cause if turn.cause else ''}*\n"
     answer, user = turn.answer.rstrip(), turn.user.rstrip()
     return (
-        f"## User, {when}\n" if user else "",  # a greeting answers nobody
+        f"## User, {when}\n" if user else "",  # a greeting has no message of the user
         f"\n{user}\n\n" if user else "",
         f"## Assistant, {turn.model}\n",
         f"\n{answer}\n" if answer else "",
@@ -93,38 +97,38 @@ def turn_markdown(turn: Turn) -> tuple[str, str, str, str, str]:
 
 
 def turns_oldest_first(store: Store, head: int | None) -> Iterator[Turn]:
-    """The turns that lead to one, oldest first; only their numbers are held."""
+    """Yield the turns up to `head`, oldest first; only their ids are all in memory."""
     if head is None:
         return
     with store.reading() as connection:
         ids = query.chain_ids(connection, head)
-    for start in range(0, len(ids), _BLOCK):
+    for start in range(0, len(ids), _BLOCK_SIZE):
         with store.reading() as connection:
-            block = query.turns(connection, ids[start : start + _BLOCK])
+            block = query.turns(connection, ids[start : start + _BLOCK_SIZE])
         yield from block
 
 
-def _choose(connection: sqlite3.Connection, sessions: Sequence[Session]) -> None:
+def _choose_turns(connection: sqlite3.Connection, sessions: Sequence[Session]) -> None:
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (id INTEGER PRIMARY KEY)")
     connection.execute("DELETE FROM chosen")
-    for each in sessions:
-        connection.execute(_LINES, (each.id,))
+    for session in sessions:
+        connection.execute(_CHOOSE_SQL, (session.id,))
     if not sessions:
         connection.execute("INSERT INTO chosen SELECT id FROM turns")
 
 
-def _turn(row: Sequence[object], named: set[str]) -> dict[str, object]:
-    """Turns that a session shares with one that is not taken out become its own."""
-    record = dict(zip(TURN, row, strict=False))
-    uid, system, user, answer, request, notes = row[len(TURN) :]
-    if named and record["session"] not in named:
-        record["session"] = min(named)
+def _turn_record(row: Sequence[object], session_ids: set[str]) -> dict[str, object]:
+    """Make the record of a turn; a turn of a session that is not exported goes to one that is."""
+    record = dict(zip(TURN_COLUMNS, row, strict=False))
+    uid, system, user, answer, request, notes = row[len(TURN_COLUMNS) :]
+    if session_ids and record["session"] not in session_ids:
+        record["session"] = min(session_ids)
     texts = {"system": system, "user": user, "answer": answer}
     values = {"request": json.loads(str(request)), "notes": json.loads(str(notes))}
     return record | {"parent": uid, "estimated": bool(record["estimated"])} | texts | values
 
 
-def _line(record: object) -> bytes:
+def _encode_line(record: object) -> bytes:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
@@ -142,15 +146,16 @@ _FIELDS: dict[str, dict[str, str]] = {
     | {"completion_tokens": "count", "estimated": "flag", "cost": "number?", "started": "number"}
     | {"seconds": "number"},
 }
-_FARTHEST = 253402300800.0
-"""Seconds to the year 10000: a larger number is no time, and no duration."""
+_TIME_LIMIT = 253402300800.0
+"""Seconds up to the year 10000; a larger number is no valid time or duration."""
 _INSERT_CHARGE = (
-    f"INSERT OR IGNORE INTO charges ({', '.join(LEDGER)}) VALUES ({', '.join('?' * len(LEDGER))})"  # noqa: S608
+    f"INSERT OR IGNORE INTO charges ({', '.join(CHARGE_COLUMNS)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * len(CHARGE_COLUMNS))})"
 )
 
 
 class ImportResult(NamedTuple):
-    """How many were new; `known` turns were there already."""
+    """Numbers of new sessions, of new turns, and of turns that the store had already."""
 
     sessions: int
     turns: int
@@ -158,18 +163,18 @@ class ImportResult(NamedTuple):
 
 
 def import_jsonl(store: Store, lines: Iterable[bytes]) -> ImportResult:
-    """Raises DataError, which names the line, and then nothing of it is stored."""
+    """Import the lines of an export. Raises DataError, which names the line; nothing is stored then."""
     with store.writing() as connection:
-        taking = _Importer(connection)
+        importer = _Importer(connection)
         number = 0
         for number, line in enumerate(lines, 1):
             try:
-                taking.read_line(line, number)
+                importer.read_line(line, number)
             except (DataError, UsageError) as error:
                 raise DataError(f"line {number}: {error.message}") from None
         if not number:
             raise DataError("it is empty; an export begins with a line that says what it is")
-        return taking.finished()
+        return importer.finish()
 
 
 class _Importer:
@@ -190,16 +195,16 @@ class _Importer:
         if not isinstance(record, dict) or len(record) != 1 or next(iter(record)) not in _FIELDS:
             raise DataError(f"must be an object with one of {', '.join(_FIELDS)}")
         ((kind, value),) = record.items()
-        take = {
-            "session": self._session,
-            "turn": self._turn,
-            "summary": self._summary,
-            "charge": self._charge,
+        read_record = {
+            "session": self._read_session,
+            "turn": self._read_turn,
+            "summary": self._read_summary,
+            "charge": self._read_charge,
         }[kind]
-        take(_checked(kind, value), number)
+        read_record(_check_fields(kind, value), number)
 
-    def finished(self) -> ImportResult:
-        """Sessions come before their turns, so that their heads are known only now."""
+    def finish(self) -> ImportResult:
+        """Set the heads of the sessions, whose turns came later, and return the result."""
         for session, (number, uid) in self._heads.items():
             head = self._turn_id(uid)
             if uid is not None and head is None:
@@ -207,14 +212,14 @@ class _Importer:
             self._connection.execute("UPDATE sessions SET head = ? WHERE id = ?", (head, session))
         return ImportResult(self._counts["session"], self._counts["turn"], self._counts["known"])
 
-    def _session(self, record: dict[str, object], number: int) -> None:
+    def _read_session(self, record: dict[str, object], number: int) -> None:
         session, updated = str(record["id"]), float(str(record["updated"]))
         head = None if record["head"] is None else str(record["head"])
         row = self._connection.execute("SELECT updated FROM sessions WHERE id = ?", (session,)).fetchone()
         if row is None:
             values = (
                 session,
-                self._free(str(record["name"])),
+                self._free_name(str(record["name"])),
                 *(record[name] for name in ("prompt", "created")),
             )
             self._connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, NULL)", (*values, updated))
@@ -223,52 +228,52 @@ class _Importer:
             self._heads[session] = (number, head)
             self._connection.execute("UPDATE sessions SET updated = ? WHERE id = ?", (updated, session))
 
-    def _turn(self, record: dict[str, object], _: int) -> None:
+    def _read_turn(self, record: dict[str, object], _: int) -> None:
         if self._turn_id(record["uid"]) is not None:
             self._counts["known"] += 1
             return
-        found = self._connection.execute(
+        session = self._connection.execute(
             "SELECT 1 FROM sessions WHERE id = ?", (record["session"],)
         ).fetchone()
-        if not found:
+        if not session:
             raise DataError(f"session: there is no session '{record['session']}' before this line")
         texts = {name: schema.json_text(record[name]) for name in ("request", "notes")}
         schema.insert_turn(
-            self._connection, record | texts | {"parent": self._before("parent", record["parent"])}
+            self._connection, record | texts | {"parent": self._require_turn_id("parent", record["parent"])}
         )
         self._counts["turn"] += 1
 
-    def _summary(self, record: dict[str, object], _: int) -> None:
-        upto = self._before("upto", record["upto"])
+    def _read_summary(self, record: dict[str, object], _: int) -> None:
+        upto = self._require_turn_id("upto", record["upto"])
         self._connection.execute(
             "INSERT OR IGNORE INTO summaries (uid, upto, text, model, created) VALUES (?, ?, ?, ?, ?)",
             (record["uid"], upto, record["text"], record["model"], record["created"]),
         )
 
-    def _charge(self, record: dict[str, object], _: int) -> None:
-        values = record | {"turn": self._before("turn", record["turn"])}
-        self._connection.execute(_INSERT_CHARGE, [values[name] for name in LEDGER])
+    def _read_charge(self, record: dict[str, object], _: int) -> None:
+        values = record | {"turn": self._require_turn_id("turn", record["turn"])}
+        self._connection.execute(_INSERT_CHARGE, [values[name] for name in CHARGE_COLUMNS])
 
-    def _before(self, key: str, uid: object) -> int | None:
-        found = self._turn_id(uid)
-        if uid is not None and found is None:
+    def _require_turn_id(self, key: str, uid: object) -> int | None:
+        turn_id = self._turn_id(uid)
+        if uid is not None and turn_id is None:
             raise DataError(f"{key}: there is no turn '{uid}' before this line")
-        return found
+        return turn_id
 
     def _turn_id(self, uid: object) -> int | None:
         row = self._connection.execute("SELECT id FROM turns WHERE uid = ?", (uid,)).fetchone()
         return int(row[0]) if row else None
 
-    def _free(self, name: str) -> str:
-        """The name, with a number if another session has it."""
-        free, number = name, 1
-        while free and query.session_named(self._connection, free):
+    def _free_name(self, name: str) -> str:
+        """Return a name, with a number if another session has the name."""
+        candidate, number = name, 1
+        while candidate and query.session_named(self._connection, candidate):
             number += 1
-            free = f"{name[: LONGEST - 8]} {number}"
-        return free
+            candidate = f"{name[: NAME_LIMIT - 8]} {number}"
+        return candidate
 
 
-def _checked(kind: str, value: object) -> dict[str, object]:
+def _check_fields(kind: str, value: object) -> dict[str, object]:
     fields = _FIELDS[kind]
     if not isinstance(value, dict):
         raise DataError(f"{kind}: must be an object")
@@ -278,13 +283,13 @@ def _checked(kind: str, value: object) -> dict[str, object]:
     for key in value:
         if key not in fields:
             raise DataError(f"{kind}: '{replace_surrogates(key)[:40]}' is not one of {', '.join(fields)}")
-    for key, of in fields.items():
-        if not _fits(value[key], of):
-            raise DataError(f"{kind}: {key}: must be {_MEANING[of.rstrip('?')]}")
-    return {key: replace_surrogates(one) if isinstance(one, str) else one for key, one in value.items()}
+    for key, type_name in fields.items():
+        if not _has_type(value[key], type_name):
+            raise DataError(f"{kind}: {key}: must be {_TYPE_NAMES[type_name.rstrip('?')]}")
+    return {key: replace_surrogates(part) if isinstance(part, str) else part for key, part in value.items()}
 
 
-_MEANING = {
+_TYPE_NAMES = {
     "text": "a text",
     "name": "a session's name, or empty",
     "session": "a session's id",
@@ -297,27 +302,27 @@ _MEANING = {
 }
 
 
-def _fits(value: object, of: str) -> bool:
+def _has_type(value: object, type_name: str) -> bool:
     if value is None:
-        return of.endswith("?")
-    match of.rstrip("?"):
+        return type_name.endswith("?")
+    match type_name.rstrip("?"):
         case "flag":
             return isinstance(value, bool)
         case "count":
             return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 62
         case "number":
-            # Neither infinity nor what is not a number compares as less.
-            return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _FARTHEST
+            # infinity and NaN do not compare as less
+            return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TIME_LIMIT
         case "object":
             return isinstance(value, Mapping)
-    return isinstance(value, str) and _reads(value, of.rstrip("?"))
+    return isinstance(value, str) and _is_valid_text(value, type_name.rstrip("?"))
 
 
-def _reads(value: str, of: str) -> bool:
-    if of == "session":
+def _is_valid_text(value: str, type_name: str) -> bool:
+    if type_name == "session":
         return SESSION_ID.fullmatch(value) is not None
-    if of == "uid":
+    if type_name == "uid":
         return OPENING_ID.fullmatch(value) is not None
-    if of == "state":
+    if type_name == "state":
         return value in STATES
-    return of == "text" or not value or session_name(value) == value
+    return type_name == "text" or not value or session_name(value) == value

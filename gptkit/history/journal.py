@@ -1,10 +1,10 @@
-"""Keeps an exchange that is under way in a small file, so that a killed process loses nothing.
+"""Writes an exchange that is under way to a small file, so that a killed process loses nothing.
 
-The first line is the opening, a line of text follows for every piece that was shown, and the ending
-comes last, before the store takes over; of several the last counts. The ending leaves out an answer that
-the pieces hold, and a long one that they do not hold stands before it, in lists of one piece each: no
-second copy of an answer of 64 MiB is ever made. The file is locked while its process lives: whose lock
-can be had is dead. No SQLite here: this stands between the user and the request.
+The first line of the file is the opening; a line of text follows for every piece that was shown, and the
+ending is the last line, of several endings the last. The ending has no answer if the shown pieces are the
+answer. Another long answer stands before the ending in lists of one piece each, so that no second copy of
+an answer of 64 MiB is made. The process holds a lock on the file: if another process gets the lock, the
+writer is dead. SQLite is not used here, since loading it would delay the request.
 """
 
 import json
@@ -19,10 +19,10 @@ from gptkit.core.errors import CannotWriteError
 from gptkit.core.files import PRIVATE_FLAGS, close_quietly, has_name, make_private_folder, try_lock
 from gptkit.history.model import OPENING_ID, STATES, Ending, Opening
 
-ENDING = ".jsonl"
-DAMAGED = ".damaged"
-PIECE = 1 << 18
-"""Characters of an answer in one line of the file, at most."""
+JOURNAL_SUFFIX = ".jsonl"
+DAMAGED_SUFFIX = ".damaged"
+PIECE_SIZE = 1 << 18
+"""The most characters of an answer in one line of the file."""
 
 
 class Journal:
@@ -35,71 +35,68 @@ class Journal:
         self._length = 0
 
     def add(self, text: str) -> None:
-        """Keep text that was shown. It is in the hands of the system when this returns."""
+        """Append text that was shown; after the return the operating system has the text."""
         if text:
             self._length += len(text)
             self._write(text)
 
     def read_text(self) -> str:
-        """All that was added, as far as it could be kept."""
+        """Return all text that was added and could be written."""
         try:
             with self._path.open("rb") as file:
-                return "".join(_shown(file))
+                return "".join(_shown_pieces(file))
         except OSError:
             return ""
 
     def record_ending(self, ending: Ending) -> None:
-        """Keep how it ended: from here on nobody has to guess, whatever becomes of the store.
-
-        A later call counts instead of this one.
-        """
-        record, answer = _plain(ending), ending.answer
-        if len(answer) > PIECE:
+        """Append how the exchange ended, before the store is written; a later call replaces the ending."""
+        record, answer = _to_json(ending), ending.answer
+        if len(answer) > PIECE_SIZE:
             record["answer"] = None
-            if not self._holds(answer):
-                for start in range(0, len(answer), PIECE):
-                    self._write([answer[start : start + PIECE]])
+            if not self._holds_answer(answer):
+                for start in range(0, len(answer), PIECE_SIZE):
+                    self._write([answer[start : start + PIECE_SIZE]])
         self._write(record)
 
     def discard(self) -> None:
-        """Remove the file: the store has the turn, or nobody wants it."""
+        """Remove the file, since the store has the turn or the turn is not wanted."""
         if self._descriptor is not None:
             with suppress(OSError):
                 self._path.unlink()
             self.release()
 
     def release(self) -> None:
-        """Let go of the file; the next process that opens the store puts its turn there."""
+        """Close the file; the next process that opens the store stores its turn."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             close_quietly(descriptor)
 
-    def _holds(self, answer: str) -> bool:
-        """Whether the pieces in the file are the answer."""
+    def _holds_answer(self, answer: str) -> bool:
+        """Whether the shown pieces in the file are the answer."""
         if self._descriptor is None or self._length != len(answer):
             return False
-        place = 0
-        for piece in _shown(_lines(self._descriptor)):
-            if not answer.startswith(piece, place):
+        position = 0
+        for piece in _shown_pieces(_lines(self._descriptor)):
+            if not answer.startswith(piece, position):
                 return False
-            place += len(piece)
-        return place == len(answer)
+            position += len(piece)
+        return position == len(answer)
 
     def _write(self, line: object) -> None:
-        """A full disk costs the record, never the answer that is being shown."""
+        """Append a line; on an error stop writing, since the answer must still be shown."""
         if self._descriptor is None:
             return
         data = json.dumps(line, default=str).encode() + b"\n"
         try:
-            whole = os.write(self._descriptor, data) == len(data)
+            is_whole = os.write(self._descriptor, data) == len(data)
         except OSError:
-            whole = False
-        if not whole:
+            is_whole = False
+        if not is_whole:
             self.release()
 
 
 class JournalEntry(NamedTuple):
-    """What the journal of a dead process holds; `ending` is None if it was killed before."""
+    """The content of the journal of a dead process; `ending` is None if the process was killed before."""
 
     opening: Opening
     text: str
@@ -107,20 +104,20 @@ class JournalEntry(NamedTuple):
 
 
 def begin_journal(folder: Path, opening: Opening) -> Journal:
-    """Keep the user's words before the request is sent. Raises CannotWriteError."""
+    """Create the journal of an exchange before its request is sent. Raises CannotWriteError."""
     if not OPENING_ID.fullmatch(opening.id):
         raise ValueError(f"not an id: {opening.id!r}")
-    path = folder / (opening.id + ENDING)
-    line = json.dumps(_plain(opening), default=str).encode() + b"\n"
+    path = folder / (opening.id + JOURNAL_SUFFIX)
+    line = json.dumps(_to_json(opening), default=str).encode() + b"\n"
     try:
         if not folder.is_dir():
             make_private_folder(folder)
         while True:
             descriptor = os.open(path, PRIVATE_FLAGS | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             try:
-                # Between these two calls another process may take it for a dead one's, and remove it.
+                # before the lock another process may take this for the file of a dead process, and remove it
                 if try_lock(descriptor) and has_name(descriptor, path):
-                    _begin(path, descriptor, line)
+                    _write_opening(path, descriptor, line)
                     return Journal(path, descriptor, opening)
             except BaseException:
                 close_quietly(descriptor)
@@ -132,12 +129,12 @@ def begin_journal(folder: Path, opening: Opening) -> Journal:
 
 
 def orphaned_journals(folder: Path) -> Iterator[tuple[Path, JournalEntry]]:
-    """The journals of dead processes, each locked until the next is asked for.
+    """Yield the journals of dead processes, each locked until the next is yielded.
 
-    Who has stored one removes its file. What is not a journal is set aside under another name.
+    The caller removes the file of a stored journal. A damaged file gets another name.
     """
     try:
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(ENDING))
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(JOURNAL_SUFFIX))
     except OSError:
         return
     for name in names:
@@ -148,30 +145,30 @@ def orphaned_journals(folder: Path) -> Iterator[tuple[Path, JournalEntry]]:
             continue
         try:
             if try_lock(descriptor) and has_name(descriptor, path):
-                kept = _read(path, descriptor)
-                if kept is not None:
-                    yield path, kept
+                entry = _read(path, descriptor)
+                if entry is not None:
+                    yield path, entry
         finally:
             close_quietly(descriptor)
 
 
 def active_exchanges(folder: Path) -> list[Opening]:
-    """The exchanges of processes that live."""
-    found = []
-    for path in sorted(folder.glob("*" + ENDING)):
+    """Return the openings of exchanges whose processes live."""
+    openings = []
+    for path in sorted(folder.glob("*" + JOURNAL_SUFFIX)):
         try:
             descriptor = os.open(path, PRIVATE_FLAGS)
         except OSError:
             continue
         try:
-            if not try_lock(descriptor) and (opening := _opening(next(_lines(descriptor), b""))):
-                found.append(opening)
+            if not try_lock(descriptor) and (opening := _parse_opening(next(_lines(descriptor), b""))):
+                openings.append(opening)
         finally:
             close_quietly(descriptor)
-    return found
+    return openings
 
 
-def _begin(path: Path, descriptor: int, line: bytes) -> None:
+def _write_opening(path: Path, descriptor: int, line: bytes) -> None:
     if hasattr(os, "fchmod"):
         os.fchmod(descriptor, 0o600)  # whatever the umask
     try:
@@ -185,42 +182,42 @@ def _begin(path: Path, descriptor: int, line: bytes) -> None:
 def _read(path: Path, descriptor: int) -> JournalEntry | None:
     lines = _lines(descriptor)
     first = next(lines, b"")
-    opening = _opening(first)
+    opening = _parse_opening(first)
     if opening is not None:
-        return _parsed(opening, lines)
+        return _parse_lines(opening, lines)
     with suppress(OSError):
         if first.endswith(b"\n"):
-            path.rename(path.with_suffix(DAMAGED))
-        else:  # killed while it wrote the opening: nothing was sent yet
+            path.rename(path.with_suffix(DAMAGED_SUFFIX))
+        else:  # the process died before its request was sent
             path.unlink()
     return None
 
 
 def _lines(descriptor: int) -> Iterator[bytes]:
-    """The lines with their ends; the last may have none."""
+    """Yield the lines with their line ends; the last may have none."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     with open(descriptor, "rb", closefd=False) as file:
         yield from file
 
 
-def _shown(lines: Iterable[bytes]) -> Iterator[str]:
+def _shown_pieces(lines: Iterable[bytes]) -> Iterator[str]:
     return (json.loads(line) for line in lines if line.startswith(b'"') and line.endswith(b"\n"))
 
 
-def _opening(line: bytes) -> Opening | None:
+def _parse_opening(line: bytes) -> Opening | None:
     try:
         opening = Opening(**json.loads(line)) if line.endswith(b"\n") else None
-        whole = opening is not None and isinstance(opening.user, str) and OPENING_ID.fullmatch(opening.id)
+        is_whole = opening is not None and isinstance(opening.user, str) and OPENING_ID.fullmatch(opening.id)
     except (ValueError, TypeError):
         return None
-    return opening if whole else None
+    return opening if is_whole else None
 
 
-def _parsed(opening: Opening, lines: Iterable[bytes]) -> JournalEntry:
-    """What the whole lines say; after one that is damaged nothing is believed."""
+def _parse_lines(opening: Opening, lines: Iterable[bytes]) -> JournalEntry:
+    """Parse the lines after the opening, up to the first damaged line."""
     shown: list[str] = []
-    told: list[str] = []
-    ended: JournalEntry | None = None
+    answer_pieces: list[str] = []
+    ended_entry: JournalEntry | None = None
     for line in lines:
         try:
             value: object = json.loads(line) if line.endswith(b"\n") else None
@@ -229,23 +226,23 @@ def _parsed(opening: Opening, lines: Iterable[bytes]) -> JournalEntry:
         if isinstance(value, str):
             shown.append(value)
         elif isinstance(value, list):
-            told += [piece for piece in value if isinstance(piece, str)]
+            answer_pieces += [piece for piece in value if isinstance(piece, str)]
         elif isinstance(value, dict):
             answer = value.get("answer")
-            value["answer"] = text = "".join(told or shown) if answer is None else answer
-            ended = JournalEntry(opening, text, _ending(value))
-            told = []
-    return ended or JournalEntry(opening, "".join(shown or told), None)
+            value["answer"] = text = "".join(answer_pieces or shown) if answer is None else answer
+            ended_entry = JournalEntry(opening, text, _parse_ending(value))
+            answer_pieces = []
+    return ended_entry or JournalEntry(opening, "".join(shown or answer_pieces), None)
 
 
-def _ending(record: Mapping[str, object]) -> Ending | None:
+def _parse_ending(record: Mapping[str, object]) -> Ending | None:
     try:
-        charges = tuple(Charge(*one) for one in cast("list[list[object]]", record["charges"]))  # type: ignore[arg-type]
+        charges = tuple(Charge(*values) for values in cast("list[list[object]]", record["charges"]))  # type: ignore[arg-type]
         ending = Ending(**{**record, "charges": charges})  # type: ignore[arg-type]
     except (TypeError, KeyError):
         return None
     return ending if ending.state in STATES else None
 
 
-def _plain(value: Opening | Ending) -> dict[str, object]:
+def _to_json(value: Opening | Ending) -> dict[str, object]:
     return {name: dict(part) if isinstance(part, Mapping) else part for name, part in value._asdict().items()}

@@ -1,4 +1,4 @@
-"""The values of the store: what is known before a request, how it ended, turns, sessions, summaries."""
+"""The values of the history: openings and endings of exchanges, turns, sessions, summaries."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ STATES: tuple[State, ...] = ("pending", "ok", "partial", "refused", "failed", "c
 SESSION_ID = re.compile("[0-9a-hjkmnp-tv-z]{8}")
 OPENING_ID = re.compile("[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-"""Crockford's base32: no letter can be taken for a digit."""
+"""Crockford's base32, whose letters do not look like digits."""
 
 Grouping = Literal["day", "model", "command", "session"]
-"""By what charges are summed."""
+"""What charges are summed by."""
 
 
 class Opening(NamedTuple):
     """What is known of an exchange before its request.
 
-    `id` is unique among all exchanges ever (`new_opening_id`). `session` is a session's id, None for an
-    exchange that starts its own. `parent` is the turn that it follows. `request` holds the parameters
-    and whatever else makes the request repeatable, without the messages of earlier turns. `started`
-    is in Unix seconds.
+    `id` is unique in all stores (`new_opening_id`). `session` is the id of a session; None begins a new
+    one. `parent` is the id of the previous turn. `request` holds the parameters and all else that is
+    needed to repeat the request, without the messages of earlier turns. `started` is in Unix seconds.
     """
 
     id: str
@@ -44,7 +43,7 @@ class Ending(NamedTuple):
     """How an exchange ended.
 
     `reason` is the API's finish reason, `cause` what went wrong, `code` the exit code, `first` the
-    seconds before the first word. `notes` is what capabilities keep with a turn, as JSON has it.
+    seconds before the first word. `notes` is what capabilities store with a turn, as JSON values.
     """
 
     state: State
@@ -62,9 +61,9 @@ class Ending(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One exchange as it is stored; the tokens and the cost are sums over its charges.
+    """A stored exchange; tokens and cost are sums over its charges.
 
-    `cost` is None where a price is unknown; `estimated` says that not all tokens were counted by the
+    `cost` is None if a price is unknown; `estimated` is whether some tokens were not counted by the
     server. `uid` is the id of the opening.
     """
 
@@ -96,7 +95,10 @@ class Turn(NamedTuple):
 
 
 class Session(NamedTuple):
-    """A conversation: `head` is its newest turn, `turns` how many lead to it; `name` may be empty."""
+    """A conversation: `head` is the id of its newest turn, `turns` the number of turns up to `head`.
+
+    `name` may be empty; `created` and `updated` are in Unix seconds.
+    """
 
     id: str
     name: str
@@ -108,7 +110,7 @@ class Session(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What stands for the turns up to and with `upto` when a request would be too long."""
+    """The text that replaces all turns up to and including `last_turn` in a request."""
 
     id: int
     last_turn: int
@@ -127,5 +129,5 @@ def new_session_id() -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """The text as valid Unicode: a lone surrogate becomes U+FFFD."""
+    """Replace lone surrogates by U+FFFD, so that the text can be stored."""
     return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)

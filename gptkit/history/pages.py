@@ -1,7 +1,7 @@
-"""Reads the rows of a damaged database leaf by leaf, whatever else of the file is damaged.
+"""Reads the rows of a damaged database leaf page by leaf page, whatever else of the file is damaged.
 
-SQLite itself reads them: every page that looks like a leaf of a table is laid where a header of our own says
-that the one table is. So no broken way from a root to a leaf, and no schema, hides rows.
+SQLite itself reads each page: every page that looks like a leaf of a table is copied to page 2, where a
+header of our own says that the only table is. So neither a broken tree nor a broken schema hides rows.
 https://www.sqlite.org/fileformat.html
 """
 
@@ -21,31 +21,31 @@ _LOG_HEADER, _FRAME_HEADER = 32, 24
 
 
 def read_rows(copy: Path, width: int) -> Iterator[tuple[Value, ...]]:
-    """The rows of all tables: a row's number, then its values, with None up to the width of the widest table.
+    """Yield the rows of all tables: the rowid, then the values, filled with None up to `width` columns.
 
-    The copy, which nobody else has open, is changed. What its log has of a page replaces what the file has;
-    pages of the log from the first damaged one on come last: they may hold rows that are nowhere else.
+    `copy` is changed, and nobody else may have it open. Pages of its log replace those of the file; the pages
+    of the log from the first damaged one on come last, since they may hold rows that are nowhere else.
     """
     with copy.open("r+b", buffering=0) as file:
         size = int.from_bytes(file.read(18)[16:], "big")
         size = 65536 if size == 1 else size if size in (1 << n for n in range(9, 16)) else 4096
-        head = _head(copy.with_name("head"), size, width)
+        first_page = _first_page(copy.with_name("head"), size, width)
         file.seek(0)
-        file.write(head)
-        _take_log(copy, size)
+        file.write(first_page)
+        _merge_log(copy, size)
         file.seek(0)
-        file.write(head)
+        file.write(first_page)
         for number in range(1, copy.stat().st_size // size):
             file.seek(number * size)
             page = file.read(size)
             if page[0] == _LEAF:
                 file.seek(size)
                 file.write(page)
-                yield from _table(copy)
+                yield from _read_page(copy)
 
 
-def _table(copy: Path) -> Iterator[tuple[Value, ...]]:
-    """The rows of the page that is laid in, each by its number: one that is damaged hides no other."""
+def _read_page(copy: Path) -> Iterator[tuple[Value, ...]]:
+    """Yield the rows of page 2, each read by its rowid, so that a damaged row does not hide others."""
     import sqlite3
 
     address = f"{copy.absolute().as_uri()}?mode=ro&immutable=1"
@@ -58,8 +58,8 @@ def _table(copy: Path) -> Iterator[tuple[Value, ...]]:
                 yield from connection.execute("SELECT rowid, * FROM leaf WHERE rowid = ?", number)
 
 
-def _head(path: Path, size: int, width: int) -> bytes:
-    """The first page of a database with a log; its one table is on the second, its length is the file's."""
+def _first_page(path: Path, size: int, width: int) -> bytes:
+    """Make the first page of a database in WAL mode whose only table is on page 2, of the file's length."""
     import sqlite3
 
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -70,25 +70,25 @@ def _head(path: Path, size: int, width: int) -> bytes:
     return page[:28] + bytes(4) + page[32:]
 
 
-def _take_log(copy: Path, size: int) -> None:
-    """SQLite moves the log into the copy; the pages of the log that it does not trust are added at the end.
+def _merge_log(copy: Path, size: int) -> None:
+    """Let SQLite merge the log into the copy, and append the pages of the log that SQLite does not trust.
 
-    Only those of the log's present round: what is left over from earlier ones is in the file.
+    Pages from before the last checkpoint, which have other salts, are in the file already.
     """
     import sqlite3
 
-    log, frame, trusted = copy.with_name(f"{copy.name}-wal"), _FRAME_HEADER + size, 0
+    log, frame_size, trusted_frames = copy.with_name(f"{copy.name}-wal"), _FRAME_HEADER + size, 0
     if not log.exists():
         return
-    kept = copy.with_name("log")  # SQLite deletes the other one
-    shutil.copyfile(log, kept)
+    log_copy = copy.with_name("log")  # SQLite deletes the log itself
+    shutil.copyfile(log, log_copy)
     with closing(sqlite3.connect(copy)) as connection, suppress(sqlite3.Error):
-        trusted = max(0, connection.execute("PRAGMA wal_checkpoint").fetchone()[1])
-    with kept.open("rb") as source, copy.open("ab") as target:
+        trusted_frames = max(0, connection.execute("PRAGMA wal_checkpoint").fetchone()[1])
+    with log_copy.open("rb") as source, copy.open("ab") as target:
         target.write(bytes(-target.tell() % size))
         start = source.read(_LOG_HEADER + _FRAME_HEADER)
-        rounds = (start[16:24], start[_LOG_HEADER + 8 : _LOG_HEADER + 16])  # alike, unless one is damaged
-        source.seek(_LOG_HEADER + trusted * frame)
-        while len(found := source.read(frame)) == frame:
-            if found[8:16] in rounds:
-                target.write(found[_FRAME_HEADER:])
+        salts = (start[16:24], start[_LOG_HEADER + 8 : _LOG_HEADER + 16])  # equal, unless one is damaged
+        source.seek(_LOG_HEADER + trusted_frames * frame_size)
+        while len(frame_bytes := source.read(frame_size)) == frame_size:
+            if frame_bytes[8:16] in salts:
+                target.write(frame_bytes[_FRAME_HEADER:])

@@ -1,4 +1,4 @@
-"""Reads turns and sessions, no more of them at a time than are asked for."""
+"""Reads turns, sessions, summaries and charges from the database."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from gptkit.history.model import Grouping
 
 
-_TURNS = (
+_TURNS_SQL = (
     "SELECT turns.id, uid, parent, session, depth, state, prompt, model, reason, cause, code, request_id,"
     " attempts, first, started, seconds, prompt_tokens, completion_tokens, estimated, cost, system, user,"
     " answer, request, notes"
     " FROM turns JOIN texts ON texts.turn = turns.id WHERE turns.id IN (SELECT value FROM json_each(?))"
 )
-_SESSION = (
+_SESSION_SQL = (
     "SELECT s.id, s.name, s.prompt, s.created, s.updated, s.head, coalesce(t.depth, 0)"
     " FROM sessions s LEFT JOIN turns t ON t.id = s.head"
 )
-# A parent is always older than its child; that this is asked for ends the walk in a damaged file too.
-_LINE = """
+# a parent is older than its child; the condition on the ids ends the walk in a damaged file, too
+_CHAIN_SQL = """
     WITH RECURSIVE line (id, parent, number) AS (
         SELECT id, parent, 1 FROM turns WHERE id = ?1
         UNION ALL
         SELECT turns.id, turns.parent, number + 1 FROM line JOIN turns ON turns.id = line.parent
         WHERE number < ?2 AND turns.id < line.id)
 """
-_IDS = "SELECT id FROM line ORDER BY number"
+_CHAIN_IDS_SQL = "SELECT id FROM line ORDER BY number"
 _NEAREST_SUMMARY = (
     "SELECT s.id, s.upto, s.text, s.model, s.created FROM line JOIN summaries s ON s.upto = line.id"
     " ORDER BY number, s.id DESC LIMIT 1"
@@ -41,67 +41,68 @@ _NEAREST_SUMMARY = (
 
 
 def turns(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Turn]:
-    """The turns with these ids, in this order; those that are missing are left out."""
-    rows = connection.execute(_TURNS, (json.dumps(list(ids)),))
-    found = {row[0]: _turn(row) for row in rows}
-    return [found[each] for each in ids if each in found]
+    """Read the turns with these ids, in their order; missing turns are left out."""
+    rows = connection.execute(_TURNS_SQL, (json.dumps(list(ids)),))
+    by_id = {row[0]: _make_turn(row) for row in rows}
+    return [by_id[turn_id] for turn_id in ids if turn_id in by_id]
 
 
 def chain(connection: sqlite3.Connection, turn_id: int, limit: int) -> list[Turn]:
-    """A turn and those before it, newest first."""
-    ids = connection.execute(_LINE + _IDS, (turn_id, limit))
+    """Read a turn and the turns before it, newest first, at most `limit`."""
+    ids = connection.execute(_CHAIN_SQL + _CHAIN_IDS_SQL, (turn_id, limit))
     return turns(connection, [row[0] for row in ids])
 
 
 def chain_ids(connection: sqlite3.Connection, turn_id: int) -> list[int]:
-    """The ids of all turns that lead to one, oldest first."""
-    rows = connection.execute(_LINE + _IDS, (turn_id, 1 << 62))
+    """Read the ids of a turn and of all turns before it, oldest first."""
+    rows = connection.execute(_CHAIN_SQL + _CHAIN_IDS_SQL, (turn_id, 1 << 62))
     return [row[0] for row in rows][::-1]
 
 
 def summary(connection: sqlite3.Connection, head: int) -> Summary | None:
-    """The one that covers most of the turns before and with `head`."""
+    """Read the summary that covers the most turns up to `head`."""
     if not connection.execute("SELECT 1 FROM summaries").fetchone():
         return None
-    row = connection.execute(_LINE + _NEAREST_SUMMARY, (head, 1 << 62)).fetchone()
+    row = connection.execute(_CHAIN_SQL + _NEAREST_SUMMARY, (head, 1 << 62)).fetchone()
     return Summary(*row) if row else None
 
 
 def sessions(connection: sqlite3.Connection, limit: int, prompt: str | None) -> list[Session]:
-    """Latest first."""
+    """Read sessions, latest first; with `prompt` only those of one command."""
     rows = connection.execute(
-        f"{_SESSION} WHERE ?1 IS NULL OR s.prompt = ?1 ORDER BY s.updated DESC, s.rowid DESC LIMIT ?2",
+        f"{_SESSION_SQL} WHERE ?1 IS NULL OR s.prompt = ?1 ORDER BY s.updated DESC, s.rowid DESC LIMIT ?2",
         (prompt, limit),
     )
     return [Session(*row) for row in rows]
 
 
 def session_named(connection: sqlite3.Connection, name: str) -> Session | None:
-    row = connection.execute(f"{_SESSION} WHERE s.name = ? AND s.name <> ''", (name,)).fetchone()
+    row = connection.execute(f"{_SESSION_SQL} WHERE s.name = ? AND s.name <> ''", (name,)).fetchone()
     return Session(*row) if row else None
 
 
 def session_of(connection: sqlite3.Connection, turn: int) -> Session | None:
     where = "WHERE s.id = (SELECT session FROM turns WHERE id = ?)"
-    row = connection.execute(f"{_SESSION} {where}", (turn,)).fetchone()
+    row = connection.execute(f"{_SESSION_SQL} {where}", (turn,)).fetchone()
     return Session(*row) if row else None
 
 
 def sessions_by_id(connection: sqlite3.Connection, start: str) -> list[Session]:
-    """Those whose ids begin so, three at most."""
+    """Read the sessions whose ids begin with `start`, at most three."""
     rows = connection.execute(
-        f"{_SESSION} WHERE s.id >= ?1 AND substr(s.id, 1, length(?1)) = ?1 ORDER BY s.id LIMIT 3", (start,)
+        f"{_SESSION_SQL} WHERE s.id >= ?1 AND substr(s.id, 1, length(?1)) = ?1 ORDER BY s.id LIMIT 3",
+        (start,),
     )
     return [Session(*row) for row in rows]
 
 
-def _turn(row: Sequence[Any]) -> Turn:
-    *plain, request, notes = row
-    turn = Turn._make((*plain, _object(request), _object(notes)))
+def _make_turn(row: Sequence[Any]) -> Turn:
+    *columns, request, notes = row
+    turn = Turn._make((*columns, _parse_object(request), _parse_object(notes)))
     return turn._replace(estimated=bool(turn.estimated))
 
 
-def _object(text: str) -> dict[str, object]:
+def _parse_object(text: str) -> dict[str, object]:
     try:
         value = json.loads(text)
     except (ValueError, TypeError, RecursionError):  # a damaged file: the rest of the turn still counts
@@ -109,7 +110,7 @@ def _object(text: str) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 
 
-_KEYS: dict[Grouping, str] = {
+_GROUP_SQL: dict[Grouping, str] = {
     "day": "strftime('%Y-%m-%d', c.started, 'unixepoch', 'localtime')",
     "model": "c.model",
     "command": "c.prompt",
@@ -120,10 +121,12 @@ _KEYS: dict[Grouping, str] = {
 def charges(
     connection: sqlite3.Connection, by: Grouping, since: float | None, until: float | None
 ) -> Iterator[tuple[str, Charge]]:
-    """Those from `since` to before `until`, in Unix seconds, each with the group that it belongs to: the
-    day in the user's time zone, the session's name or, without one, its id."""
+    """Yield the charges from `since` to before `until` (Unix seconds), each with its group.
+
+    A group is the day in the user's time zone, the model, the command, or the name or id of the session.
+    """
     rows = connection.execute(
-        f"SELECT {_KEYS[by]}, c.model, c.purpose, c.host, c.prompt_tokens, c.completion_tokens,"  # noqa: S608
+        f"SELECT {_GROUP_SQL[by]}, c.model, c.purpose, c.host, c.prompt_tokens, c.completion_tokens,"  # noqa: S608
         " c.estimated, c.cost, c.started, c.seconds"
         " FROM charges c LEFT JOIN sessions s ON s.id = c.session"
         " WHERE (?1 IS NULL OR c.started >= ?1) AND (?2 IS NULL OR c.started < ?2)"
@@ -136,7 +139,7 @@ def charges(
 
 
 def exchange_tokens(connection: sqlite3.Connection, turn: int) -> int | None:
-    """Tokens of the latest request for the answer of a turn, and of that answer; None where none was made."""
+    """Read the tokens of the last request for a turn's answer and of that answer; None without a request."""
     row = connection.execute(
         "SELECT prompt_tokens + completion_tokens FROM charges"
         " WHERE turn = ? AND purpose = 'answer' ORDER BY number DESC LIMIT 1",

@@ -1,4 +1,4 @@
-"""Removes turns and sessions so that nothing of their text stays in the file."""
+"""Removes turns and sessions, so that none of their text stays in the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 
-_KEPT = """
+_SHARED_TURNS_SQL = """
     WITH RECURSIVE kept (id) AS (
         SELECT turns.id FROM turns JOIN sessions ON sessions.head = turns.id
             WHERE turns.session = ?1 AND sessions.id <> ?1
@@ -20,8 +20,8 @@ _KEPT = """
         UNION
         SELECT turns.parent FROM kept JOIN turns ON turns.id = kept.id WHERE turns.parent IS NOT NULL)
 """
-_OTHERS = "SELECT id FROM turns WHERE session = ?1 AND id NOT IN (SELECT id FROM kept)"
-_HEIR = """
+_OWN_TURNS_SQL = "SELECT id FROM turns WHERE session = ?1 AND id NOT IN (SELECT id FROM kept)"
+_HEIR_SQL = """
     SELECT sessions.id FROM turns JOIN sessions ON sessions.head = turns.id
         WHERE turns.session = ?1 AND sessions.id <> ?1
     UNION ALL
@@ -32,20 +32,20 @@ _HEIR = """
 
 
 def remove(connection: sqlite3.Connection, session_id: str) -> int:
-    """A session with its turns, but for those that lead to another session's; returns how many turns."""
-    heir = connection.execute(_HEIR, (session_id,)).fetchone()
-    _doom(connection, _KEPT + _OTHERS, (session_id,))
+    """Remove a session and its turns, except turns that lead to another session; returns how many turns."""
+    heir = connection.execute(_HEIR_SQL, (session_id,)).fetchone()
+    _mark_turns(connection, _SHARED_TURNS_SQL + _OWN_TURNS_SQL, (session_id,))
     connection.execute("UPDATE sessions SET head = NULL WHERE id = ?", (session_id,))
-    count = _carry_out(connection)
+    count = _delete_marked(connection)
     if heir:
         connection.execute("UPDATE turns SET session = ? WHERE session = ?", (heir[0], session_id))
     connection.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
-    _tidy(connection)
+    _optimize_index(connection)
     return count
 
 
 def purge(connection: sqlite3.Connection, before: float | None) -> int:
-    """All turns that began before a time, or all there are; and the sessions that are then empty."""
+    """Remove the turns that began before a time (Unix seconds), or all, and the sessions left empty."""
     if before is None:
         count = int(connection.execute("SELECT count(*) FROM turns").fetchone()[0])
         connection.execute("UPDATE sessions SET head = NULL")
@@ -54,25 +54,25 @@ def purge(connection: sqlite3.Connection, before: float | None) -> int:
         connection.execute("UPDATE tallies SET count = count + ? WHERE name = 'removed'", (count,))
         connection.execute("DELETE FROM sessions")
         return count
-    _doom(connection, "SELECT id FROM turns WHERE started < ?", (before,))
-    count = _carry_out(connection)
+    _mark_turns(connection, "SELECT id FROM turns WHERE started < ?", (before,))
+    count = _delete_marked(connection)
     connection.execute(
         "DELETE FROM sessions WHERE head IS NULL AND created < ?"
         " AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.session = sessions.id)",
         (before,),
     )
-    _tidy(connection)
+    _optimize_index(connection)
     return count
 
 
-def _doom(connection: sqlite3.Connection, select: str, values: tuple[object, ...]) -> None:
-    """What is to be removed; only numbers, so that no text goes to a temporary file."""
+def _mark_turns(connection: sqlite3.Connection, select: str, values: tuple[object, ...]) -> None:
+    """Write the ids of turns to remove to a temporary table; ids only, so that no text gets into a file."""
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS doomed (id INTEGER PRIMARY KEY)")
     connection.execute("DELETE FROM doomed")
     connection.execute(f"INSERT INTO doomed {select}", values)
 
 
-def _carry_out(connection: sqlite3.Connection) -> int:
+def _delete_marked(connection: sqlite3.Connection) -> int:
     rows = connection.execute(
         "SELECT place, user, answer FROM doomed JOIN turns USING (id) JOIN texts ON texts.turn = turns.id"
     )
@@ -96,7 +96,7 @@ def _carry_out(connection: sqlite3.Connection) -> int:
 
 
 def update_depths(connection: sqlite3.Connection) -> None:
-    """The depth of those turns whose first ancestors are gone."""
+    """Compute the depth of turns whose first ancestors were removed."""
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS depths (id INTEGER PRIMARY KEY, depth INTEGER)")
     connection.execute("DELETE FROM depths")
     connection.execute(
@@ -112,6 +112,6 @@ def update_depths(connection: sqlite3.Connection) -> None:
     )
 
 
-def _tidy(connection: sqlite3.Connection) -> None:
-    """The index only notes what is removed, until its parts become one."""
+def _optimize_index(connection: sqlite3.Connection) -> None:
+    """Merge the parts of the search index, which still hold the removed words."""
     connection.execute("INSERT INTO words (words) VALUES ('optimize')")

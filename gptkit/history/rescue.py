@@ -1,4 +1,4 @@
-"""Sorts rows out of a damaged store by what they must be, and makes a new store of them."""
+"""Sorts the rows of a damaged store by the types of their values, and makes a new store of them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
     from gptkit.history.pages import Value
 
-_KINDS: dict[str, type | UnionType] = {"INTEGER": int, "REAL": int | float, "TEXT": str}
+_TYPES: dict[str, type | UnionType] = {"INTEGER": int, "REAL": int | float, "TEXT": str}
 _TABLES = ("turns", "texts", "charges", "summaries", "sessions", "tallies")
-_LATEST = """
+_INSERT_SESSION = """
     INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,
     prompt = excluded.prompt, created = excluded.created, updated = excluded.updated, head = excluded.head
     WHERE excluded.updated > updated
 """
-_NUMBERS = "SELECT count(*), max(id) FROM (SELECT id FROM turns UNION SELECT turn FROM texts)"
-_MENDED = (
+_COUNT_SQL = "SELECT count(*), max(id) FROM (SELECT id FROM turns UNION SELECT turn FROM texts)"
+_REPAIR_STATEMENTS = (
     "DELETE FROM turns WHERE id NOT IN (SELECT turn FROM texts)",
     "DELETE FROM texts WHERE turn NOT IN (SELECT id FROM turns)",
-    # Without its parent a turn is a first one.
+    # a turn without its parent becomes a first turn
     """UPDATE turns SET depth = 0,
         parent = CASE WHEN parent < id AND parent IN (SELECT id FROM turns) THEN parent END""",
-    # Where the row of a session is lost, it is as much of it as its turns say.
+    # a lost row of a session is made from its turns
     """INSERT INTO sessions SELECT session, '', prompt, min(started), max(started), max(id) FROM turns
         WHERE session NOT IN (SELECT id FROM sessions) GROUP BY session""",
     """UPDATE sessions SET head = (SELECT max(id) FROM turns WHERE session = sessions.id)
@@ -45,34 +45,34 @@ _MENDED = (
 
 
 class RowRescuer:
-    """Fills a new store, in one transaction.
+    """Fills a new store with rows, in one transaction.
 
-    Of two versions of a row the first counts, of a session the latest.
+    Of two rows with one id the first is kept, of two rows of a session the latest.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA defer_foreign_keys = ON")  # a child may come before its parent
         self._connection = connection
-        self._shapes = {table: _shape(connection, table) for table in _TABLES}
-        self.width = max(map(len, self._shapes.values()))
+        self._table_types = {table: _column_types(connection, table) for table in _TABLES}
+        self.width = max(map(len, self._table_types.values()))
         self._tallies = {"turns": 0, "removed": 0}
 
     def add_row(self, number: Value, *values: Value) -> None:
-        """Keep a row that fits one of the tables; what it has less than the widest is None."""
-        for table, shape in self._shapes.items():
-            rest = values[len(shape) :]
-            if all(map(isinstance, values, shape)) and not any(value is not None for value in rest):
-                self._keep(table, number, list(values[: len(shape)]))
+        """Insert a row into the table whose types it has; values beyond its columns must be None."""
+        for table, types in self._table_types.items():
+            rest = values[len(types) :]
+            if all(map(isinstance, values, types)) and not any(value is not None for value in rest):
+                self._insert_row(table, number, list(values[: len(types)]))
                 return
 
     def finish(self) -> tuple[int, int]:
-        """Make what was kept consistent; returns how many turns are saved, and how many there were.
+        """Make the rows consistent; returns how many turns are saved, and how many the store had.
 
-        There were all that were ever numbered, but for those removed on purpose.
+        The store had all turns that ever got an id, except those that were removed on purpose.
         """
-        found, newest = self._connection.execute(_NUMBERS).fetchone()
-        known = max(found, (self._tallies["turns"] or newest or 0) - self._tallies["removed"])
-        for statement in _MENDED:
+        numbered, newest = self._connection.execute(_COUNT_SQL).fetchone()
+        total = max(numbered, (self._tallies["turns"] or newest or 0) - self._tallies["removed"])
+        for statement in _REPAIR_STATEMENTS:
             self._connection.execute(statement)
         update_depths(self._connection)
         turns = self._connection.execute(
@@ -81,9 +81,9 @@ class RowRescuer:
         for place, user, answer in turns:
             words = (place, *index_terms(user, answer))
             self._connection.execute("INSERT INTO words (rowid, body, signs) VALUES (?, ?, ?)", words)
-        return self._connection.execute("SELECT count(*) FROM turns").fetchone()[0], known
+        return self._connection.execute("SELECT count(*) FROM turns").fetchone()[0], total
 
-    def _keep(self, table: str, number: Value, values: list[Value]) -> None:
+    def _insert_row(self, table: str, number: Value, values: list[Value]) -> None:
         if table == "tallies":
             name, count = str(values[0]), values[1]
             if isinstance(count, int) and name in self._tallies:
@@ -91,16 +91,16 @@ class RowRescuer:
         elif table == "sessions":
             if SESSION_ID.fullmatch(str(values[0])):
                 values[1] = self._free_name(str(values[1]), str(values[0]))
-                self._connection.execute(_LATEST, values)
+                self._connection.execute(_INSERT_SESSION, values)
         elif _is_sound(table, values):
             values[0] = number
             if table == "texts":
-                values[4:] = map(_as_object, values[4:])
-            marks = ", ".join("?" * len(values))
-            self._connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", values)  # noqa: S608
+                values[4:] = map(_json_object, values[4:])
+            placeholders = ", ".join("?" * len(values))
+            self._connection.execute(f"INSERT OR IGNORE INTO {table} VALUES ({placeholders})", values)  # noqa: S608
 
     def _free_name(self, name: str, session: str) -> str:
-        """A name that damage made impossible, or gave away twice, is dropped: the id remains."""
+        """Drop a name that is damaged or that another session has; the session keeps its id."""
         try:
             name = session_name(name) if name else ""
         except UsageError:
@@ -109,11 +109,11 @@ class RowRescuer:
         return "" if other and other.id != session else name
 
 
-def _shape(connection: sqlite3.Connection, table: str) -> tuple[type | UnionType, ...]:
-    """What the columns of a table hold; of the number of a row, which is not stored with it, nothing."""
+def _column_types(connection: sqlite3.Connection, table: str) -> tuple[type | UnionType, ...]:
+    """Return the types of the columns of a table; None for the rowid, which is not stored with the values."""
     columns = connection.execute(f"PRAGMA table_info ({table})").fetchall()
     return tuple(
-        type(None) if key and kind == "INTEGER" else _KINDS[kind] if required else _KINDS[kind] | None
+        type(None) if key and kind == "INTEGER" else _TYPES[kind] if required else _TYPES[kind] | None
         for _, _, kind, required, _, key in columns
     )
 
@@ -126,7 +126,7 @@ def _is_sound(table: str, values: list[Value]) -> bool:
     return table != "summaries" or OPENING_ID.fullmatch(uid) is not None
 
 
-def _as_object(text: Value) -> Value:
+def _json_object(text: Value) -> Value:
     try:
         return text if isinstance(json.loads(str(text)), dict) else "{}"
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The tables of the store, and the steps that lead from one version of them to the next."""
+"""The tables of the history and their migrations, and the functions that insert turns and charges."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 APPLICATION_ID = 0x67707468
-"""`gpth` at byte 68 of the file."""
+"""SQLite's application id, `gpth`, at byte 68 of the file."""
 HINT = "'gptkit history recover' saves what is intact"
 
 
-def _first(connection: sqlite3.Connection) -> None:
-    for statement in _FIRST:
+def _create_tables(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES:
         connection.execute(statement)
 
 
-_FIRST = (
+_TABLES = (
     """CREATE TABLE sessions (
         id TEXT NOT NULL PRIMARY KEY,
         name TEXT NOT NULL,
@@ -40,8 +40,8 @@ _FIRST = (
     "CREATE UNIQUE INDEX sessions_by_name ON sessions (name) WHERE name <> ''",
     "CREATE INDEX sessions_by_updated ON sessions (updated)",
     "CREATE INDEX sessions_by_head ON sessions (head)",
-    # What is needed of every turn of a long session; its texts lie in a table of their own, so that
-    # to walk over 10,000 turns reads some hundred pages.
+    # what is needed of every turn of a long session; the texts are in another table, so that to walk over
+    # 10,000 turns reads some hundred pages
     """CREATE TABLE turns (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         uid TEXT NOT NULL UNIQUE,
@@ -73,7 +73,7 @@ _FIRST = (
         answer TEXT NOT NULL,
         request TEXT NOT NULL,
         notes TEXT NOT NULL)""",
-    # The ledger outlives the turns that it was written for: what was spent stays spent.
+    # charges stay when their turns are removed
     """CREATE TABLE charges (
         id INTEGER PRIMARY KEY,
         origin TEXT NOT NULL,
@@ -101,15 +101,14 @@ _FIRST = (
         model TEXT NOT NULL,
         created REAL NOT NULL)""",
     "CREATE INDEX summaries_by_upto ON summaries (upto)",
-    # How many turns were removed on purpose: so a recovery knows how many are missing.
+    # the number of turns that were removed on purpose tells a recovery how many are missing
     "CREATE TABLE tallies (name TEXT NOT NULL UNIQUE, count INTEGER NOT NULL)",
     "INSERT INTO tallies VALUES ('removed', 0)",
-    # Without the content: the texts stand in their table. The rowid is the turn's `place`, which is its
-    # time, so that the latest are found first. `signs` holds the characters of a turn that are looked
-    # for one by one.
+    # without the content, which is in `texts`; the rowid is the turn's `place`, its time, so that the latest
+    # are found first; `signs` holds the characters that are searched for one by one
     "CREATE VIRTUAL TABLE words USING fts5 (body, signs, content = '', tokenize = 'porter unicode61')",
 )
-MIGRATIONS: Sequence[Migration] = (_first,)
+MIGRATIONS: Sequence[Migration] = (_create_tables,)
 
 
 COLUMNS = (
@@ -118,26 +117,26 @@ COLUMNS = (
     *("prompt_tokens", "completion_tokens", "estimated", "cost"),
 )
 TEXTS = ("system", "user", "answer", "request", "notes")
-_LONG = 8 << 20
-"""Characters of a text from which on its copies in SQLite weigh on the memory of a run."""
+_LONG_TEXT = 8 << 20
+"""Characters above which the copies of a text in SQLite need much memory."""
 _INSERT_TURN = f"INSERT INTO turns ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _INSERT_TEXTS = f"INSERT INTO texts (turn, {', '.join(TEXTS)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
 
 
 def store_turn(connection: sqlite3.Connection, opening: Opening, ending: Ending, moves_on: bool) -> int:
-    """The id of the turn; a turn that is there already stays as it is.
+    """Store an exchange as a turn with its charges; returns the id of the turn, also of a known turn.
 
-    The session's head becomes the new turn; unless `moves_on`, only if it was the turn's parent.
+    The turn becomes the head of its session; without `moves_on` only if the head was its parent.
     """
-    known = connection.execute("SELECT id FROM turns WHERE uid = ?", (opening.id,)).fetchone()
-    if known:
-        return int(known[0])
-    parent = _existing(connection, opening.parent)
-    session = _session(connection, opening)
+    row = connection.execute("SELECT id FROM turns WHERE uid = ?", (opening.id,)).fetchone()
+    if row:
+        return int(row[0])
+    parent = _existing_id(connection, opening.parent)
+    session = _ensure_session(connection, opening)
     turn = insert_turn(
         connection,
         {
-            **_plain(opening, ending),
+            **_turn_columns(opening, ending),
             "parent": parent,
             "session": session,
             **sum_charges(ending.charges),
@@ -152,14 +151,14 @@ def store_turn(connection: sqlite3.Connection, opening: Opening, ending: Ending,
 
 
 def insert_turn(connection: sqlite3.Connection, record: Mapping[str, object]) -> int:
-    """A turn by its columns, without `depth` and `place`; the parent, if any, must be there."""
+    """Insert a turn by its columns, without `depth` and `place`; a parent must be in the table."""
     values = {
         key: replace_surrogates(value) if isinstance(value, str) else value for key, value in record.items()
     }
-    if len(str(values["answer"])) > _LONG:
-        _give_back_memory()
-    values["depth"] = _depth(connection, record["parent"])
-    values["place"] = place = _place(connection, float(str(record["started"])))
+    if len(str(values["answer"])) > _LONG_TEXT:
+        _trim_memory()
+    values["depth"] = _next_depth(connection, record["parent"])
+    values["place"] = place = _free_place(connection, float(str(record["started"])))
     turn = connection.execute(_INSERT_TURN, [values[name] for name in COLUMNS]).lastrowid or 0
     connection.execute(_INSERT_TEXTS, (turn, *(values[name] for name in TEXTS)))
     words = index_terms(str(values["user"]), str(values["answer"]))
@@ -171,14 +170,14 @@ def insert_charges(
     connection: sqlite3.Connection,
     origin: str,
     turn: int | None,
-    names: tuple[str, str],
+    owner: tuple[str, str],
     charges: Iterable[Charge],
 ) -> None:
-    """`names` are the session's id and the prompt's name; `origin` is what the charges belong to."""
-    session, prompt = names
+    """Insert charges. `owner` is a session's id and a prompt's name, `origin` the uid of turn or summary."""
+    session, prompt = owner
     rows = (
-        (origin, number, turn, session, prompt, *one._replace(model=replace_surrogates(one.model)))
-        for number, one in enumerate(charges)
+        (origin, number, turn, session, prompt, *charge._replace(model=replace_surrogates(charge.model)))
+        for number, charge in enumerate(charges)
     )
     connection.executemany(
         "INSERT INTO charges (origin, number, turn, session, prompt, model, purpose, host,"
@@ -194,16 +193,16 @@ def json_text(value: object) -> str:
 
 def unused_session_id(connection: sqlite3.Connection) -> str:
     while True:
-        found = new_session_id()
-        if not connection.execute("SELECT 1 FROM sessions WHERE id = ?", (found,)).fetchone():
-            return found
+        session_id = new_session_id()
+        if not connection.execute("SELECT 1 FROM sessions WHERE id = ?", (session_id,)).fetchone():
+            return session_id
 
 
-def _plain(opening: Opening, ending: Ending) -> dict[str, object]:
-    """What a turn takes over as it is: most of it is named alike."""
-    given = {**opening._asdict(), **ending._asdict()}
+def _turn_columns(opening: Opening, ending: Ending) -> dict[str, object]:
+    """Return the columns of a turn that come from opening and ending; most have the same names."""
+    fields = {**opening._asdict(), **ending._asdict()}
     return {
-        **{name: given[name] for name in (*COLUMNS, *TEXTS) if name in given},
+        **{name: fields[name] for name in (*COLUMNS, *TEXTS) if name in fields},
         "uid": opening.id,
         "model": ending.model or opening.model,
         "request": json_text(opening.request),
@@ -211,8 +210,8 @@ def _plain(opening: Opening, ending: Ending) -> dict[str, object]:
     }
 
 
-def _session(connection: sqlite3.Connection, opening: Opening) -> str:
-    """The turn's session; one that was removed while the turn was under way is there again."""
+def _ensure_session(connection: sqlite3.Connection, opening: Opening) -> str:
+    """Return the session of a turn; a session that was removed meanwhile is created again."""
     session = opening.session or unused_session_id(connection)
     connection.execute(
         "INSERT INTO sessions VALUES (?, '', ?, ?, ?, NULL) ON CONFLICT (id) DO NOTHING",
@@ -221,18 +220,18 @@ def _session(connection: sqlite3.Connection, opening: Opening) -> str:
     return session
 
 
-def _existing(connection: sqlite3.Connection, turn: int | None) -> int | None:
-    found = connection.execute("SELECT id FROM turns WHERE id = ?", (turn,)).fetchone()
-    return int(found[0]) if found else None
+def _existing_id(connection: sqlite3.Connection, turn: int | None) -> int | None:
+    row = connection.execute("SELECT id FROM turns WHERE id = ?", (turn,)).fetchone()
+    return int(row[0]) if row else None
 
 
-def _depth(connection: sqlite3.Connection, parent: object) -> int:
-    found = connection.execute("SELECT depth FROM turns WHERE id = ?", (parent,)).fetchone()
-    return int(found[0]) + 1 if found else 1
+def _next_depth(connection: sqlite3.Connection, parent: object) -> int:
+    row = connection.execute("SELECT depth FROM turns WHERE id = ?", (parent,)).fetchone()
+    return int(row[0]) + 1 if row else 1
 
 
-def _place(connection: sqlite3.Connection, started: float) -> int:
-    """Microseconds since 1970; after all others of its second where another turn began with it."""
+def _free_place(connection: sqlite3.Connection, started: float) -> int:
+    """Return a unique number: microseconds since 1970, or if taken, one more than the last of that second."""
     place = round(started * 1e6)
     while connection.execute("SELECT 1 FROM turns WHERE place = ?", (place,)).fetchone():
         last = connection.execute(
@@ -242,8 +241,8 @@ def _place(connection: sqlite3.Connection, started: float) -> int:
     return place
 
 
-def _give_back_memory() -> None:
-    """The pieces that a long answer came in are freed by now, but glibc keeps 64 MiB of such for later."""
+def _trim_memory() -> None:
+    """Give freed memory back to the system: glibc keeps up to 64 MiB of the pieces of a long answer."""
     if sys.platform == "linux":
         import ctypes
 
@@ -253,10 +252,10 @@ def _give_back_memory() -> None:
 
 def sum_charges(charges: Iterable[Charge]) -> dict[str, object]:
     charges = list(charges)
-    costs = [one.cost for one in charges]
+    costs = [charge.cost for charge in charges]
     return {
-        "prompt_tokens": sum(one.prompt_tokens for one in charges),
-        "completion_tokens": sum(one.completion_tokens for one in charges),
-        "estimated": any(one.estimated for one in charges),
+        "prompt_tokens": sum(charge.prompt_tokens for charge in charges),
+        "completion_tokens": sum(charge.completion_tokens for charge in charges),
+        "estimated": any(charge.estimated for charge in charges),
         "cost": None if None in costs else sum(cost for cost in costs if cost is not None),
     }

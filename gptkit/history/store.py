@@ -1,4 +1,4 @@
-"""The store of all exchanges: sessions, their turns, what they cost, and where their words are found."""
+"""The store of all exchanges: sessions, turns, summaries, charges and the search index."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     from gptkit.history.search import SearchHit
 
 
-_BLOCKS = (8, 64, 256)
-"""Turns of a chain that are read at once: few where perhaps only the last is wanted."""
-KILLED = 137
-"""What a shell says of a process that was killed."""
-_SHORTEST = 4
-"""Characters of a session's id that name it, if no other's begins so."""
+_BLOCK_SIZES = (8, 64, 256)
+"""Turns of a chain that are read at once; few at first, since often only the last turn is needed."""
+KILLED_CODE = 137
+"""The exit code that a shell reports for a killed process."""
+_SHORTEST_ID = 4
+"""Characters of the shortest beginning of an id that names a session."""
 
 
 class Store(Database):
-    """Without a path it is in memory. Every failure is a GptkitError."""
+    """The database of the history; without a path it is in memory. Methods raise GptkitError only."""
 
     def __init__(self, path: Path | None, journal_folder: Path, now: Callable[[], float] = time.time) -> None:
         super().__init__(path, MIGRATIONS, APPLICATION_ID, HINT)
@@ -55,7 +55,7 @@ class Store(Database):
         self._now = now
 
     def after_open(self) -> None:
-        """A journal that cannot be stored now waits for the next time."""
+        """Store the journals of dead processes; a journal that cannot be stored stays for the next time."""
         with suppress(GptkitError):
             self.adopt_orphans()
 
@@ -69,51 +69,57 @@ class Store(Database):
             with self.writing() as connection:
                 turn = schema.store_turn(connection, exchange.opening, ending, moves_on=True)
         except BaseException:
-            exchange.release()  # whoever opens the store when that is possible finds it
+            exchange.release()  # the next process that opens the store finds the journal
             raise
         exchange.discard()
         return turn
 
     def adopt_orphans(self) -> int:
-        """Store the turns of processes that were killed; returns how many. In memory they would be lost."""
+        """Store the turns of killed processes and remove their journals; returns how many.
+
+        A store in memory does nothing, since it would lose the turns.
+        """
         count = 0
         if self.path is None:
             return count
-        for path, kept in orphaned_journals(self.journal_folder):
-            ending = kept.ending or Ending("cancelled", kept.text, cause="killed", code=KILLED)
+        for path, entry in orphaned_journals(self.journal_folder):
+            ending = entry.ending or Ending("cancelled", entry.text, cause="killed", code=KILLED_CODE)
             with self.writing() as connection:
-                schema.store_turn(connection, kept.opening, ending, moves_on=False)
+                schema.store_turn(connection, entry.opening, ending, moves_on=False)
             with suppress(OSError):
                 path.unlink()
             count += 1
         return count
 
     def create(self, name: str, prompt: str) -> Session:
-        """A new session; the name may be empty. Raises UsageError."""
+        """Create a session; the name may be empty. Raises UsageError for a bad or used name."""
         with self.writing() as connection:
             return self._create(connection, name, prompt)
 
     def find_session(self, name: str) -> Session | None:
-        """By its name, its id, or a beginning of its id that no other has."""
+        """Find a session by its name, its id, or the beginning of its id; None if there is none.
+
+        Raises NoInputError for the beginning of several ids.
+        """
         name = unicodedata.normalize("NFC", replace_surrogates(name).strip())
         with self.reading() as connection:
-            if found := query.session_named(connection, name):
-                return found
+            if session := query.session_named(connection, name):
+                return session
             start = name.lower()
-            if len(start) < _SHORTEST or not SESSION_ID.fullmatch(start.ljust(8, "0")):
+            if len(start) < _SHORTEST_ID or not SESSION_ID.fullmatch(start.ljust(8, "0")):
                 return None
-            several = query.sessions_by_id(connection, start)
-        if len(several) > 1:
-            raise NoInputError(f"'{name}' is ambiguous: {' or '.join(one.id for one in several)}")
-        return several[0] if several else None
+            candidates = query.sessions_by_id(connection, start)
+        if len(candidates) > 1:
+            raise NoInputError(f"'{name}' is ambiguous: {' or '.join(session.id for session in candidates)}")
+        return candidates[0] if candidates else None
 
     def require_session(self, name: str) -> Session:
-        """The session of that name; raises NoInputError."""
-        if found := self.find_session(name):
-            return found
+        """Find a session as `find_session` does. Raises NoInputError if there is none."""
+        if session := self.find_session(name):
+            return session
         from gptkit.core.yaml_tree import spelling_hint
 
-        names = [one.name for one in self.sessions(1000) if one.name]
+        names = [session.name for session in self.sessions(1000) if session.name]
         hint = spelling_hint(name, names)
         if not hint.startswith("did"):
             hint = "'gptkit history list' shows all"
@@ -123,7 +129,7 @@ class Store(Database):
         return next(iter(self.sessions(1, prompt)), None)
 
     def sessions(self, limit: int, prompt: str | None = None) -> list[Session]:
-        """Latest first."""
+        """Return the sessions, latest first; with `prompt` only those of one command."""
         with self.reading() as connection:
             return query.sessions(connection, limit, prompt)
 
@@ -132,15 +138,15 @@ class Store(Database):
             return next(iter(query.turns(connection, [turn_id])), None)
 
     def session_of_turn(self, turn_id: int) -> Session | None:
-        """The session that a turn belongs to, without a look at the texts."""
+        """Return the session of a turn, without reading its texts."""
         with self.reading() as connection:
             return query.session_of(connection, turn_id)
 
     def chain(self, turn_id: int | None) -> Iterator[Turn]:
-        """A turn, the one before it, and so on, read in blocks as they are asked for."""
+        """Yield a turn and the turns before it, newest first; they are read in blocks."""
         number = 0
         while turn_id is not None:
-            limit = _BLOCKS[min(number, len(_BLOCKS) - 1)]
+            limit = _BLOCK_SIZES[min(number, len(_BLOCK_SIZES) - 1)]
             with self.reading() as connection:
                 block = query.chain(connection, turn_id, limit)
             yield from block
@@ -148,8 +154,8 @@ class Store(Database):
             turn_id = block[-1].parent if len(block) == limit else None
 
     def set_head(self, session: Session | str, turn_id: int | None) -> None:
-        """What the session continues from; None is its beginning. Raises NoInputError."""
-        session_id = self._id(session)
+        """Set the turn that the session continues from; None for its beginning. Raises NoInputError."""
+        session_id = self._session_id(session)
         with self.writing() as connection:
             known = connection.execute("SELECT 1 FROM turns WHERE id = ?", (turn_id,)).fetchone()
             if turn_id is not None and not known:
@@ -160,118 +166,123 @@ class Store(Database):
             )
 
     def rename(self, session: Session | str, new: str) -> Session:
-        session_id = self._id(session)
+        """Rename a session. Raises UsageError for a bad or used name."""
+        session_id = self._session_id(session)
         with self.writing() as connection:
-            name = self._free(connection, new, session_id)
+            name = self._require_free_name(connection, new, session_id)
             connection.execute("UPDATE sessions SET name = ? WHERE id = ?", (name, session_id))
         return self.require_session(session_id)
 
     def fork(self, session: Session | str, new_name: str) -> Session:
-        """A second session that begins with the same turns; they are shared, not copied."""
-        source = self.require_session(self._id(session))
+        """Create a session that begins with the turns of another one; the turns are shared, not copied."""
+        source = self.require_session(self._session_id(session))
         with self.writing() as connection:
-            made = self._create(connection, new_name, source.prompt)
-            connection.execute("UPDATE sessions SET head = ? WHERE id = ?", (source.head, made.id))
-        return made._replace(head=source.head, turns=source.turns)
+            fork = self._create(connection, new_name, source.prompt)
+            connection.execute("UPDATE sessions SET head = ? WHERE id = ?", (source.head, fork.id))
+        return fork._replace(head=source.head, turns=source.turns)
 
-    def add_summary(self, upto: int, text: str, model: str, charges: Iterable[Charge] = ()) -> Summary:
-        """What stands for a turn and those before it. Raises NoInputError where there is no such turn."""
+    def add_summary(self, last_turn: int, text: str, model: str, charges: Iterable[Charge] = ()) -> Summary:
+        """Store a summary of a turn and all turns before it. Raises NoInputError for an unknown turn."""
         created, uid = self._now(), new_opening_id()
         with self.writing() as connection:
-            row = connection.execute("SELECT session, prompt FROM turns WHERE id = ?", (upto,)).fetchone()
+            row = connection.execute(
+                "SELECT session, prompt FROM turns WHERE id = ?", (last_turn,)
+            ).fetchone()
             if row is None:
-                raise NoInputError(f"no turn {upto}")
+                raise NoInputError(f"no turn {last_turn}")
             cursor = connection.execute(
                 "INSERT INTO summaries (uid, upto, text, model, created) VALUES (?, ?, ?, ?, ?)",
-                (uid, upto, replace_surrogates(text), replace_surrogates(model), created),
+                (uid, last_turn, replace_surrogates(text), replace_surrogates(model), created),
             )
-            schema.insert_charges(connection, uid, upto, (row[0], row[1]), charges)
+            schema.insert_charges(connection, uid, last_turn, (row[0], row[1]), charges)
         return Summary(
-            cursor.lastrowid or 0, upto, replace_surrogates(text), replace_surrogates(model), created
+            cursor.lastrowid or 0, last_turn, replace_surrogates(text), replace_surrogates(model), created
         )
 
     def summary(self, head: int | None) -> Summary | None:
-        """The newest one that stands for turns before or with this one."""
+        """Return the summary that covers the most turns up to `head`; None without one."""
         if head is None:
             return None
         with self.reading() as connection:
             return query.summary(connection, head)
 
     def search(self, words: str, limit: int) -> list[SearchHit]:
-        """The turns in which all the words are, latest first, each with an excerpt."""
+        """Find the turns that hold all words, latest first, each with an excerpt."""
         from gptkit.history.search import search
 
         with self.reading() as connection:
             return search(connection, replace_surrogates(words), limit)
 
     def spending(self, since: float) -> tuple[float, int]:
-        """US dollars as far as prices are known, and the number of requests where they are not."""
-
+        """Return the US dollars of requests with known prices, and the number of other requests."""
         with self.reading() as connection:
             return spending(connection, since)
 
     def remove(self, session: Session | str) -> int:
-        """Remove a session and its turns, but for those that another one shares; returns how many."""
+        """Remove a session and its turns, except turns that other sessions share; returns how many turns."""
         from gptkit.history.remove import remove
 
-        session_id = self._id(session)
+        session_id = self._session_id(session)
         with self.writing() as connection:
             count = remove(connection, session_id)
-        self._wipe()
+        self._truncate_log()
         return count
 
     def purge(self, before: float | None) -> int:
-        """Remove all turns that began before a time, or all; returns how many. What was spent stays."""
+        """Remove the turns that began before a time, or all turns; returns how many. Charges stay."""
         from gptkit.history.remove import purge
 
         with self.writing() as connection:
             count = purge(connection, before)
-        with suppress(CannotWriteError), self.reading() as connection:  # without space it does not shrink
+        with suppress(CannotWriteError), self.reading() as connection:  # VACUUM needs free space
             connection.execute("VACUUM")
-        self._wipe()
+        self._truncate_log()
         return count
 
-    def _wipe(self) -> None:
-        """The log must not keep what was removed. Raises TryAgainError while another process reads it."""
+    def _truncate_log(self) -> None:
+        """Empty the write-ahead log, so that no removed text stays.
+
+        Raises TryAgainError while the log is read.
+        """
         with self.reading() as connection:
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise TryAgainError(f"'{self.path}': removed, but another process keeps its log open")
 
     def _create(self, connection: sqlite3.Connection, name: str, prompt: str) -> Session:
-        made = Session(
+        session = Session(
             id=schema.unused_session_id(connection),
-            name=self._free(connection, name, "") if name else "",
+            name=self._require_free_name(connection, name, "") if name else "",
             prompt=replace_surrogates(prompt),
             created=self._now(),
             updated=self._now(),
             head=None,
             turns=0,
         )
-        connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)", made[:-1])
-        return made
+        connection.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)", session[:-1])
+        return session
 
-    def _free(self, connection: sqlite3.Connection, name: str, owner: str) -> str:
+    def _require_free_name(self, connection: sqlite3.Connection, name: str, owner: str) -> str:
         name = session_name(name)
         other = query.session_named(connection, name)
         if other and other.id != owner:
             raise UsageError(f"there is a session '{name}' already")
         return name
 
-    def _id(self, session: Session | str) -> str:
+    def _session_id(self, session: Session | str) -> str:
         return session.id if isinstance(session, Session) else self.require_session(session).id
 
 
 def session_lock(folder: Path, session_id: str, wait: Callable[[], object]) -> AbstractContextManager[None]:
-    """Work alone on a session. `wait` is called again and again while another process has it.
+    """Lock a session, so that no other process adds turns. Raises CannotWriteError.
 
-    `wait` sleeps a moment, and raises when that has been long enough. Raises CannotWriteError.
+    `wait` is called repeatedly while another process has the lock: it sleeps a moment, and raises to give up.
     """
     return exclusive_lock(folder / f"{session_id}.lock", wait)
 
 
 def spending(connection: sqlite3.Connection, since: float) -> tuple[float, int]:
-    """US dollars as far as prices are known, and the number of requests where they are not."""
+    """Return the US dollars of requests with known prices, and the number of other requests."""
     row = connection.execute(
         "SELECT total(cost), count(*) - count(cost) FROM charges WHERE started >= ?", (since,)
     ).fetchone()

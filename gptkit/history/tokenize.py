@@ -1,4 +1,4 @@
-"""Text as the search index has it: scripts without spaces as pairs of characters, the rest as words."""
+"""Prepares text for the search index: scripts without spaces as pairs of characters, the rest as words."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _SPACELESS = (
 )
 
 INDEXED_LENGTH = 1 << 18
-"""Characters at the beginning of a message and of an answer in which a search finds words."""
+"""Characters at the beginning of a message and of an answer that are indexed."""
 
 
 def fold_text(text: str) -> str:
-    """The form in which two spellings of a word are one: width, case, ligatures."""
+    """Remove the differences of width, case and ligatures."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def index_terms(user: str, answer: str) -> tuple[str, str]:
-    """The words of a turn, and each character of the scripts without spaces once."""
+    """Return the words of a turn, and once each character of a script without spaces."""
     text = fold_text(f"{user[:INDEXED_LENGTH]}\n{answer[:INDEXED_LENGTH]}").replace("\0", " ")
     if text.isascii():
         return text, ""
@@ -34,47 +34,50 @@ def index_terms(user: str, answer: str) -> tuple[str, str]:
     def pairs(match: re.Match[str]) -> str:
         run = match.group()
         signs.update(run)
-        return f" {_pairs(run)} "
+        return f" {_character_pairs(run)} "
 
-    words = _runs().sub(pairs, text)
+    words = _spaceless_runs().sub(pairs, text)
     return words, " ".join(sorted(signs))
 
 
 def match_expression(words: str) -> str:
-    """An expression of FTS5 in which nothing of the user's is interpreted; empty without any word.
+    """Make an FTS5 expression that matches all words; "" without any word.
 
-    All words must be found; of a word of several parts, all parts.
+    The words are quoted, so that none is read as a part of the expression.
     """
-    terms = (_run_phrase(part) if _runs().match(part) else _phrase(part) for part in split_words(words))
+    terms = (
+        _runphrase(part) if _spaceless_runs().match(part) else _word_phrase(part)
+        for part in split_words(words)
+    )
     return " AND ".join(dict.fromkeys(terms))
 
 
 def split_words(words: str) -> list[str]:
-    """What the index knows the words by: runs of scripts without spaces, and what is between them."""
+    """Split words as the index does: into runs of scripts without spaces, and the text between."""
     found = []
     for word in fold_text(words).replace("\0", " ").split():
         start = 0
-        for match in _runs().finditer(word):
+        for match in _spaceless_runs().finditer(word):
             found += [word[start : match.start()], match.group()]
             start = match.end()
         found.append(word[start:])
     return [part for part in found if any(character.isalnum() for character in part)]
 
 
-def _phrase(text: str) -> str:
+def _word_phrase(text: str) -> str:
     return 'body : "' + text.replace('"', " ") + '"'
 
 
-def _run_phrase(run: str) -> str:
+def _runphrase(run: str) -> str:
     if len(run) == 1:
         return f'signs : "{run}"'
-    return f'body : "{_pairs(run)}"'
+    return f'body : "{_character_pairs(run)}"'
 
 
-def _pairs(run: str) -> str:
+def _character_pairs(run: str) -> str:
     return " ".join(map("".join, pairwise(run))) or run
 
 
 @cache
-def _runs() -> re.Pattern[str]:
+def _spaceless_runs() -> re.Pattern[str]:
     return re.compile(f"[{_SPACELESS}]+")
