@@ -8,12 +8,12 @@ import pytest
 from work import within
 
 from gptkit.capabilities.character import lorebook
-from gptkit.capabilities.character.card import Book, Entry
-from gptkit.capabilities.character.lorebook import Rules, Scene, Selection, read
-from gptkit.capabilities.character.macros import Dice, Words
+from gptkit.capabilities.character.card import Book, BookEntry
+from gptkit.capabilities.character.lorebook import EntryRules, Scene, Selection, parse_decorators
+from gptkit.capabilities.character.macros import Dice, MacroValues
 from gptkit.core.chat import Message
 
-WORDS = Words("Ann", "Bob", Dice(1), 1)
+WORDS = MacroValues("Ann", "Bob", Dice(1), 1)
 TALK = (
     Message("user", "Tell me of the DRAGON in the north."),
     Message("assistant", "It sleeps."),
@@ -22,10 +22,10 @@ TALK = (
 
 
 def select(book: Book, scene: Scene | None = None, room: int = 1000) -> Selection:
-    return lorebook.selection(book, scene or Scene(TALK), WORDS, lambda text: len(text), room)
+    return lorebook.select_entries(book, scene or Scene(TALK), WORDS, lambda text: len(text), room)
 
 
-def matched(entry: Entry, book: Book | None = None, scene: Scene | None = None) -> bool:
+def matched(entry: BookEntry, book: Book | None = None, scene: Scene | None = None) -> bool:
     entry = entry._replace(content=entry.content or "x")
     return bool(select((book or Book())._replace(entries=(entry,)), scene).active)
 
@@ -33,36 +33,36 @@ def matched(entry: Entry, book: Book | None = None, scene: Scene | None = None) 
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        (Entry(("dragon",)), True),
-        (Entry(("drag",)), True),  # contains, says V3
-        (Entry(("dragon",), case_sensitive=True), False),
-        (Entry(("DRAGON",), case_sensitive=True), True),
-        (Entry(("旅馆",)), True),
-        (Entry(("火山",)), False),
-        (Entry(("{{user}}",)), True),
-        (Entry(("STRASSE", "sleeps")), True),
-        (Entry(()), False),
-        (Entry(("", " ")), False),
-        (Entry((), constant=True), True),
-        (Entry((), constant=True, enabled=False), False),
-        (Entry(("dragon",), enabled=False), False),
-        (Entry(("dragon",), content=" \n"), False),
-        (Entry(("dragon",), secondary_keys=("west",)), True),
-        (Entry(("dragon",), secondary_keys=("west",), selective=True), False),
-        (Entry(("dragon",), secondary_keys=("west", "north"), selective=True), True),
-        (Entry(("dragon",), selective=True), True),
-        (Entry(("/drag(on|gle)/i",), use_regex=True), True),
-        (Entry(("/drag(on|gle)/",), use_regex=True), False),
-        (Entry(("/dragon/",), use_regex=True, case_sensitive=False), True),
-        (Entry(("/dragon/i",)), False),
-        (Entry(("/(/", "dragon"), use_regex=True), False),
-        (Entry(("dragon",), use_regex=True), True),
-        (Entry(("/x/",), use_regex=True, constant=True), False),
-        (Entry(("x",), use_regex=True, constant=True), True),
-        (Entry(("/dragon/i",), use_regex=True, secondary_keys=("west",), selective=True), True),
+        (BookEntry(("dragon",)), True),
+        (BookEntry(("drag",)), True),  # contains, says V3
+        (BookEntry(("dragon",), case_sensitive=True), False),
+        (BookEntry(("DRAGON",), case_sensitive=True), True),
+        (BookEntry(("旅馆",)), True),
+        (BookEntry(("火山",)), False),
+        (BookEntry(("{{user}}",)), True),
+        (BookEntry(("STRASSE", "sleeps")), True),
+        (BookEntry(()), False),
+        (BookEntry(("", " ")), False),
+        (BookEntry((), constant=True), True),
+        (BookEntry((), constant=True, enabled=False), False),
+        (BookEntry(("dragon",), enabled=False), False),
+        (BookEntry(("dragon",), content=" \n"), False),
+        (BookEntry(("dragon",), secondary_keys=("west",)), True),
+        (BookEntry(("dragon",), secondary_keys=("west",), selective=True), False),
+        (BookEntry(("dragon",), secondary_keys=("west", "north"), selective=True), True),
+        (BookEntry(("dragon",), selective=True), True),
+        (BookEntry(("/drag(on|gle)/i",), use_regex=True), True),
+        (BookEntry(("/drag(on|gle)/",), use_regex=True), False),
+        (BookEntry(("/dragon/",), use_regex=True, case_sensitive=False), True),
+        (BookEntry(("/dragon/i",)), False),
+        (BookEntry(("/(/", "dragon"), use_regex=True), False),
+        (BookEntry(("dragon",), use_regex=True), True),
+        (BookEntry(("/x/",), use_regex=True, constant=True), False),
+        (BookEntry(("x",), use_regex=True, constant=True), True),
+        (BookEntry(("/dragon/i",), use_regex=True, secondary_keys=("west",), selective=True), True),
     ],
 )
-def test_keys(entry: Entry, expected: bool) -> None:
+def test_keys(entry: BookEntry, expected: bool) -> None:
     assert matched(entry) is expected
 
 
@@ -92,53 +92,61 @@ def test_keys(entry: Entry, expected: bool) -> None:
     ],
 )
 def test_decorators_decide(decorator: str, scene: dict[str, object], expected: bool) -> None:
-    entry = Entry(("dragon",), f"{decorator}\nA dragon.")
+    entry = BookEntry(("dragon",), f"{decorator}\nA dragon.")
     assert matched(entry, scene=Scene(TALK, **scene)) is expected  # type: ignore[arg-type]
 
 
 def test_what_matched_before_can_stay() -> None:
-    entry = Entry(("volcano",), "@@keep_activate_after_match\nA volcano.")
+    entry = BookEntry(("volcano",), "@@keep_activate_after_match\nA volcano.")
     assert not matched(entry)
     assert matched(entry, scene=Scene(TALK, matched=frozenset({0})))
 
 
 def test_activate_needs_no_key_and_heeds_no_condition() -> None:
-    assert matched(Entry(("volcano",), "@@activate\n@@is_greeting 4\nx"))
-    assert not matched(Entry(("volcano",), "@@activate\nx", enabled=False))
+    assert matched(BookEntry(("volcano",), "@@activate\n@@is_greeting 4\nx"))
+    assert not matched(BookEntry(("volcano",), "@@activate\nx", enabled=False))
 
 
 def test_decorators_are_read_and_taken_away() -> None:
-    rules, text = read("@@depth 4\n@@role user\n@@position  scenario\n@@depth 5\n@@odd value\n\nText\n@@no\n")
-    assert rules == Rules(depth=4, role="user", place="scenario", strange=("odd",))
+    rules, text = parse_decorators(
+        "@@depth 4\n@@role user\n@@position  scenario\n@@depth 5\n@@odd value\n\nText\n@@no\n"
+    )
+    assert rules == EntryRules(depth=4, role="user", place="scenario", unknown_decorators=("odd",))
     assert text == "Text\n@@no"
-    assert read("@@ -1 +1 @@\ntext") == (Rules(), "@@ -1 +1 @@\ntext")
-    assert read("@@activate") == (Rules(activate=True), "")
-    assert read("@@role boss\n@@depth x\nT") == (Rules(strange=("role", "depth")), "T")
-    assert read("@@reverse_depth 1\n@@@depth 2\nT") == (Rules(depth=2, strange=("reverse_depth",)), "T")
+    assert parse_decorators("@@ -1 +1 @@\ntext") == (EntryRules(), "@@ -1 +1 @@\ntext")
+    assert parse_decorators("@@activate") == (EntryRules(activate=True), "")
+    assert parse_decorators("@@role boss\n@@depth x\nT") == (
+        EntryRules(unknown_decorators=("role", "depth")),
+        "T",
+    )
+    assert parse_decorators("@@reverse_depth 1\n@@@depth 2\nT") == (
+        EntryRules(depth=2, unknown_decorators=("reverse_depth",)),
+        "T",
+    )
 
 
 @pytest.mark.parametrize(
     ("depth", "expected"), [(None, True), (3, True), (2, False), (0, False), (-1, False)]
 )
 def test_scan_depth_counts_messages(depth: int | None, expected: bool) -> None:
-    assert matched(Entry(("dragon",)), Book(scan_depth=depth)) is expected
+    assert matched(BookEntry(("dragon",)), Book(scan_depth=depth)) is expected
 
 
 def test_entries_stand_in_their_order() -> None:
     orders = [3, -1.5, 3, 0]
     entries = tuple(
-        Entry(("dragon",), f"{place}", insertion_order=order) for place, order in enumerate(orders)
+        BookEntry(("dragon",), f"{place}", insertion_order=order) for place, order in enumerate(orders)
     )
     assert [one.place for one in select(Book(entries)).active] == [1, 3, 0, 2]
 
 
 def test_the_least_important_go_first_when_the_budget_ends() -> None:
     entries = (
-        Entry(("dragon",), "a" * 40, priority=1, insertion_order=9),
-        Entry(("dragon",), "b" * 40, priority=9, insertion_order=1),
-        Entry(("dragon",), "c" * 40, insertion_order=5),
-        Entry(("dragon",), "@@ignore_on_max_context\n" + "d" * 10, priority=99),
-        Entry(("dragon",), "e" * 500, priority=100),
+        BookEntry(("dragon",), "a" * 40, priority=1, insertion_order=9),
+        BookEntry(("dragon",), "b" * 40, priority=9, insertion_order=1),
+        BookEntry(("dragon",), "c" * 40, insertion_order=5),
+        BookEntry(("dragon",), "@@ignore_on_max_context\n" + "d" * 10, priority=99),
+        BookEntry(("dragon",), "e" * 500, priority=100),
     )
     found = select(Book(entries, token_budget=85))
     assert [one.text[0] for one in found.active] == ["b", "c"]
@@ -150,11 +158,11 @@ def test_the_least_important_go_first_when_the_budget_ends() -> None:
 
 def test_entries_wake_others_only_when_the_book_wants_it() -> None:
     entries = (
-        Entry(("dragon",), "It guards gold. {{hidden_key:smaug}}{{// volcano}}"),
-        Entry(("gold",), "Gold is in the cave."),
-        Entry(("cave",), "The cave is dark."),
-        Entry(("smaug",), "He."),
-        Entry(("volcano",), "Never."),
+        BookEntry(("dragon",), "It guards gold. {{hidden_key:smaug}}{{// volcano}}"),
+        BookEntry(("gold",), "Gold is in the cave."),
+        BookEntry(("cave",), "The cave is dark."),
+        BookEntry(("smaug",), "He."),
+        BookEntry(("volcano",), "Never."),
     )
     places = [one.place for one in select(Book(entries, recursive_scanning=True, scan_depth=3)).active]
     assert places == [0, 1, 2, 3]
@@ -164,19 +172,19 @@ def test_entries_wake_others_only_when_the_book_wants_it() -> None:
 
 def test_macros_of_an_entry_are_replaced_once() -> None:
     hostile = WORDS._replace(user="{{char}}")
-    book = Book((Entry((), "{{user}} is here {{// x}}", constant=True),))
-    found = lorebook.selection(book, Scene(TALK), hostile, len, 100)
+    book = Book((BookEntry((), "{{user}} is here {{// x}}", constant=True),))
+    found = lorebook.select_entries(book, Scene(TALK), hostile, len, 100)
     assert [one.text for one in found.active] == ["{{char}} is here"]
 
 
 def test_different_spellings_of_a_letter_are_one() -> None:
     scene = Scene((Message("user", "the cafe\u0301"),))
-    assert matched(Entry(("CAFÉ",)), scene=scene)
+    assert matched(BookEntry(("CAFÉ",)), scene=scene)
 
 
 def test_a_large_book_is_no_hindrance() -> None:
     entries = tuple(
-        Entry((f"key{place}", "旅馆" if place % 1000 == 0 else "x火"), "text") for place in range(10_000)
+        BookEntry((f"key{place}", "旅馆" if place % 1000 == 0 else "x火"), "text") for place in range(10_000)
     )
     scene = Scene((Message("user", "long talk 旅馆 " * 5000),))
     book = Book(entries, recursive_scanning=True)
@@ -185,10 +193,10 @@ def test_a_large_book_is_no_hindrance() -> None:
 
 
 def test_patterns_that_would_take_for_ever_end() -> None:
-    evil = Entry(("/(a+)+$/", "/(a|aa)+$/"), "x", use_regex=True)
+    evil = BookEntry(("/(a+)+$/", "/(a|aa)+$/"), "x", use_regex=True)
     scene = Scene((Message("user", "a" * 90_000 + "!"),))
     start = thread_time()
-    found = select(Book((evil,) * 1000 + (Entry(("a",), "x"),)), scene)
+    found = select(Book((evil,) * 1000 + (BookEntry(("a",), "x"),)), scene)
     assert found.active == ()
     assert not found.whole
     assert thread_time() - start < 20
@@ -196,7 +204,7 @@ def test_patterns_that_would_take_for_ever_end() -> None:
 
 def test_patterns_see_chinese_and_look_around() -> None:
     entries = tuple(
-        Entry((key,), "x", use_regex=True)
+        BookEntry((key,), "x", use_regex=True)
         for key in (
             r"/旅馆(?!老板)/",
             r"/旅馆(?!吧)/",
@@ -211,9 +219,9 @@ def test_patterns_see_chinese_and_look_around() -> None:
 
 def test_a_key_that_cannot_be_read_is_told_and_hinders_no_other() -> None:
     keys = ("/(/", "/旅馆(/i", "/旅馆/", "dragon")
-    found = select(Book(tuple(Entry((key,), "x", use_regex=True) for key in keys)))
+    found = select(Book(tuple(BookEntry((key,), "x", use_regex=True) for key in keys)))
     assert [one.place for one in found.active] == [2, 3]
-    assert found.unread == ("'/(/' is not a regular expression", "'/旅馆(/' is not a regular expression")
+    assert found.unused_keys == ("'/(/' is not a regular expression", "'/旅馆(/' is not a regular expression")
     assert found.whole
 
 
@@ -221,10 +229,10 @@ def test_a_key_that_takes_too_long_is_told_and_hinders_no_other() -> None:
     scene = Scene((Message("user", "a" * 90_000 + "龙!"),))
     keys = (("/(a+)+$/", "/龙/"), ("/(a|aa)+$/",), ("龙",))
     found = select(
-        Book(tuple(Entry(key, "x", use_regex=True) for key in keys), recursive_scanning=True), scene
+        Book(tuple(BookEntry(key, "x", use_regex=True) for key in keys), recursive_scanning=True), scene
     )
     assert [one.place for one in found.active] == [0, 2]
-    assert found.unread == (
-        "'/(a+)+$/' takes too long to match", "'/(a|aa)+$/' takes too long to match",
+    assert found.unused_keys == (
+        "'/(a+)+$/' takes too long to match", "'/(a|aa)+$/' takes too long to look for",
     )  # fmt: skip
     assert found.whole

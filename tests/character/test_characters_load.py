@@ -8,7 +8,7 @@ import pytest
 from character_files import V2, V3, charx, json_bytes, png
 
 from gptkit.capabilities.character import card_yaml, library, world
-from gptkit.capabilities.character.card import Action, Asset, Book, Card, Entry, Finding, Variable
+from gptkit.capabilities.character.card import Action, Asset, Book, BookEntry, Card, CardFinding, Variable
 from gptkit.core.errors import CannotReadError, DataError, NoInputError
 from gptkit.core.yaml_tree import Problem, YamlFileError
 
@@ -42,7 +42,7 @@ extensions: {a/b: {c: [1, null]}}
 
 
 def test_gptkits_own_format_is_read() -> None:
-    assert card_yaml.card(SHEET, "a.yaml") == Card(
+    assert card_yaml.parse_card(SHEET, "a.yaml") == Card(
         name="no",
         nickname="012",
         description="{{char}} keeps an inn.\n",
@@ -52,7 +52,7 @@ def test_gptkits_own_format_is_read() -> None:
         system="Be brief.",
         post_history="Stay in character.",
         tags=("inn",),
-        book=Book((Entry(("旅馆", "7"), "The inn is old.", insertion_order=2),), scan_depth=3),
+        book=Book((BookEntry(("旅馆", "7"), "The inn is old.", insertion_order=2),), scan_depth=3),
         state=(
             Variable("gold", "integer", 10),
             Variable("door", "choice", "shut", choices=("shut", "open"), help="The front door."),
@@ -62,7 +62,7 @@ def test_gptkits_own_format_is_read() -> None:
         emotions=("calm", "no"),
         unknown={"x_field": 1},
         extensions={"a/b": {"c": [1, None]}},
-        form="YAML",
+        specification="YAML",
     )
 
 
@@ -104,7 +104,7 @@ def test_gptkits_own_format_is_read() -> None:
 )
 def test_problems_are_told_by_line(text: str, problem: Problem) -> None:
     with pytest.raises(YamlFileError) as caught:
-        card_yaml.card(text, "a.yaml")
+        card_yaml.parse_card(text, "a.yaml")
     assert caught.value.problems == (problem,)
 
 
@@ -116,7 +116,7 @@ def test_files_are_read_by_what_they_are(tmp_path: Path) -> None:
     }
     for name, data in {**files, "d.yaml": SHEET.encode(), "e.YML": b"\xef\xbb\xbfname: e"}.items():
         (tmp_path / name).write_bytes(data)
-    forms = {path.name: library.card(path).form for path in tmp_path.iterdir()}
+    forms = {path.name: library.load_card(path).specification for path in tmp_path.iterdir()}
     assert forms == {"a.json": "V2", "b.png": "V2", "c.charx": "V3", "d.yaml": "YAML", "e.YML": "YAML"}
 
 
@@ -124,15 +124,15 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty.json").write_bytes(b"")
     (tmp_path / "bad.yaml").write_bytes(b"name: a\n\xff")
     with pytest.raises(NoInputError, match="no such file"):
-        library.card(tmp_path / "none.json")
+        library.load_card(tmp_path / "none.json")
     with pytest.raises(NoInputError, match="empty"):
-        library.card(tmp_path / "empty.json")
+        library.load_card(tmp_path / "empty.json")
     with pytest.raises(CannotReadError):
-        library.card(tmp_path)
+        library.load_card(tmp_path)
     with pytest.raises(CannotReadError):
-        library.card(Path("a\0b"))
+        library.load_card(Path("a\0b"))
     with pytest.raises(YamlFileError, match=r"bad\.yaml:2: not UTF-8"):
-        library.card(tmp_path / "bad.yaml")
+        library.load_card(tmp_path / "bad.yaml")
 
 
 def test_a_name_is_never_a_path(tmp_path: Path) -> None:
@@ -140,11 +140,11 @@ def test_a_name_is_never_a_path(tmp_path: Path) -> None:
     folder.mkdir()
     (tmp_path / "secret.yaml").write_text("name: x")
     (folder / "店主.png").write_bytes(png({"chara": V2}))
-    assert library.named("店主", folder) == folder / "店主.png"
+    assert library.card_path("店主", folder) == folder / "店主.png"
     (folder / "店主.yaml").write_text("name: x")
-    assert library.found("店主", folder) == folder / "店主.yaml"
-    assert library.found("./店主", folder) == Path("店主")
-    assert library.found("a.PNG", folder) == Path("a.PNG")
+    assert library.card_path("店主", folder) == folder / "店主.yaml"
+    assert library.find_card_file("./店主", folder) is None
+    assert library.find_card_file("a.PNG", folder) == Path("a.PNG")
     for name in (
         "../secret",
         "",
@@ -158,40 +158,40 @@ def test_a_name_is_never_a_path(tmp_path: Path) -> None:
         "x" * 101,
     ):
         with pytest.raises(NoInputError, match="no character named"):
-            library.named(name, folder)
+            library.card_path(name, folder)
 
 
 def test_an_examination_tells_all(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(json_bytes({**V2, "spec_version": "2.1", "data": {"name": "a", "tags": 3}}))
-    found = library.examined(path)
+    found = library.examine(path)
     assert found.card and found.card.name == "a" and found.fault is None
     assert [one.field for one in found.findings] == [
         "spec_version", "data.tags", "data.description", "data.first_mes",
     ]  # fmt: skip
     path.write_bytes(b'{"spec":"chara_card_v2","data":{"name":[1],"scenario":{}}}')
-    broken = library.examined(path)
+    broken = library.examine(path)
     assert broken.card is None and isinstance(broken.fault, DataError)
     assert [one.field for one in broken.findings] == [
         "spec_version", "data.name", "data.scenario",
     ]  # fmt: skip
     sheet_path = tmp_path / "a.yaml"
     sheet_path.write_text("nam: a\ntag: b")
-    assert [one.line for one in library.examined(sheet_path).problems] == [1, 2]
+    assert [one.line for one in library.examine(sheet_path).problems] == [1, 2]
 
 
 def test_checks_find_what_an_author_wants_to_know() -> None:
     entries = (
-        Entry((), "x"),
-        Entry(("a",), "@@odd\n"),
-        Entry(("/(/",), "x {{getvar::a}}", use_regex=True),
-        Entry(("/a/",), "x", use_regex=True, constant=True),
-        Entry(("a",), "x", selective=True),
-        Entry((), "", enabled=False),
+        BookEntry((), "x"),
+        BookEntry(("a",), "@@odd\n"),
+        BookEntry(("/(/",), "x {{getvar::a}}", use_regex=True),
+        BookEntry(("/a/",), "x", use_regex=True, constant=True),
+        BookEntry(("a",), "x", selective=True),
+        BookEntry((), "", enabled=False),
     )
     icons = (Asset("icon", "u"), Asset("icon", "u"), Asset())
-    card = Card("a", "b\u202e {{user", assets=icons, book=Book(entries, scan_depth=-1), form="V3")
-    assert [(one.field, one.message.split(":")[0]) for one in card_yaml.findings(card)] == [
+    card = Card("a", "b\u202e {{user", assets=icons, book=Book(entries, scan_depth=-1), specification="V3")
+    assert [(one.field, one.message.split(":")[0]) for one in card_yaml.find_problems(card)] == [
         ("data.first_mes", "empty; the character is the first to speak"),
         ("data.description", "a '{{' without its '}}', or a '}}' without its '{{'"),
         ("data.description", "holds the invisible character U+202E"),
@@ -209,9 +209,9 @@ def test_checks_find_what_an_author_wants_to_know() -> None:
         ("data.character_book.entries[3].constant", "has no effect beside patterns"),
         ("data.character_book.entries[4].secondary_keys", "none, though selective is true"),
     ]
-    assert card_yaml.findings(card_yaml.card(SHEET, "a")) == ()
-    many = Card("a", "b", greeting="c", book=Book((Entry((), "x"),) * 10_000))
-    assert card_yaml.findings(many)[-1] == Finding("", "and more", grave=False)
+    assert card_yaml.find_problems(card_yaml.parse_card(SHEET, "a")) == ()
+    many = Card("a", "b", greeting="c", book=Book((BookEntry((), "x"),) * 10_000))
+    assert card_yaml.find_problems(many)[-1] == CardFinding("", "and more", fatal=False)
 
 
 @pytest.mark.parametrize(
@@ -231,13 +231,13 @@ def test_checks_find_what_an_author_wants_to_know() -> None:
     ],
 )
 def test_values_of_the_world_keep_to_their_bounds(variable: Variable, value: object, expected: str) -> None:
-    assert world.fault(variable, value) == expected
+    assert world.value_fault(variable, value) == expected
 
 
 def test_the_world_has_a_beginning_and_a_schema() -> None:
-    variables = card_yaml.card(SHEET, "a").state
-    assert world.initial(variables) == {"gold": 10, "door": "shut", "trust": 0.5}
-    assert world.schema(variables) == {
+    variables = card_yaml.parse_card(SHEET, "a").state
+    assert world.initial_values(variables) == {"gold": 10, "door": "shut", "trust": 0.5}
+    assert world.world_schema(variables) == {
         "type": "object",
         "properties": {
             "gold": {"type": "integer"},

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptkit.capabilities.character import macros
-from gptkit.capabilities.character.macros import Dice, Use, Words, seed_of
+from gptkit.capabilities.character.macros import Dice, MacroValues, Purpose, seed_of
 from gptkit.core.errors import DataError, UsageError
 
 
-def words(char: str = "Ann", user: str = "Bob", original: str | None = None, seed: int = 1) -> Words:
-    return Words(char, user, Dice(seed), seed, original)
+def words(char: str = "Ann", user: str = "Bob", original: str | None = None, seed: int = 1) -> MacroValues:
+    return MacroValues(char, user, Dice(seed), seed, original)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def words(char: str = "Ann", user: str = "Bob", original: str | None = None, see
     ],
 )
 def test_macros_are_replaced(text: str, expected: str) -> None:
-    assert macros.expanded(text, words()) == expected
+    assert macros.expand(text, words()) == expected
 
 
 @pytest.mark.parametrize(
@@ -48,67 +48,70 @@ def test_macros_are_replaced(text: str, expected: str) -> None:
     [("prompt", "."), ("screen", "(c)."), ("scan", ".k")],
     ids=["prompt", "screen", "scan"],
 )
-def test_what_a_text_is_for_decides_about_notes(use: Use, expected: str) -> None:
-    assert macros.expanded("{{comment: c}}.{{hidden_key:k}}{{// n}}", words(), use) == expected
+def test_what_a_text_is_for_decides_about_notes(use: Purpose, expected: str) -> None:
+    assert macros.expand("{{comment: c}}.{{hidden_key:k}}{{// n}}", words(), use) == expected
 
 
 def test_what_is_inserted_is_not_read_again() -> None:
     hostile = words("{{user}}", "{{random:1,2}} <bot>")
-    assert macros.expanded("{{char}}|{{user}}", hostile) == "{{user}}|{{random:1,2}} <bot>"
-    assert macros.expanded("{{random:{{user}}}}", hostile) == "{{random:1,2}} <bot>"
-    assert macros.expanded("{{reverse:}}resu{{}}", words()) == "resu{{}}"
+    assert macros.expand("{{char}}|{{user}}", hostile) == "{{user}}|{{random:1,2}} <bot>"
+    assert macros.expand("{{random:{{user}}}}", hostile) == "{{random:1,2}} <bot>"
+    assert macros.expand("{{reverse:}}resu{{}}", words()) == "resu{{}}"
 
 
 def test_the_original_is_inserted_as_it_is() -> None:
-    assert macros.expanded("{{original}}!", words(original="{{user}}")) == "{{user}}!"
+    assert macros.expand("{{original}}!", words(original="{{user}}")) == "{{user}}!"
 
 
 def test_random_is_fair_and_repeatable() -> None:
     text = "{{random:a, b,c}}" * 300
-    found = macros.expanded(text, words(seed=3))
+    found = macros.expand(text, words(seed=3))
     assert {letter: found.count(letter) > 60 for letter in "abc"} == dict.fromkeys("abc", True)
-    assert macros.expanded(text, words(seed=3)) == found != macros.expanded(text, words(seed=4))
+    assert macros.expand(text, words(seed=3)) == found != macros.expand(text, words(seed=4))
 
 
 def test_the_older_way_of_writing_choices_is_met() -> None:
-    found = {macros.expanded("{{random::a,b::c}}", words(seed=seed)) for seed in range(20)}
+    found = {macros.expand("{{random::a,b::c}}", words(seed=seed)) for seed in range(20)}
     assert found == {"a,b", "c"}
 
 
 def test_pick_stays_with_its_choice_and_takes_no_die() -> None:
     one = words(seed=5)
     text = "{{pick:a,b,c,d}}{{pick:a,b,c,d}}{{pick:a,b,c,d}}{{pick:a,b,c,d}}"
-    found = macros.expanded(text, one)
-    assert macros.expanded(text, one) == found
+    found = macros.expand(text, one)
+    assert macros.expand(text, one) == found
     assert one.dice.place == 0
     assert len(set(found)) > 1
 
 
 def test_expansion_has_a_measure() -> None:
     with pytest.raises(DataError, match="grows beyond 4 MiB"):
-        macros.expanded("{{char}}" * 5000, words("x" * 1000))
+        macros.expand("{{char}}" * 5000, words("x" * 1000))
     with pytest.raises(DataError, match="100000 macros"):
-        macros.expanded("{{//}}" * 100_001, words())
+        macros.expand("{{//}}" * 100_001, words())
 
 
 def test_macros_in_macros_end_somewhere() -> None:
     deep = "{{reverse:" * 10_000 + "}}" * 10_000
-    assert len(macros.expanded(deep, words())) == len(deep) - macros.DEPTH_CAP * len("{{reverse:}}")
-    assert macros.expanded("{{" * 200_000, words()) == "{{" * 200_000
+    assert len(macros.expand(deep, words())) == len(deep) - macros.DEPTH_CAP * len("{{reverse:}}")
+    assert macros.expand("{{" * 200_000, words()) == "{{" * 200_000
 
 
 @given(st.text(alphabet="{}<>/:,\\ charuserandompickol1d"))
 def test_any_text_can_be_expanded(text: str) -> None:
-    assert isinstance(macros.expanded(text, words()), str)
+    assert isinstance(macros.expand(text, words()), str)
 
 
 @given(st.text().filter(lambda text: "{{" not in text and "<" not in text))
 def test_text_without_macros_stays(text: str) -> None:
-    assert macros.expanded(text + "{{user}}", words()) == text + "Bob"
+    assert macros.expand(text + "{{user}}", words()) == text + "Bob"
 
 
 def test_unknown_macros_are_named() -> None:
-    assert list(macros.unknown("{{char}} {{getvar::a}} {{// b}} {{Time}} {{roll 2}}")) == ["getvar", "Time"]
+    assert list(macros.unknown_macros("{{char}} {{getvar::a}} {{// b}} {{Time}} {{roll 2}}")) == [
+        "getvar",
+        "Time",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptkit.capabilities.character.pattern import Effort, Pattern, PatternError, pattern
+from gptkit.capabilities.character.pattern import Pattern, PatternError, TimeBudget, parse_pattern
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ from gptkit.capabilities.character.pattern import Effort, Pattern, PatternError,
     ],
 )
 def test_patterns_match(source: str, flags: str, text: str, expected: bool) -> None:
-    assert Pattern(source, flags).found(text, Effort()) is expected
+    assert Pattern(source, flags).matches(text, TimeBudget()) is expected
 
 
 @pytest.mark.parametrize(
@@ -127,14 +127,14 @@ def test_what_would_fill_the_memory_is_refused(source: str) -> None:
 
 
 def test_a_pattern_is_written_between_slashes() -> None:
-    assert pattern("abc", None) is None
-    assert pattern("/abc", None) is None
-    found = pattern(" /a/b/i ", None)
-    assert found and found.found("xA/B", Effort())
-    folded = pattern("/abc/", case_sensitive=False)
-    assert folded and folded.found("ABC", Effort())
+    assert parse_pattern("abc", None) is None
+    assert parse_pattern("/abc", None) is None
+    found = parse_pattern(" /a/b/i ", None)
+    assert found and found.matches("xA/B", TimeBudget())
+    folded = parse_pattern("/abc/", case_sensitive=False)
+    assert folded and folded.matches("ABC", TimeBudget())
     with pytest.raises(PatternError, match="'/abc/q' has an unknown flag"):
-        pattern("/abc/q", None)
+        parse_pattern("/abc/q", None)
 
 
 @settings(max_examples=300)
@@ -147,7 +147,7 @@ def test_it_agrees_with_python(source: str, text: str) -> None:
         mine = Pattern(source)
     except (re.error, PatternError, FutureWarning):
         return
-    assert mine.found(text, Effort()) is bool(theirs.search(text))
+    assert mine.matches(text, TimeBudget()) is bool(theirs.search(text))
 
 
 @given(st.text(r"ab|*+?().^$[]{}\1kpPuxwDb<>=!:-&~#龙e0,", max_size=30), st.text(max_size=20))
@@ -156,35 +156,35 @@ def test_whatever_is_written_is_a_pattern_or_refused(source: str, text: str) -> 
         found = Pattern(source, "i")
     except PatternError:
         return
-    assert found.found(text, Effort()) in (True, False)
+    assert found.matches(text, TimeBudget()) in (True, False)
 
 
 @pytest.mark.parametrize(
     "source", ["(a+)+$", "(a|aa)+$", "(.*a){20}b", "(a?){18}a{18}b", "(a+)\\1$", "(?:a{1,999}){1,999}b"]
 )
 def test_no_pattern_hangs(source: str) -> None:
-    effort = Effort(0.02)
+    effort = TimeBudget(0.02)
     start = thread_time()
-    assert Pattern(source).found("a" * 20_000 + "!", effort) is False
-    assert effort.unread == [f"'/{source}/' takes too long to match"]
+    assert Pattern(source).matches("a" * 20_000 + "!", effort) is False
+    assert effort.unused_keys == [f"'/{source}/' takes too long to match"]
     assert thread_time() - start < 5
 
 
 def test_a_slow_pattern_is_tried_once_and_leaves_time_to_others() -> None:
-    effort = Effort()
+    effort = TimeBudget()
     slow = Pattern("(a+)+$")
     text = "a" * 20_000 + "龙"
-    assert not slow.found(text, effort)
-    left = effort.left
+    assert not slow.matches(text, effort)
+    left = effort.seconds_left
     assert left > 0.5
-    assert not slow.found(text, effort)
-    assert effort.left == left
-    assert Pattern("龙$").found(text, effort)
+    assert not slow.matches(text, effort)
+    assert effort.seconds_left == left
+    assert Pattern("龙$").matches(text, effort)
 
 
 def test_effort_is_shared_and_ends() -> None:
-    effort = Effort(0.05)
+    effort = TimeBudget(0.05)
     for _ in range(1000):
-        assert not Pattern("(a+)+$").found("a" * 20_000 + "!", effort)
-    assert len(effort.unread) < 1000
-    assert not Pattern("a").found("a", effort)
+        assert not Pattern("(a+)+$").matches("a" * 20_000 + "!", effort)
+    assert len(effort.unused_keys) < 1000
+    assert not Pattern("a").matches("a", effort)

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptkit.capabilities.character import card_files
-from gptkit.capabilities.character.card import Asset, Card, Entry, Finding
+from gptkit.capabilities.character.card import Asset, BookEntry, Card, CardFinding
 from gptkit.core.errors import DataError
 
 
 def test_v1_is_read() -> None:
-    card = card_files.card(json_bytes(V1), "a")
+    card = card_files.read_card(json_bytes(V1), "a")
     assert card == Card(
         name="Haruhi",
         description="{{char}} runs a club.",
@@ -25,13 +25,13 @@ def test_v1_is_read() -> None:
         scenario="{{user}} meets {{char}} after school.",
         greeting="You are late, {{user}}.",
         examples="<START>\n{{user}}: hi\n{{char}}: hello\n<START>\n{{user}}: hi\nHaruhi: hello",
-        form="V1",
+        specification="V1",
     )
 
 
 def test_v2_is_read() -> None:
-    card = card_files.card(json_bytes(V2), "a")
-    assert (card.form, card.system, card.post_history) == (
+    card = card_files.read_card(json_bytes(V2), "a")
+    assert (card.specification, card.system, card.post_history) == (
         "V2",
         "{{original}} Be brief.",
         "Stay as {{char}}.",
@@ -42,7 +42,7 @@ def test_v2_is_read() -> None:
     assert card.book is not None
     assert (card.book.scan_depth, card.book.token_budget, card.book.recursive_scanning) == (2, 100, False)
     assert card.book.entries == (
-        Entry(
+        BookEntry(
             keys=("brigade", "社团"),
             content="The brigade has five members.",
             insertion_order=10,
@@ -60,8 +60,8 @@ def test_v2_is_read() -> None:
 
 
 def test_v3_is_read() -> None:
-    card = card_files.card(json_bytes(V3), "a")
-    assert (card.form, card.name, card.called) == ("V3", "Haruhi", "Haru")
+    card = card_files.read_card(json_bytes(V3), "a")
+    assert (card.specification, card.name, card.display_name) == ("V3", "Haruhi", "Haru")
     assert card.group_greetings == ("All of you are late.",)
     assert card.source == ("https://example.org/card",)
     assert card.creator_notes_multilingual == {"zh": "说明"}
@@ -70,14 +70,14 @@ def test_v3_is_read() -> None:
         Asset("icon", "ccdefault:", "main", "png"),
         Asset("emotion", "embeded://assets/emotion/images/a.png", "happy", "png"),
     )
-    assert card.moods == ("happy",)
+    assert card.available_emotions == ("happy",)
     assert card.unknown == {"a_field_of_v4": {"kept": True}}
 
 
 @pytest.mark.parametrize("kind", ["tEXt", "zTXt", "iTXt", "iTXt packed"])
 @pytest.mark.parametrize("animated", [False, True])
 def test_pictures_are_read(kind: str, animated: bool) -> None:
-    assert card_files.card(png({"chara": V2}, kind, animated), "a.png") == card_files.card(
+    assert card_files.read_card(png({"chara": V2}, kind, animated), "a.png") == card_files.read_card(
         json_bytes(V2), "a"
     )
 
@@ -85,7 +85,7 @@ def test_pictures_are_read(kind: str, animated: bool) -> None:
 @pytest.mark.parametrize("order", [("chara", "ccv3"), ("ccv3", "chara")])
 def test_v3_goes_before_v2_in_one_picture(order: tuple[str, str]) -> None:
     cards = {"chara": V2, "ccv3": V3}
-    assert card_files.card(png({name: cards[name] for name in order}), "a.png").form == "V3"
+    assert card_files.read_card(png({name: cards[name] for name in order}), "a.png").specification == "V3"
 
 
 @pytest.mark.parametrize(
@@ -98,18 +98,18 @@ def test_v3_goes_before_v2_in_one_picture(order: tuple[str, str]) -> None:
     ids=["plain JSON", "line breaks", "padding"],
 )
 def test_liberties_of_other_writers_are_met(text: bytes) -> None:
-    assert card_files.card(picture([text_chunk("Chara", text)]), "a.png").name in ("Haruhi", "A")
+    assert card_files.read_card(picture([text_chunk("Chara", text)]), "a.png").name in ("Haruhi", "A")
 
 
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("before", [b"", b"\xff\xd8\xff a JPEG picture \xff\xd9"])
 def test_charx_is_read(packed: bool, before: bytes) -> None:
     files = {"assets/icon/images/a.png": bytes(99), "card.json": json_bytes(V3), "x/card.json": b"no"}
-    assert card_files.card(before + charx(files, packed), "a.charx").called == "Haru"
+    assert card_files.read_card(before + charx(files, packed), "a.charx").display_name == "Haru"
 
 
 def test_a_byte_order_mark_is_no_part_of_a_card() -> None:
-    assert card_files.card(b"\xef\xbb\xbf" + json_bytes(V1), "a").name == "Haruhi"
+    assert card_files.read_card(b"\xef\xbb\xbf" + json_bytes(V1), "a").name == "Haruhi"
 
 
 def _with(**changes: object) -> bytes:
@@ -184,14 +184,14 @@ REFUSED = [
 @pytest.mark.parametrize(("data", "message"), REFUSED, ids=range(len(REFUSED)))
 def test_what_is_no_card_is_refused(data: bytes, message: str | None) -> None:
     with pytest.raises(DataError) as caught:
-        card_files.card(data, "a.png")
+        card_files.read_card(data, "a.png")
     assert message is None or caught.value.message == f"'a.png': {message}"
 
 
 def test_a_wrong_checksum_is_told() -> None:
     whole = text_chunk("ccv3", b"e30=")
     with pytest.raises(DataError, match="the chunk 'ccv3' is damaged: its checksum is wrong"):
-        card_files.card(picture([whole[:-1] + bytes([whole[-1] ^ 1])]), "a")
+        card_files.read_card(picture([whole[:-1] + bytes([whole[-1] ^ 1])]), "a")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_lying_directory_is_told(place: int, value: bytes, message: str) -> No
     start = data.rfind(b"PK\x01\x02") + place
     data[start : start + len(value)] = value
     with pytest.raises(DataError, match=message):
-        card_files.card(bytes(data), "a.charx")
+        card_files.read_card(bytes(data), "a.charx")
 
 
 def test_a_zip_bomb_with_a_small_claim_is_not_unpacked() -> None:
@@ -217,22 +217,22 @@ def test_a_zip_bomb_with_a_small_claim_is_not_unpacked() -> None:
     start = data.rfind(b"PK\x01\x02") + 24
     data[start : start + 4] = struct.pack("<I", 10)
     with pytest.raises(DataError, match=r"card\.json is larger than 8 MiB"):
-        card_files.card(bytes(data), "a.charx")
+        card_files.read_card(bytes(data), "a.charx")
 
 
 def test_a_picture_of_50_mb_is_no_hindrance() -> None:
-    assert card_files.card(png({"chara": V2}, pixels=50 << 20), "a.png").name == "Haruhi"
+    assert card_files.read_card(png({"chara": V2}, pixels=50 << 20), "a.png").name == "Haruhi"
 
 
 def test_a_picture_cut_short_after_its_card_is_read_and_told() -> None:
-    found: list[Finding] = []
+    found: list[CardFinding] = []
     data = picture([text_chunk("chara", json_bytes(V1))])[:-20]
-    assert card_files.card(data, "a.png", found.append).name == "Haruhi"
-    assert found == [Finding("", "the picture is damaged after the card", grave=False)]
+    assert card_files.read_card(data, "a.png", found.append).name == "Haruhi"
+    assert found == [CardFinding("", "the picture is damaged after the card", fatal=False)]
 
 
 def test_text_that_no_request_can_hold_is_made_whole() -> None:
-    card = card_files.card(b'{"name":"\\ud800A\\u0000","scenario":"\\ud83d\\ude00\\u202e"}', "a")
+    card = card_files.read_card(b'{"name":"\\ud800A\\u0000","scenario":"\\ud83d\\ude00\\u202e"}', "a")
     assert (card.name, card.scenario) == ("\ufffdA", "😀\u202e")
 
 
@@ -254,19 +254,19 @@ LENIENT: list[tuple[dict[str, Any], str, object]] = [
 
 @pytest.mark.parametrize(("changes", "name", "expected"), LENIENT, ids=range(len(LENIENT)))
 def test_small_mistakes_do_not_cost_the_card(changes: dict[str, Any], name: str, expected: object) -> None:
-    assert getattr(card_files.card(_with(**changes), "a"), name) == expected
+    assert getattr(card_files.read_card(_with(**changes), "a"), name) == expected
 
 
 def test_secondary_keys_may_be_one_text_with_commas() -> None:
-    card = card_files.card(_entries({"secondary_keys": "a, b,,c"}), "a")
+    card = card_files.read_card(_entries({"secondary_keys": "a, b,,c"}), "a")
     assert card.book and card.book.entries[0].secondary_keys == ("a", "b", "c")
 
 
 def test_a_newer_version_is_read_and_told() -> None:
-    found: list[Finding] = []
+    found: list[CardFinding] = []
     newer = {**V3, "spec_version": "3.5"}
-    assert card_files.card(json_bytes(newer), "a", found.append).name == "Haruhi"
-    assert [(one.field, one.grave) for one in found] == [("spec_version", False)]
+    assert card_files.read_card(json_bytes(newer), "a", found.append).name == "Haruhi"
+    assert [(one.field, one.fatal) for one in found] == [("spec_version", False)]
     assert "newer than 3.0" in found[0].message
 
 
@@ -296,7 +296,7 @@ DATA = st.fixed_dictionaries(
 def test_any_json_is_a_card_or_a_fault(data: dict[str, object], spec: str | None) -> None:
     whole = data if spec is None else {"spec": spec, "spec_version": "3.0", "data": data}
     try:
-        assert isinstance(card_files.card(json.dumps(whole).encode(), "a"), Card)
+        assert isinstance(card_files.read_card(json.dumps(whole).encode(), "a"), Card)
     except DataError as fault:
         assert fault.message.startswith("'a': ")
 
@@ -307,6 +307,6 @@ def test_damaged_files_are_cards_or_faults(place: int, noise: bytes, archive: bo
     data = charx({"card.json": json_bytes(V1)}) if archive else png({"chara": V1, "ccv3": V3}, "zTXt")
     damaged = data[: place % len(data)] + noise + data[place % len(data) + len(noise) :]
     try:
-        assert isinstance(card_files.card(damaged, "a"), Card)
+        assert isinstance(card_files.read_card(damaged, "a"), Card)
     except DataError as fault:
         assert fault.code == 65

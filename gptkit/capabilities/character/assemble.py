@@ -1,4 +1,4 @@
-"""What a card and a conversation put into a request: system text, examples, messages at a depth."""
+"""Assemble the parts of a request from a card and a conversation: system text, examples, injections."""
 
 from __future__ import annotations
 
@@ -7,178 +7,183 @@ from typing import NamedTuple
 
 from gptkit.capabilities.character import macros
 from gptkit.capabilities.character.card import Book, Card
-from gptkit.capabilities.character.lorebook import Active, Estimate, Scene, Selection, selection
-from gptkit.capabilities.character.macros import Dice, Use, Words
+from gptkit.capabilities.character.lorebook import ActiveEntry, Estimate, Scene, Selection, select_entries
+from gptkit.capabilities.character.macros import Dice, MacroValues, Purpose
 from gptkit.core.chat import Message, Role
 
 SYSTEM = (
     "Write {{char}}'s next reply in a conversation between {{char}} and {{user}}. "
     "Stay in character; never speak or act for {{user}}."
 )
-BOOK_SHARE = 4  # a book without a budget of its own gets a quarter of the room
+BOOK_SHARE = 4  # a book without a token budget of its own gets a quarter of the whole
 EXAMPLES_SAID = (
     "The first {count} messages of the conversation are examples of how {name} speaks and behaves. "
     "They did not happen; the conversation itself begins after them."
 )
 _START = re.compile(r"<START>", re.IGNORECASE)
-_UNREAD = 3
-"""Keys that match nothing and are named; more help nobody."""
-_LIST = 4  # tokens that a message costs beside its text
+_MAX_NAMED_KEYS = 3
+"""Keys without effect that are named in a notice."""
+_OVERHEAD = 4  # tokens that a message costs beside its text
 
 
-class Play(NamedTuple):
-    """What stands around the card: who plays, what gptkit would say by itself, and how much fits.
+class AssemblySettings(NamedTuple):
+    """What a request depends on beside the card.
 
-    `room` is in tokens, for the whole prompt with the messages of the scene. `system` and
-    `post_history` are what `{{original}}` stands for, and what is sent for a card without its own.
+    `token_budget` is for the whole prompt, with the messages of the scene. `system` and `post_history` are
+    the instructions for a card without its own, and what `{{original}}` stands for in those of a card.
     """
 
     user: str
     dice: Dice
     scene: Scene = Scene()
-    room: int = 8192
+    token_budget: int = 8192
     system: str = SYSTEM
     post_history: str = ""
 
 
 class Assembly(NamedTuple):
-    """The parts of a request. `injected` counts as `Invocation.injected` does: 0 is right after the
-    newest message of the user; the last of them are the post-history instructions, if there are any.
+    """The parts of a request.
 
-    `matched` belongs into the scene of the next turn. `tokens` is an estimate of all of this, without
-    the messages of the scene. `left_out` says in words what found no room, and which keys match nothing.
+    `injected` are messages with their depths, as in `Invocation.injected`: 0 is right behind the user's
+    newest message. Post-history instructions come last.
     """
 
     system: str
     examples: tuple[Message, ...]
     injected: tuple[tuple[int, Message], ...]
-    matched: frozenset[int]
-    tokens: int
-    left_out: tuple[str, ...] = ()
+    matched: frozenset[int]  # entries of the book that have matched so far, for the scene of the next turn
+    tokens: int  # estimated, without the messages of the scene
+    left_out: tuple[str, ...] = ()  # notices of what did not fit and of keys without effect
 
 
-def assembly(card: Card, play: Play, estimate: Estimate) -> Assembly:
-    """The card as the model is to see it on this turn."""
+def assemble(card: Card, play: AssemblySettings, estimate: Estimate) -> Assembly:
+    """Return a card as the model sees it on this turn."""
     words = _words(card, play)
-    chosen = selection(
-        card.book or Book(), play.scene, words, estimate, _book_room(card, play, estimate, words)
+    selection = select_entries(
+        card.book or Book(), play.scene, words, estimate, _book_budget(card, play, estimate, words)
     )
-    disabled = {prompt for one in chosen.active for prompt in one.rules.disabled}
-    system = _system(card, chosen.active, words, "" if "system_prompt" in disabled else play.system)
+    disabled = {prompt for entry in selection.active for prompt in entry.rules.disabled}
+    system = _system(card, selection.active, words, "" if "system_prompt" in disabled else play.system)
     post = "" if "post_history_instructions" in disabled else play.post_history
-    injected = [_injection(one) for one in chosen.active if _is_injected(one)]
+    injected = [_injection(entry) for entry in selection.active if _is_injected(entry)]
     if after := _instructions(card.post_history, words, post):
         injected.append((0, Message("system", after)))
-    used = estimate(system) + sum(estimate(message.content) + _LIST for _, message in injected)
-    spoken = sum(estimate(message.content) + _LIST for message in play.scene.messages)
-    told, turns, left = _examples(card, words, estimate, play.room - used - spoken)
-    system = "\n\n".join(part for part in (system, told) if part)
-    total = used + estimate(told) + sum(estimate(turn.content) + _LIST for turn in turns)
-    left_out = (*_dropped(chosen), *left)
-    return Assembly(system, turns, tuple(injected), chosen.matched, total, left_out)
+    used = estimate(system) + sum(estimate(message.content) + _OVERHEAD for _, message in injected)
+    scene_tokens = sum(estimate(message.content) + _OVERHEAD for message in play.scene.messages)
+    example_text, turns, notices = _examples(card, words, estimate, play.token_budget - used - scene_tokens)
+    system = "\n\n".join(part for part in (system, example_text) if part)
+    total = used + estimate(example_text) + sum(estimate(turn.content) + _OVERHEAD for turn in turns)
+    left_out = (*_describe_left_out(selection), *notices)
+    return Assembly(system, turns, tuple(injected), selection.matched, total, left_out)
 
 
-def greeting(card: Card, place: int, play: Play, use: Use = "prompt") -> str:
-    """The character's first message; places are those of `card.greetings`, from 0."""
-    return macros.expanded(card.greetings[place], _words(card, play), use).strip()
+def greeting_text(card: Card, place: int, play: AssemblySettings, use: Purpose = "prompt") -> str:
+    """Return a greeting of the character by its index in `card.greetings`."""
+    return macros.expand(card.greetings[place], _words(card, play), use).strip()
 
 
-def example_blocks(card: Card, words: Words) -> list[tuple[Message, ...] | str]:
-    """The example conversations between `<START>` marks, in turns; one without speakers is a text."""
+def example_blocks(card: Card, words: MacroValues) -> list[tuple[Message, ...] | str]:
+    """Split the examples at `<START>` into conversations of messages; one without speakers is a text."""
     names = {"{{user}}": "user", "<user>": "user", words.user.casefold(): "user"}
     names |= dict.fromkeys(("{{char}}", "<char>", "<bot>"), "assistant")
     names |= {name.casefold(): "assistant" for name in (card.name, card.nickname) if name}
-    found: list[tuple[Message, ...] | str] = []
+    blocks: list[tuple[Message, ...] | str] = []
     for block in _START.split(card.examples):
         if block.strip():
             turns = _turns(block.strip(), names, words)
-            found.append(turns or macros.expanded(block.strip(), words))
-    return found
+            blocks.append(turns or macros.expand(block.strip(), words))
+    return blocks
 
 
-def _words(card: Card, play: Play) -> Words:
-    return Words(card.called, play.user, play.dice, play.dice.seed)
+def _words(card: Card, play: AssemblySettings) -> MacroValues:
+    return MacroValues(card.display_name, play.user, play.dice, play.dice.seed)
 
 
-def _book_room(card: Card, play: Play, estimate: Estimate, words: Words) -> int:
-    """What a book may take: never what the card itself and the newest message need."""
+def _book_budget(card: Card, play: AssemblySettings, estimate: Estimate, words: MacroValues) -> int:
+    """Return the tokens that the book may take: not those that the card and the newest message need."""
     fixed = _system(card, (), words._replace(dice=Dice(0)), play.system)
     needed = estimate(fixed) + estimate(card.post_history or play.post_history)
     if play.scene.messages:
         needed += estimate(play.scene.messages[-1].content)
-    room = max(0, play.room - needed)
+    token_budget = max(0, play.token_budget - needed)
     own = card.book.token_budget if card.book else None
-    return min(room, play.room // BOOK_SHARE) if own is None else room
+    return min(token_budget, play.token_budget // BOOK_SHARE) if own is None else token_budget
 
 
-def _system(card: Card, active: tuple[Active, ...], words: Words, original: str) -> str:
-    """Texts of the book stand before and after what the card itself says, or where they ask to be."""
+def _system(card: Card, active: tuple[ActiveEntry, ...], words: MacroValues, original: str) -> str:
+    """Return the system text: the card's own texts, with entries of the book in their places."""
 
-    def placed(*places: str) -> list[str]:
-        return [one.text for one in active if not _is_injected(one) and _place(one) in places]
+    def texts_at(*places: str) -> list[str]:
+        return [entry.text for entry in active if not _is_injected(entry) and _place(entry) in places]
 
     def section(title: str, text: str, place: str) -> str:
-        body = "\n".join(part for part in (macros.expanded(text, words).strip(), *placed(place)) if part)
+        body = "\n".join(part for part in (macros.expand(text, words).strip(), *texts_at(place)) if part)
         return f"{title}: {body}" if body else ""
 
     parts = [
         _instructions(card.system, words, original),
-        *placed("before_char"),
-        *placed("before_desc"),
-        macros.expanded(card.description, words).strip(),
-        *placed("after_desc"),
-        section(f"{card.called}'s personality", card.personality, "personality"),
+        *texts_at("before_char"),
+        *texts_at("before_desc"),
+        macros.expand(card.description, words).strip(),
+        *texts_at("after_desc"),
+        section(f"{card.display_name}'s personality", card.personality, "personality"),
         section("Scenario", card.scenario, "scenario"),
-        *placed("after_char"),
+        *texts_at("after_char"),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _place(one: Active) -> str:
-    """SillyTavern puts an entry that does not say where after the character; so does this."""
-    return one.rules.place or one.entry.position or "after_char"
+def _place(active: ActiveEntry) -> str:
+    """Return the place of an entry; like in SillyTavern an entry without one stands after the character."""
+    return active.rules.place or active.entry.position or "after_char"
 
 
-def _is_injected(one: Active) -> bool:
-    """V3: a position outdoes a depth."""
-    return one.rules.depth is not None and not one.rules.place
+def _is_injected(active: ActiveEntry) -> bool:
+    """Whether an entry becomes a message of its own; by V3 a position is stronger than a depth."""
+    return active.rules.depth is not None and not active.rules.place
 
 
-def _injection(one: Active) -> tuple[int, Message]:
-    return max(0, one.rules.depth or 0), Message(one.rules.role, one.text)
+def _injection(active: ActiveEntry) -> tuple[int, Message]:
+    return max(0, active.rules.depth or 0), Message(active.rules.role, active.text)
 
 
-def _instructions(text: str, words: Words, original: str) -> str:
-    """A card's own instructions replace those it would get without them, says V2."""
-    usual = macros.expanded(original, words)
-    return macros.expanded(text, words._replace(original=usual)).strip() or usual.strip()
+def _instructions(text: str, words: MacroValues, original: str) -> str:
+    """Return the instructions of a card, else the original ones, as V2 wants it."""
+    usual = macros.expand(original, words)
+    return macros.expand(text, words._replace(original=usual)).strip() or usual.strip()
 
 
 def _examples(
-    card: Card, words: Words, estimate: Estimate, room: int
+    card: Card, words: MacroValues, estimate: Estimate, token_budget: int
 ) -> tuple[str, tuple[Message, ...], tuple[str, ...]]:
-    """As many whole examples as fit, from the first: V1 lets the conversation push them out."""
-    told: list[str] = []
+    """Return as many whole examples as fit, from the first on; by V1 the conversation goes before them.
+
+    Returns texts for the system message, messages, and notices of what did not fit.
+    """
+    texts: list[str] = []
     turns: list[Message] = []
-    left: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     blocks = example_blocks(card, words)
-    for place, block in enumerate(blocks):
+    for number, block in enumerate(blocks):
         messages = block if isinstance(block, tuple) else (Message("system", block),)
-        room -= sum(estimate(message.content) + _LIST for message in messages)
-        if room < 0:
-            left = (f"no room for {len(blocks) - place} of {len(blocks)} example conversations",)
+        token_budget -= sum(estimate(message.content) + _OVERHEAD for message in messages)
+        if token_budget < 0:
+            notices = (f"no room for {len(blocks) - number} of {len(blocks)} example conversations",)
             break
         if isinstance(block, str):
-            told.append(f"An example of how {words.char} speaks:\n{block}")
+            texts.append(f"An example of how {words.char} speaks:\n{block}")
         else:
             turns.extend(block)
     if turns:
-        told.append(EXAMPLES_SAID.format(count=len(turns), name=words.char))
-    return "\n\n".join(told), tuple(turns), left
+        texts.append(EXAMPLES_SAID.format(count=len(turns), name=words.char))
+    return "\n\n".join(texts), tuple(turns), notices
 
 
-def _turns(block: str, names: dict[str, str], words: Words) -> tuple[Message, ...]:
-    """Lines that begin with a speaker's name begin a turn; what comes before the first is narrated."""
+def _turns(block: str, names: dict[str, str], words: MacroValues) -> tuple[Message, ...]:
+    """Split an example into messages at lines that begin with a speaker's name.
+
+    Text before the first speaker is added to the first message; without any speaker there are no messages.
+    """
     spoken: list[tuple[str, list[str]]] = []
     narrated: list[str] = []
     for line in block.split("\n"):
@@ -194,22 +199,24 @@ def _turns(block: str, names: dict[str, str], words: Words) -> tuple[Message, ..
         return ()
     if any(line.strip() for line in narrated):
         spoken[0][1][:0] = narrated
-    texts = [(role, macros.expanded("\n".join(lines).strip(), words)) for role, lines in spoken]
+    texts = [(role, macros.expand("\n".join(lines).strip(), words)) for role, lines in spoken]
     return tuple(Message(_ROLES[role], text) for role, text in texts if text)
 
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant"}
 
 
-def _dropped(chosen: Selection) -> tuple[str, ...]:
-    dropped = [f"no room for {len(chosen.dropped)} entries of the character's book"] if chosen.dropped else []
-    if not chosen.whole:
-        dropped.append("the rest of the character's book is left out: its keys take too long to look for")
-    dropped += [
-        f"a key of the character's book matches nothing: {fault}" for fault in chosen.unread[:_UNREAD]
+def _describe_left_out(selection: Selection) -> tuple[str, ...]:
+    notices = (
+        [f"no room for {len(selection.dropped)} entries of the character's book"] if selection.dropped else []
+    )
+    if not selection.whole:
+        notices.append("the rest of the character's book is left out: its keys take too long to look for")
+    notices += [
+        f"a key of the character's book matches nothing: {problem}"
+        for problem in selection.unused_keys[:_MAX_NAMED_KEYS]
     ]
-    if len(chosen.unread) > _UNREAD:
-        dropped.append(
-            f"keys of the character's book that match nothing, beside those: {len(chosen.unread) - _UNREAD}"
-        )
-    return tuple(dropped)
+    if len(selection.unused_keys) > _MAX_NAMED_KEYS:
+        more = len(selection.unused_keys) - _MAX_NAMED_KEYS
+        notices.append(f"keys of the character's book that match nothing, beside those: {more}")
+    return tuple(notices)

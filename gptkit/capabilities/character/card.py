@@ -1,29 +1,29 @@
-"""A character card as a value, whichever of the formats it came in."""
+"""The value of a character card, and the table of its fields in the specifications V1 to V3."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
-Form = Literal["V1", "V2", "V3", "YAML"]
+Specification = Literal["V1", "V2", "V3", "YAML"]
 Position = Literal["before_char", "after_char"]
 Kind = Literal["text", "integer", "number", "boolean", "choice"]
 Scalar = str | int | float | bool
 
 
-class Finding(NamedTuple):
-    """One thing that is wrong with a card. A `grave` one makes it unusable, others are worth knowing."""
+class CardFinding(NamedTuple):
+    """One problem of a card."""
 
     field: str
     message: str
-    grave: bool = True
+    fatal: bool = True  # the card cannot be used; other findings are only worth knowing
 
 
-Report = Callable[[Finding], None]
+Report = Callable[[CardFinding], None]
 
 
-class Entry(NamedTuple):
-    """One entry of a character book. `unknown` are fields of no specification."""
+class BookEntry(NamedTuple):
+    """An entry of a character book. `unknown` are fields of no specification."""
 
     keys: tuple[str, ...] = ()
     content: str = ""
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 class Book(NamedTuple):
     """A character's own lorebook. `scan_depth` counts messages, `token_budget` tokens."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[BookEntry, ...] = ()
     name: str = ""
     description: str = ""
     scan_depth: int | None = None
@@ -57,7 +57,7 @@ class Book(NamedTuple):
 
 
 class Asset(NamedTuple):
-    """A picture, a sound or another file that a card names; a text client only keeps it."""
+    """A picture, a sound or another file that a card names, but a text client does not show."""
 
     type: str = ""
     uri: str = ""
@@ -67,7 +67,7 @@ class Asset(NamedTuple):
 
 
 class Variable(NamedTuple):
-    """A named value of the world, which a game and the model may change within its bounds."""
+    """A named value of the world, which the game and the model may change within its bounds."""
 
     name: str
     kind: Kind = "text"
@@ -86,10 +86,9 @@ class Action(NamedTuple):
 
 
 class Card(NamedTuple):
-    """Everything the specifications define for a text client, and what gptkit's own format adds.
+    """A character: all that the specifications define for a text client, and what gptkit's own format adds.
 
-    Texts are as the card has them: macros are expanded when they are used. `assets` is None for a
-    card that says nothing of them. Dates are in Unix seconds.
+    Texts still have their macros. `assets` is None for a card without that field. Dates are in Unix seconds.
     """
 
     name: str
@@ -118,21 +117,21 @@ class Card(NamedTuple):
     emotions: tuple[str, ...] = ()
     extensions: Mapping[str, object] = {}
     unknown: Mapping[str, object] = {}
-    form: Form = "YAML"
+    specification: Specification = "YAML"
 
     @property
-    def called(self) -> str:
-        """What `{{char}}` stands for."""
+    def display_name(self) -> str:
+        """The name that `{{char}}` stands for."""
         return self.nickname or self.name
 
     @property
     def greetings(self) -> tuple[str, ...]:
-        """The greeting and its alternates; their places are what `@@is_greeting` counts, from 0."""
+        """The greeting and its alternates; `@@is_greeting` counts them from 0."""
         return (self.greeting, *self.alternate_greetings)
 
     @property
-    def moods(self) -> tuple[str, ...]:
-        """The emotions a game can show: those declared, else those with a picture."""
+    def available_emotions(self) -> tuple[str, ...]:
+        """The emotions that a game can show: the declared ones, else those with a picture."""
         pictured = (asset.name for asset in self.assets or () if asset.type == "emotion" and asset.name)
         return self.emotions or tuple(dict.fromkeys(pictured))
 
@@ -143,55 +142,53 @@ ENTRY_CAP = 20_000
 ASSET_CAP = 20_000
 
 
-class Field(NamedTuple):
-    """`name` is that of the value and of gptkit's own format, `key` that of the specifications."""
-
-    name: str
-    key: str
+class CardField(NamedTuple):
+    name: str  # of the value, and in gptkit's own format
+    key: str  # in the specifications
     convert: Convert
 
 
-def values(
-    source: Mapping[str, object], fields: tuple[Field, ...], path: str, report: Report
+def convert_fields(
+    source: Mapping[str, object], fields: tuple[CardField, ...], path: str, report: Report
 ) -> dict[str, Any]:
-    """The fields that a JSON object has, by name; null is as good as absent. The rest is `unknown`."""
-    found: dict[str, Any] = {}
+    """Convert the fields of a JSON object that are not null; the keys of no field go into `unknown`."""
+    result: dict[str, Any] = {}
     for field in fields:
         value = source.get(field.key)
         if value is not None and (converted := field.convert(value, path + field.key, report)) is not None:
-            found[field.name] = converted
+            result[field.name] = converted
     keys = {field.key for field in fields}
-    found["unknown"] = {key: value for key, value in source.items() if key not in keys}
-    return found
+    result["unknown"] = {key: value for key, value in source.items() if key not in keys}
+    return result
 
 
 def text(value: object, path: str, report: Report) -> str:
-    """A text that the model reads: without it the card would not be what its author wrote."""
-    return _text(value, path, report, grave=True)
+    """Convert a text that the model reads; a wrong one makes the card unusable."""
+    return _text(value, path, report, fatal=True)
 
 
 def note(value: object, path: str, report: Report) -> str:
-    """A text for people."""
-    return _text(value, path, report, grave=False)
+    """Convert a text for people; a wrong one is only reported."""
+    return _text(value, path, report, fatal=False)
 
 
 def texts(value: object, path: str, report: Report) -> tuple[str, ...]:
     if isinstance(value, str):
-        report(Finding(path, "must be a list of texts, this is one text", grave=False))
+        report(CardFinding(path, "must be a list of texts, this is one text", fatal=False))
         return (value,)
     if not isinstance(value, list):
-        report(Finding(path, f"must be a list of texts, this is {_named(value)}"))
+        report(CardFinding(path, f"must be a list of texts, this is {_kind_name(value)}"))
         return ()
-    return tuple(_text(item, f"{path}[{index}]", report, grave=True) for index, item in enumerate(value))
+    return tuple(_text(item, f"{path}[{index}]", report, fatal=True) for index, item in enumerate(value))
 
 
 def notes(value: object, path: str, report: Report) -> tuple[str, ...]:
-    """A list of texts that no prompt has, such as tags."""
-    return texts(value, path, lambda finding: report(finding._replace(grave=False)))
+    """Convert a list of texts for people, such as tags."""
+    return texts(value, path, lambda finding: report(finding._replace(fatal=False)))
 
 
 def keys(value: object, path: str, report: Report) -> tuple[str, ...]:
-    """V3 describes secondary keys as one text with commas, and types keys as a list: both are met."""
+    """Convert keys: a list, or one text with commas, as V3 describes secondary keys."""
     if isinstance(value, str):
         return tuple(key for part in value.split(",") if (key := part.strip()))
     return texts(value, path, report)
@@ -201,25 +198,25 @@ def number(value: object, path: str, report: Report) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         if abs(value) <= NUMBER_CAP:
             return value
-        report(Finding(path, "too large a number", grave=False))
+        report(CardFinding(path, "too large a number", fatal=False))
         return None
     try:
-        written = float(value) if isinstance(value, str) else None
+        parsed = float(value) if isinstance(value, str) else None
     except ValueError:
-        written = None
-    report(Finding(path, f"must be a number, this is {_named(value)}", grave=False))
-    return written if written is not None and abs(written) <= NUMBER_CAP else None
+        parsed = None
+    report(CardFinding(path, f"must be a number, this is {_kind_name(value)}", fatal=False))
+    return parsed if parsed is not None and abs(parsed) <= NUMBER_CAP else None
 
 
 def integer(value: object, path: str, report: Report) -> int | None:
-    found = number(value, path, report)
-    return None if found is None else int(found)
+    converted = number(value, path, report)
+    return None if converted is None else int(converted)
 
 
 def boolean(value: object, path: str, report: Report) -> bool | None:
     if isinstance(value, bool):
         return value
-    report(Finding(path, f"must be true or false, this is {_named(value)}", grave=False))
+    report(CardFinding(path, f"must be true or false, this is {_kind_name(value)}", fatal=False))
     return {"true": True, "1": True, "false": False, "0": False}.get(str(value).lower())
 
 
@@ -227,19 +224,21 @@ def mapping(value: object, path: str, report: Report) -> Mapping[str, object]:
     if isinstance(value, dict):
         return value
     if value != []:  # how PHP and Lua write an object without entries
-        report(Finding(path, f"must be an object, this is {_named(value)}", grave=False))
+        report(CardFinding(path, f"must be an object, this is {_kind_name(value)}", fatal=False))
     return {}
 
 
 def languages(value: object, path: str, report: Report) -> Mapping[str, str]:
-    found = mapping(value, path, report)
-    return {language: note(words, f"{path}.{language}", report) for language, words in found.items()}
+    entries_by_language = mapping(value, path, report)
+    return {
+        language: note(words, f"{path}.{language}", report) for language, words in entries_by_language.items()
+    }
 
 
-def identity(value: object, path: str, report: Report) -> str | int | float | None:
+def identifier(value: object, path: str, report: Report) -> str | int | float | None:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return value
-    report(Finding(path, f"must be a number or text, this is {_named(value)}", grave=False))
+    report(CardFinding(path, f"must be a number or text, this is {_kind_name(value)}", fatal=False))
     return None
 
 
@@ -247,62 +246,64 @@ def position(value: object, path: str, report: Report) -> str | None:
     if value in ("before_char", "after_char"):
         return str(value)
     if value != "":
-        report(Finding(path, "must be before_char or after_char", grave=False))
+        report(CardFinding(path, "must be before_char or after_char", fatal=False))
     return None
 
 
 def assets(value: object, path: str, report: Report) -> tuple[Asset, ...] | None:
     if not isinstance(value, list):
-        report(Finding(path, f"must be a list, this is {_named(value)}", grave=False))
+        report(CardFinding(path, f"must be a list, this is {_kind_name(value)}", fatal=False))
         return None
     if len(value) > ASSET_CAP:
-        report(Finding(path, f"more than {ASSET_CAP} assets"))
+        report(CardFinding(path, f"more than {ASSET_CAP} assets"))
         return None
-    found = []
+    result = []
     for index, item in enumerate(value):
         if isinstance(item, dict):
-            found.append(Asset(**values(item, ASSET, f"{path}[{index}].", report)))
+            result.append(Asset(**convert_fields(item, ASSET, f"{path}[{index}].", report)))
         else:
-            report(Finding(f"{path}[{index}]", f"must be an object, this is {_named(item)}", grave=False))
-    return tuple(found)
+            report(
+                CardFinding(f"{path}[{index}]", f"must be an object, this is {_kind_name(item)}", fatal=False)
+            )
+    return tuple(result)
 
 
 def book(value: object, path: str, report: Report) -> Book | None:
     if not isinstance(value, dict):
         if value != []:
-            report(Finding(path, f"must be an object, this is {_named(value)}"))
+            report(CardFinding(path, f"must be an object, this is {_kind_name(value)}"))
         return None
-    return Book(**values(value, BOOK, f"{path}.", report))
+    return Book(**convert_fields(value, BOOK, f"{path}.", report))
 
 
-def entries(value: object, path: str, report: Report) -> tuple[Entry, ...]:
+def entries(value: object, path: str, report: Report) -> tuple[BookEntry, ...]:
     if not isinstance(value, list):
-        report(Finding(path, f"must be a list, this is {_named(value)}"))
+        report(CardFinding(path, f"must be a list, this is {_kind_name(value)}"))
         return ()
     if len(value) > ENTRY_CAP:
-        report(Finding(path, f"more than {ENTRY_CAP} entries"))
+        report(CardFinding(path, f"more than {ENTRY_CAP} entries"))
         return ()
-    found = []
+    result = []
     for index, item in enumerate(value):
         if isinstance(item, dict):
-            found.append(Entry(**values(item, ENTRY, f"{path}[{index}].", report)))
+            result.append(BookEntry(**convert_fields(item, ENTRY, f"{path}[{index}].", report)))
         else:
-            report(Finding(f"{path}[{index}]", f"must be an object, this is {_named(item)}"))
-    return tuple(found)
+            report(CardFinding(f"{path}[{index}]", f"must be an object, this is {_kind_name(item)}"))
+    return tuple(result)
 
 
-def _text(value: object, path: str, report: Report, grave: bool) -> str:
+def _text(value: object, path: str, report: Report, fatal: bool) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        report(Finding(path, "must be text, this is a number", grave=False))
+        report(CardFinding(path, "must be text, this is a number", fatal=False))
         return str(value)
     if value is not None:
-        report(Finding(path, f"must be text, this is {_named(value)}", grave))
+        report(CardFinding(path, f"must be text, this is {_kind_name(value)}", fatal))
     return ""
 
 
-def _named(value: object) -> str:
+def _kind_name(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -311,44 +312,44 @@ def _named(value: object) -> str:
     return names.get(type(value), "something else")
 
 
-def _same(names: str, convert: Convert) -> tuple[Field, ...]:
-    return tuple(Field(name, name, convert) for name in names.split())
+def _same_names(names: str, convert: Convert) -> tuple[CardField, ...]:
+    return tuple(CardField(name, name, convert) for name in names.split())
 
 
 CARD = (
-    *_same("name nickname description personality scenario", text),
-    Field("greeting", "first_mes", text),
-    Field("alternate_greetings", "alternate_greetings", texts),
-    Field("group_greetings", "group_only_greetings", texts),
-    Field("examples", "mes_example", text),
-    Field("system", "system_prompt", text),
-    Field("post_history", "post_history_instructions", text),
-    *_same("creator creator_notes", note),
-    Field("creator_notes_multilingual", "creator_notes_multilingual", languages),
-    Field("tags", "tags", notes),
-    Field("version", "character_version", note),
-    Field("source", "source", notes),
-    Field("created", "creation_date", number),
-    Field("modified", "modification_date", number),
-    Field("assets", "assets", assets),
-    Field("book", "character_book", book),
-    Field("extensions", "extensions", mapping),
+    *_same_names("name nickname description personality scenario", text),
+    CardField("greeting", "first_mes", text),
+    CardField("alternate_greetings", "alternate_greetings", texts),
+    CardField("group_greetings", "group_only_greetings", texts),
+    CardField("examples", "mes_example", text),
+    CardField("system", "system_prompt", text),
+    CardField("post_history", "post_history_instructions", text),
+    *_same_names("creator creator_notes", note),
+    CardField("creator_notes_multilingual", "creator_notes_multilingual", languages),
+    CardField("tags", "tags", notes),
+    CardField("version", "character_version", note),
+    CardField("source", "source", notes),
+    CardField("created", "creation_date", number),
+    CardField("modified", "modification_date", number),
+    CardField("assets", "assets", assets),
+    CardField("book", "character_book", book),
+    CardField("extensions", "extensions", mapping),
 )
 BOOK = (
-    *_same("name description", note),
-    *_same("scan_depth token_budget", integer),
-    *_same("recursive_scanning", boolean),
-    *_same("entries", entries),
-    *_same("extensions", mapping),
+    *_same_names("name description", note),
+    *_same_names("scan_depth token_budget", integer),
+    *_same_names("recursive_scanning", boolean),
+    *_same_names("entries", entries),
+    *_same_names("extensions", mapping),
 )
 ENTRY = (
-    *_same("keys secondary_keys", keys),
-    *_same("content", text),
-    *_same("enabled selective constant case_sensitive use_regex", boolean),
-    *_same("insertion_order priority", number),
-    *_same("position", position),
-    *_same("name comment", note),
-    *_same("id", identity),
-    *_same("extensions", mapping),
+    *_same_names("keys secondary_keys", keys),
+    *_same_names("content", text),
+    *_same_names("enabled selective constant case_sensitive use_regex", boolean),
+    *_same_names("insertion_order priority", number),
+    *_same_names("position", position),
+    *_same_names("name comment", note),
+    *_same_names("id", identifier),
+    *_same_names("extensions", mapping),
 )
-ASSET = _same("type uri name ext", note)
+ASSET = _same_names("type uri name ext", note)

@@ -1,4 +1,4 @@
-"""Bytes become a Card: JSON of V1 to V3, a PNG or APNG picture with a card in it, a CHARX archive."""
+"""Read a card from a file's content: JSON of V1 to V3, a PNG or APNG picture, or a CHARX archive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zlib
 from typing import NamedTuple
 
 from gptkit.capabilities.character import card_json
-from gptkit.capabilities.character.card import Card, Finding, Report
+from gptkit.capabilities.character.card import Card, CardFinding, Report
 from gptkit.core.errors import DataError
 from gptkit.core.excerpt import describe_unexpected
 
@@ -21,8 +21,8 @@ _KINDS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 def png_card(data: bytes, cap: int, report: Report) -> bytes:
-    """The JSON of the card in a picture, of at most `cap` bytes; raises DataError."""
-    found: dict[str, tuple[bytes, bytes]] = {}
+    """Return the JSON of the card in a picture; raises DataError if there is none, or above `cap` bytes."""
+    chunks: dict[str, tuple[bytes, bytes]] = {}
     view, place, ended = memoryview(data), len(SIGNATURE), False
     for _ in range(CHUNK_CAP):
         if place + 12 > len(data):
@@ -38,22 +38,22 @@ def png_card(data: bytes, cap: int, report: Report) -> bytes:
         if kind in _KINDS:
             keyword = bytes(view[place + 8 : place + 8 + min(length, 80)]).partition(b"\0")[0]
             known = keyword.decode("latin-1").lower()  # V1 writes 'Chara', everyone else 'chara'
-            if known in NAMES and known not in found:
-                found[known] = _checked(view[place:end], known, cap), kind
+            if known in NAMES and known not in chunks:
+                chunks[known] = _chunk_data(view[place:end], known, cap), kind
         place = end
     else:
         raise DataError(f"more than {CHUNK_CAP} chunks in the picture")
     for name in NAMES:
-        if name in found:
+        if name in chunks:
             if not ended:
-                report(Finding("", "the picture is damaged after the card", grave=False))
-            return _decoded(*found[name], name, cap)
+                report(CardFinding("", "the picture is damaged after the card", fatal=False))
+            return _decode(*chunks[name], name, cap)
     missing = "no character card in this picture"
     raise DataError(missing if ended else f"{missing}, and it is cut short or damaged")
 
 
-def _checked(chunk: memoryview, name: str, cap: int) -> bytes:
-    """What a chunk holds, if it is whole."""
+def _chunk_data(chunk: memoryview, name: str, cap: int) -> bytes:
+    """Return the content of a chunk; raises DataError for a wrong checksum."""
     if len(chunk) > 2 * cap:
         raise DataError(f"the card in the chunk '{name}' is larger than {cap >> 20} MiB")
     if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
@@ -61,18 +61,18 @@ def _checked(chunk: memoryview, name: str, cap: int) -> bytes:
     return bytes(chunk[8:-4])
 
 
-def _decoded(content: bytes, kind: bytes, name: str, cap: int) -> bytes:
+def _decode(content: bytes, kind: bytes, name: str, cap: int) -> bytes:
     text = _text(content, kind, name, cap)
     if text.lstrip()[:1] == b"{":  # some writers leave out the base64
         return text
     packed = b"".join(text.split()).rstrip(b"=")
     try:
-        found = binascii.a2b_base64(packed + b"=" * (-len(packed) % 4), strict_mode=True)
+        decoded = binascii.a2b_base64(packed + b"=" * (-len(packed) % 4), strict_mode=True)
     except binascii.Error:
         raise DataError(f"the chunk '{name}' is not base64") from None
-    if len(found) > cap:
+    if len(decoded) > cap:
         raise DataError(f"the card in the chunk '{name}' is larger than {cap >> 20} MiB")
-    return found
+    return decoded
 
 
 def _text(content: bytes, kind: bytes, name: str, cap: int) -> bytes:
@@ -81,27 +81,27 @@ def _text(content: bytes, kind: bytes, name: str, cap: int) -> bytes:
         return rest
     if kind == b"zTXt":
         method, packed = rest[:1], rest[1:]
-        return _inflated(packed, method, name, cap)
+        return _inflate(packed, method, name, cap)
     flag, method, rest = rest[:1], rest[1:2], rest[2:]
     parts = rest.split(b"\0", 2)  # language, translated keyword, text
     if len(parts) < 3 or flag not in (b"\0", b"\1"):
         raise DataError(f"the chunk '{name}' is damaged")
-    return _inflated(parts[2], method, name, cap) if flag == b"\1" else parts[2]
+    return _inflate(parts[2], method, name, cap) if flag == b"\1" else parts[2]
 
 
-def _inflated(packed: bytes, method: bytes, name: str, cap: int) -> bytes:
+def _inflate(packed: bytes, method: bytes, name: str, cap: int) -> bytes:
     if method != b"\0":
         raise DataError(f"the chunk '{name}' is packed in an unknown way")
     unpacking = zlib.decompressobj()
     try:
-        found = unpacking.decompress(packed, 2 * cap)
+        content = unpacking.decompress(packed, 2 * cap)
     except zlib.error:
         raise DataError(f"the chunk '{name}' is damaged: it cannot be unpacked") from None
     if unpacking.unconsumed_tail:
         raise DataError(f"the card in the chunk '{name}' is larger than {cap >> 20} MiB")
     if not unpacking.eof:
         raise DataError(f"the chunk '{name}' is damaged: it cannot be unpacked")
-    return found
+    return content
 
 
 START = b"PK\x03\x04"
@@ -123,14 +123,14 @@ class _Member(NamedTuple):
 
 
 def is_archive(data: bytes) -> bool:
-    """A ZIP archive, also one that follows a JPEG picture, as some programs write CHARX."""
+    """Whether the data is a ZIP archive, perhaps behind a JPEG picture, as some programs write CHARX."""
     if data.startswith(START):
         return True
     return data.startswith(b"\xff\xd8\xff") and data.rfind(_END, -_END_SIZE - _COMMENT_CAP) >= 0
 
 
 def charx_card(data: bytes, cap: int) -> bytes:
-    """The content of card.json, of at most `cap` bytes; raises DataError."""
+    """Return the content of card.json in an archive; raises DataError, also above `cap` bytes."""
     member = _member(data)
     if member.flags & 1:
         raise DataError("card.json is encrypted")
@@ -141,14 +141,14 @@ def charx_card(data: bytes, cap: int) -> bytes:
         raise DataError("the archive is damaged: card.json is not where it should be")
     name, extra = struct.unpack_from("<HH", header, 26)
     start = member.place + _HEADER_SIZE + name + extra
-    content = _unpacked(data[start : start + member.packed], member.method, cap)
+    content = _decompress(data[start : start + member.packed], member.method, cap)
     if len(content) != member.size or zlib.crc32(content) != member.checksum:
         raise DataError("the archive is damaged: the checksum of card.json is wrong")
     return content
 
 
 def _member(data: bytes) -> _Member:
-    """What the directory says of card.json."""
+    """Read the entry of card.json in the archive's directory."""
     end = data.rfind(_END, max(0, len(data) - _END_SIZE - _COMMENT_CAP))
     if end < 0 or end + _END_SIZE > len(data):
         raise DataError("the archive is cut short or damaged")
@@ -175,7 +175,7 @@ def _member(data: bytes) -> _Member:
     raise DataError("no card.json at the root of the archive")
 
 
-def _unpacked(packed: bytes, method: int, cap: int) -> bytes:
+def _decompress(packed: bytes, method: int, cap: int) -> bytes:
     if method == 0:
         return packed
     if method != 8:
@@ -195,28 +195,28 @@ JSON_CAP = 8 << 20
 DEPTH_CAP = 64
 
 
-def card(data: bytes, source: str, report: Report | None = None) -> Card:
-    """The card of a file's content; `report` hears of everything that is not as it should be.
+def read_card(data: bytes, source: str, report: Report | None = None) -> Card:
+    """Read a card from a file's content, and pass all findings about the card to `report`.
 
-    Raises DataError for what is no card, is damaged, too large, or lacks what the model is to read.
+    Raises DataError for content that is no card, is damaged or too large, or has a fatal finding.
     """
-    findings: list[Finding] = []
+    findings: list[CardFinding] = []
     try:
-        found = card_json.card(_parsed(_json(data, findings.append)), findings.append)
+        card = card_json.parse_card(_parse_json(_card_json(data, findings.append)), findings.append)
     except DataError as fault:
         raise DataError(f"'{source}': {fault.message}") from None
     for finding in findings if report else ():
         report(finding)  # type: ignore[misc]
-    grave = [finding for finding in findings if finding.grave]
-    if found is None or grave:
-        first = grave[0]
-        more = f" (and {len(grave) - 1} more)" if len(grave) > 1 else ""
+    fatal = [finding for finding in findings if finding.fatal]
+    if card is None or fatal:
+        first = fatal[0]
+        more = f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""
         field = f"{first.field}: " if first.field else ""
         raise DataError(f"'{source}': {field}{first.message}{more}")
-    return found
+    return card
 
 
-def _json(data: bytes, report: Report) -> bytes:
+def _card_json(data: bytes, report: Report) -> bytes:
     if len(data) > FILE_CAP:
         raise DataError(f"larger than {FILE_CAP >> 20} MiB")
     if data.startswith(SIGNATURE):
@@ -230,7 +230,7 @@ def _json(data: bytes, report: Report) -> bytes:
     return data
 
 
-def _parsed(data: bytes) -> object:
+def _parse_json(data: bytes) -> object:
     if len(data) > JSON_CAP:
         raise DataError(f"the card is larger than {JSON_CAP >> 20} MiB")
     if not data.strip():
@@ -240,8 +240,8 @@ def _parsed(data: bytes) -> object:
     except UnicodeDecodeError:
         raise DataError("not a character card, or not UTF-8") from None
     try:
-        parsed = json.loads(text, parse_constant=_refused, parse_float=_finite)
-        return _cleaned(parsed, 0)
+        parsed = json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_float)
+        return _clean(parsed, 0)
     except json.JSONDecodeError as error:
         raise DataError(
             f"not JSON: line {error.lineno}: {describe_unexpected(error.doc, error.pos)}"
@@ -252,34 +252,34 @@ def _parsed(data: bytes) -> object:
         raise _too_deep() from None
 
 
-def _cleaned(value: object, depth: int) -> object:
-    """Without NUL, which no API takes, and with U+FFFD for halves of characters, which no UTF-8 has."""
+def _clean(value: object, depth: int) -> object:
+    """Remove NUL, which no API takes, from all texts, and replace lone surrogates by U+FFFD."""
     if isinstance(value, str):
-        return _whole(value)
+        return _clean_text(value)
     if not isinstance(value, dict | list):
         return value
     if depth == DEPTH_CAP:
         raise _too_deep()
     if isinstance(value, list):
-        return [_cleaned(item, depth + 1) for item in value]
-    return {_whole(key): _cleaned(item, depth + 1) for key, item in value.items()}
+        return [_clean(item, depth + 1) for item in value]
+    return {_clean_text(key): _clean(item, depth + 1) for key, item in value.items()}
 
 
-def _whole(text: str) -> str:
+def _clean_text(text: str) -> str:
     if "\0" in text:
         text = text.replace("\0", "")
     try:
         text.encode()
     except UnicodeEncodeError:
-        return "".join("\ufffd" if "\ud800" <= one <= "\udfff" else one for one in text)
+        return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
     return text
 
 
-def _refused(constant: str) -> object:
+def _refuse_constant(constant: str) -> object:
     raise DataError(f"not JSON: {constant} is not a number")
 
 
-def _finite(digits: str) -> float:
+def _parse_float(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
         raise DataError(f"the number {digits[:20]} is too large")

@@ -1,4 +1,4 @@
-"""Says what is wrong with character cards, by field or by line."""
+"""Check a character card for `prompts check`: findings by field or by line."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 SUFFIXES = (".png", ".apng", ".json", ".charx")
-"""Endings that no prompt file has."""
+"""Endings of file names that no prompt file has."""
 
 
 def check_file(services: Services, name: str) -> FileReport | None:
-    """What is wrong with the card that a name means; None where a prompt is meant."""
+    """Check the card that a name means; None if the name means a prompt."""
     path = _card(services, name)
     return None if path is None else _report(path)
 
@@ -28,40 +28,41 @@ def _card(services: Services, name: str) -> Path | None:
     if path.suffix.lower() in SUFFIXES:
         return path
     if path.suffix.lower() in (".yaml", ".yml"):
-        return path if _is_sheet(services, path) else None
+        return path if _is_character_file(services, path) else None
     if services.library.find(name) or name in services.library.files():
         return None
-    from gptkit.capabilities.character.library import named
+    from gptkit.capabilities.character.library import card_path
 
     try:
-        return named(name, card_library(services).folder)
-    except NoInputError:  # then it is a prompt's, and is said to be missing as such
+        return card_path(name, card_library(services).folder)
+    except NoInputError:  # the name is that of a prompt, which then is reported as missing
         return None
 
 
 def _report(path: Path) -> FileReport:
-    """Raises NoInputError or CannotReadError."""
-    from gptkit.capabilities.character.library import examined
+    """Examine a card; raises NoInputError or CannotReadError."""
+    from gptkit.capabilities.character.library import examine
 
-    found = examined(path)
-    told = [_told(path, one.field, one.message) for one in found.findings]
-    told += [
-        _told(f"{path}:{one.line}", one.key, one.message) + (f" ({one.hint})" if one.hint else "")
-        for one in sorted(found.problems, key=lambda one: one.line)
+    examination = examine(path)
+    lines = [_describe(path, problem.field, problem.message) for problem in examination.findings]
+    lines += [
+        _describe(f"{path}:{problem.line}", problem.key, problem.message)
+        + (f" ({problem.hint})" if problem.hint else "")
+        for problem in sorted(examination.problems, key=lambda problem: problem.line)
     ]
-    if found.fault is not None and not told:
-        told = [found.fault.message]
-    if not told and found.card is not None:
-        told = [f"{path}: ok ({found.card.form}, '{found.card.name}')"]
-    return FileReport("card", tuple(told), found.card is None)
+    if examination.fault is not None and not lines:
+        lines = [examination.fault.message]
+    if not lines and examination.card is not None:
+        lines = [f"{path}: ok ({examination.card.specification}, '{examination.card.name}')"]
+    return FileReport("card", tuple(lines), examination.card is None)
 
 
-def _told(place: object, field: str, message: str) -> str:
+def _describe(place: object, field: str, message: str) -> str:
     return f"{place}: {field}: {message}" if field else f"{place}: {message}"
 
 
-def _is_sheet(services: Services, path: Path) -> bool:
-    """A character of gptkit's own format has a name, which a prompt file has not."""
+def _is_character_file(services: Services, path: Path) -> bool:
+    """Whether a YAML file is a character, which has a `name`, unlike a prompt file."""
     from gptkit.core.yaml_tree import parse_yaml
 
     if path.parent.resolve() == card_library(services).folder.resolve():

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from gptkit.capabilities.character.config import KEY, options_of
-from gptkit.capabilities.character.context import greeting, role
+from gptkit.capabilities.character.context import character_greeting, played_character
 from gptkit.capabilities.character.macros import Dice, seed_of
-from gptkit.capabilities.character.state import memory
+from gptkit.capabilities.character.state import restore_state
 from gptkit.core.chat import AnswerDelta
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.sanitize import one_line
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from gptkit.templates.template import Template, Value
 
 
-def found(services: Services, template: Template, values: Mapping[str, Value]) -> Greeting | None:
-    return greeting(template, values, cards(services, template))
+def load_greeting(services: Services, template: Template, values: Mapping[str, Value]) -> Greeting | None:
+    return character_greeting(template, values, library_of(services, template))
 
 
-def cards(services: Services, template: Template) -> CardLibrary:
+def library_of(services: Services, template: Template) -> CardLibrary:
     return cast("CardLibrary", services.capability_stores(template)[KEY])
 
 
@@ -38,23 +38,23 @@ SHOWN = 70
 """Characters of a greeting in the list of them."""
 
 
-def commands(talk: Talk) -> tuple[Command, ...]:
-    throws = _Throws(talk)
+def loop_commands(talk: Talk) -> tuple[Command, ...]:
+    dice = _UserDice(talk)
     return (
         Command("state", "show the world as it is now", _state),
-        Command("roll", "throw dice, and add the result to the next message", throws.roll, "DICE"),
+        Command("roll", "throw dice, and add the result to the next message", dice.roll, "DICE"),
         Command("greeting", "list the greetings, or begin again with another one", _greeting, "[N]"),
     )
 
 
-def begin(talk: Talk) -> None:
+def begin_loop(talk: Talk) -> None:
     """Where nothing has been said yet, the character speaks first."""
-    role(talk.template, talk.values, cards(talk.services, talk.template).card)
+    played_character(talk.template, talk.values, library_of(talk.services, talk.template).card)
     if talk.last is None and talk.greeting is not None:
         _show(talk, talk.greeting.user_text)
 
 
-class _Throws:
+class _UserDice:
     """The user's own dice: they take nothing from those of the character."""
 
     def __init__(self, talk: Talk) -> None:
@@ -69,10 +69,10 @@ class _Throws:
 
 def _state(desk: Desk, _argument: str) -> None:
     talk = desk.talk
-    who = role(talk.template, talk.values, cards(talk.services, talk.template).card)
+    who = played_character(talk.template, talk.values, library_of(talk.services, talk.template).card)
     if not who.variables:
         raise NoInputError("neither the card nor the prompt file declares a state of the world")
-    kept = memory(talk.notes(), talk.values, who.variables)
+    kept = restore_state(talk.notes(), talk.values, who.variables)
     for name, value in kept.state.items():
         desk.show(f"{name}: {str(value).lower() if isinstance(value, bool) else value}")
     if kept.refused:
@@ -81,17 +81,17 @@ def _state(desk: Desk, _argument: str) -> None:
 
 def _greeting(desk: Desk, number: str) -> None:
     talk = desk.talk
-    who = role(talk.template, talk.values, cards(talk.services, talk.template).card)
+    who = played_character(talk.template, talk.values, library_of(talk.services, talk.template).card)
     if who.card is None:
         raise NoInputError("a character that is described in words has no greetings")
     if not number:
         for place in range(1, len(who.card.greetings) + 1):
-            one = found(talk.services, talk.template, {**talk.values, "greeting": place})
+            one = load_greeting(talk.services, talk.template, {**talk.values, "greeting": place})
             desk.show(f"{place}: {one_line(one.user_text if one is not None else '', SHOWN)}")
         return
     if not number.isdecimal() or len(number) > 6:
         raise UsageError(f"'/greeting': '{number}' is not the number of a greeting")
-    greeting = found(talk.services, talk.template, {**talk.values, "greeting": int(number)})
+    greeting = load_greeting(talk.services, talk.template, {**talk.values, "greeting": int(number)})
     talk.choose("greeting", int(number))
     talk.begin_again(greeting)
     if greeting is not None:

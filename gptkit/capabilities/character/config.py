@@ -8,7 +8,7 @@ from gptkit.exchange.capability import Capability, capability_options, import_on
 from gptkit.templates.template import Parameter, Value
 
 if TYPE_CHECKING:
-    from gptkit.capabilities.character.card import Finding, Variable
+    from gptkit.capabilities.character.card import CardFinding, Variable
     from gptkit.core.yaml_tree import YamlNode
     from gptkit.session.call import Call
 
@@ -50,7 +50,7 @@ def options_of(values: Mapping[str, Value]) -> CharacterOptions:
     return CharacterOptions(**capability_options(values, CharacterOptions._fields))
 
 
-class Casting(NamedTuple):
+class CharacterConfig(NamedTuple):
     """What a prompt file says under `character`.
 
     Without a `card` (a path, or a name in the folder of characters) the parameter `character` says
@@ -62,22 +62,22 @@ class Casting(NamedTuple):
     dice: bool = False
 
 
-def casting(node: "YamlNode", report: Callable[[Problem], None]) -> Casting:
+def parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> CharacterConfig:
     """`character: true`, or a mapping."""
     from gptkit.core.yaml_tree import mapping_entries, single_line
 
     value = node.data()
     if value is True:
-        return Casting()
+        return CharacterConfig()
     if not isinstance(value, dict):
         report(Problem(node.line, KEY, f"must be true or a mapping of keys, this is {node.kind}"))
-        return Casting()
-    entries = mapping_entries(node, KEY, report, Casting._fields)
+        return CharacterConfig()
+    entries = mapping_entries(node, KEY, report, CharacterConfig._fields)
     dice = entries.get("dice")
     if dice is not None and not isinstance(dice.data(), bool):
         report(Problem(dice.line, f"{KEY}.dice", "must be true or false"))
     card = single_line(entries.get("card"), f"{KEY}.card", report)
-    return Casting(card, _state(node, entries, report), dice is not None and dice.data() is True)
+    return CharacterConfig(card, _state(node, entries, report), dice is not None and dice.data() is True)
 
 
 def _state(
@@ -87,13 +87,13 @@ def _state(
         return ()
     from gptkit.capabilities.character import world
 
-    def told(finding: "Finding") -> None:
+    def told(finding: "CardFinding") -> None:
         place = node
         for part in finding.field.split(".")[1:]:
             place = place.value.get(part, place) if isinstance(place.value, dict) else place
         report(Problem(place.line, finding.field, finding.message))
 
-    return world.variables(entries["state"].data(), f"{KEY}.state", told)
+    return world.parse_variables(entries["state"].data(), f"{KEY}.state", told)
 
 
 def _take_over(call: "Call") -> int | None:
@@ -106,15 +106,15 @@ def _take_over(call: "Call") -> int | None:
 _serve = import_on_call(f"{_FOLDER}.npc_server:serve")
 CHARACTER = Capability(
     KEY,
-    casting,
+    parse_config,
     options=OPTIONS,
     variables=VARIABLES,
-    prepare=import_on_call(f"{_FOLDER}.context:staged"),
-    run=import_on_call(f"{_FOLDER}.turn:played"),
+    prepare=import_on_call(f"{_FOLDER}.context:add_character"),
+    run=import_on_call(f"{_FOLDER}.turn:run_turn"),
     take_over=_take_over,
     store=import_on_call(f"{_FOLDER}.library:card_library"),
-    greeting=import_on_call(f"{_FOLDER}.commands:found"),
-    loop_commands=import_on_call(f"{_FOLDER}.commands:commands"),
-    begin_loop=import_on_call(f"{_FOLDER}.commands:begin"),
+    greeting=import_on_call(f"{_FOLDER}.commands:load_greeting"),
+    loop_commands=import_on_call(f"{_FOLDER}.commands:loop_commands"),
+    begin_loop=import_on_call(f"{_FOLDER}.commands:begin_loop"),
     check_file=import_on_call(f"{_FOLDER}.check_command:check_file"),
 )

@@ -1,4 +1,4 @@
-"""The user's character cards, of the services of a run."""
+"""Find and read the user's character cards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.character import card_files, card_yaml
-from gptkit.capabilities.character.card import Card, Finding
+from gptkit.capabilities.character.card import Card, CardFinding
 from gptkit.core.errors import CannotReadError, DataError, NoInputError
 from gptkit.core.files import cause
 from gptkit.core.yaml_tree import Problem, YamlFileError
@@ -21,60 +21,43 @@ if TYPE_CHECKING:
 SUFFIXES = (".yaml", ".yml", ".json", ".png", ".apng", ".charx")
 _NAME = re.compile(r"\w[\w -]{0,99}")
 _LONGEST = 4096
-"""Characters of a path at most; what is longer was not typed as one."""
+"""Characters of a path; a longer word is a description of a character."""
 _DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]", re.IGNORECASE)
 
 
-class Examination(NamedTuple):
-    """What is wrong with a card; `card` is None when it cannot be used. `fault` says why it cannot.
+class CardExamination(NamedTuple):
+    """A card and all its problems."""
 
-    `problems` are those of gptkit's own format, by line; `findings` those of the others, by field.
-    """
-
-    card: Card | None
-    findings: tuple[Finding, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    fault: DataError | None = None
+    card: Card | None  # None if the card cannot be used
+    findings: tuple[CardFinding, ...] = ()  # by field
+    problems: tuple[Problem, ...] = ()  # by line, of a card in gptkit's own format
+    fault: DataError | None = None  # why the card cannot be used
 
 
-def card(path: Path) -> Card:
-    """The card in a file; raises NoInputError, CannotReadError or DataError."""
+def load_card(path: Path) -> Card:
+    """Read the card in a file; raises NoInputError, CannotReadError or DataError."""
     return _card(_content(path), path, [])
 
 
-def examined(path: Path) -> Examination:
-    """The card with all that is wrong with it; raises NoInputError or CannotReadError."""
+def examine(path: Path) -> CardExamination:
+    """Read a card with all its problems; raises NoInputError or CannotReadError."""
     data = _content(path)
-    findings: list[Finding] = []
+    findings: list[CardFinding] = []
     try:
-        found = _card(data, path, findings)
+        card = _card(data, path, findings)
     except YamlFileError as broken:
-        return Examination(None, (), broken.problems, broken)
+        return CardExamination(None, (), broken.problems, broken)
     except DataError as fault:
-        return Examination(None, tuple(findings), (), fault)
-    from gptkit.capabilities.character import (
-        card_yaml,  # its patterns take time that a conversation need not spend
-    )
+        return CardExamination(None, tuple(findings), (), fault)
 
-    return Examination(found, (*findings, *card_yaml.findings(found)))
+    return CardExamination(card, (*findings, *card_yaml.find_problems(card)))
 
 
-def found(word: str, folder: Path) -> Path:
-    """The file that a word on the command line means: a path, or a name in `folder`.
+def find_card_file(word: str, folder: Path) -> Path | None:
+    """Return the file that a word means; None if the word describes a character.
 
-    What holds a separator or ends like a card is a path; everything else is a name, and never a path.
-    """
-    path = Path(word)
-    if len(path.parts) > 1 or "/" in word or path.suffix.lower() in SUFFIXES:
-        return path
-    return named(word, folder)
-
-
-def meant(word: str, folder: Path) -> Path | None:
-    """The file that a word means, if it means one: else it is a description of a character in words.
-
-    What ends like a card is a path whether it exists or not; a path without such an ending and a name
-    count where there is such a file.
+    A word that ends like a card's file is always a path. Another path, or a name in `folder`, counts only if
+    there is such a file.
     """
     if "\n" in word or len(word) > _LONGEST:
         return None
@@ -84,15 +67,15 @@ def meant(word: str, folder: Path) -> Path | None:
     if "/" in word or len(path.parts) > 1:
         return path if _is_file(path) else None
     try:
-        return named(word, folder)
+        return card_path(word, folder)
     except NoInputError:
         return None
 
 
 class CardLibrary:
-    """The cards that words of the command line mean, each read once.
+    """The cards of a run, each read once.
 
-    `window` tells the tokens that a model takes at most, as far as so many are wanted.
+    `window` returns the context window of a model in tokens, if so many tokens are needed; None if unknown.
     """
 
     def __init__(self, folder: Path, window: Callable[[str, int], int | None]) -> None:
@@ -101,15 +84,15 @@ class CardLibrary:
         self._read: dict[str, Card | None] = {}
 
     def card(self, word: str) -> Card | None:
-        """None for a description in words; raises what `load.card` raises."""
+        """Return the card that a word means, None for a description; raises the errors of `load_card`."""
         if word not in self._read:
-            path = meant(word, self.folder)
-            self._read[word] = None if path is None else card(path)
+            path = find_card_file(word, self.folder)
+            self._read[word] = None if path is None else load_card(path)
         return self._read[word]
 
 
-def named(name: str, folder: Path) -> Path:
-    """The card of a name; raises NoInputError."""
+def card_path(name: str, folder: Path) -> Path:
+    """Return the file of a card by its name; raises NoInputError."""
     if _NAME.fullmatch(name) and not _DEVICES.fullmatch(name):
         for suffix in SUFFIXES:
             path = folder / f"{name}{suffix}"
@@ -118,15 +101,15 @@ def named(name: str, folder: Path) -> Path:
     raise NoInputError(f"no character named '{name}'", hint=f"give a path, or put a card into '{folder}'")
 
 
-def _card(data: bytes, path: Path, findings: list[Finding]) -> Card:
+def _card(data: bytes, path: Path, findings: list[CardFinding]) -> Card:
     if path.suffix.lower() not in (".yaml", ".yml"):
-        return card_files.card(data, str(path), findings.append)
+        return card_files.read_card(data, str(path), findings.append)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise YamlFileError(str(path), (Problem(line, "", "not UTF-8"),)) from None
-    return card_yaml.card(text, str(path))
+    return card_yaml.parse_card(text, str(path))
 
 
 def _content(path: Path) -> bytes:
@@ -154,7 +137,7 @@ def _is_file(path: Path) -> bool:
 
 
 def card_library(services: Services, keeping: bool = True) -> CardLibrary:
-    """Nothing is kept in it, whatever `keeping` is."""
+    """Return the library of a run; `keeping` has no effect, since a library stores nothing."""
     return services.shared(_card_library)
 
 

@@ -1,7 +1,7 @@
-"""Which entries of a character's book go into a request.
+"""Select the entries of a character's book that go into a request.
 
-A key matches where the text contains it, in either case unless the entry says otherwise: that is what
-V3 says and what SillyTavern does, and it is right for languages that put no spaces between words.
+A key matches if the text contains the key, in any case unless the entry says otherwise, as V3 defines and
+SillyTavern does it; this is also right for languages without spaces between words.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from time import thread_time
 from typing import NamedTuple
 
 from gptkit.capabilities.character import macros, pattern
-from gptkit.capabilities.character.card import Book, Entry
-from gptkit.capabilities.character.macros import Words
-from gptkit.capabilities.character.pattern import Effort, Pattern, PatternError
+from gptkit.capabilities.character.card import Book, BookEntry
+from gptkit.capabilities.character.macros import MacroValues
+from gptkit.capabilities.character.pattern import Pattern, PatternError, TimeBudget
 from gptkit.core.chat import Message, Role
 
 POSITIONS = ("before_desc", "after_desc", "personality", "scenario")
@@ -25,8 +25,8 @@ LINE_CAP = 200
 _LINE = re.compile(r"(@@@?)([A-Za-z_]+)(?:[ \t]+(.*))?", re.DOTALL)
 
 
-class Rules(NamedTuple):
-    """What the decorators of an entry ask for. `strange` names those that were not understood."""
+class EntryRules(NamedTuple):
+    """The rules that the decorators of an entry set."""
 
     activate: bool = False
     dont_activate: bool = False
@@ -43,21 +43,20 @@ class Rules(NamedTuple):
     additional: tuple[tuple[str, ...], ...] = ()
     excluded: tuple[str, ...] = ()
     disabled: tuple[str, ...] = ()
-    strange: tuple[str, ...] = ()
+    unknown_decorators: tuple[str, ...] = ()
 
 
-def read(content: str) -> tuple[Rules, str]:
-    """The rules, and the content without them.
+def parse_decorators(content: str) -> tuple[EntryRules, str]:
+    """Parse the decorators at the head of an entry; return the rules and the content without decorators.
 
-    A fallback (`@@@`) counts only when what it stands below was not understood. The first of several
-    decorators of one name counts, except for those that may be repeated. What makes sense only
-    where there is no chat (`@@instruct_depth`, and by the letter of V3 also `@@reverse_depth`), and
-    what a text client does not have (`@@is_user_icon`), is not understood.
+    A fallback (`@@@`) counts only if the decorator above is unknown. The first of several decorators of one
+    name counts, unless it may be repeated. Decorators that need a client without a chat
+    (`@@instruct_depth`, `@@reverse_depth`) or with pictures (`@@is_user_icon`) are unknown.
     """
     if not content.lstrip().startswith("@@"):
-        return Rules(), content
+        return EntryRules(), content
     found: dict[str, object] = {}
-    strange: list[str] = []
+    unknown_decorators: list[str] = []
     lines = content.split("\n")
     understood, count = True, 0
     for count, line in enumerate(lines[: LINE_CAP + 1]):  # noqa: B007 - where the content begins
@@ -69,17 +68,17 @@ def read(content: str) -> tuple[Rules, str]:
         marks, name, value = match[1], match[2].lower(), (match[3] or "").strip()
         if marks == "@@@" and understood:
             continue
-        understood = _understood(name, value, found)
+        understood = _add_decorator(name, value, found)
         if not understood:
-            strange.append(match[2])
+            unknown_decorators.append(match[2])
     else:
         count += 1
     text = "\n".join(lines[count:]).strip("\r\n")
-    return Rules(**found, strange=tuple(strange)), text  # type: ignore[arg-type]
+    return EntryRules(**found, unknown_decorators=tuple(unknown_decorators)), text  # type: ignore[arg-type]
 
 
-def _understood(name: str, value: str, found: dict[str, object]) -> bool:
-    """Puts a decorator's value with the others, unless one of its name is there."""
+def _add_decorator(name: str, value: str, found: dict[str, object]) -> bool:
+    """Add the value of a decorator to `found`; return whether the decorator is known and its value valid."""
     if name not in _READERS:
         return False
     field, reader = _READERS[name]
@@ -107,12 +106,12 @@ def _flag(value: str) -> bool | None:
     return value.lower() != "false"
 
 
-def _words(value: str) -> tuple[str, ...] | None:
+def _word_list(value: str) -> tuple[str, ...] | None:
     return tuple(word for part in value.split(",") if (word := part.strip())) or None
 
 
 def _group(value: str) -> tuple[tuple[str, ...]] | None:
-    words = _words(value)
+    words = _word_list(value)
     return (words,) if words else None
 
 
@@ -139,232 +138,229 @@ _READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "position": ("place", _one_of(*POSITIONS)),
     "ignore_on_max_context": ("first_to_go", _flag),
     "additional_keys": ("additional", _group),
-    "exclude_keys": ("excluded", _words),
+    "exclude_keys": ("excluded", _word_list),
     "disable_ui_prompt": ("disabled", _prompt),
 }
 
 
 Estimate = Callable[[str], int]
-"""About how many tokens a text is."""
+"""A function that estimates the tokens of a text."""
 SCAN_DEPTH = 4
 SCAN_CAP = 100_000
 ROUNDS = 8
 
 
 class Scene(NamedTuple):
-    """What the conversation has come to: the latest messages, oldest first, and the greeting's place.
+    """The state of a conversation on which the selection depends."""
 
-    `answers` is the number of the character's messages in the whole conversation; None counts those
-    given. `matched` are the places of entries that matched on earlier turns.
-    """
-
-    messages: tuple[Message, ...] = ()
-    greeting: int = 0
-    answers: int | None = None
-    matched: frozenset[int] = frozenset()
+    messages: tuple[Message, ...] = ()  # the latest ones, oldest first
+    greeting: int = 0  # its index
+    answers: int | None = None  # of the character in the whole conversation; None: count `messages`
+    matched: frozenset[int] = frozenset()  # places of the entries that matched on earlier turns
 
 
-class Active(NamedTuple):
-    """An entry that goes into the request; `text` is its content without decorators and macros."""
+class ActiveEntry(NamedTuple):
+    """An entry that goes into the request; `text` is its content, expanded and without decorators."""
 
     place: int
-    entry: Entry
-    rules: Rules
+    entry: BookEntry
+    rules: EntryRules
     text: str
     tokens: int
 
 
 class Selection(NamedTuple):
-    """Entries in the order in which they are inserted, and those (by place) that found no room.
+    """The entries for a request."""
 
-    `matched` are to be the next scene's. `whole` is False when keys took so long that the rest of the
-    book was not looked at. `unread` says which keys are patterns that match nothing, and why.
-    """
-
-    active: tuple[Active, ...] = ()
-    dropped: tuple[int, ...] = ()
-    matched: frozenset[int] = frozenset()
-    whole: bool = True
-    unread: tuple[str, ...] = ()
+    active: tuple[ActiveEntry, ...] = ()  # in the order of insertion
+    dropped: tuple[int, ...] = ()  # places of the entries that did not fit
+    matched: frozenset[int] = frozenset()  # for the scene of the next turn
+    whole: bool = True  # False if the search took so long that the rest of the book was skipped
+    unused_keys: tuple[str, ...] = ()  # patterns that never match, and why
 
 
-def selection(book: Book, scene: Scene, words: Words, estimate: Estimate, room: int) -> Selection:
-    """The entries that the scene calls for, within the book's own token budget and within `room`."""
-    effort = Effort()
-    found = _Scan(book, scene, words, effort).found()
+def select_entries(
+    book: Book, scene: Scene, macro_values: MacroValues, estimate: Estimate, room: int
+) -> Selection:
+    """Select the entries that match the scene and fit both the book's own token budget and `room`."""
+    time_budget = TimeBudget()
+    matches = _BookScan(book, scene, macro_values, time_budget).matching_entries()
     active = []
-    for place, rules, content in found:
-        text = macros.expanded(content, words).strip()
+    for place, rules, content in matches:
+        text = macros.expand(content, macro_values).strip()
         if text:
-            active.append(Active(place, book.entries[place], rules, text, estimate(text)))
+            active.append(ActiveEntry(place, book.entries[place], rules, text, estimate(text)))
     budget = room if book.token_budget is None else min(room, max(0, book.token_budget))
-    kept = _within(active, budget)
-    places = {one.place for one in kept}
+    fitting = _within_budget(active, budget)
+    places = {entry.place for entry in fitting}
     return Selection(
-        tuple(sorted(kept, key=lambda one: (one.entry.insertion_order, one.place))),
-        tuple(one.place for one in active if one.place not in places),
-        scene.matched | {place for place, _, _ in found},
-        effort.left > 0,
-        tuple(dict.fromkeys(effort.unread)),
+        tuple(sorted(fitting, key=lambda entry: (entry.entry.insertion_order, entry.place))),
+        tuple(entry.place for entry in active if entry.place not in places),
+        scene.matched | {place for place, _, _ in matches},
+        time_budget.seconds_left > 0,
+        tuple(dict.fromkeys(time_budget.unused_keys)),
     )
 
 
-def key_patterns(entry: Entry, keys: Iterable[str]) -> list[Pattern]:
-    """The keys that are patterns; raises PatternError. A key without slashes is a text even there.
+def key_patterns(entry: BookEntry, keys: Iterable[str]) -> list[Pattern]:
+    """Return the patterns among the keys of an entry; raises PatternError.
 
-    SillyTavern writes `use_regex` into every entry, and means by it what V3 defines a pattern to be:
-    `/.../flags`.
+    Only a key in the form `/.../flags` is a pattern, since SillyTavern writes `use_regex` into every entry.
     """
     if not entry.use_regex:
         return []
-    return [found for key in keys if (found := pattern.pattern(key, entry.case_sensitive))]
+    return [compiled for key in keys if (compiled := pattern.parse_pattern(key, entry.case_sensitive))]
 
 
-def _within(active: list[Active], budget: int) -> list[Active]:
-    """What is left when the least important are taken away until the rest fits.
+def _within_budget(active: list[ActiveEntry], budget: int) -> list[ActiveEntry]:
+    """Return the most important entries that fit the budget together.
 
-    An entry that alone is larger than the budget does not take the others with it.
+    An entry above the whole budget is left out and does not count.
     """
 
-    def importance(one: Active) -> tuple[bool, float, int]:
-        priority = one.entry.insertion_order if one.entry.priority is None else one.entry.priority
-        return not one.rules.first_to_go, priority, -one.place
+    def importance(entry: ActiveEntry) -> tuple[bool, float, int]:
+        priority = entry.entry.insertion_order if entry.entry.priority is None else entry.entry.priority
+        return not entry.rules.first_to_go, priority, -entry.place
 
-    kept: list[Active] = []
-    for one in sorted((one for one in active if one.tokens <= budget), key=importance, reverse=True):
-        budget -= one.tokens
+    fitting: list[ActiveEntry] = []
+    for entry in sorted((entry for entry in active if entry.tokens <= budget), key=importance, reverse=True):
+        budget -= entry.tokens
         if budget < 0:
             break
-        kept.append(one)
-    return kept
+        fitting.append(entry)
+    return fitting
 
 
 class _Text:
-    """A text that keys are looked for in. Most keys are ruled out by a pair of letters it does not have."""
+    """A text in which keys are searched; a set of its pairs of letters rules out most keys fast."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._pairs: set[tuple[str, str]] | None = None
 
-    def contains(self, key: str, effort: Effort) -> bool:
+    def contains(self, key: str, time_budget: TimeBudget) -> bool:
         if self._pairs is None:
             self._pairs = set(pairwise(self.text))
         if not all(pair in self._pairs for pair in pairwise(key)):
             return False
-        if effort.left <= 0:
+        if time_budget.seconds_left <= 0:
             return False
         start = thread_time()
         found = key in self.text
-        effort.spend_since(start)
+        time_budget.spend_since(start)
         return found
 
 
 class _Keys:
-    """The keys of an entry, ready to be looked for."""
+    """The keys of an entry, prepared for the search."""
 
-    def __init__(self, entry: Entry, rules: Rules, words: Words, effort: Effort) -> None:
+    def __init__(
+        self, entry: BookEntry, rules: EntryRules, macro_values: MacroValues, time_budget: TimeBudget
+    ) -> None:
         self._exact = entry.case_sensitive is True
-        self._effort = effort
-        self._words = words
+        self._time_budget = time_budget
+        self._macro_values = macro_values
         secondary = (entry.secondary_keys,) if entry.selective and any(entry.secondary_keys) else ()
         self.is_pattern = False
         self._patterns: list[list[Pattern]] = []
         self._needed: list[list[str]] = []
         self._excluded: list[str] = []
-        if entry.use_regex and effort.left <= 0:
-            self.is_pattern = any(map(_is_written, entry.keys))
+        if entry.use_regex and time_budget.seconds_left <= 0:
+            self.is_pattern = any(map(_is_pattern_key, entry.keys))
             return
         start = thread_time()
         try:
             self._patterns = [key_patterns(entry, keys) for keys in (entry.keys, *rules.additional)]
-        except PatternError as error:  # not a match, says V3
+        except PatternError as error:  # by V3 such an entry does not match
             self.is_pattern = True
-            effort.unread.append(str(error))
+            time_budget.unused_keys.append(str(error))
             return
         finally:
-            effort.spend_since(start)
+            time_budget.spend_since(start)
         self.is_pattern = any(self._patterns)
         if self.is_pattern:  # V3: secondary and excluded keys have no effect beside patterns
-            self._needed = [self._plain(key for key in entry.keys if not _is_written(key)), []]
+            self._needed = [self._plain(key for key in entry.keys if not _is_pattern_key(key)), []]
             self._needed[1:] = [self._plain(keys) for keys in rules.additional]
         else:
             self._needed = [self._plain(keys) for keys in (entry.keys, *secondary, *rules.additional)]
             self._excluded = self._plain(rules.excluded)
 
     def match(self, text: _Text, folded: _Text) -> bool:
-        """Whether each group has a key that the text contains, and no excluded one is in it."""
+        """Whether the text contains a key of each group and no excluded key."""
         if not self._needed:
             return False
         searched = text if self._exact else folded
         for place, keys in enumerate(self._needed):
             patterns = self._patterns[place] if self.is_pattern else []
-            in_text = any(searched.contains(key, self._effort) for key in keys)
-            if not in_text and not any(one.found(text.text, self._effort) for one in patterns):
+            in_text = any(searched.contains(key, self._time_budget) for key in keys)
+            if not in_text and not any(one.matches(text.text, self._time_budget) for one in patterns):
                 return False
-        return not any(searched.contains(key, self._effort) for key in self._excluded)
+        return not any(searched.contains(key, self._time_budget) for key in self._excluded)
 
     def _plain(self, keys: Iterable[str]) -> list[str]:
-        expanded = (_normal(macros.expanded(key, self._words)).strip() for key in keys)
+        expanded = (_normalize(macros.expand(key, self._macro_values)).strip() for key in keys)
         return [key if self._exact else key.casefold() for key in expanded if key]
 
 
-class _Scan:
-    """One look through the book: the messages, then, if the book wants it, what was found in them."""
+class _BookScan:
+    """One search through the book: of the messages, then of the entries found, if the book is recursive."""
 
-    def __init__(self, book: Book, scene: Scene, words: Words, effort: Effort) -> None:
+    def __init__(self, book: Book, scene: Scene, macro_values: MacroValues, time_budget: TimeBudget) -> None:
         self._book = book
         self._scene = scene
-        self._words = words
-        self._effort = effort
+        self._macro_values = macro_values
+        self._time_budget = time_budget
         self._answers = scene.answers
         if self._answers is None:
             self._answers = sum(message.role == "assistant" for message in scene.messages)
-        self._found_texts: list[str] = []
+        self._matched_texts: list[str] = []
         self._texts: dict[int, tuple[_Text, _Text]] = {}
 
-    def found(self) -> list[tuple[int, Rules, str]]:
-        """Places, rules and contents of the entries that match."""
-        waiting = self._candidates()
-        found: list[tuple[int, Rules, str]] = []
+    def matching_entries(self) -> list[tuple[int, EntryRules, str]]:
+        """Return place, rules and content of each entry that matches."""
+        candidates = self._candidates()
+        matches: list[tuple[int, EntryRules, str]] = []
         for _ in range(ROUNDS if self._book.recursive_scanning else 1):
-            still: list[tuple[int, Rules, str, _Keys | None]] = []
-            fresh = len(found)
-            for place, rules, content, keys in waiting:
+            not_matching: list[tuple[int, EntryRules, str, _Keys | None]] = []
+            before = len(matches)
+            for place, rules, content, keys in candidates:
                 if keys is None or keys.match(*self._text(rules)):
-                    found.append((place, rules, content))
+                    matches.append((place, rules, content))
                 else:
-                    still.append((place, rules, content, keys))
-            if len(found) == fresh or not still:
+                    not_matching.append((place, rules, content, keys))
+            if len(matches) == before or not not_matching:
                 break
-            waiting = still
-            contents = (content for _, _, content in found[fresh:])
-            self._found_texts += [macros.expanded(content, self._words, "scan") for content in contents]
+            candidates = not_matching
+            contents = (content for _, _, content in matches[before:])
+            self._matched_texts += [
+                macros.expand(content, self._macro_values, "scan") for content in contents
+            ]
             self._texts.clear()
-        return found
+        return matches
 
-    def _candidates(self) -> list[tuple[int, Rules, str, _Keys | None]]:
-        """Entries that may match; those without keys to look for match in any case."""
-        found: list[tuple[int, Rules, str, _Keys | None]] = []
+    def _candidates(self) -> list[tuple[int, EntryRules, str, _Keys | None]]:
+        """Return the entries that may match; those without keys to search match in any case."""
+        candidates: list[tuple[int, EntryRules, str, _Keys | None]] = []
         for place, entry in enumerate(self._book.entries):
             if not entry.enabled or not entry.content:
                 continue
-            rules, content = read(entry.content)
+            rules, content = parse_decorators(entry.content)
             if rules.activate or (self._may_match(place, rules) and self._is_kept(place, rules)):
-                found.append((place, rules, content, None))
-            elif self._may_match(place, rules) and self._holds(rules):
-                keys = _Keys(entry, rules, self._words, self._effort)
+                candidates.append((place, rules, content, None))
+            elif self._may_match(place, rules) and self._conditions_hold(rules):
+                keys = _Keys(entry, rules, self._macro_values, self._time_budget)
                 always = entry.constant and not keys.is_pattern
-                found.append((place, rules, content, None if always else keys))
-        return found
+                candidates.append((place, rules, content, None if always else keys))
+        return candidates
 
-    def _may_match(self, place: int, rules: Rules) -> bool:
+    def _may_match(self, place: int, rules: EntryRules) -> bool:
         return not rules.dont_activate and not (rules.not_after_match and place in self._scene.matched)
 
-    def _is_kept(self, place: int, rules: Rules) -> bool:
+    def _is_kept(self, place: int, rules: EntryRules) -> bool:
         return rules.keep_after_match and place in self._scene.matched
 
-    def _holds(self, rules: Rules) -> bool:
-        """The conditions that have nothing to do with keys."""
+    def _conditions_hold(self, rules: EntryRules) -> bool:
+        """Whether the conditions hold that do not depend on keys."""
         answers = self._answers or 0
         return (
             (rules.only_after is None or answers >= rules.only_after)
@@ -372,8 +368,8 @@ class _Scan:
             and (rules.greeting is None or rules.greeting == self._scene.greeting)
         )
 
-    def _text(self, rules: Rules) -> tuple[_Text, _Text]:
-        """The text to look through, and the same with its case folded."""
+    def _text(self, rules: EntryRules) -> tuple[_Text, _Text]:
+        """Return the text to search, as it is and with its case folded."""
         depth = rules.scan_depth
         if depth is None:
             depth = SCAN_DEPTH if self._book.scan_depth is None else self._book.scan_depth
@@ -381,17 +377,17 @@ class _Scan:
         if depth not in self._texts:
             messages = self._scene.messages[len(self._scene.messages) - depth :]
             spoken = "\n".join(message.content for message in messages)[-SCAN_CAP:]
-            text = _normal("\n".join([spoken, *self._found_texts])[: 2 * SCAN_CAP])
+            text = _normalize("\n".join([spoken, *self._matched_texts])[: 2 * SCAN_CAP])
             self._texts[depth] = _Text(text), _Text(text.casefold())
         return self._texts[depth]
 
 
-def _is_written(key: str) -> bool:
-    """A key in the form of a pattern."""
+def _is_pattern_key(key: str) -> bool:
+    """Whether a key has the form of a pattern."""
     stripped = key.strip()
     return len(stripped) > 2 and stripped.startswith("/") and "/" in stripped[2:]
 
 
-def _normal(text: str) -> str:
-    """One spelling of each character: keys and messages come from different keyboards."""
+def _normalize(text: str) -> str:
+    """Unify the encodings of accented characters: keys and messages come from different keyboards."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)

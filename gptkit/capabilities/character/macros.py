@@ -41,10 +41,10 @@ class Dice:
     def roll(self, notation: str) -> Roll:
         """`2d6+1`, `d20`, `d%`, `4d6kh3` (keep the three highest), `2d20kl1`; raises UsageError."""
         wanted = "".join(notation.split())
-        terms = _terms(wanted)
+        terms = _parse_terms(wanted)
         shown, value = [], 0
         for index, term in enumerate(terms):
-            amount, text = self._term(term)
+            amount, text = self._roll_term(term)
             minus = term["sign"] == "-"
             value += -amount if minus else amount
             shown.append((("- " if minus else "+ ") if index else "-" if minus else "") + text)
@@ -60,7 +60,7 @@ class Dice:
         self.place += 1
         return int(Random(f"{self.seed}:{self.place}").random() * sides) + 1  # noqa: S311 - guards nothing
 
-    def _term(self, term: re.Match[str]) -> tuple[int, str]:
+    def _roll_term(self, term: re.Match[str]) -> tuple[int, str]:
         if term["number"]:
             return int(term["number"]), str(int(term["number"]))
         count, sides = int(term["count"] or 1), 100 if term["sides"] == "%" else int(term["sides"])
@@ -69,7 +69,7 @@ class Dice:
         if not 1 <= sides <= SIDES_CAP:
             raise UsageError(f"'{term.group()}': a die has 1 to {SIDES_CAP} sides")
         thrown = [self.number(sides) for _ in range(count)]
-        kept = _kept(thrown, term["rule"], term["few"])
+        kept = _kept_dice(thrown, term["rule"], term["few"])
         shown = [str(one) if index in kept else f"({one})" for index, one in enumerate(thrown)]
         return sum(thrown[index] for index in kept), f"[{' '.join(shown)}]"
 
@@ -81,7 +81,7 @@ def seed_of(text: str) -> int:
     return int.from_bytes(sha256(text.encode("utf-8", "replace")).digest()[:8])
 
 
-def _terms(wanted: str) -> list[re.Match[str]]:
+def _parse_terms(wanted: str) -> list[re.Match[str]]:
     found: list[re.Match[str]] = []
     place = 0
     while place < len(wanted) and len(found) < TERM_CAP:
@@ -96,7 +96,7 @@ def _terms(wanted: str) -> list[re.Match[str]]:
     return found
 
 
-def _kept(thrown: list[int], rule: str | None, few: str | None) -> set[int]:
+def _kept_dice(thrown: list[int], rule: str | None, few: str | None) -> set[int]:
     """The places of the dice that count."""
     if rule is None:
         return set(range(len(thrown)))
@@ -113,7 +113,7 @@ def _kept(thrown: list[int], rule: str | None, few: str | None) -> set[int]:
             return set(rising[number:])
 
 
-Use = Literal["prompt", "screen", "scan"]
+Purpose = Literal["prompt", "screen", "scan"]
 """What a text is for: sent to the model, shown to the user, or looked through for keys of other entries."""
 SIZE_CAP = 4 << 20
 DEPTH_CAP = 16
@@ -125,7 +125,7 @@ _SIMPLE = ("char", "bot", "user", "original")
 NAMES = (*_SIMPLE, "random", "pick", "roll", "//", "hidden_key", "comment", "reverse")
 
 
-class Words(NamedTuple):
+class MacroValues(NamedTuple):
     """What macros stand for. `seed` makes `{{pick}}` choose the same each time for the same text."""
 
     char: str
@@ -135,7 +135,7 @@ class Words(NamedTuple):
     original: str | None = None
 
 
-class _Inserted(str):
+class _InsertedText(str):
     """Text that came out of a macro: not read again."""
 
     __slots__ = ()
@@ -144,14 +144,14 @@ class _Inserted(str):
 _Parts = list[str]
 
 
-def expanded(text: str, words: Words, use: Use = "prompt") -> str:
+def expand(text: str, words: MacroValues, use: Purpose = "prompt") -> str:
     """The text with its macros replaced; raises DataError when it grows beyond all measure."""
     if "{{" not in text and "<" not in text:
         return text
     return _Expansion(words, use, seed_of(text) ^ words.seed).run(text)
 
 
-def unknown(text: str) -> Iterator[str]:
+def unknown_macros(text: str) -> Iterator[str]:
     """Macros of a text that nothing will replace, by name."""
     for found in re.finditer(r"\{\{\s*([^{}:\s]{1,40})", text):
         name = found.group(1).lower()
@@ -160,7 +160,7 @@ def unknown(text: str) -> Iterator[str]:
 
 
 class _Expansion:
-    def __init__(self, words: Words, use: Use, seed: int) -> None:
+    def __init__(self, words: MacroValues, use: Purpose, seed: int) -> None:
         self._words = words
         self._use = use
         self._seed = seed
@@ -177,7 +177,7 @@ class _Expansion:
                 open_parts[-1].extend(self._macro(inside))
             elif piece.startswith("<") and _MARKS.fullmatch(piece):
                 name = self._words.user if piece.lower() == "<user>" else self._words.char
-                open_parts[-1].append(self._inserted(name))
+                open_parts[-1].append(self._insert(name))
             else:
                 open_parts[-1].append(piece)
         while len(open_parts) > 1:  # a macro that is never closed is text
@@ -186,7 +186,7 @@ class _Expansion:
         return "".join(open_parts[0])
 
     def _macro(self, inside: _Parts) -> _Parts:
-        first = inside[0] if inside and not isinstance(inside[0], _Inserted) else ""
+        first = inside[0] if inside and not isinstance(inside[0], _InsertedText) else ""
         head = _HEAD.match(first)
         name = head.group(1).lower() if head else ""
         literal = ["{{", *inside, "}}"]
@@ -195,13 +195,13 @@ class _Expansion:
         if name in _SIMPLE:
             simple = len(inside) == 1 and first.strip().lower() == name
             value = self._simple(name) if simple else None
-            return literal if value is None else [self._inserted(value)]
+            return literal if value is None else [self._insert(value)]
         separator = (head.group(2) or "").strip()
         if not separator and name not in ("//", "roll"):
             return literal
         argument = [first[head.end() :], *inside[1:]]
-        value = self._called(name, argument, separator)
-        return literal if value is None else [self._inserted(value)]
+        value = self._call(name, argument, separator)
+        return literal if value is None else [self._insert(value)]
 
     def _simple(self, name: str) -> str | None:
         match name:
@@ -212,7 +212,7 @@ class _Expansion:
             case _:
                 return self._words.char
 
-    def _called(self, name: str, argument: _Parts, separator: str) -> str | None:
+    def _call(self, name: str, argument: _Parts, separator: str) -> str | None:
         whole = "".join(argument)
         match name:
             case "random" | "pick":
@@ -241,21 +241,21 @@ class _Expansion:
         except UsageError:
             return None
 
-    def _inserted(self, value: str) -> _Inserted:
+    def _insert(self, value: str) -> _InsertedText:
         self._size += len(value)
         self._count += 1
         if self._size > SIZE_CAP or self._count > COUNT_CAP:
             raise DataError(f"a text of the card grows beyond {SIZE_CAP >> 20} MiB or {COUNT_CAP} macros")
-        return _Inserted(value)
+        return _InsertedText(value)
 
 
 def _choices(argument: _Parts, separator: str) -> list[str]:
     """Values between commas, `\\,` being a comma of a value; `::` between them is an older way of writing."""
-    raw = "".join(part for part in argument if not isinstance(part, _Inserted))
+    raw = "".join(part for part in argument if not isinstance(part, _InsertedText))
     between = re.compile("::") if separator == "::" and "::" in raw else _COMMA
     choices = [""]
     for part in argument:
-        if isinstance(part, _Inserted):
+        if isinstance(part, _InsertedText):
             choices[-1] += part
             continue
         first, *others = between.split(part)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from gptkit.capabilities.character import world
 from gptkit.capabilities.character.config import options_of
-from gptkit.capabilities.character.context import staged
+from gptkit.capabilities.character.context import add_character
 from gptkit.capabilities.character.macros import Dice, seed_of
-from gptkit.capabilities.character.state import checked, fault, fitted
+from gptkit.capabilities.character.state import declared_values, with_check, world_fault
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataError, GptkitError, TooLongError
 from gptkit.core.tokens import estimate_tokens
@@ -24,7 +24,7 @@ from gptkit.session.record import Record, opening
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Action, Variable
-    from gptkit.capabilities.character.npc_events import Event
+    from gptkit.capabilities.character.npc_events import PlayerEvent
     from gptkit.exchange.budget import Budget
     from gptkit.exchange.invocation import Invocation, Runtime
     from gptkit.history.store import Store
@@ -41,7 +41,7 @@ RULE = (
 ACTIONS = "You can do this and nothing else; an empty list is fine:\n{}"
 
 
-class Form(NamedTuple):
+class ReplyForm(NamedTuple):
     """What a reply of the character looks like. `variables` and `actions` are those that are allowed.
 
     `is_own` says that the schema is the user's or the card's: then a reply has what that says.
@@ -53,44 +53,47 @@ class Form(NamedTuple):
     is_own: bool = False
 
 
-class Replied(NamedTuple):
+class NpcReply(NamedTuple):
     value: Mapping[str, object]
     outcome: Outcome
 
 
-def form(
+def reply_form(
     variables: Sequence[Variable],
     actions: Sequence[Action],
-    moods: Sequence[str],
+    available_emotions: Sequence[str],
     schema: Mapping[str, object] | None = None,
-) -> Form:
+) -> ReplyForm:
     """A reply says what is declared: without actions it can do nothing, without moods it feels anything."""
     if schema is not None:
-        return Form(schema, tuple(variables), tuple(actions), True)
-    emotion = {"type": "string", **({"enum": list(moods)} if moods else {"description": "one word"})}
+        return ReplyForm(schema, tuple(variables), tuple(actions), True)
+    emotion = {
+        "type": "string",
+        **({"enum": list(available_emotions)} if available_emotions else {"description": "one word"}),
+    }
     properties: dict[str, object] = {"say": {"type": "string"}, "emotion": emotion}
     if actions:
         names = [action.name for action in actions]
         properties["actions"] = {"type": "array", "items": {"type": "string", "enum": names}}
     if variables:
-        properties["state"] = world.schema(variables)
+        properties["state"] = world.world_schema(variables)
     built = {
         "type": "object",
         "properties": properties,
         "required": list(properties),
         "additionalProperties": False,
     }
-    return Form(built, tuple(variables), tuple(actions))
+    return ReplyForm(built, tuple(variables), tuple(actions))
 
 
-def replied(
-    invocation: Invocation, runtime: Runtime, wanted: Form, past: Sequence[Mapping[str, object]]
-) -> Replied:
+def request_reply(
+    invocation: Invocation, runtime: Runtime, wanted: ReplyForm, past: Sequence[Mapping[str, object]]
+) -> NpcReply:
     """The reply to what the player said. `past` are the replies behind the assistant's turns.
 
     Raises the GptkitError of the second reply that is not allowed.
     """
-    played = staged(invocation, runtime.stores)
+    played = add_character(invocation, runtime.stores)
     before = len(played.turns) - len(invocation.turns)
     rest = played.turns[before:]
     whole = iter(past)
@@ -98,16 +101,16 @@ def replied(
     told = [ACTIONS.format("\n".join(map(_told, wanted.actions)))] if wanted.actions else []
     system = "\n\n".join(filter(None, [_system(played, runtime), RULE, *told]))
     played = played._replace(turns=(*played.turns[:before], *turns), system=system)
-    strict = checked(runtime, lambda found: _fault(found, wanted))
+    strict = with_check(runtime, lambda found: _fault(found, wanted))
     value, reply = request_json_and_reply(
         build_request(played, runtime.format), wanted.schema, strict, "answer"
     )
     found = dict(cast("Mapping[str, object]", value))
     if isinstance(state := found.get("state"), dict) and wanted.variables:
-        found["state"] = {**state, **fitted(state, wanted.variables)}
+        found["state"] = {**state, **declared_values(state, wanted.variables)}
     if not wanted.is_own:
         found.setdefault("actions", [])
-    return Replied(found, Outcome(reply, _json(found), notes=played.notes))
+    return NpcReply(found, Outcome(reply, _json(found), notes=played.notes))
 
 
 def state_fault(state: Mapping[str, object], variables: Sequence[Variable]) -> str:
@@ -116,11 +119,11 @@ def state_fault(state: Mapping[str, object], variables: Sequence[Variable]) -> s
     strange = [name for name in state if name not in known]
     if variables and strange:
         return f"state: unknown value '{strange[0]}'; there are {', '.join(known)}"
-    found = fault(state, variables)
+    found = world_fault(state, variables)
     return f"state: {found}" if found else ""
 
 
-def _fault(found: object, wanted: Form) -> str:
+def _fault(found: object, wanted: ReplyForm) -> str:
     """What a schema of the user's may let through, and what the bounds of the world forbid."""
     if not isinstance(found, dict):
         return "it is no JSON object"
@@ -132,7 +135,7 @@ def _fault(found: object, wanted: Form) -> str:
         if name not in allowed:
             return f"the action {json.dumps(name, ensure_ascii=False)} is not among {', '.join(allowed)}"
     state = found.get("state")
-    return fault(state, wanted.variables) if isinstance(state, dict) else ""
+    return world_fault(state, wanted.variables) if isinstance(state, dict) else ""
 
 
 def _system(played: Invocation, runtime: Runtime) -> str:
@@ -154,7 +157,7 @@ SHARE = 0.5
 """Part of the model's window, where it is known, that the memory of a session may take."""
 
 
-class Past(NamedTuple):
+class PastExchange(NamedTuple):
     player: str
     reply: Mapping[str, object]
 
@@ -165,22 +168,18 @@ class Past(NamedTuple):
         return Message("user", self.player), Message("assistant", text)
 
 
-class Held:
+class NpcSession:
     """What is kept of a session: the latest exchanges, the world, and where its record is."""
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.past: list[Past] = []
+        self.past: list[PastExchange] = []
         self.notes: Mapping[str, object] = {}
         self.turn: int | None = None
         self.session: str | None = None
 
 
-def begun(key: str) -> Held:
-    return Held(key)
-
-
-class Replies:
+class NpcReplier:
     """Safe for several threads, as long as a session is with one of them at a time."""
 
     def __init__(
@@ -189,7 +188,7 @@ class Replies:
         template: Template,
         values: Mapping[str, Value],
         shared: SharedOptions,
-        form: Form,
+        form: ReplyForm,
     ) -> None:
         self._services = services
         self._template = template
@@ -211,25 +210,25 @@ class Replies:
     def _model(self) -> str:
         return str(self._shared.model or self._template.model or self._services.settings.text("model"))
 
-    def reply(self, held: Held, asked: Event) -> Mapping[str, object]:
+    def reply(self, held: NpcSession, asked: PlayerEvent) -> Mapping[str, object]:
         """The reply, which the session remembers; raises GptkitError, and then it does not."""
-        notes = self._noted(held, asked)
+        notes = self._notes_before(held, asked)
         invocation = self._invocation(asked.player)._replace(notes=notes)
         self._trim(held, invocation)
         try:
-            found = self._recorded(held, asked, invocation)
+            found = self._request_recorded(held, asked, invocation)
         except TooLongError:
             if not held.past:
                 raise
             held.past = held.past[len(held.past) // 2 + 1 :]
-            found = self._recorded(held, asked, invocation)
-        held.past.append(Past(asked.player, found.value))
+            found = self._request_recorded(held, asked, invocation)
+        held.past.append(PastExchange(asked.player, found.value))
         held.notes = found.outcome.notes
         if self._form.is_own:
             return found.value
         return {**found.value, "state": held.notes.get("state", {})}
 
-    def _noted(self, held: Held, asked: Event) -> Mapping[str, object]:
+    def _notes_before(self, held: NpcSession, asked: PlayerEvent) -> Mapping[str, object]:
         """What the session keeps, with what the game says about the world."""
         notes = dict(held.notes)
         if not notes and isinstance(self._seed, int):
@@ -246,7 +245,7 @@ class Replies:
         given = Given(player, "", (("words", player),), self._values)
         return conversation.invocation(self._services, self._template, given, self._shared, self._how)
 
-    def _trim(self, held: Held, invocation: Invocation) -> None:
+    def _trim(self, held: NpcSession, invocation: Invocation) -> None:
         """Forget the oldest exchanges where there are too many, or more than the window has room for."""
         held.past = held.past[-EXCHANGES:]
         sizes = [sum(estimate_tokens(one.content) + 4 for one in past.messages) for past in held.past]
@@ -254,22 +253,24 @@ class Replies:
         while window is not None and sizes and sum(sizes) > window * SHARE:
             del held.past[0], sizes[0]
 
-    def _recorded(self, held: Held, asked: Event, invocation: Invocation) -> Replied:
-        keeper = _Keeper(self._services, WorkerBudget(self._budget), self._how)
-        runtime = self._runtime._replace(budget=keeper.budget, stores=self._stores)
+    def _request_recorded(self, held: NpcSession, asked: PlayerEvent, invocation: Invocation) -> NpcReply:
+        context = _RecordContext(self._services, WorkerBudget(self._budget), self._how)
+        runtime = self._runtime._replace(budget=context.budget, stores=self._stores)
         turns = tuple(message for past in held.past for message in past.messages)
         invocation = invocation._replace(turns=turns)
-        record = self._record(keeper, held, asked, invocation, runtime)
+        record = self._record(context, held, asked, invocation, runtime)
         try:
-            found = self._replied(record, held, invocation, runtime)
+            found = self._request(record, held, invocation, runtime)
         finally:
             self._follow(held, record.turn)
         held.turn = record.turn if record.turn is not None else held.turn
         return found
 
-    def _replied(self, record: Record, held: Held, invocation: Invocation, runtime: Runtime) -> Replied:
+    def _request(
+        self, record: Record, held: NpcSession, invocation: Invocation, runtime: Runtime
+    ) -> NpcReply:
         with record:
-            found = replied(invocation, runtime, self._form, [past.reply for past in held.past])
+            found = request_reply(invocation, runtime, self._form, [past.reply for past in held.past])
             state = found.value.get("state")
             notes = dict(found.outcome.notes)
             if isinstance(state, Mapping):
@@ -281,16 +282,21 @@ class Replies:
         return found
 
     def _record(
-        self, keeper: _Keeper, held: Held, asked: Event, invocation: Invocation, runtime: Runtime
+        self,
+        context: _RecordContext,
+        held: NpcSession,
+        asked: PlayerEvent,
+        invocation: Invocation,
+        runtime: Runtime,
     ) -> Record:
         if not self._is_recorded:
-            return Record(keeper, None, None)
+            return Record(context, None, None)
         sent = build_request(invocation, runtime.format)
         found = opening(self._services, invocation, sent, held.session, held.turn)
         found = found._replace(request={**found.request, "words": asked.player, "npc": asked.session})
-        return Record(keeper, found, self._services.journal)
+        return Record(context, found, self._services.journal)
 
-    def _follow(self, held: Held, turn: int | None) -> None:
+    def _follow(self, held: NpcSession, turn: int | None) -> None:
         """All exchanges of a session of the game are one session of the history, failures too."""
         if turn is None or held.session is not None or self._store is None:
             return
@@ -299,7 +305,7 @@ class Replies:
             held.session = stored.session if stored else None
 
 
-class _Keeper:
+class _RecordContext:
     def __init__(self, services: Services, budget: Budget, how: answer.Showing) -> None:
         self.services = services
         self.budget = budget

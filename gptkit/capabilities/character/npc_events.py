@@ -23,7 +23,7 @@ PATIENCE = 0.1
 _BLOCK = 1 << 16
 
 
-class Event(NamedTuple):
+class PlayerEvent(NamedTuple):
     """What the player did. `session` is answered as it came; `key` tells sessions apart.
 
     A `fault` says why the line cannot be answered.
@@ -37,7 +37,7 @@ class Event(NamedTuple):
     fault: DataError | None = None
 
 
-def lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[bytes]:
+def read_lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[bytes]:
     """Each line as soon as it is there; of one beyond all measure only as much as shows that."""
     held = b""
     while not is_over():
@@ -59,19 +59,19 @@ def lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[bytes]:
         yield held
 
 
-def event(number: int, line: bytes) -> Event:
+def parse_event(number: int, line: bytes) -> PlayerEvent:
     try:
         found = _object(line)
         session = found.get("session")
         if session is not None and not isinstance(session, str | int):
             raise DataError("'session' must be a text or a number")
     except DataError as error:
-        return Event(number, "", fault=_placed(number, error))
+        return PlayerEvent(number, "", fault=_with_line(number, error))
     key = json.dumps(session)
     try:
-        return Event(number, key, session, _player(found), _state(found))
+        return PlayerEvent(number, key, session, _player(found), _state(found))
     except DataError as error:
-        return Event(number, key, session, fault=_placed(number, error))
+        return PlayerEvent(number, key, session, fault=_with_line(number, error))
 
 
 def _object(line: bytes) -> Mapping[str, object]:
@@ -80,11 +80,11 @@ def _object(line: bytes) -> Mapping[str, object]:
     try:
         found = json.loads(
             line.decode("utf-8-sig"),
-            object_pairs_hook=_pairs,
-            parse_float=_finite,
-            parse_constant=_refused,
+            object_pairs_hook=_unique_keys,
+            parse_float=_parse_float,
+            parse_constant=_refuse_constant,
         )
-        _check(found, 0)
+        _check_value(found, 0)
     except UnicodeDecodeError:
         raise DataError("not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -97,7 +97,7 @@ def _object(line: bytes) -> Mapping[str, object]:
     return found
 
 
-def _pairs(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+def _unique_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     """Of two values for one key none is sure to be the one that was meant."""
     found: dict[str, object] = {}
     for name, value in pairs:
@@ -107,30 +107,30 @@ def _pairs(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _finite(digits: str) -> float:
+def _parse_float(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
         raise DataError(f"not JSON: the number {digits[:20]} is too large")
     return number
 
 
-def _refused(constant: str) -> Never:
+def _refuse_constant(constant: str) -> Never:
     raise DataError(f"not JSON: {constant} is not a number")
 
 
-def _check(value: object, depth: int) -> None:
+def _check_value(value: object, depth: int) -> None:
     """What comes back with an answer must be JSON again, and text that can be written as UTF-8."""
-    if isinstance(value, str) and not _is_whole(value):
+    if isinstance(value, str) and not _is_encodable(value):
         raise DataError("half a character (a lone surrogate) in a text")
     if not isinstance(value, dict | list):
         return
     if depth == DEPTH_CAP:
         raise DataError(f"nested deeper than {DEPTH_CAP} levels")
     for part in (*value, *value.values()) if isinstance(value, dict) else value:
-        _check(part, depth + 1)
+        _check_value(part, depth + 1)
 
 
-def _is_whole(text: str) -> bool:
+def _is_encodable(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -155,5 +155,5 @@ def _state(found: Mapping[str, object]) -> Mapping[str, object] | None:
     return state
 
 
-def _placed(number: int, error: DataError) -> DataError:
+def _with_line(number: int, error: DataError) -> DataError:
     return DataError(f"line {number}: {error.message}")

@@ -10,11 +10,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from gptkit.capabilities.character import npc
-from gptkit.capabilities.character.commands import cards
+from gptkit.capabilities.character.commands import library_of
 from gptkit.capabilities.character.config import options_of
-from gptkit.capabilities.character.context import OWN, Role, role
-from gptkit.capabilities.character.npc import Held, Replies, begun
-from gptkit.capabilities.character.npc_events import Event, event, lines
+from gptkit.capabilities.character.context import OWN, PlayedCharacter, played_character
+from gptkit.capabilities.character.npc import NpcReplier, NpcSession
+from gptkit.capabilities.character.npc_events import PlayerEvent, parse_event, read_lines
 from gptkit.core.errors import DataError, GptkitError, IncompleteError, NoPermissionError, UsageError
 from gptkit.core.sanitize import one_line
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 Line = TypeVar("Line")
-Kept = TypeVar("Kept")
+State = TypeVar("State")
 WAITING = 1000
 """Lines that are read ahead of their answers."""
 
 
-class Crowd(Generic[Line, Kept]):
+class SessionPool(Generic[Line, State]):
     """Workers that take the lines of sessions.
 
     `begin` makes what is kept of a session, `work` answers one of its lines. At most `most` sessions are
@@ -39,13 +39,13 @@ class Crowd(Generic[Line, Kept]):
     """
 
     def __init__(
-        self, begin: Callable[[str], Kept], work: Callable[[Kept, Line], None], workers: int, most: int
+        self, begin: Callable[[str], State], work: Callable[[State, Line], None], workers: int, most: int
     ) -> None:
         self._begin = begin
         self._work = work
         self._most = most
-        self._sessions: OrderedDict[str, _Session[Line, Kept]] = OrderedDict()
-        self._ready: deque[_Session[Line, Kept]] = deque()
+        self._sessions: OrderedDict[str, _Session[Line, State]] = OrderedDict()
+        self._ready: deque[_Session[Line, State]] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
         self._failure: BaseException | None = None
@@ -84,7 +84,7 @@ class Crowd(Generic[Line, Kept]):
         if self._failure is not None:
             raise self._failure
 
-    def _session(self, key: str) -> _Session[Line, Kept]:
+    def _session(self, key: str) -> _Session[Line, State]:
         session = self._sessions.pop(key, None) or _Session(self._begin(key))
         self._sessions[key] = session
         idle = [name for name, one in self._sessions.items() if not one.is_busy and one is not session]
@@ -115,16 +115,16 @@ class Crowd(Generic[Line, Kept]):
                 self._changed.notify_all()
 
 
-class _Session(Generic[Line, Kept]):
-    def __init__(self, held: Kept) -> None:
+class _Session(Generic[Line, State]):
+    def __init__(self, held: State) -> None:
         self.held = held
         self.lines: deque[Line] = deque()
         self.is_busy = False
 
 
-SESSIONS = 50
+MAX_SESSIONS = 50
 """Sessions that are remembered at once."""
-WORKERS, MOST_WORKERS = 8, 64
+WORKERS, MAX_WORKERS = 8, 64
 ONE_EXCHANGE = (
     "file",
     "stdin",
@@ -142,13 +142,13 @@ ONE_EXCHANGE = (
 def serve(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
     """Answer until the input ends; 0 if every line was answered well."""
     _refuse(values, shared)
-    who = role(template, values, cards(services, template).card)
-    game = _Game(services, Replies(services, template, values, shared, _form(who, values)))
+    who = played_character(template, values, library_of(services, template).card)
+    game = _NpcServer(services, NpcReplier(services, template, values, shared, _reply_form(who, values)))
     return game.run(_workers(values))
 
 
 # fmt: off
-PLAIN = frozenset({
+ALLOWED_KEYWORDS = frozenset({
     "type", "title", "description", "default", "properties", "required", "additionalProperties", "items",
     "anyOf", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
     "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"
@@ -158,52 +158,54 @@ PLAIN = frozenset({
 or schemas that name each other can take years."""
 
 
-class _Game:
-    def __init__(self, services: Services, replies: Replies) -> None:
+class _NpcServer:
+    def __init__(self, services: Services, replies: NpcReplier) -> None:
         self._terminal = services.terminal
         self._replies = replies
         self._writing = Lock()
         self._has_failed = False
-        self._dead: NoPermissionError | None = None
+        self._key_error: NoPermissionError | None = None
 
     def run(self, workers: int) -> int:
-        crowd: Crowd[Event, Held] = Crowd(begun, self._answer, workers, SESSIONS)
-        read = lines(self._terminal, lambda: self._dead is not None or crowd.is_broken)
+        pool: SessionPool[PlayerEvent, NpcSession] = SessionPool(
+            NpcSession, self._answer, workers, MAX_SESSIONS
+        )
+        read = read_lines(self._terminal, lambda: self._key_error is not None or pool.is_broken)
         for number, line in enumerate(read, 1):
             if not line.strip():
                 continue
-            found = event(number, line)
+            found = parse_event(number, line)
             if found.key:
-                crowd.add(found.key, found)
+                pool.add(found.key, found)
             else:
                 self._write(found, self._failed(found, cast(DataError, found.fault)))
-        crowd.finish()
-        if self._dead is not None:
-            self._terminal.report(self._dead)
-            return self._dead.code
+        pool.finish()
+        if self._key_error is not None:
+            self._terminal.report(self._key_error)
+            return self._key_error.code
         return IncompleteError.code if self._has_failed else 0
 
-    def _answer(self, held: Held, asked: Event) -> None:
+    def _answer(self, held: NpcSession, asked: PlayerEvent) -> None:
         """A key that is no good stays no good: what waits is told so without another request."""
         try:
             if asked.fault is not None:
                 raise asked.fault
-            if self._dead is not None:
-                raise self._dead
+            if self._key_error is not None:
+                raise self._key_error
             value = self._replies.reply(held, asked)
         except GptkitError as error:
             if isinstance(error, NoPermissionError):
-                self._dead = self._dead or error
+                self._key_error = self._key_error or error
             value = self._failed(asked, error)
         self._write(asked, value)
 
-    def _failed(self, asked: Event, error: GptkitError) -> Mapping[str, object]:
+    def _failed(self, asked: PlayerEvent, error: GptkitError) -> Mapping[str, object]:
         self._has_failed = True
         message = self._terminal.redactor.redact(error.message)
         record = {**error.record(), "message": message, "line": asked.number}
         return {"error": record}
 
-    def _write(self, asked: Event, value: Mapping[str, object]) -> None:
+    def _write(self, asked: PlayerEvent, value: Mapping[str, object]) -> None:
         line = json.dumps({**value, "session": asked.session}, ensure_ascii=False)
         with self._writing:
             self._terminal.print_sanitized(line)
@@ -222,56 +224,56 @@ def _refuse(values: Mapping[str, Value], shared: SharedOptions) -> None:
 def _workers(values: Mapping[str, Value]) -> int:
     given = options_of(values).workers
     workers = WORKERS if given is None else given
-    if not 1 <= workers <= MOST_WORKERS:
-        raise UsageError(f"--workers: 1 to {MOST_WORKERS}")
+    if not 1 <= workers <= MAX_WORKERS:
+        raise UsageError(f"--workers: 1 to {MAX_WORKERS}")
     return workers
 
 
-def _form(who: Role, values: Mapping[str, Value]) -> npc.Form:
+def _reply_form(who: PlayedCharacter, values: Mapping[str, Value]) -> npc.ReplyForm:
     card, options = who.card, options_of(values)
-    schema = _schema(options.schema) if options.schema else _own_schema(who)
-    actions = _actions(options.actions) or (card.actions if card else ())
-    return npc.form(who.variables, actions, card.moods if card else (), schema)
+    schema = _load_schema(options.schema) if options.schema else _own_schema(who)
+    actions = _parse_actions(options.actions) or (card.actions if card else ())
+    return npc.reply_form(who.variables, actions, card.available_emotions if card else (), schema)
 
 
-def _actions(given: tuple[str, ...]) -> tuple[Action, ...]:
-    from gptkit.capabilities.character.card import Finding
-    from gptkit.capabilities.character.card_json import actions
+def _parse_actions(given: tuple[str, ...]) -> tuple[Action, ...]:
+    from gptkit.capabilities.character.card import CardFinding
+    from gptkit.capabilities.character.card_json import parse_actions
 
     words = [word.strip() for one in given for word in one.split(",")]
-    findings: list[Finding] = []
-    found = actions([word for word in words if word], "--actions", findings.append)
+    findings: list[CardFinding] = []
+    found = parse_actions([word for word in words if word], "--actions", findings.append)
     if findings:
         raise UsageError(f"--actions: {findings[0].message}")
     return found
 
 
-def _own_schema(who: Role) -> Mapping[str, object] | None:
+def _own_schema(who: PlayedCharacter) -> Mapping[str, object] | None:
     own = who.card.extensions.get(OWN) if who.card else None
     schema = own.get("schema") if isinstance(own, Mapping) else None
     if schema is None:
         return None
     source = f"'{who.name}': extensions.{OWN}.schema"
-    for strange in _not_plain(schema):
+    for strange in _forbidden_keywords(schema):
         hint = "a schema of your own, given with --schema, may have it"
         raise DataError(f"{source}: '{one_line(strange, 64)}' is not allowed in a card", hint=hint)
-    return _checked(schema, source)
+    return _check_schema(schema, source)
 
 
-def _not_plain(schema: object) -> Iterator[str]:
+def _forbidden_keywords(schema: object) -> Iterator[str]:
     """Keywords of a schema, and of those within it, that are none of the plain ones."""
     if not isinstance(schema, Mapping):
         return
-    yield from (str(key) for key in schema if key not in PLAIN)
+    yield from (str(key) for key in schema if key not in ALLOWED_KEYWORDS)
     named, choices = schema.get("properties"), schema.get("anyOf")
     within = [schema.get("items"), schema.get("additionalProperties")]
     within += named.values() if isinstance(named, Mapping) else ()
     within += choices if isinstance(choices, list | tuple) else ()
     for part in within:
-        yield from _not_plain(part)
+        yield from _forbidden_keywords(part)
 
 
-def _schema(path: str) -> Mapping[str, object]:
+def _load_schema(path: str) -> Mapping[str, object]:
     """A file of JSON or YAML."""
     from gptkit.core.yaml_tree import parse_yaml
     from gptkit.session.input import content
@@ -281,10 +283,10 @@ def _schema(path: str) -> Mapping[str, object]:
         data: object = json.loads(text)
     except ValueError:
         data = parse_yaml(text, path).data()
-    return _checked(data, f"'{path}'")
+    return _check_schema(data, f"'{path}'")
 
 
-def _checked(schema: object, source: str) -> Mapping[str, object]:
+def _check_schema(schema: object, source: str) -> Mapping[str, object]:
     from gptkit.output.formats import check_schema
 
     if not isinstance(schema, dict):

@@ -45,19 +45,19 @@ class PatternError(Exception):
     """Why a pattern is not one, or not one that is matched here."""
 
 
-class Effort:
+class TimeBudget:
     """The seconds of computing that a turn still grants to the keys of a book.
 
     `unread` says which keys are written as patterns and match nothing, and why.
     """
 
     def __init__(self, seconds: float = SECONDS_A_TURN) -> None:
-        self.left = seconds
-        self.unread: list[str] = []
+        self.seconds_left = seconds
+        self.unused_keys: list[str] = []
 
     def spend_since(self, start: float) -> None:
         """Take what this thread has computed since then, by `time.thread_time`."""
-        self.left -= thread_time() - start
+        self.seconds_left -= thread_time() - start
 
 
 class Pattern:
@@ -66,33 +66,33 @@ class Pattern:
     def __init__(self, source: str, flags: str = "") -> None:
         import regex
 
-        self._shown = f"'{shorten(f'/{source}/', 60)}'"
+        self._display = f"'{shorten(f'/{source}/', 60)}'"
         self._is_slow = False
         repeated = prod(max(1, int(count)) for count in _COUNT.findall(source[:SIZE_CAP]))
         if len(source) * repeated > SIZE_CAP:
-            raise PatternError(f"{self._shown} is too long a pattern")
+            raise PatternError(f"{self._display} is too long a pattern")
         options = regex.VERSION0 | (regex.IGNORECASE if "i" in flags else 0)
         try:
-            self._compiled = regex.compile(_translated(source, flags), options)
+            self._compiled = regex.compile(_translate(source, flags), options)
         except (PatternError, regex.error, RecursionError):
-            raise PatternError(f"{self._shown} is not a regular expression") from None
+            raise PatternError(f"{self._display} is not a regular expression") from None
 
-    def found(self, text: str, effort: Effort) -> bool:
+    def matches(self, text: str, effort: TimeBudget) -> bool:
         """Whether the text has it somewhere; False as well when that takes too long to find out."""
-        if effort.left <= 0 or self._is_slow:
+        if effort.seconds_left <= 0 or self._is_slow:
             return False
         start = thread_time()
         try:
-            return self._compiled.search(text, timeout=min(SECONDS_A_KEY, effort.left)) is not None
+            return self._compiled.search(text, timeout=min(SECONDS_A_KEY, effort.seconds_left)) is not None
         except TimeoutError:
             self._is_slow = True
-            effort.unread.append(f"{self._shown} takes too long to match")
+            effort.unused_keys.append(f"{self._display} takes too long to match")
             return False
         finally:
             effort.spend_since(start)
 
 
-def pattern(key: str, case_sensitive: bool | None) -> Pattern | None:
+def parse_pattern(key: str, case_sensitive: bool | None) -> Pattern | None:
     """The pattern of a key that is written as one, `/.../flags`; raises PatternError."""
     written = _WRITTEN.fullmatch(key.strip())
     if not written:
@@ -103,7 +103,7 @@ def pattern(key: str, case_sensitive: bool | None) -> Pattern | None:
     return Pattern(written["source"], flags + ("i" if case_sensitive is False else ""))
 
 
-def _translated(source: str, flags: str) -> str:
+def _translate(source: str, flags: str) -> str:
     """The pattern as `regex` spells it; raises PatternError with what JavaScript does not know."""
     signs = {
         ".": "(?s:.)" if "s" in flags else f"[^{_LINE_ENDS}]",
@@ -113,7 +113,7 @@ def _translated(source: str, flags: str) -> str:
 
     def spelled(token: re.Match[str]) -> str:
         if token["set"] is not None:
-            inside = _IN_SET.sub(lambda part: _escaped(part) or r"\[", token["set"])
+            inside = _IN_SET.sub(lambda part: _translate_escape(part) or r"\[", token["set"])
             nothing = "(?s:.)" if token["negated"] else "(?!)"
             return f"[{token['negated']}{inside}]" if inside else nothing
         if token["foreign"]:
@@ -121,13 +121,13 @@ def _translated(source: str, flags: str) -> str:
         if token["escaped"] in ("b", "B"):
             return rf"(?a:\{token['escaped']})"
         if token["escaped"] in _SETS:
-            return f"[{_escaped(token)}]"
-        return _escaped(token) or signs.get(token[0]) or r"\{"
+            return f"[{_translate_escape(token)}]"
+        return _translate_escape(token) or signs.get(token[0]) or r"\{"
 
     return _TOKEN.sub(spelled, source)
 
 
-def _escaped(token: re.Match[str]) -> str:
+def _translate_escape(token: re.Match[str]) -> str:
     """An escape as it is spelled within a set; empty where the token is none."""
     if token["kept"] or token["group"]:
         return token[0] if token["kept"] else f"(?P={token['group']})"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gptkit.templates.template import Value
 
 
-class Memory(NamedTuple):
+class CharacterState(NamedTuple):
     """`state` is the world, `matched` what the book has found so far, `answers` how often the character
     has spoken, `greeting` the place of its first words, from 0. `refused` says why the last change of the
     world was not made."""
@@ -34,19 +34,22 @@ class Memory(NamedTuple):
     refused: str = ""
 
 
-def memory(
+def restore_state(
     kept: Mapping[str, object], values: Mapping[str, Value], variables: Sequence[Variable] = ()
-) -> Memory:
+) -> CharacterState:
     """What the notes of the turn before hold, made to fit; without declared variables any state is taken."""
     found = kept.get("state")
     given = found if isinstance(found, Mapping) else {}
     state: dict[str, object] = dict(given)
     if variables:
-        state = {**world.initial(variables), **{name: given[name] for name in _fitting(given, variables)}}
+        state = {
+            **world.initial_values(variables),
+            **{name: given[name] for name in _names_that_fit(given, variables)},
+        }
     matched = kept.get("matched")
     options = options_of(values)
     greeting = kept.get("greeting", (1 if options.greeting is None else options.greeting) - 1)
-    return Memory(
+    return CharacterState(
         state=state,
         dice=_dice(kept.get("dice"), options.seed),
         matched=frozenset(one for one in matched if isinstance(one, int))
@@ -58,7 +61,7 @@ def memory(
     )
 
 
-def notes(kept: Memory) -> dict[str, object]:
+def state_notes(kept: CharacterState) -> dict[str, object]:
     """As JSON has it; `memory` reads it back."""
     found: dict[str, object] = {
         "state": dict(kept.state),
@@ -70,8 +73,10 @@ def notes(kept: Memory) -> dict[str, object]:
     return found | ({"refused": kept.refused} if kept.refused else {})
 
 
-def _fitting(given: Mapping[str, object], variables: Sequence[Variable]) -> list[str]:
-    return [one.name for one in variables if one.name in given and not world.fault(one, given[one.name])]
+def _names_that_fit(given: Mapping[str, object], variables: Sequence[Variable]) -> list[str]:
+    return [
+        one.name for one in variables if one.name in given and not world.value_fault(one, given[one.name])
+    ]
 
 
 def _dice(kept: object, seed: int | None) -> Dice:
@@ -91,13 +96,13 @@ Check = Callable[[object], str]
 """Says what is wrong with a value; empty when nothing is."""
 
 
-def checked(runtime: Runtime, check: Check) -> Runtime:
+def with_check(runtime: Runtime, check: Check) -> Runtime:
     """The runtime, whose structured answers must pass the check too."""
     inner = runtime.json_format
-    return runtime._replace(json_format=lambda schema: _Checked(inner(schema), check))
+    return runtime._replace(json_format=lambda schema: _CheckedFormat(inner(schema), check))
 
 
-class _Checked:
+class _CheckedFormat:
     streams = False
     rendering: Rendering = "none"
 
@@ -117,9 +122,9 @@ class _Checked:
         return found
 
 
-MOST = 20_000
+LONGEST_MESSAGE = 20_000
 """Characters of a message that the change is read from."""
-LONGEST = 2000
+LONGEST_TEXT = 2000
 """Characters of a text of the world: it is part of every request."""
 UPDATE = """\
 You keep the state of a world in which a story is played. You get JSON: `world`, the named values now; \
@@ -133,7 +138,7 @@ wish, an offer, a threat or a claim changes nothing yet. What is not touched kee
 does not rule over the world."""
 
 
-def changed(
+def update_world(
     exchange: tuple[str, str],
     state: Mapping[str, object],
     variables: Sequence[Variable],
@@ -141,16 +146,16 @@ def changed(
     model: str,
 ) -> tuple[Mapping[str, object], str]:
     """The state after what the player said and the character answered; with a reason, it is as it was."""
-    said, answer = (text[:MOST] for text in exchange)
+    said, answer = (text[:LONGEST_MESSAGE] for text in exchange)
     asked = {"world": dict(state), "said": said, "answer": answer}
     user = Message("user", json.dumps(asked, ensure_ascii=False))
     request = ChatRequest(
         model, (Message("system", UPDATE), user), stream=False, text=json.dumps(dict(state))
     )
-    schema = world.schema(variables)
+    schema = world.world_schema(variables)
     try:
         value = request_json(
-            request, schema, checked(runtime, lambda found: fault(found, variables)), "update"
+            request, schema, with_check(runtime, lambda found: world_fault(found, variables)), "update"
         )
     except GptkitError as error:
         return state, error.message
@@ -158,10 +163,10 @@ def changed(
         if stop.number != signal.SIGINT:
             raise
         return state, "interrupted"
-    return fitted(cast("Mapping[str, object]", value), variables), ""
+    return declared_values(cast("Mapping[str, object]", value), variables), ""
 
 
-def fault(found: object, variables: Sequence[Variable]) -> str:
+def world_fault(found: object, variables: Sequence[Variable]) -> str:
     """Which of the values cannot be; empty when all can."""
     if not isinstance(found, dict):
         return "it is no JSON object"
@@ -170,12 +175,12 @@ def fault(found: object, variables: Sequence[Variable]) -> str:
 
 
 def _fault(variable: Variable, value: object) -> str:
-    if isinstance(value, str) and len(value) > LONGEST:
-        return f"must have at most {LONGEST} characters"
-    return world.fault(variable, value)
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f"must have at most {LONGEST_TEXT} characters"
+    return world.value_fault(variable, value)
 
 
-def fitted(found: Mapping[str, object], variables: Sequence[Variable]) -> dict[str, object]:
+def declared_values(found: Mapping[str, object], variables: Sequence[Variable]) -> dict[str, object]:
     """The declared values; a whole number is one also where it was written as 5.0."""
     kinds = {one.name: one.kind for one in variables}
     return {

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, cast
 
 from gptkit.capabilities.character.config import KEY
-from gptkit.capabilities.character.context import role
+from gptkit.capabilities.character.context import played_character
 from gptkit.capabilities.character.macros import Dice
-from gptkit.capabilities.character.state import Memory, changed, memory, notes
+from gptkit.capabilities.character.state import CharacterState, restore_state, state_notes, update_world
 from gptkit.core.chat import AnswerDelta, Finished, Message
 from gptkit.core.errors import GptkitError, IncompleteError, UsageError
 from gptkit.exchange.ask import ask, combine_replies, request_answer
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gptkit.exchange.invocation import Invocation, Outcome, Runtime
 
 
-MOST = 3
+MAX_THROWS = 3
 """Throws in one turn."""
 GO_ON = (
     "(The program threw the dice: {}. Go on from there with what this result means. Do not repeat what you "
@@ -33,31 +33,31 @@ _BEGINNING = "[roll "
 _LINE = re.compile(r"\s*\[roll\s+([^\[\]\n=]{1,60})\]\s*", re.IGNORECASE)
 
 
-def thrown(invocation: Invocation, runtime: Runtime, sink: Sink | None, dice: Dice) -> Outcome:
+def answer_with_dice(invocation: Invocation, runtime: Runtime, sink: Sink | None, dice: Dice) -> Outcome:
     """The answer with the results of its throws, without what the model made up after asking for one."""
     first = build_request(invocation, runtime.format)
-    gate = _Gate(sink)
-    outcome = _leg(first, runtime, gate)
+    dice_filter = _DiceFilter(sink)
+    outcome = _send(first, runtime, dice_filter)
     results: list[str] = []
-    while gate.wanted and (outcome.failure is None or isinstance(outcome.failure, IncompleteError)):
-        roll = dice.roll(gate.wanted)
+    while dice_filter.requested and (outcome.failure is None or isinstance(outcome.failure, IncompleteError)):
+        roll = dice.roll(dice_filter.requested)
         results.append(roll.text)
-        last = len(results) == MOST
-        gate.go_on(f"[roll {roll.text}]\n\n", last)
+        last = len(results) == MAX_THROWS
+        dice_filter.go_on(f"[roll {roll.text}]\n\n", last)
         try:
-            leg = _leg(_further(first, gate.text, roll, last), runtime, gate)
+            part = _send(_continuation(first, dice_filter.text, roll, last), runtime, dice_filter)
         except GptkitError as error:
             error.partial = True
             outcome = outcome._replace(failure=error)
             break
-        outcome = leg._replace(reply=combine_replies(outcome.reply, leg.reply))
-    gate.end()
-    text = gate.text
+        outcome = part._replace(reply=combine_replies(outcome.reply, part.reply))
+    dice_filter.end()
+    text = dice_filter.text
     facts = {"rolls": results} if results else {}
     return outcome._replace(reply=outcome.reply._replace(text=text), answer=text, json_fields=facts)
 
 
-def wanted(line: str) -> str:
+def requested_roll(line: str) -> str:
     """The throw that a line asks for; empty if it asks for none."""
     found = _LINE.fullmatch(line)
     if not found:
@@ -69,29 +69,29 @@ def wanted(line: str) -> str:
     return found[1]
 
 
-def _leg(sent: ChatRequest, runtime: Runtime, gate: _Gate) -> Outcome:
+def _send(sent: ChatRequest, runtime: Runtime, dice_filter: _DiceFilter) -> Outcome:
     """Without a sink the text is looked at when it is whole: one that was cut is asked for again."""
-    if gate.shows:
-        outcome = request_answer(sent, runtime, gate, exact=True)
+    if dice_filter.shows:
+        outcome = request_answer(sent, runtime, dice_filter, exact=True)
     else:
         outcome = request_answer(sent, runtime, None, exact=True)
-        gate(AnswerDelta(outcome.answer))
-    gate.settle()
+        dice_filter(AnswerDelta(outcome.answer))
+    dice_filter.settle()
     return outcome
 
 
-def _further(first: ChatRequest, so_far: str, roll: Roll, last: bool) -> ChatRequest:
+def _continuation(first: ChatRequest, so_far: str, roll: Roll, last: bool) -> ChatRequest:
     told = GO_ON.format(roll.text, NO_MORE if last else "")
     return first._replace(
         messages=(*first.messages, Message("assistant", so_far.rstrip()), Message("user", told))
     )
 
 
-class _Gate:
+class _DiceFilter:
     """Lets an answer through up to the line that asks for dice; `text` is what went through."""
 
     def __init__(self, sink: Sink | None) -> None:
-        self.wanted = ""
+        self.requested = ""
         self._sink = sink
         self._passed: list[str] = []
         self._line = ""
@@ -121,23 +121,23 @@ class _Gate:
     def settle(self) -> None:
         """The request is over: so is its last line."""
         held, self._held = self._held, ""
-        if held and not self.wanted:
-            self.wanted = "" if self._deaf else wanted(held)
-            if not self.wanted:
+        if held and not self.requested:
+            self.requested = "" if self._deaf else requested_roll(held)
+            if not self.requested:
                 self._pass(held)
 
     def go_on(self, result: str, last: bool) -> None:
         """Show a result and listen to what follows; after the last throw nothing counts as asking."""
         before = "" if not self._passed or self._line == "" else "\n"
         self._pass(before + result)
-        self.wanted, self._deaf, self._fresh, self._end = "", last, True, None
+        self.requested, self._deaf, self._fresh, self._end = "", last, True, None
 
     def end(self) -> None:
         if self._sink is not None and self._end is not None:
             self._sink(self._end)
 
     def _take(self, text: str) -> None:
-        if self.wanted:
+        if self.requested:
             return
         if self._fresh:
             text = text.lstrip("\n")
@@ -147,8 +147,8 @@ class _Gate:
             if self._is_open():
                 continue
             held, self._held = self._held, ""
-            self.wanted = "" if self._deaf or self._line else wanted(held)
-            if self.wanted:
+            self.requested = "" if self._deaf or self._line else requested_roll(held)
+            if self.requested:
                 return
             self._pass(held)
 
@@ -167,32 +167,38 @@ class _Gate:
                 self._sink(AnswerDelta(text))
 
 
-def played(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
+def run_turn(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     """The answer; its notes hold the world after it."""
     for left in cast("tuple[str, ...]", invocation.extras.get("left_out", ())):
         runtime.notice(left)
-    who = role(invocation.template, invocation.values, cast("CardLibrary", runtime.stores[KEY]).card)
+    who = played_character(
+        invocation.template, invocation.values, cast("CardLibrary", runtime.stores[KEY]).card
+    )
     if who.is_plain:
         return ask(invocation, runtime, sink)
-    kept = memory(invocation.notes, invocation.values, who.variables)
+    kept = restore_state(invocation.notes, invocation.values, who.variables)
     if who.dice and runtime.format.streams:
-        outcome = thrown(invocation, runtime, sink, kept.dice)
+        outcome = answer_with_dice(invocation, runtime, sink, kept.dice)
     else:
         outcome = ask(invocation, runtime, sink)
     kept = kept._replace(answers=kept.answers + 1, refused="")
     if who.variables and outcome.failure is None:
         unchanged = kept._replace(refused="interrupted")
-        runtime.record_answer(outcome._replace(notes={**outcome.notes, **notes(unchanged)}))
-        kept = _after(invocation, runtime, kept, who.variables, outcome.answer)
+        runtime.record_answer(outcome._replace(notes={**outcome.notes, **state_notes(unchanged)}))
+        kept = _update_world(invocation, runtime, kept, who.variables, outcome.answer)
     facts = {**outcome.json_fields, **({"state": dict(kept.state)} if who.variables else {})}
-    return outcome._replace(notes={**outcome.notes, **notes(kept)}, json_fields=facts)
+    return outcome._replace(notes={**outcome.notes, **state_notes(kept)}, json_fields=facts)
 
 
-def _after(
-    invocation: Invocation, runtime: Runtime, kept: Memory, variables: tuple[Variable, ...], answer: str
-) -> Memory:
+def _update_world(
+    invocation: Invocation,
+    runtime: Runtime,
+    kept: CharacterState,
+    variables: tuple[Variable, ...],
+    answer: str,
+) -> CharacterState:
     said = next((one.content for one in render_messages(invocation)[-1:] if one.role == "user"), "")
-    state, fault = changed((said, answer), kept.state, variables, runtime, invocation.model)
+    state, fault = update_world((said, answer), kept.state, variables, runtime, invocation.model)
     if fault:
         runtime.warn(f"the world stays as it was: {fault}")
     return kept._replace(state=state, refused=fault)

@@ -1,4 +1,4 @@
-"""Named values of a character's world: how they are declared, what they may be, their JSON Schema."""
+"""The named values of a character's world: read their declarations, check values, make their JSON Schema."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from gptkit.capabilities.character.card import Finding, Kind, Report, Scalar, Variable
+from gptkit.capabilities.character.card import CardFinding, Kind, Report, Scalar, Variable
 
 NAME = re.compile(r"[^\W\d][\w-]{0,63}")
 KEYS = ("type", "default", "min", "max", "choices", "help")
 KINDS: tuple[Kind, ...] = get_args(Kind)
-CAP = 200
-NUMBER_CAP = 1e15  # what a JSON number holds exactly everywhere
+MAX_VALUES = 200
+NUMBER_CAP = 1e15  # JSON numbers up to this one are exact in every program
 _TYPES = {"text": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 
 
-def initial(variables: Sequence[Variable]) -> dict[str, Scalar]:
-    """The world as it is before anything happened."""
+def initial_values(variables: Sequence[Variable]) -> dict[str, Scalar]:
+    """Return the default of each variable: the world before anything happened."""
     return {variable.name: variable.default for variable in variables}
 
 
-def schema(variables: Sequence[Variable]) -> dict[str, object]:
-    """The JSON Schema of an object with a value for each of them and nothing else."""
+def world_schema(variables: Sequence[Variable]) -> dict[str, object]:
+    """Return the JSON Schema of an object with a value for each variable and nothing else."""
     properties = {variable.name: _schema(variable) for variable in variables}
     return {
         "type": "object",
@@ -33,8 +33,8 @@ def schema(variables: Sequence[Variable]) -> dict[str, object]:
     }
 
 
-def fault(variable: Variable, value: object) -> str:
-    """Why a variable cannot have this value; empty when it can."""
+def value_fault(variable: Variable, value: object) -> str:
+    """Return why a variable cannot have a value; empty if it can."""
     if variable.kind == "choice":
         return "" if value in variable.choices else f"must be one of {', '.join(variable.choices)}"
     if variable.kind == "text":
@@ -54,56 +54,56 @@ def fault(variable: Variable, value: object) -> str:
     return ""
 
 
-def variables(data: object, path: str, report: Report) -> tuple[Variable, ...]:
-    """The variables that a mapping of names declares; a bare value is a default that tells its type."""
+def parse_variables(data: object, path: str, report: Report) -> tuple[Variable, ...]:
+    """Read the variables of a mapping; a bare value is a default, whose type is the variable's."""
     if not isinstance(data, Mapping):
-        report(Finding(path, "must be a mapping of names"))
+        report(CardFinding(path, "must be a mapping of names"))
         return ()
-    if len(data) > CAP:
-        report(Finding(path, f"more than {CAP} values"))
+    if len(data) > MAX_VALUES:
+        report(CardFinding(path, f"more than {MAX_VALUES} values"))
         return ()
     return tuple(_variable(str(name), value, f"{path}.{name}", report) for name, value in data.items())
 
 
 def _schema(variable: Variable) -> dict[str, object]:
-    """Bounds are told in words: not every server takes `minimum` in a strict schema."""
+    """Return the schema of one variable, with its bounds in words: some servers refuse `minimum`."""
     bounds = (("at least", variable.minimum), ("at most", variable.maximum))
-    told = [f"{word} {bound:g}" for word, bound in bounds if bound is not None]
-    words = "; ".join(filter(None, [variable.help, ", ".join(told)]))
+    limits = [f"{word} {bound:g}" for word, bound in bounds if bound is not None]
+    description = "; ".join(filter(None, [variable.help, ", ".join(limits)]))
     if variable.kind == "choice":
-        found: dict[str, object] = {"type": "string", "enum": list(variable.choices)}
+        result: dict[str, object] = {"type": "string", "enum": list(variable.choices)}
     else:
-        found = {"type": _TYPES[variable.kind]}
-    return {**found, "description": words} if words else found
+        result = {"type": _TYPES[variable.kind]}
+    return {**result, "description": description} if description else result
 
 
 def _variable(name: str, data: object, path: str, report: Report) -> Variable:
     if not NAME.fullmatch(name):
-        report(Finding(path, "a name consists of letters, digits, _ and -"))
+        report(CardFinding(path, "a name consists of letters, digits, _ and -"))
     if not isinstance(data, Mapping):
         kind: Kind = _kind(data)
         default = data if isinstance(data, str | int | float) else ""
         if data is None or isinstance(data, list):
-            report(Finding(path, "must be a value, or a mapping with its type"))
+            report(CardFinding(path, "must be a value, or a mapping with its type"))
         return Variable(name, kind, default)
     for key in data:
         if key not in KEYS:
-            report(Finding(f"{path}.{key}", f"unknown key; allowed: {', '.join(KEYS)}"))
+            report(CardFinding(f"{path}.{key}", f"unknown key; allowed: {', '.join(KEYS)}"))
     choices = _choices(data.get("choices"), f"{path}.choices", report)
     implied: Kind = "choice" if choices else _kind(data.get("default"))
     named = data.get("type", implied)
-    found = next((known for known in KINDS if known == named), None)
-    if found is None:
-        report(Finding(f"{path}.type", f"must be one of {', '.join(KINDS)}"))
+    declared = next((known for known in KINDS if known == named), None)
+    if declared is None:
+        report(CardFinding(f"{path}.type", f"must be one of {', '.join(KINDS)}"))
         return Variable(name)
-    if found == "choice" and not choices:
-        report(Finding(f"{path}.choices", "missing"))
+    if declared == "choice" and not choices:
+        report(CardFinding(f"{path}.choices", "missing"))
     bounds = [_bound(data.get(key), f"{path}.{key}", report) for key in ("min", "max")]
     if bounds[0] is not None and bounds[1] is not None and bounds[0] > bounds[1]:
-        report(Finding(f"{path}.max", f"less than min, {bounds[0]:g}: no value is allowed"))
+        report(CardFinding(f"{path}.max", f"less than min, {bounds[0]:g}: no value is allowed"))
     words = data.get("help")
-    told = words if isinstance(words, str) else ""
-    variable = Variable(name, found, "", bounds[0], bounds[1], choices, told)
+    help_text = words if isinstance(words, str) else ""
+    variable = Variable(name, declared, "", bounds[0], bounds[1], choices, help_text)
     return _with_default(variable, data.get("default"), path, report)
 
 
@@ -111,17 +111,17 @@ def _with_default(variable: Variable, default: object, path: str, report: Report
     if default is None:
         low = max(0, variable.minimum or 0)
         number = low if variable.maximum is None else min(low, variable.maximum)
-        usual: Mapping[Kind, Scalar] = {
+        defaults: Mapping[Kind, Scalar] = {
             "text": "",
             "integer": math.ceil(number),
             "number": number,
             "boolean": False,
             "choice": variable.choices[0] if variable.choices else "",
         }
-        return variable._replace(default=usual[variable.kind])
-    wrong = fault(variable, default)
-    if wrong:
-        report(Finding(f"{path}.default", wrong))
+        return variable._replace(default=defaults[variable.kind])
+    fault = value_fault(variable, default)
+    if fault:
+        report(CardFinding(f"{path}.default", fault))
     return variable._replace(default=default) if isinstance(default, str | int | float) else variable
 
 
@@ -137,10 +137,10 @@ def _bound(value: object, path: str, report: Report) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        report(Finding(path, "must be a number"))
+        report(CardFinding(path, "must be a number"))
         return None
     if not abs(value) <= NUMBER_CAP:
-        report(Finding(path, f"must be between {-NUMBER_CAP:g} and {NUMBER_CAP:g}"))
+        report(CardFinding(path, f"must be between {-NUMBER_CAP:g} and {NUMBER_CAP:g}"))
         return None
     return value
 
@@ -148,7 +148,7 @@ def _bound(value: object, path: str, report: Report) -> float | None:
 def _choices(value: object, path: str, report: Report) -> tuple[str, ...]:
     if value is None:
         return ()
-    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-        report(Finding(path, "must be a list of words"))
+    if not isinstance(value, list) or not all(isinstance(choice, str) and choice for choice in value):
+        report(CardFinding(path, "must be a list of words"))
         return ()
     return tuple(dict.fromkeys(value))

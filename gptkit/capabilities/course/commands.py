@@ -139,7 +139,7 @@ def _bar(mastery: float) -> str:
     return "#" * full + "." * (BAR - full)
 
 
-def commands(talk: Talk) -> tuple[Command, ...]:
+def loop_commands(talk: Talk) -> tuple[Command, ...]:
     """Return the prompt loop's commands of a course; `/method` only if the file has an option for it."""
     result = [
         Command("show", "show the record of the course", _show),
@@ -152,7 +152,7 @@ def commands(talk: Talk) -> tuple[Command, ...]:
     return tuple(result)
 
 
-def begin(talk: Talk) -> None:
+def begin_loop(talk: Talk) -> None:
     """Greet the learner when the prompt loop opens; raises the errors of reading the course."""
     learner = _course(talk)
     terminal, store = talk.services.terminal, course_store(talk.services)

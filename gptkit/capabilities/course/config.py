@@ -170,6 +170,6 @@ COURSE = Capability(
     take_over=_take_over,
     store=import_on_call(f"{_FOLDER}.store:course_store"),
     session_name=import_on_call(f"{_FOLDER}.commands:session_name"),
-    loop_commands=import_on_call(f"{_FOLDER}.commands:commands"),
-    begin_loop=import_on_call(f"{_FOLDER}.commands:begin"),
+    loop_commands=import_on_call(f"{_FOLDER}.commands:loop_commands"),
+    begin_loop=import_on_call(f"{_FOLDER}.commands:begin_loop"),
 )
