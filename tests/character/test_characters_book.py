@@ -233,6 +233,6 @@ def test_a_key_that_takes_too_long_is_told_and_hinders_no_other() -> None:
     )
     assert [one.place for one in found.active] == [0, 2]
     assert found.unused_keys == (
-        "'/(a+)+$/' takes too long to match", "'/(a|aa)+$/' takes too long to look for",
+        "'/(a+)+$/' takes too long to match", "'/(a|aa)+$/' takes too long to match",
     )  # fmt: skip
     assert found.whole

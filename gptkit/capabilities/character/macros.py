@@ -1,8 +1,8 @@
-"""The macros of character cards: `{{char}}`, `{{random:A,B}}`, `<USER>` and the others of V1 to V3.
+"""Expand the macros of character cards: `{{char}}`, `{{random:A,B}}`, `<USER>` and the others of V1 to V3.
 
 Card text is hostile: it is read once from left to right, without recursion, and what a macro inserts is
 never read again, neither for macros nor for the commas of a macro around it. Unknown macros stay as they
-are. Names are found in either case, as the specifications want.
+are. The case of names does not matter.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ _TERM = re.compile(
 
 
 class Roll(NamedTuple):
-    """The result of a throw, and how it came about: `4d6kh3+1 = [5 4 2 (1)] + 1 = 12`."""
+    """The result of a throw, and its text: `4d6kh3+1 = [5 4 2 (1)] + 1 = 12`."""
 
     value: int
     text: str
 
 
 class Dice:
-    """The n-th number follows from the seed and n alone: an undone turn needs only its place."""
+    """A repeatable source of random numbers: the n-th depends on the seed and n (`place`) alone."""
 
     def __init__(self, seed: int | None = None, place: int = 0) -> None:
         self.seed = int.from_bytes(os.urandom(8)) if seed is None else seed
         self.place = place
 
     def roll(self, notation: str) -> Roll:
-        """`2d6+1`, `d20`, `d%`, `4d6kh3` (keep the three highest), `2d20kl1`; raises UsageError."""
-        wanted = "".join(notation.split())
-        terms = _parse_terms(wanted)
-        shown, value = [], 0
+        """Throw `2d6+1`, `d20`, `d%`, `4d6kh3` (keep the three highest), `2d20kl1`; raises UsageError."""
+        expression = "".join(notation.split())
+        terms = _parse_terms(expression)
+        texts, value = [], 0
         for index, term in enumerate(terms):
             amount, text = self._roll_term(term)
             minus = term["sign"] == "-"
             value += -amount if minus else amount
-            shown.append((("- " if minus else "+ ") if index else "-" if minus else "") + text)
-        return Roll(value, f"{wanted} = {' '.join(shown)} = {value}")
+            texts.append((("- " if minus else "+ ") if index else "-" if minus else "") + text)
+        return Roll(value, f"{expression} = {' '.join(texts)} = {value}")
 
     def number(self, sides: int) -> int:
-        """From 1 to `sides`, each as likely as the others.
+        """Return a random number from 1 to `sides`.
 
-        Of all that Python's generator offers, `random` alone is promised to stay the same in every version.
+        Uses only `random`, the one method that Python promises to keep the same in every version.
         """
         from random import Random
 
@@ -68,53 +68,53 @@ class Dice:
             raise UsageError(f"'{term.group()}': 1 to {DICE_CAP} dice can be thrown at once")
         if not 1 <= sides <= SIDES_CAP:
             raise UsageError(f"'{term.group()}': a die has 1 to {SIDES_CAP} sides")
-        thrown = [self.number(sides) for _ in range(count)]
-        kept = _kept_dice(thrown, term["rule"], term["few"])
-        shown = [str(one) if index in kept else f"({one})" for index, one in enumerate(thrown)]
-        return sum(thrown[index] for index in kept), f"[{' '.join(shown)}]"
+        numbers = [self.number(sides) for _ in range(count)]
+        counting = _kept_dice(numbers, term["rule"], term["few"])
+        texts = [str(number) if index in counting else f"({number})" for index, number in enumerate(numbers)]
+        return sum(numbers[index] for index in counting), f"[{' '.join(texts)}]"
 
 
 def seed_of(text: str) -> int:
-    """A seed that any text stands for, the same on every machine."""
+    """Hash a text to a seed, the same on every machine."""
     from hashlib import sha256
 
     return int.from_bytes(sha256(text.encode("utf-8", "replace")).digest()[:8])
 
 
-def _parse_terms(wanted: str) -> list[re.Match[str]]:
-    found: list[re.Match[str]] = []
+def _parse_terms(expression: str) -> list[re.Match[str]]:
+    terms: list[re.Match[str]] = []
     place = 0
-    while place < len(wanted) and len(found) < TERM_CAP:
-        term = _TERM.match(wanted, place)
-        if not term or (found and not term["sign"]):
+    while place < len(expression) and len(terms) < TERM_CAP:
+        term = _TERM.match(expression, place)
+        if not term or (terms and not term["sign"]):
             break
-        found.append(term)
+        terms.append(term)
         place = term.end()
-    if not found or place < len(wanted):
-        shown = wanted if len(wanted) <= 40 else f"{wanted[:39]}…"
-        raise UsageError(f"'{shown}': not a throw of dice", hint="examples: d20, 2d6+1, 4d6kh3")
-    return found
+    if not terms or place < len(expression):
+        excerpt = expression if len(expression) <= 40 else f"{expression[:39]}…"
+        raise UsageError(f"'{excerpt}': not a throw of dice", hint="examples: d20, 2d6+1, 4d6kh3")
+    return terms
 
 
-def _kept_dice(thrown: list[int], rule: str | None, few: str | None) -> set[int]:
-    """The places of the dice that count."""
+def _kept_dice(numbers: list[int], rule: str | None, count: str | None) -> set[int]:
+    """Return the indexes of the dice that count, by the rule `kh`, `kl`, `dh` or `dl`."""
     if rule is None:
-        return set(range(len(thrown)))
-    number = min(int(few or 1), len(thrown))
-    rising = sorted(range(len(thrown)), key=lambda index: (thrown[index], index))
+        return set(range(len(numbers)))
+    number = min(int(count or 1), len(numbers))
+    ascending = sorted(range(len(numbers)), key=lambda index: (numbers[index], index))
     match rule.lower():
         case "kh" | "k":
-            return set(rising[len(thrown) - number :])
+            return set(ascending[len(numbers) - number :])
         case "kl":
-            return set(rising[:number])
+            return set(ascending[:number])
         case "dh":
-            return set(rising[: len(thrown) - number])
+            return set(ascending[: len(numbers) - number])
         case _:
-            return set(rising[number:])
+            return set(ascending[number:])
 
 
 Purpose = Literal["prompt", "screen", "scan"]
-"""What a text is for: sent to the model, shown to the user, or looked through for keys of other entries."""
+"""What a text is for: sent to the model, shown to the user, or searched for keys of other entries."""
 SIZE_CAP = 4 << 20
 DEPTH_CAP = 16
 COUNT_CAP = 100_000
@@ -126,17 +126,17 @@ NAMES = (*_SIMPLE, "random", "pick", "roll", "//", "hidden_key", "comment", "rev
 
 
 class MacroValues(NamedTuple):
-    """What macros stand for. `seed` makes `{{pick}}` choose the same each time for the same text."""
+    """The values that macros stand for."""
 
     char: str
     user: str
     dice: Dice
-    seed: int = 0
+    seed: int = 0  # `{{pick}}` chooses by this and the text
     original: str | None = None
 
 
 class _InsertedText(str):
-    """Text that came out of a macro: not read again."""
+    """Text that a macro inserted and that is not read again."""
 
     __slots__ = ()
 
@@ -144,24 +144,24 @@ class _InsertedText(str):
 _Parts = list[str]
 
 
-def expand(text: str, words: MacroValues, use: Purpose = "prompt") -> str:
-    """The text with its macros replaced; raises DataError when it grows beyond all measure."""
+def expand(text: str, values: MacroValues, use: Purpose = "prompt") -> str:
+    """Replace the macros of a text; raises DataError if the text grows beyond SIZE_CAP or COUNT_CAP."""
     if "{{" not in text and "<" not in text:
         return text
-    return _Expansion(words, use, seed_of(text) ^ words.seed).run(text)
+    return _Expansion(values, use, seed_of(text) ^ values.seed).run(text)
 
 
 def unknown_macros(text: str) -> Iterator[str]:
-    """Macros of a text that nothing will replace, by name."""
-    for found in re.finditer(r"\{\{\s*([^{}:\s]{1,40})", text):
-        name = found.group(1).lower()
+    """Yield the names of the macros that `expand` does not know."""
+    for match in re.finditer(r"\{\{\s*([^{}:\s]{1,40})", text):
+        name = match.group(1).lower()
         if name not in NAMES and not name.startswith("//"):
-            yield found.group(1)
+            yield match.group(1)
 
 
 class _Expansion:
-    def __init__(self, words: MacroValues, use: Purpose, seed: int) -> None:
-        self._words = words
+    def __init__(self, values: MacroValues, use: Purpose, seed: int) -> None:
+        self._values = values
         self._use = use
         self._seed = seed
         self._size = 0
@@ -176,11 +176,11 @@ class _Expansion:
                 inside = open_parts.pop()
                 open_parts[-1].extend(self._macro(inside))
             elif piece.startswith("<") and _MARKS.fullmatch(piece):
-                name = self._words.user if piece.lower() == "<user>" else self._words.char
+                name = self._values.user if piece.lower() == "<user>" else self._values.char
                 open_parts[-1].append(self._insert(name))
             else:
                 open_parts[-1].append(piece)
-        while len(open_parts) > 1:  # a macro that is never closed is text
+        while len(open_parts) > 1:  # a macro without its end is text
             inside = open_parts.pop()
             open_parts[-1].extend(["{{", *inside])
         return "".join(open_parts[0])
@@ -206,11 +206,11 @@ class _Expansion:
     def _simple(self, name: str) -> str | None:
         match name:
             case "user":
-                return self._words.user
+                return self._values.user
             case "original":
-                return self._words.original
+                return self._values.original
             case _:
-                return self._words.char
+                return self._values.char
 
     def _call(self, name: str, argument: _Parts, separator: str) -> str | None:
         whole = "".join(argument)
@@ -230,14 +230,14 @@ class _Expansion:
 
     def _choice(self, name: str, choices: list[str]) -> str:
         if name == "random":
-            return choices[self._words.dice.number(len(choices)) - 1]
+            return choices[self._values.dice.number(len(choices)) - 1]
         self._seed += 1  # a second {{pick}} of one text chooses for itself
         return choices[Dice(self._seed).number(len(choices)) - 1]
 
     def _roll(self, notation: str) -> str | None:
-        """The specification knows `N` and `dN`; cards use whole throws as well."""
+        """Throw `N` and `dN`, as specified, and other notations, which cards use as well."""
         try:
-            return str(self._words.dice.roll(f"d{notation}" if notation.isdecimal() else notation).value)
+            return str(self._values.dice.roll(f"d{notation}" if notation.isdecimal() else notation).value)
         except UsageError:
             return None
 
@@ -250,7 +250,7 @@ class _Expansion:
 
 
 def _choices(argument: _Parts, separator: str) -> list[str]:
-    """Values between commas, `\\,` being a comma of a value; `::` between them is an older way of writing."""
+    """Split the values of a macro at commas (`\\,` is part of a value), or at `::`, an older notation."""
     raw = "".join(part for part in argument if not isinstance(part, _InsertedText))
     between = re.compile("::") if separator == "::" and "::" in raw else _COMMA
     choices = [""]

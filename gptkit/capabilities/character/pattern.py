@@ -1,7 +1,7 @@
-"""Regular expressions of strangers, as JavaScript writes them, run by `regex` within a limit of time.
+"""Match regular expressions of JavaScript, as cards hold them, by the library `regex` within a time limit.
 
-What both spell alike and mean differently is spelled out: words are ASCII, so that `\bcat\b` is found
-between Chinese characters; `$` is the very end; an escape that means nothing is the character itself.
+Where both have the same notation with different meanings, it is translated: words are ASCII, so that
+`\bcat\b` matches between Chinese characters; `$` is the very end; an unknown escape is the character itself.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from time import thread_time
 from gptkit.core.excerpt import shorten
 
 SECONDS_A_TURN = 1.0
-SECONDS_A_KEY = 0.25  # of computing; what goes wrong takes some 300 MB a second until it is stopped
-SIZE_CAP = 5_000  # characters with repetitions written out, as `regex` does it before any time is limited
-_WRITTEN = re.compile(r"/(?P<source>.+)/(?P<flags>[a-z]{0,8})", re.DOTALL)
+SECONDS_A_KEY = 0.25  # a pattern that goes wrong takes some 300 MB a second until the time is over
+SIZE_CAP = 5_000  # characters with repetitions written out, as `regex` does without a time limit
+_PATTERN_KEY = re.compile(r"/(?P<source>.+)/(?P<flags>[a-z]{0,8})", re.DOTALL)
 _FLAGS = "dgimsuvy"
 _COUNT = re.compile(r"\{([0-9]+)(?:,[0-9]*)?\}")
 _ESCAPE = (
@@ -33,7 +33,7 @@ _SETS = {
     "d": "0-9",
     "D": r"\x00-/:-\U0010ffff",
     "w": "0-9A-Z_a-z",
-    # Not \u017f and \u212a, long s and the sign of the kelvin: in the other case they are s and k.
+    # Without \u017f and \u212a, long s and the kelvin sign, which are s and k in the other case.
     "W": r"\x00-/:-@\[-\^`{-\u017e\u0180-\u2129\u212b-\U0010ffff",
     "s": r"\t-\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff",
     "S": r"\x00-\x08\x0e-\x1f!-\x9f\xa1-\u167f\u1681-\u1fff\u200b-\u2027\u202a-\u202e\u2030-\u205e"
@@ -42,13 +42,13 @@ _SETS = {
 
 
 class PatternError(Exception):
-    """Why a pattern is not one, or not one that is matched here."""
+    """A pattern is invalid or not supported."""
 
 
 class TimeBudget:
-    """The seconds of computing that a turn still grants to the keys of a book.
+    """The computing time left for the keys of a book on one turn.
 
-    `unread` says which keys are written as patterns and match nothing, and why.
+    `unused_keys` are the keys in the form of patterns that match nothing, and why.
     """
 
     def __init__(self, seconds: float = SECONDS_A_TURN) -> None:
@@ -56,12 +56,12 @@ class TimeBudget:
         self.unused_keys: list[str] = []
 
     def spend_since(self, start: float) -> None:
-        """Take what this thread has computed since then, by `time.thread_time`."""
+        """Subtract the time that this thread has computed since `start`, a value of `time.thread_time`."""
         self.seconds_left -= thread_time() - start
 
 
 class Pattern:
-    """A compiled pattern; raises PatternError."""
+    """A compiled pattern; making one raises PatternError."""
 
     def __init__(self, source: str, flags: str = "") -> None:
         import regex
@@ -77,41 +77,43 @@ class Pattern:
         except (PatternError, regex.error, RecursionError):
             raise PatternError(f"{self._display} is not a regular expression") from None
 
-    def matches(self, text: str, effort: TimeBudget) -> bool:
-        """Whether the text has it somewhere; False as well when that takes too long to find out."""
-        if effort.seconds_left <= 0 or self._is_slow:
+    def matches(self, text: str, time_budget: TimeBudget) -> bool:
+        """Whether the pattern matches somewhere in a text; False also if the search takes too long."""
+        if time_budget.seconds_left <= 0 or self._is_slow:
             return False
         start = thread_time()
         try:
-            return self._compiled.search(text, timeout=min(SECONDS_A_KEY, effort.seconds_left)) is not None
+            return (
+                self._compiled.search(text, timeout=min(SECONDS_A_KEY, time_budget.seconds_left)) is not None
+            )
         except TimeoutError:
             self._is_slow = True
-            effort.unused_keys.append(f"{self._display} takes too long to match")
+            time_budget.unused_keys.append(f"{self._display} takes too long to match")
             return False
         finally:
-            effort.spend_since(start)
+            time_budget.spend_since(start)
 
 
 def parse_pattern(key: str, case_sensitive: bool | None) -> Pattern | None:
-    """The pattern of a key that is written as one, `/.../flags`; raises PatternError."""
-    written = _WRITTEN.fullmatch(key.strip())
-    if not written:
+    """Return the pattern of a key in the form `/.../flags`, None for another key; raises PatternError."""
+    match = _PATTERN_KEY.fullmatch(key.strip())
+    if not match:
         return None
-    flags = written["flags"]
+    flags = match["flags"]
     if any(flag not in _FLAGS for flag in flags):
         raise PatternError(f"'{shorten(key, 60)}' has an unknown flag")
-    return Pattern(written["source"], flags + ("i" if case_sensitive is False else ""))
+    return Pattern(match["source"], flags + ("i" if case_sensitive is False else ""))
 
 
 def _translate(source: str, flags: str) -> str:
-    """The pattern as `regex` spells it; raises PatternError with what JavaScript does not know."""
+    """Write a pattern in the notation of `regex`; raises PatternError for what JavaScript does not know."""
     signs = {
         ".": "(?s:.)" if "s" in flags else f"[^{_LINE_ENDS}]",
         "^": f"(?<![^{_LINE_ENDS}])" if "m" in flags else "^",
         "$": f"(?![^{_LINE_ENDS}])" if "m" in flags else r"\Z",
     }
 
-    def spelled(token: re.Match[str]) -> str:
+    def translate_token(token: re.Match[str]) -> str:
         if token["set"] is not None:
             inside = _IN_SET.sub(lambda part: _translate_escape(part) or r"\[", token["set"])
             nothing = "(?s:.)" if token["negated"] else "(?!)"
@@ -124,11 +126,11 @@ def _translate(source: str, flags: str) -> str:
             return f"[{_translate_escape(token)}]"
         return _translate_escape(token) or signs.get(token[0]) or r"\{"
 
-    return _TOKEN.sub(spelled, source)
+    return _TOKEN.sub(translate_token, source)
 
 
 def _translate_escape(token: re.Match[str]) -> str:
-    """An escape as it is spelled within a set; empty where the token is none."""
+    """Write an escape as `regex` wants it within a set; empty if the token is no escape."""
     if token["kept"] or token["group"]:
         return token[0] if token["kept"] else f"(?P={token['group']})"
     if token["code"]:

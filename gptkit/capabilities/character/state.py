@@ -1,4 +1,4 @@
-"""What is kept of a character with each turn, so that going back to an earlier turn brings it back."""
+"""The state of a character, stored with each turn so that going back to an earlier turn restores it."""
 
 from __future__ import annotations
 
@@ -22,82 +22,82 @@ if TYPE_CHECKING:
 
 
 class CharacterState(NamedTuple):
-    """`state` is the world, `matched` what the book has found so far, `answers` how often the character
-    has spoken, `greeting` the place of its first words, from 0. `refused` says why the last change of the
-    world was not made."""
-
-    state: Mapping[str, object]
+    state: Mapping[str, object]  # the values of the world
     dice: Dice
-    matched: frozenset[int] = frozenset()
-    answers: int = 0
-    greeting: int = 0
-    refused: str = ""
+    matched: frozenset[int] = frozenset()  # places of the book's entries that have matched so far
+    answers: int = 0  # how often the character has spoken
+    greeting: int = 0  # index of the greeting
+    refused: str = ""  # why the last change of the world was not made
 
 
 def restore_state(
-    kept: Mapping[str, object], values: Mapping[str, Value], variables: Sequence[Variable] = ()
+    notes: Mapping[str, object], values: Mapping[str, Value], variables: Sequence[Variable] = ()
 ) -> CharacterState:
-    """What the notes of the turn before hold, made to fit; without declared variables any state is taken."""
-    found = kept.get("state")
-    given = found if isinstance(found, Mapping) else {}
+    """Read the state from the notes of the turn before, without values that their variables do not allow."""
+    stored = notes.get("state")
+    given = stored if isinstance(stored, Mapping) else {}
     state: dict[str, object] = dict(given)
     if variables:
         state = {
             **world.initial_values(variables),
             **{name: given[name] for name in _names_that_fit(given, variables)},
         }
-    matched = kept.get("matched")
+    matched = notes.get("matched")
     options = options_of(values)
-    greeting = kept.get("greeting", (1 if options.greeting is None else options.greeting) - 1)
+    greeting = notes.get("greeting", (1 if options.greeting is None else options.greeting) - 1)
     return CharacterState(
         state=state,
-        dice=_dice(kept.get("dice"), options.seed),
-        matched=frozenset(one for one in matched if isinstance(one, int))
+        dice=_dice(notes.get("dice"), options.seed),
+        matched=frozenset(place for place in matched if isinstance(place, int))
         if isinstance(matched, list)
         else frozenset(),
-        answers=_number(kept.get("answers"), 0),
+        answers=_number(notes.get("answers"), 0),
         greeting=_number(greeting, 0),
-        refused=str(kept.get("refused", "")),
+        refused=str(notes.get("refused", "")),
     )
 
 
-def state_notes(kept: CharacterState) -> dict[str, object]:
-    """As JSON has it; `memory` reads it back."""
-    found: dict[str, object] = {
-        "state": dict(kept.state),
-        "dice": [kept.dice.seed, kept.dice.place],
-        "matched": sorted(kept.matched),
-        "answers": kept.answers,
-        "greeting": kept.greeting,
+def state_notes(state: CharacterState) -> dict[str, object]:
+    """Return the state as notes of a turn, which `restore_state` reads."""
+    result: dict[str, object] = {
+        "state": dict(state.state),
+        "dice": [state.dice.seed, state.dice.place],
+        "matched": sorted(state.matched),
+        "answers": state.answers,
+        "greeting": state.greeting,
     }
-    return found | ({"refused": kept.refused} if kept.refused else {})
+    return result | ({"refused": state.refused} if state.refused else {})
 
 
 def _names_that_fit(given: Mapping[str, object], variables: Sequence[Variable]) -> list[str]:
     return [
-        one.name for one in variables if one.name in given and not world.value_fault(one, given[one.name])
+        variable.name
+        for variable in variables
+        if variable.name in given and not world.value_fault(variable, given[variable.name])
     ]
 
 
-def _dice(kept: object, seed: int | None) -> Dice:
-    """The user's seed begins anew unless the conversation has it already."""
-    wanted = None if seed is None else Dice(seed).seed
-    whole = isinstance(kept, list) and len(kept) == 2 and all(isinstance(one, int) for one in kept)
-    if isinstance(kept, list) and whole and wanted in (None, kept[0]):
-        return Dice(*kept)
-    return Dice(wanted)
+def _dice(stored: object, seed: int | None) -> Dice:
+    """Return the dice of a conversation; another seed of the user's begins new ones."""
+    new_seed = None if seed is None else Dice(seed).seed
+    is_valid = (
+        isinstance(stored, list) and len(stored) == 2 and all(isinstance(number, int) for number in stored)
+    )
+    if isinstance(stored, list) and is_valid and new_seed in (None, stored[0]):
+        return Dice(*stored)
+    return Dice(new_seed)
 
 
-def _number(value: object, usual: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else usual
+def _number(value: object, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
 Check = Callable[[object], str]
-"""Says what is wrong with a value; empty when nothing is."""
+"""A function that returns what is wrong with a value; empty if nothing is."""
 
 
 def with_check(runtime: Runtime, check: Check) -> Runtime:
-    """The runtime, whose structured answers must pass the check too."""
+    """Return a runtime whose structured answers must pass a check, too."""
     inner = runtime.json_format
     return runtime._replace(json_format=lambda schema: _CheckedFormat(inner(schema), check))
 
@@ -115,17 +115,17 @@ class _CheckedFormat:
         return self._inner.parameters
 
     def finish(self, text: str) -> str:
-        found = self._inner.finish(text)
-        if problem := self._check(json.loads(found)):
+        answer = self._inner.finish(text)
+        if problem := self._check(json.loads(answer)):
             failure = IncompleteError(f"the answer is not allowed: {problem}")
             raise AnswerFormatError(f"that cannot be: {problem}", failure, again=True)
-        return found
+        return answer
 
 
 LONGEST_MESSAGE = 20_000
-"""Characters of a message that the change is read from."""
+"""Characters of a message that the model of the world sees."""
 LONGEST_TEXT = 2000
-"""Characters of a text of the world: it is part of every request."""
+"""Characters of a text of the world, which is part of every request."""
 UPDATE = """\
 You keep the state of a world in which a story is played. You get JSON: `world`, the named values now; \
 `said`, what the player said or did; `answer`, how a character answered. You give all the values as they are \
@@ -145,33 +145,40 @@ def update_world(
     runtime: Runtime,
     model: str,
 ) -> tuple[Mapping[str, object], str]:
-    """The state after what the player said and the character answered; with a reason, it is as it was."""
+    """Ask the model for the state after an exchange of the player and the character.
+
+    Returns the new state; or the old one and the reason why it did not change.
+    """
     said, answer = (text[:LONGEST_MESSAGE] for text in exchange)
-    asked = {"world": dict(state), "said": said, "answer": answer}
-    user = Message("user", json.dumps(asked, ensure_ascii=False))
+    material = {"world": dict(state), "said": said, "answer": answer}
+    user = Message("user", json.dumps(material, ensure_ascii=False))
     request = ChatRequest(
         model, (Message("system", UPDATE), user), stream=False, text=json.dumps(dict(state))
     )
     schema = world.world_schema(variables)
     try:
         value = request_json(
-            request, schema, with_check(runtime, lambda found: world_fault(found, variables)), "update"
+            request, schema, with_check(runtime, lambda values: world_fault(values, variables)), "update"
         )
     except GptkitError as error:
         return state, error.message
-    except SignalError as stop:  # the answer is whole: Ctrl-C means the rest
+    except SignalError as stop:  # the answer is whole: Ctrl-C gives up the change alone
         if stop.number != signal.SIGINT:
             raise
         return state, "interrupted"
     return declared_values(cast("Mapping[str, object]", value), variables), ""
 
 
-def world_fault(found: object, variables: Sequence[Variable]) -> str:
-    """Which of the values cannot be; empty when all can."""
-    if not isinstance(found, dict):
+def world_fault(values: object, variables: Sequence[Variable]) -> str:
+    """Return which values their variables do not allow, and why; empty if all are allowed."""
+    if not isinstance(values, dict):
         return "it is no JSON object"
-    faults = {one.name: _fault(one, found[one.name]) for one in variables if one.name in found}
-    return "; ".join(f"{name} {told}" for name, told in faults.items() if told)
+    faults = {
+        variable.name: _fault(variable, values[variable.name])
+        for variable in variables
+        if variable.name in values
+    }
+    return "; ".join(f"{name} {problem}" for name, problem in faults.items() if problem)
 
 
 def _fault(variable: Variable, value: object) -> str:
@@ -180,11 +187,11 @@ def _fault(variable: Variable, value: object) -> str:
     return world.value_fault(variable, value)
 
 
-def declared_values(found: Mapping[str, object], variables: Sequence[Variable]) -> dict[str, object]:
-    """The declared values; a whole number is one also where it was written as 5.0."""
-    kinds = {one.name: one.kind for one in variables}
+def declared_values(values: Mapping[str, object], variables: Sequence[Variable]) -> dict[str, object]:
+    """Return the values of declared variables; 5.0 becomes 5 for an integer."""
+    kinds = {variable.name: variable.kind for variable in variables}
     return {
         name: int(value) if kinds[name] == "integer" and isinstance(value, float) else value
-        for name, value in found.items()
+        for name, value in values.items()
         if name in kinds
     }

@@ -1,4 +1,4 @@
-"""One turn of a character: the answer with its dice, and what it has changed in the world."""
+"""Run one turn of a character: the answer, with throws of dice, and the change of the world."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 MAX_THROWS = 3
-"""Throws in one turn."""
+"""Throws of dice in one turn."""
 GO_ON = (
     "(The program threw the dice: {}. Go on from there with what this result means. Do not repeat what you "
     "have written.{})"
@@ -34,7 +34,10 @@ _LINE = re.compile(r"\s*\[roll\s+([^\[\]\n=]{1,60})\]\s*", re.IGNORECASE)
 
 
 def answer_with_dice(invocation: Invocation, runtime: Runtime, sink: Sink | None, dice: Dice) -> Outcome:
-    """The answer with the results of its throws, without what the model made up after asking for one."""
+    """Return an answer with the results of the throws it asked for.
+
+    What the model made up behind a line that asks for dice is dropped, and the model goes on from the result.
+    """
     first = build_request(invocation, runtime.format)
     dice_filter = _DiceFilter(sink)
     outcome = _send(first, runtime, dice_filter)
@@ -58,37 +61,37 @@ def answer_with_dice(invocation: Invocation, runtime: Runtime, sink: Sink | None
 
 
 def requested_roll(line: str) -> str:
-    """The throw that a line asks for; empty if it asks for none."""
-    found = _LINE.fullmatch(line)
-    if not found:
+    """Return the throw that a line asks for; empty if it asks for none."""
+    match = _LINE.fullmatch(line)
+    if not match:
         return ""
     try:
-        Dice(0).roll(found[1])
+        Dice(0).roll(match[1])
     except UsageError:
         return ""
-    return found[1]
+    return match[1]
 
 
-def _send(sent: ChatRequest, runtime: Runtime, dice_filter: _DiceFilter) -> Outcome:
-    """Without a sink the text is looked at when it is whole: one that was cut is asked for again."""
+def _send(request: ChatRequest, runtime: Runtime, dice_filter: _DiceFilter) -> Outcome:
+    """Send a request through the filter; without a sink the whole answer is filtered at the end."""
     if dice_filter.shows:
-        outcome = request_answer(sent, runtime, dice_filter, exact=True)
+        outcome = request_answer(request, runtime, dice_filter, exact=True)
     else:
-        outcome = request_answer(sent, runtime, None, exact=True)
+        outcome = request_answer(request, runtime, None, exact=True)
         dice_filter(AnswerDelta(outcome.answer))
     dice_filter.settle()
     return outcome
 
 
 def _continuation(first: ChatRequest, so_far: str, roll: Roll, last: bool) -> ChatRequest:
-    told = GO_ON.format(roll.text, NO_MORE if last else "")
+    prompt = GO_ON.format(roll.text, NO_MORE if last else "")
     return first._replace(
-        messages=(*first.messages, Message("assistant", so_far.rstrip()), Message("user", told))
+        messages=(*first.messages, Message("assistant", so_far.rstrip()), Message("user", prompt))
     )
 
 
 class _DiceFilter:
-    """Lets an answer through up to the line that asks for dice; `text` is what went through."""
+    """A sink that passes an answer on up to the line that asks for dice; `text` is what was passed on."""
 
     def __init__(self, sink: Sink | None) -> None:
         self.requested = ""
@@ -96,7 +99,7 @@ class _DiceFilter:
         self._passed: list[str] = []
         self._line = ""
         self._held = ""
-        self._deaf = self._fresh = False
+        self._ignores_requests = self._at_start = False
         self._end: Finished | None = None
 
     @property
@@ -116,21 +119,21 @@ class _DiceFilter:
             self._sink(event)
 
     def close(self) -> None:
-        """Whoever made the sink closes it."""
+        """Do nothing: the owner of the sink closes it."""
 
     def settle(self) -> None:
-        """The request is over: so is its last line."""
+        """Decide about the last line once the request is over."""
         held, self._held = self._held, ""
         if held and not self.requested:
-            self.requested = "" if self._deaf else requested_roll(held)
+            self.requested = "" if self._ignores_requests else requested_roll(held)
             if not self.requested:
                 self._pass(held)
 
     def go_on(self, result: str, last: bool) -> None:
-        """Show a result and listen to what follows; after the last throw nothing counts as asking."""
+        """Pass on a result and expect the continuation; after the last throw no line asks for dice."""
         before = "" if not self._passed or self._line == "" else "\n"
         self._pass(before + result)
-        self.requested, self._deaf, self._fresh, self._end = "", last, True, None
+        self.requested, self._ignores_requests, self._at_start, self._end = "", last, True, None
 
     def end(self) -> None:
         if self._sink is not None and self._end is not None:
@@ -139,22 +142,22 @@ class _DiceFilter:
     def _take(self, text: str) -> None:
         if self.requested:
             return
-        if self._fresh:
+        if self._at_start:
             text = text.lstrip("\n")
-            self._fresh = not text
+            self._at_start = not text
         for piece in re.split(r"(?<=\n)", text):
             self._held += piece
             if self._is_open():
                 continue
             held, self._held = self._held, ""
-            self.requested = "" if self._deaf or self._line else requested_roll(held)
+            self.requested = "" if self._ignores_requests or self._line else requested_roll(held)
             if self.requested:
                 return
             self._pass(held)
 
     def _is_open(self) -> bool:
-        """What has come of this line may still become one that asks for dice."""
-        if self._deaf or self._line or self._held.endswith("\n"):
+        """Whether the incomplete line may still become one that asks for dice."""
+        if self._ignores_requests or self._line or self._held.endswith("\n"):
             return not self._held
         begun = self._held.lstrip().lower()
         return _BEGINNING.startswith(begun[: len(_BEGINNING)]) and len(begun) < 100
@@ -168,37 +171,39 @@ class _DiceFilter:
 
 
 def run_turn(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
-    """The answer; its notes hold the world after it."""
-    for left in cast("tuple[str, ...]", invocation.extras.get("left_out", ())):
-        runtime.notice(left)
-    who = played_character(
+    """Return the answer; its notes hold the state of the character afterwards."""
+    for notice in cast("tuple[str, ...]", invocation.extras.get("left_out", ())):
+        runtime.notice(notice)
+    character = played_character(
         invocation.template, invocation.values, cast("CardLibrary", runtime.stores[KEY]).card
     )
-    if who.is_plain:
+    if character.is_plain:
         return ask(invocation, runtime, sink)
-    kept = restore_state(invocation.notes, invocation.values, who.variables)
-    if who.dice and runtime.format.streams:
-        outcome = answer_with_dice(invocation, runtime, sink, kept.dice)
+    state = restore_state(invocation.notes, invocation.values, character.variables)
+    if character.dice and runtime.format.streams:
+        outcome = answer_with_dice(invocation, runtime, sink, state.dice)
     else:
         outcome = ask(invocation, runtime, sink)
-    kept = kept._replace(answers=kept.answers + 1, refused="")
-    if who.variables and outcome.failure is None:
-        unchanged = kept._replace(refused="interrupted")
+    state = state._replace(answers=state.answers + 1, refused="")
+    if character.variables and outcome.failure is None:
+        unchanged = state._replace(refused="interrupted")
         runtime.record_answer(outcome._replace(notes={**outcome.notes, **state_notes(unchanged)}))
-        kept = _update_world(invocation, runtime, kept, who.variables, outcome.answer)
-    facts = {**outcome.json_fields, **({"state": dict(kept.state)} if who.variables else {})}
-    return outcome._replace(notes={**outcome.notes, **state_notes(kept)}, json_fields=facts)
+        state = _update_world(invocation, runtime, state, character.variables, outcome.answer)
+    facts = {**outcome.json_fields, **({"state": dict(state.state)} if character.variables else {})}
+    return outcome._replace(notes={**outcome.notes, **state_notes(state)}, json_fields=facts)
 
 
 def _update_world(
     invocation: Invocation,
     runtime: Runtime,
-    kept: CharacterState,
+    before: CharacterState,
     variables: tuple[Variable, ...],
     answer: str,
 ) -> CharacterState:
-    said = next((one.content for one in render_messages(invocation)[-1:] if one.role == "user"), "")
-    state, fault = update_world((said, answer), kept.state, variables, runtime, invocation.model)
+    player = next(
+        (message.content for message in render_messages(invocation)[-1:] if message.role == "user"), ""
+    )
+    state, fault = update_world((player, answer), before.state, variables, runtime, invocation.model)
     if fault:
         runtime.warn(f"the world stays as it was: {fault}")
-    return kept._replace(state=state, refused=fault)
+    return before._replace(state=state, refused=fault)
