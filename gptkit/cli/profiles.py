@@ -80,7 +80,7 @@ def new(
 def remove(ctx: typer.Context, name: Name) -> None:
     """Remove a profile and its settings."""
     if edit.remove_profile(_file(ctx), name):
-        _services(ctx).terminal.print_error_line(f"gptkit: '{name}' was in use; now no profile is")
+        _services(ctx).terminal.print_error_line(f"gptkit: '{name}' was in use; no profile is in use now")
 
 
 def _summary(settings: Settings, name: str) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def usage(
         record = _record(found, by.value, day(start), month)
         services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
     elif not found.rows:
-        services.terminal.print_error_line(f"gptkit: nothing was asked since {day(start)}")
+        services.terminal.print_error_line(f"gptkit: no requests since {day(start)}")
     else:
         services.terminal.print_sanitized(_table(found, by.value, services.terminal.stdout_is_terminal))
         for remark in _remarks(found, month):

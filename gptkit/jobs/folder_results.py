@@ -85,7 +85,7 @@ class Results:
         rest = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         busy = all(isinstance(one, TryAgainError) for _, one in failed)
         return (TryAgainError if busy else IncompleteError)(
-            f"{len(failed)} of {count} files not done: {what}{rest}",
+            f"{len(failed)} of {count} files failed: {what}{rest}",
             hint="--report FILE lists all; run the same command to try these again",
         )
 

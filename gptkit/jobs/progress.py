@@ -133,7 +133,7 @@ class Findings:
             return None
         first = next((str(one) for accepted, one in self._found if not accepted), "")
         whole = f"of {self.pieces} pieces"
-        what = [f"{left} {whole} left as {'it is' if left == 1 else 'they are'}"] if left else []
+        what = [f"{left} {whole} left unchanged"] if left else []
         what += [f"{wrong} {whole} with wrong numbers"] if wrong else []
         return IncompleteError(
             f"{', '.join(what)}: {first}",

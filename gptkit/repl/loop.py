@@ -100,7 +100,7 @@ def _remembered(file: HistoryFile, line: str, terminal: Terminal) -> bool:
     try:
         file.add(line)
     except GptkitError as error:
-        terminal.print_error_line(f"gptkit: what is typed is not kept: {error.message}")
+        terminal.print_error_line(f"gptkit: typed lines are not stored: {error.message}")
         return False
     return True
 

@@ -96,7 +96,7 @@ def test_a_change_that_cannot_be_is_asked_for_again_and_then_refused(
     server.say(change, times=2)
     code, output, errors = gptkit("roleplay", marta, "I pay.", "-s", "n")
     assert (code, output) == (0, "Hm.\n")
-    assert errors.startswith("gptkit: the world stays as it was: ")
+    assert errors.startswith("gptkit: the state of the world was not changed: ")
     assert errors.count("\n") == 1
     assert len(server.requests) == 3
     assert last(home).notes["state"] == {"gold": 5, "mood": "calm"}
@@ -126,7 +126,7 @@ def test_an_update_that_fails_costs_a_note_and_a_turn_that_fails_keeps_the_world
     assert gptkit("roleplay", marta, "a", "-s", "n")[0] == 0
     code, output, errors = gptkit("roleplay", marta, "b", "-s", "n")
     assert (code, output) == (0, "Two.\n")
-    assert "the world stays as it was" in errors
+    assert "the state of the world was not changed" in errors
     assert gptkit("roleplay", marta, "c", "-s", "n")[0] == 69
     assert gptkit("roleplay", marta, "d", "-s", "n")[0] == 0
     assert world(server.requests[-2]) == {"gold": 1, "mood": "angry"}
@@ -175,7 +175,7 @@ def test_a_budget_that_ends_before_the_update_keeps_the_answer(
     server.say("Hm.")
     code, output, errors = gptkit("roleplay", marta, "hello", "--max-requests", "1")
     assert (code, output) == (0, "Hm.\n")
-    assert errors == "gptkit: the world stays as it was: the budget of 1 request is used up\n"
+    assert errors == "gptkit: the state of the world was not changed: the budget of 1 request is used up\n"
 
 
 def test_a_prompt_file_declares_a_world_for_words(gptkit: Gptkit, server: FakeServer, home: Path) -> None:

@@ -271,7 +271,7 @@ def test_profiles(gptkit: InMemory, file: Path) -> None:
         f"model\tllama\t{file}:4 (profile local)\n"
         f"headers.X-A\t****\t{file}:6 (profile local)\n"
     )
-    note = "gptkit: 'local' was in use; now no profile is\n"
+    note = "gptkit: 'local' was in use; no profile is in use now\n"
     assert gptkit("profiles", "remove", "local") == (0, "", note)
     assert set(read_user_file(file).profiles) == {"plain"}
     assert gptkit("config", "get", "profile").code == 66

@@ -52,7 +52,7 @@ def asked(home: Path) -> Ask:
 
 
 def test_without_a_history_there_is_nothing_and_none_is_made(gptkit: InMemory, home: Path) -> None:
-    assert gptkit("usage") == (0, "", f"gptkit: nothing was asked since {day(29)}\n")
+    assert gptkit("usage") == (0, "", f"gptkit: no requests since {day(29)}\n")
     found = json.loads(gptkit("usage", "--json").stdout)
     assert (found["rows"], found["total"]["requests"], found["total"]["cost"]) == ([], 0, None)
     assert list(home.iterdir()) == []

@@ -17,7 +17,7 @@ def test_a_broken_document_is_named(gptkit: InMemory, folder: Path, prompt: str)
 
 def test_keys_that_lead_nowhere_are_told(gptkit: InMemory, folder: Path) -> None:
     (folder / "a.json").write_text('{"title": "One", "n": 1}')
-    told = "gptkit: --keys 'titel': no text there in 'a.json'\n"
+    told = "gptkit: --keys 'titel': no text matches in 'a.json'\n"
     found = gptkit("translate", "-f", "a.json", "--keys", "titel")
     assert found == (0, '{"title": "One", "n": 1}', told)
     assert gptkit("translate", "-f", "a.json", "--keys", "titel", "-q").stderr == ""

@@ -274,7 +274,7 @@ def test_files_that_could_not_be_done_are_named_and_the_rest_goes_on(
     assert (code, output) == (80, "")
     first, hint = errors.splitlines()
     assert first.startswith(
-        "gptkit: 3 of 5 files not done: 'docs/b.md': 1 of 1 pieces left as it is: line 1: "
+        "gptkit: 3 of 5 files failed: 'docs/b.md': 1 of 1 pieces left unchanged: line 1: "
     )
     assert first.endswith(" (and 2 more)")
     assert hint == "hint: --report FILE lists all; run the same command to try these again"
@@ -297,7 +297,7 @@ def test_a_result_that_cannot_be_written_is_named(
     server.answer(shout)
     code, _, errors = gptkit(same, "-f", "docs", "--output-dir", "out")
     assert code == 80
-    assert "1 of 2 files not done: 'docs/sub/b.md': cannot write 'out/sub/b.md': " in errors
+    assert "1 of 2 files failed: 'docs/sub/b.md': cannot write 'out/sub/b.md': " in errors
     assert (folder / "out/a.md").read_text() == "GOOD\n"
 
 
@@ -311,7 +311,7 @@ def test_a_result_that_another_run_is_writing_is_left_to_it(
     code, _, errors = gptkit(same, "-f", "docs", "--output-dir", "out")
     other.leave(None)
     assert code == 75
-    assert "1 of 2 files not done: 'docs/a.md': 'out/a.md' is being written by another gptkit" in errors
+    assert "1 of 2 files failed: 'docs/a.md': 'out/a.md' is being written by another gptkit" in errors
     assert texts(folder / "out") == {"a.md": "older\n", "b.md": "FINE\n"}
 
 
@@ -473,7 +473,7 @@ def test_each_file_gets_its_own_result(
     server.answer(answer)
     code, output, errors = gptkit(digest, "-f", "docs", "--output-dir", "out", "--report", "r.json")
     assert (code, output) == (80, "")
-    assert errors.startswith("gptkit: 1 of 3 files not done: 'docs/bad.md': ")
+    assert errors.startswith("gptkit: 1 of 3 files failed: 'docs/bad.md': ")
     found = texts(folder / "out")
     assert sorted(found) == ["a.md", "sub/b.md"]
     assert found["sub/b.md"] == "6 characters\n"

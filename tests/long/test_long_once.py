@@ -99,7 +99,7 @@ def test_a_batch_that_is_gone_can_be_forgotten(gptkit: InMemory, provider: Provi
     first, rest = errors.split("\n", 1)
     assert_stopped((code, "", rest))
     assert first.startswith("gptkit: no batch 'batch_0' at '")
-    assert first.endswith("'gptkit batch cancel --forget batch_0' has its pieces asked for again")
+    assert first.endswith("'gptkit batch cancel --forget batch_0' makes gptkit ask for its pieces again")
     assert gptkit("batch", "cancel", "--forget", "batch_0").code == 0
     assert gptkit(same, stdin=text) == (0, text.upper(), "")
 
@@ -169,7 +169,7 @@ def test_what_came_defective_is_asked_for_by_itself(gptkit: InMemory, provider: 
     provider.batches.finish()
     code, output, errors = gptkit(same, "--batch", stdin=text)
     assert (code, output) == (0, text.upper().replace("{COUNT}", "{count}"))
-    assert "1 defective, to be asked for by themselves" in errors
+    assert "1 unusable, which will be asked for one by one" in errors
     assert len(provider.asked) == 1
 
 

@@ -101,7 +101,7 @@ def test_in_a_folder_the_file_is_left_to_who_has_it(
     with Place(Path("out/a.txt")):
         code, _, errors = gptkit(digest, "-f", "docs", "--output-dir", "out")
     assert code == 75
-    assert f"1 of 2 files not done: 'docs/a.txt': 'out/a.txt' {BUSY}" in errors
+    assert f"1 of 2 files failed: 'docs/a.txt': 'out/a.txt' {BUSY}" in errors
     assert texts(folder / "out") == {"b.txt": "m2m\n"}
 
 

@@ -74,7 +74,7 @@ def test_a_refused_part_is_named_and_a_file_waits_for_it(
     assert "m18m" not in output
     assert {"m0m", "m81m"} <= set(output.split())
     first, hint = errors.splitlines()
-    assert re.match(r"gptkit: 1 of \d+ parts not in the result: lines? \d+.* missing: ", first)
+    assert re.match(r"gptkit: 1 of \d+ parts are missing in the result: lines? \d+.* missing: ", first)
     assert hint == "hint: --report FILE lists all; run the same command to try these again"
     (finding,) = json.loads((folder / "report.json").read_text())["findings"]
     assert finding["message"] in first

@@ -205,5 +205,5 @@ def _update_world(
     )
     state, fault = update_world((player, answer), before.state, variables, runtime, invocation.model)
     if fault:
-        runtime.warn(f"the world stays as it was: {fault}")
+        runtime.warn(f"the state of the world was not changed: {fault}")
     return before._replace(state=state, refused=fault)

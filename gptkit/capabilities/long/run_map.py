@@ -191,7 +191,7 @@ class _Task:
         keys = options_of(self._invocation.values).keys
         if keys and self._findings.counts["through"] == self._findings.pieces:
             listed = ", ".join(f"'{key}'" for key in keys)
-            self._conversation.warn(f"--keys {listed}: no text there in '{self._document.name}'")
+            self._conversation.warn(f"--keys {listed}: no text matches in '{self._document.name}'")
 
     def _lacking(self, runtime: Runtime, pieces: Iterable[Piece]) -> Iterator[Lacking]:
         from gptkit.jobs.missing import lacking_pieces

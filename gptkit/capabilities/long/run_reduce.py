@@ -207,7 +207,7 @@ class Task:
             return None
         count, first = len(found.findings), found.findings[0].message
         return IncompleteError(
-            f"{count} of {self._parts} parts not in the result: {first}",
+            f"{count} of {self._parts} parts are missing in the result: {first}",
             hint="--report FILE lists all; run the same command to try these again",
         )
 

@@ -109,11 +109,11 @@ def _fetch(services: Services, made: Desk) -> None:
 
 def _told(taken: Taken) -> str:
     if taken.status == GONE:
-        how = f"'gptkit batch cancel --forget {taken.batch}' has its pieces asked for again"
+        how = f"'gptkit batch cancel --forget {taken.batch}' makes gptkit ask for its pieces again"
         return f"{taken.failure}; {how}"
     counts = [f"{taken.accepted} answers accepted"]
     if taken.defective:
-        counts.append(f"{taken.defective} defective, to be asked for by themselves")
+        counts.append(f"{taken.defective} unusable, which will be asked for one by one")
     if taken.missing:
         counts.append(f"{taken.missing} missing again")
     why = f" ({taken.failure})" if taken.failure else ""
