@@ -1,0 +1,192 @@
+"""What is wrong with any answer: the model repeats itself, gives the prompt back, says nothing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from gptkit.text.checks.common import quote_excerpt
+from gptkit.text.pieces import Finding
+
+STEP = 256
+"""Characters after which an answer is looked at again."""
+TAIL = 8192
+"""Characters that are kept: a block that comes again is shorter than a half of them."""
+PROBE = 48
+SAID, SPARSE, DENSE, BLANK = 1000, 3000, 8000, 32768
+"""Columns that a repetition of sentences, of one or two words, of code and rows of tables, of signs must have
+to be none that somebody wants: a refrain, a list of like lines, a table of zeros are shorter."""
+TIMES = 4
+"""How often at least a block is there."""
+ROOM, TIMES_AS_LONG = 2000, 4
+"""Characters, and how many times those of the text, within which any translation of a text is."""
+DISTINCT = 3
+"""Words of a block from which it is a sentence."""
+BLOCK_BEGINS = re.compile(r"\n\s*|[.!?]\s+|[。！？]")
+CODE_SIGNS = re.compile(r"[{}()\[\]<>;=|&\\_^~#*+$@\"]")
+
+
+class Runaway:
+    """Looks for a model that repeats itself, or finds no end, while its answer arrives.
+
+    `text` is what the model works on, if the answer is a text like it: what repeats there may repeat in the
+    answer, and the answer has a most length. Time is linear in the answer, memory bounded.
+    """
+
+    def __init__(self, text: str | None = None) -> None:
+        self._most = None if text is None else TIMES_AS_LONG * _columns(text) + ROOM
+        self._may_repeat = False
+        self._tail = ""
+        self._waiting: list[str] = []
+        self._size = self._unseen = self._length = self._run = 0
+        if text is not None:
+            self._may_repeat = Runaway().feed(text, last=True) is not None
+
+    def feed(self, delta: str, *, last: bool = False) -> Finding | None:
+        """What is wrong as soon as it is certain; the line is one of the answer, where the repetition begins.
+
+        `last` says that nothing else comes, so that no characters wait to be looked at.
+        """
+        self._waiting.append(delta)
+        self._unseen += len(delta)
+        if self._unseen < STEP and not last:
+            return None
+        arrived, self._waiting, self._unseen = "".join(self._waiting), [], 0
+        for start in range(0, len(arrived), STEP):
+            if found := self._look(arrived[start : start + STEP]):
+                return found
+        return None
+
+    def _look(self, step: str) -> Finding | None:
+        self._tail = (self._tail + step)[-TAIL:]
+        self._size += step.count("\n")
+        self._length += _columns(step)
+        if self._most is not None and self._length > self._most:
+            return Finding(1, "repeat", "answer is far longer than the text can need")
+        found = None if self._may_repeat else self._repeated(len(step))
+        if found is None:
+            return None
+        line = max(1, self._size + 1 - self._tail[-self._run :].count("\n"))
+        return Finding(line, "repeat", f"the model repeats itself: {quote_excerpt(found)}")
+
+    def _repeated(self, arrived: int) -> str | None:
+        """The block that the answer ends in, again and again, if it is there too often."""
+        tail = self._tail
+        before = tail.rfind(tail[-PROBE:], 0, len(tail) - 1)
+        period = len(tail) - PROBE - before
+        if before < 0 or tail[-period:] != tail[-2 * period : -period]:
+            self._run = 0
+            return None
+        run = _periodic(tail, period)
+        self._run = self._run + arrived if run == len(tail) and self._run else run
+        block = tail[-period:]
+        enough = _enough(block)
+        if self._run < (TIMES - 1) * period or self._run * _width(block) < enough:
+            return None
+        begins = BLOCK_BEGINS.search(block)  # what is said begins behind the end of a sentence or line
+        return block[begins.end() :] + block[: begins.end()] if begins else block
+
+
+def _periodic(text: str, period: int) -> int:
+    """How many characters at the end of a text repeat what stands `period` before each of them."""
+    low, high = 0, len(text) - period
+    while low < high:
+        middle = (low + high + 1) // 2
+        if text[len(text) - middle :] == text[len(text) - middle - period : len(text) - period]:
+            low = middle
+        else:
+            high = middle - 1
+    return low + period
+
+
+def _enough(block: str) -> int:
+    words = {word.lower() for word in re.findall(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]", block)}
+    is_one_word = not any(sign.isspace() for sign in block) and block.isascii()
+    if not words or is_one_word:
+        return BLANK
+    if 12 * len(CODE_SIGNS.findall(block)) > len(block):
+        return DENSE
+    return SAID if len(words) >= DISTINCT else SPARSE
+
+
+def _width(text: str) -> float:
+    return _columns(text) / len(text)
+
+
+def _columns(text: str) -> int:
+    """About how wide a text is: what is not ASCII counts twice."""
+    return len(text) if text.isascii() else len(text) + sum(sign > "\u1fff" for sign in text)
+
+
+FENCED = re.compile(r"(?ms:^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z))|`+[^`\n]+`+")
+TEMPLATE = re.compile(
+    r"<\|[a-z][a-z0-9_]{1,30}\|>|<｜[^｜<>\n]{1,40}｜>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>"
+    r"|\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|SYSTEM_PROMPT|THINK)\]|<(?:bos|eos|pad|unk)>|</s>(?=\s*\Z)"
+    r"|^###? ?(?:Instruction|Response|Human|Assistant):\s*$|^<0x[0-9A-F]{2}>|</?think(?:ing)?>",
+    re.MULTILINE,
+)
+THOUGHT_ENDS = re.compile(
+    r"\s*</think(?:ing)?>\s*|\s*\[/THINK\]\s*|\A.*<\|channel\|>final<\|message\|>", re.DOTALL
+)
+THOUGHT_BEGINS = re.compile(r"<think(?:ing)?>|\[THINK\]")
+
+
+def without_thought(answer: str) -> str:
+    """What stands behind the last end of a thought that has no beginning; the answer itself without one."""
+    bare = FENCED.sub(lambda found: "\x00" * len(found[0]), answer)
+    ends = [found.end() for found in THOUGHT_ENDS.finditer(bare)]
+    return answer[ends[-1] :] if ends and not THOUGHT_BEGINS.search(bare) else answer
+
+
+def template_marks(answer: str, asked: str) -> Iterator[Finding]:
+    """Marks of a chat template outside of code, that the request does not speak of."""
+    bare = FENCED.sub(lambda found: "\n" * found[0].count("\n"), answer)
+    for found in TEMPLATE.finditer(bare):
+        if found[0].strip() not in asked:
+            line = bare.count("\n", 0, found.start()) + 1
+            yield Finding(line, "template", f"mark of a chat template: {quote_excerpt(found[0])}")
+            return
+
+
+INVISIBLE = {"Cc", "Cf", "Cn", "Cs", "Co", "Zl", "Zp", "Zs", "Mn", "Me"}
+BLANKS = "\u2800\u3164\u115f\u1160\uffa0"
+
+
+def is_invisible(answer: str) -> bool:
+    """Whether there is nothing to see: white space, characters without width, blanks of other names."""
+    return all(sign in BLANKS or unicodedata.category(sign) in INVISIBLE for sign in answer)
+
+
+DELIMITER = re.compile(r"^[ \t]*(</?[a-z][a-z0-9_-]*>)[ \t]*$", re.MULTILINE)
+DELIMITER_IN_ANSWER = re.compile(r"(?m:^[ \t]*(?=<[a-z])|(?=</[a-z]))(</?[a-z][a-z0-9_-]*>)")
+RULE = 40
+"""Characters from which a line of the prompt is one that nobody writes by chance."""
+RULES_TOLD = 200
+
+
+def prompt_given_back(answer: str, system: str, user: str, text: str) -> Iterator[Finding]:
+    """Delimiters or rules of the prompt in an answer.
+
+    `user` is the user message as it was sent, `text` what of it the prompt works on. Where no lines such as
+    `<text>` and `</text>` stand around the text, it is a conversation, and may speak of its rules: only much
+    of them counts.
+    """
+    delimiters = set(DELIMITER.findall(user.replace(text, "", 1))) - set(DELIMITER.findall(text))
+    for found in DELIMITER_IN_ANSWER.finditer(answer):
+        if found[1] in delimiters:
+            line = answer.count("\n", 0, found.start()) + 1
+            message = f"delimiter of the prompt given back: {quote_excerpt(found[1])}"
+            yield Finding(line, "prompt", message)
+            return
+    plain, theirs = (" ".join(one.split()) for one in (answer, text))
+    told = [rule for rule in _rules(system) if rule in plain and rule not in theirs]
+    if told and (delimiters or sum(map(len, told)) >= RULES_TOLD):
+        yield Finding(1, "prompt", f"rules of the prompt given back: {quote_excerpt(told[0])}")
+
+
+def _rules(system: str) -> Iterator[str]:
+    for line in system.splitlines():
+        rule = " ".join(line.split()).lstrip("-*# ")
+        if len(rule) >= (RULE if rule.isascii() else RULE // 3):
+            yield rule
