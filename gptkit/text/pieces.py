@@ -15,7 +15,12 @@ MARK = re.compile("⟦([0-9]+)⟧")
 Level = Literal["wrong", "wanted", "doubtful"]
 """How serious a finding is. `wrong`: the answer is asked for again and never accepted. `wanted`: the answer
 is asked for again, and accepted if it does not get better. `doubtful`: the finding is only reported."""
-LEVELS: Mapping[str, Level] = {"term": "wanted", "digits": "doubtful"}
+LEVELS: Mapping[str, Level] = {
+    "term": "wanted",
+    "digits": "doubtful",
+    "emphasis": "doubtful",
+    "literal": "doubtful",
+}
 """The level of each kind of finding; any other kind is `wrong`."""
 UNIT_LINE = re.compile(r"^[ \t]*⟦#([0-9]+)⟧[ \t]*(?:\n|$)", re.MULTILINE)
 

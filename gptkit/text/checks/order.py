@@ -1,0 +1,98 @@
+"""What stands in another place than in the source: placeholders, marks, whole texts of a document of many."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from math import log
+
+from gptkit.text.checks.language import weight
+from gptkit.text.pieces import MARK, Finding
+
+DIRECTIVE = re.compile(
+    r"%[-+#0 ]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?(?:hh?|ll?|[Lzjtq])?[sdiufFeEgGxXoc@]|\{\}"
+)
+"""Placeholders that take their values by their order."""
+ALIKE = 3
+"""Texts with one answer from which that is no chance."""
+SHIFT, SWAP, LONGEST = 2.5, 2.5, 200
+"""How much better texts must fit the answers of their neighbours; most texts that are compared."""
+TELLING = re.compile(r"⟦[0-9]+⟧|[0-9]+|[?？؟]|[!！]")
+QUESTION = str.maketrans("？؟！", "??!")
+
+
+def order_changes(text: str, answer: str, masks: Sequence[str]) -> str | None:
+    """The placeholders that take their values by order, if the answer has them in another one."""
+    before, after = (
+        [masks[int(number)] for number in MARK.findall(one) if int(number) < len(masks)]
+        for one in (text, answer)
+    )
+    was, became = ([mask for mask in some if DIRECTIVE.fullmatch(mask)] for some in (before, after))
+    return " ".join(was) if was != became and Counter(was) == Counter(became) else None
+
+
+def unit_order_findings(
+    units: Mapping[int, str], answers: Mapping[int, str], lines: Mapping[int, int]
+) -> Iterator[Finding]:
+    """Texts that have each other's answers, by their numbers; those without an answer are left out."""
+    numbers = [number for number in sorted(units) if answers.get(number)][:LONGEST]
+    if alike := _alike(units, answers, numbers):
+        yield Finding(lines[alike[0]], "order", f"{len(alike)} texts have one answer: {_listed(alike)}")
+        return
+    pairs = [
+        [_fit(units[one], answers[other]) for other in _near(numbers, at)] for at, one in enumerate(numbers)
+    ]
+    for at in range(len(numbers) - 1):
+        gain = pairs[at][2] + pairs[at + 1][0] - pairs[at][1] - pairs[at + 1][1]
+        if gain >= SWAP and min(pairs[at][2], pairs[at + 1][0]) > max(pairs[at][1], pairs[at + 1][1]):
+            both = numbers[at : at + 2]
+            yield Finding(lines[both[0]], "order", f"texts {_listed(both)} have each other's answers")
+            return
+    for side, what in ((2, "next"), (0, "previous")):
+        if start := _shifted(pairs, side):
+            number = numbers[start - 1]
+            yield Finding(lines[number], "order", f"from text {number} on each has the answer of the {what}")
+            return
+
+
+def _alike(units: Mapping[int, str], answers: Mapping[int, str], numbers: Sequence[int]) -> list[int]:
+    by_answer: dict[str, dict[str, int]] = {}
+    for number in numbers:
+        by_answer.setdefault(answers[number].strip(), {}).setdefault(units[number].strip().lower(), number)
+    for answer, sources in by_answer.items():
+        least = ALIKE if weight(answer) >= 20 else max(ALIKE, 2 * len(numbers) // 3)
+        if len(sources) >= least:
+            return list(sources.values())
+    return []
+
+
+def _near(numbers: Sequence[int], at: int) -> list[int]:
+    """The number before, the one at a place, and the one behind; at the borders the one itself."""
+    return [numbers[max(0, at - 1)], numbers[at], numbers[min(len(numbers) - 1, at + 1)]]
+
+
+def _fit(text: str, answer: str) -> float:
+    """How well an answer fits a text by what is the same in all languages, and by its length."""
+    was, became = (Counter(TELLING.findall(one.translate(QUESTION))) for one in (text, answer))
+    shared = (was & became).total()
+    apart = abs(log((weight(text) + 4) / (weight(answer) + 4)))
+    return 2 * shared - ((was - became) + (became - was)).total() - min(apart, 1.5)
+
+
+def _shifted(pairs: Sequence[Sequence[float]], side: int) -> int:
+    """One more than the place from which at least three texts fit the answers beside theirs far better."""
+    best = total = 0.0
+    start = found = 0
+    for at, fits in enumerate(pairs):
+        gain = fits[side] - fits[1]
+        if total <= 0:
+            total, start = 0.0, at
+        total += gain
+        if total > best and at - start >= 2:
+            best, found = total, start + 1
+    return found if best >= SHIFT else 0
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
