@@ -144,8 +144,8 @@ UNBREAKABLE = (
 """Tags and placeholders, inside which a long text must not be cut."""
 ATOM = re.compile(rf"{UNBREAKABLE}|.", re.DOTALL)
 BACKTICKS = re.compile("`+")
-TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]")
-MORE_TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]|www\.|  (?= *[\n\r])")
+TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]|__")
+MORE_TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]|__|www\.|  (?= *[\n\r])")
 OWN_SIGNS = ("⟦", "⟧")
 """Masked everywhere, even when escaped: in a text for the model they always belong to a mark."""
 OWN_MARK = re.compile(r"⟦#?[0-9]*⟧|[⟦⟧]")
@@ -165,11 +165,32 @@ _single_tag_rule = pattern_rule(
     r"<[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*>",
     r"<[^\s<>@]+@[^\s<>]+>",
     r"""</?[A-Za-z][A-Za-z0-9:._-]*(?:\s(?:[^<>"']|"[^"]*+"|'[^']*+')*+)?/?>""",
+    r"</?[0-9]{1,2}\s?/?>",
     r"<[?!][A-Za-z].*?>",
     r"<%.*?%>",
 )
 entity_rule = pattern_rule(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 VARIABLES = (r"\$\{[^{}\n]{1,80}\}", r"\$[A-Za-z_][A-Za-z0-9_]*")
+_printf_rule = pattern_rule(
+    r"%\([\w. -]+\)[-#0+ ]*[0-9]*(?:\.[0-9]+)?[A-Za-z]",
+    r"%(?:[0-9]+\$)?[-+#0]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?(?:hh?|ll?|[Lzjtq])?"
+    r"[sdiufFeEgGxXoc@](?![A-Za-z])(?!(?<=[0-9]%.)['’][^\W\d_])",  # as in `50%d'eau`
+    r"%\{[\w.]+\}",
+    r"(?<![0-9%])%[A-Za-z_][A-Za-z0-9_.]+%(?![\w%])",
+)
+QT = re.compile(r"(?<![0-9%])%(?:L?[1-9]|n)(?![\w.$%])", re.ASCII)
+
+
+def _percent_rule(text: str, start: int, context: Context) -> Span | None:
+    """Placeholders; those of Qt count from `%1`, where in Turkish a percent sign stands before its number."""
+    if span := _printf_rule(text, start, context):
+        return span
+    match = QT.match(text, start)
+    near = max(0, start - REACH), start + REACH
+    is_counted = text.find("%1", *near) >= 0 or text.find("%L1", *near) >= 0
+    return match.span() if match and (is_counted or match[0] == "%n") else None
+
+
 COMMON_RULES: dict[str, Rule] = {
     "<": tag_rule,
     "&": entity_rule,
@@ -177,12 +198,7 @@ COMMON_RULES: dict[str, Rule] = {
         *(r"\{\{.*?\}\}", r"\{%.*?%\}", r"\{[:#.][^{}\n]*\}", r"\{\}"),
         r"\{ ?[\w$][\w.\[\]:!%,#+<>^-]{0,60} ?\}",
     ),
-    "%": pattern_rule(
-        r"%\([\w. -]+\)[-#0+ ]*[0-9]*(?:\.[0-9]+)?[A-Za-z]",
-        r"%(?:[0-9]+\$)?[-+#0]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?(?:hh?|ll?|[Lzjtq])?"
-        r"[sdiufFeEgGxXoc@](?![A-Za-z])(?!(?<=[0-9]%.)['’][^\W\d_])",  # as in `50%d'eau`
-        r"%\{[\w.]+\}",
-    ),
+    "%": _percent_rule,
     "$": pattern_rule(*VARIABLES),
     ":": address_rule,
     "w": _www_rule,
@@ -190,7 +206,7 @@ COMMON_RULES: dict[str, Rule] = {
     "⟦": own_mark_rule,
     "⟧": own_mark_rule,
 }
-"""The rules for any text. Placeholders are those of Python, C, shells and templates."""
+"""The rules for any text. Placeholders are those of Python, C, shells, templates, Symfony and Qt."""
 
 
 ICU_OPEN = re.compile(
@@ -219,13 +235,25 @@ def _call_rule(sign: str) -> Rule:
     return rule
 
 
+LARAVEL = re.compile(r"(?<![^\s(\[{\"'“‘「（>]):[A-Za-z][A-Za-z0-9_]+(?![\w:/-])", re.ASCII)
+
+
+def _colon_rule(text: str, start: int, context: Context) -> Span | None:
+    match = LARAVEL.match(text, start)
+    return match.span() if match else address_rule(text, start, context)
+
+
 MESSAGE_RULES: Rules = {
     **COMMON_RULES,
     "{": _icu_open_rule,
     "}": _icu_next_rule,
     "$": _call_rule("$"),
     "@": _call_rule("@"),
+    ":": _colon_rule,
+    "_": pattern_rule(r"__[A-Za-z][A-Za-z0-9_]*?__(?![A-Za-z0-9_])"),
+    "[": pattern_rule(r"\[\[[A-Za-z_][\w.-]{0,60}\]\]"),
 }
+"""The rules for messages of a program, also with the placeholders of ICU, i18next and Laravel."""
 PLURAL = re.compile(r"\{\s*\w+\s*,\s*(?:plural|selectordinal)\s*,")
 BRANCH = re.compile(r"(?:=[0-9]+|\w+)\s*\{$")
 OF_ONE_NUMBER = re.compile(r"(?:=[0-9]+|\b(?:zero|one|two))\s*\{$")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +10,9 @@ import pytest
 from translations_of import marked
 from yaml import CSafeLoader, load
 
-from gptkit.encodings.stream import lines
-from gptkit.text.checks.language import foreign, language_of, weight
-from gptkit.text.checks.order import unit_order_findings
-from gptkit.text.checks.translation import Target, piece_findings, text_findings
+from gptkit.encodings.stream import split_lines
+from gptkit.text.checks.translation import Target, piece_findings
 from gptkit.text.formats import format_named
-from gptkit.text.pieces import Finding, Piece
 
 DATA = Path(__file__).parents[1] / "support" / "data"
 
@@ -33,7 +28,7 @@ class Answer(NamedTuple):
     def findings(self, answer: str) -> set[tuple[str, str]]:
         known = format_named(self.format)
         assert known
-        (piece,) = [one for one in known.pieces(lines([self.source]), 4000) if one.text]
+        (piece,) = [one for one in known.pieces(split_lines([self.source]), 4000) if one.text]
         given = marked(piece, answer)
         found = [*known.findings(piece, given), *piece_findings(piece, given, self.target)]
         return {(one.kind, one.level) for one in found}

@@ -11,7 +11,7 @@ from gptkit.text.compose import END, GAP, count_line_ends, locate_text
 from gptkit.text.masking import OPAQUE, OWN_MARK, Rules, mask_text
 from gptkit.text.pieces import MARK, Finding, Piece, mark
 
-TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9:._-]*)(?:\s(?:[^<>"']|"[^"]*+"|'[^']*+')*+)?>""")
+TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9:._-]*|[0-9]{1,2})(?:\s(?:[^<>"']|"[^"]*+"|'[^']*+')*+)?>""")
 
 DEEPEST = 100  # tags without an end tag between a start tag and its end tag
 
@@ -85,7 +85,7 @@ KINDS = (
     ("code", re.compile(r"[`~]|<(?:code|pre|kbd|samp|tt|script|style)\b|\$.*\$|\\[(\[]", re.DOTALL)),
     ("link", re.compile(r"\[|<?[A-Za-z][A-Za-z0-9+.-]*:\S|www\.|<?[^\s@<>]+@[^\s@<>]+\.")),
     ("tag", re.compile(r"<")),
-    ("placeholder", re.compile(r"[{%$]")),
+    ("placeholder", re.compile(r"[{%$]|:[a-z]|__")),
 )
 
 
@@ -116,8 +116,27 @@ def general_findings(piece: Piece, answer: str, rules: Rules, line_of: LineOf) -
     for number in unnested_tags(piece.text, answer, piece.masks):
         at = piece.text.find(mark(number))
         yield Finding(line_of(at), "tag", f"tag {quote_excerpt(piece.masks[number])} closes nothing there")
+    if piece.text.count("⟦") > 1:
+        yield from _displaced_findings(piece, answer, line_of)
     yield from _added_findings(piece, answer, rules, line_of)
     yield from number_findings(piece.text, answer, line_of)
+
+
+def directive_findings(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
+    """Yield what is in another order of the placeholders that take their values by their order."""
+    from gptkit.text.checks.order import reordered_directives
+
+    if directives := reordered_directives(piece.text, answer, piece.masks):
+        yield Finding(line_of(0), "placeholder", f"placeholders '{directives}' are in another order")
+
+
+def _displaced_findings(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
+    from gptkit.text.checks.order import displaced_marks
+
+    for number in displaced_marks(piece.text, answer):
+        at, mask = piece.text.find(mark(number)), piece.masks[number]
+        kind = _kind_at(piece.text, at, mask)
+        yield Finding(line_of(at), kind, f"{kind} {quote_excerpt(mask)} in another sentence")
 
 
 def _wrapping_findings(text: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
@@ -142,7 +161,7 @@ def mark_findings(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Findin
             mask = piece.masks[int(number)]
             if not times and _is_optional(mask):
                 continue
-            kind = "link" if piece.text[: match.start()].endswith(("](", "][", "]")) else kind_of(mask)
+            kind = _kind_at(piece.text, match.start(), mask)
             yield Finding(line_of(match.start()), kind, f"{kind} {quote_excerpt(mask)} {how}")
     for number in got.keys() - wanted.keys():
         yield Finding(line_of(0), "mark", f"mark ⟦{number}⟧ invented")
@@ -181,6 +200,10 @@ def _paired_parts(text: str, answer: str) -> Iterator[tuple[int, str, str]]:
         return
     for start, end, first, last in zip(ends, ends[1:], answer_ends, answer_ends[1:], strict=False):
         yield start, text[start:end], answer[first:last]
+
+
+def _kind_at(text: str, position: int, mask: str) -> str:
+    return "link" if text[:position].endswith(("](", "][", "]")) else kind_of(mask)
 
 
 def kind_of(mask: str) -> str:

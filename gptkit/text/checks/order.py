@@ -14,6 +14,7 @@ DIRECTIVE = re.compile(
     r"%[-+#0 ]*(?:[0-9]+|\*)?(?:\.(?:[0-9]+|\*))?(?:hh?|ll?|[Lzjtq])?[sdiufFeEgGxXoc@]|\{\}"
 )
 """Placeholders that take their values by their order."""
+SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*|\n+|[؟۔।]")
 ALIKE = 3
 """Texts with one answer from which that is no chance."""
 SHIFT, SWAP, LONGEST = 2.5, 2.5, 200
@@ -22,7 +23,23 @@ TELLING = re.compile(r"⟦[0-9]+⟧|[0-9]+|[?？؟]|[!！]")
 QUESTION = str.maketrans("？؟！", "??!")
 
 
-def order_changes(text: str, answer: str, masks: Sequence[str]) -> str | None:
+def displaced_marks(text: str, answer: str) -> list[int]:
+    """Marks that stand in another sentence, line or cell than in the text, if both have as many of these."""
+    if len(MARK.findall(text)) < 2:
+        return []
+    before, after = ([MARK.findall(part) for part in _parts(one)] for one in (text, answer))
+    if len(before) != len(after):
+        return []
+    moved = (set(was) - set(became) for was, became in zip(before, after, strict=True))
+    there = set(MARK.findall(answer))
+    return [int(number) for numbers in moved for number in sorted(numbers & there)]
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in SENTENCE_END.split(text.replace("|", "\n")) if part.strip()]
+
+
+def reordered_directives(text: str, answer: str, masks: Sequence[str]) -> str | None:
     """The placeholders that take their values by order, if the answer has them in another one."""
     before, after = (
         [masks[int(number)] for number in MARK.findall(one) if int(number) < len(masks)]

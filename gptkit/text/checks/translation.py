@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from gptkit.text.checks.common import LineOf, line_finder, normalize_answer, quote_excerpt
 from gptkit.text.checks.language import foreign, language_of, main_tag, scripts, vote, weight
+from gptkit.text.checks.order import SENTENCE_END, unit_order_findings
 from gptkit.text.compose import GAP, count_line_ends
 from gptkit.text.pieces import MARK, Finding, Piece, parse_units
 
@@ -19,7 +20,6 @@ PARAGRAPH = 80
 """Weight from which a paragraph is looked at by itself."""
 LONG_ENOUGH = 110
 """Weight of a text from which its translation ends with a full stop if the text does: 99.9 % of people's."""
-SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？｡]+[”’」』）]*|\n+|[؟۔।]")
 FINAL = re.compile(r"[.!?。！？…｡．؟۔।:：;；][\s\"'”’»«“„)\]）」』】*_`>~⟧]*$|[⟧)\]）」』】”’»\"'`>*_|]\s*$")
 FULL_STOP = re.compile(r"[.!?。！？…]\s*$")
 UNSTOPPED = {"THAI", "LAO", "KHMER", "MYANMAR"}
@@ -50,8 +50,6 @@ def piece_findings(piece: Piece, answer: str, target: Target) -> Iterator[Findin
     if not piece.slots:
         yield from text_findings(piece.text, normalize_answer(answer), target, line_finder(piece))
         return
-    from gptkit.text.checks.order import unit_order_findings
-
     units = dict(enumerate(piece.units, 1))
     answers = {1: answer.strip()} if len(units) == 1 and "⟦#" not in answer else parse_units(answer)
     lines = {n: piece.line + count_line_ends(piece.source[: piece.slots[n - 1].start]) for n in units}

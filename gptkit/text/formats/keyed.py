@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 from gptkit.core.errors import UsageError
+from gptkit.text.checks.common import directive_findings
 from gptkit.text.formats.units import UnitFormat
 from gptkit.text.masking import MESSAGE_RULES, missing_signs
 from gptkit.text.pieces import Finding, Piece
@@ -70,6 +71,7 @@ class KeyedFormat(UnitFormat):
 
     def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
         yield from super().unit_findings(unit, answer)
+        yield from directive_findings(unit, answer, lambda _: unit.line)
         for sign, is_wrong in missing_signs(unit, answer):
             kind = "placeholder" if is_wrong else "digits"
             yield Finding(unit.line, kind, f"placeholder '{sign}' missing")

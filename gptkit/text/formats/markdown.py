@@ -10,6 +10,7 @@ from typing import NamedTuple
 from gptkit.text.checks.common import (
     LineOf,
     differs_from_source,
+    directive_findings,
     general_findings,
     kind_of,
     line_finder,
@@ -257,6 +258,7 @@ class Markdown:
         plain = piece._replace(text=_hide_ordinals(piece.text))
         findings = list(general_findings(plain, _hide_ordinals(body), MARKDOWN_RULES, line_of))
         if body:
+            findings += directive_findings(piece, body, line_of)
             findings += _broken_links(piece, body, line_of)
             findings += _new_links(piece, body, line_of)
             findings += _swapped_links(piece, body, line_of)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from unicodedata import east_asian_width
 
-from gptkit.text.checks.common import differs_from_source, general_findings, line_finder, normalize_answer
+from gptkit.text.checks.common import (
+    differs_from_source,
+    directive_findings,
+    general_findings,
+    line_finder,
+    normalize_answer,
+)
 from gptkit.text.chunk import BUFFER_LIMIT, TextBlock, bounded_lines, make_block, split_block, split_lines
 from gptkit.text.compose import GAP, build_pieces, halve, restore_layout
 from gptkit.text.masking import COMMON_RULES, mask_text
@@ -33,6 +39,7 @@ class PlainText:
             return ()
         line_of, body = line_finder(piece), normalize_answer(answer)
         findings = list(general_findings(piece, body, COMMON_RULES, line_of))
+        findings += directive_findings(piece, body, line_of)
         was, became = _count_paragraphs(piece.text), _count_paragraphs(body)
         if body and was != became:
             findings.append(Finding(line_of(0), "blocks", f"{was} paragraphs became {became}"))
