@@ -207,9 +207,9 @@ _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant"}
 
 
 def _describe_left_out(selection: Selection) -> tuple[str, ...]:
-    notices = (
-        [f"no room for {len(selection.dropped)} entries of the character's book"] if selection.dropped else []
-    )
+    notices = []
+    if selection.dropped:
+        notices.append(f"no room for {len(selection.dropped)} entries of the character's book")
     if not selection.whole:
         notices.append("the rest of the character's book is left out: its keys take too long to look for")
     notices += [

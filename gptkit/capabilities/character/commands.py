@@ -1,4 +1,4 @@
-"""What the prompt loop shows of a character: its world, its dice, its greetings."""
+"""The prompt loop's commands for a character: its world, dice and greetings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def library_of(services: Services, template: Template) -> CardLibrary:
 
 
 SHOWN = 70
-"""Characters of a greeting in the list of them."""
+"""Characters of a greeting in the list of greetings."""
 
 
 def loop_commands(talk: Talk) -> tuple[Command, ...]:
@@ -48,14 +48,14 @@ def loop_commands(talk: Talk) -> tuple[Command, ...]:
 
 
 def begin_loop(talk: Talk) -> None:
-    """Where nothing has been said yet, the character speaks first."""
+    """Show the character's greeting if the conversation is new; raises the errors of reading the card."""
     played_character(talk.template, talk.values, library_of(talk.services, talk.template).card)
     if talk.last is None and talk.greeting is not None:
         _show(talk, talk.greeting.user_text)
 
 
 class _UserDice:
-    """The user's own dice: they take nothing from those of the character."""
+    """The user's own dice, independent of the character's."""
 
     def __init__(self, talk: Talk) -> None:
         seed = options_of(talk.values).seed
@@ -69,25 +69,25 @@ class _UserDice:
 
 def _state(desk: Desk, _argument: str) -> None:
     talk = desk.talk
-    who = played_character(talk.template, talk.values, library_of(talk.services, talk.template).card)
-    if not who.variables:
+    character = played_character(talk.template, talk.values, library_of(talk.services, talk.template).card)
+    if not character.variables:
         raise NoInputError("neither the card nor the prompt file declares a state of the world")
-    kept = restore_state(talk.notes(), talk.values, who.variables)
-    for name, value in kept.state.items():
+    state = restore_state(talk.notes(), talk.values, character.variables)
+    for name, value in state.world.items():
         desk.show(f"{name}: {str(value).lower() if isinstance(value, bool) else value}")
-    if kept.refused:
-        desk.show(f"the last change was not made: {kept.refused}")
+    if state.refused:
+        desk.show(f"the last change was not made: {state.refused}")
 
 
 def _greeting(desk: Desk, number: str) -> None:
     talk = desk.talk
-    who = played_character(talk.template, talk.values, library_of(talk.services, talk.template).card)
-    if who.card is None:
+    character = played_character(talk.template, talk.values, library_of(talk.services, talk.template).card)
+    if character.card is None:
         raise NoInputError("a character that is described in words has no greetings")
     if not number:
-        for place in range(1, len(who.card.greetings) + 1):
-            one = load_greeting(talk.services, talk.template, {**talk.values, "greeting": place})
-            desk.show(f"{place}: {one_line(one.user_text if one is not None else '', SHOWN)}")
+        for position in range(1, len(character.card.greetings) + 1):
+            listed = load_greeting(talk.services, talk.template, {**talk.values, "greeting": position})
+            desk.show(f"{position}: {one_line(listed.user_text if listed is not None else '', SHOWN)}")
         return
     if not number.isdecimal() or len(number) > 6:
         raise UsageError(f"'/greeting': '{number}' is not the number of a greeting")

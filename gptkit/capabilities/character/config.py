@@ -1,4 +1,4 @@
-"""The capability `character:` of prompt files: who is played, what is kept of the world, who throws dice."""
+"""The capability `character`: its key in prompt files (who is played, the world, dice) and its options."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,7 +34,7 @@ OPTIONS = (
 
 
 class CharacterOptions(NamedTuple):
-    """What the command line says of OPTIONS."""
+    """The values of OPTIONS on a command line."""
 
     user: str = ""
     greeting: int | None = None
@@ -51,19 +51,15 @@ def options_of(values: Mapping[str, Value]) -> CharacterOptions:
 
 
 class CharacterConfig(NamedTuple):
-    """What a prompt file says under `character`.
+    """What a prompt file says under `character`."""
 
-    Without a `card` (a path, or a name in the folder of characters) the parameter `character` says
-    who is played. `state` is what the world has beside what the card declares.
-    """
-
-    card: str = ""
-    state: tuple["Variable", ...] = ()
+    card: str = ""  # a path or a name; without one the parameter `character` says who is played
+    state: tuple["Variable", ...] = ()  # variables of the world beside those of the card
     dice: bool = False
 
 
 def parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> CharacterConfig:
-    """`character: true`, or a mapping."""
+    """Read `character: true`, or a mapping; reports what is wrong and then returns defaults."""
     from gptkit.core.yaml_tree import mapping_entries, single_line
 
     value = node.data()
@@ -87,13 +83,13 @@ def _state(
         return ()
     from gptkit.capabilities.character import world
 
-    def told(finding: "CardFinding") -> None:
-        place = node
+    def report_finding(finding: "CardFinding") -> None:
+        nearest = node
         for part in finding.field.split(".")[1:]:
-            place = place.value.get(part, place) if isinstance(place.value, dict) else place
-        report(Problem(place.line, finding.field, finding.message))
+            nearest = nearest.value.get(part, nearest) if isinstance(nearest.value, dict) else nearest
+        report(Problem(nearest.line, finding.field, finding.message))
 
-    return world.parse_variables(entries["state"].data(), f"{KEY}.state", told)
+    return world.parse_variables(entries["state"].data(), f"{KEY}.state", report_finding)
 
 
 def _take_over(call: "Call") -> int | None:

@@ -117,7 +117,7 @@ def add_character(invocation: Invocation, stores: Mapping[str, object]) -> Invoc
     invocation = invocation._replace(extras=extras)
     if character.card is not None:
         invocation, state = _add_card(invocation, character, state, cards)
-    parts = [WORLD.format(_json(state.state))] if state.state else []
+    parts = [WORLD.format(_json(state.world))] if state.world else []
     parts += [DICE] if character.dice else []
     if parts:
         own = _system(invocation) if invocation.system is None else invocation.system

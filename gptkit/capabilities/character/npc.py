@@ -1,4 +1,4 @@
-"""A character in a game: what it says and does as data, which a schema and the game's rules allow."""
+"""Reply as a character of a game: with data that a schema and the bounds of the world allow."""
 
 from __future__ import annotations
 
@@ -42,15 +42,12 @@ ACTIONS = "You can do this and nothing else; an empty list is fine:\n{}"
 
 
 class ReplyForm(NamedTuple):
-    """What a reply of the character looks like. `variables` and `actions` are those that are allowed.
-
-    `is_own` says that the schema is the user's or the card's: then a reply has what that says.
-    """
+    """What a reply of the character may contain."""
 
     schema: Mapping[str, object]
-    variables: tuple[Variable, ...] = ()
+    variables: tuple[Variable, ...] = ()  # of the world
     actions: tuple[Action, ...] = ()
-    is_own: bool = False
+    is_own: bool = False  # the schema is that of the user or the card
 
 
 class NpcReply(NamedTuple):
@@ -64,7 +61,7 @@ def reply_form(
     available_emotions: Sequence[str],
     schema: Mapping[str, object] | None = None,
 ) -> ReplyForm:
-    """A reply says what is declared: without actions it can do nothing, without moods it feels anything."""
+    """Return the form of a reply; without `moods` any emotion is allowed, without `actions` none of them."""
     if schema is not None:
         return ReplyForm(schema, tuple(variables), tuple(actions), True)
     emotion = {
@@ -77,65 +74,68 @@ def reply_form(
         properties["actions"] = {"type": "array", "items": {"type": "string", "enum": names}}
     if variables:
         properties["state"] = world.world_schema(variables)
-    built = {
+    default_schema = {
         "type": "object",
         "properties": properties,
         "required": list(properties),
         "additionalProperties": False,
     }
-    return ReplyForm(built, tuple(variables), tuple(actions))
+    return ReplyForm(default_schema, tuple(variables), tuple(actions))
 
 
 def request_reply(
-    invocation: Invocation, runtime: Runtime, wanted: ReplyForm, past: Sequence[Mapping[str, object]]
+    invocation: Invocation, runtime: Runtime, form: ReplyForm, past: Sequence[Mapping[str, object]]
 ) -> NpcReply:
-    """The reply to what the player said. `past` are the replies behind the assistant's turns.
+    """Request the reply to what the player said; raises the GptkitError of the second invalid reply.
 
-    Raises the GptkitError of the second reply that is not allowed.
+    `past` are the whole replies of the assistant's turns, whose messages hold only what was spoken.
     """
-    played = add_character(invocation, runtime.stores)
-    before = len(played.turns) - len(invocation.turns)
-    rest = played.turns[before:]
-    whole = iter(past)
-    turns = (Message("assistant", _json(next(whole))) if one.role == "assistant" else one for one in rest)
-    told = [ACTIONS.format("\n".join(map(_told, wanted.actions)))] if wanted.actions else []
-    system = "\n\n".join(filter(None, [_system(played, runtime), RULE, *told]))
-    played = played._replace(turns=(*played.turns[:before], *turns), system=system)
-    strict = with_check(runtime, lambda found: _fault(found, wanted))
-    value, reply = request_json_and_reply(
-        build_request(played, runtime.format), wanted.schema, strict, "answer"
+    prepared = add_character(invocation, runtime.stores)
+    before = len(prepared.turns) - len(invocation.turns)
+    rest = prepared.turns[before:]
+    replies = iter(past)
+    turns = (
+        Message("assistant", _json(next(replies))) if message.role == "assistant" else message
+        for message in rest
     )
-    found = dict(cast("Mapping[str, object]", value))
-    if isinstance(state := found.get("state"), dict) and wanted.variables:
-        found["state"] = {**state, **declared_values(state, wanted.variables)}
-    if not wanted.is_own:
-        found.setdefault("actions", [])
-    return NpcReply(found, Outcome(reply, _json(found), notes=played.notes))
+    action_rules = [ACTIONS.format("\n".join(map(_action_line, form.actions)))] if form.actions else []
+    system = "\n\n".join(filter(None, [_system(prepared, runtime), RULE, *action_rules]))
+    prepared = prepared._replace(turns=(*prepared.turns[:before], *turns), system=system)
+    strict = with_check(runtime, lambda result: _fault(result, form))
+    value, reply = request_json_and_reply(
+        build_request(prepared, runtime.format), form.schema, strict, "answer"
+    )
+    result = dict(cast("Mapping[str, object]", value))
+    if isinstance(state := result.get("state"), dict) and form.variables:
+        result["state"] = {**state, **declared_values(state, form.variables)}
+    if not form.is_own:
+        result.setdefault("actions", [])
+    return NpcReply(result, Outcome(reply, _json(result), notes=prepared.notes))
 
 
 def state_fault(state: Mapping[str, object], variables: Sequence[Variable]) -> str:
-    """Why a game cannot set these values; empty when it can."""
+    """Return why a game cannot set these values of the world; empty if it can."""
     known = [variable.name for variable in variables]
-    strange = [name for name in state if name not in known]
-    if variables and strange:
-        return f"state: unknown value '{strange[0]}'; there are {', '.join(known)}"
-    found = world_fault(state, variables)
-    return f"state: {found}" if found else ""
+    unknown = [name for name in state if name not in known]
+    if variables and unknown:
+        return f"state: unknown value '{unknown[0]}'; there are {', '.join(known)}"
+    problem = world_fault(state, variables)
+    return f"state: {problem}" if problem else ""
 
 
-def _fault(found: object, wanted: ReplyForm) -> str:
-    """What a schema of the user's may let through, and what the bounds of the world forbid."""
-    if not isinstance(found, dict):
+def _fault(reply: object, form: ReplyForm) -> str:
+    """Return what is wrong with a reply beside its schema: unknown actions, values out of bounds."""
+    if not isinstance(reply, dict):
         return "it is no JSON object"
-    allowed = sorted({action.name for action in wanted.actions})
-    actions = found.get("actions")
-    given = [] if actions is None else actions if isinstance(actions, list) else [actions]
-    for one in given if allowed else ():
-        name = one.get("name") if isinstance(one, dict) else one
+    allowed = sorted({action.name for action in form.actions})
+    actions = reply.get("actions")
+    requested = [] if actions is None else actions if isinstance(actions, list) else [actions]
+    for action in requested if allowed else ():
+        name = action.get("name") if isinstance(action, dict) else action
         if name not in allowed:
             return f"the action {json.dumps(name, ensure_ascii=False)} is not among {', '.join(allowed)}"
-    state = found.get("state")
-    return world_fault(state, wanted.variables) if isinstance(state, dict) else ""
+    state = reply.get("state")
+    return world_fault(state, form.variables) if isinstance(state, dict) else ""
 
 
 def _system(played: Invocation, runtime: Runtime) -> str:
@@ -143,7 +143,7 @@ def _system(played: Invocation, runtime: Runtime) -> str:
     return "".join(message.content for message in sent if message.role == "system")
 
 
-def _told(action: Action) -> str:
+def _action_line(action: Action) -> str:
     return f"- {action.name}: {action.help}" if action.help else f"- {action.name}"
 
 
@@ -152,9 +152,9 @@ def _json(value: Mapping[str, object]) -> str:
 
 
 EXCHANGES = 50
-"""Of one session, how many of the latest are remembered."""
+"""Exchanges of a session that are remembered."""
 SHARE = 0.5
-"""Part of the model's window, where it is known, that the memory of a session may take."""
+"""Part of the model's window that the remembered exchanges may take."""
 
 
 class PastExchange(NamedTuple):
@@ -163,24 +163,24 @@ class PastExchange(NamedTuple):
 
     @property
     def messages(self) -> tuple[Message, Message]:
-        said = self.reply.get("say")
-        text = said if isinstance(said, str) else json.dumps(self.reply, ensure_ascii=False)
+        spoken = self.reply.get("say")
+        text = spoken if isinstance(spoken, str) else json.dumps(self.reply, ensure_ascii=False)
         return Message("user", self.player), Message("assistant", text)
 
 
 class NpcSession:
-    """What is kept of a session: the latest exchanges, the world, and where its record is."""
+    """A session of the game: its latest exchanges, its world, and the place of its record."""
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.past: list[PastExchange] = []
         self.notes: Mapping[str, object] = {}
-        self.turn: int | None = None
-        self.session: str | None = None
+        self.last_turn: int | None = None
+        self.history_session: str | None = None
 
 
 class NpcReplier:
-    """Safe for several threads, as long as a session is with one of them at a time."""
+    """Replies to events; safe for several threads as long as each session is used by one at a time."""
 
     def __init__(
         self,
@@ -203,106 +203,109 @@ class NpcReplier:
         self._runtime = services.runtime(
             services.format(template), self._model, self._budget, self._how.verbose
         )
-        _ = services.rejections, services.prices  # each is made once, before the workers
+        _ = services.rejections, services.prices  # make both before the threads start
         self._store = services.history if self._is_recorded else None
 
     @property
     def _model(self) -> str:
         return str(self._shared.model or self._template.model or self._services.settings.text("model"))
 
-    def reply(self, held: NpcSession, asked: PlayerEvent) -> Mapping[str, object]:
-        """The reply, which the session remembers; raises GptkitError, and then it does not."""
-        notes = self._notes_before(held, asked)
-        invocation = self._invocation(asked.player)._replace(notes=notes)
-        self._trim(held, invocation)
+    def reply(self, session: NpcSession, event: PlayerEvent) -> Mapping[str, object]:
+        """Return the reply to an event and remember both in the session; raises GptkitError."""
+        notes = self._notes_before(session, event)
+        invocation = self._invocation(event.player)._replace(notes=notes)
+        self._trim(session, invocation)
         try:
-            found = self._request_recorded(held, asked, invocation)
+            reply = self._request_recorded(session, event, invocation)
         except TooLongError:
-            if not held.past:
+            if not session.past:
                 raise
-            held.past = held.past[len(held.past) // 2 + 1 :]
-            found = self._request_recorded(held, asked, invocation)
-        held.past.append(PastExchange(asked.player, found.value))
-        held.notes = found.outcome.notes
+            session.past = session.past[len(session.past) // 2 + 1 :]
+            reply = self._request_recorded(session, event, invocation)
+        session.past.append(PastExchange(event.player, reply.value))
+        session.notes = reply.outcome.notes
         if self._form.is_own:
-            return found.value
-        return {**found.value, "state": held.notes.get("state", {})}
+            return reply.value
+        return {**reply.value, "state": session.notes.get("state", {})}
 
-    def _notes_before(self, held: NpcSession, asked: PlayerEvent) -> Mapping[str, object]:
-        """What the session keeps, with what the game says about the world."""
-        notes = dict(held.notes)
+    def _notes_before(self, session: NpcSession, event: PlayerEvent) -> Mapping[str, object]:
+        """Return the notes of the session with the values of the world that the event sets."""
+        notes = dict(session.notes)
         if not notes and isinstance(self._seed, int):
-            notes["dice"] = [Dice(self._seed ^ seed_of(held.key)).seed, 0]
-        if asked.state is not None:
-            if fault := state_fault(asked.state, self._form.variables):
-                raise DataError(f"line {asked.number}: {fault}")
+            notes["dice"] = [Dice(self._seed ^ seed_of(session.key)).seed, 0]
+        if event.state is not None:
+            if fault := state_fault(event.state, self._form.variables):
+                raise DataError(f"line {event.number}: {fault}")
             before = notes.get("state")
-            kept = before if self._form.variables and isinstance(before, Mapping) else {}
-            notes["state"] = {**kept, **asked.state}
+            values = before if self._form.variables and isinstance(before, Mapping) else {}
+            notes["state"] = {**values, **event.state}
         return notes
 
     def _invocation(self, player: str) -> Invocation:
         given = Given(player, "", (("words", player),), self._values)
         return conversation.invocation(self._services, self._template, given, self._shared, self._how)
 
-    def _trim(self, held: NpcSession, invocation: Invocation) -> None:
-        """Forget the oldest exchanges where there are too many, or more than the window has room for."""
-        held.past = held.past[-EXCHANGES:]
-        sizes = [sum(estimate_tokens(one.content) + 4 for one in past.messages) for past in held.past]
+    def _trim(self, session: NpcSession, invocation: Invocation) -> None:
+        """Forget the oldest exchanges if there are too many, or more than the window can take."""
+        session.past = session.past[-EXCHANGES:]
+        sizes = [
+            sum(estimate_tokens(message.content) + 4 for message in exchange.messages)
+            for exchange in session.past
+        ]
         window = self._services.context_window(invocation.model, sum(sizes))
         while window is not None and sizes and sum(sizes) > window * SHARE:
-            del held.past[0], sizes[0]
+            del session.past[0], sizes[0]
 
-    def _request_recorded(self, held: NpcSession, asked: PlayerEvent, invocation: Invocation) -> NpcReply:
+    def _request_recorded(self, session: NpcSession, event: PlayerEvent, invocation: Invocation) -> NpcReply:
         context = _RecordContext(self._services, WorkerBudget(self._budget), self._how)
         runtime = self._runtime._replace(budget=context.budget, stores=self._stores)
-        turns = tuple(message for past in held.past for message in past.messages)
+        turns = tuple(message for past in session.past for message in past.messages)
         invocation = invocation._replace(turns=turns)
-        record = self._record(context, held, asked, invocation, runtime)
+        record = self._record(context, session, event, invocation, runtime)
         try:
-            found = self._request(record, held, invocation, runtime)
+            reply = self._request(record, session, invocation, runtime)
         finally:
-            self._follow(held, record.turn)
-        held.turn = record.turn if record.turn is not None else held.turn
-        return found
+            self._follow(session, record.turn)
+        session.last_turn = record.turn if record.turn is not None else session.last_turn
+        return reply
 
     def _request(
-        self, record: Record, held: NpcSession, invocation: Invocation, runtime: Runtime
+        self, record: Record, session: NpcSession, invocation: Invocation, runtime: Runtime
     ) -> NpcReply:
         with record:
-            found = request_reply(invocation, runtime, self._form, [past.reply for past in held.past])
-            state = found.value.get("state")
-            notes = dict(found.outcome.notes)
+            reply = request_reply(invocation, runtime, self._form, [past.reply for past in session.past])
+            state = reply.value.get("state")
+            notes = dict(reply.outcome.notes)
             if isinstance(state, Mapping):
                 notes["state"] = dict(state)
             answers = notes.get("answers")
             notes["answers"] = (answers if isinstance(answers, int) else 0) + 1
-            found = found._replace(outcome=found.outcome._replace(notes=notes))
-            record.finish(found.outcome)
-        return found
+            reply = reply._replace(outcome=reply.outcome._replace(notes=notes))
+            record.finish(reply.outcome)
+        return reply
 
     def _record(
         self,
         context: _RecordContext,
-        held: NpcSession,
-        asked: PlayerEvent,
+        session: NpcSession,
+        event: PlayerEvent,
         invocation: Invocation,
         runtime: Runtime,
     ) -> Record:
         if not self._is_recorded:
             return Record(context, None, None)
-        sent = build_request(invocation, runtime.format)
-        found = opening(self._services, invocation, sent, held.session, held.turn)
-        found = found._replace(request={**found.request, "words": asked.player, "npc": asked.session})
-        return Record(context, found, self._services.journal)
+        request = build_request(invocation, runtime.format)
+        turn = opening(self._services, invocation, request, session.history_session, session.last_turn)
+        turn = turn._replace(request={**turn.request, "words": event.player, "npc": event.session})
+        return Record(context, turn, self._services.journal)
 
-    def _follow(self, held: NpcSession, turn: int | None) -> None:
-        """All exchanges of a session of the game are one session of the history, failures too."""
-        if turn is None or held.session is not None or self._store is None:
+    def _follow(self, session: NpcSession, turn: int | None) -> None:
+        """Continue the same session of the history with the next exchange, also after a failure."""
+        if turn is None or session.history_session is not None or self._store is None:
             return
-        with suppress(GptkitError):  # the next exchange begins another one
+        with suppress(GptkitError):  # then the next exchange begins another session
             stored = self._store.turn(turn)
-            held.session = stored.session if stored else None
+            session.history_session = stored.session if stored else None
 
 
 class _RecordContext:

@@ -1,4 +1,4 @@
-"""The lines that a game sends: read as they come, and understood one by one."""
+"""Read the lines that a game sends, and parse each as an event."""
 
 from __future__ import annotations
 
@@ -19,40 +19,37 @@ LINE_CAP = 1 << 20
 DEPTH_CAP = 64
 KEYS = ("player", "state", "session")
 PATIENCE = 0.1
-"""Seconds after which a silent game is left if there is nothing more to answer it with."""
+"""Seconds between checks whether to stop reading while the game is silent."""
 _BLOCK = 1 << 16
 
 
 class PlayerEvent(NamedTuple):
-    """What the player did. `session` is answered as it came; `key` tells sessions apart.
-
-    A `fault` says why the line cannot be answered.
-    """
+    """A line of the game."""
 
     number: int
-    key: str
-    session: object = None
-    player: str = ""
-    state: Mapping[str, object] | None = None
-    fault: DataError | None = None
+    key: str  # of the session
+    session: object = None  # as the game wrote it, for the reply
+    player: str = ""  # what the player said or did
+    state: Mapping[str, object] | None = None  # values of the world that the game sets
+    fault: DataError | None = None  # why the line cannot be answered
 
 
 def read_lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[bytes]:
-    """Each line as soon as it is there; of one beyond all measure only as much as shows that."""
+    """Yield each line as soon as it is complete; of a line above LINE_CAP only the beginning."""
     held = b""
     while not is_over():
         if not terminal.wait_readable(PATIENCE):
             continue
         try:
-            piece = cast("bytes | None", terminal.stdin.read(_BLOCK)) if terminal.stdin else b""
+            block = cast("bytes | None", terminal.stdin.read(_BLOCK)) if terminal.stdin else b""
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise CannotReadError(f"standard input: {reason}") from error
-        if piece is None:
+        if block is None:
             continue
-        *whole, held = (held + piece).split(b"\n")
-        yield from whole
-        if not piece:
+        *complete, held = (held + block).split(b"\n")
+        yield from complete
+        if not block:
             break
         held = held[: LINE_CAP + 1]
     if held and not is_over():
@@ -60,16 +57,17 @@ def read_lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[byte
 
 
 def parse_event(number: int, line: bytes) -> PlayerEvent:
+    """Parse a line of the game; a wrong line becomes an event with a fault."""
     try:
-        found = _object(line)
-        session = found.get("session")
+        fields = _object(line)
+        session = fields.get("session")
         if session is not None and not isinstance(session, str | int):
             raise DataError("'session' must be a text or a number")
     except DataError as error:
         return PlayerEvent(number, "", fault=_with_line(number, error))
     key = json.dumps(session)
     try:
-        return PlayerEvent(number, key, session, _player(found), _state(found))
+        return PlayerEvent(number, key, session, _player(fields), _state(fields))
     except DataError as error:
         return PlayerEvent(number, key, session, fault=_with_line(number, error))
 
@@ -78,33 +76,33 @@ def _object(line: bytes) -> Mapping[str, object]:
     if len(line) > LINE_CAP:
         raise DataError(f"longer than {LINE_CAP >> 20} MiB")
     try:
-        found = json.loads(
+        data = json.loads(
             line.decode("utf-8-sig"),
             object_pairs_hook=_unique_keys,
             parse_float=_parse_float,
             parse_constant=_refuse_constant,
         )
-        _check_value(found, 0)
+        _check_value(data, 0)
     except UnicodeDecodeError:
         raise DataError("not UTF-8") from None
     except json.JSONDecodeError as error:
-        what = describe_unexpected(error.doc, error.pos)
-        raise DataError(f"not JSON: {what} at character {error.colno}") from None
+        unexpected = describe_unexpected(error.doc, error.pos)
+        raise DataError(f"not JSON: {unexpected} at character {error.colno}") from None
     except (ValueError, RecursionError):
         raise DataError("not JSON: a number too long, or nested too deep") from None
-    if not isinstance(found, dict):
+    if not isinstance(data, dict):
         raise DataError('must be a JSON object such as {"player": "...", "session": "..."}')
-    return found
+    return data
 
 
 def _unique_keys(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    """Of two values for one key none is sure to be the one that was meant."""
-    found: dict[str, object] = {}
+    """Make an object of its pairs; raises DataError for a key that is given twice."""
+    result: dict[str, object] = {}
     for name, value in pairs:
-        if name in found:
+        if name in result:
             raise DataError(f"the key '{one_line(name, 64)}' is given twice")
-        found[name] = value
-    return found
+        result[name] = value
+    return result
 
 
 def _parse_float(digits: str) -> float:
@@ -119,7 +117,7 @@ def _refuse_constant(constant: str) -> Never:
 
 
 def _check_value(value: object, depth: int) -> None:
-    """What comes back with an answer must be JSON again, and text that can be written as UTF-8."""
+    """Raise DataError for a value that cannot be written as JSON in UTF-8 again, or is nested too deep."""
     if isinstance(value, str) and not _is_encodable(value):
         raise DataError("half a character (a lone surrogate) in a text")
     if not isinstance(value, dict | list):
@@ -138,18 +136,18 @@ def _is_encodable(text: str) -> bool:
     return True
 
 
-def _player(found: Mapping[str, object]) -> str:
-    strange = [name for name in found if name not in KEYS]
-    if strange:
-        raise DataError(f"unknown key '{strange[0]}'; allowed: {', '.join(KEYS)}")
-    player = found.get("player")
+def _player(fields: Mapping[str, object]) -> str:
+    unknown = [name for name in fields if name not in KEYS]
+    if unknown:
+        raise DataError(f"unknown key '{unknown[0]}'; allowed: {', '.join(KEYS)}")
+    player = fields.get("player")
     if not isinstance(player, str) or not player.strip():
         raise DataError("'player' must be a text: what the player says or does")
     return player
 
 
-def _state(found: Mapping[str, object]) -> Mapping[str, object] | None:
-    state = found.get("state")
+def _state(fields: Mapping[str, object]) -> Mapping[str, object] | None:
+    state = fields.get("state")
     if state is not None and not isinstance(state, dict):
         raise DataError("'state' must be a JSON object")
     return state

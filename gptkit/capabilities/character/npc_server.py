@@ -1,4 +1,4 @@
-"""`--npc`: a character of a game, which sends one JSON object a line and gets one a line."""
+"""Run a character for a game (`--npc`): one JSON object a line in, one a line out, in many sessions."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 Line = TypeVar("Line")
 State = TypeVar("State")
 WAITING = 1000
-"""Lines that are read ahead of their answers."""
+"""Lines that may wait for their answers."""
 
 
 class SessionPool(Generic[Line, State]):
-    """Workers that take the lines of sessions.
+    """Threads that answer the lines of sessions, those of one session in their order.
 
-    `begin` makes what is kept of a session, `work` answers one of its lines. At most `most` sessions are
-    kept: the one that was silent longest is forgotten for a new one, unless a line of it still waits.
+    Args:
+        begin: makes the state of a session from its key.
+        work: answers one line of a session.
+        workers: number of threads.
+        most: sessions that are remembered; the one silent longest is forgotten, unless a line of it waits.
     """
 
     def __init__(
@@ -56,11 +59,11 @@ class SessionPool(Generic[Line, State]):
 
     @property
     def is_broken(self) -> bool:
-        """A worker has ended; `finish` raises why."""
+        """Whether a worker has failed; `finish` raises the error."""
         return self._failure is not None
 
     def add(self, key: str, line: Line) -> None:
-        """Have a line answered; waits while too many are waiting. Raises what ended a worker."""
+        """Queue a line of a session; waits while the queue is full. Raises the error of a worker."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting < WAITING or self._failure is not None)
             self._check()
@@ -73,7 +76,7 @@ class SessionPool(Generic[Line, State]):
                 self._changed.notify_all()
 
     def finish(self) -> None:
-        """Wait until every line is answered, and send the workers home. Raises what ended one of them."""
+        """Wait until every line is answered, and end the threads. Raises the error of a worker."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting or self._failure is not None)
             self._is_over = True
@@ -87,7 +90,8 @@ class SessionPool(Generic[Line, State]):
     def _session(self, key: str) -> _Session[Line, State]:
         session = self._sessions.pop(key, None) or _Session(self._begin(key))
         self._sessions[key] = session
-        idle = [name for name, one in self._sessions.items() if not one.is_busy and one is not session]
+        others = ((name, other) for name, other in self._sessions.items() if other is not session)
+        idle = [name for name, other in others if not other.is_busy]
         for name in idle[: max(0, len(self._sessions) - self._most)]:
             del self._sessions[name]
         return session
@@ -102,7 +106,7 @@ class SessionPool(Generic[Line, State]):
                 line = session.lines.popleft()
             try:
                 self._work(session.held, line)
-            except BaseException as error:  # told to the thread that reads, which ends the program
+            except BaseException as error:  # raised in the thread that reads, which ends the program
                 with self._changed:
                     self._failure = self._failure or error
                     self._changed.notify_all()
@@ -123,7 +127,7 @@ class _Session(Generic[Line, State]):
 
 
 MAX_SESSIONS = 50
-"""Sessions that are remembered at once."""
+"""Sessions that are remembered."""
 WORKERS, MAX_WORKERS = 8, 64
 ONE_EXCHANGE = (
     "file",
@@ -136,14 +140,16 @@ ONE_EXCHANGE = (
     "session",
     "continue",
 )
-"""Shared options that have no meaning for a process with many sessions."""
+"""Shared options that make no sense for a process with many sessions."""
 
 
 def serve(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
-    """Answer until the input ends; 0 if every line was answered well."""
+    """Answer lines until the input ends; returns 0 if no line failed."""
     _refuse(values, shared)
-    who = played_character(template, values, library_of(services, template).card)
-    game = _NpcServer(services, NpcReplier(services, template, values, shared, _reply_form(who, values)))
+    character = played_character(template, values, library_of(services, template).card)
+    game = _NpcServer(
+        services, NpcReplier(services, template, values, shared, _reply_form(character, values))
+    )
     return game.run(_workers(values))
 
 
@@ -154,8 +160,8 @@ ALLOWED_KEYWORDS = frozenset({
     "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"
 })
 # fmt: on
-"""Keywords that a stranger's schema may have: checking them takes no longer than reading the reply. A pattern
-or schemas that name each other can take years."""
+"""Keywords that the schema of a card may have: checking them is fast, while patterns and references can take
+years."""
 
 
 class _NpcServer:
@@ -170,43 +176,43 @@ class _NpcServer:
         pool: SessionPool[PlayerEvent, NpcSession] = SessionPool(
             NpcSession, self._answer, workers, MAX_SESSIONS
         )
-        read = read_lines(self._terminal, lambda: self._key_error is not None or pool.is_broken)
-        for number, line in enumerate(read, 1):
+        incoming = read_lines(self._terminal, lambda: self._key_error is not None or pool.is_broken)
+        for number, line in enumerate(incoming, 1):
             if not line.strip():
                 continue
-            found = parse_event(number, line)
-            if found.key:
-                pool.add(found.key, found)
+            event = parse_event(number, line)
+            if event.key:
+                pool.add(event.key, event)
             else:
-                self._write(found, self._failed(found, cast(DataError, found.fault)))
+                self._write(event, self._error_record(event, cast(DataError, event.fault)))
         pool.finish()
         if self._key_error is not None:
             self._terminal.report(self._key_error)
             return self._key_error.code
         return IncompleteError.code if self._has_failed else 0
 
-    def _answer(self, held: NpcSession, asked: PlayerEvent) -> None:
-        """A key that is no good stays no good: what waits is told so without another request."""
+    def _answer(self, session: NpcSession, event: PlayerEvent) -> None:
+        """Answer an event; once the API key was refused, all others fail without a request."""
         try:
-            if asked.fault is not None:
-                raise asked.fault
+            if event.fault is not None:
+                raise event.fault
             if self._key_error is not None:
                 raise self._key_error
-            value = self._replies.reply(held, asked)
+            value = self._replies.reply(session, event)
         except GptkitError as error:
             if isinstance(error, NoPermissionError):
                 self._key_error = self._key_error or error
-            value = self._failed(asked, error)
-        self._write(asked, value)
+            value = self._error_record(event, error)
+        self._write(event, value)
 
-    def _failed(self, asked: PlayerEvent, error: GptkitError) -> Mapping[str, object]:
+    def _error_record(self, event: PlayerEvent, error: GptkitError) -> Mapping[str, object]:
         self._has_failed = True
         message = self._terminal.redactor.redact(error.message)
-        record = {**error.record(), "message": message, "line": asked.number}
+        record = {**error.record(), "message": message, "line": event.number}
         return {"error": record}
 
-    def _write(self, asked: PlayerEvent, value: Mapping[str, object]) -> None:
-        line = json.dumps({**value, "session": asked.session}, ensure_ascii=False)
+    def _write(self, event: PlayerEvent, value: Mapping[str, object]) -> None:
+        line = json.dumps({**value, "session": event.session}, ensure_ascii=False)
         with self._writing:
             self._terminal.print_sanitized(line)
 
@@ -229,39 +235,39 @@ def _workers(values: Mapping[str, Value]) -> int:
     return workers
 
 
-def _reply_form(who: PlayedCharacter, values: Mapping[str, Value]) -> npc.ReplyForm:
-    card, options = who.card, options_of(values)
-    schema = _load_schema(options.schema) if options.schema else _own_schema(who)
+def _reply_form(character: PlayedCharacter, values: Mapping[str, Value]) -> npc.ReplyForm:
+    card, options = character.card, options_of(values)
+    schema = _load_schema(options.schema) if options.schema else _own_schema(character)
     actions = _parse_actions(options.actions) or (card.actions if card else ())
-    return npc.reply_form(who.variables, actions, card.available_emotions if card else (), schema)
+    return npc.reply_form(character.variables, actions, card.available_emotions if card else (), schema)
 
 
 def _parse_actions(given: tuple[str, ...]) -> tuple[Action, ...]:
     from gptkit.capabilities.character.card import CardFinding
     from gptkit.capabilities.character.card_json import parse_actions
 
-    words = [word.strip() for one in given for word in one.split(",")]
+    words = [word.strip() for item in given for word in item.split(",")]
     findings: list[CardFinding] = []
-    found = parse_actions([word for word in words if word], "--actions", findings.append)
+    actions = parse_actions([word for word in words if word], "--actions", findings.append)
     if findings:
         raise UsageError(f"--actions: {findings[0].message}")
-    return found
+    return actions
 
 
-def _own_schema(who: PlayedCharacter) -> Mapping[str, object] | None:
-    own = who.card.extensions.get(OWN) if who.card else None
+def _own_schema(character: PlayedCharacter) -> Mapping[str, object] | None:
+    own = character.card.extensions.get(OWN) if character.card else None
     schema = own.get("schema") if isinstance(own, Mapping) else None
     if schema is None:
         return None
-    source = f"'{who.name}': extensions.{OWN}.schema"
-    for strange in _forbidden_keywords(schema):
+    source = f"'{character.name}': extensions.{OWN}.schema"
+    for keyword in _forbidden_keywords(schema):
         hint = "a schema of your own, given with --schema, may have it"
-        raise DataError(f"{source}: '{one_line(strange, 64)}' is not allowed in a card", hint=hint)
+        raise DataError(f"{source}: '{one_line(keyword, 64)}' is not allowed in a card", hint=hint)
     return _check_schema(schema, source)
 
 
 def _forbidden_keywords(schema: object) -> Iterator[str]:
-    """Keywords of a schema, and of those within it, that are none of the plain ones."""
+    """Yield the keywords of a schema, and of the schemas within it, that a card may not use."""
     if not isinstance(schema, Mapping):
         return
     yield from (str(key) for key in schema if key not in ALLOWED_KEYWORDS)
@@ -274,7 +280,7 @@ def _forbidden_keywords(schema: object) -> Iterator[str]:
 
 
 def _load_schema(path: str) -> Mapping[str, object]:
-    """A file of JSON or YAML."""
+    """Read the schema in a file of JSON or YAML."""
     from gptkit.core.yaml_tree import parse_yaml
     from gptkit.session.input import content
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CharacterState(NamedTuple):
-    state: Mapping[str, object]  # the values of the world
+    world: Mapping[str, object]  # the values of its variables
     dice: Dice
     matched: frozenset[int] = frozenset()  # places of the book's entries that have matched so far
     answers: int = 0  # how often the character has spoken
@@ -36,9 +36,9 @@ def restore_state(
     """Read the state from the notes of the turn before, without values that their variables do not allow."""
     stored = notes.get("state")
     given = stored if isinstance(stored, Mapping) else {}
-    state: dict[str, object] = dict(given)
+    values_now: dict[str, object] = dict(given)
     if variables:
-        state = {
+        values_now = {
             **world.initial_values(variables),
             **{name: given[name] for name in _names_that_fit(given, variables)},
         }
@@ -46,7 +46,7 @@ def restore_state(
     options = options_of(values)
     greeting = notes.get("greeting", (1 if options.greeting is None else options.greeting) - 1)
     return CharacterState(
-        state=state,
+        world=values_now,
         dice=_dice(notes.get("dice"), options.seed),
         matched=frozenset(place for place in matched if isinstance(place, int))
         if isinstance(matched, list)
@@ -60,7 +60,7 @@ def restore_state(
 def state_notes(state: CharacterState) -> dict[str, object]:
     """Return the state as notes of a turn, which `restore_state` reads."""
     result: dict[str, object] = {
-        "state": dict(state.state),
+        "state": dict(state.world),
         "dice": [state.dice.seed, state.dice.place],
         "matched": sorted(state.matched),
         "answers": state.answers,

@@ -189,7 +189,7 @@ def run_turn(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Out
         unchanged = state._replace(refused="interrupted")
         runtime.record_answer(outcome._replace(notes={**outcome.notes, **state_notes(unchanged)}))
         state = _update_world(invocation, runtime, state, character.variables, outcome.answer)
-    facts = {**outcome.json_fields, **({"state": dict(state.state)} if character.variables else {})}
+    facts = {**outcome.json_fields, **({"state": dict(state.world)} if character.variables else {})}
     return outcome._replace(notes={**outcome.notes, **state_notes(state)}, json_fields=facts)
 
 
@@ -203,7 +203,7 @@ def _update_world(
     player = next(
         (message.content for message in render_messages(invocation)[-1:] if message.role == "user"), ""
     )
-    state, fault = update_world((player, answer), before.state, variables, runtime, invocation.model)
+    world, fault = update_world((player, answer), before.world, variables, runtime, invocation.model)
     if fault:
         runtime.warn(f"the state of the world was not changed: {fault}")
-    return before._replace(state=state, refused=fault)
+    return before._replace(world=world, refused=fault)

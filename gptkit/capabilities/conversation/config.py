@@ -1,4 +1,4 @@
-"""`conversation: true` of prompt files: without words at a terminal the prompt loop opens."""
+"""The capability `conversation`: at a terminal, without words, the prompt loop opens."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from gptkit.session.call import Call
 
 KEY = "conversation"
-GIVEN_OTHERWISE = ("file", "stdin", "output", "json", "response", "dry-run")
-"""Shared options that mean one exchange: input from elsewhere, or an answer that is not for a reader."""
+SINGLE_EXCHANGE = ("file", "stdin", "output", "json", "response", "dry-run")
+"""Shared options that mean a single exchange: other input, or an answer for a program or a file."""
 
 
-def _is_wanted(node: "YamlNode", report: Callable[[Problem], None]) -> bool:
+def _parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> bool:
+    """Read `conversation: true` or `false`."""
     value = node.data()
     if not isinstance(value, bool):
         report(Problem(node.line, KEY, f"must be true or false, this is {node.kind}"))
@@ -23,15 +24,15 @@ def _is_wanted(node: "YamlNode", report: Callable[[Problem], None]) -> bool:
 
 
 def _take_over(call: "Call") -> int | None:
-    """Where someone sits at a terminal and has said nothing yet."""
+    """Open the prompt loop if a person sits at a terminal and has given no text yet; else return None."""
     terminal = call.services.terminal
-    given = call.values.get("text") or call.shared.first_given(GIVEN_OTHERWISE)
+    given = call.values.get("text") or call.shared.first_given(SINGLE_EXCHANGE)
     at_terminal = terminal.stdin_is_terminal and terminal.stdout_is_terminal
     if not call.template.capabilities[KEY] or not at_terminal or given:
         return None
-    code: int = _talk(call)
+    code: int = _open_loop(call)
     return code
 
 
-_talk = import_on_call("gptkit.capabilities.conversation.loop:talk")
-CONVERSATION = Capability(KEY, _is_wanted, take_over=_take_over)
+_open_loop = import_on_call("gptkit.capabilities.conversation.loop:open_loop")
+CONVERSATION = Capability(KEY, _parse_config, take_over=_take_over)

@@ -1,4 +1,4 @@
-"""Opens the prompt loop on a conversation."""
+"""Open the prompt loop on a conversation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from gptkit.session.call import Call
 
 
-def talk(call: Call) -> int:
-    """The exit code, when the user leaves."""
+def open_loop(call: Call) -> int:
+    """Run the prompt loop until the user leaves; returns the exit code."""
     services = call.services
-    made = Talk(services, call.template, call.values, call.shared, call.session())
-    made.greeting = call.greeting()
-    services.endpoint(made.model)  # without a key there is nothing to talk to
+    talk = Talk(services, call.template, call.values, call.shared, call.session())
+    talk.greeting = call.greeting()
+    services.endpoint(talk.model)  # raises without a key, before the loop opens
 
     def models() -> list[str]:
         from gptkit.provider.client import model_names
@@ -27,7 +27,7 @@ def talk(call: Call) -> int:
     extra: tuple[Command, ...] = ()
     for capability in services.capabilities_of(call.template):
         if capability.loop_commands is not None:
-            extra += capability.loop_commands(made)
+            extra += capability.loop_commands(talk)
         if capability.begin_loop is not None:
-            capability.begin_loop(made)
-    return run(made, services.terminal, services.paths, extra, models=models, remember=made.is_recorded)
+            capability.begin_loop(talk)
+    return run(talk, services.terminal, services.paths, extra, models=models, remember=talk.is_recorded)
