@@ -1,4 +1,4 @@
-"""YAML text as a tree of nodes that know their lines; nothing is constructed, nothing is executed."""
+"""Parse YAML into a tree of nodes that know their lines, without constructing or executing anything."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 
 SIZE_CAP = 1 << 20
+"""Bytes or characters of a YAML file."""
 DEPTH_CAP = 24
+"""Levels of nesting."""
 NODE_CAP = 50_000
 _TOO_DEEP = f"nested deeper than {DEPTH_CAP} levels"
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a YAML file. `key` is a path such as `options.tone.type`."""
+    """A mistake in a YAML file. `key` is a path of keys such as `options.tone.type`, `line` counts from 1."""
 
     line: int
     key: str
@@ -29,7 +31,7 @@ class Problem(NamedTuple):
 
 
 class YamlFileError(DataError):
-    """A YAML file that cannot be used, with all that is wrong with it by line."""
+    """A YAML file has mistakes: the message names the first, `problems` holds all by line."""
 
     def __init__(self, source: str, problems: tuple[Problem, ...]) -> None:
         problems = tuple(sorted(problems, key=lambda problem: problem.line))
@@ -42,12 +44,11 @@ class YamlFileError(DataError):
 
 
 class YamlNode:
-    """A scalar (its text), a sequence (its items) or a mapping (key to node), with its line from 1.
+    """A node of a YAML tree: `value` is the text of a scalar, the items of a list, or a mapping's entries.
 
-    `plain` scalars were written without quotes, so YAML gives them a type; who reads the node
-    decides whether that matters: a language called `no` is a text where a text is wanted. `block`
-    is the line on which the text after a `|` begins; 0 where lines of the text are not lines of
-    the file.
+    `line` counts from 1. A `plain` scalar was written without quotes, so YAML gives it a type; a reader
+    that expects a text may ignore the type, so that a language called `no` stays a text. `block` is the
+    line on which the text after a `|` begins, 0 if the lines of the text are not lines of the file.
     """
 
     __slots__ = ("block", "line", "plain", "value")
@@ -66,12 +67,13 @@ class YamlNode:
 
     @property
     def kind(self) -> str:
+        """What the node is, in the words of a message: `text`, `nothing`, `a list` or `a mapping`."""
         if isinstance(self.value, str):
             return "text" if not self.plain or self.value not in _NULLS else "nothing"
         return "a list" if isinstance(self.value, list) else "a mapping"
 
     def data(self) -> object:
-        """The value as JSON has it, scalars typed as YAML 1.2 types them."""
+        """The value as plain Python data; plain scalars get the type that YAML 1.2 gives them."""
         if isinstance(self.value, dict):
             return {key: node.data() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -79,7 +81,7 @@ class YamlNode:
         return parse_scalar(self.value) if self.plain else self.value
 
     def at_line(self, line: int) -> YamlNode:
-        """The same value as if all of it stood on one line of another file."""
+        """A copy of the node in which all lines are `line`, for a message about another file."""
         if isinstance(self.value, dict):
             return YamlNode({key: node.at_line(line) for key, node in self.value.items()}, line)
         if isinstance(self.value, list):
@@ -91,11 +93,11 @@ _NULLS = ("", "~", "null", "Null", "NULL")
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
 _NUMBER = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-"""Compiled when the first is come upon: most runs meet none."""
+"""A pattern that is compiled on its first use, since most runs read no number."""
 
 
 def parse_value(text: str) -> object:
-    """A text as YAML types it: `1`, `1e-3`, `true`, `[a, b]`; what is not YAML as it is."""
+    """Parse a text as a YAML value, such as `1e-3` or `[a, b]`; return a text that is no YAML unchanged."""
     try:
         return parse_yaml(text, "").data()
     except YamlFileError:
@@ -103,7 +105,13 @@ def parse_value(text: str) -> object:
 
 
 def parse_yaml(text: str, source: str) -> YamlNode:
-    """The root node of a YAML document; raises YamlFileError for what is refused by line."""
+    """Parse a YAML document and return its root node; raises YamlFileError.
+
+    Aliases, tags, merge keys, duplicate keys and a second document are refused.
+
+    Args:
+        source: what messages call the document, most often a path.
+    """
     if len(text) > SIZE_CAP:
         raise YamlFileError(source, (Problem(1, "", f"larger than {SIZE_CAP >> 10} KiB"),))
     import yaml
@@ -112,48 +120,48 @@ def parse_yaml(text: str, source: str) -> YamlNode:
         data = text.encode()
         loader = yaml.CSafeLoader(text)
     except UnicodeEncodeError as error:
-        raise _broken(source, text.count("\n", 0, error.start), "not Unicode text") from None
+        raise _file_error(source, text.count("\n", 0, error.start), "not Unicode text") from None
     try:
         return _Builder(source).build(loader)
     except yaml.MarkedYAMLError as error:
-        raise _broken(source, *_misfit(text, error)) from None
+        raise _file_error(source, *_syntax_problem(text, error)) from None
     except yaml.reader.ReaderError as error:  # its position counts bytes
-        what = f"not YAML: the character U+{ord(data[error.position :].decode()[0]):04X} is not allowed"
-        raise _broken(source, data.count(b"\n", 0, error.position), what) from None
+        message = f"not YAML: the character U+{ord(data[error.position :].decode()[0]):04X} is not allowed"
+        raise _file_error(source, data.count(b"\n", 0, error.position), message) from None
     finally:
         loader.dispose()
 
 
-def _misfit(text: str, error: yaml.MarkedYAMLError) -> tuple[int, str]:
-    """The lines before the place at which a text ceases to be YAML, and what stands there."""
+def _syntax_problem(text: str, error: yaml.MarkedYAMLError) -> tuple[int, str]:
+    """The number of lines before a syntax error, and a message about it."""
     from gptkit.core.excerpt import describe_unexpected
 
     mark, start = error.problem_mark or error.context_mark, error.context_mark
     if mark is None:
         return 0, "not YAML"
-    if _depth_before(text, mark.index) > DEPTH_CAP:  # libyaml reads ahead, and has a limit of its own
+    if _brackets_before(text, mark.index) > DEPTH_CAP:  # libyaml reads ahead and has its own limit
         return mark.line, _TOO_DEEP
-    what = describe_unexpected(text, mark.index)
-    if what == "unexpected end" and start and start.line < mark.line:
-        what += f" of what begins on line {start.line + 1}"
-    return mark.line, f"not YAML: {what}"
+    message = describe_unexpected(text, mark.index)
+    if message == "unexpected end" and start and start.line < mark.line:
+        message += f" of what begins on line {start.line + 1}"
+    return mark.line, f"not YAML: {message}"
 
 
-def _depth_before(text: str, position: int) -> int:
-    """How many brackets are opened right before a place."""
+def _brackets_before(text: str, position: int) -> int:
+    """The number of opening brackets right before a position."""
     before = text[:position]
     opening = before[len(before.rstrip("[{ \t\r\n")) :]
     return opening.count("[") + opening.count("{")
 
 
-def _broken(source: str, lines_before: int, message: str) -> YamlFileError:
+def _file_error(source: str, lines_before: int, message: str) -> YamlFileError:
     return YamlFileError(source, (Problem(lines_before + 1, "", message),))
 
 
 def parse_scalar(text: str) -> object:
-    """YAML 1.2's core schema, where 1.1 has surprises: `no` and `1:30` are texts, `010` is ten.
+    """The value of a plain scalar in YAML 1.2's core schema: `no` and `1:30` are texts, `010` is ten.
 
-    JSON has no infinity and no NaN; those stay texts.
+    Infinity and NaN stay texts, since JSON has neither.
     """
     if text in _NULLS:
         return None
@@ -163,13 +171,13 @@ def parse_scalar(text: str) -> object:
         if re.fullmatch(_INTEGER, text):
             return int(text, 0 if text[:2] in ("0o", "0x") else 10)
         number = float(text) if re.fullmatch(_NUMBER, text) else None
-    except ValueError:  # more digits than Python reads
+    except ValueError:  # more digits than Python converts
         return text
     return number if number is not None and isfinite(number) else text
 
 
 class _Builder:
-    """Builds nodes from events without recursion, so that depth costs nothing."""
+    """Builds a tree from the parser's events without recursion, so that nesting cannot exhaust the stack."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -178,6 +186,7 @@ class _Builder:
         self._count = 0
 
     def build(self, loader: yaml.CSafeLoader) -> YamlNode:
+        """Build the tree of a document and return its root; raises YamlFileError."""
         import yaml
 
         while loader.check_event():
@@ -194,21 +203,21 @@ class _Builder:
             elif isinstance(event, yaml.CollectionEndEvent):
                 self._open.pop()
             elif isinstance(event, yaml.AliasEvent):
-                raise self._refused(line, "aliases are not allowed")
+                raise self._error(line, "aliases are not allowed")
             elif isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
-                raise self._refused(line, "a second document is not allowed")
+                raise self._error(line, "a second document is not allowed")
         return self._root or YamlNode("", 1, plain=True)
 
     def _push(self, node: YamlNode) -> None:
         self._add(node)
         self._open.append((node, None))
         if len(self._open) > DEPTH_CAP:
-            raise self._refused(node.line, _TOO_DEEP)
+            raise self._error(node.line, _TOO_DEEP)
 
     def _add(self, node: YamlNode) -> None:
         self._count += 1
         if self._count > NODE_CAP:
-            raise self._refused(node.line, f"more than {NODE_CAP} values")
+            raise self._error(node.line, f"more than {NODE_CAP} values")
         if not self._open:
             self._root = node
             return
@@ -217,41 +226,42 @@ class _Builder:
             parent.value.append(node)
         elif isinstance(parent.value, dict):
             if key is None:
-                self._key(parent.value, node)
+                self._add_key(parent.value, node)
             else:
-                node.line = parent.value[key].line  # where the key stands: that is what a message names
+                node.line = parent.value[key].line  # messages name the line of the key
                 parent.value[key] = node
                 self._open[-1] = (parent, None)
 
-    def _key(self, entries: dict[str, YamlNode], node: YamlNode) -> None:
+    def _add_key(self, entries: dict[str, YamlNode], node: YamlNode) -> None:
         if not isinstance(node.value, str) or not node.value:
-            raise self._refused(node.line, "a key must be a word")
+            raise self._error(node.line, "a key must be a word")
         if node.plain and node.value == "<<":
-            raise self._refused(node.line, "merge keys are not allowed")
+            raise self._error(node.line, "merge keys are not allowed")
         if node.value in entries:
             first = entries[node.value].line
-            raise self._refused(node.line, f"duplicate key (first on line {first})", node.value)
+            raise self._error(node.line, f"duplicate key (first on line {first})", node.value)
         self._open[-1] = (self._open[-1][0], node.value)
         entries[node.value] = YamlNode("", node.line, plain=True)
 
     def _refuse_tag(self, tag: str | None, line: int) -> None:
         if tag not in (None, "!"):
-            raise self._refused(line, f"the tag '{tag}' is not allowed")
+            raise self._error(line, f"the tag '{tag}' is not allowed")
 
-    def _refused(self, line: int, message: str, key: str = "") -> YamlFileError:
+    def _error(self, line: int, message: str, key: str = "") -> YamlFileError:
         return YamlFileError(self._source, (Problem(line, key, message),))
 
 
 ReportProblem = Callable[[Problem], None]
+"""Takes each problem that the functions below find; they then return an empty value."""
 
 
 def text_value(node: YamlNode | None, key: str, report: ReportProblem) -> str:
-    """A text as it was written, whatever YAML would make of it; `null` is none."""
+    """The text of a node as it was written, whatever its type in YAML; empty for none and for `null`."""
     return "" if node is None or node.kind == "nothing" else literal_text(node, key, report)
 
 
 def literal_text(node: YamlNode, key: str, report: ReportProblem) -> str:
-    """A text as it was written, also where it is `null`: a word like any other among words."""
+    """The text of a node as it was written; `null` is a text here like any other."""
     if isinstance(node.value, str):
         return node.value
     report(Problem(node.line, key, f"must be text, this is {node.kind}"))
@@ -259,14 +269,15 @@ def literal_text(node: YamlNode, key: str, report: ReportProblem) -> str:
 
 
 def single_line(node: YamlNode | None, key: str, report: ReportProblem) -> str:
-    """A text of one line."""
-    found = text_value(node, key, report).strip()
-    if node and "\n" in found:
+    """The text of a node without the space around it; a text of several lines is reported."""
+    text = text_value(node, key, report).strip()
+    if node and "\n" in text:
         report(Problem(node.line, key, "must be a single line"))
-    return found
+    return text
 
 
 def list_items(node: YamlNode | None, key: str, report: ReportProblem) -> Sequence[YamlNode]:
+    """The items of a list; empty for none and for `null`."""
     if node is None or node.kind == "nothing":
         return ()
     if isinstance(node.value, list):
@@ -276,14 +287,14 @@ def list_items(node: YamlNode | None, key: str, report: ReportProblem) -> Sequen
 
 
 def literal_texts(node: YamlNode | None, key: str, report: ReportProblem) -> tuple[str, ...]:
-    """A list of texts."""
+    """The texts of a list's items, as they were written."""
     return tuple(literal_text(item, key, report) for item in list_items(node, key, report))
 
 
 def mapping_entries(
     node: YamlNode | None, key: str, report: ReportProblem, allowed: Sequence[str] = ()
 ) -> Mapping[str, YamlNode]:
-    """The entries of a mapping; with `allowed`, others are reported and left out."""
+    """The entries of a mapping; with `allowed`, other keys are reported and left out."""
     if node is None or node.kind == "nothing":
         return {}
     if not isinstance(node.value, dict):
@@ -299,13 +310,13 @@ def mapping_entries(
     return {name: entry for name, entry in node.value.items() if name in allowed}
 
 
-def spelling_hint(found: str, allowed: Sequence[str]) -> str:
-    """A hint: the allowed word that was probably meant, or all of them."""
+def spelling_hint(word: str, allowed: Sequence[str]) -> str:
+    """A hint for an unknown word: the allowed word that was probably meant, else all allowed words."""
     from difflib import get_close_matches
 
     words = tuple(dict.fromkeys(allowed))
-    begun = [one for one in words if len(found) > 1 and one.startswith(found)]
-    close = begun if len(begun) == 1 else get_close_matches(found.lower(), words, n=1, cutoff=0.6)
+    longer = [candidate for candidate in words if len(word) > 1 and candidate.startswith(word)]
+    close = longer if len(longer) == 1 else get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
     return f"allowed: {', '.join(words)}" if words else ""

@@ -1,4 +1,4 @@
-"""Recognises the encoding of bytes that nobody has named, where it is certain."""
+"""Recognise the encoding of bytes, where it is certain."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]+")
 
 
 def utf16_with_nul(data: bytes) -> str:
-    """The form of UTF-16 that `data`, which holds NULs, is certainly in; empty if it is other data."""
-    return _certain(data) if len(data) >= LEAST_BYTES else ""
+    """The form of UTF-16 that data with NULs is certainly in; empty if it is not certain."""
+    return _certain_utf16(data) if len(data) >= LEAST_BYTES else ""
 
 
 def utf16_like_ascii(data: bytes) -> str:
-    """The form of UTF-16 if `data`, which is all ASCII without a NUL, makes sense only as such.
+    """The form of UTF-16 if data in ASCII without NUL makes sense only as UTF-16; else empty.
 
-    A few words of kana, hanzi or Cyrillic may have no byte that is not ASCII. They look like random letters
-    and control characters, without a space or a line feed, which would have brought a NUL.
+    All bytes of a few words of kana, hanzi or Cyrillic may be ASCII. Such words look like random letters and
+    control characters, without a space or a line feed, since these have a NUL in UTF-16.
     """
     if len(data) < LEAST_BYTES or len(data) > LONGEST_LIKE_ASCII or len(data) % 2:
         return ""
     if CONTROL.search(data):
-        return _certain(data)
+        return _certain_utf16(data)
     if len(data) < 12 or not WORD_OF_ASCII.fullmatch(data) or HEXADECIMAL.fullmatch(data):
         return ""
-    return next((found.encoding for found in sorted(utf16_readings(data)) if found.excess <= 0), "")
+    return next((reading.encoding for reading in sorted(utf16_readings(data)) if reading.excess <= 0), "")
 
 
-def _certain(data: bytes) -> str:
+def _certain_utf16(data: bytes) -> str:
     readings = sorted(utf16_readings(data))
     if not readings:
         return ""
@@ -49,7 +49,7 @@ def _certain(data: bytes) -> str:
 
 
 def utf16_readings(data: bytes) -> list[Reading]:
-    """What a sample of `data` costs in both forms of UTF-16, where it is text at all."""
+    """A reading of a sample of `data` for each form of UTF-16 in which the sample is text."""
     if len(data) % 2:
         return []
     readings = []
@@ -72,16 +72,16 @@ def _sample(data: bytes, codec: str) -> str:
         data[middle : middle + SAMPLE // 4],
         data[-SAMPLE // 4 :],
     )
-    return "".join(_whole(piece.decode(codec, "surrogatepass")) for piece in pieces)
+    return "".join(_trim_surrogates(piece.decode(codec, "surrogatepass")) for piece in pieces)
 
 
-def _whole(piece: str) -> str:
-    """The piece without half a surrogate pair at either end."""
+def _trim_surrogates(piece: str) -> str:
+    """Remove half a surrogate pair at either end of a text."""
     return piece.strip("".join(map(chr, range(0xD800, 0xE000)))) if piece else piece
 
 
 CYRILLIC = ("\u0400-\u04ff", "оеаинтсрвлкмдпу")
-# Encodings of other alphabets: the letters, the commonest of them, and what makes the encoding less likely.
+# Encoding, letters of its alphabet, the commonest letters, bits to add for a rarer encoding.
 ALPHABETS: tuple[tuple[str, str, str, float], ...] = (
     ("windows-1251", *CYRILLIC, 0),
     ("koi8-r", *CYRILLIC, 0),
@@ -94,13 +94,14 @@ ALPHABETS: tuple[tuple[str, str, str, float], ...] = (
     ("cp874", "\u0e00-\u0eff", "าารนก\u0e31เ่อม้ลวยทสตดงะไ", 0),
 )
 HIGH_RUN = re.compile(rb"([A-Za-z]?)([\x80-\xff]+)([A-Za-z]?)")
-# What hardly stands beside a Latin letter that is not ASCII, and what no text has.
+# Punctuation that hardly follows an accented Latin letter, and control characters that no text has.
 ODD = re.compile(rb"[\x80-\xff](?=[@\[\\\]^_`{|}~])|[\0-\x08\x0e-\x1f\x7f]")
+# Accented letters where Latin text hardly has one: before a capital within a word, or before a digit.
 ASTRAY = re.compile(rb"[a-z][\x80-\xff]*(?=[A-Z])|[\x80-\xff](?=[0-9]|[A-Z][a-z])")
 
 
 def latin_cost(data: bytes) -> float:
-    """Bits of the bytes beyond ASCII, if these are single letters and signs of a Latin script."""
+    """Bits to encode the bytes beyond ASCII as single letters and punctuation of a Latin script."""
     cost = 14.0 * len(ODD.findall(data)) + 8.0 * len(ASTRAY.findall(data))
     for before, run, after in HIGH_RUN.findall(data):
         cost += 10 if before or after else 13
@@ -109,20 +110,20 @@ def latin_cost(data: bytes) -> float:
 
 
 def alphabet_costs(data: bytes) -> list[tuple[float, str]]:
-    """Bits of the bytes beyond ASCII as letters of other alphabets, with their encodings; cheapest first."""
-    found: list[tuple[float, str]] = []
+    """Bits to encode the bytes beyond ASCII as letters of another alphabet, by encoding; cheapest first."""
+    costs: list[tuple[float, str]] = []
     for encoding, letters, common, extra in ALPHABETS:
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        found.append((_alphabet_cost(text, letters, common) + extra, encoding))
-    return sorted(found)
+        costs.append((_alphabet_cost(text, letters, common) + extra, encoding))
+    return sorted(costs)
 
 
 def _alphabet_cost(text: str, letters: str, common: str) -> float:
-    plain, others = len(re.findall("[A-Za-z]", text)), re.findall("[^\0-\x7f]", text)
-    cost = 0.0 if not plain else 8.0 if plain < 10 * len(others) else 12.0
+    latin, others = len(re.findall("[A-Za-z]", text)), re.findall("[^\0-\x7f]", text)
+    cost = 0.0 if not latin else 8.0 if latin < 10 * len(others) else 12.0
     for character in others:
         if not re.match(f"[{letters}]", character):
             cost += 14
@@ -136,51 +137,53 @@ def _alphabet_cost(text: str, letters: str, common: str) -> float:
     return cost + 12 * len(re.findall(mixed, text)) + 3 * len(re.findall(turns, text))
 
 
-LEAD = 14.0  # bits by which the best Eastern reading must beat every other
-ALPHABET_EXTRA = 10.0  # other alphabets in encodings of one byte are rare beside these
-MOST_EXCESS = 2.4
+LEAD = 14.0  # bits by which the best East Asian reading must be cheaper than any other
+ALPHABET_EXTRA = 10.0  # bits to add for an encoding of one byte in another alphabet: these are rarer
+EXCESS_CAP = 2.4
 SAMPLE = 16384
 ALPHABET_SAMPLE = 4096
 UTF8_SEQUENCE = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-# Bytes by their part in a UTF-8 character of three, and five such characters in a row.
-PARTS = bytes(76 if 0xE3 <= byte <= 0xED else 99 if 0x80 <= byte <= 0xBF else 46 for byte in range(256))
+# Bytes by their place in a UTF-8 character of three bytes (L first, c next), and five such characters.
+UTF8_PARTS = bytes(76 if 0xE3 <= byte <= 0xED else 99 if 0x80 <= byte <= 0xBF else 46 for byte in range(256))
 UTF8_RUN = b"Lcc" * 5
 HIGH = re.compile(rb"[\x80-\xff]")
 
 
 class Guess(NamedTuple):
+    """The result of `guess_encoding`."""
+
     encoding: str  # empty where it is not certain
-    likely: tuple[str, ...]  # what it may be, the likeliest first
-    damaged: bool = False  # UTF-8 with some bytes that do not belong
+    likely: tuple[str, ...]  # the encodings that it may be in, likeliest first
+    damaged: bool = False  # it is UTF-8 with some invalid bytes
 
 
 def guess_encoding(data: bytes) -> Guess:
-    """The encoding of `data`, which holds no NUL and is not UTF-8."""
-    sample = excerpt(data, SAMPLE)
-    if _mostly_utf8(sample):
+    """Guess the encoding of data that holds no NUL and is not valid UTF-8."""
+    sample = sample_bytes(data, SAMPLE)
+    if _is_mostly_utf8(sample):
         return Guess("", ("utf-8",), damaged=True)
     readings = list(filter(None, (_reading(sample, name, languages) for name, languages in ENCODINGS)))
     readings = sorted(readings + utf16_readings(data))
-    singles = _singles(sample, data)
-    likely = _likely(readings, singles)
-    if not readings or not _is_certain(readings, singles) or UTF8_RUN in data.translate(PARTS):
+    single_bytes = _single_byte_costs(sample, data)
+    likely = _likely(readings, single_bytes)
+    if not readings or not _is_certain(readings, single_bytes) or UTF8_RUN in data.translate(UTF8_PARTS):
         return Guess("", likely)
     return Guess(readings[0].encoding, likely)
 
 
-def excerpt(data: bytes, size: int) -> bytes:
-    """Pieces of `data`, at most `size` bytes together, around bytes that are not ASCII; all of it if short.
+def sample_bytes(data: bytes, size: int) -> bytes:
+    """Pieces of `data` around bytes beyond ASCII, together at most `size` bytes; all of it if it is short.
 
-    A piece begins and ends beside a byte below 0x30, which in no encoding is part of a longer character.
+    A piece begins and ends after a byte below 0x30, which in no encoding is part of a longer character.
     """
     if len(data) <= size:
         return data
     pieces, step, length, done = [], len(data) // 8, size // 8, 0
     for number in range(8):
-        found = HIGH.search(data, max(done, number * step))
-        if not found:
+        high_byte = HIGH.search(data, max(done, number * step))
+        if not high_byte:
             break
-        start = _boundary(data, found.start(), done)
+        start = _boundary(data, high_byte.start(), done)
         end = min(len(data), start + length)
         stop = end if end == len(data) else max(_boundary(data, end, start), start)
         if stop > start and (start == done or data[start - 1] < 0x30):
@@ -189,15 +192,15 @@ def excerpt(data: bytes, size: int) -> bytes:
     return b"\n".join(pieces) if pieces else data[:size]
 
 
-def _boundary(data: bytes, place: int, lowest: int) -> int:
-    """The last place up to `place` that follows a byte below 0x30; `lowest` if there is none."""
-    for index in range(place, lowest, -1):
+def _boundary(data: bytes, position: int, lowest: int) -> int:
+    """The last position up to `position` that follows a byte below 0x30; `lowest` if there is none."""
+    for index in range(position, lowest, -1):
         if data[index - 1] < 0x30:
             return index
     return lowest
 
 
-def _mostly_utf8(sample: bytes) -> bool:
+def _is_mostly_utf8(sample: bytes) -> bool:
     high = len(HIGH.findall(sample))
     sequences = UTF8_SEQUENCE.findall(sample)
     covered = sum(map(len, sequences))
@@ -205,7 +208,7 @@ def _mostly_utf8(sample: bytes) -> bool:
 
 
 def _reading(sample: bytes, name: str, languages: tuple[tuple[str, float], ...]) -> Reading | None:
-    for cut in range(4 if len(sample) >= SAMPLE - 8 else 1):  # an excerpt may end inside a character
+    for cut in range(4 if len(sample) >= SAMPLE - 8 else 1):  # a sample may end inside a character
         try:
             text = decode_with(sample[: len(sample) - cut], codecs_of(name))
         except UnicodeDecodeError:
@@ -214,29 +217,29 @@ def _reading(sample: bytes, name: str, languages: tuple[tuple[str, float], ...])
     return None
 
 
-def _singles(sample: bytes, data: bytes) -> list[tuple[float, str]]:
-    """Bits of the sample read as one byte a letter: as Latin ones first, then as the likeliest alphabets."""
-    high, piece = len(HIGH.findall(sample)), excerpt(data, ALPHABET_SAMPLE)
+def _single_byte_costs(sample: bytes, data: bytes) -> list[tuple[float, str]]:
+    """Bits to encode the sample with one byte a letter: first Latin, then alphabets, cheapest first."""
+    high, piece = len(HIGH.findall(sample)), sample_bytes(data, ALPHABET_SAMPLE)
     plain, scale = ASCII * (len(sample) - high), high / max(1, len(HIGH.findall(piece)))
     alphabets = [(plain + scale * bits, encoding) for bits, encoding in alphabet_costs(piece)]
     return [(plain + latin_cost(sample), "cp1252"), *alphabets]
 
 
-def _is_certain(readings: list[Reading], singles: list[tuple[float, str]]) -> bool:
-    best, (latin, *alphabets) = readings[0], [bits for bits, _ in singles]
+def _is_certain(readings: list[Reading], single_bytes: list[tuple[float, str]]) -> bool:
+    best, (latin, *alphabets) = readings[0], [bits for bits, _ in single_bytes]
     rivals = [latin, *(reading.bits for reading in readings[1:] if reading.text != best.text)]
-    # Half-width katakana are single bytes, as the letters of other alphabets are.
+    # Half-width katakana are single bytes, like the letters of other alphabets.
     extra = 0 if HALF_WIDTH.search(best.text) else ALPHABET_EXTRA
     rivals += [bits + extra for bits in alphabets]
-    # Symbols and accented letters alone, as a few bytes of anything may read, are no Eastern text.
-    if best.excess > MOST_EXCESS or not (EASTERN.search(best.text) or HALF_WIDTH.search(best.text)):
+    # Symbols and accented letters alone are no East Asian text: a few bytes of anything may look like them.
+    if best.excess > EXCESS_CAP or not (EASTERN.search(best.text) or HALF_WIDTH.search(best.text)):
         return False
     return all(bits - best.bits >= LEAD for bits in rivals)
 
 
-def _likely(readings: list[Reading], singles: list[tuple[float, str]]) -> tuple[str, ...]:
-    """What reads better than Latin letters, at most two, and the commonest encoding of these."""
-    (latin, western), *alphabets = singles
-    eastern = [(one.bits, one.encoding) for one in readings if one.excess <= 3 * MOST_EXCESS]
+def _likely(readings: list[Reading], single_bytes: list[tuple[float, str]]) -> tuple[str, ...]:
+    """At most two encodings that are cheaper than Latin letters, and the commonest encoding of these."""
+    (latin, western), *alphabets = single_bytes
+    eastern = [(reading.bits, reading.encoding) for reading in readings if reading.excess <= 3 * EXCESS_CAP]
     better = [encoding for bits, encoding in sorted([*eastern, *alphabets]) if bits < latin]
     return (*better[:2], western)

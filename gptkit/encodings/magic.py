@@ -1,8 +1,9 @@
-"""What binary data looks like, by the bytes it begins with."""
+"""Recognise kinds of binary files by the bytes that they begin with."""
 
 from __future__ import annotations
 
-SIGNS: tuple[tuple[int, bytes, str], ...] = (
+# Offset, bytes at the offset, kind of file.
+SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF-", "a PDF document"),
     (0, b"\x89PNG\r\n", "a PNG image"),
     (0, b"\xff\xd8\xff", "a JPEG image"),
@@ -46,7 +47,8 @@ SIGNS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\0\x01\0\0", "a font"),
     (0, b"OTTO", "a font"),
 )
-ZIPPED = (
+# Names of entries that tell the kind of a ZIP archive.
+ZIP_ENTRIES = (
     (b"word/", "a Word document (.docx)"),
     (b"xl/", "an Excel workbook (.xlsx)"),
     (b"ppt/", "a PowerPoint presentation (.pptx)"),
@@ -56,10 +58,10 @@ ZIPPED = (
 
 
 def binary_kind(data: bytes) -> str:
-    """The kind of binary file that `data`, known not to be UTF-8 text, begins like; empty if none."""
+    """The kind of binary file that data begins like; empty if unknown. Call it only for data not in UTF-8."""
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         head = data[:65536]
-        return next((kind for name, kind in ZIPPED if name in head), "a ZIP archive")
+        return next((kind for name, kind in ZIP_ENTRIES if name in head), "a ZIP archive")
     if data.startswith(b"MZ") and b"PE\0\0" in data[:4096]:
         return "an executable (Windows)"
-    return next((kind for start, sign, kind in SIGNS if data.startswith(sign, start)), "")
+    return next((kind for offset, signature, kind in SIGNATURES if data.startswith(signature, offset)), "")

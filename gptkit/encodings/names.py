@@ -1,4 +1,4 @@
-"""The names a user may give an encoding, and the codecs that stand behind each."""
+"""The names that a user may give an encoding, and the codecs that decode it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from contextlib import suppress
 
 from gptkit.core.errors import UsageError
 
-# What a label means in practice is often a superset of what its standard says: files labelled GB2312 hold
-# GBK, Latin-1 holds cp1252. The stricter codec comes first where the two read some bytes differently.
-WIDER: dict[str, tuple[str, ...]] = {
+# The codecs that decode an encoding in practice. Files often hold a superset of the encoding that they name:
+# those named GB2312 hold GBK, those named Latin-1 hold cp1252. If the two decode some bytes differently, the
+# stricter codec comes first.
+CODECS: dict[str, tuple[str, ...]] = {
     "gb2312": ("gb18030",),
     "gbk": ("gb18030",),
     "big5": ("big5hkscs",),
@@ -22,14 +23,14 @@ WIDER: dict[str, tuple[str, ...]] = {
     "cp1252": ("cp1252",),
     "utf-8": ("utf-8",),
 }
-# Python's codec for Big5 with the Hong Kong characters takes some signs for others, and lacks some. Its cp950
-# is no help: where other programs write `〇`, circled numbers and kana, it reads other kana.
-SIGNS_OF_BIG5 = str.maketrans("•､‾∼♁☉¥¢£￭", "‧﹑¯～⊕⊙￥￠￡▓")
-LACKING_IN_BIG5 = dict(
+# Python's codec big5hkscs decodes some punctuation to other characters than most programs write, and lacks
+# some characters. Its cp950 is no alternative: it decodes `〇`, circled numbers and kana to other kana.
+BIG5_PUNCTUATION = str.maketrans("•､‾∼♁☉¥¢£￭", "‧﹑¯～⊕⊙￥￠￡▓")
+BIG5_MISSING = dict(
     zip(("a3e1", "c6cf", "c6d3", "c6d5", "c6d7", "c6de", "c6df"), "€廴无癶隶〃仝", strict=True)
 )
-# Labels in use for which Python has no alias.
-LABELS = {
+# Names in use that Python does not know.
+ALIASES = {
     "ansi": "cp1252",
     "gb18030-2000": "gb18030",
     "cp54936": "gb18030",
@@ -83,51 +84,54 @@ NOT_TEXT = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-esca
 
 
 def codecs_named(encoding: str) -> tuple[str, ...]:
-    """The codecs to try in order for the encoding a user named; UsageError if there is none of that name."""
-    wanted = encoding.strip().lower().replace(" ", "-")
-    name = _codec_name(LABELS.get(wanted.replace("_", "-"), wanted))
+    """The codecs to try in order for the encoding that a user named; UsageError for an unknown name."""
+    normalized = encoding.strip().lower().replace(" ", "-")
+    name = _codec_name(ALIASES.get(normalized.replace("_", "-"), normalized))
     if not name or name in NOT_TEXT:
-        raise UsageError(f"unknown encoding '{encoding}'", hint=_nearest(wanted))
-    return WIDER.get(name, (name,))
+        raise UsageError(f"unknown encoding '{encoding}'", hint=_hint(normalized))
+    return CODECS.get(name, (name,))
 
 
 def codecs_of(name: str) -> tuple[str, ...]:
-    """The codecs for an encoding that was recognised, by the name a user would give it."""
-    return WIDER.get(name.replace("-", "_"), (name,))
+    """The codecs to try in order for an encoding that was recognised, given as `guess_encoding` names it."""
+    return CODECS.get(name.replace("-", "_"), (name,))
 
 
 def decode_with(data: bytes, codecs: tuple[str, ...]) -> str:
-    """The text by the first of `codecs` that can read `data`; UnicodeError of the last if none can."""
+    """Decode data with the first of `codecs` that can; raises the UnicodeError of the last if none can."""
     if codecs == ("big5hkscs",):
-        register_error("gptkit.big5", _lacking_in_big5)
-        return data.decode("big5hkscs", "gptkit.big5").translate(SIGNS_OF_BIG5)
+        register_error("gptkit.big5", _decode_missing_big5)
+        return data.decode("big5hkscs", "gptkit.big5").translate(BIG5_PUNCTUATION)
     for codec in codecs[:-1]:
         with suppress(UnicodeDecodeError):
             return data.decode(codec)
     return data.decode(codecs[-1])
 
 
-def _lacking_in_big5(error: UnicodeError) -> tuple[str, int]:
+def _decode_missing_big5(error: UnicodeError) -> tuple[str, int]:
     if isinstance(error, UnicodeDecodeError):
-        found = LACKING_IN_BIG5.get(error.object[error.start : error.start + 2].hex())
-        if found:
-            return found, error.start + 2
+        character = BIG5_MISSING.get(error.object[error.start : error.start + 2].hex())
+        if character:
+            return character, error.start + 2
     raise error
 
 
-def _codec_name(label: str) -> str:
+def _codec_name(name: str) -> str:
+    """Python's name of the text codec that `name` means; empty if there is none."""
     try:
-        name = lookup(label).name
+        name = lookup(name).name
         b"\0\0\0\0".decode(name, "ignore")  # refuses what turns bytes into bytes: base64, zlib, rot13
     except (LookupError, ValueError):
         return ""
     return name
 
 
-def _nearest(wanted: str) -> str:
+def _hint(encoding: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(wanted.replace("_", "-"), COMMON, n=1, cutoff=0.6)
+    close = get_close_matches(encoding.replace("_", "-"), COMMON, n=1, cutoff=0.6)
     return (
-        f"did you mean {near[0]}?" if near else f"known are {', '.join(COMMON[:4])}, gb18030, big5 and others"
+        f"did you mean {close[0]}?"
+        if close
+        else f"known are {', '.join(COMMON[:4])}, gb18030, big5 and others"
     )

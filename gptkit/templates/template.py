@@ -1,4 +1,4 @@
-"""What a prompt file says, as values."""
+"""The values that a prompt file becomes: templates, parameters, test cases."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
@@ -14,7 +14,7 @@ Value = str | int | float | bool | tuple[str, ...]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 INPUTS: tuple[Input, ...] = get_args(Input)
 INPUT_VARIABLES = ("text", "request", "files")
-"""Variables that every template has: the input, what is wanted with it, and the input by file."""
+"""Variables that every template has: the input, the request about the input, and the input files."""
 DEFAULT_USER = "{% if request %}{{ request }}\n\n{% endif %}{{ text }}"
 
 
@@ -29,27 +29,27 @@ class Parameter(NamedTuple):
     choices: tuple[str, ...] = ()
     line: int = 0
     plain: bool = False
-    """A boolean that cannot be switched off: `--show` without a `--no-show`."""
+    """Whether a boolean has no negative form: `--show` without a `--no-show`."""
     least: int | None = None
-    """The smallest number that it takes."""
+    """The smallest number allowed."""
     metavar: str = ""
     """The word for its value in `--help`, where that of its kind says too little."""
 
     @property
     def variable(self) -> str:
-        """Its name inside the template."""
+        """The name of the parameter as a variable of the template."""
         return self.name.replace("-", "_")
 
     @property
     def empty_value(self) -> Value:
-        """What the template sees when it is neither given nor has a default: falsy."""
+        """The falsy value of the variable if the parameter is not given and has no default."""
         if self.kind == "boolean":
             return False
         return () if self.kind == "list" else ""
 
 
 class Case(NamedTuple):
-    """One entry of `tests:`: given values, the reply to answer with, and what must hold."""
+    """One entry of `tests:`: the input, the values of parameters, the model's reply, the expectations."""
 
     line: int
     text: str
@@ -60,9 +60,10 @@ class Case(NamedTuple):
 
 
 class Template(NamedTuple):
-    """A prompt file, checked. `examples` are turns of user and assistant.
+    """A checked prompt file.
 
-    `lines` says where keys stand, `blocks` where the text of those written with `|` begins.
+    `examples` are pairs of a user's and an assistant's turn. `lines` holds the line of each key, `blocks`
+    the line on which the text after a `|` begins.
     """
 
     name: str
@@ -80,44 +81,45 @@ class Template(NamedTuple):
     schema: Mapping[str, object] | None = None
     capabilities: Mapping[str, object] = {}
     variables: tuple[str, ...] = ()
-    """Those that its capabilities give it."""
+    """Variables that the capabilities of the template add."""
     cases: tuple[Case, ...] = ()
     lines: Mapping[str, int] = {}
     blocks: Mapping[str, int] = {}
 
     @property
     def declared_parameters(self) -> tuple[Parameter, ...]:
+        """The options and then the arguments."""
         return self.options + self.arguments
 
 
 class Extension(Protocol):
-    """What the parser and the command builder need to know of a capability."""
+    """A capability, as far as the parser of prompt files and the command builder know it."""
 
     @property
     def key(self) -> str:
-        """The key of a prompt file that it answers to."""
+        """The key of a prompt file that declares the capability."""
 
     @property
     def options(self) -> tuple[Parameter, ...]:
-        """Options that a command with this capability has beside its own."""
+        """Options that the capability adds to a command."""
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Variables that a template with this capability may use."""
+        """Variables that the capability adds to a template."""
 
     @property
     def check(self) -> Callable[["YamlNode", Callable[["Problem"], None]], object]:
-        """Turns the key's node into the capability's own value, reporting what is wrong."""
+        """A function from the key's node to the capability's own value, which reports problems."""
 
     @property
     def is_exclusive(self) -> bool:
-        """At most one of this kind goes into a file."""
+        """Whether a prompt file may declare no other exclusive capability."""
 
 
 class Vocabulary(NamedTuple):
-    """The words that a prompt file may use beyond the fixed ones.
+    """What the parser of prompt files must know of the program: output formats, capabilities, reserved names.
 
-    `check_schema` says what is wrong with a JSON Schema, or returns None.
+    `check_schema` returns what is wrong with a JSON Schema, None if nothing is.
     """
 
     formats: tuple[str, ...]

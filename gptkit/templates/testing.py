@@ -1,4 +1,4 @@
-"""Runs the `tests:` of a prompt file offline, against the replies that the file gives."""
+"""Run the `tests:` of a prompt file offline, with the replies that the file contains."""
 
 from __future__ import annotations
 
@@ -12,51 +12,55 @@ from gptkit.templates.render import template_messages
 from gptkit.templates.template import Case, Template
 
 CHECKS: Mapping[str, Callable[[str, str], bool]] = {
-    "contains": lambda found, wanted: wanted in found,
-    "not_contains": lambda found, wanted: wanted not in found,
-    "equals": lambda found, wanted: wanted.removesuffix("\n") == found.removesuffix("\n"),
-    "matches": lambda found, wanted: re.search(wanted, found) is not None,
+    "contains": lambda text, expected: expected in text,
+    "not_contains": lambda text, expected: expected not in text,
+    "equals": lambda text, expected: expected.removesuffix("\n") == text.removesuffix("\n"),
+    "matches": lambda text, expected: re.search(expected, text) is not None,
 }
 
-MESSAGES = ("system_", "user_")
-"""Expectations of what is sent; all others are of the answer."""
+MESSAGE_PREFIXES = ("system_", "user_")
+"""How the names of expectations about messages begin; all others are about the answer."""
 
 
 class CaseResult(NamedTuple):
-    """What came of one case; without failures it passed."""
+    """The result of one test case; the case passed if there are no failures."""
 
     line: int
     failures: tuple[str, ...]
 
 
-def run_case(template: Template, case: Case, form: OutputFormat) -> CaseResult:
-    given = {"text": case.text, "request": case.request, "files": []}
+def run_case(template: Template, case: Case, output_format: OutputFormat) -> CaseResult:
+    """Render the messages of a test case and compare them and its reply with its expectations."""
+    variables = {"text": case.text, "request": case.request, "files": []}
     try:
-        sent = template_messages(template, case.values, given)
-    except YamlFileError as broken:
-        return CaseResult(case.line, tuple(f"{one.key}: {one.message}" for one in broken.problems))
+        messages = template_messages(template, case.values, variables)
+    except YamlFileError as error:
+        return CaseResult(case.line, tuple(f"{problem.key}: {problem.message}" for problem in error.problems))
+    answer, format_error = "", None
     try:
-        answer, defect = form.finish(case.reply), None
-    except AnswerFormatError as caught:
-        answer, defect = "", caught
+        answer = output_format.finish(case.reply)
+    except AnswerFormatError as error:
+        format_error = error
     failures = []
-    for name, wanted in case.expect.items():
-        part, check, found = _part(name, sent, answer)
-        if part == "answer" and defect is not None:
+    for name, expected_texts in case.expect.items():
+        part, check, text = _part(name, messages, answer)
+        if part == "answer" and format_error is not None:
             continue
-        for text in wanted:
-            if not CHECKS[check](found, text):
-                failures.append(f"{part} should {_verb(check)} {_cut(text)}; it is {_cut(found)}")
-    if defect is not None and not all(name.startswith(MESSAGES) for name in case.expect):
-        failures.append(f"the reply is not what 'output' promises: {defect.problem}")
+        for expected in expected_texts:
+            if not CHECKS[check](text, expected):
+                failures.append(f"{part} should {_verb(check)} {_quote(expected)}; it is {_quote(text)}")
+    if format_error is not None and not all(name.startswith(MESSAGE_PREFIXES) for name in case.expect):
+        failures.append(f"the reply is not what 'output' promises: {format_error.problem}")
     return CaseResult(case.line, tuple(failures))
 
 
-def _part(name: str, sent: tuple[Message, ...], answer: str) -> tuple[str, str, str]:
-    for role, place in (("system", 0), ("user", -1)):
+def _part(name: str, messages: tuple[Message, ...], answer: str) -> tuple[str, str, str]:
+    """The part that an expectation is about, the name of its check, and the text of the part."""
+    for role, index in (("system", 0), ("user", -1)):
         if name.startswith(f"{role}_"):
-            there = bool(sent) and sent[place].role == role
-            return f"{role} message", name.removeprefix(f"{role}_"), sent[place].content if there else ""
+            is_sent = bool(messages) and messages[index].role == role
+            text = messages[index].content if is_sent else ""
+            return f"{role} message", name.removeprefix(f"{role}_"), text
     return "answer", name, answer
 
 
@@ -64,6 +68,6 @@ def _verb(check: str) -> str:
     return {"contains": "contain", "not_contains": "not contain", "equals": "be", "matches": "match"}[check]
 
 
-def _cut(text: str, limit: int = 120) -> str:
-    shown = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "'" + shown.replace("\n", "\\n") + "'"
+def _quote(text: str, limit: int = 120) -> str:
+    short = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "'" + short.replace("\n", "\\n") + "'"

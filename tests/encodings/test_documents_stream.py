@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptkit.core.errors import DataError
-from gptkit.encodings.stream import FRAGMENT, LINE_END, decode_stream, split_lines
+from gptkit.encodings.stream import LINE_CAP, LINE_END, decode_stream, split_lines
 
 TEXTS = st.lists(st.text(alphabet="a中\r\n\u2028\x85é😀", max_size=6), max_size=12)
 
@@ -31,11 +31,11 @@ def test_an_endless_line_comes_in_parts() -> None:
         nonlocal held
         for _ in range(100):
             held += 1
-            yield "x" * (FRAGMENT // 4)
+            yield "x" * (LINE_CAP // 4)
 
     first = next(split_lines(texts()))
     assert held < 10
-    assert len(first) <= FRAGMENT * 2
+    assert len(first) <= LINE_CAP * 2
 
 
 @given(st.text(), st.lists(st.integers(1, 7)))
