@@ -282,7 +282,7 @@ ENCODINGS: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
 
 
 class Reading(NamedTuple):
-# Half-width katakana that Japanese does not have: one alone, a mark or small one after the wrong sound.
+    """A decoding of some bytes and the bits that its text takes in the likeliest language; sorts by bits."""
 
     bits: float
     encoding: str

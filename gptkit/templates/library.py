@@ -1,4 +1,4 @@
-"""The folders with prompt files: which names there are, what shadows what, and their templates."""
+"""Find prompt files in the folders of the program, the user and the project, and trust those of a project."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Origin = Literal["built-in", "user", "project"]
 
 
 class PromptFolder(NamedTuple):
-    """One folder of prompt files. Only those of a project that were trusted are on it."""
+    """A folder of prompt files. `only` names the trusted files of a project; None for a folder of others."""
 
     origin: Origin
-    folder: Path
+    path: Path
     only: frozenset[str] | None = None
 
 
 class PromptFile(NamedTuple):
-    """A prompt file by its name; `shadows` are the files of that name in earlier folders."""
+    """A prompt file. `shadows` are the files of the same name in folders of lower rank."""
 
     name: str
     path: Path
@@ -36,126 +36,130 @@ class PromptFile(NamedTuple):
 
 
 class Library:
-    """Finds prompt files by name. Later shelves win; a name is never a path."""
+    """Finds prompt files by name and parses them. A later folder ranks higher; a name is never a path."""
 
     def __init__(
-        self, shelves: Sequence[PromptFolder], words: Vocabulary, kept: TreeCache | None = None
+        self, folders: Sequence[PromptFolder], vocabulary: Vocabulary, cache: TreeCache | None = None
     ) -> None:
-        self._shelves = tuple(shelves)
-        self.vocabulary = words
-        self._kept = kept
+        self.vocabulary = vocabulary
+        self._folders = tuple(folders)
+        self._cache = cache
 
     def files(self) -> Mapping[str, PromptFile]:
-        """Every prompt file in the order of the names, also one whose name no command can have."""
-        found: dict[str, PromptFile] = {}
-        for shelf in self._shelves:
-            for path in _files(shelf):
-                below = found.get(path.stem)
-                shadows = (*below.shadows, below.path) if below else ()
-                found[path.stem] = PromptFile(path.stem, path, shelf.origin, shadows)
-        return dict(sorted(found.items()))
+        """All prompt files by name, in the order of their names, also those with an impossible name."""
+        files: dict[str, PromptFile] = {}
+        for folder in self._folders:
+            for path in _yaml_files(folder):
+                shadowed = files.get(path.stem)
+                shadows = (*shadowed.shadows, shadowed.path) if shadowed else ()
+                files[path.stem] = PromptFile(path.stem, path, folder.origin, shadows)
+        return dict(sorted(files.items()))
 
     def find(self, name: str) -> PromptFile | None:
-        """The file that a name means; only a few stat calls, no folder is listed."""
+        """The prompt file of a name, None if there is none; takes a few stat calls and lists no folder."""
         if parse.name_problem(name, self.vocabulary):
             return None
         paths = [
-            (shelf, path)
-            for shelf in self._shelves
-            for path in (shelf.folder / f"{name}.yaml", shelf.folder / f"{name}.yml")
-            if _is_on(shelf, path)
+            (folder, path)
+            for folder in self._folders
+            for path in (folder.path / f"{name}.yaml", folder.path / f"{name}.yml")
+            if _is_in(folder, path)
         ]
         if not paths:
             return None
-        shelf, path = paths[-1]
-        return PromptFile(name, path, shelf.origin, tuple(other for _, other in paths[:-1]))
+        folder, path = paths[-1]
+        return PromptFile(name, path, folder.origin, tuple(other for _, other in paths[:-1]))
 
     def template(self, name: str) -> Template:
-        """The template of a name, fit to be used; raises YamlFileError or NoInputError."""
-        entry = self.find(name)
-        if entry is None:
+        """The template of a name; raises YamlFileError, CannotReadError, NoInputError for an unknown name."""
+        file = self.find(name)
+        if file is None:
             raise NoInputError(f"no prompt named '{name}'", hint="'gptkit prompts list' shows all")
-        return self._usable(entry, *self._root(entry, ()))
+        return self._checked_template(file, *self._root(file, ()))
 
-    def check(self, entry: PromptFile) -> Template:
-        """The template after every check there is, also those that a use of it makes by itself."""
-        template = self._usable(entry, *self._root(entry, ()))
+    def check(self, file: PromptFile) -> Template:
+        """The template of a file after all checks, also of what would fail only when it is rendered."""
+        template = self._checked_template(file, *self._root(file, ()))
         if problems := render.unknown_word_problems(template):
             raise YamlFileError(template.source, problems)
         return template
 
-    def outline(self, entry: PromptFile) -> Template:
-        """The template without the look at its variables and schema; enough for a list."""
-        words = self.vocabulary._replace(check_schema=lambda _: None)
-        return parse.parse_template(entry.name, self._root(entry, ())[0], str(entry.path), words)
+    def outline(self, file: PromptFile) -> Template:
+        """The template of a file without the checks of its variables and schema, for a list."""
+        vocabulary = self.vocabulary._replace(check_schema=lambda _: None)
+        return parse.parse_template(file.name, self._root(file, ())[0], str(file.path), vocabulary)
 
-    def _usable(self, entry: PromptFile, root: YamlNode, own: frozenset[str] | None) -> Template:
-        template = parse.parse_template(entry.name, root, str(entry.path), self.vocabulary)
+    def _checked_template(self, file: PromptFile, root: YamlNode, own: frozenset[str] | None) -> Template:
+        template = parse.parse_template(file.name, root, str(file.path), self.vocabulary)
         if problems := render.variable_problems(template, own):
-            raise YamlFileError(str(entry.path), problems)
+            raise YamlFileError(str(file.path), problems)
         return template
 
-    def _root(self, entry: PromptFile, children: tuple[Path, ...]) -> tuple[YamlNode, frozenset[str] | None]:
-        """The tree of a file with its parents merged in, and the parameters it declares itself."""
-        root = self._tree(entry)
-        wanted = parse.parent_name(root)
-        if not wanted:
+    def _root(self, file: PromptFile, children: tuple[Path, ...]) -> tuple[YamlNode, frozenset[str] | None]:
+        """The tree of a file merged with its parents; its own parameters by name, None without a parent."""
+        root = self._tree(file)
+        name = parse.parent_name(root)
+        if not name:
             return root, None
-        parent = self._parent(entry, wanted, root, (*children, entry.path))
-        parent_root, own = self._root(parent, (*children, entry.path))
-        self._usable(parent, parent_root, own)  # what is wrong with it is told by its own file and line
+        parent = self._parent(file, name, root, (*children, file.path))
+        parent_root, own = self._root(parent, (*children, file.path))
+        # Check the parent first: its problems are then told by its own file and lines.
+        self._checked_template(parent, parent_root, own)
         return parse.merge(root, parent_root), parse.declared_names(root)
 
-    def _tree(self, entry: PromptFile) -> YamlNode:
-        """Of a project's file always as it is now: what its content is was trusted, not when it changed."""
+    def _tree(self, file: PromptFile) -> YamlNode:
+        """The tree of a file alone. That of a project is never cached: what is trusted is its content now."""
 
-        def parsed() -> YamlNode:
-            return parse_yaml(_text(entry.path), str(entry.path))
+        def parse_file() -> YamlNode:
+            return parse_yaml(_read_text(file.path), str(file.path))
 
-        if self._kept is None or entry.origin == "project":
-            return parsed()
-        return self._kept.tree(entry.path, parsed)
+        if self._cache is None or file.origin == "project":
+            return parse_file()
+        return self._cache.tree(file.path, parse_file)
 
-    def _parent(self, entry: PromptFile, name: str, root: YamlNode, children: tuple[Path, ...]) -> PromptFile:
+    def _parent(self, file: PromptFile, name: str, root: YamlNode, children: tuple[Path, ...]) -> PromptFile:
         line = root.value["extends"].line if isinstance(root.value, dict) else 1
-        found = self.find(name)
-        if found and name == entry.name:
-            found = _below(found, entry.path)
-        if found is None:
-            if name == entry.name:
+        parent = self.find(name)
+        if parent and name == file.name:
+            parent = _next_shadowed(parent, file.path)
+        if parent is None:
+            if name == file.name:
                 message, hint = f"there is no other prompt named '{name}'", ""
             else:
-                others = [one for one in self.files() if one != entry.name]
+                others = [other for other in self.files() if other != file.name]
                 message, hint = f"no prompt named '{name}'", spelling_hint(name, others)
-            raise YamlFileError(str(entry.path), (Problem(line, "extends", message, hint),))
-        if found.path in children:
-            raise YamlFileError(str(entry.path), (Problem(line, "extends", "extends itself in a circle"),))
-        return found
+            raise YamlFileError(str(file.path), (Problem(line, "extends", message, hint),))
+        if parent.path in children:
+            raise YamlFileError(str(file.path), (Problem(line, "extends", "extends itself in a circle"),))
+        return parent
 
 
-def _below(found: PromptFile, path: Path) -> PromptFile | None:
-    """The file of the same name that one extends: the next it shadows, or all for one from elsewhere."""
-    if path != found.path and path not in found.shadows:
-        return found
-    paths = found.shadows[: found.shadows.index(path)] if path in found.shadows else found.shadows
-    return PromptFile(found.name, paths[-1], found.origin, paths[:-1]) if paths else None
+def _next_shadowed(file: PromptFile, path: Path) -> PromptFile | None:
+    """The file that the file at `path` extends by its own name: the next that it shadows, None if none.
+
+    `file` is the one of highest rank with the name, which a file outside of all folders extends.
+    """
+    if path != file.path and path not in file.shadows:
+        return file
+    paths = file.shadows[: file.shadows.index(path)] if path in file.shadows else file.shadows
+    return PromptFile(file.name, paths[-1], file.origin, paths[:-1]) if paths else None
 
 
-def _files(shelf: PromptFolder) -> Iterator[Path]:
+def _yaml_files(folder: PromptFolder) -> Iterator[Path]:
     try:
-        paths = sorted(shelf.folder.iterdir())
+        paths = sorted(folder.path.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise _unreadable(shelf.folder, error) from error
+        raise _unreadable(folder.path, error) from error
     for path in paths:
-        if path.suffix in (".yaml", ".yml") and not path.name.startswith(".") and _is_on(shelf, path):
+        if path.suffix in (".yaml", ".yml") and not path.name.startswith(".") and _is_in(folder, path):
             yield path
 
 
-def _is_on(shelf: PromptFolder, path: Path) -> bool:
+def _is_in(folder: PromptFolder, path: Path) -> bool:
     try:
-        return (shelf.only is None or path.name in shelf.only) and path.is_file()
+        return (folder.only is None or path.name in folder.only) and path.is_file()
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -164,7 +168,7 @@ def _unreadable(path: Path, error: OSError) -> CannotReadError:
     return CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}")
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(SIZE_CAP + 1)
@@ -180,22 +184,22 @@ def _text(path: Path) -> str:
 
 
 FileHashes = Mapping[str, str]
-"""File name to the SHA-256 of the content that was trusted."""
+"""The names of files with the SHA-256 of their content."""
 
 
 def prompt_folders(paths: Paths) -> tuple[PromptFolder, ...]:
-    """Built-in, user's and trusted project files, in the order in which later ones win."""
-    found = [PromptFolder("built-in", built_in_folder()), PromptFolder("user", user_folder(paths))]
+    """The built-in, the user's and the project's folder, from the lowest to the highest rank."""
+    folders = [PromptFolder("built-in", built_in_folder()), PromptFolder("user", user_folder(paths))]
     folder = project_folder(paths)
     if _exists(folder) and (trusted := _store(paths).get(_key(folder))):
         current = file_hashes(folder)
-        same = frozenset(name for name, digest in current.items() if trusted.get(name) == digest)
-        found.append(PromptFolder("project", folder, same))
-    return tuple(found)
+        unchanged = frozenset(name for name, digest in current.items() if trusted.get(name) == digest)
+        folders.append(PromptFolder("project", folder, unchanged))
+    return tuple(folders)
 
 
 def built_in_folder() -> Path:
-    """Inside the package where it was installed, beside it in a checkout."""
+    """The folder of built-in prompts: inside the package if it is installed, beside it in a checkout."""
     package = Path(__file__).parent.parent
     inside = package / "prompts"
     return inside if inside.is_dir() else package.parent / "prompts"
@@ -210,7 +214,7 @@ def project_folder(paths: Paths) -> Path:
 
 
 def untrusted_files(paths: Paths) -> tuple[str, ...]:
-    """Names of the project's files that are not trusted as they are now."""
+    """The names of the project's files that are not trusted with their content now."""
     folder = project_folder(paths)
     current = file_hashes(folder)
     trusted = _store(paths).get(_key(folder), {}) if current else {}
@@ -218,15 +222,15 @@ def untrusted_files(paths: Paths) -> tuple[str, ...]:
 
 
 def trust(paths: Paths, folder: Path) -> FileHashes:
-    """Trust a folder's files by path and content; returns what is trusted now."""
-    found = file_hashes(folder)
+    """Trust the files of a folder with their content now; return what is trusted."""
+    hashes = file_hashes(folder)
     with folder_lock(paths.require(paths.data)):
-        _write(paths, {**_store(paths), _key(folder): found})
-    return found
+        _write(paths, {**_store(paths), _key(folder): hashes})
+    return hashes
 
 
 def distrust(paths: Paths, folder: Path) -> bool:
-    """Take the trust back; False when there was none."""
+    """Trust the files of a folder no longer; False if they were not trusted."""
     if _key(folder) not in _store(paths):
         return False
     with folder_lock(paths.data):
@@ -235,14 +239,14 @@ def distrust(paths: Paths, folder: Path) -> bool:
 
 
 def file_hashes(folder: Path) -> FileHashes:
-    """The files of a folder by name with their SHA-256, in the order of the names.
+    """The prompt files of a folder with the SHA-256 of their content, in the order of their names.
 
-    Links are left out, since what they point at changes without them; so are files that are too
-    long or that cannot be read.
+    Links are left out, since the files that they point at can change; so are files that are too large or
+    cannot be read.
     """
     import hashlib  # only a project that is trusted needs it
 
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     try:
         paths = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -251,8 +255,8 @@ def file_hashes(folder: Path) -> FileHashes:
         raise CannotReadError(f"'{folder}': {(error.strerror or str(error)).lower()}") from None
     for path in paths:
         if path.suffix in (".yaml", ".yml") and (data := _content(path)) is not None:
-            found[path.name] = hashlib.sha256(data).hexdigest()
-    return found
+            hashes[path.name] = hashlib.sha256(data).hexdigest()
+    return hashes
 
 
 def _content(path: Path) -> bytes | None:
@@ -267,7 +271,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _exists(folder: Path) -> bool:
-    """A folder that cannot be entered is as good as none: nothing in it can be trusted."""
+    """Whether a folder exists and can be entered; else nothing in it can be trusted."""
     try:
         return folder.is_dir()
     except OSError:

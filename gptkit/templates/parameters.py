@@ -1,4 +1,4 @@
-"""The `options:` and `arguments:` of a prompt file, each a typed parameter."""
+"""Read the `options:`, `arguments:` and `tests:` of a prompt file."""
 
 from __future__ import annotations
 
@@ -31,47 +31,52 @@ NAME_RULE = "is made of a-z, 0-9 and '-', starts with a letter, 64 at most"
 OPTION_KEYS = ("type", "default", "short", "help", "choices")
 ARGUMENT_KEYS = ("type", "default", "help", "choices")
 INPUT_ARGUMENTS = ("text", "request")
-"""Positionals that stand for the input itself, or always for what is wanted with it."""
+"""Arguments that are the input itself: the text, and the request about the text."""
 INPUT_KEYS = ("type", "help")
-LANGUAGE = ("true", "false", "none", "not", "self")
-"""Words that mean something else inside a template."""
+TEMPLATE_WORDS = ("true", "false", "none", "not", "self")
+"""Words of the template language, which no variable can have as its name."""
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def read_parameters(node: YamlNode | None, key: str, report: ReportProblem) -> tuple[Parameter, ...]:
-    """The declared parameters in the order of the file; broken ones are reported and left out."""
-    found = []
+    """Read declared parameters in the order of the file; wrong ones are reported and left out."""
+    parameters = []
     for name, entry in mapping_entries(node, key, report).items():
         path = f"{key}.{name}"
         if not NAME.fullmatch(name):
             report(Problem(entry.line, path, f"a name {NAME_RULE}"))
-        elif name in LANGUAGE:
+        elif name in TEMPLATE_WORDS:
             report(Problem(entry.line, path, f"'{name}' is a word of the template language"))
         elif name not in INPUT_VARIABLES:
             allowed = OPTION_KEYS if key == "options" else ARGUMENT_KEYS
-            found.append(_parameter(name, entry, path, allowed, report))
+            parameters.append(_parameter(name, entry, path, allowed, report))
         elif key == "arguments" and name in INPUT_ARGUMENTS:
-            found.append(_input(name, entry, path, report))
+            parameters.append(_input_argument(name, entry, path, report))
         else:
             report(Problem(entry.line, path, f"'{name}' is a variable that every template has"))
     if key == "arguments":
-        for earlier in found[:-1]:
+        for earlier in parameters[:-1]:
             if earlier.kind == "list":
                 report(Problem(earlier.line, f"{key}.{earlier.name}", "only the last argument can be a list"))
-    return tuple(found)
+    return tuple(parameters)
 
 
 def refuse_clashes(
-    options: Sequence[Parameter], taken: Mapping[str, str], shorts: Mapping[str, str], report: ReportProblem
+    options: Sequence[Parameter], names: Mapping[str, str], shorts: Mapping[str, str], report: ReportProblem
 ) -> None:
-    """`taken` and `shorts` say of each word that an option cannot have whose it is."""
+    """Report options whose name or letter is taken by another option.
+
+    Args:
+        names: names of other options, each with the end of the sentence `clashes with an option ...`.
+        shorts: letters of other options, with the same.
+    """
     spellings: dict[str, str] = {}
     letters: dict[str, str] = {}
     for option in options:
         key, name = f"options.{option.name}", option.name
-        for word_ in (name, name.removeprefix("no-"), f"no-{name}"):
-            if word_ in taken:
-                report(Problem(option.line, key, f"clashes with an option {taken[word_]}"))
+        for variant in (name, name.removeprefix("no-"), f"no-{name}"):
+            if variant in names:
+                report(Problem(option.line, key, f"clashes with an option {names[variant]}"))
                 break
         for spelling in (name, f"no-{name}") if option.kind == "boolean" else (name,):
             if other := spellings.get(spelling):
@@ -87,35 +92,35 @@ def refuse_clashes(
 
 
 def read_value(node: YamlNode, parameter: Parameter, key: str, report: ReportProblem) -> Value | None:
-    """A node as a value of the parameter's kind; None, and a report, when it is none."""
+    """Read a node as a value of the parameter's kind; a wrong one is reported, and None returned."""
     kind = parameter.kind
     if kind == "list":
-        one = isinstance(node.value, str) and node.kind != "nothing"
-        return (literal_text(node, key, report),) if one else literal_texts(node, key, report)
+        is_single = isinstance(node.value, str) and node.kind != "nothing"
+        return (literal_text(node, key, report),) if is_single else literal_texts(node, key, report)
     if not isinstance(node.value, str):
-        report(Problem(node.line, key, f"must be {_wanted(kind)}, this is {node.kind}"))
+        report(Problem(node.line, key, f"must be {_kind_name(kind)}, this is {node.kind}"))
         return None
     if kind == "choice" and node.value not in parameter.choices:
-        if parameter.choices:  # else it was reported that there are none
+        if parameter.choices:  # missing choices are reported elsewhere
             hint = spelling_hint(node.value, parameter.choices)
             report(Problem(node.line, key, f"'{node.value}' is not one of the choices", hint))
         return None
     if kind in ("text", "choice", "file"):
         return node.value
-    return _typed(node.value, kind, node.line, key, report)
+    return _read_scalar(node.value, kind, node.line, key, report)
 
 
-def _typed(written: str, kind: Kind, line: int, key: str, report: ReportProblem) -> Value | None:
-    """What the command line would make of it, so that `010` is ten there and here."""
+def _read_scalar(written: str, kind: Kind, line: int, key: str, report: ReportProblem) -> Value | None:
+    """Read a boolean or a number as the command line does, so that `010` is ten."""
     if kind == "boolean" and written.lower() in BOOLEANS:
         return BOOLEANS[written.lower()]
-    found = parse_scalar(written)
-    if kind == "integer" and isinstance(found, int) and not isinstance(found, bool):
-        return found
-    if kind == "number" and isinstance(found, int | float) and not isinstance(found, bool):
+    parsed = parse_scalar(written)
+    if kind == "integer" and isinstance(parsed, int) and not isinstance(parsed, bool):
+        return parsed
+    if kind == "number" and isinstance(parsed, int | float) and not isinstance(parsed, bool):
         with suppress(OverflowError):
-            return float(found)
-    report(Problem(line, key, f"must be {_wanted(kind)}, this is '{written}'"))
+            return float(parsed)
+    report(Problem(line, key, f"must be {_kind_name(kind)}, this is '{written}'"))
     return None
 
 
@@ -129,11 +134,11 @@ def _parameter(
     if short and not re.fullmatch(r"[a-zA-Z]", short):
         report(Problem(entries["short"].line, f"{path}.short", "must be one letter"))
         short = ""
-    bare = Parameter(name, kind, None, short, _help(entries, path, report), choices, node.line)
+    parameter = Parameter(name, kind, None, short, _help(entries, path, report), choices, node.line)
     if "default" not in entries or entries["default"].kind == "nothing":
-        return bare
-    default = read_value(entries["default"], bare, f"{path}.default", report)
-    return Parameter(name, kind, default, short, bare.help, choices, node.line)
+        return parameter
+    default = read_value(entries["default"], parameter, f"{path}.default", report)
+    return parameter._replace(default=default)
 
 
 def _choices(
@@ -149,8 +154,8 @@ def _choices(
     return literal_texts(node, key, report)
 
 
-def _input(name: str, node: YamlNode, path: str, report: ReportProblem) -> Parameter:
-    """The input in words: always a text, and standard input or files are what stands in for it."""
+def _input_argument(name: str, node: YamlNode, path: str, report: ReportProblem) -> Parameter:
+    """Read the argument `text` or `request`, which is always a text."""
     entries = mapping_entries(node, path, report, INPUT_KEYS)
     kind = _kind(entries.get("type"), path, False, report)
     if kind != "text":
@@ -163,21 +168,21 @@ def _help(entries: Mapping[str, YamlNode], path: str, report: ReportProblem) -> 
 
 
 def _kind(node: YamlNode | None, path: str, has_choices: bool, report: ReportProblem) -> Kind:
-    usual: Kind = "choice" if has_choices else "text"
+    default: Kind = "choice" if has_choices else "text"
     if node is None or node.kind == "nothing":
-        return usual
-    found = single_line(node, f"{path}.type", report)
+        return default
+    word = single_line(node, f"{path}.type", report)
     for kind in KINDS:
-        if found == kind:
+        if word == kind:
             return kind
-    if found:
-        report(Problem(node.line, f"{path}.type", f"unknown type '{found}'", spelling_hint(found, KINDS)))
-    return usual
+    if word:
+        report(Problem(node.line, f"{path}.type", f"unknown type '{word}'", spelling_hint(word, KINDS)))
+    return default
 
 
-def _wanted(kind: Kind) -> str:
-    wanted = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
-    return wanted.get(kind, "text")
+def _kind_name(kind: Kind) -> str:
+    names = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
+    return names.get(kind, "text")
 
 
 CASE_KEYS = ("text", "request", "arguments", "options", "reply", "expect")
@@ -196,33 +201,37 @@ EXPECTATIONS = (
 def read_cases(
     node: YamlNode | None, options: Sequence[Parameter], arguments: Sequence[Parameter], report: ReportProblem
 ) -> tuple[Case, ...]:
-    known = {"options": options, "arguments": arguments}
+    """Read the test cases under `tests:`."""
+    declared = {"options": options, "arguments": arguments}
     return tuple(
-        _case(item, f"tests.{index + 1}", known, report)
+        _case(item, f"tests.{index + 1}", declared, report)
         for index, item in enumerate(list_items(node, "tests", report))
     )
 
 
-def _case(node: YamlNode, key: str, known: Mapping[str, Sequence[Parameter]], report: ReportProblem) -> Case:
+def _case(
+    node: YamlNode, key: str, declared: Mapping[str, Sequence[Parameter]], report: ReportProblem
+) -> Case:
     entries = mapping_entries(node, key, report, CASE_KEYS)
     expect = mapping_entries(entries.get("expect"), f"{key}.expect", report, EXPECTATIONS)
     if isinstance(node.value, dict) and ("expect" not in entries or entries["expect"].value in ("", {})):
         report(Problem(node.line, f"{key}.expect", "missing; a test without it cannot fail"))
     values: dict[str, Value] = {}
-    for part, declared in known.items():
-        values |= _values(entries.get(part), f"{key}.{part}", declared, report)
-    said = {
+    for part, parameters in declared.items():
+        values |= _values(entries.get(part), f"{key}.{part}", parameters, report)
+    texts = {
         name: literal_text(entries[name], f"{key}.{name}", report) if name in entries else ""
         for name in ("text", "request", "reply")
     }
     return Case(
         line=node.line,
-        text=said["text"],
-        request=said["request"],
+        text=texts["text"],
+        request=texts["request"],
         values=values,
-        reply=said["reply"],
+        reply=texts["reply"],
         expect={
-            name: _expected(name, entry, f"{key}.expect.{name}", report) for name, entry in expect.items()
+            name: _expected_texts(name, entry, f"{key}.expect.{name}", report)
+            for name, entry in expect.items()
         },
     )
 
@@ -231,29 +240,29 @@ def _values(
     node: YamlNode | None, key: str, declared: Sequence[Parameter], report: ReportProblem
 ) -> Mapping[str, Value]:
     known = {parameter.name: parameter for parameter in declared}
-    found: dict[str, Value] = {}
+    values: dict[str, Value] = {}
     for name, entry in mapping_entries(node, key, report).items():
         path = f"{key}.{name}"
         if name in INPUT_ARGUMENTS:
             report(Problem(entry.line, path, f"this is the test's own key '{name}'"))
         elif name not in known:
-            hint = spelling_hint(name, [one for one in known if one not in INPUT_ARGUMENTS])
+            hint = spelling_hint(name, [other for other in known if other not in INPUT_ARGUMENTS])
             report(Problem(entry.line, path, "not declared", hint))
-        elif (read := read_value(entry, known[name], path, report)) is not None:
-            found[known[name].variable] = read
-    return found
+        elif (value := read_value(entry, known[name], path, report)) is not None:
+            values[known[name].variable] = value
+    return values
 
 
-def _expected(name: str, node: YamlNode, key: str, report: ReportProblem) -> tuple[str, ...]:
+def _expected_texts(name: str, node: YamlNode, key: str, report: ReportProblem) -> tuple[str, ...]:
     items = list_items(node, key, report) if isinstance(node.value, list) else (node,)
-    found = tuple(literal_text(item, key, report) for item in items)
+    texts = tuple(literal_text(item, key, report) for item in items)
     if not items or (name != "equals" and any(item.value == "" for item in items)):
         report(Problem(node.line, key, "empty; such a test proves nothing"))
     if name == "matches":
-        for pattern in found:
+        for pattern in texts:
             try:
                 re.compile(pattern)
             except re.error as error:
-                what = "" if error.pos is None else f": {describe_unexpected(pattern, error.pos)}"
-                report(Problem(node.line, key, f"not a regular expression{what}"))
-    return found
+                cause = "" if error.pos is None else f": {describe_unexpected(pattern, error.pos)}"
+                report(Problem(node.line, key, f"not a regular expression{cause}"))
+    return texts

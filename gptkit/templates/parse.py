@@ -1,4 +1,4 @@
-"""A tree of nodes becomes a Template, or the list of all that is wrong with it."""
+"""Parse the tree of a prompt file into a Template, or report all mistakes in it."""
 
 from __future__ import annotations
 
@@ -36,96 +36,111 @@ KEYS = (
 )
 ROLES = ("user", "assistant")
 TEXT_ARGUMENT = Parameter("text", help="Words to work on; by default standard input.")
-"""The positional of a file that declares none."""
+"""The argument of a prompt file that declares none."""
 MERGED_KEYS = ("options", "parameters")
-"""Keys whose entries a child adds to its parent's or changes; it replaces all others whole."""
+"""Keys whose entries are merged with those of the parent; any other key replaces that of the parent."""
 NOT_INHERITED = ("tests", "extends")
 DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
-"""File names that Windows takes for devices, whatever their ending."""
+"""Names of devices on Windows, which no file may have, whatever its suffix."""
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def parse_template(name: str, root: YamlNode, source: str, words: Vocabulary) -> Template:
-    """The checked template of a file; raises YamlFileError with every problem that was found."""
+def parse_template(name: str, root: YamlNode, source: str, vocabulary: Vocabulary) -> Template:
+    """Parse the tree of a prompt file; raises YamlFileError with all of its problems.
+
+    Args:
+        name: the name of the prompt.
+        source: what messages call the file, most often its path.
+    """
     problems: list[Problem] = []
     report = problems.append
-    found = _template(name, root, source, words, report)
-    if not found.description and not problems:  # beside others it is most often a misspelt key
+    template = _template(name, root, source, vocabulary, report)
+    if not template.description and not problems:  # else a missing description may be a misspelt key
         report(Problem(root.line, "description", "missing; it is the first line of --help"))
     if problems:
         raise YamlFileError(source, tuple(problems))
-    return found
+    return template
 
 
 def parent_name(root: YamlNode) -> str:
-    """The file that this one extends; empty for none."""
+    """The name of the prompt that a prompt file extends; empty for none."""
     node = root.value.get("extends") if isinstance(root.value, dict) else None
     return node.value.strip() if node and isinstance(node.value, str) and node.kind == "text" else ""
 
 
 def declared_names(root: YamlNode) -> frozenset[str]:
-    """The names of the parameters that this very file declares, before anything is inherited."""
-    found: set[str] = set()
+    """The names of the options and arguments that a file declares itself, without inherited ones."""
+    names: set[str] = set()
     for key in ("options", "arguments"):
         node = root.value.get(key) if isinstance(root.value, dict) else None
         if node and isinstance(node.value, dict):
-            found |= set(node.value)
-    return frozenset(found)
+            names |= set(node.value)
+    return frozenset(names)
 
 
 def merge(child: YamlNode, parent: YamlNode) -> YamlNode:
-    """The child's keys over the parent's; tests are not inherited.
+    """Merge the tree of a prompt file with that of its parent; tests are not inherited.
 
-    What is inherited stands where the child says `extends`: that is the line of its own file that
-    a problem with it can name.
+    Inherited nodes get the line of the child's `extends`, so that a message about one names a line of the
+    child's file.
     """
     if not isinstance(child.value, dict) or not isinstance(parent.value, dict):
         return child
     line = child.value["extends"].line
     entries = {key: node.at_line(line) for key, node in parent.value.items() if key not in NOT_INHERITED}
     for key, node in child.value.items():
-        below = entries.get(key)
-        entries[key] = _over(node, below, key == "options") if below and key in MERGED_KEYS else node
+        inherited = entries.get(key)
+        if inherited and key in MERGED_KEYS:
+            entries[key] = _merge_entries(node, inherited, key == "options")
+        else:
+            entries[key] = node
     return YamlNode(entries, child.line)
 
 
-def _over(child: YamlNode, parent: YamlNode, deep: bool) -> YamlNode:
-    """The entries of both. With `deep` those of one name are merged as well, unless their types differ."""
+def _merge_entries(child: YamlNode, parent: YamlNode, deep: bool) -> YamlNode:
+    """Merge two mappings; with `deep` also entries of one name, unless the child's entry has a type."""
     if not isinstance(child.value, dict) or not isinstance(parent.value, dict):
         return child
     entries = dict(parent.value)
     for name, node in child.value.items():
-        below = entries.get(name)
-        own_type = isinstance(node.value, dict) and "type" in node.value
-        entries[name] = _over(node, below, False) if deep and below and not own_type else node
+        inherited = entries.get(name)
+        has_type = isinstance(node.value, dict) and "type" in node.value
+        if deep and inherited and not has_type:
+            entries[name] = _merge_entries(node, inherited, False)
+        else:
+            entries[name] = node
     return YamlNode(entries, child.line)
 
 
-def name_problem(name: str, words: Vocabulary) -> str | None:
-    """Why a file name cannot be a command's; None when it can."""
+def name_problem(name: str, vocabulary: Vocabulary) -> str | None:
+    """Why a name cannot be the name of a prompt; None if it can."""
     if not NAME.fullmatch(name):
         return f"a command's name {NAME_RULE}"
     if DEVICES.fullmatch(name):
         return "Windows has a device of this name"
-    if name in words.reserved_names:
+    if name in vocabulary.reserved_names:
         return "this name belongs to a command of gptkit itself"
     return None
 
 
-def _template(name: str, root: YamlNode, source: str, words: Vocabulary, report: ReportProblem) -> Template:
-    if problem := name_problem(name, words):
+def _template(
+    name: str, root: YamlNode, source: str, vocabulary: Vocabulary, report: ReportProblem
+) -> Template:
+    if problem := name_problem(name, vocabulary):
         report(Problem(1, "", problem))
     if isinstance(root.value, str | list) and root.kind != "nothing":
         report(Problem(root.line, "", f"a prompt file is a mapping of keys, this is {root.kind}"))
         return Template(name, source, "")
-    entries = mapping_entries(root, "", report, KEYS + tuple(extension.key for extension in words.extensions))
+    entries = mapping_entries(
+        root, "", report, KEYS + tuple(extension.key for extension in vocabulary.extensions)
+    )
     single_line(entries.get("extends"), "extends", report)
-    output, schema = _output(entries.get("output"), words, report)
+    output, schema = _output(entries.get("output"), vocabulary, report)
     options = read_parameters(entries.get("options"), "options", report)
     arguments = read_parameters(entries.get("arguments"), "arguments", report)
-    capabilities = _capabilities(entries, words.extensions, report)
-    _refuse_clashes(options, arguments, words, tuple(capabilities), report)
-    wanted = _input(entries.get("input"), report)
+    capabilities = _capabilities(entries, vocabulary.extensions, report)
+    _refuse_clashes(options, arguments, vocabulary, tuple(capabilities), report)
+    input_kind = _input(entries.get("input"), report)
     return Template(
         name=name,
         source=source,
@@ -134,14 +149,19 @@ def _template(name: str, root: YamlNode, source: str, words: Vocabulary, report:
         user=text_value(entries.get("user"), "user", report) if "user" in entries else DEFAULT_USER,
         examples=_examples(entries.get("examples"), report),
         options=options,
-        arguments=arguments or (() if wanted == "none" else (TEXT_ARGUMENT,)),
-        input=wanted,
+        arguments=arguments or (() if input_kind == "none" else (TEXT_ARGUMENT,)),
+        input=input_kind,
         model=single_line(entries.get("model"), "model", report),
         parameters=_api_parameters(entries.get("parameters"), report),
         output=output,
         schema=schema,
         capabilities=capabilities,
-        variables=tuple(v for one in words.extensions if one.key in capabilities for v in one.variables),
+        variables=tuple(
+            variable
+            for extension in vocabulary.extensions
+            if extension.key in capabilities
+            for variable in extension.variables
+        ),
         cases=read_cases(entries.get("tests"), options, arguments, report),
         lines={key: node.line for key, node in entries.items()},
         blocks={key: node.block for key, node in entries.items() if node.block},
@@ -149,20 +169,18 @@ def _template(name: str, root: YamlNode, source: str, words: Vocabulary, report:
 
 
 def _description(node: YamlNode | None, report: ReportProblem) -> str:
-    found = " ".join(text_value(node, "description", report).split())
-    if node and not found and isinstance(node.value, str):
+    description = " ".join(text_value(node, "description", report).split())
+    if node and not description and isinstance(node.value, str):
         report(Problem(node.line, "description", "empty; it is the first line of --help"))
-    return found
+    return description
 
 
 def _input(node: YamlNode | None, report: ReportProblem) -> Input:
-    found = single_line(node, "input", report) or "required"
+    word = single_line(node, "input", report) or "required"
     for allowed in INPUTS:
-        if found == allowed:
+        if word == allowed:
             return allowed
-    report(
-        Problem(node.line if node else 1, "input", f"unknown word '{found}'", spelling_hint(found, INPUTS))
-    )
+    report(Problem(node.line if node else 1, "input", f"unknown word '{word}'", spelling_hint(word, INPUTS)))
     return "required"
 
 
@@ -183,33 +201,35 @@ def _examples(node: YamlNode | None, report: ReportProblem) -> tuple[tuple[str, 
 
 def _api_parameters(node: YamlNode | None, report: ReportProblem) -> Mapping[str, object]:
     entries = mapping_entries(node, "parameters", report)
-    for key, held in entries.items():
+    for key, entry in entries.items():
         if key in OWN_PARAMETERS:
             hint = "a prompt file has the key 'model'" if key == "model" else ""
-            report(Problem(held.line, f"parameters.{key}", "gptkit sets it itself", hint))
+            report(Problem(entry.line, f"parameters.{key}", "gptkit sets it itself", hint))
         elif not PARAMETER.fullmatch(key):
-            report(Problem(held.line, f"parameters.{key}", "not the name of an API parameter"))
-    return {key: held.data() for key, held in entries.items()}
+            report(Problem(entry.line, f"parameters.{key}", "not the name of an API parameter"))
+    return {key: entry.data() for key, entry in entries.items()}
 
 
 def _output(
-    node: YamlNode | None, words: Vocabulary, report: ReportProblem
+    node: YamlNode | None, vocabulary: Vocabulary, report: ReportProblem
 ) -> tuple[str, Mapping[str, object] | None]:
     schema: Mapping[str, object] | None = None
-    key, named, held = "output", node, None
+    key, format_node, schema_node = "output", node, None
     if node and isinstance(node.value, dict):
         entries = mapping_entries(node, "output", report, ("format", "schema"))
-        key, named, held = "output.format", entries.get("format"), entries.get("schema")
-        if named is None or named.kind == "nothing":
-            report(Problem((named or node).line, key, "missing", f"allowed: {', '.join(words.formats)}"))
-        if held:
-            schema = _schema(held, words.check_schema, report)
-    found = single_line(named, key, report) or "markdown"
-    if named and found not in words.formats:
-        report(Problem(named.line, key, f"unknown format '{found}'", spelling_hint(found, words.formats)))
-    elif schema is not None and found != "json" and held:
-        report(Problem(held.line, "output.schema", "a schema goes with the format json"))
-    return found, schema
+        key, format_node, schema_node = "output.format", entries.get("format"), entries.get("schema")
+        if format_node is None or format_node.kind == "nothing":
+            hint = f"allowed: {', '.join(vocabulary.formats)}"
+            report(Problem((format_node or node).line, key, "missing", hint))
+        if schema_node:
+            schema = _schema(schema_node, vocabulary.check_schema, report)
+    name = single_line(format_node, key, report) or "markdown"
+    if format_node and name not in vocabulary.formats:
+        hint = spelling_hint(name, vocabulary.formats)
+        report(Problem(format_node.line, key, f"unknown format '{name}'", hint))
+    elif schema is not None and name != "json" and schema_node:
+        report(Problem(schema_node.line, "output.schema", "a schema goes with the format json"))
+    return name, schema
 
 
 def _schema(
@@ -231,25 +251,29 @@ def _capabilities(
     exclusive = [extension.key for extension in present if extension.is_exclusive]
     for key in exclusive[1:]:
         report(Problem(entries[key].line, key, f"does not go together with '{exclusive[0]}'"))
-    return {one.key: one.check(entries[one.key], report) for one in present}
+    return {extension.key: extension.check(entries[extension.key], report) for extension in present}
 
 
 def _refuse_clashes(
     options: tuple[Parameter, ...],
     arguments: tuple[Parameter, ...],
-    words: Vocabulary,
+    vocabulary: Vocabulary,
     capabilities: tuple[str, ...],
     report: ReportProblem,
 ) -> None:
-    added = [(extension, option) for extension in words.extensions for option in extension.options]
-    added = [(extension, option) for extension, option in added if extension.key in capabilities]
-    every = "that every command has"
+    added = [
+        (extension, option)
+        for extension in vocabulary.extensions
+        if extension.key in capabilities
+        for option in extension.options
+    ]
+    shared = "that every command has"
     names = {option.name: f"that '{extension.key}' adds" for extension, option in added}
     shorts = {option.short: f"that '{extension.key}' adds" for extension, option in added if option.short}
-    names |= dict.fromkeys(words.reserved_options, every)
-    shorts |= dict.fromkeys(words.reserved_shorts, every)
+    names |= dict.fromkeys(vocabulary.reserved_options, shared)
+    shorts |= dict.fromkeys(vocabulary.reserved_shorts, shared)
     refuse_clashes(options, names, shorts, report)
-    taken = {option.name for option in options}
+    option_names = {option.name for option in options}
     for argument in arguments:
-        if argument.name in taken:
+        if argument.name in option_names:
             report(Problem(argument.line, f"arguments.{argument.name}", "an option has the same name"))

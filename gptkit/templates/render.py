@@ -1,4 +1,4 @@
-"""Templates and values become messages; values are inserted once and never rendered themselves."""
+"""Render the messages of a template; values are inserted once and never rendered themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 FUEL = 5_000_000
-"""Instructions that one rendering may take: a loop that never ends must."""
+"""Instructions of the template engine that one rendering may take, which ends endless loops."""
 _ENDLESS = "the template does not come to an end"
 _REASONS = {
     "OutOfFuel": _ENDLESS,
@@ -32,74 +32,74 @@ _REASONS = {
     "TooManyArguments": "too many arguments",
     "TemplateNotFound": "a template loads no other one",
 }
-"""By the kind of minijinja's error; its words change with its releases."""
+"""Messages by the kind of minijinja's error, since its own words change with its releases."""
 PARTS = ("system", "user")
 """The keys of a prompt file that are templates."""
 
 
 def template_messages(
-    template: Template, values: Mapping[str, Value], given: Mapping[str, object]
+    template: Template, values: Mapping[str, Value], inputs: Mapping[str, object]
 ) -> tuple[Message, ...]:
-    """System message, examples and user message. `given` holds `text`, `request` and `files`."""
+    """Render the system message, the examples and the user message of a template; raises YamlFileError.
+
+    Args:
+        values: the values of options and arguments that were given, by variable.
+        inputs: the variables `text`, `request` and `files`, and those of capabilities.
+    """
     environment = _environment()
-    chosen = {
+    parameters = {
         p.variable: p.empty_value if p.default is None else p.default for p in template.declared_parameters
     }
-    chosen |= values
-    named = {name: _List(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
-    names: dict[str, object] = {
-        **dict.fromkeys((*INPUT_VARIABLES, *template.variables), ""),
-        **named,
-        **given,
-    }
-    found = []
-    if system := _rendered(environment, template, "system", names).strip():
-        found.append(Message("system", system))
+    variables: dict[str, object] = dict.fromkeys((*INPUT_VARIABLES, *template.variables), "")
+    for name, value in {**parameters, **values}.items():
+        variables[name] = _List(value) if isinstance(value, tuple) else value
+    variables |= inputs
+    messages = []
+    if system := _render(environment, template, "system", variables).strip():
+        messages.append(Message("system", system))
     for user, assistant in template.examples:
-        found += [Message("user", user), Message("assistant", assistant)]
-    if user := _rendered(environment, template, "user", names):
-        found.append(Message("user", user))
-    return tuple(found)
+        messages += [Message("user", user), Message("assistant", assistant)]
+    if user := _render(environment, template, "user", variables):
+        messages.append(Message("user", user))
+    return tuple(messages)
 
 
 class _List(list[str]):
-    """The values of a `list`; where a template names all of them at once, a comma stands in between."""
+    """The values of a parameter of the type `list`, which a template shows joined by commas."""
 
     def __str__(self) -> str:
         return ", ".join(self)
 
 
 def variable_problems(template: Template, own: frozenset[str] | None = None) -> tuple[Problem, ...]:
-    """What is wrong with the templates of a file, and between the variables they use and it declares.
+    """Syntax errors in the templates of a file, undeclared variables in them, and unused parameters.
 
-    `own` names the parameters that the file itself declares: one that was inherited may be unused.
+    `own` names the parameters that the file itself declares, None for all: an inherited one may be unused.
     """
     environment = _environment()
     declared = {p.variable: p for p in template.declared_parameters}
     known = (*declared, *INPUT_VARIABLES, *template.variables)
-    found: list[Problem] = []
+    problems: list[Problem] = []
     used: set[str] = set()
     for key in PARTS:
         source = getattr(template, key)
         try:
             names = _variables(environment, source) - (frozenset(environment.globals) - set(declared))
         except Exception as error:
-            found.append(_problem(template, key, error))
+            problems.append(_problem(template, key, error))
             continue
         used |= names
         for name in sorted(names - set(known)):
-            line = _line(template, key, _first_use(environment, source, name))
-            found.append(
-                Problem(line, key, f"the variable '{name}' is not declared", spelling_hint(name, known))
-            )
-    return tuple(found) or tuple(_unused(template, used, own))
+            line = _line(template, key, _lines_before_use(environment, source, name))
+            message, hint = f"the variable '{name}' is not declared", spelling_hint(name, known)
+            problems.append(Problem(line, key, message, hint))
+    return tuple(problems) or tuple(_unused(template, used, own))
 
 
 def unknown_word_problems(template: Template) -> tuple[Problem, ...]:
-    """Filters and tests that there are not, and other templates: else found when they are come upon."""
-
+    """Unknown filters and tests, and loading of other templates, which else fail when they are rendered."""
     environment = _environment()
-    found = []
+    problems = []
     for key in PARTS:
         source = getattr(template, key)
         for kind, name, offset in template_words(source):
@@ -109,12 +109,12 @@ def unknown_word_problems(template: Template) -> tuple[Problem, ...]:
                 continue
             else:
                 message = f"unknown {kind} '{name}'"
-            found.append(Problem(_line(template, key, source.count("\n", 0, offset)), key, message))
-    return tuple(found)
+            problems.append(Problem(_line(template, key, source.count("\n", 0, offset)), key, message))
+    return tuple(problems)
 
 
 def uses_variable(template: Template, name: str) -> bool:
-    """Whether the messages of a template hold a variable."""
+    """Whether the templates of a prompt file use a variable."""
     environment = _environment()
     return any(name in _variables(environment, getattr(template, key)) for key in PARTS)
 
@@ -137,7 +137,7 @@ def _unused(template: Template, used: set[str], own: frozenset[str] | None) -> I
 
 
 def _is_known(environment: minijinja.Environment, kind: str, name: str) -> bool:
-    """The engine keeps no list of its filters and tests, but says so when it does not know one."""
+    """Whether the engine knows a filter or test, by its error, since it has no list of these."""
     try:
         environment.eval_expr(f"1|{name}" if kind == "filter" else f"1 is {name}")
     except Exception as error:
@@ -153,18 +153,18 @@ def _environment() -> minijinja.Environment:
     environment.trim_blocks = True
     environment.lstrip_blocks = True
     environment.fuel = FUEL
-    environment.remove_global("debug")  # it shows what is none of a template's business
+    environment.remove_global("debug")  # it would show all values
     return environment
 
 
-def _rendered(
-    environment: minijinja.Environment, template: Template, key: str, names: Mapping[str, object]
+def _render(
+    environment: minijinja.Environment, template: Template, key: str, variables: Mapping[str, object]
 ) -> str:
     source = getattr(template, key)
     if "{" not in source:
         return str(source)
     try:
-        return str(environment.render_str(source, key, **names))
+        return str(environment.render_str(source, key, **variables))
     except Exception as error:
         raise YamlFileError(template.source, (_problem(template, key, error),)) from None
 
@@ -172,40 +172,40 @@ def _rendered(
 def _problem(template: Template, key: str, error: Exception) -> Problem:
     reason = _REASONS.get(getattr(error, "kind", ""), "it cannot be rendered")
     line = getattr(error, "line", None) or 1
-    if reason is not _ENDLESS and (place := _place(getattr(template, key), error)):
+    if reason is not _ENDLESS and (excerpt := _error_excerpt(getattr(template, key), error)):
         from gptkit.core.excerpt import shorten
 
-        reason += f": '{shorten(place, 80)}'"
+        reason += f": '{shorten(excerpt, 80)}'"
     return Problem(_line(template, key, line - 1), key, reason)
 
 
-def _place(source: str, error: Exception) -> str:
-    """What the engine stumbled over; the name before a `.` or `[` is a part of it."""
+def _error_excerpt(source: str, error: Exception) -> str:
+    """The part of a template that an error is about, with the name before a `.` or `[`."""
     start, end = getattr(error, "range", None) or (0, 0)
     data = source.encode("utf-8", "replace")  # the range counts bytes
-    place = data[start:end].decode("utf-8", "replace").strip()
-    if place[:1] in (".", "["):
+    excerpt = data[start:end].decode("utf-8", "replace").strip()
+    if excerpt[:1] in (".", "["):
         before = data[max(0, start - 200) : start].decode("utf-8", "ignore")
         name = re.search(r"[\w.\[\]'\"]*\Z", before)
-        return f"{name.group() if name else ''}{place}"
-    return place
+        return f"{name.group() if name else ''}{excerpt}"
+    return excerpt
 
 
 def _line(template: Template, key: str, lines_before: int) -> int:
-    """The line of the file, as far as lines of the text are lines of the file; else that of the key."""
+    """The line of the file of a line in a template; the line of the key if the text is not in a `|` block."""
     first = template.blocks.get(key)
     return first + lines_before if first else template.lines.get(key, 1)
 
 
-def _first_use(environment: minijinja.Environment, source: str, name: str) -> int:
-    """How many lines stand before the first place at which a word is this variable, and not just a word."""
-    mark = "here"
-    while mark in source:
-        mark += "_"
-    for place in islice(re.finditer(rf"\b{name}\b", source), 100):
-        marked = f"{source[: place.start()]}{mark}{source[place.end() :]}"
-        if mark in _variables(environment, marked):
-            return source.count("\n", 0, place.start())
+def _lines_before_use(environment: minijinja.Environment, source: str, name: str) -> int:
+    """The number of lines before the first use of a variable, not of a mere word with the same letters."""
+    marker = "here"
+    while marker in source:
+        marker += "_"
+    for match in islice(re.finditer(rf"\b{name}\b", source), 100):
+        marked = f"{source[: match.start()]}{marker}{source[match.end() :]}"
+        if marker in _variables(environment, marked):
+            return source.count("\n", 0, match.start())
     return 0
 
 
@@ -224,15 +224,17 @@ _WORD = re.compile(
 
 
 class TemplateWord(NamedTuple):
+    """A filter, a test, or a statement that loads another template, at an offset of the template."""
+
     kind: Literal["load", "filter", "test"]
     name: str
     offset: int
 
 
 def template_words(source: str) -> Iterator[TemplateWord]:
-    """Filters, tests and statements that load other templates; what is raw, a comment or a text is none."""
+    """Find filters, tests and loading statements in a template, outside of raw parts, comments and texts."""
     for part in _TAG.finditer(source):
         tag = _TEXT.sub(lambda text: " " * len(text[0]), part["tag"] or "")
-        for found in _WORD.finditer(tag):
-            kind: Literal["load", "filter", "test"] = found.lastgroup  # type: ignore[assignment]
-            yield TemplateWord(kind, found[kind], part.start() + found.start(kind))
+        for match in _WORD.finditer(tag):
+            kind: Literal["load", "filter", "test"] = match.lastgroup  # type: ignore[assignment]
+            yield TemplateWord(kind, match[kind], part.start() + match.start(kind))

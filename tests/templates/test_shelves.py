@@ -58,13 +58,13 @@ def test_built_in_prompts_are_in_the_checkout() -> None:
 
 
 def test_the_shelves_are_built_in_then_the_users_then_the_projects(project: Project) -> None:
-    assert [(one.origin, one.folder) for one in shelves.prompt_folders(project.paths)] == [
+    assert [(one.origin, one.path) for one in shelves.prompt_folders(project.paths)] == [
         ("built-in", shelves.built_in_folder()),
         ("user", project.paths.config / "prompts"),
     ]
     project.trust()
     last = shelves.prompt_folders(project.paths)[2]
-    assert (last.origin, last.folder, last.only) == ("project", project.folder, frozenset({"haiku.yaml"}))
+    assert (last.origin, last.path, last.only) == ("project", project.folder, frozenset({"haiku.yaml"}))
 
 
 def test_nothing_is_trusted_before_the_user_says_so(project: Project) -> None:
