@@ -1,4 +1,4 @@
-"""Base URLs: the few forms that are accepted, and the host that a key is bound to."""
+"""Parse base URLs and proxy URLs, and decide whether a host is reached through a proxy."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ _PORTS = {"https": 443, "http": 80}
 
 
 class BaseUrl:  # every run makes one: a dataclass would take longer to define than all else here
-    """A base URL that was understood. `authority` is what keys are bound to: the host, with the port
-    unless it is that of https."""
+    """The parts of a base URL."""
 
     __slots__ = ("host", "port", "scheme", "url")
 
@@ -27,23 +26,24 @@ class BaseUrl:  # every run makes one: a dataclass would take longer to define t
 
     @property
     def authority(self) -> str:
+        """What keys are bound to: the host, with the port unless it is that of https."""
         return self.host if (self.scheme, self.port) == ("https", 443) else f"{self.host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
-        """What is sent there cannot leave the machine. Only spellings that nobody can bend."""
-        return self.host in ("localhost", "[::1]") or _is_own_network(self.host)
+        """Whether what is sent to the host stays on this machine; true only for unambiguous spellings."""
+        return self.host in ("localhost", "[::1]") or _is_loopback_address(self.host)
 
 
-@lru_cache(maxsize=32)  # each layer of settings, key and header asks for the same one
+@lru_cache(maxsize=32)  # each layer of settings, key and header parses the same URL
 def parse_base_url(url: str) -> BaseUrl:
-    """The parts of a base URL; ValueError says what is wrong without repeating what may be secret.
+    """Parse a base URL; raises ValueError with a message that repeats nothing that may be secret.
 
-    The form is narrow, so that no two URL parsers can read different hosts from it.
+    Few forms are accepted, so that no other URL parser can read another host from the same URL.
     """
     scheme, _, rest = url.strip().partition("://")
-    place, slash, path = rest.partition("/")
-    host, port = _host_port(place.lower())
+    authority, slash, path = rest.partition("/")
+    host, port = _split_port(authority.lower())
     scheme, path = scheme.lower(), (slash + path).rstrip("/")
     if not url.isascii() or scheme not in _PORTS or not _is_host(host) or not _PATH.issuperset(path):
         raise ValueError(_problem(url.strip()))
@@ -53,21 +53,21 @@ def parse_base_url(url: str) -> BaseUrl:
     for call in _CALLS:
         if path.endswith(call):
             raise ValueError(f"leave out the '{call}' at its end")
-    shown = host if number == _PORTS[scheme] else f"{host}:{number}"
-    return BaseUrl(f"{scheme}://{shown}{path}", scheme, host, number)
+    authority = host if number == _PORTS[scheme] else f"{host}:{number}"
+    return BaseUrl(f"{scheme}://{authority}{path}", scheme, host, number)
 
 
 def parse_authority(text: str) -> str:
-    """The authority of a base URL or of a bare host, as keys are filed under it; ValueError if neither."""
+    """The authority of a base URL or of a host alone, which keys are bound to; raises ValueError."""
     return parse_base_url(text if "://" in text else f"https://{text}").authority
 
 
-def _host_port(place: str) -> tuple[str, str]:
-    """The host and the digits of the port; a place that is neither is left whole."""
-    host, colon, port = place.rpartition(":")
-    if not colon or place.endswith("]"):
-        return place, ""
-    return (host, port) if port.isascii() and port.isdecimal() and len(port) < 6 else (place, "")
+def _split_port(authority: str) -> tuple[str, str]:
+    """The host and the digits of the port; all of `authority` and no digits if there is no valid port."""
+    host, colon, port = authority.rpartition(":")
+    if not colon or authority.endswith("]"):
+        return authority, ""
+    return (host, port) if port.isascii() and port.isdecimal() and len(port) < 6 else (authority, "")
 
 
 def _is_host(host: str) -> bool:
@@ -76,8 +76,8 @@ def _is_host(host: str) -> bool:
     return _HOST.issuperset(host) and host[:1].isalnum() and host[-1:].isalnum() and ".." not in host
 
 
-def _is_own_network(host: str) -> bool:
-    """127.0.0.0/8 in its one plain spelling: no octal, no fewer numbers."""
+def _is_loopback_address(host: str) -> bool:
+    """Whether a host is an address in 127.0.0.0/8, with four decimal numbers."""
     parts = host.split(".")
     return (
         len(parts) == 4
@@ -101,61 +101,62 @@ def _problem(url: str) -> str:
     return "is not a URL"
 
 
-_FORM = (  # compiled on first use: most runs have no proxy
+_PROXY_URL = (  # compiled on first use: most runs have no proxy
     r"(?ai)(?P<scheme>https?|socks|socks5h?)://"
     r"([^\s/@]*@)?"
     r"(?P<host>[a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
     r"(:[0-9]{1,5})?/?"
 )
-_NONE = ("none", "direct")
+_NO_PROXY = ("none", "direct")
 _LOOPBACK = r"(?i)localhost|\[::1\]|127(\.[0-9]{1,3}){3}"
 
 
 def proxy_variables(scheme: str, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The variables that may name a proxy, first one first, lower case before upper as curl does."""
+    """The environment variables that may name a proxy, by rank: lower case before upper, as in curl."""
     names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"]
     if scheme == "http" and "REQUEST_METHOD" in environ:
-        names.remove("HTTP_PROXY")  # under CGI a visitor sets it with a "Proxy:" header
+        names.remove("HTTP_PROXY")  # under CGI a client sets it with a "Proxy:" header
     return tuple(names)
 
 
 def parse_proxy_url(text: str) -> str | None:
-    """The proxy's URL as the HTTP library takes it, None for `none`; ValueError repeats no password."""
+    """Parse a proxy's URL for the HTTP library, None for `none`; raises ValueError without a password."""
     text = text.strip()
-    if text.lower() in _NONE:
+    if text.lower() in _NO_PROXY:
         return None
     url = text if "://" in text else f"http://{text}"
-    found = re.fullmatch(_FORM, url)
-    if found is None:
+    match = re.fullmatch(_PROXY_URL, url)
+    if match is None:
         raise ValueError("must be a URL such as http://host:port or socks5h://host:port")
-    scheme = found["scheme"].lower()
+    scheme = match["scheme"].lower()
     if scheme == "socks":  # what GNOME writes into ALL_PROXY
         scheme = "socks5"
-    return scheme + url[found.end("scheme") :].rstrip("/")
+    return scheme + url[match.end("scheme") :].rstrip("/")
 
 
 def bypasses_proxy(target: BaseUrl, direct: Sequence[str], proxy: str) -> bool:
-    """Whether the host is reached without the proxy.
+    """Whether a host is reached without the proxy.
 
-    A proxy on another machine cannot reach this one's loopback.
+    Args:
+        direct: the entries of NO_PROXY.
     """
-    if target.is_loopback and not _is_local(proxy):
+    if target.is_loopback and not _is_local(proxy):  # a proxy elsewhere cannot reach this machine's loopback
         return True
     return any(_matches(target, entry.strip().lower()) for entry in direct)
 
 
 def mask_password(url: str) -> str:
-    """The URL to show."""
+    """Replace the password in a URL, so that the URL can be shown."""
     return re.sub(r"(://[^:@/]*):[^@/]*@", r"\1:****@", url)
 
 
 def _is_local(proxy: str) -> bool:
-    found = re.fullmatch(_FORM, proxy)
-    return found is not None and bool(re.fullmatch(_LOOPBACK, found["host"]))
+    match = re.fullmatch(_PROXY_URL, proxy)
+    return match is not None and bool(re.fullmatch(_LOOPBACK, match["host"]))
 
 
 def _matches(target: BaseUrl, entry: str) -> bool:
-    """One entry of NO_PROXY: `*`, a domain with all below it, an address, a network, each with a port."""
+    """Whether an entry of NO_PROXY means a host: `*`, a domain, an address or a network, also with a port."""
     if entry in ("", "*"):
         return entry == "*"
     if "/" in entry:

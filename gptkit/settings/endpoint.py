@@ -1,4 +1,4 @@
-"""Puts together where requests go: address, key, proxy, certificates, headers, deadlines."""
+"""Build the endpoint of the settings: base URL, key, proxy, certificates, headers and deadlines."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ _KEY_HEADERS = ("authorization", "api-key", "x-api-key")
 
 
 def endpoint(settings: Settings, servers: Sequence[LocalServer] | None = None) -> Endpoint:
-    """The endpoint of the settings; everything in it may go to its host."""
+    """The endpoint of the settings, with only what may be sent to its host.
+
+    Raises NoPermissionError if there is no usable key, ConfigurationError or UsageError for a setting that
+    cannot be used. `servers` are looked for on this machine, for a hint, if there is no key.
+    """
     target = settings.base_url()
-    found = endpoint_without_key(settings)
-    return found._replace(key=_key(settings, target, found.headers, servers))
+    keyless = endpoint_without_key(settings)
+    return keyless._replace(key=_key(settings, target, keyless.headers, servers))
 
 
 def endpoint_without_key(settings: Settings) -> Endpoint:
-    """The endpoint as far as it is known without a key."""
+    """The endpoint of the settings without its key."""
     target = settings.base_url()
     if target.scheme == "http" and not target.is_loopback and not settings.boolean("allow_http"):
         raise settings.error(
@@ -40,11 +44,11 @@ def endpoint_without_key(settings: Settings) -> Endpoint:
     return Endpoint(
         base_url=target.url,
         proxy=proxy_for(settings, target),
-        ca_file=_existing(settings, "ca_file"),
-        ca_folder=_existing(settings, "ca_folder"),
+        ca_file=_certificates(settings, "ca_file"),
+        ca_folder=_certificates(settings, "ca_folder"),
         headers={name: str(value) for name, value in settings.entries_for_host("headers", target).items()},
-        organization=_bound_text(settings, "organization", target),
-        project=_bound_text(settings, "project_id", target),
+        organization=_text_for_host(settings, "organization", target),
+        project=_text_for_host(settings, "project_id", target),
         deadlines=Deadlines(
             connect=settings.number("connect_timeout"),
             idle=settings.number("idle_timeout"),
@@ -56,8 +60,10 @@ def endpoint_without_key(settings: Settings) -> Endpoint:
 
 
 def proxy_for(settings: Settings, target: BaseUrl) -> str | None:
-    """The proxy that leads to a host, None for a direct connection. One that was typed as an option is
-    used whatever `no_proxy` says."""
+    """The URL of the proxy to a host, None for a direct connection.
+
+    A proxy that was given as an option is used for all hosts, whatever `no_proxy` says.
+    """
     text = settings.value("proxy")
     if text is None:
         return None
@@ -85,24 +91,23 @@ def _key(
 
 
 def _hint(settings: Settings, target: BaseUrl, servers: Sequence[LocalServer] | None) -> str:
-
-    renamed = settings.value_for_host("api_key_env", target)
-    if renamed is not None:
-        return f"set the environment variable {renamed.value}, which api_key_env names ({renamed.origin})"
+    variable = settings.value_for_host("api_key_env", target)
+    if variable is not None:
+        return f"set the environment variable {variable.value}, which api_key_env names ({variable.origin})"
     if settings.environ.get(KEY_VARIABLE):
-        where = "'gptkit keys set' stores one"
-        return f"{KEY_VARIABLE} is not sent there: it is for the host of OPENAI_BASE_URL; {where}"
-    offer = local_server_hint(SERVERS if servers is None else servers)
-    return offer or f"set {KEY_VARIABLE} or run 'gptkit keys set'; '--model echo' needs no key"
+        advice = "'gptkit keys set' stores one"
+        return f"{KEY_VARIABLE} is not sent there: it is for the host of OPENAI_BASE_URL; {advice}"
+    hint = local_server_hint(SERVERS if servers is None else servers)
+    return hint or f"set {KEY_VARIABLE} or run 'gptkit keys set'; '--model echo' needs no key"
 
 
-def _bound_text(settings: Settings, name: str, target: BaseUrl) -> str | None:
-    found = settings.value_for_host(name, target)
-    return str(found.value) if found else None
+def _text_for_host(settings: Settings, name: str, target: BaseUrl) -> str | None:
+    setting = settings.value_for_host(name, target)
+    return str(setting.value) if setting else None
 
 
-def _existing(settings: Settings, name: str) -> str | None:
-    """A path of certificates, which must be there: OpenSSL would silently trust nothing instead."""
+def _certificates(settings: Settings, name: str) -> str | None:
+    """The path of trusted certificates; one that does not exist is refused, since OpenSSL would ignore it."""
     text = settings.value(name)
     if text is None:
         return None
@@ -114,11 +119,12 @@ def _existing(settings: Settings, name: str) -> str | None:
     return path
 
 
-PATIENCE = 0.2
+CONNECT_SECONDS = 0.2
+"""Seconds to wait for a server on this machine."""
 
 
 class LocalServer(NamedTuple):
-    """A kind of server and its usual port. A `shared` port is one that many other programs use too."""
+    """A kind of model server and its usual port, which is `shared` if many other programs use it too."""
 
     name: str
     port: int
@@ -138,7 +144,7 @@ SERVERS = (
 
 
 def local_server_hint(servers: Sequence[LocalServer]) -> str:
-    """What to do with a server that listens; empty if none does."""
+    """A hint how to use the first of these servers that listens; empty if none does."""
     server = find_listening(servers)
     if server is None:
         return ""
@@ -149,7 +155,7 @@ def local_server_hint(servers: Sequence[LocalServer]) -> str:
 
 
 def find_listening(servers: Sequence[LocalServer]) -> LocalServer | None:
-    """The first of these servers whose port accepts a connection; all are tried at once."""
+    """The first of these servers whose port accepts a connection, None if none does; tries all at once."""
     import select
     import socket
     import time
@@ -157,17 +163,17 @@ def find_listening(servers: Sequence[LocalServer]) -> LocalServer | None:
     sockets = {socket.socket(socket.AF_INET, socket.SOCK_STREAM): server for server in servers}
     try:
         waiting = set(sockets)
-        for each, server in sockets.items():
-            each.setblocking(False)
-            each.connect_ex(("127.0.0.1", server.port))
-        until, open_ports = time.monotonic() + PATIENCE, set[LocalServer]()
+        for connection, server in sockets.items():
+            connection.setblocking(False)
+            connection.connect_ex(("127.0.0.1", server.port))
+        until, open_servers = time.monotonic() + CONNECT_SECONDS, set[LocalServer]()
         while waiting and (left := until - time.monotonic()) > 0:
             _, ready, failed = select.select([], waiting, waiting, left)
-            for each in {*ready, *failed}:
-                waiting.discard(each)
-                if each.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
-                    open_ports.add(sockets[each])
-        return next((server for server in servers if server in open_ports), None)
+            for connection in {*ready, *failed}:
+                waiting.discard(connection)
+                if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                    open_servers.add(sockets[connection])
+        return next((server for server in servers if server in open_servers), None)
     finally:
-        for each in sockets:
-            each.close()
+        for connection in sockets:
+            connection.close()

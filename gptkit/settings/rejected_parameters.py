@@ -1,4 +1,4 @@
-"""Remembers which API parameters a model of a host rejects, so that they are not sent to it again."""
+"""Remember which API parameters the models of a host reject, so that gptkit does not send them again."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ if TYPE_CHECKING:
 
 
 class RejectionFile:
-    """A small private file. Losing it costs one refused request, so no fault of it is told."""
+    """The file of rejected parameters. Its loss costs one refused request, so no error with it is raised."""
 
     def __init__(self, paths: Paths, host: str) -> None:
         self._paths = paths
         self._host = host
 
     def names(self, model: str) -> frozenset[str]:
+        """The names of the parameters that a model rejects."""
         return frozenset(self._known.get(self._key(model), ()))
 
     def add(self, model: str, name: str) -> None:
+        """Remember that a model rejects a parameter."""
         names = self._known.setdefault(self._key(model), [])
         if name not in names:
             names.append(name)
         try:
             path = self._paths.require(self._path)
             with folder_lock(path.parent):
-                kept = self._read()  # as it is now: other runs learn as well
-                mine = kept.setdefault(self._key(model), [])
-                mine += [one for one in names if one not in mine]
-                write_private(path, json.dumps(kept, ensure_ascii=False, indent=1).encode())
+                rejected = self._read()  # again: other runs may have written it meanwhile
+                known = rejected.setdefault(self._key(model), [])
+                known += [other for other in names if other not in known]
+                write_private(path, json.dumps(rejected, ensure_ascii=False, indent=1).encode())
         except GptkitError:
             return
 

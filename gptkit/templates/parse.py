@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 
 from gptkit.core.chat import OWN_PARAMETERS
 from gptkit.core.yaml_tree import (
@@ -138,7 +139,8 @@ def _template(
     output, schema = _output(entries.get("output"), vocabulary, report)
     options = read_parameters(entries.get("options"), "options", report)
     arguments = read_parameters(entries.get("arguments"), "arguments", report)
-    capabilities = _capabilities(entries, vocabulary.extensions, report)
+    declared = [extension for extension in vocabulary.extensions if extension.key in entries]
+    capabilities = _capabilities(entries, declared, report)
     _refuse_clashes(options, arguments, vocabulary, tuple(capabilities), report)
     input_kind = _input(entries.get("input"), report)
     return Template(
@@ -156,12 +158,7 @@ def _template(
         output=output,
         schema=schema,
         capabilities=capabilities,
-        variables=tuple(
-            variable
-            for extension in vocabulary.extensions
-            if extension.key in capabilities
-            for variable in extension.variables
-        ),
+        variables=tuple(chain.from_iterable(extension.variables for extension in declared)),
         cases=read_cases(entries.get("tests"), options, arguments, report),
         lines={key: node.line for key, node in entries.items()},
         blocks={key: node.block for key, node in entries.items() if node.block},
@@ -245,13 +242,12 @@ def _schema(
 
 
 def _capabilities(
-    entries: Mapping[str, YamlNode], extensions: Sequence[Extension], report: ReportProblem
+    entries: Mapping[str, YamlNode], declared: Sequence[Extension], report: ReportProblem
 ) -> Mapping[str, object]:
-    present = [extension for extension in extensions if extension.key in entries]
-    exclusive = [extension.key for extension in present if extension.is_exclusive]
+    exclusive = [extension.key for extension in declared if extension.is_exclusive]
     for key in exclusive[1:]:
         report(Problem(entries[key].line, key, f"does not go together with '{exclusive[0]}'"))
-    return {extension.key: extension.check(entries[extension.key], report) for extension in present}
+    return {extension.key: extension.check(entries[extension.key], report) for extension in declared}
 
 
 def _refuse_clashes(
