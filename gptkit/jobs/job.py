@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from gptkit.core.chat import Reply
 from gptkit.core.errors import GptkitError
 from gptkit.exchange.invocation import Invocation
-from gptkit.text.glossary import Glossary
 from gptkit.text.pieces import Finding, Format, Piece, PieceAnswer
+
+if TYPE_CHECKING:
+    from gptkit.text.glossary import Glossary
 
 How = Literal["through", "memory", "answer", "source"]
 """Where a piece's text comes from: nothing was to be done; an earlier answer; a new one; the source

@@ -19,7 +19,6 @@ from gptkit.exchange.invocation import Runtime
 from gptkit.jobs.job import Done, How, Job, Memory, about
 from gptkit.jobs.request import Surroundings, again, asked, in_one_piece, key
 from gptkit.text.checks.common import line_finder
-from gptkit.text.formats.units import unit_line_finder
 from gptkit.text.pieces import Finding, Piece, PieceAnswer
 
 NUMBER = "number"
@@ -150,6 +149,8 @@ class _Course:
     def _findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
         found = tuple(self._job.format.findings(piece, answer))
         if self._job.glossary is not None:
+            from gptkit.text.formats.units import unit_line_finder
+
             line_of = unit_line_finder(piece) if piece.slots else line_finder(piece)
             found += self._job.glossary.missing_terms(piece.text, answer, line_of)
         return found

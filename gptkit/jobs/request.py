@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import STREAM_OPTIONS, ChatRequest, Message, OutputFormat
 from gptkit.exchange.invocation import build_request
 from gptkit.jobs.job import Job
-from gptkit.text.glossary import Term
 from gptkit.text.pieces import Finding, Piece
+
+if TYPE_CHECKING:
+    from gptkit.text.glossary import Term
 
 POLICY = 1
 """Number of the rules by which a piece is asked for; answers that came by others are not taken."""

@@ -22,12 +22,12 @@ from gptkit.session.conversation import Conversation
 from gptkit.session.input import LongText, content
 from gptkit.templates.template import Template, Value
 from gptkit.text.formats import FORMATS, detect_format, format_named
-from gptkit.text.glossary import Glossary
 from gptkit.text.pieces import Format, Piece
 
 if TYPE_CHECKING:
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
+    from gptkit.text.glossary import Glossary
 
 
 HEAD = 4096
@@ -126,7 +126,7 @@ def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
     options = options_of(values)
     word = options.as_
     if word:
-        found = format_named(word.lower().lstrip(".")) or _by_ending(word)
+        found = format_named(word.lower().lstrip("."))
         if found is None:
             raise UsageError(
                 f"--as: unknown format '{word}'", hint=spelling_hint(word, [one.name for one in FORMATS])
@@ -151,11 +151,6 @@ def _for_language(found: Format, values: Mapping[str, Value]) -> Format:
     language, source = (tag(str(values.get(name) or "")) for name in ("to", "from"))
     told: Format = for_language(language, source or "en")
     return told
-
-
-def _by_ending(word: str) -> Format | None:
-    ending = "." + word.lower().lstrip(".")
-    return next((one for one in FORMATS if ending in one.endings), None)
 
 
 def _glossary(path: str, values: Mapping[str, Value]) -> Glossary | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.session.answer import partial_of
-from gptkit.text.formats import FORMATS, detect_format
+from gptkit.text.formats import FORMATS, detect_format, plain_text
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -147,7 +147,7 @@ def _is_known(name: str, head: bytes) -> bool:
     if Path(name).suffix:
         return False
     text = head.decode("utf-8", "replace")
-    return detect_format(None, text) is not FORMATS[-1] and "\ufffd" not in text[:-4]
+    return detect_format(None, text) is not plain_text() and "\ufffd" not in text[:-4]
 
 
 def _above(root: Path) -> list[Path]:

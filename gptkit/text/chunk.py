@@ -10,6 +10,7 @@ from typing import NamedTuple
 from unicodedata import combining
 from zlib import crc32
 
+from gptkit.core.patterns import lazy_pattern
 from gptkit.core.tokens import estimate_tokens
 
 HOLE = "⟦⟧"
@@ -19,12 +20,12 @@ BUFFER_LIMIT = 1 << 16
 INSIDE, BLOCK, HEADING = range(3)
 """What kind of place the start of a block is; a border in front of a heading is best, one inside worst."""
 
-SENTENCE = re.compile(
+SENTENCE = lazy_pattern(
     r"""[.!?…]+["'”’)\]»*_]*\s+(?![a-z\s]) | [。！？｡।؟۔॥]+["'”’」』）】》〉]*\s* | […⋯]{2,}[”’」』]*\s*""",
     re.VERBOSE,
 )
-LINE = re.compile(r"[^\n\r]*(?:\r\n|\n|\r|$)")
-WORD = re.compile(r"[^\s，、；：,;:—⟦⟧]*+(?:⟦⟧|[\s，、；：,;:—]+|$)")
+LINE = lazy_pattern(r"[^\n\r]*(?:\r\n|\n|\r|$)")
+WORD = lazy_pattern(r"[^\s，、；：,;:—⟦⟧]*+(?:⟦⟧|[\s，、；：,;:—]+|$)")
 JOINERS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
 
 
@@ -54,7 +55,7 @@ def has_letters(text: str) -> bool:
     return LETTER.search(text) is not None
 
 
-LETTER = re.compile(r"[^\W\d_]")
+LETTER = lazy_pattern(r"[^\W\d_]")
 SHORT = 32
 """Characters of a text whose weight is cached: short texts are mostly words, which come again."""
 

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping
 
+from gptkit.core.patterns import lazy_pattern
 from gptkit.text.chunk import HOLE
 from gptkit.text.pieces import MARK, Piece
 
@@ -81,7 +82,7 @@ def merge_holes(text: str, masks: list[str]) -> tuple[str, list[str]]:
 
 def pattern_rule(*patterns: str) -> Rule:
     """Return a rule that masks the group `it`, or else all, of the first pattern that matches."""
-    compiled = [re.compile(pattern, re.DOTALL) for pattern in patterns]
+    compiled = [lazy_pattern(pattern, re.DOTALL) for pattern in patterns]
 
     def rule(text: str, start: int, _context: Context) -> Span | None:
         for pattern in compiled:
@@ -97,8 +98,9 @@ def address_rule(text: str, start: int, _context: Context) -> Span | None:
     before = SCHEME.search(text, max(0, start - 16), start)
     if before is None:
         return None
-    match = (ADDRESS if text.startswith("//", start + 1) else MAIL_TO).match(text, start)
-    if match is None or (match.re is MAIL_TO and before[0].lower() not in {"mailto", "tel"}):
+    has_host = text.startswith("//", start + 1)
+    match = (ADDRESS if has_host else MAIL_TO).match(text, start)
+    if match is None or not (has_host or before[0].lower() in {"mailto", "tel"}):
         return None
     return before.start(), _without_punctuation(text, start + 1, match.end())
 
@@ -142,23 +144,23 @@ UNBREAKABLE = (
     r"\{\{[^{}\n]{1,80}\}\}|[$%]?\{[^{}\n]{1,80}\}|<[A-Za-z/!][^<>\n]{0,400}>|%\([^()\n]{1,60}\)[A-Za-z]"
 )
 """Tags and placeholders, inside which a long text must not be cut."""
-ATOM = re.compile(rf"{UNBREAKABLE}|.", re.DOTALL)
-BACKTICKS = re.compile("`+")
-TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]|__")
-MORE_TRIGGER = re.compile(r"[`$\\<&\[\]{}%:@⟦⟧]|__|www\.|  (?= *[\n\r])")
+ATOM = lazy_pattern(rf"{UNBREAKABLE}|.", re.DOTALL)
+BACKTICKS = lazy_pattern("`+")
+TRIGGER = lazy_pattern(r"[`$\\<&\[\]{}%:@⟦⟧]|__")
+MORE_TRIGGER = lazy_pattern(r"[`$\\<&\[\]{}%:@⟦⟧]|__|www\.|  (?= *[\n\r])")
 OWN_SIGNS = ("⟦", "⟧")
 """Masked everywhere, even when escaped: in a text for the model they always belong to a mark."""
-OWN_MARK = re.compile(r"⟦#?[0-9]*⟧|[⟦⟧]")
+OWN_MARK = lazy_pattern(r"⟦#?[0-9]*⟧|[⟦⟧]")
 NOT_IN_URL = r"\s<>()\[\]{}\"`|\\^⟦⟧，。！？；：、（）「」『』《》【】“”‘’"
 URL_REST = rf"(?:[^{NOT_IN_URL}]|\([^{NOT_IN_URL}]*\)|\{{[^{NOT_IN_URL}]*\}})++"
-URL_END = re.compile(r"[.,:;!?*_~']+$")
-ADDRESS, MAIL_TO = re.compile(rf"://{URL_REST}"), re.compile(rf":[^{NOT_IN_URL}]+")
-WORLD_WIDE = re.compile(rf"www\.{URL_REST}")
-SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,15}$")
-LOCAL_PART = re.compile(r"[A-Za-z0-9.!#%&'*+/=?^_~-]+$")
+URL_END = lazy_pattern(r"[.,:;!?*_~']+$")
+ADDRESS, MAIL_TO = lazy_pattern(rf"://{URL_REST}"), lazy_pattern(rf":[^{NOT_IN_URL}]+")
+WORLD_WIDE = lazy_pattern(rf"www\.{URL_REST}")
+SCHEME = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]{1,15}$")
+LOCAL_PART = lazy_pattern(r"[A-Za-z0-9.!#%&'*+/=?^_~-]+$")
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-DOMAIN = re.compile(rf"@{LABEL}(?:\.{LABEL})+")
-OPAQUE = re.compile(
+DOMAIN = lazy_pattern(rf"@{LABEL}(?:\.{LABEL})+")
+OPAQUE = lazy_pattern(
     r"<(script|style|pre|code|kbd|samp|tt|textarea|math|svg)\b[^<>]*>", re.IGNORECASE
 )  # elements whose content the model must not see
 _single_tag_rule = pattern_rule(
@@ -178,7 +180,7 @@ _printf_rule = pattern_rule(
     r"%\{[\w.]+\}",
     r"(?<![0-9%])%[A-Za-z_][A-Za-z0-9_.]+%(?![\w%])",
 )
-QT = re.compile(r"(?<![0-9%])%(?:L?[1-9]|n)(?![\w.$%])", re.ASCII)
+QT = lazy_pattern(r"(?<![0-9%])%(?:L?[1-9]|n)(?![\w.$%])", re.ASCII)
 
 
 def _percent_rule(text: str, start: int, context: Context) -> Span | None:
@@ -209,12 +211,12 @@ COMMON_RULES: dict[str, Rule] = {
 """The rules for any text. Placeholders are those of Python, C, shells, templates, Symfony and Qt."""
 
 
-ICU_OPEN = re.compile(
+ICU_OPEN = lazy_pattern(
     r"\{\s*\w+\s*,\s*(?:plural|select|selectordinal)\s*,\s*(?:offset:[0-9]+\s*)?(?:=[0-9]+|\w+)\s*\{"
 )
-ICU_NEXT = re.compile(r"\}\s*(?:\}|(?:=[0-9]+|\w+)\s*\{)")
-ICU_TYPED = re.compile(r"\{\s*\w+\s*,\s*(?:number|date|time|spellout|ordinal|duration)\b[^{}]*\}")
-CALL = re.compile(r"\$t\([^()]*\)|@:(?:\([^()]*\)|[\w.]+)")
+ICU_NEXT = lazy_pattern(r"\}\s*(?:\}|(?:=[0-9]+|\w+)\s*\{)")
+ICU_TYPED = lazy_pattern(r"\{\s*\w+\s*,\s*(?:number|date|time|spellout|ordinal|duration)\b[^{}]*\}")
+CALL = lazy_pattern(r"\$t\([^()]*\)|@:(?:\([^()]*\)|[\w.]+)")
 
 
 def _icu_open_rule(text: str, start: int, context: Context) -> Span | None:
@@ -235,7 +237,7 @@ def _call_rule(sign: str) -> Rule:
     return rule
 
 
-LARAVEL = re.compile(r"(?<![^\s(\[{\"'“‘「（>]):[A-Za-z][A-Za-z0-9_]+(?![\w:/-])", re.ASCII)
+LARAVEL = lazy_pattern(r"(?<![^\s(\[{\"'“‘「（>]):[A-Za-z][A-Za-z0-9_]+(?![\w:/-])", re.ASCII)
 
 
 def _colon_rule(text: str, start: int, context: Context) -> Span | None:
@@ -254,9 +256,9 @@ MESSAGE_RULES: Rules = {
     "[": pattern_rule(r"\[\[[A-Za-z_][\w.-]{0,60}\]\]"),
 }
 """The rules for messages of a program, also with the placeholders of ICU, i18next and Laravel."""
-PLURAL = re.compile(r"\{\s*\w+\s*,\s*(?:plural|selectordinal)\s*,")
-BRANCH = re.compile(r"(?:=[0-9]+|\w+)\s*\{$")
-OF_ONE_NUMBER = re.compile(r"(?:=[0-9]+|\b(?:zero|one|two))\s*\{$")
+PLURAL = lazy_pattern(r"\{\s*\w+\s*,\s*(?:plural|selectordinal)\s*,")
+BRANCH = lazy_pattern(r"(?:=[0-9]+|\w+)\s*\{$")
+OF_ONE_NUMBER = lazy_pattern(r"(?:=[0-9]+|\b(?:zero|one|two))\s*\{$")
 """Branches for one number only, which may write that number in words."""
 
 

@@ -73,10 +73,6 @@ class Format(Protocol):
     @property
     def name(self) -> str: ...
 
-    @property
-    def endings(self) -> tuple[str, ...]:
-        """Extensions of file names, with the dot, in lower case."""
-
     def recognises(self, head: str) -> bool:
         """Whether a document that begins with `head` (some 4 KiB) certainly has this format."""
 

@@ -35,7 +35,7 @@ def main(rounds: int) -> None:
 def _answering(server: FakeServer, rounds: int, variables: dict[str, str], thinking: float) -> str:
     """One answer, of a server that takes so many seconds to its first token."""
     commands = {"curl": _curl(server.url), "plain SDK": [sys.executable, str(HERE / "plain_sdk.py")]}
-    commands["gptkit"] = [PROGRAM, "translate", "Hello", "--to", "French"]
+    commands["gptkit"] = [PROGRAM, "ask", "Hello"]
     wire: dict[str, list[float]] = {name: [] for name in NAMES}
     runs: dict[str, list[Run]] = {name: [] for name in NAMES}
     for number in range(rounds + 1):
@@ -61,13 +61,14 @@ def _answering(server: FakeServer, rounds: int, variables: dict[str, str], think
 
 
 def _piped(server: FakeServer, rounds: int, variables: dict[str, str]) -> str:
-    """A text that is worked on in a pipe takes the road of long input; a question does not."""
+    """A text that is worked on is proved before it is written, and remembered; a question is not."""
     shown = ("gptkit ask Hello", "echo Hello | gptkit translate --to French | cat")
-    lines = {line: line.replace("gptkit", PROGRAM) for line in shown}
-    wire: dict[str, list[float]] = {name: [] for name in lines}
+    wire: dict[str, list[float]] = {name: [] for name in shown}
     for number in range(rounds + 1):
-        for name, line in lines.items():
-            server.say("Bonjour")
+        for name in shown:
+            word = "x" * (number + 1)  # what is remembered is not asked for
+            server.say(f"Bonjour {word}")
+            line = name.replace("gptkit", PROGRAM).replace("Hello", f"'Hello {word}'")
             done = run(["sh", "-c", line], variables)
             if number:
                 wire[name].append(server.requests[-1].time - done.start)

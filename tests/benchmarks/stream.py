@@ -34,7 +34,7 @@ def main(chunks: int, rounds: int) -> None:
         variables = environ(OPENAI_BASE_URL=server.url, GPTKIT_HOME=home)
         commands = {
             "plain SDK": [sys.executable, str(HERE / "plain_sdk.py")],
-            "gptkit": [PROGRAM, "translate", "Hello", "--to", "French"],
+            "gptkit": [PROGRAM, "ask", "Hello"],
         }
         cpu: dict[str, list[float]] = {name: [] for name in commands}
         wall: dict[str, list[float]] = {name: [] for name in commands}

@@ -209,8 +209,19 @@ def test_formats_are_recognised(name: str | None, head: str, expected: str) -> N
 
 
 def test_formats_have_names_of_their_own() -> None:
-    assert [format_named(known.name) for known in FORMATS] == list(FORMATS)
+    assert [known.load().name for known in FORMATS] == [known.name for known in FORMATS]
     assert format_named("unheard") is None
+    assert format_named("htm") is format_named("html")
+
+
+HEADS = [*"a# |>:-*`={[\n", "##", "```", "---", "[a]", "(b)", "**", "===", "<html", '"a"', "<!--", "-->"]
+HEADS += ["msgid", "msgstr", "WEBVTT", "1", "00:00:01,000 --> 00:00:02,000"]
+
+
+@given(st.lists(st.sampled_from(HEADS), max_size=8).map("".join))
+def test_what_a_format_recognises_may_begin_so(head: str) -> None:
+    for known in FORMATS[:-1]:
+        assert known.may_begin(head) or not known.load().recognises(head)
 
 
 def ends(text: str) -> int:

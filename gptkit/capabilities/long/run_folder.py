@@ -26,7 +26,7 @@ from gptkit.jobs.walk import Plan, Work, plan
 from gptkit.session import answer
 from gptkit.session.conversation import invocation
 from gptkit.session.input import DASH, Given, beside, document
-from gptkit.text.formats import FORMATS
+from gptkit.text.formats import plain_text
 from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _Task:
         self._plan = found
         self._invocation = invocation(services, conversation.template, given, conversation.shared, how)
         self._options = options_of(self._invocation.values)
-        self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
+        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded)
         self._most = piece_tokens(conversation.template)
         self._size = sum(one.size for one in found.work)
         self._consent = Consent(conversation, self._invocation.model, self._options, self._most, self._size)

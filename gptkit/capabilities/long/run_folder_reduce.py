@@ -31,7 +31,7 @@ from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
 from gptkit.jobs.walk import Plan, Work
 from gptkit.session.conversation import Conversation, invocation
 from gptkit.session.input import Given, document
-from gptkit.text.formats import FORMATS
+from gptkit.text.formats import plain_text
 
 if TYPE_CHECKING:
     from gptkit.exchange.invocation import Runtime
@@ -87,7 +87,7 @@ class _Work:
         self._invocation = invocation(
             services, conversation.template, given, conversation.shared, conversation.how
         )
-        self._job = job(services, self._invocation, FORMATS[-1], conversation.is_recorded)
+        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded)
 
     def agree(self) -> None:
         """Raises BudgetError where the user does not agree to the cost of all files together."""

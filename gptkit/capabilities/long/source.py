@@ -9,7 +9,7 @@ from gptkit.core.errors import UsageError
 from gptkit.core.tokens import estimate_tokens
 from gptkit.jobs.setup import Source, opened
 from gptkit.session.input import LongText
-from gptkit.text.formats import FORMATS
+from gptkit.text.formats import plain_text
 
 if TYPE_CHECKING:
     from gptkit.services import Services
@@ -60,7 +60,7 @@ def _joined(format_: Format, template: Template, given: Given) -> Format:
     if format_.name in PROSE_FORMATS:
         return format_
     if long_mode(template) == "reduce":
-        return FORMATS[-1]
+        return plain_text()
     first, second = (name for name, _ in given.files[:2])
     raise UsageError(
         f"'{first}' and '{second}' cannot be joined into one {format_.name} input",

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from gptkit.core.patterns import lazy_pattern
 from gptkit.text.compose import END, GAP, count_line_ends, locate_text
 from gptkit.text.masking import OPAQUE, OWN_MARK, Rules, mask_text
 from gptkit.text.pieces import MARK, Finding, Piece, mark
 
-TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9:._-]*|[0-9]{1,2})(?:\s(?:[^<>"']|"[^"]*+"|'[^']*+')*+)?>""")
+TAG = lazy_pattern(r"""<(/?)([A-Za-z][A-Za-z0-9:._-]*|[0-9]{1,2})(?:\s(?:[^<>"']|"[^"]*+"|'[^']*+')*+)?>""")
 
 DEEPEST = 100  # tags without an end tag between a start tag and its end tag
 
@@ -71,21 +72,21 @@ def _paired_tags(tags: Iterator[_Tag]) -> set[tuple[int, int]]:
 
 
 SHOWN = 60
-HAS_NUMBER = re.compile(r"[\d¼-¾⅐-⅞]")
-FENCE = re.compile(r"```|~~~")
-COLON = re.compile("[:：]")
-ANNOUNCED = re.compile(r"[^\n]*[:：][ \t]*\n[ \t]*\S")
-ENTITY = re.compile(r"&#?\w+;")
+HAS_NUMBER = lazy_pattern(r"[\d¼-¾⅐-⅞]")
+FENCE = lazy_pattern(r"```|~~~")
+COLON = lazy_pattern("[:：]")
+ANNOUNCED = lazy_pattern(r"[^\n]*[:：][ \t]*\n[ \t]*\S")
+ENTITY = lazy_pattern(r"&#?\w+;")
 STRUCTURAL = frozenset("<>{}[]()|`*_#%$\\~")
-PART_END = re.compile(r"\n[ \t]*\n|\n(?=[ \t>]*(?:[-*+]|[\d•]{1,9}[.)])[ \t])|(?<!\\)\|")
+PART_END = lazy_pattern(r"\n[ \t]*\n|\n(?=[ \t>]*(?:[-*+]|[\d•]{1,9}[.)])[ \t])|(?<!\\)\|")
 """The end of a paragraph, list item or cell: numbers stay within these parts."""
 LineOf = Callable[[int], int]
 """A function from a position in a piece's text to the line of the input."""
 KINDS = (
-    ("code", re.compile(r"[`~]|<(?:code|pre|kbd|samp|tt|script|style)\b|\$.*\$|\\[(\[]", re.DOTALL)),
-    ("link", re.compile(r"\[|<?[A-Za-z][A-Za-z0-9+.-]*:\S|www\.|<?[^\s@<>]+@[^\s@<>]+\.")),
-    ("tag", re.compile(r"<")),
-    ("placeholder", re.compile(r"[{%$]|:[a-z]|__")),
+    ("code", lazy_pattern(r"[`~]|<(?:code|pre|kbd|samp|tt|script|style)\b|\$.*\$|\\[(\[]", re.DOTALL)),
+    ("link", lazy_pattern(r"\[|<?[A-Za-z][A-Za-z0-9+.-]*:\S|www\.|<?[^\s@<>]+@[^\s@<>]+\.")),
+    ("tag", lazy_pattern(r"<")),
+    ("placeholder", lazy_pattern(r"[{%$]|:[a-z]|__")),
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -11,8 +10,9 @@ from typing import NamedTuple
 from unicodedata import normalize, numeric
 
 from gptkit.core.excerpt import shorten
+from gptkit.core.patterns import lazy_pattern
 
-RUN = re.compile(r"\d+")
+RUN = lazy_pattern(r"\d+")
 GROUP, POINT = "[,.'’٬ \u00a0\u2009\u202f]", "[.,٫·]"
 ONE = (
     rf"(?:(?<!\d[.,])(?:\d{{1,3}}(?:{GROUP}\d\d\d?){{0,9}}{GROUP}\d{{3}}(?:{POINT}\d+)?(?![.,]?\d)"
@@ -22,19 +22,19 @@ ONE = (
 SIGNS = dict(zip("百백千천万萬만亿億억兆조", (2, 2, 3, 3, 4, 4, 4, 8, 8, 8, 12, 12), strict=True))
 WORDS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 SIGN = rf"(?:(?:[{''.join(SIGNS)}](?![米克瓦赫卡字分]))+|(?i:{'|'.join(WORDS)})s?\b)"  # no 千米, no 兆字节
-NUMBER = re.compile(rf"{ONE}(?:[ -]?{SIGN} ?{ONE})*(?:[ -]?{SIGN})?|[¼-¾⅐-⅞]")
-MEMBER = re.compile(rf"({ONE})(?:[ -]?({SIGN}))?")
-SCALE = re.compile(
+NUMBER = lazy_pattern(rf"{ONE}(?:[ -]?{SIGN} ?{ONE})*(?:[ -]?{SIGN})?|[¼-¾⅐-⅞]")
+MEMBER = lazy_pattern(rf"({ONE})(?:[ -]?({SIGN}))?")
+SCALE = lazy_pattern(
     r"[\s-]?(?:[kMBT]\b|(?i:hund|taus|tus|tuh|tis|tys|duiz|mil|mln|mld|mio|mrd|bil|bn\b|bin\b|tril|ribu|juta"
     r"|nghìn|triệu|tỷ|тыс|тис|мил|мл|χιλ|εκατ|δισ|ألف|ملي|אלף|מיל|हज|लाख|करोड़|अरब|พัน|หมื่น|แสน|ล้าน))"
 )
 """A word behind a number that counts thousands or more: another language may write other zeros."""
-CHINESE = re.compile("[〇零一二两兩三四五六七八九十百千万萬亿億]+")
+CHINESE = lazy_pattern("[〇零一二两兩三四五六七八九十百千万萬亿億]+")
 SPELLED = str.maketrans("〇零一二两兩三四五六七八九", "0012223456789", "十百千万萬亿億")
-ROMAN = re.compile(r"(?<![A-Za-z])[IVX]+(?![A-Z])")
+ROMAN = lazy_pattern(r"(?<![A-Za-z])[IVX]+(?![A-Z])")
 TENS, UNITS = ("", "X", "XX", "XXX"), ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
-MONTH = re.compile(r"\s?[月월](?![間间])")
-ALWAYS = re.compile("24/7")
+MONTH = lazy_pattern(r"\s?[月월](?![間间])")
+ALWAYS = lazy_pattern("24/7")
 SMALL = 12
 """Numbers up to this one are written in words by many languages."""
 

@@ -2,28 +2,79 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from pathlib import PurePath
+from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.text.formats.html import Html
-from gptkit.text.formats.json import Json
-from gptkit.text.formats.markdown import Markdown
-from gptkit.text.formats.plain import PlainText
-from gptkit.text.formats.po import Po
-from gptkit.text.formats.subtitles import SubRip, WebVtt
-from gptkit.text.formats.yaml import Yaml
-from gptkit.text.pieces import Format
+if TYPE_CHECKING:
+    from gptkit.text.pieces import Format
 
-FORMATS: tuple[Format, ...] = (SubRip(), WebVtt(), Po(), Html(), Json(), Yaml(), Markdown(), PlainText())
+MARKDOWN_SIGN = re.compile(r"^\s*[#>`\[*+=|:-]|`|\*\*|\]\(", re.MULTILINE)
+
+
+class KnownFormat(NamedTuple):
+    """What is known of a format before its module is loaded, which takes longer than to send a request.
+
+    `endings` are extensions of file names, with the dot, in lower case. `may_begin` is false for the
+    beginning of a document that certainly has another format; `place` is `module:class`.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    may_begin: Callable[[str], bool]
+    place: str
+
+    def load(self) -> Format:
+        return _load(self.place)
+
+
+FORMATS = (
+    KnownFormat("srt", (".srt",), lambda head: "-->" in head, "subtitles:SubRip"),
+    KnownFormat("vtt", (".vtt",), lambda head: "WEBVTT" in head[:10], "subtitles:WebVtt"),
+    KnownFormat("po", (".po", ".pot"), lambda head: "msgid" in head, "po:Po"),
+    KnownFormat("html", (".html", ".htm", ".xhtml"), lambda head: "<" in head, "html:Html"),
+    KnownFormat(
+        "json",
+        (".json", ".jsonl", ".ndjson", ".arb", ".geojson", ".webmanifest"),
+        lambda head: '"' in head,
+        "json:Json",
+    ),
+    KnownFormat("yaml", (".yaml", ".yml"), lambda head: ":" in head, "yaml:Yaml"),
+    KnownFormat(
+        "markdown",
+        (".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd"),
+        lambda head: MARKDOWN_SIGN.search(head) is not None,
+        "markdown:Markdown",
+    ),
+    KnownFormat("text", (".txt", ".text"), lambda head: True, "plain:PlainText"),
+)
 """All formats, in the order in which they are asked about an unknown document; the last takes any text."""
 
 
 def detect_format(name: str | None, head: str) -> Format:
     """Return the format of a file by the extension of its name, else by its beginning, else plain text."""
     ending = PurePath(name).suffix.lower() if name else ""
-    by_name = (candidate for candidate in FORMATS if ending and ending in candidate.endings)
-    by_content = (candidate for candidate in FORMATS if candidate.recognises(head))
-    return next(by_name, None) or next(by_content, FORMATS[-1])
+    if ending and (known := next((one for one in FORMATS if ending in one.endings), None)):
+        return known.load()
+    candidates = (one.load() for one in FORMATS[:-1] if one.may_begin(head))
+    return next((one for one in candidates if one.recognises(head)), None) or plain_text()
+
+
+def plain_text() -> Format:
+    return FORMATS[-1].load()
 
 
 def format_named(name: str) -> Format | None:
-    return next((candidate for candidate in FORMATS if candidate.name == name), None)
+    """Return the format of that name, or with that extension (`md`); None if there is no such format."""
+    known = next((one for one in FORMATS if name == one.name or f".{name}" in one.endings), None)
+    return known and known.load()
+
+
+@cache
+def _load(place: str) -> Format:
+    module, _, name = place.partition(":")
+    loaded: Format = getattr(import_module(f"{__name__}.{module}"), name)()
+    return loaded

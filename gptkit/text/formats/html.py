@@ -48,7 +48,6 @@ def _tag_rule(text: str, start: int, context: Context) -> Span | None:
 class Html(UnitFormat):
     name = "html"
     rules: ClassVar[Rules] = {**COMMON_RULES, "<": _tag_rule}
-    endings = (".html", ".htm", ".xhtml")
 
     def recognises(self, head: str) -> bool:
         return HEAD.match(head) is not None

@@ -37,7 +37,6 @@ LONG = 4096  # characters without a text that become a segment of their own
 
 class Json(KeyedFormat):
     name = "json"
-    endings = (".json", ".jsonl", ".ndjson", ".arb", ".geojson", ".webmanifest")
 
     def recognises(self, head: str) -> bool:
         return STARTS.match(head) is not None

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from gptkit.core.patterns import lazy_pattern
 from gptkit.text.checks.common import (
     LineOf,
     differs_from_source,
@@ -102,14 +103,14 @@ def _colon_rule(text: str, start: int, context: Context) -> Span | None:
     return match.span() if match else address_rule(text, start, context)
 
 
-SHORTCUT = re.compile(r"\[((?:[^\[\]\\\n]|\\.){1,200})\](?![\[(:])")
-TASK = re.compile(r"\[[ xX]\]\s")
-PROSE = re.compile(r"[^\W\d_]{2,}\s+[^\W\d_]{2,}")
-COMMAND = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
-EMOJI = re.compile(r"(?<![A-Za-z0-9:]):[a-z+-][a-z0-9_+-]{0,30}:(?![A-Za-z0-9:])")
-CONTAINER = re.compile(r"(?<!:):{3,}[ \t]*[\w-]*")
+SHORTCUT = lazy_pattern(r"\[((?:[^\[\]\\\n]|\\.){1,200})\](?![\[(:])")
+TASK = lazy_pattern(r"\[[ xX]\]\s")
+PROSE = lazy_pattern(r"[^\W\d_]{2,}\s+[^\W\d_]{2,}")
+COMMAND = lazy_pattern(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
+EMOJI = lazy_pattern(r"(?<![A-Za-z0-9:]):[a-z+-][a-z0-9_+-]{0,30}:(?![A-Za-z0-9:])")
+CONTAINER = lazy_pattern(r"(?<!:):{3,}[ \t]*[\w-]*")
 END = r"(?:\r\n|\n|\r)"
-LINE_START = re.compile(r"(?:^|[\n\r])[ \t>]*$")
+LINE_START = lazy_pattern(r"(?:^|[\n\r])[ \t>]*$")
 _DEFINED = pattern_rule(
     rf"\[(?:[^\[\]\\]|\\.)++\]:[ \t]*(?:{END}[ \t]*)?(?:<[^<>\n]*>|[^\s<]\S*+)(?=\s*(?:[\"'(]|{END}|$))"
 )
@@ -141,9 +142,9 @@ MARKDOWN_RULES: Rules = {
 
 
 KINDS = {TEXT: "blocks", HEADING_LEAF: "heading", ITEM: "list", TABLE: "table", HTML: "tag", CODE: "blocks"}
-TASK_MARK = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[([ xX])\][ \t]")
-EMPTY_CELL = re.compile(r"(?<!\\)\|[ \t]*(?=\|)")
-WORD = re.compile(r"[^\W_]")
+TASK_MARK = lazy_pattern(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[([ xX])\][ \t]")
+EMPTY_CELL = lazy_pattern(r"(?<!\\)\|[ \t]*(?=\|)")
+WORD = lazy_pattern(r"[^\W_]")
 MAX_DIFFERENCES = 8
 """Findings about the outline that are reported for one piece."""
 
@@ -237,7 +238,6 @@ AHEAD = 1 << 18
 
 class Markdown:
     name = "markdown"
-    endings = (".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd")
 
     def recognises(self, head: str) -> bool:
         signs = {match.lastgroup for match in SIGNS.finditer(head)}
@@ -279,10 +279,10 @@ class Markdown:
 
 
 WHOLE = 1 << 60
-CONSTANT = re.compile(r"⟦[0-9]+⟧|\d+(?:[.,]\d+)*")
+CONSTANT = lazy_pattern(r"⟦[0-9]+⟧|\d+(?:[.,]\d+)*")
 UNNAMED = {"", "[]"}
 """The masks behind the text of a link that is also its label."""
-SIGNS = re.compile(
+SIGNS = lazy_pattern(
     r"(?P<title>\A\s*#{1,6}[ \t]+\S.*\n[ \t]*\r?\n)"
     r"|^(?:(?P<heading>#{1,6}[ \t]+\S)|(?P<fence>```)|(?P<table>\|?[ \t]*:?-{3,}:?[ \t]*\|)"
     r"|(?P<quote>>[ \t]\S)|(?P<definition>\[[^\]\n]+\]:[ \t])|(?P<item>[-*+][ \t]+\S)"
@@ -290,13 +290,13 @@ SIGNS = re.compile(
     r"|(?P<link>\[[^\]\n]+\]\([^)\s]+\))|(?P<strong>\*\*\w[^*\n]*\*\*)|(?P<code>`[^`\n]+`)",
     re.MULTILINE,
 )
-DEFINITION = re.compile(r"^ {0,3}\[((?:[^\[\]\\]|\\.)+)\]:", re.MULTILINE)
-TITLE = re.compile(r"^[ \t>]*(?:#{1,6}[ \t]+)?(.*?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
-ORDINAL = re.compile(r"^([ \t>]*(?:[-*+][ \t]+)*)(\d{1,9})(?=[.)][ \t])", re.MULTILINE)
-NAME = re.compile(r"\[([^\[\]]*)\]⟦([0-9]+)⟧")
-ROWS = re.compile(r"(?:[ \t>]*+\|[^\r\n]*+[\r\n]*+)++")  # of a table that began further up
-NEW_LINK = re.compile(r"(?<!\\)\]\(\s*([^\s()⟦]+)[^()]{0,200}\)|(\[\^[^\]\s⟦]+\])")
-LINK = re.compile(
+DEFINITION = lazy_pattern(r"^ {0,3}\[((?:[^\[\]\\]|\\.)+)\]:", re.MULTILINE)
+TITLE = lazy_pattern(r"^[ \t>]*(?:#{1,6}[ \t]+)?(.*?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
+ORDINAL = lazy_pattern(r"^([ \t>]*(?:[-*+][ \t]+)*)(\d{1,9})(?=[.)][ \t])", re.MULTILINE)
+NAME = lazy_pattern(r"\[([^\[\]]*)\]⟦([0-9]+)⟧")
+ROWS = lazy_pattern(r"(?:[ \t>]*+\|[^\r\n]*+[\r\n]*+)++")  # of a table that began further up
+NEW_LINK = lazy_pattern(r"(?<!\\)\]\(\s*([^\s()⟦]+)[^()]{0,200}\)|(\[\^[^\]\s⟦]+\])")
+LINK = lazy_pattern(
     r"(!?)\[(?=((?:[^\[\]]|\[[^\[\]]*\]){0,2000})\]"
     r"""(?:\(\s*⟦(\d+)⟧(?:\s+(?:"[^⟦"]*"|'[^⟦']*'|\([^⟦()]*\)))?\s*\)|\[⟦(\d+)⟧\]|⟦(\d+)⟧))"""
 )

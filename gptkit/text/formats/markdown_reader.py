@@ -8,6 +8,7 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.core.patterns import lazy_pattern
 from gptkit.text.chunk import BUFFER_LIMIT, bounded_lines, split_lines
 
 if TYPE_CHECKING:
@@ -54,15 +55,15 @@ REST = r"[^\n\r]*+(?:\r\n|\n|\r|\Z)"
 BLANK = r"(?:[ \t]*+(?:\r\n|\n|\r))*+[ \t]*+"
 MARKER = r"(?:[-*+]|\d{1,9}[.)])"
 TASK = r"(?:\[[ xX]\][ \t]+)?"
-PARAGRAPH = re.compile(rf"(?:{SAFE}{REST})++{BLANK}")
-ONE_HEADING = re.compile(rf"(#{{1,6}})(?:[ \t]{REST}|(?:\r\n|\n|\r|\Z)){BLANK}")
+PARAGRAPH = lazy_pattern(rf"(?:{SAFE}{REST})++{BLANK}")
+ONE_HEADING = lazy_pattern(rf"(#{{1,6}})(?:[ \t]{REST}|(?:\r\n|\n|\r|\Z)){BLANK}")
 ONE_ITEM = rf"[ ]{{0,12}}{MARKER}(?: {{1,4}}|\t){TASK}{SAFE}{REST}(?:[ \t]*+{SAFE}{REST})*+"
-LIST = re.compile(rf"(?:{ONE_ITEM})++{BLANK}")
-ITEM_START = re.compile(rf"^([ ]*)({MARKER})[ \t]", re.MULTILINE)
-DELIMITERS = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?[ \t]*[\r\n]*")
-PIPE = re.compile(r"(?<!\\)\|")
-FOOTNOTE = re.compile(r"( {0,3})\[\^[^\]\s]+\]:")
-RAW_HTML = re.compile(r"\s*<(?:[!?]|(?:script|pre|style|textarea)\b)", re.IGNORECASE)
+LIST = lazy_pattern(rf"(?:{ONE_ITEM})++{BLANK}")
+ITEM_START = lazy_pattern(rf"^([ ]*)({MARKER})[ \t]", re.MULTILINE)
+DELIMITERS = lazy_pattern(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?[ \t]*[\r\n]*")
+PIPE = lazy_pattern(r"(?<!\\)\|")
+FOOTNOTE = lazy_pattern(r"( {0,3})\[\^[^\]\s]+\]:")
+RAW_HTML = lazy_pattern(r"\s*<(?:[!?]|(?:script|pre|style|textarea)\b)", re.IGNORECASE)
 
 
 def count_columns(row: str) -> int:
@@ -224,10 +225,10 @@ def document_leaves(lines: Iterable[str]) -> Iterator[Leaf]:
 REGION = BUFFER_LIMIT // 4
 """Characters that are parsed at once; the parser takes some five hundred times as many bytes."""
 FRONT_MATTER = {"---": ("---", "..."), "+++": ("+++",)}
-FRONT_LINE = re.compile(r"\s*(?:[\w\"'.-]+\s*[:=]|[#\[]|---|\+\+\+)")
-ATX = re.compile(r"#{1,6}(?:[ \t\r\n]|$)")
-FENCE = re.compile(r"(`{3,})[^`]*$|(~{3,})")
-OPENER = re.compile(
+FRONT_LINE = lazy_pattern(r"\s*(?:[\w\"'.-]+\s*[:=]|[#\[]|---|\+\+\+)")
+ATX = lazy_pattern(r"#{1,6}(?:[ \t\r\n]|$)")
+FENCE = lazy_pattern(r"(`{3,})[^`]*$|(~{3,})")
+OPENER = lazy_pattern(
     r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:(?P<fence>`{3,}(?=[^`]*$)|~{3,})"
     r"|(?P<html><!--|<\?|<!\[CDATA\[|<(?:script|pre|style|textarea)\b)|(?P<formula>\$\$|\\\[)\s*$)",
     re.IGNORECASE,
@@ -329,8 +330,8 @@ def _closing_pattern(line: str) -> re.Pattern[str] | None:
         return None
     if fence := opener["fence"]:
         before = " {0,3}" if line.startswith(fence) else r"[ \t>]*"
-        return re.compile(rf"^{before}{fence[0]}{{{len(fence)},}}[ \t]*[\r\n]*$")
+        return lazy_pattern(rf"^{before}{fence[0]}{{{len(fence)},}}[ \t]*[\r\n]*$")
     if html := opener["html"]:
-        end = re.compile(HTML_ENDS.get(html.lower(), rf"</(?:{html[1:]})>"), re.IGNORECASE)
+        end = lazy_pattern(HTML_ENDS.get(html.lower(), rf"</(?:{html[1:]})>"), re.IGNORECASE)
         return None if end.search(line, opener.end()) else end
-    return re.compile(FORMULA_ENDS[opener["formula"]])
+    return lazy_pattern(FORMULA_ENDS[opener["formula"]])

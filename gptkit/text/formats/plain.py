@@ -23,7 +23,6 @@ UNWRAPPED = 100
 
 class PlainText:
     name = "text"
-    endings = (".txt", ".text")
 
     def recognises(self, head: str) -> bool:
         return False

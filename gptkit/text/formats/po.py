@@ -33,7 +33,6 @@ class Po(UnitFormat):
     """
 
     name = "po"
-    endings = (".po", ".pot")
     rewrites_equal = True
 
     def __init__(self, language: str = "", source: str = "en") -> None:

@@ -82,7 +82,6 @@ class _Subtitles(UnitFormat):
 
 class SubRip(_Subtitles):
     name = "srt"
-    endings = (".srt",)
     blank_lines = True
 
     def recognises(self, head: str) -> bool:
@@ -92,7 +91,6 @@ class SubRip(_Subtitles):
 
 class WebVtt(_Subtitles):
     name = "vtt"
-    endings = (".vtt",)
     blank_lines = False
 
     def recognises(self, head: str) -> bool:

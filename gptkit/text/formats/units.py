@@ -42,7 +42,6 @@ class UnitFormat(ABC):
     """A format of many short texts; a subclass finds the texts and writes their translations."""
 
     name: ClassVar[str]
-    endings: ClassVar[tuple[str, ...]]
     rules: ClassVar[Rules] = COMMON_RULES
     rewrites_equal: ClassVar[bool] = False  # whether an answer equal to its text is written, too
 

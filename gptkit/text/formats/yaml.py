@@ -236,7 +236,6 @@ LONG = 4096  # characters without a text that become a segment of their own
 
 class Yaml(KeyedFormat):
     name = "yaml"
-    endings = (".yaml", ".yml")
 
     def recognises(self, head: str) -> bool:
         """Whether there are keys within keys from the first line on, unlike in prose or Markdown."""
