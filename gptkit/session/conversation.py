@@ -18,7 +18,7 @@ from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.session import answer
 from gptkit.session.answer import Showing
 from gptkit.session.input import Given
-from gptkit.session.record import Record, opening
+from gptkit.session.record import Keeper, Record, opening
 from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
@@ -352,7 +352,8 @@ class Conversation:
         if found is not None and extra:
             found = found._replace(request={**found.request, **extra})
         begin = self.services.journal if self.is_recorded else None
-        return Record(self, found, begin, self._moved if self._lasting and begin else None)
+        keeper = Keeper(self.services, self.budget, self.how.quiet, lambda: self.store)
+        return Record(keeper, found, begin, self._moved if self._lasting and begin else None)
 
     def _moved(self, opening: Opening) -> Opening:
         """What cannot be recorded is remembered."""

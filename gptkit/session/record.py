@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import AnswerDelta, ChatRequest, Event, Message, Sink
 from gptkit.core.errors import GptkitError, RefusedError, SignalError
@@ -17,22 +17,19 @@ if TYPE_CHECKING:
     from gptkit.history.model import Ending, Opening, State
     from gptkit.history.store import Store
     from gptkit.services import Services
-    from gptkit.session.answer import Showing
 
     Begin = Callable[[Opening], Journal]
     FallBack = Callable[[Opening], Opening]
     Heard = Callable[[str], None]
 
 
-class Keeper(Protocol):
-    """Who has exchanges recorded."""
+class Keeper(NamedTuple):
+    """What the record of an exchange is made with; `store` returns where finished turns go."""
 
     services: Services
     budget: Budget
-    how: Showing
-
-    @property
-    def store(self) -> Store: ...
+    is_quiet: bool
+    store: Callable[[], Store]
 
 
 class Record:
@@ -101,18 +98,18 @@ class Record:
         if opening is None:
             return
         try:
-            self.turn = self._keeper.store.finish(self._journal or opening, ending)
+            self.turn = self._keeper.store().finish(self._journal or opening, ending)
         except GptkitError as error:
             self._complain(error)
             if moved := self._fallen_back(opening):
-                self.turn = self._keeper.store.finish(moved, ending)
+                self.turn = self._keeper.store().finish(moved, ending)
 
     def _fallen_back(self, opening: Opening) -> Opening | None:
         found, self._fall_back = self._fall_back, None
         return found(opening) if found else None
 
     def _complain(self, error: GptkitError) -> None:
-        if not self._keeper.how.quiet:
+        if not self._keeper.is_quiet:
             what = "this exchange is" if self._fall_back is None else "from here on this conversation is"
             self._terminal.print_error_line(f"gptkit: {what} not recorded: {error.message}")
 

@@ -20,14 +20,12 @@ from gptkit.exchange.budget import WorkerBudget
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.session import answer, conversation
 from gptkit.session.input import Given
-from gptkit.session.record import Record, opening
+from gptkit.session.record import Keeper, Record, opening
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Action, Variable
     from gptkit.capabilities.character.npc_events import PlayerEvent
-    from gptkit.exchange.budget import Budget
     from gptkit.exchange.invocation import Invocation, Runtime
-    from gptkit.history.store import Store
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
@@ -257,11 +255,12 @@ class NpcReplier:
             del session.past[0], sizes[0]
 
     def _request_recorded(self, session: NpcSession, event: PlayerEvent, invocation: Invocation) -> NpcReply:
-        context = _RecordContext(self._services, WorkerBudget(self._budget), self._how)
-        runtime = self._runtime._replace(budget=context.budget, stores=self._stores)
+        services, budget = self._services, WorkerBudget(self._budget)
+        keeper = Keeper(services, budget, self._how.quiet, lambda: services.history)
+        runtime = self._runtime._replace(budget=budget, stores=self._stores)
         turns = tuple(message for past in session.past for message in past.messages)
         invocation = invocation._replace(turns=turns)
-        record = self._record(context, session, event, invocation, runtime)
+        record = self._record(keeper, session, event, invocation, runtime)
         try:
             reply = self._request(record, session, invocation, runtime)
         finally:
@@ -286,18 +285,18 @@ class NpcReplier:
 
     def _record(
         self,
-        context: _RecordContext,
+        keeper: Keeper,
         session: NpcSession,
         event: PlayerEvent,
         invocation: Invocation,
         runtime: Runtime,
     ) -> Record:
         if not self._is_recorded:
-            return Record(context, None, None)
+            return Record(keeper, None, None)
         request = build_request(invocation, runtime.format)
         turn = opening(self._services, invocation, request, session.history_session, session.last_turn)
         turn = turn._replace(request={**turn.request, "words": event.player, "npc": event.session})
-        return Record(context, turn, self._services.journal)
+        return Record(keeper, turn, self._services.journal)
 
     def _follow(self, session: NpcSession, turn: int | None) -> None:
         """Continue the same session of the history with the next exchange, also after a failure."""
@@ -306,14 +305,3 @@ class NpcReplier:
         with suppress(GptkitError):  # then the next exchange begins another session
             stored = self._store.turn(turn)
             session.history_session = stored.session if stored else None
-
-
-class _RecordContext:
-    def __init__(self, services: Services, budget: Budget, how: answer.Showing) -> None:
-        self.services = services
-        self.budget = budget
-        self.how = how
-
-    @property
-    def store(self) -> Store:
-        return self.services.history
