@@ -338,6 +338,10 @@ class Conversation:
         session = self.store.session_of_turn(record.turn) if record.turn is not None else None
         return answer.Facts(*self.cost(charged), session.id if session else None)
 
+    @property
+    def keeper(self) -> Keeper:
+        return Keeper(self.services, self.budget, self.how.quiet, lambda: self.store)
+
     def recording(
         self,
         invocation: Invocation,
@@ -352,8 +356,7 @@ class Conversation:
         if found is not None and extra:
             found = found._replace(request={**found.request, **extra})
         begin = self.services.journal if self.is_recorded else None
-        keeper = Keeper(self.services, self.budget, self.how.quiet, lambda: self.store)
-        return Record(keeper, found, begin, self._moved if self._lasting and begin else None)
+        return Record(self.keeper, found, begin, self._moved if self._lasting and begin else None)
 
     def _moved(self, opening: Opening) -> Opening:
         """What cannot be recorded is remembered."""

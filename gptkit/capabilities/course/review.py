@@ -256,7 +256,7 @@ class _ReviewSession:
                 session.id if session else None,
                 session.head if session else None,
             )
-            record = Record(conversation, turn_opening, services.journal)
+            record = Record(conversation.keeper, turn_opening, services.journal)
         if record is None:
             rated = rate_answer(request, runtime)
         else:
