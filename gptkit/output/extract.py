@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from gptkit.core.table import text_width
+
 _FENCE = re.compile(
     r"(?P<indent>[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)(?P<marker>`{3,}|~{3,})[ \t]*(?P<info>[^\r\n]*?)\s*"
 )
@@ -59,6 +61,14 @@ def fenced_blocks(text: str) -> list[FencedBlock]:
     if all(closed for _, closed in nested):
         return [block for block, _ in nested]
     return [block for block, _ in _read_blocks(lines, nesting=False)]
+
+
+def has_open_fence(text: str) -> bool:
+    """Whether the text opens a code fence that it never closes, however nested blocks are read."""
+    lines = text.split("\n")
+    return all(
+        any(not closed for _, closed in _read_blocks(lines, nesting=nesting)) for nesting in (True, False)
+    )
 
 
 def _read_blocks(lines: list[str], *, nesting: bool) -> Iterator[tuple[FencedBlock, bool]]:
@@ -143,6 +153,15 @@ def extract_email(text: str) -> str | None:
     return None
 
 
+def count_emails(text: str) -> int:
+    """Count the subject lines that begin an e-mail: all but those within the body of one."""
+    lines = ["" if _FENCE.fullmatch(line) else line.strip("- \t\r") for line in text.strip().split("\n")]
+    first, *others = [number for number, line in enumerate(lines) if _SUBJECT.fullmatch(line)] or [-1]
+    lines.append("")
+    alone = [number for number in others if not lines[number - 1] and not lines[number + 1]]
+    return (first >= 0) + sum(number > first + 2 for number in alone) + (first + 1 in others)
+
+
 def _read_mail(text: str) -> str | None:
     lines = [line.rstrip() for line in text.strip().split("\n")]
     for number, line in enumerate(lines[:_GREETING_LINES]):
@@ -153,4 +172,34 @@ def _read_mail(text: str) -> str | None:
             return (
                 "\n".join([f"Subject: {match['subject']}", "", *body]) if body and match["subject"] else None
             )
+    return None
+
+
+SUBJECT_WIDTH = 72
+"""Columns of the subject line of a commit message, as far as tools of git show it whole."""
+_ANNOUNCED = re.compile(r".*[:：]")
+
+
+def extract_commit(text: str) -> str:
+    """Return the commit message of an answer, which may stand in a fence; its lines end without spaces."""
+    blocks = [block.content for block in fenced_blocks(text) if block.content.strip()]
+    lines = text.strip().split("\n")
+    is_fenced = len(blocks) == 1 and (_opening_fence(lines[0]) or _ANNOUNCED.fullmatch(lines[0].strip()))
+    message = blocks[0] if is_fenced else text
+    return "\n".join(line.rstrip() for line in message.strip().split("\n"))
+
+
+def commit_problem(message: str) -> str | None:
+    """Say what makes a text no commit message: a subject line, alone or with a blank line and a body."""
+    subject, *rest = message.split("\n")
+    if not subject:
+        return "it must be a commit message"
+    if subject.startswith(("#", "```")):
+        return f"its subject line must not begin with '{subject[:1]}'"
+    if (width := text_width(subject)) > SUBJECT_WIDTH:
+        return f"its subject line must have at most {SUBJECT_WIDTH} columns, not {width}"
+    if _ANNOUNCED.fullmatch(subject):
+        return "its first line must be the subject, which does not end with a colon"
+    if rest and rest[0]:
+        return "a blank line must stand between subject and body"
     return None

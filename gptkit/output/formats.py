@@ -59,7 +59,7 @@ class _EmailFormat:
     parameters: Mapping[str, object] = {}
 
     def finish(self, text: str) -> str:
-        from gptkit.output.extract import extract_email
+        from gptkit.output.extract import count_emails, extract_email
 
         email = extract_email(text)
         if email is None:
@@ -69,7 +69,27 @@ class _EmailFormat:
             raise AnswerFormatError(
                 "it must be a line 'Subject: ...', a blank line and the body", failure, again=is_mail
             )
+        if (count := count_emails(text)) > 1:
+            failure = IncompleteError(f"{count} e-mails in the answer, where one was asked for")
+            raise AnswerFormatError("it must hold one e-mail with one subject line", failure, again=True)
         return email
+
+
+class _CommitFormat:
+    """A subject line of at most 72 columns; behind it, if there is more to say, a blank line and a body."""
+
+    streams = False
+    rendering: Rendering = "plain"
+    parameters: Mapping[str, object] = {}
+
+    def finish(self, text: str) -> str:
+        from gptkit.output.extract import commit_problem, extract_commit
+
+        message = extract_commit(text)
+        if problem := commit_problem(message):
+            failure = IncompleteError(f"no commit message in the answer: {problem}")
+            raise AnswerFormatError(problem, failure, again=True)
+        return message
 
 
 def _json_format(schema: Schema | None) -> OutputFormat:
@@ -83,5 +103,6 @@ FORMATS: Mapping[str, Callable[[Schema | None], OutputFormat]] = {
     "markdown": lambda _: _StreamedFormat("markdown"),
     "code": lambda _: _CodeFormat(),
     "email": lambda _: _EmailFormat(),
+    "commit": lambda _: _CommitFormat(),
     "json": _json_format,
 }

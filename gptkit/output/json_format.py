@@ -249,7 +249,9 @@ def _embedded_values(text: str) -> list[object]:
 
     Such a bracket belongs to a broken value, and what parses may be only a part of that value.
     """
-    decoder = json.JSONDecoder(parse_float=_parse_float, parse_constant=_reject_constant)
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_build_object, parse_float=_parse_float, parse_constant=_reject_constant
+    )
     values: list[object] = []
     gaps, position, tries = [], 0, 0
     while (match := re.compile(r"[{\[]").search(text, position)) and tries < _SEARCH_LIMIT:
@@ -273,13 +275,26 @@ def _parse(text: str) -> object:
     """Parse JSON strictly, without the extensions of `json.loads`. Raises ValueError."""
     try:
         return json.loads(
-            text, parse_float=_parse_float, parse_int=_parse_int, parse_constant=_reject_constant
+            text,
+            object_pairs_hook=_build_object,
+            parse_float=_parse_float,
+            parse_int=_parse_int,
+            parse_constant=_reject_constant,
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"{describe_unexpected(text, error.pos)} at {place}") from None
+
+
+def _build_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    built = dict(pairs)
+    if len(built) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for number, key in enumerate(keys) if key in keys[:number])
+        raise ValueError(f"key '{one_line(twice, 60)}' is there twice")
+    return built
 
 
 def _parse_float(text: str) -> float:

@@ -126,6 +126,7 @@ def test_formats_promise_the_right_way_of_printing() -> None:
         "markdown": (True, "markdown"),
         "code": (False, "markdown"),
         "email": (False, "plain"),
+        "commit": (False, "plain"),
         "json": (False, "none"),
     }
     assert FORMATS["text"](None).finish(" a\r\n") == FORMATS["markdown"](None).finish(" a\r\n") == " a\r\n"

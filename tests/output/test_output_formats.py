@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from gptkit.core.chat import AnswerFormatError
 from gptkit.core.errors import IncompleteError
+from gptkit.output.extract import has_open_fence
 from gptkit.output.formats import FORMATS, check_schema
 
 EMAIL = FORMATS["email"](None)
+COMMIT = FORMATS["commit"](None)
 JSON = FORMATS["json"](None)
 PERSON = {
     "title": "A person!",
@@ -75,6 +77,81 @@ def test_what_is_no_mail_is_refused(answer: str, again: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        "Subject: Friday\nSubject: Monday\n\nDear Ana,",
+        "Subject: Friday\n\nDear Ana,\n\nsee you.\n\nSubject: Monday\n\nDear Ana,",
+        "```\nSubject: Friday\n\nDear Ana,\n```\nOr:\n```\nSubject: Monday\n\nDear Ana,\n```",
+        "主题：周五\n\n您好：\n\n---\n主题：周一\n\n您好：",
+    ],
+)
+def test_of_several_mails_none_is_taken(answer: str) -> None:
+    with pytest.raises(AnswerFormatError) as caught:
+        EMAIL.finish(answer)
+    assert caught.value.problem == "it must hold one e-mail with one subject line"
+    assert caught.value.again
+
+
+def test_a_mail_may_speak_of_subjects() -> None:
+    mail = "Subject: 会议\n\n各位同事：\n\n主题：季度总结\n时间：周五"
+    assert EMAIL.finish(mail) == mail
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("Refuse empty names\n", "Refuse empty names"),
+        ("Refuse empty names\n\nThey were stored.  \n", "Refuse empty names\n\nThey were stored."),
+        ("```text\nfix(net): try again\n```", "fix(net): try again"),
+        ("Here is the message:\n\n```\n拒绝空名称\n\n它们无法删除。\n```\n", "拒绝空名称\n\n它们无法删除。"),
+        ("Quote code\n\nAs in:\n\n```\nx\n```", "Quote code\n\nAs in:\n\n```\nx\n```"),
+        ("a" * 72, "a" * 72),
+        ("中" * 36, "中" * 36),
+    ],
+)
+def test_a_commit_message_gets_one_form(answer: str, message: str) -> None:
+    assert COMMIT.finish(answer) == message
+    assert COMMIT.finish(message) == message
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ("", "it must be a commit message"),
+        ("a" * 73, "its subject line must have at most 72 columns, not 73"),
+        ("中" * 37, "its subject line must have at most 72 columns, not 74"),
+        ("# Refuse empty names", "its subject line must not begin with '#'"),
+        ("Refuse\nempty names", "a blank line must stand between subject and body"),
+        (
+            "Here is the message:\n\nRefuse empty names",
+            "its first line must be the subject, which does not end with a colon",
+        ),
+    ],
+)
+def test_what_is_no_commit_message_is_refused(answer: str, problem: str) -> None:
+    with pytest.raises(AnswerFormatError) as caught:
+        COMMIT.finish(answer)
+    assert (caught.value.problem, caught.value.again) == (problem, True)
+    assert isinstance(caught.value.failure, IncompleteError)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_open"),
+    [
+        ("```\na\n```", False),
+        ("No code, ``` in a line.", False),
+        ("````markdown\n```python\nx\n```\n````", False),
+        ("```markdown\n```python\nx\n```\n```", False),
+        ("```\na\n```\n\n```python\nb = 1", True),
+        ("~~~\na\n```", True),
+        ("- one\n  ```sh\n  ls\n", True),
+    ],
+)
+def test_a_fence_that_is_never_closed(answer: str, is_open: bool) -> None:
+    assert has_open_fence(answer) is is_open
+
+
+@pytest.mark.parametrize(
     ("answer", "value"),
     [
         ('{"b": 1, "a": [true, null]}', {"b": 1, "a": [True, None]}),
@@ -103,6 +180,8 @@ def test_takes_the_json_value(answer: str, value: object) -> None:
         ('{"a": NaN}', "it is not valid JSON: NaN is not JSON"),
         ('{"a": 1e999}', "it is not valid JSON: number out of range: 1e999"),
         ("[" * 100_000, "it is not valid JSON: nested too deeply"),
+        ('{"a": 1, "b": {"c": 1, "c": 2}}', "it is not valid JSON: key 'c' is there twice"),
+        ('Here: {"a": 1, "a": 1}', "it is not valid JSON: unexpected 'Here: "),
         ('{"a": [1, 2}', "it is not valid JSON: unexpected '}' at line 1, column 12"),
     ],
 )
