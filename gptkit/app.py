@@ -52,7 +52,7 @@ def build_services(terminal: Terminal, capabilities: Sequence[Capability] = CAPA
     )
 
 
-REPORT_TO = "please report it with that file, after reading what it holds"
+REPORT_TO = "read that file, then report the bug with it"
 
 
 def write_crash_report(error: Exception, terminal: Terminal) -> InternalError:

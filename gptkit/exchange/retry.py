@@ -64,7 +64,7 @@ def _failure(reply: Reply, partial: bool) -> GptkitError:
         case "error":
             return IncompleteError("answer cut short: the server stopped with an error", tries=4)
         case reason:
-            return IncompleteError(f"answer not known to be whole: finish reason '{one_line(reason, 100)}'")
+            return IncompleteError(f"answer may not be whole: finish reason '{one_line(reason, 100)}'")
 
 
 FIRST_PAUSE = 0.5

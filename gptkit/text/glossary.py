@@ -283,7 +283,7 @@ def _is_head(cells: Sequence[str]) -> bool:
 def _term(cells: Sequence[str], where: str) -> Term:
     if len(cells) < 2 or not cells[0] or not cells[1]:
         raise DataError(
-            f"{where}: '{cells[0] or cells[1]}' is alone, a term and its translation were expected"
+            f"{where}: '{cells[0] or cells[1]}' stands alone: a term and its translation were expected"
         )
     return Term(cells[0], cells[1], cells[2] if len(cells) > 2 else "")
 
@@ -387,7 +387,7 @@ def _languages(document: _TbxReader, to: str, name: str) -> tuple[str, str]:
     others = [code for code in rest if code != source]
     if not target and len(others) != 1:
         known = ", ".join(seen) or "no language"
-        raise DataError(f"{name}: '{to}' is not one language of it", hint=f"it has {known}")
+        raise DataError(f"{name}: '{to}' does not name one of its languages", hint=f"it has {known}")
     return source, target or others[0]
 
 

@@ -269,7 +269,7 @@ def test_a_prompt_file_of_ones_own_has_a_course_too(gptkit: InMemory, server: Fa
     [
         ("course: 3", "course: must be true or a mapping of keys, this is text"),
         ("course: {method: socrates}", "course.method: no method 'socrates'"),
-        ("course: {tries: -1}", "course.tries: must be a whole number from 0 on"),
+        ("course: {tries: -1}", "course.tries: must be a whole number, at least 0"),
         ("course: {models: x}", "course.models: unknown key"),
         ("course: true\noptions: {tries: {}}", "options.tries: clashes with an option that 'course' adds"),
     ],

@@ -198,7 +198,7 @@ def test_reasoning_that_was_shown_does_not_keep_from_trying_again() -> None:
             "the provider's content filter stopped the answer",
         ),
         ([AnswerDelta("par"), RefusalDelta("no"), Finished("stop")], "the model refused: 'no'"),
-        ([AnswerDelta("par"), Finished("odd")], "answer not known to be whole: finish reason 'odd'"),
+        ([AnswerDelta("par"), Finished("odd")], "answer may not be whole: finish reason 'odd'"),
         ([AnswerDelta(" "), ProtocolError("malformed answer")], "malformed answer"),
     ],
 )

@@ -35,11 +35,11 @@ ROWS: list[tuple[str, str | None, str, type[GptkitError], str, int]] = [
     ("a", "function_call", "", ProtocolError, "the model called a tool that was not offered", 1),
     ("", "error", "", TryAgainError, "the server stopped with an error", 4),
     ("a", "error", "", IncompleteError, "answer cut short: the server stopped with an error", 4),
-    ("a", "", "", IncompleteError, "answer not known to be whole: finish reason ''", 1),
-    ("a", "STOP", "", IncompleteError, "answer not known to be whole: finish reason 'STOP'", 1),
-    ("a", "end_turn", "", IncompleteError, "answer not known to be whole: finish reason 'end_turn'", 1),
-    ("", "paused", "", IncompleteError, "answer not known to be whole: finish reason 'paused'", 1),
-    ("a", "x\ny\x07", "", IncompleteError, "answer not known to be whole: finish reason 'x y␇'", 1),
+    ("a", "", "", IncompleteError, "answer may not be whole: finish reason ''", 1),
+    ("a", "STOP", "", IncompleteError, "answer may not be whole: finish reason 'STOP'", 1),
+    ("a", "end_turn", "", IncompleteError, "answer may not be whole: finish reason 'end_turn'", 1),
+    ("", "paused", "", IncompleteError, "answer may not be whole: finish reason 'paused'", 1),
+    ("a", "x\ny\x07", "", IncompleteError, "answer may not be whole: finish reason 'x y␇'", 1),
 ]
 
 

@@ -91,7 +91,7 @@ PARTLY = [
         81,
         failure("the provider's content filter stopped the answer"),
     ),
-    (said("half", finish="odd"), "half", 80, failure("answer not known to be whole: finish reason 'odd'")),
+    (said("half", finish="odd"), "half", 80, failure("answer may not be whole: finish reason 'odd'")),
     (
         streamed(sse(chunk({"content": "half"})), done()),
         "half",
@@ -261,7 +261,7 @@ def test_a_bug_is_told_in_two_lines_and_kept_in_a_private_file(home: Path) -> No
     terminal = memory_terminal()
     terminal.environ = BrokenEnvironment("GPTKIT_MODEL", GPTKIT_HOME=str(home))
     details = home / "data" / "crash.txt"
-    hint = "please report it with that file, after reading what it holds"
+    hint = "read that file, then report the bug with it"
     assert main(["say", "x"], terminal) == 70
     assert terminal.output == b""
     assert terminal.errors == failure(f"a bug in gptkit: UnheardError; details in '{details}'", hint)

@@ -64,12 +64,12 @@ def test_tbx() -> None:
 @pytest.mark.parametrize(
     ("text", "to", "message"),
     [
-        ("key\n", "", "glossary, line 1: 'key' is alone, a term and its translation were expected"),
-        ("a,b\n,c\n", "", "glossary, line 2: 'c' is alone, a term and its translation were expected"),
+        ("key\n", "", "glossary, line 1: 'key' stands alone: a term and its translation were expected"),
+        ("a,b\n,c\n", "", "glossary, line 2: 'c' stands alone: a term and its translation were expected"),
         (f"a,b\n{'c' * 200_000},d\n", "", "glossary, line 2: not CSV, or a field is too long"),
         ("<tbx>", "", "glossary, line 1, column 6: not XML"),
         ("<html></html>", "", "glossary: no entries of TBX in it"),
-        (TBX_2, "Klingon", "glossary: 'Klingon' is not one language of it"),
+        (TBX_2, "Klingon", "glossary: 'Klingon' does not name one of its languages"),
         (
             '<!DOCTYPE x [<!ENTITY a "b">]><tbx>&a;</tbx>',
             "",

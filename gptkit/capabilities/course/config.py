@@ -87,7 +87,7 @@ def parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> CourseC
     entries = mapping_entries(node, KEY, report, CourseConfig._fields)
     tries = entries["tries"].data() if "tries" in entries else TRIES
     if isinstance(tries, bool) or not isinstance(tries, int) or tries < 0:
-        report(Problem(entries["tries"].line, f"{KEY}.tries", "must be a whole number from 0 on"))
+        report(Problem(entries["tries"].line, f"{KEY}.tries", "must be a whole number, at least 0"))
         tries = TRIES
     words = {name: _word(entries.get(name), name, report) for name in ("subject", "method", "check_model")}
     if words["method"] and words["method"] not in METHODS:

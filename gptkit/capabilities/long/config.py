@@ -48,9 +48,7 @@ def long(node: "YamlNode", report: Callable[[Problem], None]) -> Long:
     mode = next((known for known in MODES if known == word), None)
     if mode is None:
         report(
-            Problem(
-                node.line, "long", f"'{word}' is no way to work on long input", spelling_hint(word, MODES)
-            )
+            Problem(node.line, "long", f"'{word}' is not a mode of long input", spelling_hint(word, MODES))
         )
         return Long()
     piece = entries["piece"].data() if "piece" in entries else PIECE[mode]
