@@ -1,4 +1,4 @@
-"""The program: `main` runs it over a terminal and returns the exit code, `entry_point` leaves with it."""
+"""Run gptkit: `main` on any terminal, `entry_point` on the standard streams of the process."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import os
 import sys
 
 if __name__ == "__main__" and not sys.flags.safe_path:
-    # `python -m` looks for modules in the current folder first, and anyone may have put some there.
+    # `python -m` looks for modules in the current folder first, where anyone may have put some.
     del sys.path[0]
 
-TYPE_CHECKING = False  # not from typing: nothing that takes long is loaded before `entry_point` says how
+TYPE_CHECKING = False  # not imported from typing, which takes long to load
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
 
 
 def main(argv: list[str], terminal: Terminal) -> int:
-    """Run gptkit with these arguments; every failure ends as a message and its exit code."""
+    """Run gptkit with these arguments and return the exit code; a failure is written to the terminal."""
     from gptkit.core.errors import GptkitError, SignalError
 
     as_json = "--json" in (argv[: argv.index("--")] if "--" in argv else argv)
@@ -41,16 +41,16 @@ def main(argv: list[str], terminal: Terminal) -> int:
     except Exception as error:
         from gptkit.app import write_crash_report
 
-        fault = write_crash_report(error, terminal)
-        terminal.report(fault, as_json)
-        return fault.code
+        internal_error = write_crash_report(error, terminal)
+        terminal.report(internal_error, as_json)
+        return internal_error.code
 
 
 def entry_point() -> None:
-    """Run over the standard streams and leave with the exit code."""
+    """Run gptkit with the arguments of the process and exit."""
     import gc
 
-    gc.disable()  # before the imports: they leave hardly any garbage to look for
+    gc.disable()  # before the imports, which leave hardly any garbage
     from gptkit.core.errors import SignalError
     from gptkit.core.signals import catch_signals
     from gptkit.core.terminal import process_terminal
@@ -59,12 +59,12 @@ def entry_point() -> None:
         catch_signals()
         terminal = process_terminal()
         if terminal.environ.get("_GPTKIT_COMPLETE"):
-            # Typer then formats descriptions by itself; loading rich would take longer than all else.
+            # Without rich, Typer formats descriptions itself; loading rich would take longer than the completion.
             sys.modules["rich"] = None  # type: ignore[assignment]
         code = main(sys.argv[1:], terminal)
     except SignalError as stop:
         code = 128 + stop.number
-    if code > 128:  # a second signal must not meet an interpreter that is half taken apart
+    if code > 128:  # a second signal must not arrive while the interpreter shuts down
         os._exit(code)
     gc.freeze()
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""The parts of one run, told which words the command line keeps for itself."""
+"""Assemble the program: its capabilities, its housekeeping commands and the names that these reserve."""
 
 from __future__ import annotations
 
@@ -36,11 +36,14 @@ HOUSEKEEPING = (
 )
 
 FUTURE = ("index", "help", "version", "gptkit")
-"""Names that later commands will have; a prompt file cannot take them."""
+"""Names of future commands, which no prompt file may have."""
 
 
 def build_services(terminal: Terminal, capabilities: Sequence[Capability] = CAPABILITIES) -> Services:
-    commands = (*HOUSEKEEPING, *(command for one in capabilities for command in one.commands))
+    """Build the services of one run."""
+    commands = [*HOUSEKEEPING]
+    for capability in capabilities:
+        commands += capability.commands
     housekeeping = {command.name: command for command in commands}
     return Services(
         terminal,
@@ -56,14 +59,17 @@ REPORT_TO = "read that file, then report the bug with it"
 
 
 def write_crash_report(error: Exception, terminal: Terminal) -> InternalError:
-    """The fault to tell; frames only, since values and messages may hold what is private."""
+    """Write the stack frames of a bug to a file, without values and messages, which may be private.
+
+    Return the error to report.
+    """
     import traceback
 
     frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
-    kind = type(error).__name__
+    name = type(error).__name__
     try:
         path = paths(terminal.environ).data / "crash.txt"
-        write_private(path, f"{kind}\n{''.join(frames)}".encode())
-    except Exception:  # whatever broke the program may break this as well
-        return InternalError(f"a bug in gptkit: {kind}", hint="please report what you did")
-    return InternalError(f"a bug in gptkit: {kind}; details in '{path}'", hint=REPORT_TO)
+        write_private(path, f"{name}\n{''.join(frames)}".encode())
+    except Exception:  # what broke the program may break this, too
+        return InternalError(f"a bug in gptkit: {name}", hint="please report what you did")
+    return InternalError(f"a bug in gptkit: {name}; details in '{path}'", hint=REPORT_TO)

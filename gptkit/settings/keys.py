@@ -1,4 +1,4 @@
-"""Finds the key for a host: each key goes only to the host that it was given for."""
+"""Find and store API keys; each key goes only to the host that it was given for."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 COMMAND_SECONDS = 30.0
-_STARTING = 0.5
-"""Seconds that a command which is being started is waited for, to be ended: a signal leaves no more."""
+"""Seconds that `api_key_command` may take."""
+_START_SECONDS = 0.5
+"""Seconds to wait after a signal for a command that is just being started, in order to end it."""
 
 
 class Key:
-    """A key and, in words, where it came from; it shows itself to nobody."""
+    """A key and its origin in words; its representation does not show the key."""
 
     __slots__ = ("origin", "text")
 
@@ -38,22 +39,24 @@ class Key:
 
 
 def find_key(settings: Settings, target: BaseUrl) -> Key | None:
-    """The key for a host: of a layer of settings, highest rank first, then of the key file or keyring.
+    """The key for a host, None if there is none.
 
-    A variable that `api_key_env` names stands in for OPENAI_API_KEY. Raises NoPermissionError for a key
-    that no header can carry.
+    The layers of settings are searched from the highest rank, then the key file and the keyring. A variable
+    that `api_key_env` names replaces OPENAI_API_KEY. Raises NoPermissionError for a key that cannot stand in
+    a header.
     """
-    renamed = settings.value_for_host("api_key_env", target)
+    variable = settings.value_for_host("api_key_env", target)
     for layer in settings.layers:
-        if layer.applies_to(target) and (key := _of_layer(layer, settings, renamed)):
+        if layer.applies_to(target) and (key := _key_of_layer(layer, settings, variable)):
             return key
-
     return stored_key(settings.paths.keys_file, target.authority)
 
 
 def parse_key(text: str, origin: str) -> Key | None:
-    """The key without the space around it, None if nothing else is there; NoPermissionError for what no
-    header can carry."""
+    """The key in a text without the space around it, None for an empty text.
+
+    Raises NoPermissionError for a key that cannot stand in a header.
+    """
     text = text.strip().removeprefix("\ufeff").strip()
     if not text:
         return None
@@ -69,44 +72,50 @@ def parse_key(text: str, origin: str) -> Key | None:
 
 
 def environment_without_keys(settings: Settings) -> dict[str, str]:
-    """The environment for programs that gptkit starts: no key is in it."""
-    named = [settings.layers[-1].found, *settings.profiles.values()]
-    names = {KEY_VARIABLE} | {str(each["api_key_env"].value) for each in named if "api_key_env" in each}
+    """The environment without the variables that hold keys, for programs that gptkit starts."""
+    sources = [settings.layers[-1].values, *settings.profiles.values()]
+    names = {KEY_VARIABLE} | {
+        str(values["api_key_env"].value) for values in sources if "api_key_env" in values
+    }
     return {name: value for name, value in settings.environ.items() if name not in names}
 
 
 def environment_without_named(text: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The same where the settings are broken: without what their text seems to name."""
+    """The environment without the variables that the text of broken settings seems to name for keys."""
     import re
 
     names = {KEY_VARIABLE, *re.findall(r"api_key_env\W{1,9}(\w+)", text)}
     return {name: value for name, value in environ.items() if name not in names}
 
 
-def _of_layer(layer: Layer, settings: Settings, renamed: SettingValue | None) -> Key | None:
-    if layer.is_environment and renamed is None:
-        return _of_variable(KEY_VARIABLE, settings.environ)
-    if renamed is not None and layer.found.get("api_key_env") is renamed:
-        key = _of_variable(str(renamed.value), settings.environ)
+def _key_of_layer(layer: Layer, settings: Settings, variable: SettingValue | None) -> Key | None:
+    """The key in a layer of settings; `variable` is the value of `api_key_env` for the host."""
+    if layer.is_environment and variable is None:
+        return _key_of_variable(KEY_VARIABLE, settings.environ)
+    if variable is not None and layer.values.get("api_key_env") is variable:
+        key = _key_of_variable(str(variable.value), settings.environ)
         if key is not None:
             return key
-    command = layer.found.get("api_key_command")
+    command = layer.values.get("api_key_command")
     if command is not None and isinstance(command.value, tuple):
-        return _of_command(command.value, environment_without_keys(settings))
+        return _key_of_command(command.value, environment_without_keys(settings))
     return None
 
 
-def _of_variable(name: str, environ: Mapping[str, str]) -> Key | None:
+def _key_of_variable(name: str, environ: Mapping[str, str]) -> Key | None:
     return parse_key(environ.get(name, ""), f"environment {name}")
 
 
-def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Key:
-    """The first line that a program prints. Its output is never shown; what it says on standard error
-    is the user's to read, and standard input stays what is worked on."""
+def _key_of_command(command: Sequence[str], environ: Mapping[str, str]) -> Key:
+    """The key in the first line of a program's output; raises NoPermissionError if there is none.
+
+    The output is never shown. The program writes to gptkit's standard error, and does not read standard
+    input, which may be the text that gptkit works on.
+    """
     import subprocess
 
     try:
-        code, output = _ran(command, environ)
+        code, output = _run(command, environ)
     except subprocess.TimeoutExpired:
         problem = f"gave no key within {COMMAND_SECONDS:g} s"
     except (OSError, ValueError) as error:
@@ -122,18 +131,18 @@ def _of_command(command: Sequence[str], environ: Mapping[str, str]) -> Key:
     raise NoPermissionError(f"api_key_command '{command[0]}': {problem}")
 
 
-def _ran(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bytes]:
-    """Exit code and standard output. Whatever is raised meanwhile, the program does not go on.
+def _run(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bytes]:
+    """Run a program and return its exit code and standard output; end the program if anything is raised.
 
-    A thread starts it: a signal raises in the main thread alone, where it could come between the start of the
-    program and the moment at which its number is known.
+    A thread starts the program. A signal raises in the main thread, where it could arrive after the start of
+    the program and before its process id is known.
     """
     import subprocess
     from threading import Event, Thread
 
     started: list[subprocess.Popen[bytes]] = []
     failed: list[Exception] = []
-    is_over = Event()
+    start_done = Event()
 
     def start() -> None:
         nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
@@ -141,16 +150,16 @@ def _ran(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int, bytes
             started.append(subprocess.Popen(command, stdin=nothing, stdout=pipe, env=environ))
         except Exception as error:
             failed.append(error)
-        is_over.set()
+        start_done.set()
 
     try:
         Thread(target=start).start()
-        is_over.wait()
+        start_done.wait()
         if failed:
             raise failed[0]
         output, _ = started[0].communicate(timeout=COMMAND_SECONDS)
     except BaseException:
-        is_over.wait(_STARTING)
+        start_done.wait(_START_SECONDS)
         for process in started:
             process.kill()
             process.wait()
@@ -163,34 +172,34 @@ _INSTEAD = "'gptkit keys set' without '--keyring' stores in a file that only you
 
 
 def read_keyring(host: str) -> str:
-    """The key of a host, empty if the keyring has none any more."""
-    found = _call("get_password", SERVICE, host)
-    return found if isinstance(found, str) else ""
+    """The key of a host in the keyring; empty if it has none."""
+    key = _call("get_password", SERVICE, host)
+    return key if isinstance(key, str) else ""
 
 
 def write_keyring(host: str, key: str) -> None:
-    """Store a key and see that it is there: the backend that stands for none takes all and keeps nothing."""
+    """Store a key in the keyring and check it: the backend for systems without a keyring keeps nothing."""
     _call("set_password", SERVICE, host, key)
     if read_keyring(host) != key:
         raise ConfigurationError("keyring: it did not keep the key", hint=_INSTEAD)
 
 
 def delete_from_keyring(host: str) -> None:
-    """Remove the key of a host; one that is gone already is fine."""
+    """Remove the key of a host from the keyring, if it has one."""
     if read_keyring(host):
         _call("delete_password", SERVICE, host)
 
 
 def _call(name: str, *arguments: str) -> object:
-    """A backend raises what it likes; of that only the kind is told, for the text may hold anything."""
+    """Call the keyring library; only the class of an error is told, since its text may hold a key."""
     try:
         import keyring
     except ImportError:
         hint = "pip install 'gptkit[keyring]'"
         raise ConfigurationError("keyring: it is not installed", hint=hint) from None
     try:
-        found: object = getattr(keyring, name)(*arguments)
-        return found
+        result: object = getattr(keyring, name)(*arguments)
+        return result
     except Exception as error:
         kind = type(error).__name__
     problem = "this machine has none" if kind == "NoKeyringError" else f"it failed ({kind})"
@@ -198,19 +207,20 @@ def _call(name: str, *arguments: str) -> object:
 
 
 SIZE_CAP = 1 << 20
+"""Bytes of the key file."""
 
 
 class StoredKey(NamedTuple):
-    """What the key file holds for one host: a key, or None where the key is in the keyring."""
+    """An entry of the key file: the key of a host, None if it is in the keyring."""
 
     key: Key | None
 
     def __repr__(self) -> str:
-        return f"Entry({self.key!r})"
+        return f"StoredKey({self.key!r})"
 
 
 def stored_key(path: Path, host: str) -> Key | None:
-    """The key that was stored for a host."""
+    """The key that is stored for a host in the key file or the keyring; None if there is none."""
     entry = read_key_file(path).get(host)
     if entry is None or entry.key:
         return entry.key if entry else None
@@ -218,55 +228,55 @@ def stored_key(path: Path, host: str) -> Key | None:
 
 
 def read_key_file(path: Path) -> dict[str, StoredKey]:
-    """What is stored, by host; NoPermissionError if other users could read or change it."""
-    data = _private_bytes(path)
+    """Read the key file by host; raises NoPermissionError if other users can read or change it."""
+    data = _read_private_file(path)
     if not data:
         return {}
-    found: dict[str, StoredKey] = {}
-    for host, node in _tree(data, path).items():
+    keys: dict[str, StoredKey] = {}
+    for host, node in _parse_entries(data, path).items():
         if node.kind == "text" or (isinstance(node.value, str) and node.value):
-            found[host] = StoredKey(parse_key(str(node.value), f"{path}:{node.line}"))
+            keys[host] = StoredKey(parse_key(str(node.value), f"{path}:{node.line}"))
         elif isinstance(node.value, dict) and list(node.value) == ["keyring"]:
-            found[host] = StoredKey(None)
+            keys[host] = StoredKey(None)
         else:
             raise ConfigurationError(f"{path}:{node.line}: must be a host and its key")
-    return found
+    return keys
 
 
 def store_key(path: Path, host: str, key: Key) -> None:
-    """Store a key in the file, in place of an older one."""
+    """Store a key in the key file, in place of an older one."""
     from gptkit.core.files import folder_lock
 
     with folder_lock(path.parent):
-        _write(path, {**read_key_file(path), host: StoredKey(key)})
+        _write_key_file(path, {**read_key_file(path), host: StoredKey(key)})
 
 
 def store_key_in_keyring(path: Path, host: str, key: Key) -> None:
-    """Store a key in the system's keyring, and in the file only that it is there."""
+    """Store a key in the system's keyring, and in the key file that the keyring has it."""
     from gptkit.core.files import folder_lock
 
     with folder_lock(path.parent):
-        kept = read_key_file(path)
+        keys = read_key_file(path)
         write_keyring(host, key.text)
-        _write(path, {**kept, host: StoredKey(None)})
+        _write_key_file(path, {**keys, host: StoredKey(None)})
 
 
 def remove_key(path: Path, host: str) -> bool:
-    """Forget the key of a host; False if none was stored."""
+    """Remove the stored key of a host; False if there was none."""
     from gptkit.core.files import folder_lock
 
     with folder_lock(path.parent):
-        kept = read_key_file(path)
-        entry = kept.pop(host, None)
+        keys = read_key_file(path)
+        entry = keys.pop(host, None)
         if entry is None:
             return False
         if entry.key is None:
             delete_from_keyring(host)
-        _write(path, kept)
+        _write_key_file(path, keys)
     return True
 
 
-def _private_bytes(path: Path) -> bytes:
+def _read_private_file(path: Path) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags)
@@ -291,8 +301,8 @@ def _private_bytes(path: Path) -> bytes:
     return data
 
 
-def _tree(data: bytes, path: Path) -> Mapping[str, YamlNode]:
-    """The file's entries; its errors name a line and nothing that stands on it."""
+def _parse_entries(data: bytes, path: Path) -> Mapping[str, YamlNode]:
+    """Parse the key file; a message names the line of an error, but none of its text."""
     from gptkit.core.errors import DataError
     from gptkit.core.yaml_tree import YamlFileError, parse_yaml
 
@@ -310,13 +320,13 @@ def _tree(data: bytes, path: Path) -> Mapping[str, YamlNode]:
     raise ConfigurationError(f"{path}:{line}: must be lines of a host and its key")
 
 
-def _write(path: Path, kept: Mapping[str, StoredKey]) -> None:
+def _write_key_file(path: Path, keys: Mapping[str, StoredKey]) -> None:
     import json
 
     from gptkit.core.files import write_private
 
     lines = ["# Keys by host, written by 'gptkit keys'. Each goes to its host only.\n"]
-    for host, entry in sorted(kept.items()):
+    for host, entry in sorted(keys.items()):
         value = json.dumps(entry.key.text) if entry.key else "{keyring: gptkit}"
         lines.append(f"{json.dumps(host)}: {value}\n")
     write_private(path, "".join(lines).encode())

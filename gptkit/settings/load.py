@@ -1,4 +1,4 @@
-"""Each setting's value and origin: an option before a variable before a profile before the files."""
+"""Load the settings of a run from options, environment variables, profiles and files, in this order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn
 
 from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError, UsageError
-from gptkit.settings import address as proxy
 from gptkit.settings import schema
-from gptkit.settings.address import BaseUrl, parse_base_url
+from gptkit.settings.address import BaseUrl, parse_base_url, proxy_variables
 from gptkit.settings.schema import DEFAULT_BASE_URL, SETTINGS
 
 if TYPE_CHECKING:
@@ -22,10 +21,11 @@ if TYPE_CHECKING:
 
 
 SIZE_CAP = 1 << 20
+"""Bytes of a file of settings."""
 
 
 class SettingValue:
-    """A value and where it came from, in words. Entries of a map stand alone: `headers.X-Title`."""
+    """The value of a setting, or of one entry of a map such as `headers.X-Title`, and its origin in words."""
 
     __slots__ = ("origin", "value")
 
@@ -35,64 +35,68 @@ class SettingValue:
 
 
 class SettingsFile:
-    """One file of settings. `ignored` says what a project's file wanted and may not."""
+    """The content of a file of settings.
 
-    __slots__ = ("found", "ignored", "profiles")
+    `values` are by the name of the setting, for an entry of a map by a name such as `headers.X-Title`.
+    `ignored` holds a line about each setting that a project may not set or that is wrong.
+    """
+
+    __slots__ = ("ignored", "profiles", "values")
 
     def __init__(
         self,
-        found: Mapping[str, SettingValue] | None = None,
+        values: Mapping[str, SettingValue] | None = None,
         profiles: Mapping[str, Mapping[str, SettingValue]] | None = None,
         ignored: tuple[str, ...] = (),
     ) -> None:
-        self.found = found or {}
+        self.values = values or {}
         self.profiles = profiles or {}
         self.ignored = ignored
 
 
 def read_user_file(path: Path) -> SettingsFile:
-    """The user's own file; raises ConfigurationError by file, line and key."""
+    """Read the user's settings; raises ConfigurationError with file, line and key, or NoPermissionError."""
     text = read_settings_text(path)
     return SettingsFile() if text is None else parse_settings(text, str(path))
 
 
 def read_project_file(path: Path) -> SettingsFile:
-    """The file of a folder that anyone may have made: what is wrong in it is said and harms nothing."""
+    """Read a project's settings, which anyone may have written; wrong ones are ignored and listed."""
     try:
         text = read_settings_text(path, guarded=False)
         root = parse_mapping(text, str(path)) if text else None
     except ConfigurationError as error:
         return SettingsFile(ignored=(error.message,))
-    found: dict[str, SettingValue] = {}
+    values: dict[str, SettingValue] = {}
     ignored: list[str] = []
     for name, node in root.items() if root else ():
         if name not in SETTINGS or not SETTINGS[name].project:
             ignored.append(f"{path}:{node.line}: {name}: a project may not set it")
             continue
         try:
-            _take(found, name, node, str(path))
+            _add_setting(values, name, node, str(path))
         except ConfigurationError as error:
             ignored.append(error.message)
-    return SettingsFile(found, ignored=tuple(ignored))
+    return SettingsFile(values, ignored=tuple(ignored))
 
 
 def parse_settings(text: str, path: str) -> SettingsFile:
-    """The settings in the text of a user's file."""
-    found: dict[str, SettingValue] = {}
+    """Parse the text of a user's file of settings; `path` is for messages. Raises ConfigurationError."""
+    values: dict[str, SettingValue] = {}
     profiles: dict[str, dict[str, SettingValue]] = {}
     for name, node in parse_mapping(text, path).items():
         if name == "profiles":
             profiles = _profiles(node, path)
         else:
-            _take(found, name, node, path)
-    return SettingsFile(found, profiles)
+            _add_setting(values, name, node, path)
+    return SettingsFile(values, profiles)
 
 
 def read_settings_text(path: Path, guarded: bool = True) -> str | None:
-    """What a settings file holds, None if there is none.
+    """Read the text of a file of settings; None if there is no file.
 
-    The user's settings name programs that are run and hosts that get keys, so a file that other
-    users of the machine can change is refused.
+    The user's settings name programs that are run and hosts that get keys. So with `guarded`, a file that
+    other users of the machine can change is refused with NoPermissionError.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -106,12 +110,12 @@ def read_settings_text(path: Path, guarded: bool = True) -> str | None:
         if not stat.S_ISREG(status.st_mode):
             raise ConfigurationError(f"{path}: not a regular file")
         if guarded:
-            _refuse_foreign(path, status)
+            _refuse_unsafe_file(path, status)
         data = file.read(SIZE_CAP + 1)
-    return _decoded(data, path)
+    return _decode(data, path)
 
 
-def _refuse_foreign(path: Path, status: os.stat_result) -> None:
+def _refuse_unsafe_file(path: Path, status: os.stat_result) -> None:
     if sys.platform == "win32":
         return
     if status.st_uid not in (0, os.geteuid()) and os.geteuid() != 0:
@@ -120,7 +124,7 @@ def _refuse_foreign(path: Path, status: os.stat_result) -> None:
         raise NoPermissionError(f"{path}: every user can change it", hint=f"chmod o-w '{path}'")
 
 
-def _decoded(data: bytes, path: Path) -> str:
+def _decode(data: bytes, path: Path) -> str:
     if len(data) > SIZE_CAP:
         raise ConfigurationError(f"{path}: larger than {SIZE_CAP >> 10} KiB")
     try:
@@ -131,7 +135,7 @@ def _decoded(data: bytes, path: Path) -> str:
 
 
 def parse_mapping(text: str, path: str) -> Mapping[str, YamlNode]:
-    """The entries of a YAML mapping; raises ConfigurationError for anything else."""
+    """Parse a YAML mapping of settings and return its entries; raises ConfigurationError."""
     from gptkit.core.yaml_tree import YamlFileError, parse_yaml
 
     try:
@@ -153,27 +157,29 @@ def _profiles(node: YamlNode, path: str) -> dict[str, dict[str, SettingValue]]:
     if not isinstance(node.value, dict):
         _refuse(path, node, "profiles", "must be a mapping of names to settings")
     profiles = {}
-    for name, each in node.value.items():
+    for name, entry in node.value.items():
         key = f"profiles.{name}"
         if not schema.is_profile_name(name):
-            _refuse(path, each, key, "a profile's name is made of a to z, 0 to 9 and '-'")
-        if each.kind == "nothing":
+            _refuse(path, entry, key, "a profile's name is made of a to z, 0 to 9 and '-'")
+        if entry.kind == "nothing":
             profiles[name] = dict[str, SettingValue]()
             continue
-        if not isinstance(each.value, dict):
-            _refuse(path, each, key, "must be a mapping of settings to values")
-        found: dict[str, SettingValue] = {}
-        for setting, value in each.value.items():
+        if not isinstance(entry.value, dict):
+            _refuse(path, entry, key, "must be a mapping of settings to values")
+        values: dict[str, SettingValue] = {}
+        for setting, value in entry.value.items():
             if setting in ("profile", "profiles"):
                 _refuse(path, value, f"{key}.{setting}", "a profile cannot name another")
-            _take(found, setting, value, path, name)
-        profiles[name] = found
+            _add_setting(values, setting, value, path, name)
+        profiles[name] = values
     return profiles
 
 
-def _take(found: dict[str, SettingValue], name: str, node: YamlNode, path: str, profile: str = "") -> None:
-    """Check one setting and put it, or each entry of it, where it belongs."""
-    inside = f" (profile {profile})" if profile else ""
+def _add_setting(
+    values: dict[str, SettingValue], name: str, node: YamlNode, path: str, profile: str = ""
+) -> None:
+    """Check the value of a setting and add it, or each entry of a map, to `values`."""
+    in_profile = f" (profile {profile})" if profile else ""
     setting = SETTINGS.get(name)
     if setting is None:
         from gptkit.core.yaml_tree import spelling_hint
@@ -182,15 +188,15 @@ def _take(found: dict[str, SettingValue], name: str, node: YamlNode, path: str, 
         raise ConfigurationError(f"{path}:{node.line}: {name}: unknown setting", hint=hint)
     parts = {name: node}
     if setting.kind == "map" and isinstance(node.value, dict):
-        parts = {f"{name}.{key}": each for key, each in node.value.items()}
-    for key, each in parts.items():
+        parts = {f"{name}.{key}": entry for key, entry in node.value.items()}
+    for key, part in parts.items():
         try:
-            value = schema.parse_node(setting, each, key)
+            value = schema.parse_node(setting, part, key)
             schema.refuse_unusable(setting, value)
         except ValueError as error:
-            _refuse(path, each, key, str(error))
+            _refuse(path, part, key, str(error))
         if value is not None or key != name:
-            found[key] = SettingValue(value, f"{path}:{each.line}{inside}")
+            values[key] = SettingValue(value, f"{path}:{part.line}{in_profile}")
 
 
 def _refuse(path: str, node: YamlNode, key: str, problem: str) -> NoReturn:
@@ -201,19 +207,19 @@ _DEFAULT = "default"
 
 
 class Layer:
-    """Values of one rank. `base_url` is the API they were written for; None: whichever is in use."""
+    """Settings of one rank. `base_url` is the API that they were written for, None for any API."""
 
-    __slots__ = ("base_url", "found", "is_environment")
+    __slots__ = ("base_url", "is_environment", "values")
 
     def __init__(
-        self, found: Mapping[str, SettingValue], base_url: str | None, is_environment: bool = False
+        self, values: Mapping[str, SettingValue], base_url: str | None, is_environment: bool = False
     ) -> None:
-        self.found = found
+        self.values = values
         self.base_url = base_url
         self.is_environment = is_environment
 
     def applies_to(self, target: BaseUrl) -> bool:
-        """Whether the values of this layer that are bound to a host may go to the host of `target`."""
+        """Whether values of this layer that are bound to a host may go to the host of `target`."""
         if self.base_url is None:
             return True
         try:
@@ -223,44 +229,51 @@ class Layer:
 
 
 class Settings:
-    """The settings of one run. A file or a variable that is invalid raises ConfigurationError, an option
-    UsageError, when it is read; a wrong base URL or proxy only when an endpoint is asked for."""
+    """The settings of one run.
+
+    Making them raises ConfigurationError for an invalid file or variable, UsageError for an invalid option.
+    A wrong base URL or proxy raises an error only when the endpoint is needed.
+    """
 
     def __init__(
         self,
         paths: Paths,
         environ: Mapping[str, str],
-        sources: tuple[SettingsFile, SettingsFile],
+        files: tuple[SettingsFile, SettingsFile],
         options: Mapping[str, SettingValue],
     ) -> None:
         self.paths = paths
         self.environ = environ
-        self._sources = sources
+        self._files = files
         self._options = options
-        variables = _environment(environ)
-        self.layers = _layers(variables, sources, options)
+        variables = _environment_values(environ)
+        self.layers = _layers(variables, files, options)
         scheme = "http" if self.text("base_url").lower().startswith("http:") else "https"
-        variables.update(_proxy(environ, scheme))  # last: which variable counts depends on the base URL
+        variables.update(
+            _proxy_value(environ, scheme)
+        )  # last: the base URL decides which variables name a proxy
 
     def value(self, name: str) -> object:
-        """The value in use; None where there is neither one nor a default. Maps are merged."""
+        """The value in use, None if there is neither a value nor a default; maps of all ranks are merged."""
         setting = SETTINGS[name]
         if setting.kind == "map":
             merged = {}
             for layer in reversed(self.layers):
                 merged.update(_entries(layer, name))
-            return {key: found.value for key, found in merged.items() if found.value is not None}
-        found = self._found(name)
-        return found.value if found else setting.default
+            return {key: entry.value for key, entry in merged.items() if entry.value is not None}
+        setting_value = self._setting_value(name)
+        return setting_value.value if setting_value else setting.default
 
     def origin(self, name: str) -> str:
-        """Where the value came from: `default`, `/path/config.yaml:3`, `environment OPENAI_BASE_URL`,
-        `option --model`. An entry of a map is asked for as `headers.X-Title`."""
-        found = self._found(name)
-        return found.origin if found else _DEFAULT
+        """The origin of a value, or of an entry of a map such as `headers.X-Title`.
+
+        One of `default`, `/path/config.yaml:3`, `environment OPENAI_BASE_URL`, `option --model`.
+        """
+        setting_value = self._setting_value(name)
+        return setting_value.origin if setting_value else _DEFAULT
 
     def text(self, name: str) -> str:
-        """The value of a setting that always has a text."""
+        """The value of a setting that has a default, as text."""
         return str(self.value(name))
 
     def number(self, name: str) -> float:
@@ -273,106 +286,113 @@ class Settings:
         return self.value(name) is True
 
     def value_for_host(self, name: str, target: BaseUrl) -> SettingValue | None:
-        """What may go to this host: a value that was set beside another base URL may not."""
+        """The value that may go to a host, None if none: not a value that was set beside another base URL."""
         for layer in self.layers:
-            if name in layer.found and layer.applies_to(target):
-                return layer.found[name]
+            if name in layer.values and layer.applies_to(target):
+                return layer.values[name]
         return None
 
     def entries_for_host(self, name: str, target: BaseUrl) -> dict[str, object]:
-        """The entries of a map that may go to this host, merged whatever the case of their names."""
+        """The entries of a map that may go to a host, merged without regard to the case of their names."""
         merged: dict[str, tuple[str, object]] = {}
         for layer in reversed(self.layers):
             if layer.applies_to(target):
                 merged.update(
-                    (key.lower(), (key, found.value)) for key, found in _entries(layer, name).items()
+                    (key.lower(), (key, entry.value)) for key, entry in _entries(layer, name).items()
                 )
         return {key: value for key, value in merged.values() if value is not None}
 
     @property
     def profiles(self) -> Mapping[str, Mapping[str, SettingValue]]:
-        return self._sources[0].profiles
+        """The user's profiles by name."""
+        return self._files[0].profiles
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """What the project's file wanted and may not, one line each."""
-        return self._sources[1].ignored
+        """One line about each setting of the project that is ignored."""
+        return self._files[1].ignored
 
     def with_options(self, options: Mapping[str, object]) -> Settings:
-        """These settings with what the command line gave; names that are no settings are passed over."""
-        given = {name: value for name, value in options.items() if name in SETTINGS and value is not None}
-        if not given:
+        """These settings under the given options; names of options that are no settings are ignored."""
+        changed = {
+            name: _option_value(name, value)
+            for name, value in options.items()
+            if name in SETTINGS and value is not None
+        }
+        if not changed:
             return self
-        found = {**self._options, **{name: _option(name, value) for name, value in given.items()}}
-        return Settings(self.paths, self.environ, self._sources, found)
+        return Settings(self.paths, self.environ, self._files, {**self._options, **changed})
 
     def base_url(self) -> BaseUrl:
-        """The base URL in use, understood; ConfigurationError or UsageError names where it came from."""
+        """The base URL in use; raises ConfigurationError or UsageError with its origin if it is wrong."""
         try:
             return parse_base_url(self.text("base_url"))
         except ValueError as error:
             raise self.error("base_url", str(error)) from None
 
     def error(self, name: str, problem: str, hint: str = "") -> GptkitError:
-        """The error for a value that turned out to be wrong."""
+        """The error for a value of a setting that cannot be used; `problem` says why."""
         origin = self.origin(name)
-        return _fault(origin, f"{name} ({origin}): {problem}", hint)
+        return _error(origin, f"{name} ({origin}): {problem}", hint)
 
-    def _found(self, name: str) -> SettingValue | None:
+    def _setting_value(self, name: str) -> SettingValue | None:
         for layer in self.layers:
-            if name in layer.found:
-                return layer.found[name]
+            if name in layer.values:
+                return layer.values[name]
         return None
 
 
 def load_settings(
     paths: Paths, environ: Mapping[str, str], options: Mapping[str, object] | None = None
 ) -> Settings:
-    """The settings of the user, the project folder and the environment, under the given options."""
-    sources = read_user_file(paths.config_file), read_project_file(paths.project_config_file)
-    return Settings(paths, environ, sources, {}).with_options(options or {})
+    """Load the settings of the user, the project and the environment, under the given options."""
+    files = read_user_file(paths.config_file), read_project_file(paths.project_config_file)
+    return Settings(paths, environ, files, {}).with_options(options or {})
 
 
 def _layers(
     variables: Mapping[str, SettingValue],
-    sources: tuple[SettingsFile, SettingsFile],
+    files: tuple[SettingsFile, SettingsFile],
     options: Mapping[str, SettingValue],
 ) -> list[Layer]:
-    """Highest rank first: options, a profile that an option names, variables, any other profile, the
-    project's hints, the user's file."""
-    user, project = sources
+    """The layers from the highest rank to the lowest.
+
+    They are options, a profile that an option names, variables, any other profile, the project's file and
+    the user's file.
+    """
+    user, project = files
     layers = [
         Layer(options, None),
         Layer(variables, _base_url(variables) or DEFAULT_BASE_URL, is_environment=True),
-        Layer(project.found, DEFAULT_BASE_URL),
-        Layer(user.found, _base_url(user.found) or DEFAULT_BASE_URL),
+        Layer(project.values, DEFAULT_BASE_URL),
+        Layer(user.values, _base_url(user.values) or DEFAULT_BASE_URL),
     ]
-    named = options.get("profile") or variables.get("profile") or user.found.get("profile")
-    if named is None:
+    name = options.get("profile") or variables.get("profile") or user.values.get("profile")
+    if name is None:
         return layers
-    found = _profile(user, named)
-    base_url = _base_url(found) or layers[-1].base_url
-    layers.insert(1 if "profile" in options else 2, Layer(found, base_url))
+    values = _profile(user, name)
+    base_url = _base_url(values) or layers[-1].base_url
+    layers.insert(1 if "profile" in options else 2, Layer(values, base_url))
     return layers
 
 
-def _profile(user: SettingsFile, named: SettingValue) -> Mapping[str, SettingValue]:
-    name = str(named.value)
+def _profile(user: SettingsFile, name_value: SettingValue) -> Mapping[str, SettingValue]:
+    name = str(name_value.value)
     if name in user.profiles:
         return user.profiles[name]
     from gptkit.core.yaml_tree import spelling_hint
 
     hint = spelling_hint(name, tuple(user.profiles)) if user.profiles else "'gptkit profiles new' makes one"
-    raise _fault(named.origin, f"profile ({named.origin}): there is no profile '{name}'", hint)
+    raise _error(name_value.origin, f"profile ({name_value.origin}): there is no profile '{name}'", hint)
 
 
-def _base_url(found: Mapping[str, SettingValue]) -> str | None:
-    return str(found["base_url"].value) if "base_url" in found else None
+def _base_url(values: Mapping[str, SettingValue]) -> str | None:
+    return str(values["base_url"].value) if "base_url" in values else None
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
-    """The variables that are set and not empty, but for the proxy's."""
-    found = {}
+def _environment_values(environ: Mapping[str, str]) -> dict[str, SettingValue]:
+    """The settings in environment variables that are not empty, without the proxy."""
+    values = {}
     for setting in SETTINGS.values():
         if not setting.environment or setting.name == "proxy":
             continue
@@ -380,25 +400,25 @@ def _environment(environ: Mapping[str, str]) -> dict[str, SettingValue]:
         if setting.name == "no_proxy" and "no_proxy" in environ:
             variable = "no_proxy"
         if text := environ.get(variable, "").strip():
-            found[setting.name] = _variable(setting.name, variable, text)
-    return found
+            values[setting.name] = _variable_value(setting.name, variable, text)
+    return values
 
 
-def _proxy(environ: Mapping[str, str], scheme: str) -> dict[str, SettingValue]:
-    for variable in proxy.proxy_variables(scheme, environ):
+def _proxy_value(environ: Mapping[str, str], scheme: str) -> dict[str, SettingValue]:
+    for variable in proxy_variables(scheme, environ):
         if text := environ.get(variable, "").strip():
-            return {"proxy": _variable("proxy", variable, text)}
+            return {"proxy": _variable_value("proxy", variable, text)}
     return {}
 
 
-def _variable(name: str, variable: str, text: str) -> SettingValue:
+def _variable_value(name: str, variable: str, text: str) -> SettingValue:
     try:
         return SettingValue(schema.parse_text(SETTINGS[name], text), f"environment {variable}")
     except ValueError as error:
         raise ConfigurationError(f"environment {variable}: {error}") from None
 
 
-def _option(name: str, value: object) -> SettingValue:
+def _option_value(name: str, value: object) -> SettingValue:
     setting = SETTINGS[name]
     flag = f"--{name.replace('_', '-')}"
     try:
@@ -410,10 +430,11 @@ def _option(name: str, value: object) -> SettingValue:
 
 
 def _entries(layer: Layer, name: str) -> dict[str, SettingValue]:
-    start = f"{name}."
-    return {key[len(start) :]: found for key, found in layer.found.items() if key.startswith(start)}
+    """The entries of a map in a layer, by their names within the map."""
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): value for key, value in layer.values.items() if key.startswith(prefix)}
 
 
-def _fault(origin: str, message: str, hint: str) -> GptkitError:
-    kind = UsageError if origin.startswith("option ") else ConfigurationError
-    return kind(message, hint=hint)
+def _error(origin: str, message: str, hint: str) -> GptkitError:
+    error_class = UsageError if origin.startswith("option ") else ConfigurationError
+    return error_class(message, hint=hint)

@@ -1,4 +1,4 @@
-"""Every setting there is, in one table: its type, default, environment variables and meaning."""
+"""The table of all settings, with types, defaults and variables, and the check of their values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ Kind = Literal["text", "integer", "number", "boolean", "choice", "map", "texts",
 
 
 class Setting(NamedTuple):
-    """One row. `bound` ones go only to the host of the base URL that they were set beside."""
+    """A setting.
+
+    A `bound` value is sent only to the host of the base URL that it was set beside. A `secret` one is not shown.
+    """
 
     name: str
     kind: Kind
@@ -31,13 +34,14 @@ class Setting(NamedTuple):
     environment: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     above: float | None = None
-    """The value is greater than this."""
+    """The value must be greater than this."""
     least: float | None = None
+    """The value must be at least this."""
     bound: bool = False
     secret: bool = False
     project: bool = False
-    """A project's own `.gptkit/config.yaml` may set it: it changes how an answer reads, and neither
-    where anything goes, what is run, nor what may be spent."""
+    """Whether a project's `.gptkit/config.yaml` may set it: only what changes how an answer reads, not where
+    anything is sent, what is run or what may be spent."""
 
 
 SETTINGS: Mapping[str, Setting] = {
@@ -130,7 +134,7 @@ SETTINGS: Mapping[str, Setting] = {
 
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
-# Patterns, compiled on first use: most runs check nothing.
+# Patterns that are compiled on their first use, since most runs check no value with one.
 _WHOLE = r"[+-]?[0-9]{1,15}"
 _PROFILE = r"[a-z][a-z0-9-]{0,63}"
 _DEVICES = r"con|prn|aux|nul|com[0-9]|lpt[0-9]"
@@ -142,7 +146,7 @@ _FRAMING = ("host", "connection", "content-length", "content-type", "transfer-en
 
 
 def parse_text(setting: Setting, text: str) -> object:
-    """The value that a variable, an option or `config set` spells; ValueError says what is wrong."""
+    """Parse the text of a variable, an option or `config set`; raises ValueError."""
     text = text.strip()
     if setting.kind == "boolean":
         return _boolean(text)
@@ -156,9 +160,9 @@ def parse_text(setting: Setting, text: str) -> object:
 
 
 def parse_node(setting: Setting, node: YamlNode, key: str) -> object:
-    """The value that a YAML file holds, None if it holds none; ValueError says what is wrong.
+    """Read the value of a setting from a YAML node, None for `null`; raises ValueError.
 
-    `key` is the setting's name or, for an entry of a map, such as `headers.X-Title`.
+    `key` is the name of the setting, or for an entry of a map a name such as `headers.X-Title`.
     """
     if key != setting.name:
         return check_entry(setting, key.partition(".")[2], node.data())
@@ -167,12 +171,12 @@ def parse_node(setting: Setting, node: YamlNode, key: str) -> object:
     if isinstance(node.value, str) and setting.kind != "map":
         return parse_text(setting, node.value)
     if setting.kind in ("texts", "command") and isinstance(node.value, list):
-        return check_value(setting, tuple(_item(entry) for entry in node.value))
-    raise ValueError(f"must be {_wanted(setting)}, not {node.kind}")
+        return check_value(setting, tuple(_item_text(item) for item in node.value))
+    raise ValueError(f"must be {_type_name(setting)}, not {node.kind}")
 
 
 def check_value(setting: Setting, value: object) -> object:
-    """The value in the setting's type and bounds."""
+    """Check a value and convert it to the type of the setting; raises ValueError."""
     if isinstance(value, tuple):
         if setting.kind == "command" and not value:
             raise ValueError("must not be empty")
@@ -182,21 +186,21 @@ def check_value(setting: Setting, value: object) -> object:
     if not isinstance(value, str) or setting.kind == "boolean":
         if setting.kind == "boolean" and isinstance(value, bool):
             return value
-        raise ValueError(f"must be {_wanted(setting)}")
+        raise ValueError(f"must be {_type_name(setting)}")
     if setting.choices and value not in setting.choices:
         raise ValueError(f"must be one of {', '.join(setting.choices)}")
     return _text(setting, value)
 
 
 def check_entries(setting: Setting, value: object) -> Mapping[str, object]:
-    """The checked entries of a map."""
+    """Check the entries of a map; raises ValueError."""
     if not isinstance(value, dict):
         raise ValueError("must be a mapping of names to values")
-    return {name: check_entry(setting, name, each) for name, each in value.items()}
+    return {name: check_entry(setting, name, entry) for name, entry in value.items()}
 
 
 def check_entry(setting: Setting, name: str, value: object) -> object:
-    """The checked value of one entry of a map; None takes an entry of a lower place away."""
+    """Check an entry of a map; the value None removes the entry of a lower rank. Raises ValueError."""
     if setting.name == "parameters":
         from gptkit.core.chat import OWN_PARAMETERS
 
@@ -220,7 +224,7 @@ def check_entry(setting: Setting, name: str, value: object) -> object:
 
 
 def refuse_unusable(setting: Setting, value: object) -> None:
-    """ValueError for a text that has the right type and still cannot be used."""
+    """Raise ValueError for a URL that cannot be used."""
     if not isinstance(value, str):
         return
     if setting.name == "base_url":
@@ -256,7 +260,7 @@ def _number(setting: Setting, value: object) -> int | float:
 
 
 def _price(model: str, value: object) -> object:
-    """`[input, output]`, which may also be written with their names."""
+    """Check a price: `[input, output]`, or a mapping of these names."""
     if not model.strip() or not model.isprintable() or len(model) > _MODEL_CAP:
         raise ValueError("is not the name of a model")
     if value is None:
@@ -265,10 +269,10 @@ def _price(model: str, value: object) -> object:
         value = [value["input"], value["output"]]
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError("must be [INPUT, OUTPUT] in USD per million tokens, such as [2, 8]")
-    numbers = [_finite(each) for each in value]
+    numbers = [_finite(price) for price in value]
     if min(numbers) < 0:
         raise ValueError("a price must be at least 0")
-    return [int(each) if each.is_integer() else each for each in numbers]
+    return [int(number) if number.is_integer() else number for number in numbers]
 
 
 def _finite(value: object) -> float:
@@ -304,13 +308,13 @@ def _words(text: str) -> tuple[str, ...]:
         raise ValueError("cannot be split into words: a quotation is not closed") from None
 
 
-def _item(node: YamlNode) -> str:
+def _item_text(node: YamlNode) -> str:
     if not isinstance(node.value, str):
         raise ValueError("must be a list of texts")
     return node.value
 
 
-def _wanted(setting: Setting) -> str:
+def _type_name(setting: Setting) -> str:
     return {
         "text": "text",
         "integer": "a whole number",

@@ -212,7 +212,7 @@ def test_the_starting_file_means_what_it_says_without_its_comment_signs(file: Pa
         line.removeprefix("# ") for line in starting_file().splitlines() if ":" in line and "'" not in line
     ]
     found = parse_settings("\n".join(lines), "start")
-    assert {name: value.value for name, value in found.found.items()} == {
+    assert {name: value.value for name, value in found.values.items()} == {
         name: setting.default for name, setting in SETTINGS.items() if setting.default not in (None, ())
     }
     assert set(found.profiles) == {"local"}
@@ -296,4 +296,4 @@ def test_many_writers_lose_no_change(tmp_path: Path) -> None:
     places = Paths(tmp_path / "config", tmp_path, tmp_path, tmp_path)
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda n: set_value(places.config_file, f"parameters.p{n}", str(n)), range(32)))
-    assert len(read_user_file(places.config_file).found) == 32
+    assert len(read_user_file(places.config_file).values) == 32
