@@ -59,7 +59,7 @@ def entry_point() -> None:
         catch_signals()
         terminal = process_terminal()
         if terminal.environ.get("_GPTKIT_COMPLETE"):
-            # Without rich, Typer formats descriptions itself; loading rich would take longer than the completion.
+            # Without rich, which takes longer to load than all else, Typer formats descriptions itself.
             sys.modules["rich"] = None  # type: ignore[assignment]
         code = main(sys.argv[1:], terminal)
     except SignalError as stop:

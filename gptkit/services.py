@@ -1,4 +1,4 @@
-"""Builds each part of the program when it is first asked for."""
+"""Build each part of the program on its first use."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ if TYPE_CHECKING:
     from gptkit.settings.rejected_parameters import RejectionFile
     from gptkit.templates.library import Library
 
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 OFFLINE = re.compile(r"echo\Z|local:")
-"""Models that answer inside the process: they need neither endpoint nor key."""
-NEWER = re.compile(r"(?:openai/)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|chatgpt-)")
-"""Families of models that know the limit of an answer as `max_completion_tokens`."""
+"""Models that answer inside the process, without an endpoint or a key."""
+NEWER_OPENAI = re.compile(r"(?:openai/)?(?:o[1-9]|gpt-(?:[5-9]|[1-9][0-9])|chatgpt-)")
+"""Families of models for which the limit of an answer is called `max_completion_tokens`."""
 OPENAI_HOST = "api.openai.com"
-LEAST_WINDOW = 6000
+SMALLEST_WINDOW = 6000
+"""Tokens of the smallest context window in the list of models."""
 
 
 class Services:
-    """The parts of one run of the program, in the order in which they need each other.
+    """The parts of one run of the program, each built on its first use.
 
-    `reserved_*` are the words that prompt files cannot take, since the command line has them.
+    The `reserved_...` names belong to the command line, so that no prompt file can have them.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Services:
         self.terminal = terminal
         self.capabilities = tuple(capabilities)
         self.housekeeping = housekeeping
-        self._made: dict[object, Any] = {}
+        self._shared: dict[object, Any] = {}
         self._reserved = (reserved_options, reserved_shorts, reserved_names)
         self._templates: dict[str, Template] = {}
 
@@ -65,6 +66,7 @@ class Services:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
+        """The formats, capabilities and reserved names that the parser of prompt files needs."""
         from gptkit.output.formats import FORMATS, check_schema
 
         options, shorts, names = self._reserved
@@ -78,7 +80,7 @@ class Services:
         return Library(prompt_folders(self.paths), self.vocabulary, TreeCache(self.paths))
 
     def template(self, name: str) -> Template:
-        """The template of the prompt that is called; its file is read once."""
+        """The template of a prompt, whose file is read once; raises as `Library.template` does."""
         if name not in self._templates:
             self._templates[name] = self.library.template(name)
         return self._templates[name]
@@ -88,46 +90,48 @@ class Services:
         return load_settings(self.paths, self.terminal.environ)
 
     def override(self, options: Mapping[str, object]) -> None:
-        """Options of the command line rank above every other setting."""
+        """Apply options of the command line to the settings, above all other values."""
         self.settings = self.settings.with_options(options)
 
     def format(self, template: Template) -> OutputFormat:
+        """The output format that a template declares."""
         from gptkit.output.formats import FORMATS
 
         return FORMATS[template.output](template.schema)
 
     def parameters(self, model: str) -> dict[str, object]:
-        """The API parameters that settings ask for."""
-        found = self.settings.value("parameters")
-        asked = dict(found) if isinstance(found, dict) else {}
+        """The API parameters in the settings."""
+        setting = self.settings.value("parameters")
+        parameters = dict(setting) if isinstance(setting, dict) else {}
         if (temperature := self.settings.value("temperature")) is not None:
-            asked["temperature"] = temperature
+            parameters["temperature"] = temperature
         if (limit := self.settings.value("max_tokens")) is not None:
-            asked[self.token_limit_name(model)] = limit
-        return asked
+            parameters[self.token_limit_name(model)] = limit
+        return parameters
 
     def token_limit_name(self, model: str) -> str:
-        """What the endpoint calls the longest answer; a wrong guess is put right by its refusal."""
-        newer = self.settings.base_url().host == OPENAI_HOST or NEWER.match(model)
+        """The API parameter for the limit of an answer; after a rejection of it the other name is tried."""
+        newer = self.settings.base_url().host == OPENAI_HOST or NEWER_OPENAI.match(model)
         return "max_completion_tokens" if newer else "max_tokens"
 
     @property
     def url(self) -> str:
-        """Where a request would go."""
+        """The URL that requests are sent to."""
         return f"{self.settings.base_url().url}/chat/completions"
 
     def endpoint(self, model: str) -> Endpoint:
-        """Raises NoPermissionError without a usable key, but for models that need none."""
+        """The endpoint for a model; raises NoPermissionError if the model needs a key and there is none."""
         from gptkit.settings.endpoint import endpoint
 
         if self.is_offline(model):
             return Endpoint("http://127.0.0.1/v1")
-        found = endpoint(self.settings)
-        named = (value for name, value in found.headers.items() if is_secret(name))
-        self.terminal.redactor.add([found.key or "", *named])
-        return found
+        result = endpoint(self.settings)
+        secret_headers = (value for name, value in result.headers.items() if is_secret(name))
+        self.terminal.redactor.add([result.key or "", *secret_headers])
+        return result
 
     def is_offline(self, model: str) -> bool:
+        """Whether a model answers inside the process."""
         return OFFLINE.match(model) is not None
 
     @cached_property
@@ -162,57 +166,62 @@ class Services:
 
     @cached_property
     def memory_history(self) -> Store:
-        """A history in memory, for a conversation that is not to be recorded."""
+        """A history in memory, for a conversation that is not recorded."""
         from gptkit.history.store import Store
 
         return Store(None, self.paths.data / "journal", self.terminal.unix_time)
 
     def capabilities_of(self, template: Template) -> tuple[Capability, ...]:
-        """The capabilities of a template, in their order."""
-        return tuple(one for one in self.capabilities if one.key in template.capabilities)
+        """The capabilities that a template declares, in the order of the program."""
+        return tuple(
+            capability for capability in self.capabilities if capability.key in template.capabilities
+        )
 
     def capability_stores(self, template: Template, keeping: bool = True) -> Mapping[str, object]:
-        """What the capabilities of a template read and keep, by their keys; not `keeping`, they only read."""
+        """The stores of the capabilities of a template, by key; read-only ones if not `keeping`."""
         return {
-            one.key: one.store(self, keeping)
-            for one in self.capabilities_of(template)
-            if one.store is not None
+            capability.key: capability.store(self, keeping)
+            for capability in self.capabilities_of(template)
+            if capability.store is not None
         }
 
-    def shared(self, make: Callable[[Services], Made]) -> Made:
-        """What `make` makes of these services, the same each time."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        return cast("Made", self._made[make])
+    def shared(self, make: Callable[[Services], Value]) -> Value:
+        """The result of `make(self)`, which is called only the first time."""
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        return cast("Value", self._shared[make])
 
     def context_window(self, model: str, wanted: int | None = None) -> int | None:
-        """How many tokens a request and its answer may have; None where nobody knows, and where `wanted`
-        are so few that the list, which takes long to load, has no model that they are too many for."""
-        if self.settings.value("context_window") is None and wanted is not None and wanted < LEAST_WINDOW:
+        """The tokens that a request and its answer may have together, None if not known.
+
+        With fewer `wanted` tokens than any model's window it is None too, so that the list of models, which
+        takes long to load, is not needed.
+        """
+        if self.settings.value("context_window") is None and wanted is not None and wanted < SMALLEST_WINDOW:
             return None
         return self.prices.context_window(model)
 
     def budget(self, requests: int | None = None, dollars: float | None = None) -> Budget:
-        """What the run may spend: what its command line says, and what is left of the month's limit."""
+        """The limits of a run: `requests`, `dollars`, and what is left of the month's limit in US dollars."""
         if dollars is not None and not 0 <= dollars < float("inf"):
             raise UsageError("--max-cost: must be a number, and at least 0")
         caps = [] if dollars is None else [CostCap(dollars, "--max-cost")]
         if (limit := self.settings.value("monthly_limit")) is not None:
-            used = self._spent(_month(self.terminal.unix_time()))
+            used = self._spent(_month_start(self.terminal.unix_time()))
             caps.append(CostCap(float(str(limit)), "the monthly_limit", used))
         host = self.settings.base_url().authority
         return Budget(requests, tuple(caps), self._price, host, self.terminal.unix_time)
 
     def _spent(self, since: float) -> float:
-        """US dollars; where nobody looked at the price at the time, it is looked up now."""
+        """The US dollars spent since a time; prices that were not looked up then are looked up now."""
         known, unknown = self.history.spending(since)
         if not unknown:
             return known
         from gptkit.history.query import charges
 
         with self.history.reading() as connection:
-            found = charges(connection, "day", since, None)
-            return sum(self.prices.charge_cost(charge)[0] or 0.0 for _, charge in found)
+            by_day = charges(connection, "day", since, None)
+            return sum(self.prices.charge_cost(charge)[0] or 0.0 for _, charge in by_day)
 
     def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
         return self.prices.cost(model, prompt_tokens, completion_tokens)
@@ -220,24 +229,27 @@ class Services:
     def runtime(
         self, form: OutputFormat, model: str, budget: Budget, verbose: bool, patient: bool = False
     ) -> Runtime:
-        """`patient`: answers come in one piece, so that a server may be silent until the first word."""
+        """The runtime for requests to a model.
+
+        With `patient` answers do not stream, so the server may be silent as long as before a first word.
+        """
         endpoint = self.endpoint(model)
         if patient:
             limits = endpoint.deadlines
             limits = limits._replace(idle=max(limits.idle, limits.first_content))
             endpoint = endpoint._replace(deadlines=limits)
-        made: list[Provider] = []
+        providers: list[Provider] = []
 
         def provider(request: ChatRequest) -> Iterator[Event]:
-            if not made:
+            if not providers:
                 from gptkit.provider import client
 
-                made.append(client.provider(endpoint))
+                providers.append(client.provider(endpoint))
                 if verbose:
                     self.terminal.print_error_line(
                         f"gptkit: transport: {client.transport_name(endpoint, request.model)}"
                     )
-            return made[0](request)
+            return providers[0](request)
 
         return self._runtime(form, budget, verbose, provider)
 
@@ -257,17 +269,17 @@ class Services:
             sleep=self.terminal.sleep,
             random=_random,
             notice=lambda text: self.terminal.print_error_line(f"gptkit: {text}") if verbose else None,
-            json_format=_structured,
+            json_format=_json_format,
         )
 
 
-def _month(now: float) -> float:
-    """When the month began, in the user's time zone; Unix seconds."""
+def _month_start(now: float) -> float:
+    """The beginning of the month in the user's time zone, in Unix seconds."""
     today = time.localtime(now)
     return time.mktime((today.tm_year, today.tm_mon, 1, 0, 0, 0, 0, 0, -1))
 
 
-def _structured(schema: Mapping[str, object]) -> OutputFormat:
+def _json_format(schema: Mapping[str, object]) -> OutputFormat:
     from gptkit.output.formats import FORMATS
 
     return FORMATS["json"](schema)

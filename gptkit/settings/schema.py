@@ -24,7 +24,8 @@ Kind = Literal["text", "integer", "number", "boolean", "choice", "map", "texts",
 class Setting(NamedTuple):
     """A setting.
 
-    A `bound` value is sent only to the host of the base URL that it was set beside. A `secret` one is not shown.
+    A `bound` value is sent only to the host of the base URL that it was set beside. A `secret` value is
+    never shown.
     """
 
     name: str
