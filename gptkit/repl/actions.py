@@ -1,4 +1,4 @@
-"""What the slash commands of every conversation do."""
+"""The slash commands of every conversation."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from typing import TYPE_CHECKING
 
 from gptkit.core.errors import CannotWriteError, NoInputError, UsageError
 from gptkit.core.signals import interruptible
-from gptkit.repl.commands import Command, Desk
-from gptkit.repl.completion import expanded
-from gptkit.repl.editor import fitted, money, tokens
+from gptkit.repl.commands import CommandContext, SlashCommand
+from gptkit.repl.completion import expand_path
+from gptkit.repl.editor import fit_line, format_cost, format_tokens
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
     from gptkit.history.model import Turn
 
 
-SHOWN = 10
-"""Turns that /history shows unless told."""
-OVERWRITE = "-f"
-KEYS = (
+SHOWN_TURNS = 10
+"""Turns that /history shows by default."""
+OVERWRITE_FLAG = "-f"
+KEY_HELP = (
     'Alt-Enter begins a new line; so does a block between two lines of """.',
     "// begins a text with a slash. Ctrl-C stops an answer or clears the line, Ctrl-D leaves.",
 )
 
 
-def show_help(desk: Desk, _argument: str) -> None:
+def show_help(context: CommandContext, _argument: str) -> None:
     from textwrap import fill
 
-    width = max(desk.terminal.width - 1, 8)
-    column = max(len(command.usage) for command in desk.listed) + 2
-    for command in desk.listed:
+    width = max(context.terminal.width - 1, 8)
+    column = max(len(command.usage) for command in context.command_list) + 2
+    for command in context.command_list:
         if width > column + 30:
-            desk.show(
+            context.show(
                 fill(
                     command.help,
                     width,
@@ -43,196 +43,196 @@ def show_help(desk: Desk, _argument: str) -> None:
                 )
             )
         else:
-            desk.show(
+            context.show(
                 f"{command.usage}\n{fill(command.help, width, initial_indent='  ', subsequent_indent='  ')}"
             )
-    desk.show("\n".join(fill(line, width) for line in KEYS))
+    context.show("\n".join(fill(line, width) for line in KEY_HELP))
 
 
-def choose_model(desk: Desk, name: str) -> None:
+def choose_model(context: CommandContext, name: str) -> None:
     if name:
-        desk.talk.model = name
-    desk.show(f"model: {desk.talk.model}")
+        context.talk.model = name
+    context.show(f"model: {context.talk.model}")
 
 
-def attach_file(desk: Desk, path: str) -> None:
-    name = desk.talk.attach(expanded(path, desk.terminal.environ))
-    desk.show(f"'{name}' goes with the next message")
+def attach_file(context: CommandContext, path: str) -> None:
+    name = context.talk.attach(expand_path(path, context.terminal.environ))
+    context.show(f"'{name}' goes with the next message")
 
 
-def show_system(desk: Desk, text: str) -> None:
-    desk.show(desk.talk.system(text or None) or "there is no system message")
+def show_system(context: CommandContext, text: str) -> None:
+    context.show(context.talk.system(text or None) or "there is no system message")
 
 
-def switch_reasoning(desk: Desk, _argument: str) -> None:
-    desk.talk.reasoning = not desk.talk.reasoning
-    desk.show(f"the model's thoughts are {'shown' if desk.talk.reasoning else 'not shown'} from now on")
+def switch_reasoning(context: CommandContext, _argument: str) -> None:
+    context.talk.reasoning = not context.talk.reasoning
+    context.show(f"the model's thoughts are {'shown' if context.talk.reasoning else 'not shown'} from now on")
 
 
-def undo(desk: Desk, _argument: str) -> None:
-    turn = desk.talk.undo()
+def undo(context: CommandContext, _argument: str) -> None:
+    turn = context.talk.undo()
     if turn is None:
         raise NoInputError("there is nothing to undo")
-    desk.show(f"taken back: {fitted(_typed(turn), max(desk.terminal.width - 13, 8))}")
+    context.show(f"taken back: {fit_line(_typed_text(turn), max(context.terminal.width - 13, 8))}")
 
 
-def retry(desk: Desk, _argument: str) -> int:
+def retry(context: CommandContext, _argument: str) -> int:
     with interruptible():
-        return desk.talk.retry()
+        return context.talk.retry()
 
 
-def edit(desk: Desk, text: str) -> int | None:
-    last = desk.talk.last
+def edit(context: CommandContext, text: str) -> int | None:
+    last = context.talk.last
     if last is None:
         raise NoInputError("there is no message yet")
     if text:
         with interruptible():
-            return desk.talk.edit(text)
-    if not desk.prefills:
-        desk.show(_typed(last))
+            return context.talk.edit(text)
+    if not context.can_prefill:
+        context.show(_typed_text(last))
         raise UsageError("this terminal cannot show a text for editing", hint="type it after '/edit'")
-    desk.to_change = _typed(last)
+    context.text_to_edit = _typed_text(last)
     return None
 
 
-def fork(desk: Desk, name: str) -> None:
-    session = desk.talk.fork(name)
-    desk.show(f"going on as '{session.name or session.id}'; what was before stays as it is")
+def fork(context: CommandContext, name: str) -> None:
+    session = context.talk.fork(name)
+    context.show(f"going on as '{session.name or session.id}'; what was before stays as it is")
 
 
-def show_history(desk: Desk, count: str) -> None:
+def show_history(context: CommandContext, count: str) -> None:
     if count and not count.isdecimal():
         raise UsageError(f"'/history': '{count}' is not a number of turns")
-    width = max(desk.terminal.width - 7, 8)
-    summary = desk.talk.summary()
+    width = max(context.terminal.width - 7, 8)
+    summary = context.talk.summary()
     if summary is not None:
-        desk.show(f"summary of the oldest turns, by {summary.model}: {summary.text}")
-    turns = desk.talk.turns(int(count[:6]) if count else SHOWN)
+        context.show(f"summary of the oldest turns, by {summary.model}: {summary.text}")
+    turns = context.talk.turns(int(count[:6]) if count else SHOWN_TURNS)
     if not turns:
         raise NoInputError("there is no message yet")
     for turn in turns:
-        if _typed(turn):  # nobody has: a greeting
-            desk.show(f"you: {fitted(_typed(turn), width)}")
-        desk.show(f"  {_mark(turn)}{fitted(turn.answer, width - len(_mark(turn)))}")
+        if _typed_text(turn):  # a greeting has no message of the user
+            context.show(f"you: {fit_line(_typed_text(turn), width)}")
+        context.show(f"  {_state_mark(turn)}{fit_line(turn.answer, width - len(_state_mark(turn)))}")
 
 
-def show_cost(desk: Desk, _argument: str) -> None:
-    status = desk.talk.status()
-    desk.show(f"model: {status.model}")
-    desk.show(f"tokens: {tokens(status)}{' (estimated)' if status.estimated else ''}")
-    desk.show(f"cost: {money(status) or 'the price of this model is not known'}")
+def show_cost(context: CommandContext, _argument: str) -> None:
+    status = context.talk.status()
+    context.show(f"model: {status.model}")
+    context.show(f"tokens: {format_tokens(status)}{' (estimated)' if status.estimated else ''}")
+    context.show(f"cost: {format_cost(status) or 'the price of this model is not known'}")
 
 
-def copy_answer(desk: Desk, _argument: str) -> None:
+def copy_answer(context: CommandContext, _argument: str) -> None:
 
-    last = desk.talk.last
+    last = context.talk.last
     if last is None or not last.answer:
         raise NoInputError("there is no answer yet")
-    desk.show(copy(last.answer, desk.terminal, careful(desk)))
+    context.show(copy_to_clipboard(last.answer, context.terminal, environment_for_programs(context)))
 
 
-def save(desk: Desk, argument: str) -> None:
-    """The conversation as Markdown; an existing file only with -f."""
+def save(context: CommandContext, argument: str) -> None:
+    """Write the conversation as Markdown; replaces an existing file only with -f."""
     from gptkit.core.files import write_atomic
 
     first, _, rest = argument.partition(" ")
-    forced = first == OVERWRITE and bool(rest.strip())
-    path = expanded(rest.strip() if forced else argument, desk.terminal.environ)
-    if os.path.lexists(path) and not forced:
-        raise UsageError(f"'{path}' exists", hint=f"'/save {OVERWRITE} {path}' replaces it")
-    turns = desk.talk.turns(1 << 30)
+    is_forced = first == OVERWRITE_FLAG and bool(rest.strip())
+    path = expand_path(rest.strip() if is_forced else argument, context.terminal.environ)
+    if os.path.lexists(path) and not is_forced:
+        raise UsageError(f"'{path}' exists", hint=f"'/save {OVERWRITE_FLAG} {path}' replaces it")
+    turns = context.talk.turns(1 << 30)
     if not turns:
         raise NoInputError("there is no message yet")
     write_atomic(path, "\n".join(map(_markdown, turns)).encode("utf-8", "replace"))
-    desk.show(f"saved {len(turns)} {'turn' if len(turns) == 1 else 'turns'} in '{path}'")
+    context.show(f"saved {len(turns)} {'turn' if len(turns) == 1 else 'turns'} in '{path}'")
 
 
-def write_in_editor(desk: Desk, text: str) -> int | None:
+def write_in_editor(context: CommandContext, text: str) -> int | None:
     from gptkit.core.confirm import open_editor as run_editor
     from gptkit.core.files import write_private
 
-    folder = desk.paths.require(desk.paths.data)
+    folder = context.paths.require(context.paths.data)
     draft = folder / f"draft-{os.urandom(4).hex()}.md"
     write_private(draft, text.encode("utf-8", "replace"))
     try:
-        run_editor(draft, careful(desk))
+        run_editor(draft, environment_for_programs(context))
         written = draft.read_text("utf-8", "replace").strip("\n")
     finally:
         draft.unlink(missing_ok=True)
     if not written.strip():
         raise NoInputError("the message is empty; nothing was sent")
-    desk.show(written)
+    context.show(written)
     with interruptible():
-        return desk.talk.say(written)
+        return context.talk.send_message(written)
 
 
-def leave(desk: Desk, _argument: str) -> None:
-    desk.leaving = True
+def leave(context: CommandContext, _argument: str) -> None:
+    context.is_leaving = True
 
 
-def careful(desk: Desk) -> Mapping[str, str]:
-    """The environment for other programs: without keys, however the settings name them."""
+def environment_for_programs(context: CommandContext) -> Mapping[str, str]:
+    """Return the environment for other programs, without the variables that hold keys."""
     from gptkit.settings.keys import environment_without_named
 
     try:
-        settings = desk.paths.config_file.read_text("utf-8", "replace")
+        settings = context.paths.config_file.read_text("utf-8", "replace")
     except OSError:
         settings = ""
-    return environment_without_named(settings, desk.terminal.environ)
+    return environment_without_named(settings, context.terminal.environ)
 
 
 COMMANDS = (
-    Command("help", "show the commands", show_help),
-    Command("model", "show or change the model", choose_model, "[NAME]", "model"),
-    Command("file", "send a file along with the next message", attach_file, "PATH", "file"),
-    Command("system", "show or replace the system message", show_system, "[TEXT]"),
-    Command("reasoning", "show the model's thoughts, or hide them", switch_reasoning),
-    Command("undo", "take back the last message and its answer", undo),
-    Command("retry", "ask for another answer", retry),
-    Command("edit", "change the last message and send it again", edit, "[TEXT]"),
-    Command("fork", "go on in a new conversation that has all of this one", fork, "NAME"),
-    Command("history", "show the latest messages", show_history, "[COUNT]"),
-    Command("cost", "show tokens and cost", show_cost),
-    Command("copy", "copy the last answer", copy_answer),
-    Command("save", "write the conversation as Markdown; -f replaces a file", save, "[-f] PATH", "file"),
-    Command("editor", "write a message in $VISUAL or $EDITOR", write_in_editor, "[TEXT]"),
-    Command("exit", "leave", leave),
+    SlashCommand("help", "show the commands", show_help),
+    SlashCommand("model", "show or change the model", choose_model, "[NAME]", "model"),
+    SlashCommand("file", "send a file along with the next message", attach_file, "PATH", "file"),
+    SlashCommand("system", "show or replace the system message", show_system, "[TEXT]"),
+    SlashCommand("reasoning", "show the model's thoughts, or hide them", switch_reasoning),
+    SlashCommand("undo", "take back the last message and its answer", undo),
+    SlashCommand("retry", "ask for another answer", retry),
+    SlashCommand("edit", "change the last message and send it again", edit, "[TEXT]"),
+    SlashCommand("fork", "go on in a new conversation that has all of this one", fork, "NAME"),
+    SlashCommand("history", "show the latest messages", show_history, "[COUNT]"),
+    SlashCommand("cost", "show tokens and cost", show_cost),
+    SlashCommand("copy", "copy the last answer", copy_answer),
+    SlashCommand("save", "write the conversation as Markdown; -f replaces a file", save, "[-f] PATH", "file"),
+    SlashCommand("editor", "write a message in $VISUAL or $EDITOR", write_in_editor, "[TEXT]"),
+    SlashCommand("exit", "leave", leave),
 )
 
 
-def _typed(turn: Turn) -> str:
-    from gptkit.repl.talk import words
+def _typed_text(turn: Turn) -> str:
+    from gptkit.repl.talk import typed_message
 
-    return words(turn)[0]
+    return typed_message(turn)[0]
 
 
-def _mark(turn: Turn) -> str:
+def _state_mark(turn: Turn) -> str:
     return "" if turn.state == "ok" else f"({turn.state}) "
 
 
 def _markdown(turn: Turn) -> str:
-    said = f"## You\n\n{_typed(turn)}\n\n" if _typed(turn) else ""
-    return f"{said}## {turn.model}\n\n{_mark(turn)}{turn.answer}\n"
+    heading = f"## You\n\n{_typed_text(turn)}\n\n" if _typed_text(turn) else ""
+    return f"{heading}## {turn.model}\n\n{_state_mark(turn)}{turn.answer}\n"
 
 
 SEQUENCE_CAP = 74_994
-"""Bytes of text that xterm takes in one sequence; others take more."""
-PATIENCE = 5.0
-"""Seconds for a program to take the text."""
-PROGRAMS = (
+"""Bytes of text that xterm accepts in one sequence; other terminals accept more."""
+PROGRAM_TIMEOUT = 5.0
+"""Seconds that a clipboard program may take."""
+CLIPBOARD_PROGRAMS = (
     ("WAYLAND_DISPLAY", ("wl-copy",)),
     ("DISPLAY", ("xclip", "-selection", "clipboard")),
 )
 
 
-def copy(text: str, terminal: Terminal, environ: Mapping[str, str]) -> str:
-    """Put a text on the clipboard and say how; raises CannotWriteError.
+def copy_to_clipboard(text: str, terminal: Terminal, environ: Mapping[str, str]) -> str:
+    """Copy a text to the clipboard; returns a message that says how. Raises CannotWriteError.
 
-    The sequence is OSC 52. It reaches the terminal a person sits at, also over ssh, where a program
-    would reach the clipboard of the other machine; no terminal answers whether it has obeyed.
+    Without a program the escape sequence OSC 52 is used. Over ssh only the sequence reaches the clipboard of
+    the user's own machine. No terminal reports whether it has copied the text.
     """
-    program = None if environ.get("SSH_CONNECTION") else _program(environ)
-    if program is not None and _given_to(program, text, environ):
+    program = None if environ.get("SSH_CONNECTION") else _clipboard_program(environ)
+    if program is not None and _pipe_to(program, text, environ):
         return f"copied with {program[0]}"
     if environ.get("TERM", "dumb") in {"dumb", "unknown"} or not terminal.stdout_is_terminal:
         raise CannotWriteError("no clipboard: no program for it is installed, and the terminal has none")
@@ -247,29 +247,29 @@ def copy(text: str, terminal: Terminal, environ: Mapping[str, str]) -> str:
     return "sent to the terminal's clipboard, if it allows that (OSC 52)"
 
 
-def _program(environ: Mapping[str, str]) -> tuple[str, ...] | None:
+def _clipboard_program(environ: Mapping[str, str]) -> tuple[str, ...] | None:
     import shutil
 
-    wanted = [command for variable, command in PROGRAMS if environ.get(variable)]
+    candidates = [command for variable, command in CLIPBOARD_PROGRAMS if environ.get(variable)]
     if sys.platform == "darwin":
-        wanted.insert(0, ("pbcopy",))
-    found = (command for command in wanted if shutil.which(command[0], path=environ.get("PATH", "")))
-    return next(found, None)
+        candidates.insert(0, ("pbcopy",))
+    installed = (command for command in candidates if shutil.which(command[0], path=environ.get("PATH", "")))
+    return next(installed, None)
 
 
-def _given_to(program: tuple[str, ...], text: str, environ: Mapping[str, str]) -> bool:
+def _pipe_to(program: tuple[str, ...], text: str, environ: Mapping[str, str]) -> bool:
     import subprocess
 
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             program,
             input=text.encode("utf-8", "replace"),
-            stdout=subprocess.DEVNULL,  # xclip stays, and would keep a pipe open
+            stdout=subprocess.DEVNULL,  # xclip keeps running, and would keep a pipe open
             stderr=subprocess.DEVNULL,
             env=dict(environ),
-            timeout=PATIENCE,
+            timeout=PROGRAM_TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return done.returncode == 0
+    return result.returncode == 0

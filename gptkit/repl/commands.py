@@ -1,4 +1,4 @@
-"""The slash commands of the prompt loop as data, and what a typed line means."""
+"""Slash commands of the prompt loop as values, and the parser of typed lines."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ if TYPE_CHECKING:
     from gptkit.repl.talk import Talk
 
 
-FENCE = '"""'
-"""A line of its own that begins and ends a message of many lines."""
+BLOCK_FENCE = '"""'
+"""The line that begins and ends a message of several lines."""
 SLASH = "/"
 
 
-class Desk:
-    """What commands work on: the conversation, the terminal, and what they ask of the loop."""
+class CommandContext:
+    """What slash commands work with: the conversation, the terminal, and their requests to the loop."""
 
-    def __init__(self, talk: Talk, terminal: Terminal, paths: Paths, commands: Sequence[Command]) -> None:
+    def __init__(
+        self, talk: Talk, terminal: Terminal, paths: Paths, commands: Sequence[SlashCommand]
+    ) -> None:
         self.talk = talk
         self.terminal = terminal
         self.paths = paths
-        self.commands: Mapping[str, Command] = {command.name: command for command in reversed(commands)}
-        self.listed = tuple(commands)
-        self.prefills = True
-        """The line editor can show a text to be changed."""
-        self.leaving = False
-        self.to_change: str | None = None
-        """The message that is to be changed and sent again."""
+        self.commands: Mapping[str, SlashCommand] = {command.name: command for command in reversed(commands)}
+        self.command_list = tuple(commands)
+        self.can_prefill = True
+        """Whether the line editor can show a text to edit."""
+        self.is_leaving = False
+        self.text_to_edit: str | None = None
+        """The message that the user edits next, to send it again."""
 
     def show(self, text: str) -> None:
         """Show a line of foreign text to the person at the terminal."""
@@ -43,16 +45,16 @@ class Desk:
             self.terminal.write_error(visible(text) + "\n")
 
 
-class Command(NamedTuple):
-    """A slash command. `argument` is its name in the help, in brackets if it may be left out.
+class SlashCommand(NamedTuple):
+    """A slash command. `argument` is the name of the argument in the help, in brackets if it is optional.
 
-    `action` gets the argument and returns the exit code of an exchange, None for all else; a
-    GptkitError that it raises is told, and the loop goes on.
+    `action` takes the argument and returns the exit code of an exchange, or None without one. A
+    GptkitError that `action` raises is reported, and the loop goes on.
     """
 
     name: str
     help: str
-    action: Callable[[Desk, str], int | None]
+    action: Callable[[CommandContext, str], int | None]
     argument: str = ""
     completes: Literal["", "file", "model"] = ""
 
@@ -61,51 +63,51 @@ class Command(NamedTuple):
         return f"{SLASH}{self.name} {self.argument}".rstrip()
 
 
-class Said(NamedTuple):
+class TypedMessage(NamedTuple):
     """A message for the model."""
 
     text: str
 
 
-class Called(NamedTuple):
+class TypedCommand(NamedTuple):
     """A command and its argument."""
 
-    command: Command
+    command: SlashCommand
     argument: str
 
 
-def meaning(line: str, commands: Mapping[str, Command]) -> Said | Called | None:
-    """What a typed line asks for; None where it holds nothing. Raises UsageError for what is no command."""
+def parse_line(line: str, commands: Mapping[str, SlashCommand]) -> TypedMessage | TypedCommand | None:
+    """Parse a typed line; None for an empty line. Raises UsageError for an unknown or incomplete command."""
     if is_block(line):
-        text = line.strip().removeprefix(FENCE).removesuffix(FENCE).strip("\n")
-        return Said(text) if text.strip() else None
+        text = line.strip().removeprefix(BLOCK_FENCE).removesuffix(BLOCK_FENCE).strip("\n")
+        return TypedMessage(text) if text.strip() else None
     text = line.strip("\n").rstrip()
     if not text.strip():
         return None
     if not text.startswith(SLASH):
-        return Said(text)
+        return TypedMessage(text)
     if text.startswith(SLASH * 2):
-        return Said(text[1:])
+        return TypedMessage(text[1:])
     name, _, argument = text[1:].partition(" ")
     if "\n" in name or ("\n" in text and name not in commands):
-        return Said(text)  # a pasted text: what looks like a command there is none
-    return _called(name, argument.strip(), commands)
+        return TypedMessage(text)  # a pasted text that begins with a slash is no command
+    return _parse_command(name, argument.strip(), commands)
 
 
 def is_block(line: str) -> bool:
-    """Whether the first line is a fence: then the message ends with the next one."""
-    return line.strip().partition("\n")[0].rstrip() == FENCE
+    """Whether the first line is a fence, so that the message ends with the next fence."""
+    return line.strip().partition("\n")[0].rstrip() == BLOCK_FENCE
 
 
 def is_open_block(line: str) -> bool:
     text = line.strip()
-    return is_block(line) and (text == FENCE or text.rpartition("\n")[2].strip() != FENCE)
+    return is_block(line) and (text == BLOCK_FENCE or text.rpartition("\n")[2].strip() != BLOCK_FENCE)
 
 
-def _called(name: str, argument: str, commands: Mapping[str, Command]) -> Called:
+def _parse_command(name: str, argument: str, commands: Mapping[str, SlashCommand]) -> TypedCommand:
     command = commands.get(name)
     if command is None:
-        hint = spelling_hint(SLASH + name, [SLASH + each for each in commands])
+        hint = spelling_hint(SLASH + name, [SLASH + other for other in commands])
         if not hint.startswith("did"):
             hint = "'/help' shows all; a text that begins with '/' is typed with '//'"
         raise UsageError(f"no command '{SLASH}{name}'", hint=hint)
@@ -113,4 +115,4 @@ def _called(name: str, argument: str, commands: Mapping[str, Command]) -> Called
         raise UsageError(f"'{command.usage}' takes no argument")
     if not argument and command.argument and not command.argument.startswith("["):
         raise UsageError(f"'{command.usage}': {command.argument} is missing")
-    return Called(command, argument)
+    return TypedCommand(command, argument)

@@ -1,4 +1,4 @@
-"""What the Tab key offers at the prompt: commands, file names, models."""
+"""Completions for the Tab key at the prompt: commands, file names, models."""
 
 from __future__ import annotations
 
@@ -9,37 +9,38 @@ from typing import NamedTuple
 
 from gptkit.core.errors import GptkitError
 from gptkit.core.sanitize import visible
-from gptkit.repl.commands import SLASH, Command
+from gptkit.repl.commands import SLASH, SlashCommand
 
-FILES = 2000
-"""Entries of a folder that are looked at; nobody chooses from more."""
+FOLDER_LIMIT = 2000
+"""The most entries of a folder that are read."""
 
 
-class Offer(NamedTuple):
-    """A text that may stand in place of the last `replaced` characters, and how a list shows it."""
+class CompletionItem(NamedTuple):
+    """A text that may replace the last `replaced_length` characters; a list shows `label`."""
 
     text: str
-    replaced: int
-    shown: str
+    replaced_length: int
+    label: str
 
 
-class Offers:
-    """Completions of the text before the cursor; never waits for anything but the file system.
+class Completions:
+    """Completes the text before the cursor; waits for nothing but the file system.
 
-    `models` is asked in a thread when a model's name is first wanted; `ready` is called from there.
+    `models` is called in a thread when the name of a model is first completed; that thread then calls
+    `on_loaded`.
     """
 
     def __init__(
-        self, commands: Sequence[Command], environ: Mapping[str, str], models: Callable[[], list[str]]
+        self, commands: Sequence[SlashCommand], environ: Mapping[str, str], models: Callable[[], list[str]]
     ) -> None:
         self._commands = {command.name: command for command in reversed(commands)}
         self._environ = environ
         self._models = models
-        self._names: list[str] = []
-        self._asked = False
-        self.ready: Callable[[], None] = lambda: None
+        self._model_list: list[str] = []
+        self._is_loading = False
+        self.on_loaded: Callable[[], None] = lambda: None
 
-    def __call__(self, text: str) -> list[Offer]:
+    def __call__(self, text: str) -> list[CompletionItem]:
         if not text.startswith(SLASH) or "\n" in text:
             return []
         name, space, argument = text[1:].partition(" ")
@@ -51,60 +52,69 @@ class Offers:
             return self._files(argument)
         return self._model_names(argument) if completes == "model" else []
 
-    def _command_names(self, begun: str) -> list[Offer]:
+    def _command_names(self, prefix: str) -> list[CompletionItem]:
         return [
-            Offer(f"{SLASH}{name} " if command.argument else SLASH + name, len(begun) + 1, command.usage)
+            CompletionItem(
+                f"{SLASH}{name} " if command.argument else SLASH + name, len(prefix) + 1, command.usage
+            )
             for name, command in sorted(self._commands.items())
-            if name.startswith(begun)
+            if name.startswith(prefix)
         ]
 
-    def _files(self, begun: str) -> list[Offer]:
-        folder, slash, start = begun.rpartition("/")
-        found: list[Offer] = []
+    def _files(self, prefix: str) -> list[CompletionItem]:
+        folder, slash, start = prefix.rpartition("/")
+        items: list[CompletionItem] = []
         try:
-            with os.scandir(expanded(folder + slash or ".", self._environ)) as entries:
+            with os.scandir(expand_path(folder + slash or ".", self._environ)) as entries:
                 for count, entry in enumerate(entries):
-                    if count >= FILES:
+                    if count >= FOLDER_LIMIT:
                         break
                     name = entry.name
-                    hidden = name.startswith(".") and not start.startswith(".")
-                    if name.startswith(start) and not hidden and name.isprintable() and visible(name) == name:
+                    is_hidden = name.startswith(".") and not start.startswith(".")
+                    if (
+                        name.startswith(start)
+                        and not is_hidden
+                        and name.isprintable()
+                        and visible(name) == name
+                    ):
                         end = "/" if entry.is_dir() else ""
-                        found.append(Offer(name + end, len(start), name + end))
+                        items.append(CompletionItem(name + end, len(start), name + end))
         except (OSError, ValueError):
             return []
-        return sorted(found)
+        return sorted(items)
 
-    def _model_names(self, begun: str) -> list[Offer]:
-        if not self._asked:
+    def _model_names(self, prefix: str) -> list[CompletionItem]:
+        if not self._is_loading:
             import threading
 
-            self._asked = True
+            self._is_loading = True
             threading.Thread(target=self._load, daemon=True).start()
-        return [Offer(name, len(begun), name) for name in self._names if name.startswith(begun)]
+        return [
+            CompletionItem(name, len(prefix), name) for name in self._model_list if name.startswith(prefix)
+        ]
 
     def _load(self) -> None:
         try:
             names = self._models()
-        except GptkitError:  # the next message says why the server is not to be reached
-            self._asked = False
+        except GptkitError:  # the next message to the model reports the error
+            self._is_loading = False
             return
-        self._names = sorted(name for name in names if name.isprintable() and visible(name) == name)
-        self.ready()
+        self._model_list = sorted(name for name in names if name.isprintable() and visible(name) == name)
+        self.on_loaded()
 
 
-def expanded(path: str, environ: Mapping[str, str]) -> Path:
-    """A path as a person types or pastes it: with `~` for the home folder, perhaps in quotation marks."""
+def expand_path(path: str, environ: Mapping[str, str]) -> Path:
+    """Make a path of what a person types or pastes, with `~` for the home folder and perhaps in quotes."""
     import shlex
 
-    found = Path(path)
-    if not os.path.lexists(found) and (path.startswith(("'", '"')) or "\\" in path):
+    result = Path(path)
+    if not os.path.lexists(result) and (path.startswith(("'", '"')) or "\\" in path):
         try:
             words = shlex.split(path)
         except ValueError:
             words = []
-        found = Path(words[0]) if len(words) == 1 else found
+        result = Path(words[0]) if len(words) == 1 else result
     home = environ.get("HOME", "")
-    if home and found.parts[:1] == ("~",):
-        return Path(home, *found.parts[1:])
-    return found
+    if home and result.parts[:1] == ("~",):
+        return Path(home, *result.parts[1:])
+    return result

@@ -1,4 +1,4 @@
-"""The line editor: several lines, history, completion, a status line, over any terminal that can."""
+"""The line editor of the prompt loop (lines, history, completion, status line), and its plain substitute."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ if TYPE_CHECKING:
 
     from gptkit.core.redact import Redactor
     from gptkit.core.terminal import Terminal
-    from gptkit.repl.completion import Offers
+    from gptkit.repl.completion import Completions
 
 
-BETWEEN = " · "
+SEPARATOR = " · "
 MODEL_CAP = 60
 
 
 def status_line(status: Status, width: int) -> str:
-    """The longest form of a status that takes fewer columns than the width; empty if none does."""
+    """Format a status in the longest form of fewer columns than `width`; "" if no form fits."""
     model = one_line(status.model, MODEL_CAP)
-    exact, short = tokens(status), _tokens(status, _short, "/")
-    cost, rounded = money(status), _money(status, 2, "/")
+    exact, short = format_tokens(status), _token_text(status, _short_number, "/")
+    cost, rounded = format_cost(status), _cost_text(status, 2, "/")
     forms = (
         (model, f"{exact} tokens", cost),
         (model, short, rounded),
@@ -54,45 +54,45 @@ def status_line(status: Status, width: int) -> str:
         (short,),
     )
     for form in forms:
-        line = BETWEEN.join(part for part in form if part)
+        line = SEPARATOR.join(part for part in form if part)
         if text_width(line) < width:
             return line
     return ""
 
 
-def tokens(status: Status) -> str:
-    """Exact: `1,234 of 128,000`."""
-    return _tokens(status, lambda number: f"{number:,}", " of ")
+def format_tokens(status: Status) -> str:
+    """Format exact numbers: `1,234 of 128,000`."""
+    return _token_text(status, lambda number: f"{number:,}", " of ")
 
 
-def money(status: Status) -> str:
-    """`$0.0123 of $1.00`; empty where nothing is known and nothing limited."""
-    return _money(status, 4, " of ")
+def format_cost(status: Status) -> str:
+    """Format cost and limit: `$0.0123 of $1.00`; "" without a known price and a limit."""
+    return _cost_text(status, 4, " of ")
 
 
-def fitted(text: str, width: int) -> str:
-    """One line of foreign text that takes no more columns than that."""
+def fit_line(text: str, width: int) -> str:
+    """Shorten foreign text to one line of at most `width` columns."""
     line = one_line(text, max(width, 2))
     while line and text_width(line) > width:
         line = line.removesuffix("…")[:-1].rstrip() + "…" if len(line) > 1 else ""
     return line
 
 
-def _tokens(status: Status, number: _Number, against: str) -> str:
-    window = against + number(status.window) if status.window else ""
+def _token_text(status: Status, number: _Number, limit_separator: str) -> str:
+    window = limit_separator + number(status.window) if status.window else ""
     return f"{number(status.tokens)}{window}"
 
 
-def _money(status: Status, digits: int, against: str) -> str:
+def _cost_text(status: Status, digits: int, limit_separator: str) -> str:
     limit = f"${status.limit:.2f}" if status.limit is not None else ""
     if status.cost is None:
-        return f"price unknown{against}{limit}" if limit else ""
-    about = "≈" if status.estimated else ""
-    cost = f"{about}${status.cost:.{digits}f}"
-    return f"{cost}{against}{limit}" if limit else cost
+        return f"price unknown{limit_separator}{limit}" if limit else ""
+    sign = "≈" if status.estimated else ""
+    cost = f"{sign}${status.cost:.{digits}f}"
+    return f"{cost}{limit_separator}{limit}" if limit else cost
 
 
-def _short(number: int) -> str:
+def _short_number(number: int) -> str:
     for size, letter in ((1_000_000, "M"), (1_000, "k")):
         if number >= size:
             scaled = number / size
@@ -101,68 +101,71 @@ def _short(number: int) -> str:
 
 
 PROMPT = "> "
-CONTINUED = "... "
-LEAVING = "Ctrl-D leaves"
+CONTINUATION_PROMPT = "... "
+EXIT_HINT = "Ctrl-D leaves"
 
 
 class PlainEditor:
     """Reads messages line by line; a block between two lines of three quotation marks is one message."""
 
-    prefills = False
+    can_prefill = False
 
     def __init__(self, terminal: Terminal) -> None:
-        _, self._shown = terminal.editor_streams()
+        _, self._output = terminal.editor_streams()
         self._terminal = terminal
         self._interrupted = False
 
-    def message(self, _status: object, _text: str | None) -> str | None:
-        """The next message, empty where it was given up; None when there are no more."""
+    def read_message(self, _status: object, _text: str | None) -> str | None:
+        """Read the next message, "" for a cancelled one; None at the end of the input."""
         lines: list[str] = []
         while not lines or is_open_block("\n".join(lines)):
-            self._shown.write(CONTINUED if lines else PROMPT)
+            self._output.write(CONTINUATION_PROMPT if lines else PROMPT)
             try:
                 with interruptible():
                     line = self._terminal.read_line()
             except SignalError as stop:
                 if stop.number != signal.SIGINT:
                     raise
-                self._shown.write(f"\n{LEAVING}\n" if self._interrupted else "\n")
+                self._output.write(f"\n{EXIT_HINT}\n" if self._interrupted else "\n")
                 self._interrupted = True
                 return ""
             if line is None:
-                self._shown.write("\n")
+                self._output.write("\n")
                 return "\n".join(lines) if lines else None
             lines.append(line)
         self._interrupted = False
         return "\n".join(lines)
 
 
-CHANGING = "edit> "
-QUIET = "fg:ansibrightblack"
+EDIT_PROMPT = "edit> "
+STATUS_STYLE = "fg:ansibrightblack"
 LEAST_ROWS = 4
-"""Rows of a terminal that has room for a status line."""
+"""The least rows of a terminal with a status line."""
 
 
 class Editor(Protocol):
-    """Where messages are typed."""
+    """Reads the messages that a user types."""
 
     @property
-    def prefills(self) -> bool:
-        """It can show a text to be changed, and a status line."""
+    def can_prefill(self) -> bool:
+        """Whether the editor can show a text to edit, and a status line."""
 
-    def message(self, status: Callable[[int], str], text: str | None, /) -> str | None:
-        """The next message, empty where it was given up; None when there are no more.
+    def read_message(self, status: Callable[[int], str], text: str | None, /) -> str | None:
+        """Read the next message, "" for a cancelled one; None at the end of the input.
 
-        `status` makes the status line for a width. With a text, that one is changed.
+        `status` makes the status line for a width. `text` is shown for editing.
         """
 
 
-def line_editor(terminal: Terminal, past: Sequence[str], offers: Offers) -> Editor:
-    """What fits the terminal; raises NoInputError or CannotWriteError where there is none."""
-    unable = terminal.environ.get("TERM", "").lower() in {"", "dumb", "unknown"}
-    if unable and sys.platform != "win32":
+def make_editor(terminal: Terminal, history_lines: Sequence[str], completions: Completions) -> Editor:
+    """Return the editor that the terminal allows.
+
+    Raises NoInputError or CannotWriteError without a terminal.
+    """
+    is_dumb = terminal.environ.get("TERM", "").lower() in {"", "dumb", "unknown"}
+    if is_dumb and sys.platform != "win32":
         return PlainEditor(terminal)
-    return LineEditor(terminal, past, offers)
+    return LineEditor(terminal, history_lines, completions)
 
 
 class LineEditor:
@@ -171,24 +174,24 @@ class LineEditor:
     Releases before 3.0.43 leave the terminal raw when a signal ends the program.
     """
 
-    prefills = True
+    can_prefill = True
 
-    def __init__(self, terminal: Terminal, past: Sequence[str], offers: Offers) -> None:
+    def __init__(self, terminal: Terminal, history_lines: Sequence[str], completions: Completions) -> None:
         from prompt_toolkit.history import InMemoryHistory
         from prompt_toolkit.output import ColorDepth
         from prompt_toolkit.shortcuts.prompt import PromptSession
 
         keys, self._screen = terminal.editor_streams()
         term = terminal.environ.get("TERM", "")
-        self._changing = False
+        self._is_editing = False
         self._status: Callable[[int], str] = lambda _width: ""
         self._hint = ""
         self._session: PromptSession[str] = PromptSession(
-            lambda: CHANGING if self._changing else PROMPT,
-            input=_input(keys),
-            output=_output(self._screen, term),
-            history=InMemoryHistory(list(past)),
-            completer=_completer(offers),
+            lambda: EDIT_PROMPT if self._is_editing else PROMPT,
+            input=_make_input(keys),
+            output=_make_output(self._screen, term),
+            history=InMemoryHistory(list(history_lines)),
+            completer=_completer(completions),
             complete_while_typing=False,
             key_bindings=self._bindings(),
             color_depth=ColorDepth.DEPTH_1_BIT if terminal.environ.get("NO_COLOR") else None,
@@ -196,25 +199,25 @@ class LineEditor:
             include_default_pygments_style=False,
         )
         self._add_status_line()
-        self._session.default_buffer.on_text_changed += lambda _: self._say("")
-        self._offers = offers
-        offers.ready = self._offer_again
+        self._session.default_buffer.on_text_changed += lambda _: self._show_hint("")
+        self._completions = completions
+        completions.on_loaded = self._show_completions
 
-    def message(self, status: Callable[[int], str], text: str | None) -> str | None:
-        self._changing = text is not None
+    def read_message(self, status: Callable[[int], str], text: str | None) -> str | None:
+        self._is_editing = text is not None
         self._status = status
         self._hint = ""
         with lend_wakeup_fd():
             try:
                 typed = self._session.prompt(
-                    default=text or "", set_exception_handler=False, pre_run=self._raise_what_is_raised
+                    default=text or "", set_exception_handler=False, pre_run=self._end_on_exceptions
                 )
             except EOFError:
                 return None
         return typed.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
-    def _raise_what_is_raised(self) -> None:
-        """Also what a callback raises, perhaps a signal, ends the prompt; an event loop would log it."""
+    def _end_on_exceptions(self) -> None:
+        """Let exceptions of callbacks, such as signals, end the prompt; an event loop would only log them."""
         app = self._session.app
 
         def end(_loop: object, context: dict[str, Any]) -> None:
@@ -247,10 +250,10 @@ class LineEditor:
         def begin_line(event: KeyPressEvent) -> None:
             event.current_buffer.insert_text("\n")
 
-        self._bind_rest(bindings)
+        self._bind_other_keys(bindings)
         return bindings
 
-    def _bind_rest(self, bindings: KeyBindings) -> None:
+    def _bind_other_keys(self, bindings: KeyBindings) -> None:
         from prompt_toolkit.enums import DEFAULT_BUFFER
         from prompt_toolkit.filters import has_focus
 
@@ -263,92 +266,94 @@ class LineEditor:
 
         @bindings.add("c-@")
         @bindings.add("<vt100-mouse-event>")
-        def nothing(_event: KeyPressEvent) -> None:
-            """What Linux makes of a Ctrl-D that was typed before the line was edited here, and a colour
-            in a text that is pasted, which is taken for a click with half of its numbers."""
+        def ignore(_event: KeyPressEvent) -> None:
+            """Ignore what Linux makes of a Ctrl-D before the editor starts, and colours in pasted text, which
+            look like incomplete mouse clicks."""
 
         @bindings.add("c-c", filter=has_focus(DEFAULT_BUFFER))
         @bindings.add("<sigint>")
         def clear(event: KeyPressEvent) -> None:
-            if self._changing:
+            if self._is_editing:
                 event.app.exit(result="")
             elif event.current_buffer.text:
                 event.current_buffer.reset()
             else:
-                self._say(LEAVING)
+                self._show_hint(EXIT_HINT)
 
     def _add_status_line(self) -> None:
-        """prompt_toolkit's own one waits until the terminal has said where its cursor is, which over a
-        slow line comes too late and from some terminals never."""
+        """Add a status line; that of prompt_toolkit waits for the terminal to report its cursor, which comes
+        too late over a slow line, and from some terminals never."""
         from prompt_toolkit.filters import Condition, is_done
         from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HSplit, Window
 
         whole = self._session.layout.container
-        shown = Condition(lambda: bool(self._line()) and _size(self._screen).rows >= LEAST_ROWS)
-        line = Window(FormattedTextControl(self._line), height=1, style=QUIET, dont_extend_height=True)
+        shown = Condition(lambda: bool(self._status_text()) and _screen_size(self._screen).rows >= LEAST_ROWS)
+        line = Window(
+            FormattedTextControl(self._status_text), height=1, style=STATUS_STYLE, dont_extend_height=True
+        )
         if isinstance(whole, HSplit):
             whole.children.append(ConditionalContainer(line, shown & ~is_done))
 
-    def _line(self) -> str:
-        width = _size(self._screen).columns
+    def _status_text(self) -> str:
+        width = _screen_size(self._screen).columns
         return self._hint if self._hint and len(self._hint) < width else self._status(width)
 
-    def _say(self, hint: str) -> None:
+    def _show_hint(self, hint: str) -> None:
         self._hint = hint
 
-    def _offer_again(self) -> None:
-        """From another thread: what was waited for is there."""
+    def _show_completions(self) -> None:
+        """Show completions that were loaded in another thread, which calls this."""
         loop = self._session.app.loop
         if loop is not None:
-            with contextlib.suppress(RuntimeError):  # the line was accepted in between
-                loop.call_soon_threadsafe(self._awaited)
+            with contextlib.suppress(RuntimeError):  # the line was accepted meanwhile
+                loop.call_soon_threadsafe(self._complete_model_name)
 
-    def _awaited(self) -> None:
+    def _complete_model_name(self) -> None:
         buffer = self._session.default_buffer
         if buffer.text.startswith("/model ") and buffer.complete_state is None:
             self._complete()
 
     def _complete(self) -> None:
-        """Insert at once what all offers have in common, before the next key counts; else list them."""
+        """Insert the common beginning of all completions at once; without one list them."""
         buffer = self._session.default_buffer
-        found = self._offers(buffer.document.text_before_cursor)
-        common = os.path.commonprefix([offer.text for offer in found])  # noqa: RUF071 - letters are meant
-        if found and len(common) > found[0].replaced:
-            buffer.insert_text(common[found[0].replaced :])
-        elif len(found) > 1:
+        items = self._completions(buffer.document.text_before_cursor)
+        common = os.path.commonprefix([item.text for item in items])  # noqa: RUF071 - letters are meant
+        if items and len(common) > items[0].replaced_length:
+            buffer.insert_text(common[items[0].replaced_length :])
+        elif len(items) > 1:
             buffer.start_completion()
 
 
-def _completer(offers: Offers) -> Completer:
+def _completer(completions: Completions) -> Completer:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
 
-    class Offered(Completer):
+    class PromptCompleter(Completer):
         def get_completions(self, document: Document, _event: CompleteEvent) -> list[Completion]:
-            found = offers(document.text_before_cursor)
-            return [Completion(offer.text, -offer.replaced, offer.shown) for offer in found]
+            items = completions(document.text_before_cursor)
+            return [Completion(item.text, -item.replaced_length, item.label) for item in items]
 
-    return Offered()
+    return PromptCompleter()
 
 
-def _input(keys: TextIO) -> Input:
+def _make_input(keys: TextIO) -> Input:
     from prompt_toolkit.input import create_input
 
     return create_input(keys)
 
 
-def _output(screen: TextIO, term: str) -> Output:
-    """Without questions to the terminal: their answers would be taken for what a person types."""
+def _make_output(screen: TextIO, term: str) -> Output:
+    """Make an output that does not query the terminal, whose replies would look like typed text."""
     if sys.platform == "win32":
         from prompt_toolkit.output import create_output
 
         return create_output(screen)
     from prompt_toolkit.output.vt100 import Vt100_Output
 
-    return Vt100_Output(screen, lambda: _size(screen), term=term, enable_bell=False, enable_cpr=False)
+    return Vt100_Output(screen, lambda: _screen_size(screen), term=term, enable_bell=False, enable_cpr=False)
 
 
-def _size(screen: TextIO) -> Size:
+def _screen_size(screen: TextIO) -> Size:
     from prompt_toolkit.data_structures import Size
 
     try:
@@ -358,44 +363,44 @@ def _size(screen: TextIO) -> Size:
     return Size(rows=size.lines or 24, columns=size.columns or 80)
 
 
-NAME = "prompt_history"
-LINES = 1000
-"""Lines that are offered again."""
-LARGEST = 64 << 10
-"""Bytes of a line that is kept; what is longer was pasted."""
+HISTORY_NAME = "prompt_history"
+LOADED_LINES = 1000
+"""The most lines that are loaded."""
+LINE_CAP = 64 << 10
+"""Bytes of the longest line that is stored; longer ones were pasted."""
 FILE_CAP = 1 << 20
 """Bytes after which the older half of the file is dropped."""
 
 
 class HistoryFile:
-    """One JSON string a line, the newest last; several processes may append at once."""
+    """The file of typed lines: one JSON string a line, the newest last. Several processes may append."""
 
     def __init__(self, path: Path, secrets: Redactor) -> None:
         self._path = path
         self._secrets = secrets
 
     def lines(self) -> list[str]:
-        """The newest lines, the oldest of them first; none where the file cannot be read."""
+        """Read the newest lines, the oldest of them first; an unreadable file has none."""
         try:
             with self._path.open("rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     return []
                 start = max(0, file.seek(0, os.SEEK_END) - FILE_CAP)
                 file.seek(start)
-                kept = file.read().split(b"\n")[1 if start else 0 :]
+                raw_lines = file.read().split(b"\n")[1 if start else 0 :]
         except OSError:
             return []
-        found = [text for line in kept if (text := _text(line))]
-        return found[-LINES:]
+        lines = [text for line in raw_lines if (text := _parse_line(line))]
+        return lines[-LOADED_LINES:]
 
     def add(self, line: str) -> None:
-        """Append a line; known keys in it are left out. Raises CannotWriteError."""
+        """Append a line with its secrets redacted. Raises CannotWriteError."""
         data = json.dumps(self._secrets.redact(line), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-        if len(data) > LARGEST:
+        if len(data) > LINE_CAP:
             return
         try:
             make_private_folder(self._path.parent)
-            with self._held() as descriptor:
+            with self._locked_file() as descriptor:
                 size = os.fstat(descriptor).st_size
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
                     data = b"\n" + data  # a process was killed while it wrote
@@ -407,8 +412,8 @@ class HistoryFile:
             raise CannotWriteError(f"cannot write '{self._path}': {reason}") from error
 
     @contextlib.contextmanager
-    def _held(self) -> Iterator[int]:
-        """The file, locked, and still the one of that name: another process may have replaced it."""
+    def _locked_file(self) -> Iterator[int]:
+        """Open and lock the file, again if another process has replaced it."""
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         while True:
             descriptor = os.open(self._path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
@@ -419,13 +424,13 @@ class HistoryFile:
                 if hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) != 0o600:
                     os.fchmod(descriptor, 0o600)
                 _lock(descriptor)
-                if self._is(descriptor):
+                if self._is_current(descriptor):
                     yield descriptor
                     return
             finally:
                 os.close(descriptor)
 
-    def _is(self, descriptor: int) -> bool:
+    def _is_current(self, descriptor: int) -> bool:
         try:
             return os.path.samestat(os.fstat(descriptor), self._path.stat())
         except FileNotFoundError:
@@ -436,7 +441,7 @@ class HistoryFile:
         write_private(self._path, rest.partition(b"\n")[2])
 
 
-def _text(line: bytes) -> str:
+def _parse_line(line: bytes) -> str:
     try:
         text = json.loads(line)
     except ValueError:
@@ -445,7 +450,7 @@ def _text(line: bytes) -> str:
 
 
 def _lock(descriptor: int) -> None:
-    """Some network file systems have no locks; appended lines are whole there as well."""
+    """Lock the file, where the file system has locks; appended lines are whole without locks, too."""
     if sys.platform != "win32":
         import fcntl
 

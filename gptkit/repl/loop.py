@@ -1,4 +1,4 @@
-"""The prompt loop: read a message or a command, do it, and again."""
+"""The prompt loop: reads messages and slash commands, and executes them one by one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from gptkit.core.errors import GptkitError, SignalError
 from gptkit.core.signals import ignore_interrupts, interruptible
 from gptkit.repl.actions import COMMANDS
-from gptkit.repl.commands import Called, Command, Desk, Said, meaning
-from gptkit.repl.completion import Offers
-from gptkit.repl.editor import NAME, Editor, HistoryFile, line_editor, status_line
+from gptkit.repl.commands import CommandContext, SlashCommand, TypedCommand, TypedMessage, parse_line
+from gptkit.repl.completion import Completions
+from gptkit.repl.editor import HISTORY_NAME, Editor, HistoryFile, make_editor, status_line
 
 if TYPE_CHECKING:
     from gptkit.core.paths import Paths
@@ -26,45 +26,45 @@ def run(
     talk: Talk,
     terminal: Terminal,
     paths: Paths,
-    extra: tuple[Command, ...] = (),
+    extra: tuple[SlashCommand, ...] = (),
     *,
     models: Callable[[], list[str]],
     remember: bool = True,
 ) -> int:
-    """Talk until the person leaves, and return 0; what goes wrong with a message is told, not raised.
+    """Run the loop until the user leaves; returns 0. Errors of a message are reported, not raised.
 
-    `models` lists names for completion and may be slow or fail. Without `remember` nothing typed is kept.
+    `models` lists names for completion and may be slow or fail. Without `remember` no typed line is stored.
     """
     commands = (*COMMANDS, *extra)
-    desk = Desk(talk, terminal, paths, commands)
-    file = HistoryFile(paths.data / NAME, terminal.redactor)
-    editor = line_editor(
-        terminal, file.lines() if remember else [], Offers(commands, terminal.environ, models)
+    context = CommandContext(talk, terminal, paths, commands)
+    file = HistoryFile(paths.data / HISTORY_NAME, terminal.redactor)
+    editor = make_editor(
+        terminal, file.lines() if remember else [], Completions(commands, terminal.environ, models)
     )
-    desk.prefills = editor.prefills
-    _collect_garbage()
+    context.can_prefill = editor.can_prefill
+    _enable_garbage_collection()
     with ignore_interrupts():
-        while not desk.leaving:
-            line = _next(desk, editor)
+        while not context.is_leaving:
+            line = _read_message(context, editor)
             if line is None:
                 break
-            changed, desk.to_change = desk.to_change, None
+            edited_text, context.text_to_edit = context.text_to_edit, None
             if remember and line.strip():
-                remember = _remembered(file, line, terminal)
-            _do(desk, line, changed)
+                remember = _add_to_history(file, line, terminal)
+            _handle_line(context, line, edited_text)
     return 0
 
 
-def _next(desk: Desk, editor: Editor) -> str | None:
-    status = desk.talk.status()
-    return editor.message(lambda width: status_line(status, width), desk.to_change)
+def _read_message(context: CommandContext, editor: Editor) -> str | None:
+    status = context.talk.status()
+    return editor.read_message(lambda width: status_line(status, width), context.text_to_edit)
 
 
-def _do(desk: Desk, line: str, changed: str | None) -> None:
-    """Whatever comes of it, the next prompt stands on a line of its own."""
-    terminal = desk.terminal
+def _handle_line(context: CommandContext, line: str, edited_text: str | None) -> None:
+    """Execute a line and report its errors; afterwards the cursor is at the start of a line."""
+    terminal = context.terminal
     try:
-        code = _done(desk, line, changed)
+        code = _execute(context, line, edited_text)
     except GptkitError as error:
         terminal.report(error)
         return
@@ -73,30 +73,32 @@ def _do(desk: Desk, line: str, changed: str | None) -> None:
             raise
         code = INTERRUPTED
     if code == INTERRUPTED:
-        terminal.write("^C\n" if desk.prefills else "\n")  # a terminal that echoes shows a ^C itself
-    if code is not None and not desk.prefills:
-        status = status_line(desk.talk.status(), terminal.width)
+        terminal.write(
+            "^C\n" if context.can_prefill else "\n"
+        )  # without a line editor the terminal itself shows ^C
+    if code is not None and not context.can_prefill:
+        status = status_line(context.talk.status(), terminal.width)
         if status:
-            desk.show(status)
+            context.show(status)
 
 
-def _done(desk: Desk, line: str, changed: str | None) -> int | None:
-    """Do what a line asks for; the exit code of an exchange, None where there was none."""
-    if changed is not None:
+def _execute(context: CommandContext, line: str, edited_text: str | None) -> int | None:
+    """Execute a line; returns the exit code of an exchange, None without one."""
+    if edited_text is not None:
         if not line.strip():
             return None
         with interruptible():
-            return desk.talk.edit(line)
-    asked = meaning(line, desk.commands)
-    if isinstance(asked, Called):
-        return asked.command.action(desk, asked.argument)
-    if isinstance(asked, Said):
+            return context.talk.edit(line)
+    parsed = parse_line(line, context.commands)
+    if isinstance(parsed, TypedCommand):
+        return parsed.command.action(context, parsed.argument)
+    if isinstance(parsed, TypedMessage):
         with interruptible():
-            return desk.talk.say(asked.text)
+            return context.talk.send_message(parsed.text)
     return None
 
 
-def _remembered(file: HistoryFile, line: str, terminal: Terminal) -> bool:
+def _add_to_history(file: HistoryFile, line: str, terminal: Terminal) -> bool:
     try:
         file.add(line)
     except GptkitError as error:
@@ -105,8 +107,8 @@ def _remembered(file: HistoryFile, line: str, terminal: Terminal) -> bool:
     return True
 
 
-def _collect_garbage() -> None:
-    """One exchange ends before garbage matters, and does without; a conversation may last for days."""
+def _enable_garbage_collection() -> None:
+    """Switch garbage collection on, which is off for single exchanges: a conversation may last for days."""
     import gc
 
     gc.freeze()

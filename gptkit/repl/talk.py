@@ -1,4 +1,4 @@
-"""One conversation with a prompt: each message is an exchange that knows the ones before it."""
+"""A conversation at the prompt loop: each message is an exchange that continues the earlier ones."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 class Status(NamedTuple):
-    """What a conversation weighs: tokens of its latest request and answer against the model's window,
-    and US dollars against what may be spent. None where nobody knows."""
+    """What the status line shows: tokens of the latest request and answer, the context window of the model,
+    US dollars spent, and their limit. None for unknown."""
 
     model: str
     tokens: int
@@ -34,8 +34,8 @@ class Status(NamedTuple):
     estimated: bool
 
 
-class _Weight(NamedTuple):
-    """The tokens of a conversation up to a turn, and how many requests had been paid for by then."""
+class _TokenCount(NamedTuple):
+    """The tokens of a conversation up to a turn, and the number of charges at that time."""
 
     turn: int | None
     tokens: int
@@ -43,7 +43,7 @@ class _Weight(NamedTuple):
 
 
 class Talk:
-    """A conversation at a prompt loop. Failures are told on standard error, not raised."""
+    """A conversation at the prompt loop. Failures of exchanges are reported on standard error, not raised."""
 
     def __init__(
         self,
@@ -59,42 +59,42 @@ class Talk:
         self._conversation = Conversation(services, template, shared, session, lasting=True)
         self._attached: list[tuple[str, str]] = []
         self._asides: list[str] = []
-        self._weight = _Weight(None, 0, 0)
+        self._token_count = _TokenCount(None, 0, 0)
 
     @property
     def session(self) -> Session | None:
-        """None before the first message of a new conversation."""
+        """The stored session; None before the first message of a new conversation."""
         return self._conversation.session
 
     @property
     def values(self) -> Mapping[str, Value]:
-        """What the options of the prompt file are set to."""
+        """The values of the options of the prompt file."""
         return self._values
 
-    def choose(self, variable: str, value: Value) -> None:
-        """Set an option for what follows."""
+    def set_option(self, variable: str, value: Value) -> None:
+        """Set an option for the messages that follow."""
         self._values[variable] = value
 
     @property
     def greeting(self) -> Greeting | None:
-        """What the assistant says first; it is stored with the first message that follows it."""
+        """The first message of the assistant; it is stored together with the user's first message."""
         return self._conversation.greeting
 
     @greeting.setter
     def greeting(self, greeting: Greeting | None) -> None:
         self._conversation.greeting = greeting
 
-    def begin_again(self, greeting: Greeting | None) -> None:
-        """Go back to before the first message; what was said is kept."""
+    def restart(self, greeting: Greeting | None) -> None:
+        """Go back to before the first message; the turns stay stored."""
         self._conversation.go_back(None)
         self._conversation.greeting = greeting
 
     def notes(self) -> Mapping[str, object]:
-        """What capabilities have kept up to now."""
+        """What capabilities stored with the last turn."""
         return self._conversation.notes()
 
     def add_aside(self, text: str) -> None:
-        """Tell this at the head of the next message."""
+        """Put a text at the beginning of the next message."""
         self._asides.append(text)
 
     @property
@@ -111,71 +111,76 @@ class Talk:
 
     @property
     def reasoning(self) -> bool:
-        """Whether what the model thinks is shown."""
+        """Whether the thoughts of the model are shown."""
         return self._conversation.how.reasoning
 
     @reasoning.setter
-    def reasoning(self, wanted: bool) -> None:
-        self._conversation.how = self._conversation.how._replace(reasoning=wanted)
+    def reasoning(self, is_shown: bool) -> None:
+        self._conversation.how = self._conversation.how._replace(reasoning=is_shown)
 
     @property
     def last(self) -> Turn | None:
         return next(iter(self._conversation.chain()), None)
 
-    def say(self, text: str, files: Sequence[Path] = ()) -> int:
-        """Send a message, show its answer and keep both; returns the exit code that it would have."""
+    def send_message(self, text: str, files: Sequence[Path] = ()) -> int:
+        """Send a message, show its answer and store both; returns the exit code of a single exchange."""
         for path in files:
             self.attach(path)
         attached, self._attached = self._attached, []
         asides, self._asides = self._asides, []
-        return self._exchanged("\n".join([*asides, text]), attached, NEWEST)
+        return self._send_and_show("\n".join([*asides, text]), attached, NEWEST)
 
     def attach(self, path: Path) -> str:
-        """Send a file's text along with the next message; returns its name. Raises as `-f` does."""
+        """Attach the text of a file to the next message; returns the name of the file.
+
+        Raises as `-f` does.
+        """
         name, text = content(str(path), self._conversation.shared.encoding)
         self._attached.append((name, text))
         return name
 
     def turns(self, limit: int) -> tuple[Turn, ...]:
-        """The newest turns of the conversation, the oldest of them first."""
+        """Return the newest turns of the conversation, at most `limit`, the oldest of them first."""
         return tuple(islice(self._conversation.chain(), limit))[::-1]
 
     def undo(self) -> Turn | None:
-        """Go back to before the last turn, which is kept but no longer part of the conversation."""
+        """Go back to before the last turn and return it; the turn stays stored on its own branch."""
         last = self.last
         if last is not None:
             self._conversation.go_back(last.parent)
         return last
 
     def retry(self) -> int:
-        """Ask for another answer to the last message; the one there was is kept on its own branch."""
+        """Ask for another answer to the last message; the first answer stays stored on its own branch."""
         last = self.last
         if last is None:
             raise NoInputError("there is no message yet")
-        return self._exchanged(*words(last), last.parent)
+        return self._send_and_show(*typed_message(last), last.parent)
 
     def edit(self, text: str) -> int:
-        """Send other words in place of the last message; what there was is kept on its own branch."""
+        """Send a text in place of the last message; the last turn stays stored on its own branch."""
         last = self.last
-        return self._exchanged(text, words(last)[1] if last else [], last.parent if last else None)
+        return self._send_and_show(
+            text, typed_message(last)[1] if last else [], last.parent if last else None
+        )
 
     def fork(self, name: str) -> Session:
-        """Go on in a new conversation that has all turns of this one."""
+        """Continue in a new session that has all turns of this one."""
         return self._conversation.fork(name)
 
     def system(self, text: str | None = None) -> str:
-        """The system message; with a text, that one from here on."""
+        """Return the system message; with a text, set it first."""
         if text is not None:
             self._conversation.system = text
-        _, sent = self._conversation.request(self._given("...", []))
+        _, sent = self._conversation.request(self._make_input("...", []))
         return "".join(message.content for message in sent.messages if message.role == "system")
 
     def summary(self) -> Summary | None:
-        """What stands in for the oldest turns."""
+        """Return the summary that replaces the oldest turns; None without one."""
         return self._conversation.summary()
 
     def status(self) -> Status:
-        """Costs nothing but a look at prices, which are loaded when the first answer is there."""
+        """Return the status of the conversation; this sends nothing, but may load prices."""
         conversation = self._conversation
         cost, estimated = conversation.cost()
         limit = min((cap.dollars_left for cap in conversation.budget.caps), default=None)
@@ -184,36 +189,36 @@ class Talk:
         )
 
     def _tokens(self) -> int:
-        """Of the latest request and answer that the conversation still has."""
-        conversation, before = self._conversation, self._weight
+        """Tokens of the latest request and answer that are part of the conversation."""
+        conversation, before = self._conversation, self._token_count
         charges = len(conversation.budget.charges)
         try:
             last = self.last
             turn = last.id if last else None
             if charges != before.charges:
-                self._weight = _Weight(turn, conversation.tokens(), charges)
+                self._token_count = _TokenCount(turn, conversation.tokens(), charges)
             elif turn != before.turn:
-                self._weight = _Weight(turn, self._recorded_tokens(), charges)
-        except GptkitError:  # whoever needs what cannot be read says so
+                self._token_count = _TokenCount(turn, self._recorded_tokens(), charges)
+        except GptkitError:  # a damaged history is reported where it is needed
             return conversation.tokens()
-        return self._weight.tokens
+        return self._token_count.tokens
 
     def _recorded_tokens(self) -> int:
         from gptkit.history.query import exchange_tokens
 
         with self._conversation.store.reading() as connection:
-            found = (
+            counts = (
                 exchange_tokens(connection, turn.id) for turn in islice(self._conversation.chain(), NOTED)
             )
-            return next((tokens for tokens in found if tokens is not None), 0)
+            return next((tokens for tokens in counts if tokens is not None), 0)
 
-    def _exchanged(self, text: str, files: list[tuple[str, str]], after: int | None) -> int:
+    def _send_and_show(self, text: str, files: list[tuple[str, str]], parent: int | None) -> int:
         terminal = self.services.terminal
         try:
             with terminal.echo_off():
                 outcome = self._conversation.exchange(
-                    self._given(text, files),
-                    after,
+                    self._make_input(text, files),
+                    parent,
                     {"words": text, "attached": [list(pair) for pair in files]},
                 )
         except GptkitError as error:
@@ -228,9 +233,9 @@ class Talk:
         terminal.report(outcome.failure)
         return outcome.failure.code
 
-    def _given(self, text: str, files: list[tuple[str, str]]) -> Given:
-        """Words alone are what is worked on; beside files they say what to do with these."""
-        whole = "\n".join(held.removesuffix("\n") for _, held in files)
+    def _make_input(self, text: str, files: list[tuple[str, str]]) -> Given:
+        """Make the input of a message; words beside files are the request about the files."""
+        whole = "\n".join(file_text.removesuffix("\n") for _, file_text in files)
         if not files:
             return Given(text, "", (("words", text),) if text else (), self._values)
         if not text or render.uses_variable(self.template, "request"):
@@ -238,8 +243,8 @@ class Talk:
         return Given(f"{text}\n\n{whole}", "", tuple(files), self._values)
 
 
-def words(turn: Turn) -> tuple[str, list[tuple[str, str]]]:
-    """What the user typed for a turn, and the files that went with it."""
+def typed_message(turn: Turn) -> tuple[str, list[tuple[str, str]]]:
+    """Return what the user typed for a turn, and the files that were attached."""
     typed = turn.request.get("words")
     files = turn.request.get("attached")
     if not isinstance(typed, str):

@@ -13,9 +13,9 @@ from gptkit.core.errors import CannotWriteError, UsageError
 from gptkit.core.redact import Redactor
 from gptkit.core.table import text_width
 from gptkit.repl.actions import COMMANDS
-from gptkit.repl.commands import Called, Said, is_open_block, meaning
-from gptkit.repl.completion import Offers, expanded
-from gptkit.repl.editor import FILE_CAP, LINES, HistoryFile, fitted, status_line
+from gptkit.repl.commands import TypedCommand, TypedMessage, is_open_block, parse_line
+from gptkit.repl.completion import Completions, expand_path
+from gptkit.repl.editor import FILE_CAP, LOADED_LINES, HistoryFile, fit_line, status_line
 from gptkit.repl.talk import Status
 
 BY_NAME = {command.name: command for command in COMMANDS}
@@ -42,17 +42,17 @@ BY_NAME = {command.name: command for command in COMMANDS}
     ],
 )
 def test_what_a_line_means(line: str, expected: str | tuple[str, str] | None) -> None:
-    found = meaning(line, BY_NAME)
-    if isinstance(found, Called):
+    found = parse_line(line, BY_NAME)
+    if isinstance(found, TypedCommand):
         assert (found.command.name, found.argument) == expected
     else:
-        assert found == (None if expected is None else Said(str(expected)))
+        assert found == (None if expected is None else TypedMessage(str(expected)))
 
 
 @pytest.mark.parametrize("line", ["/sav x", "/", "/etc/passwd is what?", "/undo 2", "/fork", "/HELP"])
 def test_what_is_no_command_is_not_sent(line: str) -> None:
     with pytest.raises(UsageError):
-        meaning(line, BY_NAME)
+        parse_line(line, BY_NAME)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_status_line(status: Status, width: int, line: str) -> None:
 
 @pytest.mark.parametrize(("text", "line"), [("abc", "abc"), ("a\nb", "a b"), ("你好世界", "你好…"), ("", "")])
 def test_what_fits(text: str, line: str) -> None:
-    assert fitted(text, 5) == line
+    assert fit_line(text, 5) == line
 
 
 def test_lines_come_back_as_they_were(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
     lines = file.lines()
     assert lines[-1] == "new"
     assert lines[0].strip().isdecimal()
-    assert len(lines) <= LINES
+    assert len(lines) <= LOADED_LINES
 
 
 def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
@@ -168,9 +168,12 @@ def test_offers(tmp_path: Path) -> None:
     (tmp_path / ".hidden").touch()
     (tmp_path / "evil\x1b[2J").touch()
     (tmp_path / "evil\u202e").touch()
-    offers = Offers(COMMANDS, {"HOME": str(tmp_path)}, list)
+    offers = Completions(COMMANDS, {"HOME": str(tmp_path)}, list)
     assert [offer.text for offer in offers("/e")] == ["/edit ", "/editor ", "/exit"]
-    assert [(offer.text, offer.replaced) for offer in offers("/file ~/on")] == [("one.md", 2), ("only/", 2)]
+    assert [(offer.text, offer.replaced_length) for offer in offers("/file ~/on")] == [
+        ("one.md", 2),
+        ("only/", 2),
+    ]
     assert {offer.text for offer in offers(f"/save {tmp_path}/")} == {"one.md", "only/"}
     assert [offer.text for offer in offers(f"/file {tmp_path}/.h")] == [".hidden"]
     assert offers("/file /nowhere/x") == offers("text") == offers("/undo x") == offers("/e\nx") == []
@@ -179,8 +182,8 @@ def test_offers(tmp_path: Path) -> None:
 def test_paths_as_people_paste_them(folder: Path) -> None:
     (folder / "a b").touch()
     (folder / "c\\d").touch()
-    assert expanded("'./a b'", {}) == Path("a b")
-    assert expanded("./a\\ b", {}) == Path("a b")
-    assert expanded("./c\\d", {}) == Path("c\\d")
-    assert expanded("~/x", {"HOME": "/home/me"}) == Path("/home/me/x")
-    assert expanded("it's", {}) == Path("it's")
+    assert expand_path("'./a b'", {}) == Path("a b")
+    assert expand_path("./a\\ b", {}) == Path("a b")
+    assert expand_path("./c\\d", {}) == Path("c\\d")
+    assert expand_path("~/x", {"HOME": "/home/me"}) == Path("/home/me/x")
+    assert expand_path("it's", {}) == Path("it's")

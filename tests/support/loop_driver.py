@@ -13,7 +13,7 @@ from gptkit.core.paths import paths
 from gptkit.core.signals import catch_signals
 from gptkit.core.terminal import Terminal, process_terminal
 from gptkit.history.model import Session, Turn
-from gptkit.repl.commands import Command, Desk
+from gptkit.repl.commands import CommandContext, SlashCommand
 from gptkit.repl.loop import run
 from gptkit.repl.talk import Status, Talk
 
@@ -33,7 +33,7 @@ class Alone:
     def last(self) -> Turn | None:
         return self._turns[-1] if self._turns else None
 
-    def say(self, text: str) -> int:
+    def send_message(self, text: str) -> int:
         attached, self._attached = self._attached, []
         answer = f"[{text!r}{' with ' + ', '.join(attached) if attached else ''}]"
         try:
@@ -68,11 +68,11 @@ class Alone:
     def retry(self) -> int:
         if not self._turns:
             raise NoInputError("there is no message yet")
-        return self.say(self._turns.pop().user)
+        return self.send_message(self._turns.pop().user)
 
     def edit(self, text: str) -> int:
         self._turns.pop()
-        return self.say(text)
+        return self.send_message(text)
 
     def fork(self, name: str) -> Session:
         self.session = Session("abcd1234", name, "chat", 0.0, 0.0, None, len(self._turns))
@@ -94,8 +94,8 @@ class Alone:
         self._turns.append(Turn(*told, None, 0.0, 0.0, 0, 0, False, None, self._system, text, answer, {}, {}))
 
 
-def dice(desk: Desk, argument: str) -> None:
-    desk.show(f"{argument}: 4")
+def dice(context: CommandContext, argument: str) -> None:
+    context.show(f"{argument}: 4")
 
 
 def models() -> list[str]:
@@ -111,7 +111,7 @@ def main() -> int:
     try:
         catch_signals()
         talk = cast(Talk, Alone(terminal))
-        extra = (Command("roll", "throw dice", dice, "DICE"),)
+        extra = (SlashCommand("roll", "throw dice", dice, "DICE"),)
         with terminal.redirect_library_output():
             return run(
                 talk,

@@ -13,14 +13,14 @@ from gptkit.core.chat import AnswerDelta
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.sanitize import one_line
 from gptkit.exchange.capability import Greeting
-from gptkit.repl.commands import Command
+from gptkit.repl.commands import SlashCommand
 from gptkit.session import answer
 from gptkit.session.options import SharedOptions
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.library import CardLibrary
     from gptkit.exchange.capability import Greeting
-    from gptkit.repl.commands import Desk
+    from gptkit.repl.commands import CommandContext
     from gptkit.repl.talk import Talk
     from gptkit.services import Services
     from gptkit.templates.template import Template, Value
@@ -38,12 +38,12 @@ SHOWN = 70
 """Characters of a greeting in the list of greetings."""
 
 
-def loop_commands(talk: Talk) -> tuple[Command, ...]:
+def loop_commands(talk: Talk) -> tuple[SlashCommand, ...]:
     dice = _UserDice(talk)
     return (
-        Command("state", "show the world as it is now", _state),
-        Command("roll", "throw dice, and add the result to the next message", dice.roll, "DICE"),
-        Command("greeting", "list the greetings, or begin again with another one", _greeting, "[N]"),
+        SlashCommand("state", "show the world as it is now", _state),
+        SlashCommand("roll", "throw dice, and add the result to the next message", dice.roll, "DICE"),
+        SlashCommand("greeting", "list the greetings, or begin again with another one", _greeting, "[N]"),
     )
 
 
@@ -61,39 +61,39 @@ class _UserDice:
         seed = options_of(talk.values).seed
         self._dice = Dice(None if seed is None else seed ^ seed_of("/roll"))
 
-    def roll(self, desk: Desk, notation: str) -> None:
+    def roll(self, context: CommandContext, notation: str) -> None:
         text = self._dice.roll(notation).text
-        desk.talk.add_aside(f"(dice: {text})")
-        desk.show(text)
+        context.talk.add_aside(f"(dice: {text})")
+        context.show(text)
 
 
-def _state(desk: Desk, _argument: str) -> None:
-    talk = desk.talk
+def _state(context: CommandContext, _argument: str) -> None:
+    talk = context.talk
     character = played_character(talk.template, talk.values, library_of(talk.services, talk.template).card)
     if not character.variables:
         raise NoInputError("neither the card nor the prompt file declares a state of the world")
     state = restore_state(talk.notes(), talk.values, character.variables)
     for name, value in state.world.items():
-        desk.show(f"{name}: {str(value).lower() if isinstance(value, bool) else value}")
+        context.show(f"{name}: {str(value).lower() if isinstance(value, bool) else value}")
     if state.refused:
-        desk.show(f"the last change was not made: {state.refused}")
+        context.show(f"the last change was not made: {state.refused}")
 
 
-def _greeting(desk: Desk, number: str) -> None:
-    talk = desk.talk
+def _greeting(context: CommandContext, number: str) -> None:
+    talk = context.talk
     character = played_character(talk.template, talk.values, library_of(talk.services, talk.template).card)
     if character.card is None:
         raise NoInputError("a character that is described in words has no greetings")
     if not number:
         for position in range(1, len(character.card.greetings) + 1):
             listed = load_greeting(talk.services, talk.template, {**talk.values, "greeting": position})
-            desk.show(f"{position}: {one_line(listed.user_text if listed is not None else '', SHOWN)}")
+            context.show(f"{position}: {one_line(listed.user_text if listed is not None else '', SHOWN)}")
         return
     if not number.isdecimal() or len(number) > 6:
         raise UsageError(f"'/greeting': '{number}' is not the number of a greeting")
     greeting = load_greeting(talk.services, talk.template, {**talk.values, "greeting": int(number)})
-    talk.choose("greeting", int(number))
-    talk.begin_again(greeting)
+    talk.set_option("greeting", int(number))
+    talk.restart(greeting)
     if greeting is not None:
         _show(talk, greeting.user_text)
 

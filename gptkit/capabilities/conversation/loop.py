@@ -8,7 +8,7 @@ from gptkit.repl.loop import run
 from gptkit.repl.talk import Talk
 
 if TYPE_CHECKING:
-    from gptkit.repl.commands import Command
+    from gptkit.repl.commands import SlashCommand
     from gptkit.session.call import Call
 
 
@@ -24,7 +24,7 @@ def open_loop(call: Call) -> int:
 
         return model_names(services.endpoint(""))
 
-    extra: tuple[Command, ...] = ()
+    extra: tuple[SlashCommand, ...] = ()
     for capability in services.capabilities_of(call.template):
         if capability.loop_commands is not None:
             extra += capability.loop_commands(talk)

@@ -21,13 +21,13 @@ from gptkit.capabilities.course.store import course_path, course_store
 from gptkit.core.errors import UsageError
 from gptkit.core.table import format_table
 from gptkit.core.yaml_tree import spelling_hint
-from gptkit.repl.commands import Command
+from gptkit.repl.commands import SlashCommand
 from gptkit.session.options import SharedOptions
 
 if TYPE_CHECKING:
     from gptkit.capabilities.course.model import Learner
     from gptkit.capabilities.course.store import CourseStore
-    from gptkit.repl.commands import Desk
+    from gptkit.repl.commands import CommandContext
     from gptkit.repl.talk import Talk
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
@@ -139,16 +139,16 @@ def _bar(mastery: float) -> str:
     return "#" * full + "." * (BAR - full)
 
 
-def loop_commands(talk: Talk) -> tuple[Command, ...]:
+def loop_commands(talk: Talk) -> tuple[SlashCommand, ...]:
     """Return the prompt loop's commands of a course; `/method` only if the file has an option for it."""
     result = [
-        Command("show", "show the record of the course", _show),
-        Command("due", "list the cards that are due for review", _due),
-        Command("review", "review the cards that are due", _review),
-        Command("tries", "show or set the attempts before a solution is shown", _tries, "[N]"),
+        SlashCommand("show", "show the record of the course", _show),
+        SlashCommand("due", "list the cards that are due for review", _due),
+        SlashCommand("review", "review the cards that are due", _review),
+        SlashCommand("tries", "show or set the attempts before a solution is shown", _tries, "[N]"),
     ]
     if any(parameter.variable == "method" for parameter in talk.template.options):
-        result.append(Command("method", "show or change how you are taught", _method, "[NAME]"))
+        result.append(SlashCommand("method", "show or change how you are taught", _method, "[NAME]"))
     return tuple(result)
 
 
@@ -171,41 +171,43 @@ def begin_loop(talk: Talk) -> None:
         terminal.print_sanitized("a new course: say what you want to learn, and what you know")
 
 
-def _show(desk: Desk, _argument: str) -> None:
-    desk.show("\n".join(overview(course_store(desk.talk.services), _course(desk.talk))))
+def _show(context: CommandContext, _argument: str) -> None:
+    context.show("\n".join(overview(course_store(context.talk.services), _course(context.talk))))
 
 
-def _due(desk: Desk, _argument: str) -> None:
-    store, courses = course_store(desk.talk.services), (_course(desk.talk),)
+def _due(context: CommandContext, _argument: str) -> None:
+    store, courses = course_store(context.talk.services), (_course(context.talk),)
     cards = cards_due(store, courses)
-    desk.show("\n".join(card.front for _, card in cards) if cards else nothing_due_text(store, courses))
+    context.show("\n".join(card.front for _, card in cards) if cards else nothing_due_text(store, courses))
 
 
-def _review(desk: Desk, _argument: str) -> None:
+def _review(context: CommandContext, _argument: str) -> None:
     from gptkit.core.signals import interruptible
 
-    talk = desk.talk
+    talk = context.talk
     with interruptible():
         review.review_due(talk.services, talk.template, talk.values, SharedOptions(model=talk.model))
 
 
-def _tries(desk: Desk, count: str) -> None:
+def _tries(context: CommandContext, count: str) -> None:
     if count:
         if not count.isdecimal() or len(count) > 3:
             raise UsageError(f"'/tries': '{count}' is not a number of attempts")
-        desk.talk.choose("tries", int(count))
-    desk.show(f"attempts before a solution is shown: {config.tries(desk.talk.template, desk.talk.values)}")
+        context.talk.set_option("tries", int(count))
+    context.show(
+        f"attempts before a solution is shown: {config.tries(context.talk.template, context.talk.values)}"
+    )
 
 
-def _method(desk: Desk, name: str) -> None:
-    talk = desk.talk
+def _method(context: CommandContext, name: str) -> None:
+    talk = context.talk
     options = talk.template.options
     choices = next((option.choices for option in options if option.variable == "method"), ())
     if name:
         if choices and name not in choices:
             raise UsageError(f"no method '{name}'", hint=spelling_hint(name, choices))
-        talk.choose("method", name)
-    desk.show(f"method: {config.method(talk.template, talk.values)}")
+        talk.set_option("method", name)
+    context.show(f"method: {config.method(talk.template, talk.values)}")
 
 
 def _course(talk: Talk) -> Learner:
