@@ -88,22 +88,22 @@ def number_holes(text: str) -> str:
 
 def bounded_lines(lines: Iterable[str]) -> Iterator[str]:
     """Yield lines with their line ends, and lines longer than BUFFER_LIMIT in several parts."""
-    held = ""
+    buffer = ""
     for line in lines:
-        ended = line.endswith(("\n", "\r"))
-        if ended and not held and len(line) <= BUFFER_LIMIT and line.find("\r", 0, -2) < 0:
+        is_ended = line.endswith(("\n", "\r"))
+        if is_ended and not buffer and len(line) <= BUFFER_LIMIT and line.find("\r", 0, -2) < 0:
             yield line
             continue
         for start in range(0, len(line), BUFFER_LIMIT):
-            held += line[start : start + BUFFER_LIMIT]
-            while len(held) > BUFFER_LIMIT:
-                cut = _last_border(held, BUFFER_LIMIT)
-                yield from split_lines(held[:cut])
-                held = held[cut:]
-        if ended:
-            yield from split_lines(held)
-            held = ""
-    yield from split_lines(held)
+            buffer += line[start : start + BUFFER_LIMIT]
+            while len(buffer) > BUFFER_LIMIT:
+                cut = _last_border(buffer, BUFFER_LIMIT)
+                yield from split_lines(buffer[:cut])
+                buffer = buffer[cut:]
+        if is_ended:
+            yield from split_lines(buffer)
+            buffer = ""
+    yield from split_lines(buffer)
 
 
 def split_text(text: str, token_limit: int, *, by_line: bool = False) -> Iterator[str]:
@@ -172,18 +172,18 @@ def _split_behind(text: str, pattern: re.Pattern[str]) -> Iterator[str]:
 
 
 def _split_by_word(text: str, token_limit: int) -> Iterator[str]:
-    held, held_weight = "", 0
+    words, total = "", 0
     for word in _split_behind(text, WORD):
         word_weight = weight(word)
-        if held and held_weight + word_weight > token_limit:
-            yield held
-            held, held_weight = "", 0
+        if words and total + word_weight > token_limit:
+            yield words
+            words, total = "", 0
         if word_weight > token_limit:
             yield from _split_by_character(word, token_limit)
         else:
-            held, held_weight = held + word, held_weight + word_weight
-    if held:
-        yield held
+            words, total = words + word, total + word_weight
+    if words:
+        yield words
 
 
 def _split_by_character(text: str, token_limit: int) -> Iterator[str]:

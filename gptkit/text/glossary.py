@@ -200,17 +200,17 @@ def _uses(wanted: str, word: str) -> bool:
     return _alike(wanted, word) or (len(wanted) > STEM and wanted in word)
 
 
-def _alike(one: str, other: str) -> bool:
+def _alike(word: str, other: str) -> bool:
     """Whether two words may be forms of one: they share a stem, or differ in a plural's ending."""
-    if one == other or (HANGUL.match(one) and other.startswith(one)):
+    if word == other or (HANGUL.match(word) and other.startswith(word)):
         return True
-    longer = max(len(one), len(other))
+    longer = max(len(word), len(other))
     shared = next(
-        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+        (at for at, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other))
     )
     if shared >= max(STEM, SHARE * longer):
         return True
-    return len(one) < STEM and other in {one + "s", one + "es"}
+    return len(word) < STEM and other in {word + "s", word + "es"}
 
 
 def _words(text: str) -> Iterator[_Word]:
@@ -379,8 +379,8 @@ def _parse_tbx(text: str, to: str, name: str) -> Iterable[Term]:
 def _languages(document: _TbxReader, to: str, name: str) -> tuple[str, str]:
     """Return the languages of the terms and of the translations."""
     seen = list(dict.fromkeys(term.language for terms, _ in document.entries for term in terms))
-    wanted = LANGUAGES.get(to.strip().casefold(), to.strip().replace("_", "-").lower())
-    targets = (code for code in seen if wanted and (code == wanted or _main(code) == _main(wanted)))
+    requested = LANGUAGES.get(to.strip().casefold(), to.strip().replace("_", "-").lower())
+    targets = (code for code in seen if requested and (code == requested or _main(code) == _main(requested)))
     target = next(targets, "")
     rest = [code for code in seen if code != target]
     source = document.default if document.default in rest else rest[0] if rest else ""

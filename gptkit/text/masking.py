@@ -70,14 +70,14 @@ def merge_holes(text: str, masks: list[str]) -> tuple[str, list[str]]:
     if not masks:
         return text, masks
     literals = text.split(HOLE)
-    kept, joined = [literals[0]], masks[:1]
+    merged_literals, merged_masks = [literals[0]], masks[:1]
     for literal, mask in zip(literals[1:], [*masks[1:], None], strict=True):
         if mask is not None and not literal.strip():
-            joined[-1] += literal + mask
+            merged_masks[-1] += literal + mask
             continue
-        kept.append(literal)
-        joined += [mask] if mask is not None else []
-    return HOLE.join(kept), joined
+        merged_literals.append(literal)
+        merged_masks += [mask] if mask is not None else []
+    return HOLE.join(merged_literals), merged_masks
 
 
 def pattern_rule(*patterns: str) -> Rule:
@@ -184,7 +184,10 @@ QT = lazy_pattern(r"(?<![0-9%])%(?:L?[1-9]|n)(?![\w.$%])", re.ASCII)
 
 
 def _percent_rule(text: str, start: int, context: Context) -> Span | None:
-    """Placeholders; those of Qt count from `%1`, where in Turkish a percent sign stands before its number."""
+    """Mask a placeholder after a percent sign; `%1` of Qt only if others stand near.
+
+    In Turkish a percent sign stands before its number.
+    """
     if span := _printf_rule(text, start, context):
         return span
     match = QT.match(text, start)

@@ -25,8 +25,8 @@ def parse_card(text: str, source: str) -> Card:
     root = parse_yaml(text, source)
     problems: list[Problem] = []
 
-    def finding(one: CardFinding) -> None:
-        problems.append(Problem(_line(root, one.field), one.field, one.message))
+    def report(finding: CardFinding) -> None:
+        problems.append(Problem(_line(root, finding.field), finding.field, finding.message))
 
     if not isinstance(root.value, dict):
         what = f"a character is a mapping of keys, this is {root.kind}"
@@ -35,20 +35,20 @@ def parse_card(text: str, source: str) -> Card:
     entries = {key: node for key, node in root.value.items() if node.kind != "nothing"}
     game = {key: _texts(entries[key]) if key == "emotions" else data[key] for key in _GAME if key in entries}
     data["examples"] = _examples(entries.get("examples"), problems.append)
-    rest = {key: value for key, value in data.items() if key not in _MORE}
-    found = fields.convert_fields(rest, _CARD, "", finding)
-    found |= _greetings(entries, problems.append)
+    basic = {key: value for key, value in data.items() if key not in _MORE}
+    values = fields.convert_fields(basic, _CARD, "", report)
+    values |= _greetings(entries, problems.append)
     if "state" in game:
-        found["state"] = world.parse_variables(game["state"], "state", finding)
+        values["state"] = world.parse_variables(game["state"], "state", report)
     if "actions" in game:
-        found["actions"] = card_json.parse_actions(game["actions"], "actions", finding)
+        values["actions"] = card_json.parse_actions(game["actions"], "actions", report)
     if "emotions" in game:
-        found["emotions"] = fields.texts(game["emotions"], "emotions", finding)
-    if not str(found.get("name", "")).strip() and not problems:  # beside others it is most often misspelt
+        values["emotions"] = fields.texts(game["emotions"], "emotions", report)
+    if not str(values.get("name", "")).strip() and not problems:  # beside others it is most often misspelt
         problems.append(Problem(root.line, "name", "missing"))
     if problems:
         raise YamlFileError(source, tuple(problems))
-    return Card(**{**found, "specification": "YAML"})
+    return Card(**{**values, "specification": "YAML"})
 
 
 def _object(
@@ -57,14 +57,14 @@ def _object(
     """Return a mapping as the JSON formats have it; the keys below `unknown` belong to no specification."""
     allowed = [field.name for field in table] + list(more or ("unknown",))
     converters = {field.name: field.convert for field in table}
-    found: dict[str, object] = {}
+    result: dict[str, object] = {}
     for key, child in yaml_tree.mapping_entries(node, path.rstrip("."), report, allowed).items():
         if key == "unknown":
             others = child.data()
-            found |= others if isinstance(others, dict) else {}
+            result |= others if isinstance(others, dict) else {}
         elif child.kind != "nothing":
-            found[key] = _value(child, converters.get(key), path + key, report)
-    return found
+            result[key] = _value(child, converters.get(key), path + key, report)
+    return result
 
 
 def _value(node: YamlNode, convert: fields.Convert | None, path: str, report: ReportProblem) -> object:
@@ -119,9 +119,10 @@ def _examples(node: YamlNode | None, report: ReportProblem) -> str | None:
 def _example(node: YamlNode, report: ReportProblem) -> str:
     if isinstance(node.value, str):
         return node.value
-    said = yaml_tree.mapping_entries(node, "examples", report, ("user", "char"))
+    turns = yaml_tree.mapping_entries(node, "examples", report, ("user", "char"))
     return "\n".join(
-        f"{{{{{who}}}}}: {yaml_tree.text_value(words, 'examples', report)}" for who, words in said.items()
+        f"{{{{{speaker}}}}}: {yaml_tree.text_value(words, 'examples', report)}"
+        for speaker, words in turns.items()
     )
 
 
@@ -164,13 +165,13 @@ def _findings(card: Card) -> Iterator[CardFinding]:
         yield CardFinding(paths["greeting"], "empty; the character is the first to speak")
     for name in _READ:
         yield from _text_findings(paths[name], getattr(card, name))
-    for place, text in enumerate(card.alternate_greetings):
-        shown = (
-            f"greetings[{place + 1}]"
+    for index, text in enumerate(card.alternate_greetings):
+        path = (
+            f"greetings[{index + 1}]"
             if card.specification == "YAML"
-            else f"data.alternate_greetings[{place}]"
+            else f"data.alternate_greetings[{index}]"
         )
-        yield from _text_findings(shown, text)
+        yield from _text_findings(path, text)
     yield from _asset_findings(card, paths["assets"])
     if card.book:
         yield from _book_findings(card.book, paths["book"])
@@ -197,8 +198,8 @@ def _asset_findings(card: Card, path: str) -> Iterator[CardFinding]:
     for kind, least in (("icon", 1), ("background", 0)):
         names = [asset.name for asset in assets if asset.type == kind]
         if len(names) > 1 and not least <= names.count("main") <= 1:
-            wanted = "exactly one" if least else "at most one"
-            yield CardFinding(path, f"of several assets of the type {kind} {wanted} must be named main")
+            expected = "exactly one" if least else "at most one"
+            yield CardFinding(path, f"of several assets of the type {kind} {expected} must be named main")
     for place, asset in enumerate(assets):
         if not asset.type or not asset.uri:
             yield CardFinding(f"{path}[{place}]", "needs a type and a uri")

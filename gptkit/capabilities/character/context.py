@@ -202,7 +202,7 @@ def character_greeting(
     again = Dice(state.dice.seed)  # the same random choices for both texts
     user = character.user or "User"
     text = greeting_text(character.card, number, AssemblySettings(user, state.dice))
-    shown = greeting_text(character.card, number, AssemblySettings(user, again), "screen")
+    display_text = greeting_text(character.card, number, AssemblySettings(user, again), "screen")
     if not text:
         return None
-    return Greeting(text, shown, state_notes(state._replace(answers=1, greeting=number)))
+    return Greeting(text, display_text, state_notes(state._replace(answers=1, greeting=number)))

@@ -55,7 +55,7 @@ def parse_decorators(content: str) -> tuple[EntryRules, str]:
     """
     if not content.lstrip().startswith("@@"):
         return EntryRules(), content
-    found: dict[str, object] = {}
+    rules: dict[str, object] = {}
     unknown_decorators: list[str] = []
     lines = content.split("\n")
     understood, count = True, 0
@@ -68,28 +68,28 @@ def parse_decorators(content: str) -> tuple[EntryRules, str]:
         marks, name, value = match[1], match[2].lower(), (match[3] or "").strip()
         if marks == "@@@" and understood:
             continue
-        understood = _add_decorator(name, value, found)
+        understood = _add_decorator(name, value, rules)
         if not understood:
             unknown_decorators.append(match[2])
     else:
         count += 1
     text = "\n".join(lines[count:]).strip("\r\n")
-    return EntryRules(**found, unknown_decorators=tuple(unknown_decorators)), text  # type: ignore[arg-type]
+    return EntryRules(**rules, unknown_decorators=tuple(unknown_decorators)), text  # type: ignore[arg-type]
 
 
-def _add_decorator(name: str, value: str, found: dict[str, object]) -> bool:
-    """Add the value of a decorator to `found`; return whether the decorator is known and its value valid."""
+def _add_decorator(name: str, value: str, rules: dict[str, object]) -> bool:
+    """Add the value of a decorator to `rules`; return whether the decorator is known and its value valid."""
     if name not in _READERS:
         return False
     field, reader = _READERS[name]
     meaning = reader(value)
     if meaning is None:
         return False
-    before = found.get(field)
+    before = rules.get(field)
     if field in _REPEATED:
-        found[field] = (*(before if isinstance(before, tuple) else ()), *meaning)  # type: ignore[misc]
-    elif field not in found:
-        found[field] = meaning
+        rules[field] = (*(before if isinstance(before, tuple) else ()), *meaning)  # type: ignore[misc]
+    elif field not in rules:
+        rules[field] = meaning
     return True
 
 
@@ -246,9 +246,9 @@ class _Text:
         if time_budget.seconds_left <= 0:
             return False
         start = thread_time()
-        found = key in self.text
+        is_there = key in self.text
         time_budget.spend_since(start)
-        return found
+        return is_there
 
 
 class _Keys:
@@ -293,7 +293,9 @@ class _Keys:
         for place, keys in enumerate(self._needed):
             patterns = self._patterns[place] if self.is_pattern else []
             in_text = any(searched.contains(key, self._time_budget) for key in keys)
-            if not in_text and not any(one.matches(text.text, self._time_budget) for one in patterns):
+            if not in_text and not any(
+                compiled.matches(text.text, self._time_budget) for compiled in patterns
+            ):
                 return False
         return not any(searched.contains(key, self._time_budget) for key in self._excluded)
 

@@ -136,9 +136,9 @@ def _fault(reply: object, form: ReplyForm) -> str:
     return world_fault(state, form.variables) if isinstance(state, dict) else ""
 
 
-def _system(played: Invocation, runtime: Runtime) -> str:
-    sent = build_request(played, runtime.format).messages[:1]
-    return "".join(message.content for message in sent if message.role == "system")
+def _system(invocation: Invocation, runtime: Runtime) -> str:
+    messages = build_request(invocation, runtime.format).messages[:1]
+    return "".join(message.content for message in messages if message.role == "system")
 
 
 def _action_line(action: Action) -> str:

@@ -36,7 +36,7 @@ class PlayerEvent(NamedTuple):
 
 def read_lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[bytes]:
     """Yield each line as soon as it is complete; of a line above LINE_CAP only the beginning."""
-    held = b""
+    rest = b""
     while not is_over():
         if not terminal.wait_readable(PATIENCE):
             continue
@@ -47,13 +47,13 @@ def read_lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[byte
             raise CannotReadError(f"standard input: {reason}") from error
         if block is None:
             continue
-        *complete, held = (held + block).split(b"\n")
+        *complete, rest = (rest + block).split(b"\n")
         yield from complete
         if not block:
             break
-        held = held[: LINE_CAP + 1]
-    if held and not is_over():
-        yield held
+        rest = rest[: LINE_CAP + 1]
+    if rest and not is_over():
+        yield rest
 
 
 def parse_event(number: int, line: bytes) -> PlayerEvent:

@@ -105,7 +105,7 @@ class SessionPool(Generic[Line, State]):
                 session = self._ready.popleft()
                 line = session.lines.popleft()
             try:
-                self._work(session.held, line)
+                self._work(session.state, line)
             except BaseException as error:  # raised in the thread that reads, which ends the program
                 with self._changed:
                     self._failure = self._failure or error
@@ -120,8 +120,8 @@ class SessionPool(Generic[Line, State]):
 
 
 class _Session(Generic[Line, State]):
-    def __init__(self, held: State) -> None:
-        self.held = held
+    def __init__(self, state: State) -> None:
+        self.state = state
         self.lines: deque[Line] = deque()
         self.is_busy = False
 

@@ -149,8 +149,8 @@ def update_world(
 
     Returns the new state; or the old one and the reason why it did not change.
     """
-    said, answer = (text[:LONGEST_MESSAGE] for text in exchange)
-    material = {"world": dict(state), "said": said, "answer": answer}
+    player, answer = (text[:LONGEST_MESSAGE] for text in exchange)
+    material = {"world": dict(state), "said": player, "answer": answer}
     user = Message("user", json.dumps(material, ensure_ascii=False))
     request = ChatRequest(
         model, (Message("system", UPDATE), user), stream=False, text=json.dumps(dict(state))

@@ -98,7 +98,7 @@ class _DiceFilter:
         self._sink = sink
         self._passed: list[str] = []
         self._line = ""
-        self._held = ""
+        self._pending = ""
         self._ignores_requests = self._at_start = False
         self._end: Finished | None = None
 
@@ -123,11 +123,11 @@ class _DiceFilter:
 
     def settle(self) -> None:
         """Decide about the last line once the request is over."""
-        held, self._held = self._held, ""
-        if held and not self.requested:
-            self.requested = "" if self._ignores_requests else requested_roll(held)
+        line, self._pending = self._pending, ""
+        if line and not self.requested:
+            self.requested = "" if self._ignores_requests else requested_roll(line)
             if not self.requested:
-                self._pass(held)
+                self._pass(line)
 
     def go_on(self, result: str, last: bool) -> None:
         """Pass on a result and expect the continuation; after the last throw no line asks for dice."""
@@ -146,20 +146,20 @@ class _DiceFilter:
             text = text.lstrip("\n")
             self._at_start = not text
         for piece in re.split(r"(?<=\n)", text):
-            self._held += piece
+            self._pending += piece
             if self._is_open():
                 continue
-            held, self._held = self._held, ""
-            self.requested = "" if self._ignores_requests or self._line else requested_roll(held)
+            line, self._pending = self._pending, ""
+            self.requested = "" if self._ignores_requests or self._line else requested_roll(line)
             if self.requested:
                 return
-            self._pass(held)
+            self._pass(line)
 
     def _is_open(self) -> bool:
         """Whether the incomplete line may still become one that asks for dice."""
-        if self._ignores_requests or self._line or self._held.endswith("\n"):
-            return not self._held
-        begun = self._held.lstrip().lower()
+        if self._ignores_requests or self._line or self._pending.endswith("\n"):
+            return not self._pending
+        begun = self._pending.lstrip().lower()
         return _BEGINNING.startswith(begun[: len(_BEGINNING)]) and len(begun) < 100
 
     def _pass(self, text: str) -> None:

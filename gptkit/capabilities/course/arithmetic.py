@@ -100,7 +100,7 @@ def wrong_sums(text: str, context: str = "") -> tuple[WrongSum, ...]:
         ):
             continue
         sums = _wrong_sums_of_line(line, lines[at], grouped)
-        wrong += (each for each in sums if _compact(each.text) not in quotable)
+        wrong += (candidate for candidate in sums if _compact(candidate.text) not in quotable)
         if len(wrong) >= MAX_SUMS:
             break
     return tuple(wrong[:MAX_SUMS])

@@ -140,11 +140,11 @@ class _TurnUpdate:
         )
 
     def _word(self, key: str) -> str:
-        found = " ".join(_clean(self._update[key] or "").split())
-        if len(found) > NAME_LENGTH:
+        text = " ".join(_clean(self._update[key] or "").split())
+        if len(text) > NAME_LENGTH:
             self.refused.append(f"{key}: longer than {NAME_LENGTH} characters")
             return ""
-        return found
+        return text
 
     def update_goals(self) -> None:
         reached = {normalize_name(goal) for _, (goal,) in self._texts("reached", {"goal": LINE_LENGTH})}
@@ -154,20 +154,20 @@ class _TurnUpdate:
                 self.refused.append(f"{name}: the course has {MAX_GOALS} goals already")
             else:
                 goals.setdefault(normalize_name(goal), goal)
-        left = tuple(goal for key, goal in goals.items() if key not in reached)
-        self.learner = self.learner._replace(goals=left)
+        open_goals = tuple(goal for key, goal in goals.items() if key not in reached)
+        self.learner = self.learner._replace(goals=open_goals)
 
     def update_topics(self) -> None:
         topics = {normalize_name(topic.name): topic for topic in self.learner.topics}
         for name, entry in self._entries("topics"):
-            found = self._fields(name, entry, {"name": NAME_LENGTH})
-            if not found:
+            texts = self._fields(name, entry, {"name": NAME_LENGTH})
+            if not texts:
                 continue
-            key = normalize_name(found[0])
+            key = normalize_name(texts[0])
             if key not in topics and len(topics) >= MAX_TOPICS:
                 self.refused.append(f"{name}: the course has {MAX_TOPICS} topics already")
                 continue
-            known = topics.get(key) or Topic(found[0])
+            known = topics.get(key) or Topic(texts[0])
             topics[key] = known._replace(mastery=round(float(entry["mastery"]), 2), seen=self._now.date())
         self.learner = self.learner._replace(topics=tuple(topics.values()))
 
@@ -213,20 +213,20 @@ class _TurnUpdate:
 
     def _texts(self, key: str, caps: Mapping[str, int]) -> Iterator[tuple[str, tuple[str, ...]]]:
         for name, entry in self._entries(key):
-            if found := self._fields(name, {"goal": entry} if isinstance(entry, str) else entry, caps):
-                yield name, found
+            if texts := self._fields(name, {"goal": entry} if isinstance(entry, str) else entry, caps):
+                yield name, texts
 
     def _entries(self, key: str) -> Iterator[tuple[str, Any]]:
         """Yield the entries of a list, each with its name for messages."""
-        given = self._update[key]
-        if len(given) > _AT_ONCE[key]:
-            self.refused.append(f"{key}: only the first {_AT_ONCE[key]} of {len(given)} are taken")
-        for index, entry in enumerate(given[: _AT_ONCE[key]], 1):
+        items = self._update[key]
+        if len(items) > _AT_ONCE[key]:
+            self.refused.append(f"{key}: only the first {_AT_ONCE[key]} of {len(items)} are taken")
+        for index, entry in enumerate(items[: _AT_ONCE[key]], 1):
             yield f"{key} {index}", entry
 
     def _fields(self, name: str, entry: Mapping[str, str], caps: Mapping[str, int]) -> tuple[str, ...]:
         """Return the cleaned texts of an entry; none if one is refused. Only a topic may be empty."""
-        found = []
+        texts = []
         for field, cap in caps.items():
             text = _clean(entry[field])
             if cap <= LINE_LENGTH:
@@ -237,15 +237,21 @@ class _TurnUpdate:
             if len(text) > cap:
                 self.refused.append(f"{name}: {field}: longer than {cap} characters")
                 return ()
-            found.append(text)
-        return tuple(found)
+            texts.append(text)
+        return tuple(texts)
 
 
 def _clean(text: str) -> str:
     """Remove control characters and lone surrogates, which no one wrote on purpose."""
     text = text.replace("\r\n", "\n").replace("\t", " ")
-    kept = (c for c in text if c == "\n" or c.isprintable() or unicodedata.category(c) in ("Zs", "Cf", "Co"))
-    return "\n".join(line.rstrip() for line in "".join(kept).strip().split("\n"))
+    characters = (
+        character
+        for character in text
+        if character == "\n"
+        or character.isprintable()
+        or unicodedata.category(character) in ("Zs", "Cf", "Co")
+    )
+    return "\n".join(line.rstrip() for line in "".join(characters).strip().split("\n"))
 
 
 def _shorten(text: str) -> str:

@@ -33,14 +33,14 @@ def course_path(folder: Path, subject: str) -> Path:
 
     A hash tells subjects apart that differ in other signs than letters, digits and hyphens (`C++`, `C#`).
     """
-    wanted = re.sub(r"[\s_-]+", "-", normalize_name(subject)).strip("-")
-    if not wanted:
+    slug = re.sub(r"[\s_-]+", "-", normalize_name(subject)).strip("-")
+    if not slug:
         raise UsageError("a subject must have a letter or a digit" if subject.strip() else "no subject given")
     if len(subject) > LINE_LENGTH:
         raise UsageError(f"a subject has at most {LINE_LENGTH} characters")
-    name = re.sub(r"[^\w-]|_", "", wanted)[:LONGEST_NAME].strip("-")
-    if name != wanted or _RESERVED.fullmatch(name):
-        digest = sha256(wanted.encode("utf-8", "replace")).hexdigest()[:8]
+    name = re.sub(r"[^\w-]|_", "", slug)[:LONGEST_NAME].strip("-")
+    if name != slug or _RESERVED.fullmatch(name):
+        digest = sha256(slug.encode("utf-8", "replace")).hexdigest()[:8]
         name = f"{name}-{digest}".lstrip("-")
     return folder / f"{name}.yaml"
 
@@ -86,10 +86,10 @@ def load_courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, 
     for file in files:
         try:
             learner = file_format.parse_course(_file_content(file) or "", str(file))
-            if (wanted := course_path(folder, learner.subject)) != file:
+            if (expected := course_path(folder, learner.subject)) != file:
                 raise DataError(
                     f"{file}: this is the course '{learner.subject}'",
-                    hint=f"rename the file to '{wanted.name}' or correct its subject",
+                    hint=f"rename the file to '{expected.name}' or correct its subject",
                 )
             readable.append(learner)
         except GptkitError as error:

@@ -154,17 +154,17 @@ def normalize_answer(answer: str) -> str:
 
 
 def mark_findings(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
-    wanted, got = Counter(MARK.findall(piece.text)), Counter(MARK.findall(answer))
+    expected, present = Counter(MARK.findall(piece.text)), Counter(MARK.findall(answer))
     for match in MARK.finditer(piece.text):
         number = match[1]
-        if (times := got[number]) != wanted[number]:
-            how = "missing" if times < wanted[number] else "doubled"
+        if (times := present[number]) != expected[number]:
+            how = "missing" if times < expected[number] else "doubled"
             mask = piece.masks[int(number)]
             if not times and _is_optional(mask):
                 continue
             kind = _kind_at(piece.text, match.start(), mask)
             yield Finding(line_of(match.start()), kind, f"{kind} {quote_excerpt(mask)} {how}")
-    for number in got.keys() - wanted.keys():
+    for number in present.keys() - expected.keys():
         yield Finding(line_of(0), "mark", f"mark ⟦{number}⟧ invented")
 
 

@@ -60,8 +60,8 @@ class _Number(NamedTuple):
 
     @property
     def first(self) -> Decimal:
-        found = RUN.match(self.written)
-        return Decimal(found[0]) if found else self.value
+        match = RUN.match(self.written)
+        return Decimal(match[0]) if match else self.value
 
 
 def differences(before: str, after: str) -> Iterator[Difference]:
@@ -71,8 +71,8 @@ def differences(before: str, after: str) -> Iterator[Difference]:
     for number, other_number in alike:
         if not SCALE.match(number.behind) and not SCALE.match(other_number.behind):
             yield Difference(number.start, f"{number} became '{shorten(other_number.written, 60)}'")
-    missing, added = _unshared(old, new, after), _unshared(new, old, before)
-    always = {found.start() for found in ALWAYS.finditer(before)}
+    missing, added = _numbers_only_in(old, new, after), _numbers_only_in(new, old, before)
+    always = {match.start() for match in ALWAYS.finditer(before)}
     firsts = {number.first for number in added}
     other_ways = set(chain.from_iterable(map(_other_ways, added)))
     for number in missing:
@@ -85,12 +85,12 @@ def differences(before: str, after: str) -> Iterator[Difference]:
 
 
 def _read_numbers(text: str) -> Iterator[_Number]:
-    for found in NUMBER.finditer(text):
-        runs = RUN.findall(normalize("NFKC", found[0]))
+    for match in NUMBER.finditer(text):
+        runs = RUN.findall(normalize("NFKC", match[0]))
         parts = tuple(part for run in runs if (part := _digits(Decimal(run))))
-        value = _value(found[0])
-        behind = text[found.end() : found.end() + 8]
-        yield _Number(found[0], found.start(), behind, value, _digits(value), parts)
+        value = _value(match[0])
+        behind = text[match.end() : match.end() + 8]
+        yield _Number(match[0], match.start(), behind, value, _digits(value), parts)
 
 
 def _value(written: str) -> Decimal:
@@ -142,7 +142,7 @@ def _pair(
     return pairs, rest, sorted(chain.from_iterable(waiting.values()), key=lambda number: number.start)
 
 
-def _unshared(numbers: Sequence[_Number], others: Sequence[_Number], text: str) -> list[_Number]:
+def _numbers_only_in(numbers: Sequence[_Number], others: Sequence[_Number], text: str) -> list[_Number]:
     """Return the numbers that the others lack even in parts, and the text in Chinese or Roman numerals."""
     if not numbers:
         return []
@@ -151,15 +151,15 @@ def _unshared(numbers: Sequence[_Number], others: Sequence[_Number], text: str) 
         for joined in (False, True)
     )
     numerals = {*ROMAN.findall(text), *map(_numeral_digits, CHINESE.findall(text))}
-    left = []
+    unshared = []
     for number in numbers:
         parts = of_single if len(number.parts) > 1 else of_joined
-        wanted = Counter(number.parts)
-        if all(parts[part] >= count for part, count in wanted.items()):
-            parts.subtract(wanted)
+        needed = Counter(number.parts)
+        if all(parts[part] >= count for part, count in needed.items()):
+            parts.subtract(needed)
         elif numerals.isdisjoint((number.digits, _roman(number.value))) and not _is_month(number):
-            left.append(number)
-    return left
+            unshared.append(number)
+    return unshared
 
 
 def _numeral_digits(signs: str) -> str:

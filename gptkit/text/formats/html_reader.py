@@ -35,45 +35,45 @@ class Token(NamedTuple):
 def read_tokens(lines: Iterable[str]) -> Iterator[Token]:
     """Split a document into tokens; the sources of all tokens together are the input."""
     parser = _Parser()
-    held = awaited = ""
+    buffer = terminator = ""
     for block in _blocks(lines):
-        held += block
-        if awaited:
-            end = held.find(awaited)
-            passed = end + len(awaited) if end >= 0 else max(0, len(held) - len(awaited))
-            yield Token(OTHER, "", held[:passed])
-            held = held[passed:]
+        buffer += block
+        if terminator:
+            end = buffer.find(terminator)
+            skipped = end + len(terminator) if end >= 0 else max(0, len(buffer) - len(terminator))
+            yield Token(OTHER, "", buffer[:skipped])
+            buffer = buffer[skipped:]
             if end < 0:
                 continue
-            awaited = ""
+            terminator = ""
             parser.begin = parser.place
-            block = held  # noqa: PLW2901
+            block = buffer  # noqa: PLW2901
         parser.feed(block)
-        tokens, held = parser.take_tokens(held)
+        tokens, buffer = parser.take_tokens(buffer)
         yield from tokens
-        if len(held) > UNFINISHED:
+        if len(buffer) > UNFINISHED:
             parser.rawdata = ""
-            awaited = "-->" if held.startswith("<!--") else ">"
-    if not UNCLOSED.match(held):
+            terminator = "-->" if buffer.startswith("<!--") else ">"
+    if not UNCLOSED.match(buffer):
         parser.close()
-        tokens, held = parser.take_tokens(held)
+        tokens, buffer = parser.take_tokens(buffer)
         yield from tokens
-    if held:
-        yield Token(OTHER, "", held)
+    if buffer:
+        yield Token(OTHER, "", buffer)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[str]:
-    waiting: list[str] = []
+    parts: list[str] = []
     size = 0
     for line in lines:
         for start in range(0, len(line), BUFFER_LIMIT):
             part = line[start : start + BUFFER_LIMIT]
-            waiting.append(part)
+            parts.append(part)
             size += len(part)
             if size >= BUFFER_LIMIT:
-                yield "".join(waiting)
-                waiting, size = [], 0
-    yield "".join(waiting)
+                yield "".join(parts)
+                parts, size = [], 0
+    yield "".join(parts)
 
 
 class _Parser(HTMLParser):
@@ -114,18 +114,18 @@ class _Parser(HTMLParser):
         self.unknown_decl("")
         return end + 3
 
-    def take_tokens(self, held: str) -> tuple[list[Token], str]:
-        """Return the tokens since the last call with their sources from `held`, and the rest of `held`."""
+    def take_tokens(self, buffer: str) -> tuple[list[Token], str]:
+        """Return the tokens since the last call with their sources from `buffer`, and its rest."""
         done = self.place - self.begin
         starts = [start - self.begin for _, _, start, _ in self._tokens]
-        first = held[: starts[0] if starts else done]
+        first = buffer[: starts[0] if starts else done]
         tokens = [Token(OTHER, "", first)] if first else []
         for (kind, name, _, is_kept), start, end in zip(
             self._tokens, starts, [*starts[1:], done], strict=False
         ):
-            tokens.append(Token(kind, name, held[start:end], is_kept))
+            tokens.append(Token(kind, name, buffer[start:end], is_kept))
         self._tokens, self.begin = [], self.place
-        return tokens, held[done:]
+        return tokens, buffer[done:]
 
     def _add(self, kind: int, name: str = "", is_kept: bool | None = None) -> None:
         self._tokens.append((kind, name, self.place, is_kept))

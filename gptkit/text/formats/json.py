@@ -42,31 +42,31 @@ class Json(KeyedFormat):
         return STARTS.match(head) is not None
 
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
-        held, place, begin = "", 0, 0  # `held` is read up to `place`; the segment starts at `begin`
+        buffer, place, begin = "", 0, 0  # `buffer` is read up to `place`; the segment starts at `begin`
         document = _Document()
         for chunk in lines:
-            held, place, begin = held[begin:] + chunk, place - begin, 0
-            if document.at_start and held.startswith("\ufeff"):
+            buffer, place, begin = buffer[begin:] + chunk, place - begin, 0
+            if document.at_start and buffer.startswith("\ufeff"):
                 place = 1
             document.at_start = False
-            while place < len(held):
-                found = TOKEN.match(held, place)
-                if found is None or (found.lastgroup == "literal" and found.end() == len(held)):
-                    if _is_incomplete(held, place):
+            while place < len(buffer):
+                token = TOKEN.match(buffer, place)
+                if token is None or (token.lastgroup == "literal" and token.end() == len(buffer)):
+                    if _is_incomplete(buffer, place):
                         break
-                    raise document.syntax_error(held, place)
-                text = document.read(found)
+                    raise document.syntax_error(buffer, place)
+                text = document.read(token)
                 if text is not None and self.is_translatable(text, document.path()):
-                    span = found.start("string") - begin, found.end("string") - begin
-                    yield Segment(held[begin : found.end()], text, *span, path=document.keys())
-                    begin = found.end()
-                elif found.end() - begin > LONG:
-                    yield Segment(held[begin : found.end()])
-                    begin = found.end()
-                place = found.end()
-        document.finish(held[place:])
-        if begin < len(held):
-            yield Segment(held[begin:])
+                    span = token.start("string") - begin, token.end("string") - begin
+                    yield Segment(buffer[begin : token.end()], text, *span, path=document.keys())
+                    begin = token.end()
+                elif token.end() - begin > LONG:
+                    yield Segment(buffer[begin : token.end()])
+                    begin = token.end()
+                place = token.end()
+        document.finish(buffer[place:])
+        if begin < len(buffer):
+            yield Segment(buffer[begin:])
 
     def encode_text(self, literal: str, text: str, syntax: str) -> str:
         escaped = re.search(r"\\u(?!00[01])(?!2028|2029)[0-9A-Fa-f]{4}", literal) is not None
@@ -159,16 +159,16 @@ class _Document:
             raise DataError(f"json, line {self.line}: ends where '{self._expected}' was expected")
 
     def syntax_error(self, text: str, place: int) -> DataError:
-        found = text[place : place + 20].split("\n", maxsplit=1)[0]
-        return DataError(f"json, line {self.line}: '{found}' where '{self._expected}' was expected")
+        unexpected = text[place : place + 20].split("\n", maxsplit=1)[0]
+        return DataError(f"json, line {self.line}: '{unexpected}' where '{self._expected}' was expected")
 
 
-def _is_incomplete(held: str, place: int) -> bool:
+def _is_incomplete(buffer: str, place: int) -> bool:
     """Whether an incomplete token stands there, whose end is in the next lines."""
-    rest = held[place:]
+    rest = buffer[place:]
     if rest.startswith('"'):
-        found = OPEN_STRING.match(rest)
-        return found is not None and found.end() == len(rest)
+        match = OPEN_STRING.match(rest)
+        return match is not None and match.end() == len(rest)
     return (
         re.fullmatch(r"-?[0-9]*[0-9.eE+-]*|t|tr|tru|true|f|fa|fal|fals|false|n|nu|nul|null", rest) is not None
     )

@@ -304,17 +304,17 @@ LINK = lazy_pattern(
 
 def _read_ahead(lines: Iterable[str], link_labels: set[str]) -> Iterator[str]:
     """Yield the lines; read ahead of them, and add the labels of links found there to `link_labels`."""
-    held: deque[str] = deque()
+    pending: deque[str] = deque()
     size = 0
     for line in lines:
         if "]:" in line and (match := DEFINITION.match(line)) and not match[1].startswith("^"):
             link_labels.add(normalize_label(match[1]))
-        held.append(line)
+        pending.append(line)
         size += len(line)
         while size > AHEAD:
-            size -= len(held[0])
-            yield held.popleft()
-    yield from held
+            size -= len(pending[0])
+            yield pending.popleft()
+    yield from pending
 
 
 def _blocks(document: Iterable[Leaf], token_limit: int, link_labels: Collection[str]) -> Iterator[TextBlock]:
@@ -397,15 +397,15 @@ def _broken_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Findin
     """Yield links whose address stands in the answer, but not behind a text in brackets."""
     if "]" not in piece.text:
         return
-    kept, named = set(), set()
+    present, with_text = set(), set()
     for match in LINK.finditer(answer):
-        kept.add(_link(match))
+        present.add(_link(match))
         if match[1] or match[2].strip():
-            named.add(_link(match))
-    there = set(MARK.findall(answer))
+            with_text.add(_link(match))
+    marks = set(MARK.findall(answer))
     for match in LINK.finditer(piece.text):
         sign, number = link = _link(match)
-        if number in there and link not in (named if match[2].strip() else kept):
+        if number in marks and link not in (with_text if match[2].strip() else present):
             what = "image" if sign else "link"
             mask = piece.masks[int(number)]
             target = mask if mask not in UNNAMED else match[2]
@@ -416,19 +416,21 @@ def _swapped_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Findi
     """Yield links whose texts, as far as they do not depend on the language, have changed places."""
     if piece.text.count("](") + piece.text.count("][") < 2:
         return
-    was = {_link(match)[1]: match for match in LINK.finditer(piece.text)}
-    got = {_link(match)[1]: match[2] for match in LINK.finditer(answer)}
+    links = {_link(match)[1]: match for match in LINK.finditer(piece.text)}
+    texts = {_link(match)[1]: match[2] for match in LINK.finditer(answer)}
     by_text: dict[str, set[str]] = {}
-    for number, match in was.items():
+    for number, match in links.items():
         by_text.setdefault(match[2], set()).add(piece.masks[int(number)])
-    for number, match in was.items():
-        text, target = got.get(number, match[2]), piece.masks[int(number)]
+    for number, match in links.items():
+        text, target = texts.get(number, match[2]), piece.masks[int(number)]
         if text == match[2] or target in by_text.get(text, {target}):
             others = [
-                other for other in was if other != number and _constants(was[other][2]) == _constants(text)
+                other
+                for other in links
+                if other != number and _constants(links[other][2]) == _constants(text)
             ]
             if _constants(text) == _constants(match[2]) or not any(
-                _constants(got.get(other, "")) == _constants(match[2]) for other in others
+                _constants(texts.get(other, "")) == _constants(match[2]) for other in others
             ):
                 continue
         yield Finding(line_of(match.start()), "link", f"link {quote_excerpt(target)} has another's text")
@@ -443,9 +445,9 @@ def _new_links(piece: Piece, answer: str, line_of: LineOf) -> Iterator[Finding]:
     """Yield links and footnotes that only the answer has, except addresses, which are checked elsewhere."""
     if "](" not in answer and "[^" not in answer:
         return
-    there = Counter(match[1] or match[2] for match in NEW_LINK.finditer(piece.text))
+    known = Counter(match[1] or match[2] for match in NEW_LINK.finditer(piece.text))
     new = Counter(match[1] or match[2] for match in NEW_LINK.finditer(answer))
-    for target in new - there:
+    for target in new - known:
         if target[0] == "[" or kind_of(target) == "mark":
             yield Finding(line_of(0), "link", f"link {quote_excerpt(target)} added")
 

@@ -207,19 +207,19 @@ def leaves(lines: Iterable[str], indent_before: int = 0) -> Iterator[Leaf]:
 def document_leaves(lines: Iterable[str]) -> Iterator[Leaf]:
     """Split a whole document, which may begin with front matter, into leaf blocks."""
     rest = iter(lines)
-    held = [line for line in [next(rest, None)] if line is not None]
-    ends = FRONT_MATTER.get(held[0].strip()) if held else None
+    head = [line for line in [next(rest, None)] if line is not None]
+    closings = FRONT_MATTER.get(head[0].strip()) if head else None
     size = 0
-    while ends and size < BUFFER_LIMIT and (line := next(rest, None)) is not None:
-        held.append(line)
+    while closings and size < BUFFER_LIMIT and (line := next(rest, None)) is not None:
+        head.append(line)
         size += len(line)
-        if len(held) == 2 and not FRONT_LINE.match(line):
+        if len(head) == 2 and not FRONT_LINE.match(line):
             break
-        if line.rstrip() in ends:
-            yield Leaf(CODE, "".join(held))
-            held = []
+        if line.rstrip() in closings:
+            yield Leaf(CODE, "".join(head))
+            head = []
             break
-    yield from leaves(chain(held, rest))
+    yield from leaves(chain(head, rest))
 
 
 REGION = BUFFER_LIMIT // 4

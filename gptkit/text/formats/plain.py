@@ -65,27 +65,27 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
 
     Whether a paragraph ends before a line depends on that line and the one above alone.
     """
-    held: list[str] = []
+    paragraph: list[str] = []
     size, ended, blank = 0, True, False
     for line in lines:
         is_blank = not line.strip()
         indented = line[0] in "\t\u3000" or line.startswith("  ")
         if (
-            held
+            paragraph
             and ended
             and not is_blank
-            and (blank or indented or size > BUFFER_LIMIT or _is_long(held[-1]))
+            and (blank or indented or size > BUFFER_LIMIT or _is_long(paragraph[-1]))
         ):
-            yield "".join(held)
-            held, size = [], 0
-        held.append(line)
+            yield "".join(paragraph)
+            paragraph, size = [], 0
+        paragraph.append(line)
         size += len(line)
         blank, ended = is_blank and ended, line.endswith(("\n", "\r"))
         if not ended and size > BUFFER_LIMIT:
-            yield "".join(held)
-            held, size = [], 0
-    if held:
-        yield "".join(held)
+            yield "".join(paragraph)
+            paragraph, size = [], 0
+    if paragraph:
+        yield "".join(paragraph)
 
 
 def _is_long(line: str) -> bool:

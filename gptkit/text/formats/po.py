@@ -181,7 +181,7 @@ def _doubt_start(entry: CatalogEntry) -> int:
 
 def _remove_doubt(head: str) -> str:
     """Remove the fuzzy flag and the previous msgid from the lines before a translation."""
-    kept = []
+    result = []
     for line in head.splitlines(keepends=True):
         bare = line.strip()
         if bare.startswith("#|"):
@@ -190,10 +190,10 @@ def _remove_doubt(head: str) -> str:
             flags = [flag.strip() for flag in bare[2:].split(",")]
             if "fuzzy" in flags:
                 rest = ", ".join(flag for flag in flags if flag and flag != "fuzzy")
-                kept += [f"#, {rest}{line[len(line.rstrip()) :]}"] if rest else []
+                result += [f"#, {rest}{line[len(line.rstrip()) :]}"] if rest else []
                 continue
-        kept.append(line)
-    return "".join(kept)
+        result.append(line)
+    return "".join(result)
 
 
 def _is_unwrapped(line: str) -> bool:

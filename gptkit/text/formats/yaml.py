@@ -93,7 +93,7 @@ def split_scalar(segment: Segment) -> tuple[Segment, Segment] | None:
 def _candidates(literal: str, text: str, style: str, end: str) -> Iterator[str]:
     single = "'" + text.replace("'", "''") + "'"
     if style in {"literal", "folded"}:
-        header = literal[: found.start()] if (found := END.search(literal)) else literal
+        header = literal[: line_end.start()] if (line_end := END.search(literal)) else literal
         width = max(WIDTH, *(len(line) for line in literal.splitlines())) - int(end.count(" "))
         lines = _fold_lines(text.rstrip(), width) if style == "folded" else text.rstrip()
         yield _indent(f"{header}\n{lines}", end)
@@ -128,11 +128,11 @@ def _parses_as(candidate: str, text: str, context: str, *, block: bool) -> bool:
 def _fold_lines(text: str, width: int) -> str:
     """Write a text as lines of a folded scalar: long lines wrapped, folded line ends doubled."""
 
-    def more(found: re.Match[str]) -> str:
-        before = text[text.rfind("\n", 0, found.start()) + 1]
-        return found[0] if before.isspace() or text[found.end()].isspace() else found[0] + "\n"
+    def double_line_end(match: re.Match[str]) -> str:
+        before = text[text.rfind("\n", 0, match.start()) + 1]
+        return match[0] if before.isspace() or text[match.end()].isspace() else match[0] + "\n"
 
-    lines = re.sub(r"(?<=[^\n])\n+(?=[^\n])", more, text).split("\n")
+    lines = re.sub(r"(?<=[^\n])\n+(?=[^\n])", double_line_end, text).split("\n")
     return "\n".join(part for line in lines for part in _wrap(line, width))
 
 
@@ -141,14 +141,14 @@ def _wrap(line: str, width: int) -> Iterator[str]:
     if len(line) <= width or "" in words:
         yield line
         return
-    held = words[0]
+    current = words[0]
     for word in words[1:]:
-        if len(held) + len(word) >= width:
-            yield held
-            held = word
+        if len(current) + len(word) >= width:
+            yield current
+            current = word
         else:
-            held += " " + word
-    yield held
+            current += " " + word
+    yield current
 
 
 def _indent(text: str, end: str) -> str:
@@ -166,9 +166,9 @@ def _double_quoted(text: str, literal: str) -> str:
     return '"' + pattern.sub(_escape, text) + '"'
 
 
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    if short := SHORT.get(found[0]):
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if short := SHORT.get(match[0]):
         return short
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
@@ -191,8 +191,8 @@ def _parse_part(raw: str, style: str, indent: int) -> str | None:
     return FOLD.sub(_unfold, raw.replace("''", "'") if style == "single" else raw)
 
 
-def _unfold(found: re.Match[str]) -> str:
-    ends = len(END.findall(found[0]))
+def _unfold(match: re.Match[str]) -> str:
+    ends = len(END.findall(match[0]))
     return " " if ends == 1 else "\n" * (ends - 1)
 
 
