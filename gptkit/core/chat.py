@@ -44,6 +44,10 @@ class ChatRequest(NamedTuple):
             body["stream"] = True
         return body
 
+    def with_turn(self, answer: str, prompt: str) -> "ChatRequest":
+        """Return the request continued by an answer of the model and what is said about that answer."""
+        return self._replace(messages=(*self.messages, Message("assistant", answer), Message("user", prompt)))
+
     def unstreamed(self) -> "ChatRequest":
         """The same request for an answer that comes in one piece."""
         parameters = {name: value for name, value in self.parameters.items() if name != STREAM_OPTIONS}

@@ -64,8 +64,7 @@ def _correction(request: ChatRequest, reply: Reply, defect: AnswerFormatError) -
         f"That answer cannot be used: {defect.problem}. "
         "Give the whole answer again, corrected, and nothing else."
     )
-    turns = (Message("assistant", reply.text), Message("user", complaint))
-    return request._replace(messages=request.messages + turns)
+    return request.with_turn(reply.text, complaint)
 
 
 def combine_replies(first: Reply, second: Reply) -> Reply:

@@ -9,7 +9,7 @@ from gptkit.capabilities.character.config import KEY
 from gptkit.capabilities.character.context import played_character
 from gptkit.capabilities.character.macros import Dice
 from gptkit.capabilities.character.state import CharacterState, restore_state, state_notes, update_world
-from gptkit.core.chat import AnswerDelta, Finished, Message
+from gptkit.core.chat import AnswerDelta, Finished
 from gptkit.core.errors import GptkitError, IncompleteError, UsageError
 from gptkit.exchange.ask import ask, combine_replies, request_answer
 from gptkit.exchange.invocation import build_request, render_messages
@@ -85,9 +85,7 @@ def _send(request: ChatRequest, runtime: Runtime, dice_filter: _DiceFilter) -> O
 
 def _continuation(first: ChatRequest, so_far: str, roll: Roll, last: bool) -> ChatRequest:
     prompt = GO_ON.format(roll.text, NO_MORE if last else "")
-    return first._replace(
-        messages=(*first.messages, Message("assistant", so_far.rstrip()), Message("user", prompt))
-    )
+    return first.with_turn(so_far.rstrip(), prompt)
 
 
 class _DiceFilter:

@@ -55,8 +55,7 @@ def grade(invocation: Invocation, runtime: Runtime, sink: Sink | None, rubric: R
     checked, problems = _check_grade(rubric, value, answer)
     if checked is None:
         complaint = AGAIN.format("\n".join(f"- {problem}" for problem in problems))
-        turns = (Message("assistant", reply.text), Message("user", complaint))
-        again = request._replace(messages=request.messages + turns)
+        again = request.with_turn(reply.text, complaint)
         value, reply = request_json_and_reply(again, grade_schema(rubric), runtime, "answer")
         checked, problems = _check_grade(rubric, value, answer)
     if checked is None:

@@ -116,8 +116,7 @@ def answer_socratically(
             return _show(_finish_answer(outcome, invocation, runtime), sink), now
         # without the reason, which may name the solution
         runtime.notice(f"draft {number + 1} is withheld: it gives the solution away")
-        complaint = Message("user", GIVEN_AWAY.format(verdict.reason))
-        request = first._replace(messages=(*first.messages, Message("assistant", outcome.answer), complaint))
+        request = first.with_turn(outcome.answer, GIVEN_AWAY.format(verdict.reason))
     line = _fallback_line(learner_words)
     reply = _keep_text_only(outcome.reply._replace(text=line))
     return _show(Outcome(reply, line), sink), now or ProblemProgress()
