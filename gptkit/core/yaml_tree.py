@@ -310,6 +310,18 @@ def mapping_entries(
     return {name: entry for name, entry in node.value.items() if name in allowed}
 
 
+def true_or_mapping(
+    node: YamlNode, key: str, report: ReportProblem, allowed: Sequence[str]
+) -> Mapping[str, YamlNode]:
+    """Return the entries of a mapping, and none for `true`; any other value is reported."""
+    if node.data() is True:
+        return {}
+    if not isinstance(node.value, dict):
+        report(Problem(node.line, key, f"must be true or a mapping of keys, this is {node.kind}"))
+        return {}
+    return mapping_entries(node, key, report, allowed)
+
+
 def spelling_hint(word: str, allowed: Sequence[str]) -> str:
     """A hint for an unknown word: the allowed word that was probably meant, else all allowed words."""
     from difflib import get_close_matches

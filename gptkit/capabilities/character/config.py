@@ -60,15 +60,9 @@ class CharacterConfig(NamedTuple):
 
 def parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> CharacterConfig:
     """Read `character: true`, or a mapping; reports what is wrong and then returns defaults."""
-    from gptkit.core.yaml_tree import mapping_entries, single_line
+    from gptkit.core.yaml_tree import single_line, true_or_mapping
 
-    value = node.data()
-    if value is True:
-        return CharacterConfig()
-    if not isinstance(value, dict):
-        report(Problem(node.line, KEY, f"must be true or a mapping of keys, this is {node.kind}"))
-        return CharacterConfig()
-    entries = mapping_entries(node, KEY, report, CharacterConfig._fields)
+    entries = true_or_mapping(node, KEY, report, CharacterConfig._fields)
     dice = entries.get("dice")
     if dice is not None and not isinstance(dice.data(), bool):
         report(Problem(dice.line, f"{KEY}.dice", "must be true or false"))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import UsageError
-from gptkit.core.yaml_tree import Problem, mapping_entries
+from gptkit.core.yaml_tree import Problem, true_or_mapping
 from gptkit.exchange.capability import Capability, capability_options, import_on_call
 from gptkit.templates.template import Parameter, Template, Value
 
@@ -78,13 +78,7 @@ class CourseConfig(NamedTuple):
 
 def parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> CourseConfig:
     """Read `course: true`, or a mapping; reports what is wrong and then returns defaults."""
-    value = node.data()
-    if value is True:
-        return CourseConfig()
-    if not isinstance(value, dict):
-        report(Problem(node.line, KEY, f"must be true or a mapping of keys, this is {node.kind}"))
-        return CourseConfig()
-    entries = mapping_entries(node, KEY, report, CourseConfig._fields)
+    entries = true_or_mapping(node, KEY, report, CourseConfig._fields)
     tries = entries["tries"].data() if "tries" in entries else TRIES
     if isinstance(tries, bool) or not isinstance(tries, int) or tries < 0:
         report(Problem(entries["tries"].line, f"{KEY}.tries", "must be a whole number, at least 0"))
