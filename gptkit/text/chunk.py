@@ -14,7 +14,7 @@ from gptkit.core.patterns import lazy_pattern
 from gptkit.core.tokens import estimate_tokens
 
 HOLE = "⟦⟧"
-"""Stands in a text for something masked until all of them get their numbers and become marks."""
+"""Stands for masked characters in a text, until the holes are numbered and become marks."""
 BUFFER_LIMIT = 1 << 16
 """Characters of one line, block or run of code that are held in memory at most."""
 INSIDE, BLOCK, HEADING = range(3)
@@ -225,6 +225,8 @@ def group_blocks(blocks: Iterable[TextBlock], token_limit: int) -> Iterator[list
 
 
 class _Grouper:
+    """Holds the blocks that are not in a group yet, and the borders between them."""
+
     def __init__(self, token_limit: int) -> None:
         self._token_limit = token_limit
         self._reach = max(1, token_limit // 4)

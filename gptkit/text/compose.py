@@ -35,7 +35,7 @@ def build_pieces(blocks: Iterable[TextBlock], token_limit: int, name: str) -> It
 
 
 class Headings:
-    """The headings under which the blocks behind `add` stand."""
+    """The headings above a place of a document."""
 
     def __init__(self) -> None:
         self._open: list[tuple[int, str]] = []

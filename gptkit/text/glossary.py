@@ -92,7 +92,7 @@ class Glossary:
 
     def _uses(self, text: str) -> list[TermUse]:
         """Return the places of all terms, but for those within a longer term."""
-        uses = [*self._uses_of_words(text), *self._uses_of_unspaced(text)]
+        uses = [*self._uses_of_spaced_terms(text), *self._uses_of_unspaced_terms(text)]
         uses.sort(key=lambda use: (use.start, -use.end))
         longest: list[TermUse] = []
         widest = TermUse(0, 0, 0)
@@ -103,7 +103,7 @@ class Glossary:
                 longest.append(use)
         return longest
 
-    def _uses_of_words(self, text: str) -> Iterator[TermUse]:
+    def _uses_of_spaced_terms(self, text: str) -> Iterator[TermUse]:
         words = list(_words(text))
         for at, word in enumerate(words):
             starts = {word.folded[:STEM], *_beginnings(word.folded)}
@@ -132,7 +132,7 @@ class Glossary:
                 return 0
         return here[-1].end
 
-    def _uses_of_unspaced(self, text: str) -> Iterator[TermUse]:
+    def _uses_of_unspaced_terms(self, text: str) -> Iterator[TermUse]:
         if not self._by_start:
             return
         folded = text.casefold()

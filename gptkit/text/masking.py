@@ -11,7 +11,7 @@ from gptkit.text.chunk import HOLE
 from gptkit.text.pieces import MARK, Piece
 
 REACH = 4096
-"""Characters within which a construct must end, so that one which never does costs linear time, too."""
+"""Characters within which a construct must end, so that constructs without an end cost linear time."""
 Span = tuple[int, int]
 
 

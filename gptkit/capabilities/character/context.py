@@ -30,6 +30,8 @@ OWN = "gptkit"
 
 
 class PlayedCharacter(NamedTuple):
+    """The character of a conversation: a card, or a description in words."""
+
     card: Card | None  # None for a character described in words
     name: str
     user: str  # who the user is to the character; empty if nobody in particular

@@ -180,9 +180,9 @@ class Selection(NamedTuple):
 
 
 def select_entries(
-    book: Book, scene: Scene, macro_values: MacroValues, estimate: Estimate, room: int
+    book: Book, scene: Scene, macro_values: MacroValues, estimate: Estimate, token_budget: int
 ) -> Selection:
-    """Select the entries that match the scene and fit both the book's own token budget and `room`."""
+    """Select the entries that match the scene and fit both the book's own budget and `token_budget`."""
     time_budget = TimeBudget()
     matches = _BookScan(book, scene, macro_values, time_budget).matching_entries()
     active = []
@@ -190,7 +190,7 @@ def select_entries(
         text = macros.expand(content, macro_values).strip()
         if text:
             active.append(ActiveEntry(place, book.entries[place], rules, text, estimate(text)))
-    budget = room if book.token_budget is None else min(room, max(0, book.token_budget))
+    budget = token_budget if book.token_budget is None else min(token_budget, max(0, book.token_budget))
     fitting = _within_budget(active, budget)
     places = {entry.place for entry in fitting}
     return Selection(

@@ -160,6 +160,8 @@ def unknown_macros(text: str) -> Iterator[str]:
 
 
 class _Expansion:
+    """One expansion of a text, with limits on size and number of insertions."""
+
     def __init__(self, values: MacroValues, use: Purpose, seed: int) -> None:
         self._values = values
         self._use = use

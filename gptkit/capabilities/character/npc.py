@@ -156,6 +156,8 @@ SHARE = 0.5
 
 
 class PastExchange(NamedTuple):
+    """What the player said and the whole reply of the character."""
+
     player: str
     reply: Mapping[str, object]
 

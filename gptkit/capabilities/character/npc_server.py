@@ -165,6 +165,8 @@ years."""
 
 
 class _NpcServer:
+    """Reads lines, has them answered by threads, and writes the replies, one at a time."""
+
     def __init__(self, services: Services, replies: NpcReplier) -> None:
         self._terminal = services.terminal
         self._replies = replies

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 class CharacterState(NamedTuple):
+    """What the notes of a turn hold about a character."""
+
     world: Mapping[str, object]  # the values of its variables
     dice: Dice
     matched: frozenset[int] = frozenset()  # places of the book's entries that have matched so far
@@ -103,6 +105,8 @@ def with_check(runtime: Runtime, check: Check) -> Runtime:
 
 
 class _CheckedFormat:
+    """An output format whose answers must also pass a check."""
+
     streams = False
     rendering: Rendering = "none"
 

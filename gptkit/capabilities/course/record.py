@@ -124,6 +124,8 @@ def apply_update(
 
 
 class _TurnUpdate:
+    """Applies an update to a course, kind by kind, and collects what is refused."""
+
     def __init__(
         self, learner: Learner, update: Mapping[str, Any], learner_words: str, now: datetime
     ) -> None:

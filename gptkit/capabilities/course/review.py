@@ -203,6 +203,8 @@ def review_due(
 
 
 class _ReviewSession:
+    """A review at a terminal: asks card by card, and stores each rating."""
+
     def __init__(self, services: Services, template: Template, shared: SharedOptions) -> None:
         self._services = services
         self._terminal = services.terminal

@@ -41,7 +41,7 @@ KEEPS = re.compile("translate", re.IGNORECASE)
 
 def _tag_rule(text: str, start: int, context: Context) -> Span | None:
     """Mask a tag, or an element that must not be translated as a whole."""
-    end = _untranslated(text)[0].get(start)
+    end = _untranslated_spans(text)[0].get(start)
     return tag_rule(text, start, context) if end is None else (start, end)
 
 
@@ -92,7 +92,7 @@ class Html(UnitFormat):
 def _atoms(literal: str) -> Iterator[str]:
     """Split a text into parts that must not be cut, as an element with another that is not translated."""
     done = 0
-    for start, end in [*_untranslated(literal)[1].items(), (len(literal), len(literal))]:
+    for start, end in [*_untranslated_spans(literal)[1].items(), (len(literal), len(literal))]:
         yield from (match[0] for match in ATOM.finditer(literal, done, start))
         if end > start:
             yield literal[start:end]
@@ -100,7 +100,7 @@ def _atoms(literal: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=16)
-def _untranslated(text: str) -> tuple[dict[int, int], dict[int, int]]:
+def _untranslated_spans(text: str) -> tuple[dict[int, int], dict[int, int]]:
     """Return the spans of a text that are not translated, and those of the elements that decide that."""
     spans: dict[int, int] = {}
     elements: dict[int, int] = {}

@@ -150,12 +150,12 @@ MAX_DIFFERENCES = 8
 
 
 class OutlineEntry(NamedTuple):
-    """A block of a text as the outlines of a source and its answer are compared."""
+    """A block in the outline of a text; the outlines of source and answer are compared."""
 
-    kind: str
-    label: str
-    inside: str
-    line: int
+    kind: str  # of the leaf
+    label: str  # describes the block in messages
+    inside: str  # see Leaf.inside
+    line: int  # of the text, from 0
 
     @property
     def likeness(self) -> tuple[str, str]:

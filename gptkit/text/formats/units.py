@@ -140,7 +140,7 @@ class UnitFormat(ABC):
         if parts is None:
             tokens = (
                 estimate_tokens(f"⟦#999⟧\n{_mask_unit(segment.text, self.rules, [])}\n") + 1
-            )  # of any rounding
+            )  # for the rounding of estimates
             if tokens <= token_limit:
                 yield segment, tokens
                 return

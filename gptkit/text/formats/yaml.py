@@ -229,7 +229,7 @@ KEY_LINE = re.compile(
     r"\ufeff?(?:---[^\n]*\n)?(?:[ \t]*(?:#[^\n]*)?\r?\n)*[\w.-]+:"
     r"(?:[ \t]*(?:#[^\n]*)?\r?\n[ \t]+[\w'\".-]+:|[ \t]+\S)"
 )
-TRIMMED = 1 << 16  # characters behind which what was given out is dropped
+TRIMMED = 1 << 16  # characters already returned above which the buffer is cut
 AT_ONCE = 1 << 12  # characters that the parser is given at once, or more if a line is longer
 LONG = 4096  # characters without a text that become a segment of their own
 
@@ -338,14 +338,14 @@ def _header(literal: str) -> int:
 
 
 class _Source:
-    """The input of the parser; what the parser has read is held until `until` gives it out."""
+    """The input of the parser; what the parser has read is kept in a buffer until `until` returns it."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
-        self._held = ""
-        self._new: list[str] = []  # what was read but not yet added to `_held`
-        self._begin = 0  # the position of `done` in `_held`
-        self.done = 0  # position up to which the input was given out, as the parser counts
+        self._buffer = ""
+        self._new: list[str] = []  # what was read but not yet added to `_buffer`
+        self._begin = 0  # the position of `done` in `_buffer`
+        self.done = 0  # position up to which the input was returned, as the parser counts
         self._first = True
 
     def read(self, size: int = -1, /) -> str:
@@ -364,20 +364,22 @@ class _Source:
         return chunk
 
     def peek(self, start: int, end: int) -> str:
+        """Return a part of the input that the parser has read."""
         shift = self._begin - self.done
-        if end + shift > len(self._held):
-            self._held = "".join([self._held, *self._new])
+        if end + shift > len(self._buffer):
+            self._buffer = "".join([self._buffer, *self._new])
             self._new.clear()
-        return self._held[start + shift : end + shift]
+        return self._buffer[start + shift : end + shift]
 
     def until(self, end: int | None) -> str:
+        """Return the input from `done` on up to a position, or all the rest, and move `done` there."""
         if end is None:
-            return "".join([self._held[self._begin :], *self._new, *self._lines])
+            return "".join([self._buffer[self._begin :], *self._new, *self._lines])
         text = self.peek(self.done, end)
         self._begin += len(text)
         self.done = end
         if self._begin > TRIMMED:
-            self._held, self._begin = self._held[self._begin :], 0
+            self._buffer, self._begin = self._buffer[self._begin :], 0
         return text
 
 
