@@ -176,7 +176,7 @@ def _text(value: object) -> str:
 
 def _environment(services: Services) -> Mapping[str, str]:
     """What the editor gets: no key. A file that is broken now must still open."""
-    from gptkit.settings.keys import environment_without_keys, environment_without_named
+    from gptkit.settings.keys import environment_without_keys, environment_without_keys_named_in
 
     try:
         return environment_without_keys(services.settings)
@@ -185,7 +185,7 @@ def _environment(services: Services) -> Mapping[str, str]:
             text = services.paths.config_file.read_text("utf-8", "replace")
         except OSError:
             text = ""
-        return environment_without_named(text, services.terminal.environ)
+        return environment_without_keys_named_in(text, services.terminal.environ)
 
 
 def _file(ctx: typer.Context) -> Path:

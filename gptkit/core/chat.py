@@ -45,11 +45,11 @@ class ChatRequest(NamedTuple):
         return body
 
     def with_turn(self, answer: str, prompt: str) -> "ChatRequest":
-        """Return the request continued by an answer of the model and what is said about that answer."""
+        """A copy of the request with two more turns: an answer of the model and a prompt about the answer."""
         return self._replace(messages=(*self.messages, Message("assistant", answer), Message("user", prompt)))
 
-    def unstreamed(self) -> "ChatRequest":
-        """The same request for an answer that comes in one piece."""
+    def without_streaming(self) -> "ChatRequest":
+        """A copy of the request that asks for the whole answer in one response."""
         parameters = {name: value for name, value in self.parameters.items() if name != STREAM_OPTIONS}
         return self._replace(stream=False, parameters=parameters)
 

@@ -136,6 +136,7 @@ class _SignalResender:
         self._arrived = self._handled = 0
 
     def mark_handled(self) -> None:
+        """Count all signals that have arrived as handled; called by every handler."""
         with self._lock:
             while self._read():
                 pass

@@ -74,6 +74,7 @@ def raw_stream(stream: TextIO) -> BinaryIO:
 
 
 def stream_kind(descriptor: int) -> StdinKind:
+    """What a file descriptor is; a directory counts as a file."""
     try:
         if os.isatty(descriptor):
             return "terminal"

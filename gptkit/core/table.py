@@ -19,7 +19,7 @@ def format_table(rows: Sequence[Sequence[str]], aligned: bool) -> str:
     if not aligned:
         return "\n".join("\t".join(row) for row in cells)
     widths = [min(PADDED_CAP, max(map(text_width, column))) for column in zip(*cells, strict=True)]
-    return "\n".join(_aligned(row, widths) for row in cells)
+    return "\n".join(_align_row(row, widths) for row in cells)
 
 
 def text_width(text: str) -> int:
@@ -31,7 +31,7 @@ def text_width(text: str) -> int:
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+def _align_row(row: Sequence[str], widths: Sequence[int]) -> str:
     padded = [cell + " " * (width - text_width(cell)) for cell, width in zip(row, widths, strict=True)]
     return "  ".join(padded).rstrip()
 

@@ -98,6 +98,7 @@ class Terminal:
 
     @property
     def has_colour(self) -> bool:
+        """Whether standard output may be written with colours and styles."""
         return self.stdout_is_terminal and allows_styles(self.environ)
 
     def write(self, text: str) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from gptkit.core.errors import DataError
 from gptkit.encodings.magic import binary_kind
-from gptkit.encodings.names import codecs_named, codecs_of, decode_with
+from gptkit.encodings.names import codecs_for_encoding, codecs_for_name, decode_with
 
 # Byte order marks. UTF-32 comes before UTF-16: its little-endian mark begins with that of UTF-16.
 MARKS = (
@@ -39,20 +39,20 @@ def decode(data: bytes, source: str, encoding: str | None = None) -> str:
         source: what a message calls the data, such as `standard input` or a file's name.
         encoding: the encoding that the user named; None to recognise it.
     """
-    codecs = codecs_named(encoding) if encoding is not None else ()
-    text = _decode_marked(data, source, encoding)
+    codecs = codecs_for_name(encoding) if encoding is not None else ()
+    text = _decode_after_mark(data, source, encoding)
     if text is None:
         text = (
-            _decode_named(data, source, encoding, codecs)
+            _decode_as(data, source, encoding, codecs)
             if encoding is not None
-            else _decode_unnamed(data, source)
+            else _recognise_and_decode(data, source)
         )
     if "\0" in text:
         raise _binary_error(data, source)
     return text
 
 
-def _decode_marked(data: bytes, source: str, encoding: str | None) -> str | None:
+def _decode_after_mark(data: bytes, source: str, encoding: str | None) -> str | None:
     """The text after a byte order mark, whatever encoding is named; None if there is no usable mark."""
     for mark, codec, name in MARKS:
         if not data.startswith(mark):
@@ -72,7 +72,7 @@ def _decode_marked(data: bytes, source: str, encoding: str | None) -> str | None
     return None
 
 
-def _decode_named(data: bytes, source: str, encoding: str, codecs: tuple[str, ...]) -> str:
+def _decode_as(data: bytes, source: str, encoding: str, codecs: tuple[str, ...]) -> str:
     name = encoding.strip()
     if codecs == ("utf-16",):  # there is no mark: it would have been found before
         codecs = (_utf16_codec(data),)
@@ -96,7 +96,7 @@ def _utf16_codec(data: bytes) -> str:
     return min(utf16_readings(data)).encoding if utf16_readings(data) else "utf-16-le"
 
 
-def _decode_unnamed(data: bytes, source: str) -> str:
+def _recognise_and_decode(data: bytes, source: str) -> str:
     if data.startswith(b"%PDF-"):  # a PDF may be plain ASCII, and still is no text
         raise _binary_error(data, source)
     try:
@@ -133,7 +133,7 @@ def _decode_other_than_utf8(data: bytes, source: str, position: int) -> str:
     if not guess.encoding:
         raise _uncertain_error(guess.likely, guess.damaged, data, source, position)
     try:
-        return decode_with(data, codecs_of(guess.encoding))
+        return decode_with(data, codecs_for_encoding(guess.encoding))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{source}: looks like {guess.encoding} but byte {error.start} is 0x{data[error.start]:02x}",

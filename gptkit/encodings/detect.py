@@ -7,7 +7,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from gptkit.encodings.cjk import ASCII, EASTERN, ENCODINGS, HALF_WIDTH, Reading, best_language
-from gptkit.encodings.names import codecs_of, decode_with
+from gptkit.encodings.names import codecs_for_encoding, decode_with
 
 LEAST_BYTES = 8
 LANGUAGES = (("simplified", 4.0), ("traditional", 4.0), ("japanese", 4.0), ("korean", 4.0))
@@ -210,7 +210,7 @@ def _is_mostly_utf8(sample: bytes) -> bool:
 def _reading(sample: bytes, name: str, languages: tuple[tuple[str, float], ...]) -> Reading | None:
     for cut in range(4 if len(sample) >= SAMPLE - 8 else 1):  # a sample may end inside a character
         try:
-            text = decode_with(sample[: len(sample) - cut], codecs_of(name))
+            text = decode_with(sample[: len(sample) - cut], codecs_for_encoding(name))
         except UnicodeDecodeError:
             continue
         return best_language(text, name, languages)

@@ -83,7 +83,7 @@ COMMON = (
 NOT_TEXT = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
 
 
-def codecs_named(encoding: str) -> tuple[str, ...]:
+def codecs_for_name(encoding: str) -> tuple[str, ...]:
     """The codecs to try in order for the encoding that a user named; UsageError for an unknown name."""
     normalized = encoding.strip().lower().replace(" ", "-")
     name = _codec_name(ALIASES.get(normalized.replace("_", "-"), normalized))
@@ -92,7 +92,7 @@ def codecs_named(encoding: str) -> tuple[str, ...]:
     return CODECS.get(name, (name,))
 
 
-def codecs_of(name: str) -> tuple[str, ...]:
+def codecs_for_encoding(name: str) -> tuple[str, ...]:
     """The codecs to try in order for an encoding that was recognised, given as `guess_encoding` names it."""
     return CODECS.get(name.replace("-", "_"), (name,))
 

@@ -172,13 +172,13 @@ def leave(context: CommandContext, _argument: str) -> None:
 
 def environment_for_programs(context: CommandContext) -> Mapping[str, str]:
     """Return the environment for other programs, without the variables that hold keys."""
-    from gptkit.settings.keys import environment_without_named
+    from gptkit.settings.keys import environment_without_keys_named_in
 
     try:
         settings = context.paths.config_file.read_text("utf-8", "replace")
     except OSError:
         settings = ""
-    return environment_without_named(settings, context.terminal.environ)
+    return environment_without_keys_named_in(settings, context.terminal.environ)
 
 
 COMMANDS = (

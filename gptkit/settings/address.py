@@ -13,7 +13,7 @@ _CALLS = ("/chat/completions", "/completions", "/responses", "/models")
 _PORTS = {"https": 443, "http": 80}
 
 
-class BaseUrl:  # every run makes one: a dataclass would take longer to define than all else here
+class ApiAddress:  # every run makes one: a dataclass would take longer to define than all else here
     """The parts of a base URL."""
 
     __slots__ = ("host", "port", "scheme", "url")
@@ -36,7 +36,7 @@ class BaseUrl:  # every run makes one: a dataclass would take longer to define t
 
 
 @lru_cache(maxsize=32)  # each layer of settings, key and header parses the same URL
-def parse_base_url(url: str) -> BaseUrl:
+def parse_base_url(url: str) -> ApiAddress:
     """Parse a base URL; raises ValueError with a message that repeats nothing that may be secret.
 
     Few forms are accepted, so that no other URL parser can read another host from the same URL.
@@ -54,7 +54,7 @@ def parse_base_url(url: str) -> BaseUrl:
         if path.endswith(call):
             raise ValueError(f"leave out the '{call}' at its end")
     authority = host if number == _PORTS[scheme] else f"{host}:{number}"
-    return BaseUrl(f"{scheme}://{authority}{path}", scheme, host, number)
+    return ApiAddress(f"{scheme}://{authority}{path}", scheme, host, number)
 
 
 def parse_authority(text: str) -> str:
@@ -134,7 +134,7 @@ def parse_proxy_url(text: str) -> str | None:
     return scheme + url[match.end("scheme") :].rstrip("/")
 
 
-def bypasses_proxy(target: BaseUrl, direct: Sequence[str], proxy: str) -> bool:
+def bypasses_proxy(target: ApiAddress, direct: Sequence[str], proxy: str) -> bool:
     """Whether a host is reached without the proxy.
 
     Args:
@@ -155,7 +155,7 @@ def _is_local(proxy: str) -> bool:
     return match is not None and bool(re.fullmatch(_LOOPBACK, match["host"]))
 
 
-def _matches(target: BaseUrl, entry: str) -> bool:
+def _matches(target: ApiAddress, entry: str) -> bool:
     """Whether an entry of NO_PROXY means a host: `*`, a domain, an address or a network, also with a port."""
     if entry in ("", "*"):
         return entry == "*"

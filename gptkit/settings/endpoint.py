@@ -14,7 +14,7 @@ from gptkit.settings.keys import KEY_VARIABLE, find_key
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gptkit.settings.address import BaseUrl
+    from gptkit.settings.address import ApiAddress
     from gptkit.settings.load import Settings
 
 
@@ -59,7 +59,7 @@ def endpoint_without_key(settings: Settings) -> Endpoint:
     )
 
 
-def proxy_for(settings: Settings, target: BaseUrl) -> str | None:
+def proxy_for(settings: Settings, target: ApiAddress) -> str | None:
     """The URL of the proxy to a host, None for a direct connection.
 
     A proxy that was given as an option is used for all hosts, whatever `no_proxy` says.
@@ -78,7 +78,7 @@ def proxy_for(settings: Settings, target: BaseUrl) -> str | None:
 
 
 def _key(
-    settings: Settings, target: BaseUrl, headers: Mapping[str, str], servers: Sequence[LocalServer] | None
+    settings: Settings, target: ApiAddress, headers: Mapping[str, str], servers: Sequence[LocalServer] | None
 ) -> str | None:
     if any(name.lower() in _KEY_HEADERS for name in headers):
         return None
@@ -90,7 +90,7 @@ def _key(
     raise NoPermissionError(f"no key for {target.authority}", hint=_hint(settings, target, servers))
 
 
-def _hint(settings: Settings, target: BaseUrl, servers: Sequence[LocalServer] | None) -> str:
+def _hint(settings: Settings, target: ApiAddress, servers: Sequence[LocalServer] | None) -> str:
     variable = settings.value_for_host("api_key_env", target)
     if variable is not None:
         return f"set the environment variable {variable.value}, which api_key_env names ({variable.origin})"
@@ -101,7 +101,7 @@ def _hint(settings: Settings, target: BaseUrl, servers: Sequence[LocalServer] | 
     return hint or f"set {KEY_VARIABLE} or run 'gptkit keys set'; '--model echo' needs no key"
 
 
-def _text_for_host(settings: Settings, name: str, target: BaseUrl) -> str | None:
+def _text_for_host(settings: Settings, name: str, target: ApiAddress) -> str | None:
     setting = settings.value_for_host(name, target)
     return str(setting.value) if setting else None
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gptkit.core.yaml_tree import YamlNode
-    from gptkit.settings.address import BaseUrl
+    from gptkit.settings.address import ApiAddress
     from gptkit.settings.load import Layer, Settings, SettingValue
 
 
@@ -38,7 +38,7 @@ class Key:
         return f"Key(from {self.origin})"
 
 
-def find_key(settings: Settings, target: BaseUrl) -> Key | None:
+def find_key(settings: Settings, target: ApiAddress) -> Key | None:
     """The key for a host, None if there is none.
 
     The layers of settings are searched from the highest rank, then the key file and the keyring. A variable
@@ -80,7 +80,7 @@ def environment_without_keys(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in settings.environ.items() if name not in names}
 
 
-def environment_without_named(text: str, environ: Mapping[str, str]) -> dict[str, str]:
+def environment_without_keys_named_in(text: str, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without the variables that the text of broken settings seems to name for keys."""
     import re
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError, UsageError
 from gptkit.settings import schema
-from gptkit.settings.address import BaseUrl, parse_base_url, proxy_variables
+from gptkit.settings.address import ApiAddress, parse_base_url, proxy_variables
 from gptkit.settings.schema import DEFAULT_BASE_URL, SETTINGS
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Layer:
         self.base_url = base_url
         self.is_environment = is_environment
 
-    def applies_to(self, target: BaseUrl) -> bool:
+    def applies_to(self, target: ApiAddress) -> bool:
         """Whether values of this layer that are bound to a host may go to the host of `target`."""
         if self.base_url is None:
             return True
@@ -285,14 +285,14 @@ class Settings:
     def boolean(self, name: str) -> bool:
         return self.value(name) is True
 
-    def value_for_host(self, name: str, target: BaseUrl) -> SettingValue | None:
+    def value_for_host(self, name: str, target: ApiAddress) -> SettingValue | None:
         """The value that may go to a host, None if none: not a value that was set beside another base URL."""
         for layer in self.layers:
             if name in layer.values and layer.applies_to(target):
                 return layer.values[name]
         return None
 
-    def entries_for_host(self, name: str, target: BaseUrl) -> dict[str, object]:
+    def entries_for_host(self, name: str, target: ApiAddress) -> dict[str, object]:
         """The entries of a map that may go to a host, merged without regard to the case of their names."""
         merged: dict[str, tuple[str, object]] = {}
         for layer in reversed(self.layers):
@@ -323,7 +323,7 @@ class Settings:
             return self
         return Settings(self.paths, self.environ, self._files, {**self._options, **changed})
 
-    def base_url(self) -> BaseUrl:
+    def base_url(self) -> ApiAddress:
         """The base URL in use; raises ConfigurationError or UsageError with its origin if it is wrong."""
         try:
             return parse_base_url(self.text("base_url"))

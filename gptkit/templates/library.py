@@ -151,7 +151,7 @@ def _yaml_files(folder: PromptFolder) -> Iterator[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise _unreadable(folder.path, error) from error
+        raise _unreadable_error(folder.path, error) from error
     for path in paths:
         if path.suffix in (".yaml", ".yml") and not path.name.startswith(".") and _is_in(folder, path):
             yield path
@@ -161,10 +161,10 @@ def _is_in(folder: PromptFolder, path: Path) -> bool:
     try:
         return (folder.only is None or path.name in folder.only) and path.is_file()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable_error(path, error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> CannotReadError:
+def _unreadable_error(path: Path, error: OSError) -> CannotReadError:
     return CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}")
 
 
@@ -173,7 +173,7 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(SIZE_CAP + 1)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable_error(path, error) from error
     if len(data) > SIZE_CAP:
         raise YamlFileError(str(path), (Problem(1, "", f"larger than {SIZE_CAP >> 10} KiB"),))
     try:
@@ -295,13 +295,13 @@ def _store(paths: Paths) -> Mapping[str, FileHashes]:
     except OSError as error:
         raise CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}") from None
     except (ValueError, RecursionError):
-        raise _damaged(path) from None
+        raise _damaged_error(path) from None
     if not isinstance(data, dict) or not all(isinstance(value, dict) for value in data.values()):
-        raise _damaged(path)
+        raise _damaged_error(path)
     return data
 
 
-def _damaged(path: Path) -> CannotReadError:
+def _damaged_error(path: Path) -> CannotReadError:
     return CannotReadError(f"'{path}': damaged", hint="remove it and run 'gptkit prompts trust' again")
 
 

@@ -93,7 +93,7 @@ def variable_problems(template: Template, own: frozenset[str] | None = None) -> 
             line = _line(template, key, _lines_before_use(environment, source, name))
             message, hint = f"the variable '{name}' is not declared", spelling_hint(name, known)
             problems.append(Problem(line, key, message, hint))
-    return tuple(problems) or tuple(_unused(template, used, own))
+    return tuple(problems) or tuple(_unused_problems(template, used, own))
 
 
 def unknown_word_problems(template: Template) -> tuple[Problem, ...]:
@@ -123,7 +123,7 @@ def _variables(environment: minijinja.Environment, source: str) -> frozenset[str
     return frozenset(environment.undeclared_variables_in_str(source)) if "{" in source else frozenset()
 
 
-def _unused(template: Template, used: set[str], own: frozenset[str] | None) -> Iterator[Problem]:
+def _unused_problems(template: Template, used: set[str], own: frozenset[str] | None) -> Iterator[Problem]:
     for parameter in template.declared_parameters:
         name = parameter.variable
         if name not in used and name not in INPUT_VARIABLES and (own is None or parameter.name in own):

@@ -129,7 +129,7 @@ class _Plan:
             self.under_way += standing == "under way"
             if standing:
                 continue
-            sent = drop_rejected_parameters(one.request().unstreamed(), self._runtime)
+            sent = drop_rejected_parameters(one.request().without_streaming(), self._runtime)
             try:
                 self._runtime.budget.reserve(sent)
             except BudgetError as over:
