@@ -212,22 +212,26 @@ def key_patterns(entry: BookEntry, keys: Iterable[str]) -> list[Pattern]:
     return [compiled for key in keys if (compiled := pattern.parse_pattern(key, entry.case_sensitive))]
 
 
-def _within_budget(active: list[ActiveEntry], budget: int) -> list[ActiveEntry]:
+def _within_budget(entries: list[ActiveEntry], budget: int) -> list[ActiveEntry]:
     """Return the most important entries that fit the budget together.
 
     An entry above the whole budget is left out and does not count.
     """
 
-    def importance(entry: ActiveEntry) -> tuple[bool, float, int]:
-        priority = entry.entry.insertion_order if entry.entry.priority is None else entry.entry.priority
-        return not entry.rules.first_to_go, priority, -entry.place
+    def importance(candidate: ActiveEntry) -> tuple[bool, float, int]:
+        priority = (
+            candidate.entry.insertion_order if candidate.entry.priority is None else candidate.entry.priority
+        )
+        return not candidate.rules.first_to_go, priority, -candidate.place
 
     fitting: list[ActiveEntry] = []
-    for entry in sorted((entry for entry in active if entry.tokens <= budget), key=importance, reverse=True):
-        budget -= entry.tokens
+    for candidate in sorted(
+        (candidate for candidate in entries if candidate.tokens <= budget), key=importance, reverse=True
+    ):
+        budget -= candidate.tokens
         if budget < 0:
             break
-        fitting.append(entry)
+        fitting.append(candidate)
     return fitting
 
 
@@ -285,7 +289,7 @@ class _Keys:
             self._needed = [self._plain(keys) for keys in (entry.keys, *secondary, *rules.additional)]
             self._excluded = self._plain(rules.excluded)
 
-    def match(self, text: _Text, folded: _Text) -> bool:
+    def matches(self, text: _Text, folded: _Text) -> bool:
         """Whether the text contains a key of each group and no excluded key."""
         if not self._needed:
             return False
@@ -326,7 +330,7 @@ class _BookScan:
             not_matching: list[tuple[int, EntryRules, str, _Keys | None]] = []
             before = len(matches)
             for place, rules, content, keys in candidates:
-                if keys is None or keys.match(*self._text(rules)):
+                if keys is None or keys.matches(*self._text(rules)):
                     matches.append((place, rules, content))
                 else:
                     not_matching.append((place, rules, content, keys))

@@ -106,6 +106,7 @@ class _DiceFilter:
 
     @property
     def shows(self) -> bool:
+        """Whether somebody sees the answer while it arrives."""
         return self._sink is not None
 
     def __call__(self, event: Event) -> None:
@@ -125,12 +126,12 @@ class _DiceFilter:
         if line and not self.requested:
             self.requested = "" if self._ignores_requests else requested_roll(line)
             if not self.requested:
-                self._pass(line)
+                self._pass_on(line)
 
     def go_on(self, result: str, last: bool) -> None:
         """Pass on a result and expect the continuation; after the last throw no line asks for dice."""
         before = "" if not self._passed or self._line == "" else "\n"
-        self._pass(before + result)
+        self._pass_on(before + result)
         self.requested, self._ignores_requests, self._at_start, self._end = "", last, True, None
 
     def end(self) -> None:
@@ -145,22 +146,22 @@ class _DiceFilter:
             self._at_start = not text
         for piece in re.split(r"(?<=\n)", text):
             self._pending += piece
-            if self._is_open():
+            if self._may_ask_for_dice():
                 continue
             line, self._pending = self._pending, ""
             self.requested = "" if self._ignores_requests or self._line else requested_roll(line)
             if self.requested:
                 return
-            self._pass(line)
+            self._pass_on(line)
 
-    def _is_open(self) -> bool:
+    def _may_ask_for_dice(self) -> bool:
         """Whether the incomplete line may still become one that asks for dice."""
         if self._ignores_requests or self._line or self._pending.endswith("\n"):
             return not self._pending
-        begun = self._pending.lstrip().lower()
-        return _BEGINNING.startswith(begun[: len(_BEGINNING)]) and len(begun) < 100
+        beginning = self._pending.lstrip().lower()
+        return _BEGINNING.startswith(beginning[: len(_BEGINNING)]) and len(beginning) < 100
 
-    def _pass(self, text: str) -> None:
+    def _pass_on(self, text: str) -> None:
         if text:
             self._passed.append(text)
             self._line = (self._line + text).rpartition("\n")[2]
@@ -186,12 +187,12 @@ def run_turn(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Out
     if character.variables and outcome.failure is None:
         unchanged = state._replace(refused="interrupted")
         runtime.record_answer(outcome._replace(notes={**outcome.notes, **state_notes(unchanged)}))
-        state = _update_world(invocation, runtime, state, character.variables, outcome.answer)
+        state = _state_after(invocation, runtime, state, character.variables, outcome.answer)
     facts = {**outcome.json_fields, **({"state": dict(state.world)} if character.variables else {})}
     return outcome._replace(notes={**outcome.notes, **state_notes(state)}, json_fields=facts)
 
 
-def _update_world(
+def _state_after(
     invocation: Invocation,
     runtime: Runtime,
     before: CharacterState,

@@ -126,30 +126,30 @@ def _unify_line_ends(text: str, end: str) -> str:
 
 
 class _Segmenter:
-    """Split the tokens of a document into segments.
+    """Splits the tokens of a document into segments.
 
     A text ends where a block element begins or ends; one without a letter is added to the next segment. An
     element that is not translated belongs to the text around it, unless there is none.
     """
 
     def __init__(self) -> None:
-        self._silent = ""  # what has no text and goes to the next segment
-        self._run: list[str] = []
-        self._size = 0
-        self._untouched: list[str] = []
+        self._without_text = ""  # source without a text, which goes to the next segment
+        self._run: list[str] = []  # sources of the text and inline elements that come last
+        self._size = 0  # characters of `_run`
+        self._open_untouched: list[str] = []
         self._heading = 0
-        self._above: list[tuple[int, str]] = []
+        self._headings: list[tuple[int, str]] = []
         self._open = OpenElements()
-        self._base = 0  # number of elements around the run
+        self._base = 0  # number of elements around `_run`
 
     def segments(self, tokens: Iterable[Token]) -> Iterator[Segment]:
         for token in tokens:
             if not self._run:
                 self._base = self._open.depth
-            outside = self._open.is_kept and self._open.deciding_depth < self._base
+            is_kept_around = self._open.is_kept and self._open.deciding_depth < self._base
             if token.kind != TEXT:
                 self._open.follow(token.kind, token.name, token.is_kept)
-            if not outside and self._is_inline(token):
+            if not is_kept_around and self._is_inline(token):
                 if token.kind == CLOSE:
                     self._base = min(self._base, self._open.depth)
                 self._run.append(token.source)
@@ -158,17 +158,17 @@ class _Segmenter:
                     yield from self._flush_text()
                 continue
             yield from self._flush_text()
-            self._silent += token.source
-            if len(self._silent) > BUFFER_LIMIT:
-                yield Segment(self._silent)
-                self._silent = ""
+            self._without_text += token.source
+            if len(self._without_text) > BUFFER_LIMIT:
+                yield Segment(self._without_text)
+                self._without_text = ""
             self._follow_element(token)
         yield from self._flush_text()
-        if self._silent:
-            yield Segment(self._silent)
+        if self._without_text:
+            yield Segment(self._without_text)
 
     def _is_inline(self, token: Token) -> bool:
-        if self._untouched:
+        if self._open_untouched:
             return False
         if token.kind == TEXT:
             return not UNCLOSED.match(token.source)
@@ -176,12 +176,12 @@ class _Segmenter:
 
     def _follow_element(self, token: Token) -> None:
         name = token.name
-        opens = name == self._untouched[0] if self._untouched else name in UNTOUCHED
+        opens = name == self._open_untouched[0] if self._open_untouched else name in UNTOUCHED
         if token.kind == START and opens:
-            self._untouched.append(name)
-        elif token.kind == CLOSE and self._untouched and name == self._untouched[-1]:
-            self._untouched.pop()
-        elif name in HEADINGS and not self._untouched:
+            self._open_untouched.append(name)
+        elif token.kind == CLOSE and self._open_untouched and name == self._open_untouched[-1]:
+            self._open_untouched.pop()
+        elif name in HEADINGS and not self._open_untouched:
             self._heading = int(name[1]) if token.kind == START else 0
 
     def _flush_text(self) -> Iterator[Segment]:
@@ -191,15 +191,15 @@ class _Segmenter:
         self._run, self._size = [], 0
         holes = mask_text(text, Html.rules)[0] if has_letters(text) else ""
         if not has_letters(holes):
-            self._silent += text
+            self._without_text += text
             return
-        path = tuple(title for level, title in self._above if not self._heading or level < self._heading)
-        start = len(self._silent)
+        path = tuple(title for level, title in self._headings if not self._heading or level < self._heading)
+        start = len(self._without_text)
         end = "\r\n" if text.count("\r\n") == text.count("\n") == text.count("\r") > 0 else ""
-        whole = self._silent + text
+        whole = self._without_text + text
         yield Segment(whole, _unify_line_ends(text, end), start, len(whole), end, path=path)
-        self._silent = ""
+        self._without_text = ""
         if self._heading:
             title = " ".join(holes.replace(HOLE, "").split())
-            above = [heading for heading in self._above if heading[0] < self._heading]
-            self._above = [*above, (self._heading, title)]
+            above = [heading for heading in self._headings if heading[0] < self._heading]
+            self._headings = [*above, (self._heading, title)]

@@ -238,7 +238,7 @@ FORMULA_ENDS = {"$$": r"^\s*\$\$\s*$", "\\[": r"^\s*\\\]\s*$"}
 
 
 class _Reader:
-    """Cut lines into stretches that can be parsed alone.
+    """Cuts lines into stretches that can be parsed alone.
 
     A line that starts in the first column behind a blank line is in no container: there a stretch begins.
     """
