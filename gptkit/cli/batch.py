@@ -38,19 +38,22 @@ def list_(
     from gptkit.jobs.batch import service
 
     services = _services(ctx, profile, base_url, proxy)
-    known = service.record(services).shards(services.settings.base_url().url)
-    waiting = {shard.batch for shard in known if shard.batch}
-    unsubmitted = [shard for shard in known if not shard.batch]
-    found = [batch for batch in service.batches(services).list_latest(limit) if batch.metadata.get(MARK)]
+    shards = service.record(services).shards(services.settings.base_url().url)
+    waiting_ids = {shard.batch for shard in shards if shard.batch}
+    unsubmitted = [shard for shard in shards if not shard.batch]
+    batches = [batch for batch in service.batches(services).list_latest(limit) if batch.metadata.get(MARK)]
     if as_json:
-        rows = [_record(batch) | {"to_fetch": batch.id in waiting} for batch in found]
-        own = [{"id": shard.id, "pieces": shard.pieces, "state": shard.state} for shard in unsubmitted]
-        value = {"batches": rows, "not_submitted": own}
+        rows = [_batch_record(batch) | {"to_fetch": batch.id in waiting_ids} for batch in batches]
+        not_submitted = [
+            {"id": shard.id, "pieces": shard.pieces, "state": shard.state} for shard in unsubmitted
+        ]
+        value = {"batches": rows, "not_submitted": not_submitted}
         services.terminal.print_sanitized(json.dumps(value, ensure_ascii=False, indent=2))
         return
-    lines = [_row(batch, batch.id in waiting) for batch in found]
+    lines = [_batch_row(batch, batch.id in waiting_ids) for batch in batches]
     lines += [
-        (shard.id, "not submitted", str(shard.pieces), _when(shard.created), "") for shard in unsubmitted
+        (shard.id, "not submitted", str(shard.pieces), _format_time(shard.created), "")
+        for shard in unsubmitted
     ]
     if lines:
         services.terminal.print_sanitized(format_table(lines, services.terminal.stdout_is_terminal))
@@ -79,18 +82,18 @@ def cancel(
         _forget(services, batch_id)
         return
     try:
-        found = service.batches(services).cancel(batch_id)
+        batch = service.batches(services).cancel(batch_id)
     except UnavailableError as error:
         error.hint = "'gptkit batch cancel --forget ID' forgets a batch that the provider no longer has"
         raise
-    services.terminal.print_error_line(f"gptkit: batch '{found.id}': {found.status}")
+    services.terminal.print_error_line(f"gptkit: batch '{batch.id}': {batch.status}")
 
 
 def _forget(services: Services, batch_id: str) -> None:
     from gptkit.jobs.batch import service
 
     record, url = service.record(services), services.settings.base_url().url
-    shard = next((one for one in record.shards(url) if batch_id in (one.batch, one.id)), None)
+    shard = next((shard for shard in record.shards(url) if batch_id in (shard.batch, shard.id)), None)
     if shard is None:
         raise NoInputError(
             f"no batch '{batch_id}' of '{url}' is known here",
@@ -101,14 +104,14 @@ def _forget(services: Services, batch_id: str) -> None:
     services.terminal.print_error_line(f"gptkit: '{batch_id}' is forgotten")
 
 
-def _record(batch: Batch) -> dict[str, object]:
-    from gptkit.cli.history import iso
+def _batch_record(batch: Batch) -> dict[str, object]:
+    from gptkit.cli.history import format_iso_time
 
     return {
         "id": batch.id,
         "status": batch.status,
-        "created": iso(batch.created) if batch.created else None,
-        "expires": iso(batch.expires) if batch.expires else None,
+        "created": format_iso_time(batch.created) if batch.created else None,
+        "expires": format_iso_time(batch.expires) if batch.expires else None,
         "total": batch.total,
         "completed": batch.completed,
         "failed": batch.failed,
@@ -116,12 +119,12 @@ def _record(batch: Batch) -> dict[str, object]:
     }
 
 
-def _row(batch: Batch, waiting: bool) -> tuple[str, ...]:
+def _batch_row(batch: Batch, is_waiting: bool) -> tuple[str, ...]:
     done = f"{batch.completed + batch.failed}/{batch.total}"
-    return (batch.id, batch.status, done, _when(batch.created), "to fetch" if waiting else "")
+    return (batch.id, batch.status, done, _format_time(batch.created), "to fetch" if is_waiting else "")
 
 
-def _when(moment: float) -> str:
+def _format_time(moment: float) -> str:
     from gptkit.core.table import format_time
 
     return format_time(moment) if moment else "-"

@@ -1,4 +1,4 @@
-"""A Template becomes a Typer command: its options and arguments are real ones."""
+"""Builds a Typer command from a template, with its options and arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
-from gptkit.cli.help import CONTEXT, Command, Page
+from gptkit.cli.help import CONTEXT_SETTINGS, GptkitCommand, HelpStyle
 from gptkit.core.errors import UsageError
 from gptkit.session.options import FLAGS, Flag, SharedOptions, is_required, positionals, shared_options
 from gptkit.templates.template import Parameter, Template, Value
@@ -28,29 +28,34 @@ METAVARS: Mapping[str, str] = {
     "number": "NUMBER",
 }
 
-Call = Callable[[Mapping[str, Value], SharedOptions], int]
-"""Takes the given values of the template's parameters and those of the shared options."""
+PromptRunner = Callable[[Mapping[str, Value], SharedOptions], int]
+"""Takes the values of the template's parameters and of the shared options; returns the exit code."""
 
 
-def command(
-    template: Template, call: Call, extra: Sequence[Parameter], page: Page
+def build_command(
+    template: Template, run_prompt: PromptRunner, extra: Sequence[Parameter], help_style: HelpStyle
 ) -> typer.core.TyperCommand:
-    """The command of a prompt file. `extra` are options that its capabilities add."""
-    callback = _callback(template, call, extra, page)
+    """Build the command of a prompt file; `extra` are the options of its capabilities."""
+    callback = _callback(template, run_prompt, extra, help_style)
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    settings = dict(CONTEXT)
-    app.command(template.name, cls=Command, help=page.text(template.description), context_settings=settings)(
-        callback
-    )
+    settings = dict(CONTEXT_SETTINGS)
+    app.command(
+        template.name,
+        cls=GptkitCommand,
+        help=help_style.format_text(template.description),
+        context_settings=settings,
+    )(callback)
     return cast("typer.core.TyperCommand", typer.main.get_command(app))
 
 
-def _callback(template: Template, call: Call, extra: Sequence[Parameter], page: Page) -> Callable[..., int]:
+def _callback(
+    template: Template, run_prompt: PromptRunner, extra: Sequence[Parameter], help_style: HelpStyle
+) -> Callable[..., int]:
     options, arguments = (*template.options, *extra), positionals(template)
     last = arguments[-1] if arguments else None
     parameters = [
-        *(_argument(argument, argument is last, page) for argument in arguments),
-        *(_option(option, page) for option in options),
+        *(_argument(argument, argument is last, help_style) for argument in arguments),
+        *(_option(option, help_style) for option in options),
         *(_flag(flag) for flag in FLAGS),
     ]
     names = {OPTION + option.variable: option for option in options}
@@ -58,22 +63,22 @@ def _callback(template: Template, call: Call, extra: Sequence[Parameter], page: 
 
     def callback(**given: object) -> int:
         if last is not None and last.kind == "text":
-            _take_dash(last, given)
+            _move_dash_to_stdin(last, given)
         values = {
-            parameter.variable: _value(parameter, given[name])
+            parameter.variable: _convert_value(parameter, given[name])
             for name, parameter in names.items()
             if given.get(name) not in (None, [])
         }
         flags = {name.removeprefix(FLAG): value for name, value in given.items() if name.startswith(FLAG)}
-        return call(values, shared_options(flags))
+        return run_prompt(values, shared_options(flags))
 
     cast(Any, callback).__signature__ = inspect.Signature(parameters)
     callback.__annotations__ = {p.name: p.annotation for p in parameters}
     return callback
 
 
-def _take_dash(last: Parameter, given: dict[str, object]) -> None:
-    """A lone '-' before or after the words asks for standard input; between words it is a minus."""
+def _move_dash_to_stdin(last: Parameter, given: dict[str, object]) -> None:
+    """Turn a '-' before or after the words into --stdin; between words it is a minus."""
     words = given.get(ARGUMENT + last.variable)
     if not isinstance(words, list) or "-" not in (*words[:1], *words[-1:]):
         return
@@ -84,11 +89,14 @@ def _take_dash(last: Parameter, given: dict[str, object]) -> None:
     given[FLAG + "stdin"] = True
 
 
-def _argument(argument: Parameter, last: bool, page: Page) -> inspect.Parameter:
-    several = last and argument.kind in ("text", "list")
+def _argument(argument: Parameter, last: bool, help_style: HelpStyle) -> inspect.Parameter:
+    is_repeatable = last and argument.kind in ("text", "list")
     required = is_required(argument)
-    settings = {"metavar": argument.name.upper() + ("..." if several else ""), **_about(argument, page)}
-    kind: Any = list[str] if several else _type(argument)
+    settings = {
+        "metavar": argument.name.upper() + ("..." if is_repeatable else ""),
+        **_help_settings(argument, help_style),
+    }
+    kind: Any = list[str] if is_repeatable else _annotation_type(argument)
     return inspect.Parameter(
         ARGUMENT + argument.variable,
         inspect.Parameter.KEYWORD_ONLY,
@@ -97,17 +105,17 @@ def _argument(argument: Parameter, last: bool, page: Page) -> inspect.Parameter:
     )
 
 
-def _option(option: Parameter, page: Page) -> inspect.Parameter:
-    both = option.kind == "boolean" and not option.plain
-    names = [f"--{option.name}/--no-{option.name}" if both else f"--{option.name}"]
+def _option(option: Parameter, help_style: HelpStyle) -> inspect.Parameter:
+    has_negation = option.kind == "boolean" and not option.plain
+    names = [f"--{option.name}/--no-{option.name}" if has_negation else f"--{option.name}"]
     if option.short:
         names.append(f"-{option.short}")
-    settings = _about(option, page)
+    settings = _help_settings(option, help_style)
     if option.kind != "boolean":
         settings["metavar"] = option.metavar or METAVARS[option.kind]
     if option.least is not None:
         settings["min"] = option.least
-    kind: Any = list[str] if option.kind == "list" else _type(option)
+    kind: Any = list[str] if option.kind == "list" else _annotation_type(option)
     return inspect.Parameter(
         OPTION + option.variable,
         inspect.Parameter.KEYWORD_ONLY,
@@ -116,24 +124,24 @@ def _option(option: Parameter, page: Page) -> inspect.Parameter:
     )
 
 
-def _about(parameter: Parameter, page: Page) -> dict[str, Any]:
-    """Help, choices and default. Typer is not told the default: it would show it unsanitized."""
+def _help_settings(parameter: Parameter, help_style: HelpStyle) -> dict[str, Any]:
+    """Return help, choices and default; Typer does not get the default, which it would show unsanitized."""
     notes = [", ".join(parameter.choices)] if parameter.choices else []
     if parameter.kind == "list":
         notes.append("can be repeated")
     if parameter.default not in (None, "", (), False):
-        notes.append(f"default: {_shown(parameter)}")
-    about: dict[str, Any] = {
-        "help": page.with_notes(parameter.help, notes),
+        notes.append(f"default: {_default_text(parameter)}")
+    settings: dict[str, Any] = {
+        "help": help_style.format_with_notes(parameter.help, notes),
         "show_default": False,
-        "readable": False,  # whoever reads the file says what is wrong with it
+        "readable": False,  # an unreadable file is reported where it is read
     }
-    if page.completing and parameter.choices:
-        about["autocompletion"] = lambda: page.words(parameter.choices)
-    return about
+    if help_style.is_completion and parameter.choices:
+        settings["autocompletion"] = lambda: help_style.single_words(parameter.choices)
+    return settings
 
 
-def _shown(parameter: Parameter) -> str:
+def _default_text(parameter: Parameter) -> str:
     if parameter.kind == "boolean":
         return f"--{parameter.name}"
     if isinstance(parameter.default, tuple):
@@ -165,14 +173,14 @@ def _flag(flag: Flag) -> inspect.Parameter:
     )
 
 
-def _type(parameter: Parameter) -> Any:  # noqa: ANN401
+def _annotation_type(parameter: Parameter) -> Any:  # noqa: ANN401
     if parameter.kind == "choice":
         return cast(Any, Literal)[parameter.choices]
     kinds: Mapping[str, Any] = {"integer": int, "number": float, "boolean": bool, "file": Path}
     return kinds.get(parameter.kind, str)
 
 
-def _value(parameter: Parameter, given: object) -> Value:
+def _convert_value(parameter: Parameter, given: object) -> Value:
     if parameter.kind == "list":
         return tuple(str(item) for item in cast("list[str]", given))
     if isinstance(given, list):

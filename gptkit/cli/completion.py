@@ -1,4 +1,4 @@
-"""Turns completion on for the user's shell: its start-up file is added to, whole or not at all."""
+"""Installs completion for the user's shell; its start-up file is changed wholly or not at all."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
 
 
-POWERSHELL = "gptkit --show-completion | Out-String | Invoke-Expression"
+POWERSHELL_LINE = "gptkit --show-completion | Out-String | Invoke-Expression"
 
 
-class Place(NamedTuple):
-    """Where a shell's script goes, and the line of the start-up file that loads it, if one is needed."""
+class CompletionFiles(NamedTuple):
+    """The path of a completion script, and the start-up file and line that load it, if needed."""
 
     script: Path
     startup: Path | None = None
@@ -24,55 +24,58 @@ class Place(NamedTuple):
 
 
 def install(terminal: Terminal) -> int:
-    """Say what was done. Raises UsageError for an unknown shell, CannotReadError, CannotWriteError."""
+    """Install completion and say where.
+
+    Raises UsageError for an unknown shell, CannotReadError, CannotWriteError.
+    """
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
-    shell = _shell(terminal)
+    shell = _detect_shell(terminal)
     if shell in ("powershell", "pwsh"):
-        terminal.print_sanitized(f"add this line to the file $PROFILE:\n{POWERSHELL}")
+        terminal.print_sanitized(f"add this line to the file $PROFILE:\n{POWERSHELL_LINE}")
         return 0
-    place = _place(shell, Path(terminal.environ.get("HOME") or Path.home()))
-    if place is None:
+    files = _completion_files(shell, Path(terminal.environ.get("HOME") or Path.home()))
+    if files is None:
         raise UsageError("this shell is not known", hint="completion exists for bash, zsh, fish, powershell")
     script = get_completion_script(prog_name="gptkit", complete_var="_GPTKIT_COMPLETE", shell=shell)
     try:
-        place.script.parent.mkdir(parents=True, exist_ok=True)
+        files.script.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotWriteError(f"'{error.filename}': {(error.strerror or str(error)).lower()}") from error
-    write_atomic(place.script, f"{script}\n".encode())
-    if place.startup is not None:
-        _add(place.startup, place.line.encode())
+    write_atomic(files.script, f"{script}\n".encode())
+    if files.startup is not None:
+        _append_line(files.startup, files.line.encode())
     terminal.print_sanitized(
-        f"{shell} completion installed in {place.script}\nit is there in every new terminal"
+        f"{shell} completion installed in {files.script}\nit is there in every new terminal"
     )
     return 0
 
 
-def _place(shell: str, home: Path) -> Place | None:
+def _completion_files(shell: str, home: Path) -> CompletionFiles | None:
     if shell == "bash":
         script = home / ".bash_completions" / "gptkit.sh"
-        return Place(script, home / ".bashrc", f"source '{script}'")
+        return CompletionFiles(script, home / ".bashrc", f"source '{script}'")
     if shell == "zsh":
         line = "fpath+=~/.zfunc; autoload -Uz compinit; compinit"
-        return Place(home / ".zfunc" / "_gptkit", home / ".zshrc", line)
+        return CompletionFiles(home / ".zfunc" / "_gptkit", home / ".zshrc", line)
     if shell == "fish":
-        return Place(home / ".config" / "fish" / "completions" / "gptkit.fish")
+        return CompletionFiles(home / ".config" / "fish" / "completions" / "gptkit.fish")
     return None
 
 
-def _add(startup: Path, line: bytes) -> None:
-    """The line at the end of a file, unless it is in there; the rest stays byte for byte."""
+def _append_line(startup: Path, line: bytes) -> None:
+    """Append a line to a file that does not have it; all other bytes stay."""
     try:
-        before = startup.read_bytes() if startup.exists() else b""
+        content = startup.read_bytes() if startup.exists() else b""
     except OSError as error:
         raise CannotReadError(f"'{startup}': {(error.strerror or str(error)).lower()}") from error
-    if line not in before.splitlines():
-        end = b"" if not before or before.endswith(b"\n") else b"\n"
-        write_atomic(startup, before + end + line + b"\n")
+    if line not in content.splitlines():
+        separator = b"" if not content or content.endswith(b"\n") else b"\n"
+        write_atomic(startup, content + separator + line + b"\n")
 
 
-def _shell(terminal: Terminal) -> str:
-    """The shell that gptkit was started from, else the one that the user logs in to."""
+def _detect_shell(terminal: Terminal) -> str:
+    """Return the name of the shell that started gptkit, else of the login shell."""
     import shellingham  # type: ignore[import-untyped]  # one of Typer's
 
     try:

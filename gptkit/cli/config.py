@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show and change settings.", no_args_is_help=True, add_completion=False)
 
 
-def _completed(incomplete: str) -> list[str]:
+def _complete_names(incomplete: str) -> list[str]:
     return [name for name in SETTINGS if name.startswith(incomplete)]
 
 
@@ -31,7 +31,7 @@ Name = Annotated[
     typer.Argument(
         help="A setting, or an entry of a setting, such as headers.X-Title.",
         metavar="NAME",
-        autocompletion=_completed,
+        autocompletion=_complete_names,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -40,8 +40,8 @@ Profile = Annotated[
 ]
 
 
-class Row(NamedTuple):
-    """A setting as it is shown: secrets masked, None where there is no value."""
+class SettingRow(NamedTuple):
+    """A setting for display: secrets are masked, None is no value; `origin` says where the value is set."""
 
     name: str
     value: object
@@ -53,13 +53,13 @@ def list_(ctx: typer.Context, as_json: AsJson = False, profile: Profile = None) 
     """Show every setting, its value, and where the value comes from."""
     services = _services(ctx)
     settings = services.settings.with_options({"profile": profile})
-    found = rows(settings)
+    rows = setting_rows(settings)
     if as_json:
         services.terminal.print_sanitized(
-            json.dumps([row._asdict() for row in found], ensure_ascii=False, indent=2)
+            json.dumps([row._asdict() for row in rows], ensure_ascii=False, indent=2)
         )
     else:
-        cells = [(row.name, _text(row.value), row.origin) for row in found]
+        cells = [(row.name, _value_text(row.value), row.origin) for row in rows]
         services.terminal.print_sanitized(format_table(cells, services.terminal.stdout_is_terminal))
     for line in settings.ignored:
         services.terminal.print_error_line(f"gptkit: ignored: {line}")
@@ -78,7 +78,7 @@ def get(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
         value = value.get(name.partition(".")[2]) if isinstance(value, Mapping) else None
     if value is None or value == {}:
         raise NoInputError(f"'{name}' is not set")
-    services.terminal.print_sanitized(_text(value))
+    services.terminal.print_sanitized(_value_text(value))
 
 
 @app.command("set", context_settings={"ignore_unknown_options": True})
@@ -91,7 +91,7 @@ def set_(
     """Change a setting in config.yaml; all other lines stay."""
     from gptkit.settings.edit import set_value
 
-    set_value(_file(ctx), name, value, profile)
+    set_value(_config_file(ctx), name, value, profile)
 
 
 @app.command()
@@ -99,13 +99,13 @@ def unset(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
     """Remove a setting from config.yaml."""
     from gptkit.settings.edit import remove_value
 
-    remove_value(_file(ctx), name, profile)
+    remove_value(_config_file(ctx), name, profile)
 
 
 @app.command()
 def path(ctx: typer.Context) -> None:
     """Print where config.yaml is."""
-    _services(ctx).terminal.print_sanitized(str(_file(ctx)))
+    _services(ctx).terminal.print_sanitized(str(_config_file(ctx)))
 
 
 @app.command()
@@ -115,56 +115,56 @@ def edit(ctx: typer.Context) -> None:
     from gptkit.core.files import write_private
     from gptkit.settings.load import read_user_file
 
-    services, file = _services(ctx), _file(ctx)
+    services, file = _services(ctx), _config_file(ctx)
     if not file.exists():
-        write_private(file, starting_file().encode())
-    open_editor(file, _environment(services))
+        write_private(file, config_template().encode())
+    open_editor(file, _editor_environment(services))
     read_user_file(file)
 
 
-def rows(settings: Settings) -> list[Row]:
-    """Every setting in the order of the table, and every entry of a map."""
-    found = []
+def setting_rows(settings: Settings) -> list[SettingRow]:
+    """Return a row for every setting in the order of SETTINGS, and for every entry of a map."""
+    rows = []
     for name, setting in SETTINGS.items():
         value = settings.value(name)
         if setting.kind == "map" and isinstance(value, Mapping):
-            for key, each in value.items():
+            for key, entry_value in value.items():
                 entry = f"{name}.{key}"
-                found.append(Row(entry, shown(setting, each), settings.origin(entry)))
+                rows.append(SettingRow(entry, displayed_value(setting, entry_value), settings.origin(entry)))
         else:
-            found.append(Row(name, shown(setting, value), settings.origin(name)))
-    return found
+            rows.append(SettingRow(name, displayed_value(setting, value), settings.origin(name)))
+    return rows
 
 
-def shown(setting: Setting, value: object) -> object:
-    """A value without what must not be read over a shoulder."""
+def displayed_value(setting: Setting, value: object) -> object:
+    """Return a value for display, with secrets and passwords masked."""
     if setting.secret:
-        return masked(str(value))
+        return mask_secret(str(value))
     if setting.name in ("proxy", "no_proxy", "base_url") and isinstance(value, str):
         return mask_password(value)
     return list(value) if isinstance(value, tuple) else value
 
 
-def masked(secret: str) -> str:
-    """Stars, and the last four characters of what is long enough to stay secret without them."""
+def mask_secret(secret: str) -> str:
+    """Replace a secret by stars and, for at least 16 characters, its last four."""
     return f"****{secret[-4:]}" if len(secret) >= 16 else "****"
 
 
-def starting_file() -> str:
-    """A config.yaml in which every setting stands as a comment."""
+def config_template() -> str:
+    """Make the text of a config.yaml with every setting as a comment."""
     lines = [
         "# Settings of gptkit. 'gptkit config list' shows each value and where it comes from.",
         "",
     ]
     for name, setting in SETTINGS.items():
-        default = "" if setting.default in (None, ()) else f" {_text(setting.default)}"
+        default = "" if setting.default in (None, ()) else f" {_value_text(setting.default)}"
         lines.append(f"# {name}:{default}  # {setting.description}")
     lines += ["", "# profiles:  # named sets of the same settings: gptkit --profile local", "#   local:"]
     lines += ["#     base_url: http://localhost:11434/v1", "#     model: llama3.2", ""]
     return "\n".join(lines)
 
 
-def _text(value: object) -> str:
+def _value_text(value: object) -> str:
     if value is None or value == []:
         return "-"
     if isinstance(value, str):
@@ -174,8 +174,8 @@ def _text(value: object) -> str:
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
-def _environment(services: Services) -> Mapping[str, str]:
-    """What the editor gets: no key. A file that is broken now must still open."""
+def _editor_environment(services: Services) -> Mapping[str, str]:
+    """Return the environment for the editor, without keys, even for a config.yaml that is broken."""
     from gptkit.settings.keys import environment_without_keys, environment_without_keys_named_in
 
     try:
@@ -188,9 +188,9 @@ def _environment(services: Services) -> Mapping[str, str]:
         return environment_without_keys_named_in(text, services.terminal.environ)
 
 
-def _file(ctx: typer.Context) -> Path:
-    found = _services(ctx).paths
-    return found.require(found.config_file)
+def _config_file(ctx: typer.Context) -> Path:
+    paths = _services(ctx).paths
+    return paths.require(paths.config_file)
 
 
 def _services(ctx: typer.Context) -> Services:

@@ -1,4 +1,4 @@
-"""`gptkit doctor`: the way from here to the first token, one timed step at a time."""
+"""`gptkit doctor`: checks the connection to the model in timed steps."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ def doctor(
 
     services = cast("Services", ctx.obj)
     services.override({"model": model, "profile": profile, "base_url": base_url, "proxy": proxy})
-    asked = services.settings.text("model")
+    model_name = services.settings.text("model")
     keyless: NoPermissionError | None = None
     try:
-        endpoint = services.endpoint(asked)
+        endpoint = services.endpoint(model_name)
     except NoPermissionError as error:
         keyless, endpoint = error, endpoint_without_key(services.settings)
-    for name, detail in _settings(services, asked, endpoint.proxy is not None):
-        _show(services, ProbeStep(name, 0.0, True, detail))
-    _show(services, ProbeStep("transport", 0.0, True, transport_name(endpoint, asked)))
-    for step in probe_endpoint(endpoint, asked, keyless):
-        if step.name != "address" or not step.ok:  # what is right about it stands in the first row
-            _show(services, step)
+    for name, detail in _setting_rows(services, model_name, endpoint.proxy is not None):
+        _show_step(services, ProbeStep(name, 0.0, True, detail))
+    _show_step(services, ProbeStep("transport", 0.0, True, transport_name(endpoint, model_name)))
+    for step in probe_endpoint(endpoint, model_name, keyless):
+        if step.name != "address" or not step.ok:  # the address is in the first row already
+            _show_step(services, step)
         if not step.ok:
             return step.code
     return 0
 
 
-def _settings(services: Services, model: str, proxied: bool) -> list[tuple[str, str]]:
-    """What the walk starts from, and who said so."""
+def _setting_rows(services: Services, model: str, has_proxy: bool) -> list[tuple[str, str]]:
+    """Return the model, the base URL and the proxy, with where each is set."""
     settings = services.settings
     rows = [("model", f"{model} ({settings.origin('model')})")]
     if services.is_offline(model):
         return rows
     rows.insert(0, ("base URL", f"{settings.base_url().url} ({settings.origin('base_url')})"))
-    if proxied:
+    if has_proxy:
         rows.append(("proxy", f"from {settings.origin('proxy')}"))
     return rows
 
 
-def _show(services: Services, step: ProbeStep) -> None:
+def _show_step(services: Services, step: ProbeStep) -> None:
     mark = "ok" if step.ok else "FAIL"
     seconds = f"{step.seconds:.3f} s" if step.seconds else ""
     services.terminal.print_sanitized(f"{mark:<5} {step.name:<13} {seconds:>9}  {step.detail}")

@@ -1,8 +1,7 @@
-"""Plain command lines of prompts, understood without loading Typer: that takes a third of the start.
+"""Parses plain command lines of prompts without Typer, whose import takes a third of the start.
 
-What is read here means exactly what Typer would make of it (a test compares the two). Whatever is
-not plain (help, completion, `--`, bundled letters, a value that begins with '-', anything wrong) is
-left to Typer, which also has the words for it.
+The result is exactly that of Typer, which a test compares. Everything that is not plain (help, completion,
+`--`, bundled letters, a value that begins with '-', any error) is left to Typer.
 """
 
 from __future__ import annotations
@@ -19,80 +18,82 @@ if TYPE_CHECKING:
     from gptkit.services import Services
 
 
-SEVERAL = ("list", "paths")
-Given = tuple[dict[str, Value], SharedOptions]
+REPEATABLE_KINDS = ("list", "paths")
+ParsedArguments = tuple[dict[str, Value], SharedOptions]
 
 
 def run(argv: Sequence[str], services: Services) -> int | None:
-    """The exit code of a prompt that was called plainly; None when Typer has to look at the words."""
+    """Run a prompt with a plain command line; returns the exit code, or None to leave the line to Typer."""
     if not argv or argv[0][:1] == "-" or argv[0] in services.housekeeping:
         return None
     if "_GPTKIT_COMPLETE" in services.terminal.environ or services.library.find(argv[0]) is None:
         return None
     template = services.template(argv[0])
-    extra = [option for one in services.capabilities_of(template) for option in one.options]
-    found = given(argv[1:], template, extra)
-    if found is None:
+    extra = [option for capability in services.capabilities_of(template) for option in capability.options]
+    parsed = parse_arguments(argv[1:], template, extra)
+    if parsed is None:
         return None
-    from gptkit.cli.prompt import prompt
+    from gptkit.cli.prompt import run_prompt
 
-    return prompt(services, template, *found)
+    return run_prompt(services, template, *parsed)
 
 
-def given(argv: Sequence[str], template: Template, extra: Sequence[Parameter]) -> Given | None:
-    """Values of the template's parameters and of the shared options, as a Typer command hands them on."""
-    kinds = _kinds((*template.options, *extra))
+def parse_arguments(
+    argv: Sequence[str], template: Template, extra: Sequence[Parameter]
+) -> ParsedArguments | None:
+    """Parse the arguments of a prompt, as its Typer command does; None for a line that is not plain."""
+    option_types = _option_types((*template.options, *extra))
     words: list[str] = []
-    read: dict[str, list[object]] = {}
-    rest = list(reversed(argv))
-    while rest:
-        word = rest.pop()
+    option_values: dict[str, list[object]] = {}
+    pending = list(reversed(argv))
+    while pending:
+        word = pending.pop()
         if word[:1] != "-":
             words.append(word)
             continue
         name, equals, text = word.partition("=")
-        kind = kinds.get(name)
+        kind = option_types.get(name)
         if kind is None or (equals and name[:2] != "--"):
             return None
-        value = _value(kind, text if equals else None, rest)
-        if value is None or (kind.variable in read and not kind.several):
+        value = _parse_value(kind, text if equals else None, pending)
+        if value is None or (kind.variable in option_values and not kind.is_repeatable):
             return None
-        read.setdefault(kind.variable, []).append(value)
-    return _handed_on(template, extra, kinds, read, words)
+        option_values.setdefault(kind.variable, []).append(value)
+    return _make_arguments(template, extra, option_types, option_values, words)
 
 
-class _Kind:
-    """How the value of an option is read. `variable` begins with what tells the two groups apart."""
+class _OptionType:
+    """How the value of an option is parsed; `variable` begins with `flag` (shared options) or `option`."""
 
-    __slots__ = ("choices", "kind", "several", "variable")
+    __slots__ = ("choices", "is_repeatable", "kind", "variable")
 
     def __init__(self, variable: str, kind: str, choices: Sequence[str] = ()) -> None:
         self.variable = variable
         self.kind = kind
         self.choices = choices
-        self.several = kind in SEVERAL
+        self.is_repeatable = kind in REPEATABLE_KINDS
 
 
-def _kinds(options: Sequence[Parameter]) -> Mapping[str, _Kind]:
-    found: dict[str, _Kind] = {}
+def _option_types(options: Sequence[Parameter]) -> Mapping[str, _OptionType]:
+    types: dict[str, _OptionType] = {}
     for flag in FLAGS:
-        kind = _Kind(f"flag {flag.variable}", flag.kind)
-        found |= {f"--{flag.name}": kind} | ({f"-{flag.short}": kind} if flag.short else {})
+        kind = _OptionType(f"flag {flag.variable}", flag.kind)
+        types |= {f"--{flag.name}": kind} | ({f"-{flag.short}": kind} if flag.short else {})
     for option in options:
         variable = f"option {option.variable}"
-        kind = _Kind(variable, option.kind, option.choices)
-        found |= {f"--{option.name}": kind} | ({f"-{option.short}": kind} if option.short else {})
+        kind = _OptionType(variable, option.kind, option.choices)
+        types |= {f"--{option.name}": kind} | ({f"-{option.short}": kind} if option.short else {})
         if option.kind == "boolean" and not option.plain:
-            found[f"--no-{option.name}"] = _Kind(variable, "no")
-    return found
+            types[f"--no-{option.name}"] = _OptionType(variable, "no")
+    return types
 
 
-def _value(kind: _Kind, text: str | None, rest: list[str]) -> object:
-    """The typed value; None when it is missing, wrong, or not plain."""
+def _parse_value(kind: _OptionType, text: str | None, pending: list[str]) -> object:
+    """Parse the value of an option; None if it is missing, wrong, or not plain."""
     if kind.kind in ("flag", "boolean", "no"):
         return (kind.kind != "no") if text is None else None
     if text is None:
-        text = rest.pop() if rest else "-"
+        text = pending.pop() if pending else "-"
         if text[:1] == "-":
             return None
     if kind.kind == "choice":
@@ -106,23 +107,23 @@ def _value(kind: _Kind, text: str | None, rest: list[str]) -> object:
     return text
 
 
-def _handed_on(
+def _make_arguments(
     template: Template,
     extra: Sequence[Parameter],
-    kinds: Mapping[str, _Kind],
-    read: Mapping[str, list[object]],
+    option_types: Mapping[str, _OptionType],
+    option_values: Mapping[str, list[object]],
     words: list[str],
-) -> Given | None:
-    several = {kind.variable for kind in kinds.values() if kind.several}
+) -> ParsedArguments | None:
+    repeatable = {kind.variable for kind in option_types.values() if kind.is_repeatable}
     values: dict[str, Value] = {}
     for option in (*template.options, *extra):
-        if found := read.get(f"option {option.variable}"):
-            values[option.variable] = cast(Value, tuple(found) if option.kind == "list" else found[0])
+        if given := option_values.get(f"option {option.variable}"):
+            values[option.variable] = cast(Value, tuple(given) if option.kind == "list" else given[0])
     flags: dict[str, object] = {}
     for flag in FLAGS:
         name = f"flag {flag.variable}"
-        if found := read.get(name):
-            flags[flag.variable] = found if name in several else found[0]
+        if given := option_values.get(name):
+            flags[flag.variable] = given if name in repeatable else given[0]
     shared = shared_options(flags)
     arguments = positionals(template)
     if not words and not any(is_required(argument) for argument in arguments):

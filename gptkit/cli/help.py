@@ -1,4 +1,4 @@
-"""Help pages: framed on a terminal, plain elsewhere; foreign text stands in both as it is."""
+"""Help pages: framed on a terminal, plain elsewhere; foreign text is never read as markup."""
 
 from __future__ import annotations
 
@@ -22,73 +22,80 @@ if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
 
 
-COMPLETION = "_GPTKIT_COMPLETE"
-"""The variable by which the completion script of a shell asks for completions."""
-CONTEXT: Mapping[str, Any] = {"help_option_names": ["-h", "--help"]}
-NARROW = 40
-"""Columns below which frames would leave no room for what is in them."""
+COMPLETION_VARIABLE = "_GPTKIT_COMPLETE"
+"""The environment variable with which the completion script of a shell asks for completions."""
+CONTEXT_SETTINGS: Mapping[str, Any] = {"help_option_names": ["-h", "--help"]}
+LEAST_FRAME_WIDTH = 40
+"""The least columns of a terminal for framed help."""
 TEXT_CAP = 400
 RESET, DIM = "\x1b[0m", "\x1b[2m"
 Sections = dict[str, list[tuple[str, str]]]
-"""Title to names and what they mean."""
+"""Pairs of name and description by section title."""
 
 
-class Page(NamedTuple):
-    """Who reads a help text: a person at a terminal, who gets frames, or the completion of a shell."""
+class HelpStyle(NamedTuple):
+    """How help is shown: with frames on a terminal, or for the completion of a shell."""
 
-    framed: bool
-    completing: bool
+    is_framed: bool
+    is_completion: bool
 
-    def text(self, foreign: str) -> str:
-        line = one_line(foreign, TEXT_CAP)
-        if self.completing:
-            return line.replace("\\", "")  # zsh evaluates it, and Typer quotes all but this for it
+    def format_text(self, foreign_text: str) -> str:
+        line = one_line(foreign_text, TEXT_CAP)
+        if self.is_completion:
+            return line.replace("\\", "")  # zsh evaluates the text, and Typer does not quote this
         return line
 
-    def with_notes(self, foreign: str, notes: list[str]) -> str:
-        """A text and, in brackets, what else there is to know."""
-        text = self.text(foreign)
-        if not notes or self.completing:
+    def format_with_notes(self, foreign_text: str, notes: list[str]) -> str:
+        """Format a text with notes in brackets."""
+        text = self.format_text(foreign_text)
+        if not notes or self.is_completion:
             return text
-        noted = f"[{one_line('; '.join(notes), TEXT_CAP)}]"
-        return f"{text}  {DIM}{noted}{RESET}" if self.framed else f"{text}  {noted}".lstrip()
+        formatted_notes = f"[{one_line('; '.join(notes), TEXT_CAP)}]"
+        return (
+            f"{text}  {DIM}{formatted_notes}{RESET}"
+            if self.is_framed
+            else f"{text}  {formatted_notes}".lstrip()
+        )
 
-    def words(self, values: Sequence[str]) -> list[str]:
-        """Those values that every shell takes for one word, whatever it is inserted into."""
+    def single_words(self, values: Sequence[str]) -> list[str]:
+        """Return the values that every shell reads as one word, even without quotes."""
         return [value for value in values if re.fullmatch(r"[\w@%+=:,./-]+", value)]
 
 
-def page(terminal: Terminal) -> Page:
-    """The kind of help that this run of the program would show."""
-    completing = COMPLETION in terminal.environ
-    return Page(terminal.stdout_is_terminal and terminal.width >= NARROW and not completing, completing)
+def help_style(terminal: Terminal) -> HelpStyle:
+    """Return the help style of this run."""
+    is_completion = COMPLETION_VARIABLE in terminal.environ
+    return HelpStyle(
+        terminal.stdout_is_terminal and terminal.width >= LEAST_FRAME_WIDTH and not is_completion,
+        is_completion,
+    )
 
 
-class Command(typer.core.TyperCommand):
-    """A command with the help page of gptkit."""
+class GptkitCommand(typer.core.TyperCommand):
+    """A Typer command with gptkit's help page and error messages."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         takes_more, ctx.allow_extra_args = ctx.allow_extra_args, True
-        with _named(ctx):
+        with _errors_with_context(ctx):
             rest = super().parse_args(ctx, args)
         if rest and not takes_more and not ctx.resilient_parsing:
             raise unexpected_argument(ctx, rest[0])
         return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
-        return _usage(self, ctx)
+        return _usage_pieces(self, ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
-        _write(self, ctx, formatter, _parameters(self, ctx))
+        _write_help(self, ctx, formatter, _parameter_sections(self, ctx))
 
 
-class Group(typer.core.TyperGroup):
-    """A group with the help page of gptkit; a person who names no command sees it."""
+class GptkitGroup(typer.core.TyperGroup):
+    """A Typer group with gptkit's help page and error messages; without a command it shows the help."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         if not args and not ctx.resilient_parsing:
-            _refuse_nothing(ctx)
-        with _named(ctx):
+            _refuse_missing_command(ctx)
+        with _errors_with_context(ctx):
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
@@ -97,29 +104,31 @@ class Group(typer.core.TyperGroup):
         return super().resolve_command(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
-        return [*_usage(self, ctx), "COMMAND [ARGUMENT...]"]
+        return [*_usage_pieces(self, ctx), "COMMAND [ARGUMENT...]"]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
-        _write(self, ctx, formatter, {**_parameters(self, ctx), **_commands(self, ctx)})
+        _write_help(self, ctx, formatter, {**_parameter_sections(self, ctx), **_command_sections(self, ctx)})
 
 
-def adopt(app: typer.Typer) -> Any:  # noqa: ANN401
-    """The command of a Typer app, with a help page like that of all others."""
-    app.info.cls = Group
-    for registered in app.registered_commands:
-        registered.cls = Command
-    found: Any = typer.main.get_command(app)
-    for each in (found, *getattr(found, "commands", {}).values()):
-        each.context_settings = {**CONTEXT, **each.context_settings}
-        each.params = [
-            one for one in each.params if one.name not in ("install_completion", "show_completion")
+def command_of_app(app: typer.Typer) -> Any:  # noqa: ANN401
+    """Return the command of a Typer app, with gptkit's help pages."""
+    app.info.cls = GptkitGroup
+    for command_info in app.registered_commands:
+        command_info.cls = GptkitCommand
+    root: Any = typer.main.get_command(app)
+    for command in (root, *getattr(root, "commands", {}).values()):
+        command.context_settings = {**CONTEXT_SETTINGS, **command.context_settings}
+        command.params = [
+            parameter
+            for parameter in command.params
+            if parameter.name not in ("install_completion", "show_completion")
         ]
-    return found
+    return root
 
 
 @contextmanager
-def _named(ctx: Any) -> Iterator[None]:  # noqa: ANN401
-    """The parser of options does not say whose command line it complains about."""
+def _errors_with_context(ctx: Any) -> Iterator[None]:  # noqa: ANN401
+    """Add the context to errors of the option parser, which lack it."""
     try:
         yield
     except Exception as error:
@@ -128,12 +137,12 @@ def _named(ctx: Any) -> Iterator[None]:  # noqa: ANN401
         raise
 
 
-def _write(command: Any, ctx: Any, formatter: Any, sections: Sections) -> None:  # noqa: ANN401
+def _write_help(command: Any, ctx: Any, formatter: Any, sections: Sections) -> None:  # noqa: ANN401
     terminal: Terminal = ctx.obj.terminal
-    if page(terminal).framed:
+    if help_style(terminal).is_framed:
         usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
         texts = (usage, command.help or "", sections, command.epilog or "")
-        formatter.write(panels(*texts, width=terminal.width, colour=terminal.has_colour))
+        formatter.write(render_panels(*texts, width=terminal.width, colour=terminal.has_colour))
         return
     command.format_usage(ctx, formatter)
     command.format_help_text(ctx, formatter)
@@ -143,44 +152,48 @@ def _write(command: Any, ctx: Any, formatter: Any, sections: Sections) -> None: 
     command.format_epilog(ctx, formatter)
 
 
-def _usage(command: Any, ctx: Any) -> list[str]:  # noqa: ANN401
+def _usage_pieces(command: Any, ctx: Any) -> list[str]:  # noqa: ANN401
     pieces = ["[OPTIONS]"]
     for argument in _arguments(command, ctx):
-        name = _name(argument)
+        name = _argument_name(argument)
         pieces.append(name if argument.required else f"[{name}]")
     return pieces
 
 
-def _parameters(command: Any, ctx: Any) -> Sections:  # noqa: ANN401
+def _parameter_sections(command: Any, ctx: Any) -> Sections:  # noqa: ANN401
     sections: Sections = {"Arguments": [], "Options": []}
     for argument in _arguments(command, ctx):
-        needed = "  [required]" if argument.required else ""
-        sections["Arguments"].append((_name(argument), f"{argument.help or ''}{needed}"))
+        required_mark = "  [required]" if argument.required else ""
+        sections["Arguments"].append((_argument_name(argument), f"{argument.help or ''}{required_mark}"))
     for option in command.get_params(ctx):
         if option.param_type_name == "option" and (record := option.get_help_record(ctx)):
             sections.setdefault(option.rich_help_panel or "Options", []).append(record)
     return {title: rows for title, rows in sections.items() if rows}
 
 
-def _commands(group: Any, ctx: Any) -> Sections:  # noqa: ANN401
+def _command_sections(group: Any, ctx: Any) -> Sections:  # noqa: ANN401
     sections: Sections = {}
     for name in group.list_commands(ctx):
-        found = group.get_command(ctx, name)
-        sections.setdefault(found.rich_help_panel or "Commands", []).append((found.name, found.help))
+        command = group.get_command(ctx, name)
+        sections.setdefault(command.rich_help_panel or "Commands", []).append((command.name, command.help))
     widest = max(len(name) for rows in sections.values() for name, _ in rows)
     return {title: [(name.ljust(widest), text) for name, text in rows] for title, rows in sections.items()}
 
 
 def _arguments(command: Any, ctx: Any) -> list[Any]:  # noqa: ANN401
-    return [one for one in command.get_params(ctx) if one.param_type_name == "argument" and not one.hidden]
+    return [
+        parameter
+        for parameter in command.get_params(ctx)
+        if parameter.param_type_name == "argument" and not parameter.hidden
+    ]
 
 
-def _name(argument: Any) -> str:  # noqa: ANN401
-    """The same in the usage and in the list; Typer's own changes between its releases."""
+def _argument_name(argument: Any) -> str:  # noqa: ANN401
+    """Return the name of an argument in help; that of Typer differs between its releases."""
     return str(argument.metavar or argument.name.upper()).strip("[]")
 
 
-def _refuse_nothing(ctx: Any) -> NoReturn:  # noqa: ANN401
+def _refuse_missing_command(ctx: Any) -> NoReturn:  # noqa: ANN401
     if ctx.obj.terminal.stdout_is_terminal:
         typer.echo(ctx.get_help())
         raise typer.Exit(2)
@@ -188,14 +201,14 @@ def _refuse_nothing(ctx: Any) -> NoReturn:  # noqa: ANN401
 
 
 Rows = Sequence[tuple[str, str]]
-OPTION = r"(?<!\S)--?[\w-]+"
-PLACEHOLDER = r"\[[A-Z][^\]]*\]|\b[A-Z]{2,}\b"
+OPTION_PATTERN = r"(?<!\S)--?[\w-]+"
+PLACEHOLDER_PATTERN = r"\[[A-Z][^\]]*\]|\b[A-Z]{2,}\b"
 
 
-def panels(
-    usage: str, about: str, sections: Mapping[str, Rows], epilog: str, *, width: int, colour: bool
+def render_panels(
+    usage: str, description: str, sections: Mapping[str, Rows], epilog: str, *, width: int, colour: bool
 ) -> str:
-    """The page as a terminal shows it. Typer's own loads Markdown and highlighters to draw it."""
+    """Render a framed help page; Typer's own would import Markdown and highlighters."""
     from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
@@ -210,17 +223,17 @@ def panels(
         highlight=False,
     )
     usage_line = Text(f"Usage: {usage}", "bold")
-    usage_line.highlight_regex(PLACEHOLDER, "not bold yellow")
+    usage_line.highlight_regex(PLACEHOLDER_PATTERN, "not bold yellow")
     console.print(Padding(usage_line, 1, expand=False))
-    console.print(Padding(Text.from_ansi(about), (0, 1, 1, 1), expand=False))
+    console.print(Padding(Text.from_ansi(description), (0, 1, 1, 1), expand=False))
     for title, rows in sections.items():
-        console.print(_panel(title, rows, width))
+        console.print(_render_panel(title, rows, width))
     if epilog:
         console.print(Padding(Text.from_ansi(epilog), 1, expand=False))
     return "\n".join(line.rstrip(" ") for line in file.getvalue().split("\n"))
 
 
-def _panel(title: str, rows: Rows, width: int) -> RenderableType:
+def _render_panel(title: str, rows: Rows, width: int) -> RenderableType:
     from rich.cells import cell_len
     from rich.panel import Panel
     from rich.table import Table
@@ -231,13 +244,15 @@ def _panel(title: str, rows: Rows, width: int) -> RenderableType:
     table.add_column(width=min(longest, max(8, (width - 6) * 45 // 100)), overflow="fold")
     table.add_column(ratio=1, overflow="fold")
     for name, text in rows:
-        table.add_row(_panel_name(name), Text.from_ansi(text))  # a text of Rich's own markup is none here
+        table.add_row(
+            _style_name(name), Text.from_ansi(text)
+        )  # from_ansi, so that Rich's markup in the text stays text
     return Panel(table, title=title, title_align="left", border_style="dim")
 
 
-def _panel_name(name: str) -> Text:
+def _style_name(name: str) -> Text:
     from rich.text import Text
 
     text = Text(name, "yellow" if name.startswith("-") else "bold cyan")
-    text.highlight_regex(OPTION, "bold cyan")
+    text.highlight_regex(OPTION_PATTERN, "bold cyan")
     return text

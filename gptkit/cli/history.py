@@ -31,16 +31,20 @@ BOLD, DIM, RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 def session_record(session: Session) -> dict[str, object]:
-    return {**session._asdict(), "created": iso(session.created), "updated": iso(session.updated)}
+    return {
+        **session._asdict(),
+        "created": format_iso_time(session.created),
+        "updated": format_iso_time(session.updated),
+    }
 
 
 def turn_record(turn: Turn) -> dict[str, object]:
-    """`system` and `request` are what was sent beside the user's words."""
-    return {**turn._asdict(), "started": iso(turn.started)}
+    """Make the JSON record of a turn; `system` and `request` are what was sent besides the user's message."""
+    return {**turn._asdict(), "started": format_iso_time(turn.started)}
 
 
-def iso(moment: float) -> str:
-    """The moment in the user's time zone."""
+def format_iso_time(moment: float) -> str:
+    """Format a time (Unix seconds) in the user's time zone."""
     return strftime("%Y-%m-%dT%H:%M:%S%z", localtime(moment))
 
 
@@ -51,7 +55,7 @@ def show_sessions(terminal: Terminal, sessions: Sequence[Session]) -> None:
 
 
 def show_turns(terminal: Terminal, turns: Iterable[Turn], raw: bool) -> None:
-    """A conversation: rendered on a terminal, as Markdown source in a pipe."""
+    """Show turns: rendered on a terminal, as Markdown source in a pipe."""
     for number, turn in enumerate(turns):
         head, user, model, answer, state = turn_markdown(turn)
         if not terminal.stdout_is_terminal:
@@ -68,16 +72,18 @@ def show_turns(terminal: Terminal, turns: Iterable[Turn], raw: bool) -> None:
             _show_faint(terminal, state)
 
 
-def show_found(terminal: Terminal, found: Sequence[SearchHit], names: Mapping[str, str], words: str) -> None:
+def show_search_hits(
+    terminal: Terminal, hits: Sequence[SearchHit], names: Mapping[str, str], words: str
+) -> None:
     if not terminal.stdout_is_terminal:
-        rows = [(turn.session, str(turn.id), format_time(turn.started), excerpt) for turn, excerpt in found]
+        rows = [(turn.session, str(turn.id), format_time(turn.started), excerpt) for turn, excerpt in hits]
         if rows:
             terminal.print_sanitized(format_table(rows, False))
         return
-    for turn, excerpt in found:
+    for turn, excerpt in hits:
         name = one_line(names.get(turn.session) or turn.session, 60)
         _show_faint(terminal, f"{name}  {format_time(turn.started)}  {one_line(turn.prompt, 40)}")
-        terminal.write(f"  {_marked(excerpt, words, terminal.has_colour)}\n")
+        terminal.write(f"  {_highlight(excerpt, words, terminal.has_colour)}\n")
 
 
 def _show_faint(terminal: Terminal, text: str) -> None:
@@ -96,17 +102,17 @@ def _show_answer(terminal: Terminal, answer: str, raw: bool) -> None:
     sink.close()
 
 
-def _marked(excerpt: str, words: str, colour: bool) -> str:
-    """What was looked for in bold; every part of the excerpt is made visible by itself."""
+def _highlight(excerpt: str, words: str, colour: bool) -> str:
+    """Set the words of a search in bold; each part of the excerpt is sanitized by itself."""
     from gptkit.history.search import match_positions
 
     if not colour:
         return visible(excerpt)
-    shown, end = [], 0
+    parts, end = [], 0
     for start, stop in match_positions(excerpt, words):
-        shown += [visible(excerpt[end:start]), BOLD, visible(excerpt[start:stop]), RESET]
+        parts += [visible(excerpt[end:start]), BOLD, visible(excerpt[start:stop]), RESET]
         end = stop
-    return "".join([*shown, visible(excerpt[end:])])
+    return "".join([*parts, visible(excerpt[end:])])
 
 
 app = typer.Typer(
@@ -114,22 +120,24 @@ app = typer.Typer(
 )
 
 
-class Format(StrEnum):
+class HistoryFormat(StrEnum):
     jsonl = "jsonl"
     markdown = "markdown"
 
 
-def _complete(ctx: typer.Context, incomplete: str) -> list[str]:
+def _complete_names(ctx: typer.Context, incomplete: str) -> list[str]:
     try:
-        found = _sessions(_services(ctx), 200, None)
+        sessions = _sessions(_services(ctx), 200, None)
     except GptkitError:
         return []
-    return [name for one in found if (name := one.name or one.id).startswith(incomplete)]
+    return [name for session in sessions if (name := session.name or session.id).startswith(incomplete)]
 
 
-_NAMED = "Name or id of a session."
-Name = Annotated[str, typer.Argument(help=_NAMED, metavar="NAME", autocompletion=_complete)]
-Names = Annotated[list[str], typer.Argument(help=_NAMED, metavar="NAME...", autocompletion=_complete)]
+_NAME_HELP = "Name or id of a session."
+Name = Annotated[str, typer.Argument(help=_NAME_HELP, metavar="NAME", autocompletion=_complete_names)]
+Names = Annotated[
+    list[str], typer.Argument(help=_NAME_HELP, metavar="NAME...", autocompletion=_complete_names)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Limit = Annotated[
     int, typer.Option("--limit", "-n", min=1, help="Show at most NUMBER entries.", metavar="NUMBER")
@@ -149,15 +157,19 @@ def list_(
     from gptkit.history.journal import active_exchanges
 
     services = _services(ctx)
-    found = _sessions(services, limit, prompt)
-    running = active_exchanges(services.history.journal_folder)
+    sessions = _sessions(services, limit, prompt)
+    openings = active_exchanges(services.history.journal_folder)
     if as_json:
-        waiting = [{"prompt": one.prompt, "started": iso(one.started)} for one in running]
-        _print(services, {"sessions": [session_record(one) for one in found], "under_way": waiting})
+        waiting = [
+            {"prompt": opening.prompt, "started": format_iso_time(opening.started)} for opening in openings
+        ]
+        _print(
+            services, {"sessions": [session_record(session) for session in sessions], "under_way": waiting}
+        )
         return
-    show_sessions(services.terminal, found)
-    if running:
-        services.terminal.print_error_line(f"gptkit: {_count(len(running), 'exchange')} under way")
+    show_sessions(services.terminal, sessions)
+    if openings:
+        services.terminal.print_error_line(f"gptkit: {_count(len(openings), 'exchange')} under way")
 
 
 @app.command()
@@ -165,7 +177,9 @@ def show(
     ctx: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(help=f"{_NAMED} By default the latest.", metavar="NAME", autocompletion=_complete),
+        typer.Argument(
+            help=f"{_NAME_HELP} By default the latest.", metavar="NAME", autocompletion=_complete_names
+        ),
     ] = "",
     last: Annotated[
         int | None,
@@ -179,7 +193,7 @@ def show(
 
     services = _services(ctx)
     store = services.history
-    session = store.require_session(name) if name else _latest(services)
+    session = store.require_session(name) if name else _latest_session(services)
     turns = turns_oldest_first(store, session.head)
     if last is not None:
         turns = iter(list(islice(store.chain(session.head), last))[::-1])
@@ -203,18 +217,18 @@ def search(
     """Find turns by their words, latest first."""
     services = _services(ctx)
     text = " ".join(words)
-    found = services.history.search(text, limit) if _exists(services.history) else []
+    hits = services.history.search(text, limit) if _exists(services.history) else []
     if as_json:
-        _print(services, [{**turn_record(turn), "excerpt": excerpt} for turn, excerpt in found])
+        _print(services, [{**turn_record(turn), "excerpt": excerpt} for turn, excerpt in hits])
         return
-    if not found:
+    if not hits:
         raise NoInputError(f"nothing found for '{one_line(text, 100)}'")
     names = {
         turn.session: session.name
-        for turn, _ in found
+        for turn, _ in hits
         if (session := services.history.find_session(turn.session))
     }
-    show_found(services.terminal, found, names, text)
+    show_search_hits(services.terminal, hits, names, text)
 
 
 @app.command()
@@ -222,30 +236,32 @@ def export(
     ctx: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help=f"{_NAMED} By default all.", metavar="[NAME...]", autocompletion=_complete),
+        typer.Argument(
+            help=f"{_NAME_HELP} By default all.", metavar="[NAME...]", autocompletion=_complete_names
+        ),
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help="JSON Lines can be imported; Markdown is for reading.")
-    ] = Format.jsonl,
+        HistoryFormat, typer.Option("--format", help="JSON Lines can be imported; Markdown is for reading.")
+    ] = HistoryFormat.jsonl,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file.", metavar="FILE")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Export sessions, for 'gptkit history import' or as Markdown."""
-    from gptkit.cli.transfer import write
+    from gptkit.cli.transfer import write_export
     from gptkit.history.export import export_jsonl, export_markdown
 
     services = _services(ctx)
-    if as_json and form is Format.markdown:
+    if as_json and form is HistoryFormat.markdown:
         raise UsageError("--json and --format markdown do not go together")
     store = services.history
     chosen = [store.require_session(name) for name in names or ()]
-    if form is Format.markdown:
+    if form is HistoryFormat.markdown:
         pieces = export_markdown(store, chosen or _sessions(services, 1 << 62, None)[::-1])
     else:
         pieces = export_jsonl(store, chosen)
-    write(services.terminal, store.path, output, pieces)
+    write_export(services.terminal, store.path, output, pieces)
 
 
 @app.command("import")
@@ -255,17 +271,17 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import sessions from an export; those that are there already are not added again."""
-    from gptkit.cli.transfer import opened
+    from gptkit.cli.transfer import open_import
     from gptkit.history.export import import_jsonl
 
     services = _services(ctx)
-    with opened(services.terminal, file) as lines:
-        taken = import_jsonl(services.history, lines)
+    with open_import(services.terminal, file) as lines:
+        result = import_jsonl(services.history, lines)
     if as_json:
-        _print(services, taken._asdict())
+        _print(services, result._asdict())
         return
-    known = f", {taken.known} already there" if taken.known else ""
-    sessions, turns = _count(taken.sessions, "session"), _count(taken.turns, "turn")
+    known = f", {result.known} already there" if result.known else ""
+    sessions, turns = _count(result.sessions, "session"), _count(result.turns, "turn")
     services.terminal.print_sanitized(f"imported {sessions}, {turns}{known}")
 
 
@@ -292,9 +308,9 @@ def fork(
 ) -> None:
     """Begin a new session with the turns of another."""
     services = _services(ctx)
-    made = services.history.fork(name, new)
+    new_session = services.history.fork(name, new)
     if as_json:
-        _print(services, session_record(made))
+        _print(services, session_record(new_session))
 
 
 @app.command()
@@ -302,10 +318,10 @@ def rm(ctx: typer.Context, names: Names, as_json: AsJson = False) -> None:
     """Remove sessions and their turns, except turns that another session shares."""
     services = _services(ctx)
     store = services.history
-    found = list(dict.fromkeys(store.require_session(name) for name in names))
-    count = sum(store.remove(session.id) for session in found)
+    sessions = list(dict.fromkeys(store.require_session(name) for name in names))
+    count = sum(store.remove(session.id) for session in sessions)
     if as_json:
-        _print(services, {"sessions": [session.id for session in found], "turns": count})
+        _print(services, {"sessions": [session.id for session in sessions], "turns": count})
 
 
 @app.command()
@@ -325,8 +341,10 @@ def purge(
     services = _services(ctx)
     if (before is None) != everything:
         raise UsageError("either --before or --all must be given")
-    limit = None if before is None else usage.beginning("--before", before, services.terminal.unix_time())
-    what = "everything that was asked" if limit is None else f"what was asked before {usage.day(limit)}"
+    limit = None if before is None else usage.day_start("--before", before, services.terminal.unix_time())
+    what = (
+        "everything that was asked" if limit is None else f"what was asked before {usage.format_day(limit)}"
+    )
     if not yes:
         confirm_removal(services.terminal, f"Remove {what}?")
     count = services.history.purge(limit) if _exists(services.history) else 0
@@ -342,27 +360,27 @@ def recover(ctx: typer.Context, as_json: AsJson = False) -> None:
     from gptkit.history import recover as recovery
 
     services = _services(ctx)
-    done = recovery.recover(services.history)
+    result = recovery.recover(services.history)
     if as_json:
-        _print(services, {"saved": done.saved, "lost": done.lost, "kept": str(done.kept)})
+        _print(services, {"saved": result.saved, "lost": result.lost, "kept": str(result.kept)})
         return
-    services.terminal.print_sanitized(f"saved {_count(done.saved, 'turn')}, lost {done.lost}")
-    services.terminal.print_error_line(f"gptkit: the old file is '{done.kept}'")
+    services.terminal.print_sanitized(f"saved {_count(result.saved, 'turn')}, lost {result.lost}")
+    services.terminal.print_error_line(f"gptkit: the old file is '{result.kept}'")
 
 
 def _sessions(services: Services, limit: int, prompt: str | None) -> list[Session]:
     return services.history.sessions(limit, prompt) if _exists(services.history) else []
 
 
-def _latest(services: Services) -> Session:
-    found = _sessions(services, 1, None)
-    if not found:
+def _latest_session(services: Services) -> Session:
+    sessions = _sessions(services, 1, None)
+    if not sessions:
         raise NoInputError("there is no session yet")
-    return found[0]
+    return sessions[0]
 
 
 def _exists(store: Store) -> bool:
-    """Asking does not make a store; what killed processes left is one."""
+    """Whether there is a store, or a journal folder; reading must not create a store."""
     return (store.path is not None and store.path.exists()) or store.journal_folder.is_dir()
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptkit.cli.config import masked
+from gptkit.cli.config import mask_secret
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.table import format_table
 from gptkit.settings import keys
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Store API keys, each for one host.", no_args_is_help=True, add_completion=False)
 
-INPUT_CAP = 1 << 16
+KEY_SIZE_CAP = 1 << 16
 
 
 @app.command("set", context_settings={"ignore_unknown_options": True})
@@ -43,16 +43,16 @@ def set_(
             hint="type it when you are asked, or pipe it in: pass show openai | gptkit keys set",
         )
     services = _services(ctx)
-    file, target = _file(services), _target(services, host)
-    key = parse_key(_typed_or_piped(services.terminal, target), "input")
+    file, key_host = _key_file(services), _key_host(services, host)
+    key = parse_key(_read_key(services.terminal, key_host), "input")
     if key is None:
         raise NoInputError("no key was given")
     if keyring:
-        keys.store_key_in_keyring(file, target, key)
+        keys.store_key_in_keyring(file, key_host, key)
     else:
-        keys.store_key(file, target, key)
+        keys.store_key(file, key_host, key)
     place = "the keyring" if keyring else f"'{file}'"
-    services.terminal.print_error_line(f"gptkit: stored the key for {target} in {place}")
+    services.terminal.print_error_line(f"gptkit: stored the key for {key_host} in {place}")
 
 
 @app.command("list")
@@ -61,7 +61,8 @@ def list_(ctx: typer.Context) -> None:
     services = _services(ctx)
     entries = keys.read_key_file(services.paths.keys_file)
     rows = [
-        (host, masked(entry.key.text) if entry.key else "in the keyring") for host, entry in entries.items()
+        (host, mask_secret(entry.key.text) if entry.key else "in the keyring")
+        for host, entry in entries.items()
     ]
     if rows:
         services.terminal.print_sanitized(format_table(rows, services.terminal.stdout_is_terminal))
@@ -73,19 +74,19 @@ def remove(
 ) -> None:
     """Remove the key of a host."""
     services = _services(ctx)
-    target = _target(services, host)
-    if not keys.remove_key(_file(services), target):
-        raise NoInputError(f"no key is stored for '{target}'", hint="'gptkit keys list' shows the hosts")
+    key_host = _key_host(services, host)
+    if not keys.remove_key(_key_file(services), key_host):
+        raise NoInputError(f"no key is stored for '{key_host}'", hint="'gptkit keys list' shows the hosts")
 
 
 @app.command()
 def path(ctx: typer.Context) -> None:
     """Print where keys are stored."""
     services = _services(ctx)
-    services.terminal.print_sanitized(str(_file(services)))
+    services.terminal.print_sanitized(str(_key_file(services)))
 
 
-def _typed_or_piped(terminal: Terminal, host: str) -> str:
+def _read_key(terminal: Terminal, host: str) -> str:
     if terminal.stdin_is_terminal:
         from getpass import getpass
 
@@ -94,13 +95,13 @@ def _typed_or_piped(terminal: Terminal, host: str) -> str:
         except EOFError:
             return ""
     data = terminal.read()
-    if len(data) > INPUT_CAP:
-        raise UsageError(f"standard input: more than {INPUT_CAP >> 10} KiB is not a key")
+    if len(data) > KEY_SIZE_CAP:
+        raise UsageError(f"standard input: more than {KEY_SIZE_CAP >> 10} KiB is not a key")
     return data.decode("utf-8", "replace")
 
 
-def _target(services: Services, host: str) -> str:
-    """The host that a key is filed under."""
+def _key_host(services: Services, host: str) -> str:
+    """Return the host whose key is meant: that of the argument, else of the base URL in use."""
     if not host:
         return services.settings.base_url().authority
     try:
@@ -109,7 +110,7 @@ def _target(services: Services, host: str) -> str:
         raise UsageError(f"'{host}': {error}") from None
 
 
-def _file(services: Services) -> Path:
+def _key_file(services: Services) -> Path:
     return services.paths.require(services.paths.keys_file)
 
 

@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 
-class Format(StrEnum):
+class MemoryFormat(StrEnum):
     jsonl = "jsonl"
     tmx = "tmx"
 
@@ -40,14 +40,14 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     services = _services(ctx)
     memory = memory_of(services)
-    found = maintenance.groups(memory) if memory.exists() else []
+    groups = maintenance.groups(memory) if memory.exists() else []
     size = maintenance.file_size(memory)
     if as_json:
-        entries, hits = sum(group.entries for group in found), sum(group.hits for group in found)
-        rows = [group._asdict() for group in found]
+        entries, hits = sum(group.entries for group in groups), sum(group.hits for group in groups)
+        rows = [group._asdict() for group in groups]
         _print(services, {"entries": entries, "hits": hits, "file_size": size, "groups": rows})
-    elif found:
-        _show(services, found, size)
+    elif groups:
+        _show_groups(services, groups, size)
     else:
         services.terminal.print_error_line("gptkit: the memory is empty")
 
@@ -56,26 +56,27 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
 def export(
     ctx: typer.Context,
     form: Annotated[
-        Format, typer.Option("--format", help="JSON Lines hold everything; TMX is for translation tools.")
-    ] = Format.jsonl,
+        MemoryFormat,
+        typer.Option("--format", help="JSON Lines hold everything; TMX is for translation tools."),
+    ] = MemoryFormat.jsonl,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file.", metavar="FILE")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Export the stored answers."""
-    from gptkit.cli.transfer import write
+    from gptkit.cli.transfer import write_export
     from gptkit.jobs.memory.jsonl import json_lines
     from gptkit.jobs.memory.tmx import tmx
 
     services = _services(ctx)
-    if as_json and form is Format.tmx:
+    if as_json and form is MemoryFormat.tmx:
         raise UsageError("--json and --format tmx do not go together")
     memory = memory_of(services)
     if not memory.exists():
         raise NoInputError("there is no memory yet")
-    pieces = tmx(memory) if form is Format.tmx else json_lines(memory)
-    write(services.terminal, memory.path, output, pieces)
+    pieces = tmx(memory) if form is MemoryFormat.tmx else json_lines(memory)
+    write_export(services.terminal, memory.path, output, pieces)
 
 
 @app.command("import")
@@ -89,25 +90,25 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import answers from an export or from a TMX file, all of them or none."""
-    from gptkit.cli.transfer import opened, shown
+    from gptkit.cli.transfer import open_import, source_name
     from gptkit.jobs.memory.jsonl import take_json_lines
     from gptkit.jobs.memory.tmx import is_tmx, take_tmx
 
     services = _services(ctx)
-    with opened(services.terminal, file) as stream:
+    with open_import(services.terminal, file) as stream:
         if is_tmx(stream.peek(1024)[:1024]):
-            taken = take_tmx(memory_of(services), stream, prompt, services.terminal.unix_time())
+            result = take_tmx(memory_of(services), stream, prompt, services.terminal.unix_time())
         elif prompt is not None:
-            raise UsageError(f"--prompt is for TMX, which {shown(file)} is not")
+            raise UsageError(f"--prompt is for TMX, which {source_name(file)} is not")
         else:
-            taken = take_json_lines(memory_of(services), stream)
+            result = take_json_lines(memory_of(services), stream)
     memory_of(services).close()
     if as_json:
-        _print(services, taken._asdict())
+        _print(services, result._asdict())
         return
-    known = f", {taken.known} already there" if taken.known else ""
-    left_out = f", {taken.left_out} left out" if taken.left_out else ""
-    services.terminal.print_sanitized(f"imported {_count(taken.added)}{known}{left_out}")
+    known = f", {result.known} already there" if result.known else ""
+    left_out = f", {result.left_out} left out" if result.left_out else ""
+    services.terminal.print_sanitized(f"imported {_count(result.added)}{known}{left_out}")
 
 
 @app.command()
@@ -138,11 +139,11 @@ def prune(
     services = _services(ctx)
     if before is None and size is None:
         raise UsageError("either --before or --size must be given")
-    limit = None if before is None else usage.beginning("--before", before, services.terminal.unix_time())
-    wanted = [] if limit is None else [f"what was last used before {usage.day(limit)}"]
-    wanted += [] if size is None else [f"the least recently used beyond {size:g} MB"]
+    limit = None if before is None else usage.day_start("--before", before, services.terminal.unix_time())
+    conditions = [] if limit is None else [f"what was last used before {usage.format_day(limit)}"]
+    conditions += [] if size is None else [f"the least recently used beyond {size:g} MB"]
     if not yes:
-        confirm_removal(services.terminal, f"Remove {', and '.join(wanted)}?")
+        confirm_removal(services.terminal, f"Remove {', and '.join(conditions)}?")
     memory = memory_of(services)
     bytes_left = None if size is None else int(size * 1_000_000)
     _report_removed(services, maintenance.prune(memory, limit, bytes_left) if memory.exists() else 0, as_json)
@@ -160,8 +161,8 @@ def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None
     _report_removed(services, maintenance.clear(memory) if memory.exists() else 0, as_json)
 
 
-def _show(services: Services, found: list[Group], size: int) -> None:
-    from gptkit.cli.usage import day
+def _show_groups(services: Services, groups: list[Group], size: int) -> None:
+    from gptkit.cli.usage import format_day
     from gptkit.core.table import format_table
 
     terminal = services.terminal
@@ -173,12 +174,12 @@ def _show(services: Services, found: list[Group], size: int) -> None:
             group.model or "(imported)",
             group.language or "-",
             *map(str, (group.entries, group.size, group.hits)),
-            day(group.used),
+            format_day(group.used),
         )
-        for group in found
+        for group in groups
     ]
     terminal.print_sanitized(format_table([*head, *rows], aligned))
-    entries, hits = sum(group.entries for group in found), sum(group.hits for group in found)
+    entries, hits = sum(group.entries for group in groups), sum(group.hits for group in groups)
     terminal.print_error_line(f"gptkit: {_count(entries)}, used {hits} times, {size / 1_000_000:.1f} MB")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptkit.cli.config import AsJson, shown
+from gptkit.cli.config import AsJson, displayed_value
 from gptkit.core.errors import UsageError
 from gptkit.core.table import format_table
 from gptkit.settings import edit
@@ -28,11 +28,14 @@ Name = Annotated[str, typer.Argument(help="Name of a profile.", metavar="NAME")]
 def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List the profiles; a star marks the profile in use."""
     services = _services(ctx)
-    found = [_summary(services.settings, name) for name in services.settings.profiles]
+    profiles = [_summary(services.settings, name) for name in services.settings.profiles]
     if as_json:
-        services.terminal.print_sanitized(json.dumps(found, ensure_ascii=False, indent=2))
-    elif found:
-        rows = [("*" if one["in_use"] else "-", one["name"], one["model"], one["base_url"]) for one in found]
+        services.terminal.print_sanitized(json.dumps(profiles, ensure_ascii=False, indent=2))
+    elif profiles:
+        rows = [
+            ("*" if profile["in_use"] else "-", profile["name"], profile["model"], profile["base_url"])
+            for profile in profiles
+        ]
         services.terminal.print_sanitized(format_table(rows, services.terminal.stdout_is_terminal))
 
 
@@ -40,12 +43,16 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
 def show(ctx: typer.Context, name: Name) -> None:
     """Show the settings of a profile, and on which line each stands."""
     services = _services(ctx)
-    found = services.settings.with_options({"profile": name}).profiles[name]
+    profile = services.settings.with_options({"profile": name}).profiles[name]
     rows = []
-    for key, each in found.items():
-        text = shown(SETTINGS[key.partition(".")[0]], each.value)
+    for key, setting_value in profile.items():
+        text = displayed_value(SETTINGS[key.partition(".")[0]], setting_value.value)
         rows.append(
-            (key, text if isinstance(text, str) else json.dumps(text, ensure_ascii=False), each.origin)
+            (
+                key,
+                text if isinstance(text, str) else json.dumps(text, ensure_ascii=False),
+                setting_value.origin,
+            )
         )
     if rows:
         services.terminal.print_sanitized(format_table(rows, services.terminal.stdout_is_terminal))
@@ -54,7 +61,7 @@ def show(ctx: typer.Context, name: Name) -> None:
 @app.command()
 def use(ctx: typer.Context, name: Name) -> None:
     """Use a profile from now on; 'gptkit config unset profile' ends that."""
-    edit.set_value(_file(ctx), "profile", name)
+    edit.set_value(_config_file(ctx), "profile", name)
 
 
 @app.command()
@@ -67,35 +74,35 @@ def new(
     ] = None,
 ) -> None:
     """Add a profile, such as: new local base_url=http://localhost:11434/v1 model=llama3.2."""
-    given = {}
+    values_by_setting = {}
     for text in values or []:
         setting, equals, value = text.partition("=")
         if not equals:
             raise UsageError(f"'{text}': must be SETTING=VALUE")
-        given[setting] = value
-    edit.add_profile(_file(ctx), name, given)
+        values_by_setting[setting] = value
+    edit.add_profile(_config_file(ctx), name, values_by_setting)
 
 
 @app.command()
 def remove(ctx: typer.Context, name: Name) -> None:
     """Remove a profile and its settings."""
-    if edit.remove_profile(_file(ctx), name):
+    if edit.remove_profile(_config_file(ctx), name):
         _services(ctx).terminal.print_error_line(f"gptkit: '{name}' was in use; no profile is in use now")
 
 
 def _summary(settings: Settings, name: str) -> dict[str, Any]:
-    with_it = settings.with_options({"profile": name})
+    profile_settings = settings.with_options({"profile": name})
     return {
         "name": name,
-        "model": with_it.text("model"),
-        "base_url": with_it.text("base_url"),
+        "model": profile_settings.text("model"),
+        "base_url": profile_settings.text("base_url"),
         "in_use": settings.value("profile") == name,
     }
 
 
-def _file(ctx: typer.Context) -> Path:
-    found = _services(ctx).paths
-    return found.require(found.config_file)
+def _config_file(ctx: typer.Context) -> Path:
+    paths = _services(ctx).paths
+    return paths.require(paths.config_file)
 
 
 def _services(ctx: typer.Context) -> Services:

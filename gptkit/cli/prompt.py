@@ -1,4 +1,4 @@
-"""What a prompt command does when it is called: gather, ask, show."""
+"""Runs a prompt command: gathers the input, asks, and shows the answer."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ if TYPE_CHECKING:
     from gptkit.templates.template import Template, Value
 
 
-def prompt(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
-    """Run a prompt with what the command line gave; returns the exit code."""
+def run_prompt(
+    services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions
+) -> int:
+    """Run a prompt with the values of the command line; returns the exit code."""
     call = Call(services, template, values, shared)
-    # Without --max-tokens: whether it is of one answer or of all of a job, says who asks.
+    # --max-tokens is left out: it limits one answer or a whole job, which is known only later
     services.override(shared._replace(max_tokens=None)._asdict())
     for capability in services.capabilities_of(template):
         if capability.take_over is not None and (code := capability.take_over(call)) is not None:
             return code
-    return _exchange(call)
+    return _run_exchange(call)
 
 
-def _exchange(call: Call) -> int:
+def _run_exchange(call: Call) -> int:
     services, given = call.services, call.given()
     conversation = Conversation(services, call.template, call.shared, call.session())
     conversation.greeting = call.greeting()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.cli.command import command
-from gptkit.cli.help import page
+from gptkit.cli.command import build_command
+from gptkit.cli.help import help_style
 from gptkit.core.errors import (
     CannotReadError,
     DataError,
@@ -38,17 +38,19 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, show, make, check and test prompt files.", add_completion=False)
 
 
-def _complete(ctx: typer.Context, incomplete: str) -> list[str]:
+def _complete_names(ctx: typer.Context, incomplete: str) -> list[str]:
     services = _services(ctx)
     names = [name for name in services.library.files() if name.startswith(incomplete)]
     return [name for name in names if parse.name_problem(name, services.vocabulary) is None]
 
 
-Name = Annotated[str, typer.Argument(help="Name of a prompt.", metavar="NAME", autocompletion=_complete)]
+Name = Annotated[
+    str, typer.Argument(help="Name of a prompt.", metavar="NAME", autocompletion=_complete_names)
+]
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Prompts or files; by default all prompts.", metavar="NAME...", autocompletion=_complete
+        help="Prompts or files; by default all prompts.", metavar="NAME...", autocompletion=_complete_names
     ),
 ]
 
@@ -60,17 +62,17 @@ def list_(
 ) -> None:
     """List the prompts, where each comes from, and which file it replaces."""
     services = _services(ctx)
-    rows = [_row(services, entry) for entry in services.library.files().values()]
-    waiting = library.untrusted_files(services.paths)
+    rows = [_prompt_record(services, entry) for entry in services.library.files().values()]
+    untrusted = library.untrusted_files(services.paths)
     if as_json:
-        record = {"prompts": rows, "untrusted": list(waiting)}
+        record = {"prompts": rows, "untrusted": list(untrusted)}
         services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
         return
-    cells = [[str(row["name"]), str(row["origin"]), _told(row)] for row in rows]
+    cells = [[str(row["name"]), str(row["origin"]), _description(row)] for row in rows]
     services.terminal.print_sanitized(format_table(cells, services.terminal.stdout_is_terminal))
-    if waiting:
+    if untrusted:
         services.terminal.print_error_line(
-            f"gptkit: not trusted in this project: {', '.join(waiting)} ('gptkit prompts trust')"
+            f"gptkit: not trusted in this project: {', '.join(untrusted)} ('gptkit prompts trust')"
         )
 
 
@@ -79,7 +81,7 @@ def show(ctx: typer.Context, name: Name) -> None:
     """Print a prompt file as it is."""
 
     services = _services(ctx)
-    data = content(_entry(services, name).path)
+    data = read_prompt_file(_find_entry(services, name).path)
     if services.terminal.stdout_is_terminal:
         services.terminal.print_sanitized(data.decode("utf-8-sig", "replace").removesuffix("\n"))
     else:
@@ -95,16 +97,18 @@ def path(
             help="Name of a prompt; without it, the folder of your own prompts.",
             metavar="NAME",
             show_default=False,
-            autocompletion=_complete,
+            autocompletion=_complete_names,
         ),
     ] = "",
 ) -> None:
     """Print where a prompt file is."""
     services = _services(ctx)
-    found = (
-        _entry(services, name).path if name else services.paths.require(library.user_folder(services.paths))
+    file = (
+        _find_entry(services, name).path
+        if name
+        else services.paths.require(library.user_folder(services.paths))
     )
-    services.terminal.print_sanitized(str(found))
+    services.terminal.print_sanitized(str(file))
 
 
 @app.command()
@@ -114,15 +118,18 @@ def new(
     like: Annotated[
         str,
         typer.Option(
-            "--from", help="Start from a copy of this prompt.", metavar="PROMPT", autocompletion=_complete
+            "--from",
+            help="Start from a copy of this prompt.",
+            metavar="PROMPT",
+            autocompletion=_complete_names,
         ),
     ] = "",
 ) -> None:
     """Make a prompt file of your own, with comments, and print where it is."""
 
     services = _services(ctx)
-    source = content(_entry(services, like).path) if like else None
-    services.terminal.print_sanitized(str(create(services, name, source)))
+    source = read_prompt_file(_find_entry(services, like).path) if like else None
+    services.terminal.print_sanitized(str(create_prompt_file(services, name, source)))
 
 
 @app.command()
@@ -133,10 +140,10 @@ def edit(ctx: typer.Context, name: Name) -> None:
     from gptkit.settings.keys import environment_without_keys
 
     services = _services(ctx)
-    entry = _entry(services, name, hint=f"'gptkit prompts new {name}' makes one")
+    entry = _find_entry(services, name, hint=f"'gptkit prompts new {name}' makes one")
     environment = environment_without_keys(services.settings)
     if entry.origin == "built-in":
-        copy = create(services, name, content(entry.path))
+        copy = create_prompt_file(services, name, read_prompt_file(entry.path))
         entry = PromptFile(name, copy, "user", (*entry.shadows, entry.path))
     open_editor(entry.path, environment)
     if entry.origin == "project" and entry.path.name in library.untrusted_files(services.paths):
@@ -156,10 +163,10 @@ def check(ctx: typer.Context, names: Names = None) -> None:
         broken += report.is_broken
         services.terminal.print_sanitized("\n".join(report.lines))
     prompts = [name for name in names or [] if name not in reports]
-    for entry in _named(services, prompts) if prompts or not names else ():
-        faults = _faults(services, entry)
-        broken += bool(faults)
-        for line in faults or [f"{entry.name}: ok"]:
+    for entry in _entries(services, prompts) if prompts or not names else ():
+        problems = _problems(services, entry)
+        broken += bool(problems)
+        for line in problems or [f"{entry.name}: ok"]:
             services.terminal.print_sanitized(line)
     if broken:
         nouns = {report.noun for report in reports.values()} | (
@@ -181,7 +188,7 @@ def render(
     """Show the messages that a prompt would send, and send nothing."""
 
     services = _services(ctx)
-    return render_prompt(services, _entry(services, name).name, arguments or [])
+    return render_prompt(services, _find_entry(services, name).name, arguments or [])
 
 
 @app.command()
@@ -189,19 +196,21 @@ def test(ctx: typer.Context, names: Names = None) -> None:
     """Run the tests in prompt files, without a network."""
     services = _services(ctx)
     failed = 0
-    for entry in _named(services, names or []):
+    for entry in _entries(services, names or []):
         try:
-            trials = _trials(services, entry)
+            results = _run_tests(services, entry)
         except GptkitError as error:
             failed += 1
             services.terminal.print_sanitized(error.message)
             continue
-        for one in trials:
-            for text in one.failures:
-                services.terminal.print_sanitized(f"{entry.path}:{one.line}: {text}")
-        bad = sum(bool(one.failures) for one in trials)
-        services.terminal.print_sanitized(f"{entry.name}: {len(trials) - bad} passed, {bad} failed")
-        failed += bad
+        for result in results:
+            for text in result.failures:
+                services.terminal.print_sanitized(f"{entry.path}:{result.line}: {text}")
+        failed_count = sum(bool(result.failures) for result in results)
+        services.terminal.print_sanitized(
+            f"{entry.name}: {len(results) - failed_count} passed, {failed_count} failed"
+        )
+        failed += failed_count
     if failed:
         raise DataError(f"{failed} failed {'test' if failed == 1 else 'tests'} of prompt files")
 
@@ -229,7 +238,7 @@ def _services(ctx: typer.Context) -> Services:
     return cast("Services", ctx.obj)
 
 
-def _row(services: Services, entry: PromptFile) -> Mapping[str, object]:
+def _prompt_record(services: Services, entry: PromptFile) -> Mapping[str, object]:
     description, problem = "", None
     try:
         description = services.library.check(entry).description
@@ -245,21 +254,21 @@ def _row(services: Services, entry: PromptFile) -> Mapping[str, object]:
     }
 
 
-def _told(row: Mapping[str, object]) -> str:
+def _description(row: Mapping[str, object]) -> str:
     shadows = cast("list[str]", row["shadows"])
     text = f"broken: {row['problem']}" if row["problem"] else str(row["description"])
     return text + "".join(f" (shadows {path})" for path in shadows[-1:])
 
 
 def _file_report(services: Services, name: str) -> FileReport | None:
-    """Of a file that a capability reads, such as a character card; None where a prompt is meant."""
+    """Check a file that a capability reads, such as a character card; None for the name of a prompt."""
     for capability in services.capabilities:
-        if capability.check_file is not None and (found := capability.check_file(services, name)):
-            return cast("FileReport", found)
+        if capability.check_file is not None and (report := capability.check_file(services, name)):
+            return cast("FileReport", report)
     return None
 
 
-def _faults(services: Services, entry: PromptFile) -> list[str]:
+def _problems(services: Services, entry: PromptFile) -> list[str]:
     try:
         services.format(services.library.check(entry))
     except YamlFileError as error:
@@ -274,7 +283,7 @@ def _faults(services: Services, entry: PromptFile) -> list[str]:
     return []
 
 
-def _trials(services: Services, entry: PromptFile) -> list[CaseResult]:
+def _run_tests(services: Services, entry: PromptFile) -> list[CaseResult]:
     from gptkit.templates.testing import run_case
 
     template = services.library.check(entry)
@@ -282,23 +291,22 @@ def _trials(services: Services, entry: PromptFile) -> list[CaseResult]:
     return [run_case(template, case, form) for case in template.cases]
 
 
-def _entry(services: Services, name: str, hint: str = "'gptkit prompts list' shows all") -> PromptFile:
-    """A prompt file by its name, also one that cannot be a command's."""
-
+def _find_entry(services: Services, name: str, hint: str = "'gptkit prompts list' shows all") -> PromptFile:
+    """Find a prompt file by its name, even a name that no command can have. Raises NoInputError."""
     entry = services.library.find(name) or services.library.files().get(name)
     if entry is None:
-        raise missing(services, name) or NoInputError(f"no prompt named '{name}'", hint=hint)
+        raise prompt_name_error(services, name) or NoInputError(f"no prompt named '{name}'", hint=hint)
     return entry
 
 
-def _named(services: Services, names: list[str]) -> Iterator[PromptFile]:
-    """Entries of the names; a name with an ending is a file, wherever it is."""
+def _entries(services: Services, names: list[str]) -> Iterator[PromptFile]:
+    """Yield the prompt files of the names, all without names; a name that ends in .yaml or .yml is a path."""
     if not names:
         yield from services.library.files().values()
     for name in names:
         file = Path(name)
         if file.suffix not in (".yaml", ".yml"):
-            yield _entry(services, name)
+            yield _find_entry(services, name)
         elif _is_file(file):
             yield _file_entry(services, file)
         else:
@@ -306,7 +314,7 @@ def _named(services: Services, names: list[str]) -> Iterator[PromptFile]:
 
 
 def _is_file(file: Path) -> bool:
-    """A name that is too long for any file is no reason to give up; nor is a folder that is closed."""
+    """Whether a path is a file; one that is too long or in a closed folder is none."""
     try:
         return file.is_file()
     except OSError:
@@ -314,14 +322,14 @@ def _is_file(file: Path) -> bool:
 
 
 def _file_entry(services: Services, file: Path) -> PromptFile:
-    """A file stands above all that has its name, as it would in the user's folder."""
+    """Make the entry of a file, which shadows prompts of its name as in the user's folder."""
     known = services.library.find(file.stem)
     if known is None or known.path.resolve() == file.resolve():
         return known or PromptFile(file.stem, file, "user")
     return PromptFile(file.stem, file, "user", (*known.shadows, known.path))
 
 
-STARTING_FILE = """\
+FILE_TEMPLATE = """\
 # This file is the command 'gptkit {name}'. Try: echo hello | gptkit {name} --model echo
 # 'gptkit prompts check {name}' says what is wrong with it, 'gptkit prompts test {name}' runs its tests.
 
@@ -377,21 +385,23 @@ tests:
 """
 
 
-def create(services: Services, name: str, source: bytes | None) -> Path:
-    """A new file in the user's folder; a copy of `source`, or the commented start."""
+def create_prompt_file(services: Services, name: str, source: bytes | None) -> Path:
+    """Create a prompt file in the user's folder from `source`, or from the template. Raises UsageError."""
     if problem := parse.name_problem(name, services.vocabulary):
         raise UsageError(f"'{name}': {problem}")
     folder = library.user_folder(services.paths)
     path = services.paths.require(folder / f"{name}.yaml")
-    for taken in (path, path.with_suffix(".yml")):
-        if taken.is_symlink() or taken.exists():
-            raise UsageError(f"'{taken}': it exists already", hint=f"'gptkit prompts edit {name}' opens it")
-    write_private(path, STARTING_FILE.format(name=name).encode() if source is None else source)
+    for existing in (path, path.with_suffix(".yml")):
+        if existing.is_symlink() or existing.exists():
+            raise UsageError(
+                f"'{existing}': it exists already", hint=f"'gptkit prompts edit {name}' opens it"
+            )
+    write_private(path, FILE_TEMPLATE.format(name=name).encode() if source is None else source)
     return path
 
 
-def content(path: Path) -> bytes:
-    """A prompt file as it is, broken or not."""
+def read_prompt_file(path: Path) -> bytes:
+    """Read a prompt file, even a broken one. Raises CannotReadError, DataError for a large file."""
     try:
         with path.open("rb") as file:
             data = file.read(SIZE_CAP + 1)
@@ -402,8 +412,8 @@ def content(path: Path) -> bytes:
     return data
 
 
-def missing(services: Services, name: str) -> GptkitError | None:
-    """Why a name is no command although a file has it; None when no file has."""
+def prompt_name_error(services: Services, name: str) -> GptkitError | None:
+    """Return why the name of a prompt file is no command; None if no file has the name."""
     entry = services.library.files().get(name)
     problem = parse.name_problem(name, services.vocabulary)
     if entry and problem:
@@ -420,7 +430,7 @@ def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
     """Print the messages of a prompt for a command line, without sending anything."""
     template = services.library.template(name)
 
-    def call(values: Mapping[str, Value], shared: SharedOptions) -> int:
+    def show_messages(values: Mapping[str, Value], shared: SharedOptions) -> int:
         given = gather(services.terminal, template, values, shared, services.settings.number("stdin_wait"))
         invocation = Invocation(template, "", given.text, given.wanted, given.files, given.values)
         sent = build_request(invocation, services.format(template)).messages
@@ -433,8 +443,8 @@ def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
                 services.terminal.print_sanitized(message.content.removesuffix("\n"))
         return 0
 
-    extra = [option for one in services.capabilities_of(template) for option in one.options]
-    built = command(template, call, extra, page(services.terminal))
+    extra = [option for capability in services.capabilities_of(template) for option in capability.options]
+    built = build_command(template, show_messages, extra, help_style(services.terminal))
     code: object = built.main(
         arguments,
         prog_name=f"gptkit prompts render {name}",

@@ -1,4 +1,4 @@
-"""The top level: every prompt file and every housekeeping command by its name, built when it is called."""
+"""The top level of the command line: prompt files and housekeeping commands, built when they are called."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import typer
 import typer.core
 
 from gptkit import __version__
-from gptkit.cli.command import command
-from gptkit.cli.help import CONTEXT, Command, Group, Page, adopt, page
-from gptkit.cli.usage_errors import usage_fault
+from gptkit.cli.command import build_command
+from gptkit.cli.help import (
+    CONTEXT_SETTINGS,
+    GptkitCommand,
+    GptkitGroup,
+    HelpStyle,
+    command_of_app,
+    help_style,
+)
+from gptkit.cli.usage_errors import to_usage_error
 from gptkit.core.errors import GptkitError, UsageError
 from gptkit.core.sanitize import one_line
 from gptkit.core.yaml_tree import spelling_hint
@@ -25,10 +32,10 @@ if TYPE_CHECKING:
     from gptkit.templates.template import Template, Value
 
 
-NAME_CAP = 64
-LEAST_WIDTH = 30
-"""Columns of a help page at least; what claims to have fewer wraps by itself."""
-INSTALL = "--install-completion"
+NAME_LIMIT = 64
+LEAST_HELP_WIDTH = 30
+"""The least columns of a help page; a narrower terminal wraps lines itself."""
+INSTALL_OPTION = "--install-completion"
 PROMPTS_PANEL = "Prompts"
 HOUSEKEEPING_PANEL = "Housekeeping"
 EPILOG = (
@@ -37,17 +44,17 @@ EPILOG = (
 
 
 def run(argv: list[str], services: Services) -> int:
-    """Parse the command line, run what it names, and return the exit code."""
+    """Parse the command line and run its command; returns the exit code."""
     terminal = services.terminal
-    if argv[:1] == [INSTALL]:  # Typer's own writes over the user's start-up file, and a full disk empties it
+    if argv[:1] == [INSTALL_OPTION]:  # Typer's own may empty the start-up file on a full disk
         from gptkit.cli.completion import install
 
         return install(terminal)
-    looks = page(terminal)
+    style = help_style(terminal)
     app = typer.Typer(
         cls=PromptGroup,
         rich_markup_mode=None,
-        context_settings={**CONTEXT, "terminal_width": max(terminal.width, LEAST_WIDTH)},
+        context_settings={**CONTEXT_SETTINGS, "terminal_width": max(terminal.width, LEAST_HELP_WIDTH)},
         help="Turn YAML prompt files into commands over the OpenAI chat API.",
         epilog=EPILOG,
     )
@@ -57,16 +64,16 @@ def run(argv: list[str], services: Services) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except Exception as error:
-        if looks.completing:
-            return 1  # a message would land in the middle of the line that is being typed
-        raise usage_fault(error) from None
-    if code == 1:  # Typer's own, when it is asked for the completion of a shell that it cannot tell
+        if style.is_completion:
+            return 1  # a message would appear in the line that the user types
+        raise to_usage_error(error) from None
+    if code == 1:  # Typer's code for completion of an unknown shell
         raise UsageError("this shell is not known", hint="completion exists for bash, zsh, fish, powershell")
     return code if isinstance(code, int) else 0
 
 
-class PromptGroup(Group):
-    """A group whose commands are prompt files and the housekeeping modules."""
+class PromptGroup(GptkitGroup):
+    """A group whose commands are the prompt files and the housekeeping modules."""
 
     _listed: Mapping[str, PromptFile] | None = None
 
@@ -80,18 +87,18 @@ class PromptGroup(Group):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
         services = _services(ctx)
-        looks = page(services.terminal)
+        style = help_style(services.terminal)
         if self._listed is not None:
-            return _summary(services, cmd_name, self._listed.get(cmd_name), looks)
-        if command := services.housekeeping.get(cmd_name):
-            return _housekeeping(command)
-        return _prompt(services, cmd_name, looks) if services.library.find(cmd_name) else None
+            return _listed_command(services, cmd_name, self._listed.get(cmd_name), style)
+        if housekeeping := services.housekeeping.get(cmd_name):
+            return _housekeeping_command(housekeeping)
+        return _prompt_command(services, cmd_name, style) if services.library.find(cmd_name) else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
-        found = self.get_command(ctx, args[0])
-        if found is None:
-            raise _unknown(_services(ctx), args[0], self.list_commands(ctx))
-        return args[0], found, args[1:]
+        command = self.get_command(ctx, args[0])
+        if command is None:
+            raise _unknown_command_error(_services(ctx), args[0], self.list_commands(ctx))
+        return args[0], command, args[1:]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         self._listed = _services(ctx).library.files()
@@ -114,15 +121,17 @@ def _options(
         typer.Option("--version", "-V", is_eager=True, callback=_version, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """What comes before the name of a command."""
+    """The options before the name of a command."""
 
 
 def _services(ctx: Any) -> Services:  # noqa: ANN401
     return cast("Services", ctx.obj)
 
 
-def _summary(services: Services, name: str, entry: PromptFile | None, looks: Page) -> Command:
-    """A command for a list: its name and its help, and nothing behind them."""
+def _listed_command(
+    services: Services, name: str, entry: PromptFile | None, style: HelpStyle
+) -> GptkitCommand:
+    """Make a command for a list, with name and help only."""
     if entry is None or name in services.housekeeping:
         text, panel = services.housekeeping[name].help, HOUSEKEEPING_PANEL
     else:
@@ -133,35 +142,37 @@ def _summary(services: Services, name: str, entry: PromptFile | None, looks: Pag
 
             text = f"(broken: 'gptkit prompts check {shlex.quote(name)}' says why)"
         panel = PROMPTS_PANEL
-    shown = one_line(name, NAME_CAP)
-    return Command(shown, help=looks.text(text), rich_markup_mode=None, rich_help_panel=panel)
+    shown_name = one_line(name, NAME_LIMIT)
+    return GptkitCommand(
+        shown_name, help=style.format_text(text), rich_markup_mode=None, rich_help_panel=panel
+    )
 
 
-def _prompt(services: Services, name: str, looks: Page) -> Any:  # noqa: ANN401
+def _prompt_command(services: Services, name: str, style: HelpStyle) -> Any:  # noqa: ANN401
     template: Template = services.template(name)
-    extra = [option for one in services.capabilities_of(template) for option in one.options]
+    extra = [option for capability in services.capabilities_of(template) for option in capability.options]
 
-    def call(values: Mapping[str, Value], shared: SharedOptions) -> int:
-        from gptkit.cli.prompt import prompt
+    def run(values: Mapping[str, Value], shared: SharedOptions) -> int:
+        from gptkit.cli.prompt import run_prompt
 
-        return prompt(services, template, values, shared)
+        return run_prompt(services, template, values, shared)
 
-    return command(template, call, extra, looks)
+    return build_command(template, run, extra, style)
 
 
-def _housekeeping(command: HousekeepingCommand) -> Any:  # noqa: ANN401
+def _housekeeping_command(housekeeping: HousekeepingCommand) -> Any:  # noqa: ANN401
     import importlib
 
-    found = adopt(importlib.import_module(command.module).app)
-    found.name = command.name
-    return found
+    command = command_of_app(importlib.import_module(housekeeping.module).app)
+    command.name = housekeeping.name
+    return command
 
 
-def _unknown(services: Services, name: str, names: list[str]) -> GptkitError:
-    from gptkit.cli.prompts import missing
+def _unknown_command_error(services: Services, name: str, names: list[str]) -> GptkitError:
+    from gptkit.cli.prompts import prompt_name_error
 
-    if fault := missing(services, name):
-        return fault
+    if error := prompt_name_error(services, name):
+        return error
     hint = spelling_hint(name, names)
     if name in ("help", "version"):
         hint = f"did you mean '--{name}'?"  # and not `shell`

@@ -1,4 +1,4 @@
-"""Where an export goes to, and where an import comes from."""
+"""Writes exports to files or standard output, and opens imports."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from gptkit.core.errors import CannotReadError, DataError, NoInputError
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
 
-_PRIVATE = 0o600
-"""The mode of a new file: it holds what the user asked, and was answered."""
+_PRIVATE_MODE = 0o600
+"""The mode of a new file, which holds the user's conversations."""
 
 
-def write(terminal: Terminal, store: Path | None, output: Path | None, pieces: Iterable[bytes]) -> None:
-    """To a file, which is written whole or not at all, or piece by piece to standard output."""
+def write_export(
+    terminal: Terminal, store: Path | None, output: Path | None, pieces: Iterable[bytes]
+) -> None:
+    """Write an export to a file, wholly or not at all, or piece by piece to standard output.
+
+    Raises UsageError if `output` is the `store`, CannotWriteError.
+    """
     if output is not None and str(output) != "-":
         from gptkit.core.files import write_atomic
         from gptkit.session.answer import check
 
         check(terminal, output, [] if store is None else [store])
-        write_atomic(output, pieces, None if output.exists() else _PRIVATE)
+        write_atomic(output, pieces, None if output.exists() else _PRIVATE_MODE)
         return
     for piece in pieces:
         if terminal.stdout_is_terminal:
@@ -34,21 +39,21 @@ def write(terminal: Terminal, store: Path | None, output: Path | None, pieces: I
 
 
 @contextmanager
-def opened(terminal: Terminal, file: Path) -> Iterator[io.BufferedReader]:
-    """A DataError of who takes it in gets the name of the file."""
-    with _stream(terminal, file) as stream:
+def open_import(terminal: Terminal, file: Path) -> Iterator[io.BufferedReader]:
+    """Open the file of an import; a DataError inside the block gets the name of the file."""
+    with _open_stream(terminal, file) as stream:
         try:
             yield stream
         except DataError as error:
-            raise DataError(f"{shown(file)}: {error.message}") from None
+            raise DataError(f"{source_name(file)}: {error.message}") from None
 
 
-def shown(file: Path) -> str:
-    """What a message calls it."""
+def source_name(file: Path) -> str:
+    """Return what messages call an imported file."""
     return "standard input" if str(file) == "-" else f"'{file}'"
 
 
-def _stream(terminal: Terminal, file: Path) -> io.BufferedReader:
+def _open_stream(terminal: Terminal, file: Path) -> io.BufferedReader:
     if str(file) == "-":
         return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(terminal.read())))
     try:

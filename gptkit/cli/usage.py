@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from gptkit.services import Services
 
 
-LISTED = ("provider", "name")
-"""Prices from the dated list; those for a `name` are the usual ones, not that address's own."""
+LIST_SOURCES = ("provider", "name")
+"""Sources that are the dated price list; `name` is the usual price of a model, whatever the server."""
 
 
-class Sum:
-    """The requests of one row. `cost` leaves out the `unpriced` requests; None if no other is left."""
+class UsageRow:
+    """The sums of one row; `cost` is without the `unpriced` requests, None if all are unpriced."""
 
     __slots__ = ("completion_tokens", "cost", "estimated", "name", "prompt_tokens", "requests", "unpriced")
 
@@ -51,32 +51,32 @@ class Sum:
             self.cost = (self.cost or 0.0) + cost
 
 
-class Spending:
-    """Rows by name and their total, the models without a price, and whether the list was asked."""
+class UsageReport:
+    """The rows by name, their total, the models without a price, and whether the price list was used."""
 
     def __init__(self, prices: Prices) -> None:
         self.prices = prices
-        self.total = Sum("total")
+        self.total = UsageRow("total")
         self.unpriced: set[str] = set()
-        self.listed = False
-        self._rows: dict[str, Sum] = {}
+        self.uses_price_list = False
+        self._rows: dict[str, UsageRow] = {}
 
     @property
-    def rows(self) -> list[Sum]:
+    def rows(self) -> list[UsageRow]:
         return list(self._rows.values())
 
     def add(self, name: str, charge: Charge) -> None:
         cost, source = self.prices.charge_cost(charge)
         estimated = charge.estimated or (source == "name" and cost is not None)
-        for each in (self._rows.setdefault(name, Sum(name)), self.total):
-            each.add(charge, cost, estimated)
+        for row in (self._rows.setdefault(name, UsageRow(name)), self.total):
+            row.add(charge, cost, estimated)
         if cost is None:
             self.unpriced.add(charge.model)
-        elif source in LISTED:
-            self.listed = True
+        elif source in LIST_SOURCES:
+            self.uses_price_list = True
 
     def sort(self, by: str) -> None:
-        """Days as they came, anything else with the dearest first."""
+        """Sort days by date, and all other rows by cost, the highest first."""
         rows = sorted(self.rows, key=lambda row: row.name)
         if by != "day":
             rows.sort(key=lambda row: (row.cost or 0.0, row.tokens), reverse=True)
@@ -84,7 +84,7 @@ class Spending:
 
 
 app = typer.Typer()
-LATELY = "30d"
+DEFAULT_PERIOD = "30d"
 
 
 class By(StrEnum):
@@ -100,7 +100,7 @@ def usage(
     by: Annotated[By, typer.Option(help="Group by this.")] = By.day,
     since: Annotated[
         str, typer.Option(help="Begin with this day, or the last 7 days: 7d.", metavar="DATE|DAYS")
-    ] = LATELY,
+    ] = DEFAULT_PERIOD,
     until: Annotated[str | None, typer.Option(help="End with this day.", metavar="DATE|DAYS")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -108,100 +108,107 @@ def usage(
 
     services = cast("Services", ctx.obj)
     now = services.terminal.unix_time()
-    start, end = period(since, until, now)
-    found = _spending(services, by.value, start, end)
-    month = _month(services, month_start(now))
+    start, end = parse_period(since, until, now)
+    report = _usage_report(services, by.value, start, end)
+    month = _monthly_budget(services, month_start(now))
     if as_json:
-        record = _record(found, by.value, day(start), month)
+        record = _record(report, by.value, format_day(start), month)
         services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
-    elif not found.rows:
-        services.terminal.print_error_line(f"gptkit: no requests since {day(start)}")
+    elif not report.rows:
+        services.terminal.print_error_line(f"gptkit: no requests since {format_day(start)}")
     else:
-        services.terminal.print_sanitized(_table(found, by.value, services.terminal.stdout_is_terminal))
-        for remark in _remarks(found, month):
-            services.terminal.print_error_line(f"gptkit: {remark}")
+        services.terminal.print_sanitized(
+            _format_table(report, by.value, services.terminal.stdout_is_terminal)
+        )
+        for note in _report_notes(report, month):
+            services.terminal.print_error_line(f"gptkit: {note}")
 
 
-class Month:
-    """What the month's limit is and how much of it is used."""
+class MonthlyBudget:
+    """The limit of a month in US dollars, and the usage of that month."""
 
     __slots__ = ("limit", "name", "spent")
 
-    def __init__(self, name: str, limit: float, spent: Sum) -> None:
+    def __init__(self, name: str, limit: float, spent: UsageRow) -> None:
         self.name = name
         self.limit = limit
         self.spent = spent
 
 
-def _spending(services: Services, by: Grouping, since: float, until: float | None) -> Spending:
+def _usage_report(services: Services, by: Grouping, since: float, until: float | None) -> UsageReport:
     from gptkit.history.query import charges
 
-    found = Spending(services.prices)
-    if services.history.path is not None and services.history.path.exists():  # asking does not make one
+    report = UsageReport(services.prices)
+    path = services.history.path
+    if path is not None and path.exists():  # a report does not create the store
         with services.history.reading() as connection:
             for key, charge in charges(connection, by, since, until):
-                found.add(key, charge)
-    found.sort(by)
-    return found
+                report.add(key, charge)
+    report.sort(by)
+    return report
 
 
-def _month(services: Services, start: float) -> Month | None:
+def _monthly_budget(services: Services, start: float) -> MonthlyBudget | None:
     limit = services.settings.value("monthly_limit")
     if limit is None:
         return None
 
-    return Month(day(start)[:7], float(str(limit)), _spending(services, "day", start, None).total)
+    return MonthlyBudget(
+        format_day(start)[:7], float(str(limit)), _usage_report(services, "day", start, None).total
+    )
 
 
-def _table(found: Spending, by: str, aligned: bool) -> str:
-    """For people with a head and a total, for a program without."""
-    rows = [_cells(row) for row in found.rows]
+def _format_table(report: UsageReport, by: str, aligned: bool) -> str:
+    """Format the rows as a table; with `aligned` also with heading and total."""
+    rows = [_cells(row) for row in report.rows]
     if aligned:
-        total = [_cells(found.total)] if len(rows) > 1 else []
+        total = [_cells(report.total)] if len(rows) > 1 else []
         rows = [(by, "requests", "in", "out", "USD", ""), *rows, *total]
     return format_table(rows, aligned)
 
 
-def _cells(row: Sum) -> tuple[str, ...]:
-    """Name, requests, tokens in and out, US dollars, what to know about those."""
-    doubts = ["estimated"] if row.estimated else []
+def _cells(row: UsageRow) -> tuple[str, ...]:
+    """Return the cells of a row: name, requests, tokens in and out, US dollars, notes."""
+    notes = ["estimated"] if row.estimated else []
     if row.unpriced:
-        doubts.append(f"{row.unpriced} without a price")
+        notes.append(f"{row.unpriced} without a price")
     cost = "" if row.cost is None else f"{row.cost:.6f}"
     counts = (row.requests, row.prompt_tokens, row.completion_tokens)
-    return (row.name, *map(str, counts), cost, ", ".join(doubts))
+    return (row.name, *map(str, counts), cost, ", ".join(notes))
 
 
-def _remarks(found: Spending, month: Month | None) -> list[str]:
-    """What the figures rest on, and how much of the month's limit they use up."""
-    remarks = []
-    if found.listed:
-        remarks.append(f"prices: {found.prices.version}, {found.prices.date}")
-    if found.total.unpriced:
-        shown = ", ".join(sorted(found.unpriced)[:5]) + (", …" if len(found.unpriced) > 5 else "")
-        of = f"{found.total.unpriced} of {found.total.requests} requests"
-        remarks.append(f"no price is known for {of}: {shown}")
-        remarks.append("'gptkit config set prices.MODEL \"[INPUT, OUTPUT]\"' sets one (USD a million tokens)")
+def _report_notes(report: UsageReport, month: MonthlyBudget | None) -> list[str]:
+    """Return notes on the prices, on unpriced requests, and on the limit of the month."""
+    notes = []
+    if report.uses_price_list:
+        notes.append(f"prices: {report.prices.version}, {report.prices.date}")
+    if report.total.unpriced:
+        shown = ", ".join(sorted(report.unpriced)[:5]) + (", …" if len(report.unpriced) > 5 else "")
+        of = f"{report.total.unpriced} of {report.total.requests} requests"
+        notes.append(f"no price is known for {of}: {shown}")
+        notes.append("'gptkit config set prices.MODEL \"[INPUT, OUTPUT]\"' sets one (USD a million tokens)")
     if month is not None:
-        spent, share = month.spent.cost or 0.0, (month.spent.cost or 0.0) / month.limit
-        least = "at least " if month.spent.unpriced else "≈" if month.spent.estimated else ""
-        remarks.append(f"{month.name}: {least}{spent:.4g} of {month.limit:.6g} USD used ({share:.0%})")
-    return remarks
+        spent, used_share = month.spent.cost or 0.0, (month.spent.cost or 0.0) / month.limit
+        sign = "at least " if month.spent.unpriced else "≈" if month.spent.estimated else ""
+        notes.append(f"{month.name}: {sign}{spent:.4g} of {month.limit:.6g} USD used ({used_share:.0%})")
+    return notes
 
 
-def _record(found: Spending, by: str, since: str, month: Month | None) -> dict[str, object]:
+def _record(report: UsageReport, by: str, since: str, month: MonthlyBudget | None) -> dict[str, object]:
     return {
         "by": by,
         "since": since,
-        "rows": [{by: row.name, **_figures(row)} for row in found.rows],
-        "total": _figures(found.total),
-        "unpriced_models": sorted(found.unpriced),
-        "prices": {"list": found.prices.version, "date": found.prices.date} if found.listed else None,
+        "rows": [{by: row.name, **_figures(row)} for row in report.rows],
+        "total": _figures(report.total),
+        "unpriced_models": sorted(report.unpriced),
+        "prices": {"list": report.prices.version, "date": report.prices.date}
+        if report.uses_price_list
+        else None,
         "monthly_limit": month and {"month": month.name, "limit": month.limit, **_figures(month.spent)},
     }
 
 
-def _figures(row: Sum) -> dict[str, object]:
+def _figures(row: UsageRow) -> dict[str, object]:
     return {
         "requests": row.requests,
         "prompt_tokens": row.prompt_tokens,
@@ -212,49 +219,52 @@ def _figures(row: Sum) -> dict[str, object]:
     }
 
 
-_LONGEST = 36500
+_MOST_DAYS = 36500
 
 
-def period(since: str, until: str | None, now: float) -> tuple[float, float | None]:
-    """From the beginning of a day to the end of another; raises UsageError."""
+def parse_period(since: str, until: str | None, now: float) -> tuple[float, float | None]:
+    """Parse a period of days; returns its start and end in Unix seconds, None for no end.
+
+    Raises UsageError.
+    """
     today = datetime.fromtimestamp(now).date()
-    first = _day("--since", since, today)
+    first = _parse_day("--since", since, today)
     if until is None:
-        return _midnight(first), None
-    last = _day("--until", until, today)
+        return _midnight_time(first), None
+    last = _parse_day("--until", until, today)
     if last < first:
         raise UsageError(f"--until is before --since: {last} and {first}")
-    return _midnight(first), _midnight(last + timedelta(days=1))
+    return _midnight_time(first), _midnight_time(last + timedelta(days=1))
 
 
-def beginning(option: str, text: str, now: float) -> float:
-    """When a day began that an option names; raises UsageError."""
-    return _midnight(_day(option, text, datetime.fromtimestamp(now).date()))
+def day_start(option: str, text: str, now: float) -> float:
+    """Parse the day of an option; returns its start in Unix seconds. Raises UsageError."""
+    return _midnight_time(_parse_day(option, text, datetime.fromtimestamp(now).date()))
 
 
 def month_start(now: float) -> float:
-    """When the month began."""
-    return _midnight(datetime.fromtimestamp(now).date().replace(day=1))
+    """Return the start of the month in Unix seconds."""
+    return _midnight_time(datetime.fromtimestamp(now).date().replace(day=1))
 
 
-def day(moment: float) -> str:
+def format_day(moment: float) -> str:
     return datetime.fromtimestamp(moment).date().isoformat()
 
 
-def _day(option: str, text: str, today: date) -> date:
-    """`2026-11-20`, or `7d`: the first of the last seven days, of which today is one."""
+def _parse_day(option: str, text: str, today: date) -> date:
+    """Parse `2026-11-20`, or `7d`: the first of the last seven days, today included."""
     try:
         if days := re.fullmatch(r"([0-9]{1,5})d", text.strip()):
-            count = min(max(int(days[1]), 1), _LONGEST)
+            count = min(max(int(days[1]), 1), _MOST_DAYS)
             return today - timedelta(days=count - 1)
         if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text.strip()):
-            found = date.fromisoformat(text.strip())
-            if found.year >= 1970:
-                return found
+            parsed = date.fromisoformat(text.strip())
+            if parsed.year >= 1970:
+                return parsed
     except ValueError:
         pass  # the 31st of June
     raise UsageError(f"{option}: '{one_line(text, 50)}' is not a day", hint="such as 2026-11-20, or 7d")
 
 
-def _midnight(day: date) -> float:
+def _midnight_time(day: date) -> float:
     return datetime.combine(day, time()).timestamp()

@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in gptkit's words: those of the parser change with its releases."""
+"""Errors of the command line in gptkit's words, since those of the parser change with its releases."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from gptkit.core.sanitize import one_line
 from gptkit.core.yaml_tree import spelling_hint
 
 
-def usage_fault(error: Exception) -> Exception:
-    """An error of the command line parser as ours; any other exception as it is."""
+def to_usage_error(error: Exception) -> Exception:
+    """Turn an error of the command line parser into a UsageError; return others unchanged."""
     if not hasattr(error, "format_message"):
         return error
     context: Any = getattr(error, "ctx", None)
-    hint = takes(context)
+    hint = help_hint(context)
     if hasattr(error, "possibilities"):
         possible: list[str] = error.possibilities or []
         option = str(getattr(error, "option_name", ""))
@@ -26,39 +26,41 @@ def usage_fault(error: Exception) -> Exception:
         what = "takes no value" if _is_flag(context, option) else "requires an argument"
         return UsageError(f"option '{option}' {what}", hint=hint)
     if parameter := getattr(error, "param", None):
-        name, wanted = parameter.get_error_hint(context), _wanted(parameter.type)
+        name, type_text = parameter.get_error_hint(context), _describe_type(parameter.type)
         if type(error).__name__ != "MissingParameter":
-            return UsageError(f"invalid value for {name}: it must be {wanted}", hint=hint)
-        of = f": {wanted}" if hasattr(parameter.type, "choices") else ""
+            return UsageError(f"invalid value for {name}: it must be {type_text}", hint=hint)
+        of = f": {type_text}" if hasattr(parameter.type, "choices") else ""
         return UsageError(f"missing {parameter.param_type_name} {name}{of}", hint=hint)
     return UsageError("the command line is not understood", hint=hint)
 
 
 def unknown_command(context: Any, name: str, names: Sequence[str]) -> UsageError:  # noqa: ANN401
-    """Of a group that has commands of these names."""
+    """Make the error for an unknown command of a group that has the commands `names`."""
     hint = spelling_hint(name, names)
-    meant = hint if hint.startswith("did you mean") else takes(context)
+    meant = hint if hint.startswith("did you mean") else help_hint(context)
     return UsageError(f"no such command '{one_line(name, 100)}'", hint=meant)
 
 
 def unexpected_argument(context: Any, word: str) -> UsageError:  # noqa: ANN401
-    """A word too many."""
-    return UsageError(f"unexpected argument '{one_line(word, 100)}'", hint=takes(context))
+    """Make the error for a word too many."""
+    return UsageError(f"unexpected argument '{one_line(word, 100)}'", hint=help_hint(context))
 
 
-def takes(context: Any) -> str:  # noqa: ANN401
-    """The hint at a command's help."""
+def help_hint(context: Any) -> str:  # noqa: ANN401
+    """Return the hint at a command's help."""
     return f"'{context.command_path if context is not None else 'gptkit'} --help' shows what it takes"
 
 
 def _is_flag(context: Any, option: str) -> bool:  # noqa: ANN401
     parameters = context.command.params if context is not None else []
-    known = [one for one in parameters if option in (*one.opts, *one.secondary_opts)]
-    return any(getattr(one, "is_flag", False) for one in known)
+    options = [
+        parameter for parameter in parameters if option in (*parameter.opts, *parameter.secondary_opts)
+    ]
+    return any(getattr(parameter, "is_flag", False) for parameter in options)
 
 
-def _wanted(kind: Any) -> str:  # noqa: ANN401
-    """What values a type of Typer's has."""
+def _describe_type(kind: Any) -> str:  # noqa: ANN401
+    """Describe the values that a type of Typer allows."""
     if choices := getattr(kind, "choices", None):
         return "one of " + ", ".join(f"'{choice}'" for choice in choices)
     name = type(kind).__name__

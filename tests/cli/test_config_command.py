@@ -204,12 +204,12 @@ def test_edit_opens_a_file_that_explains_itself(gptkit: InMemory, file: Path, tm
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_the_starting_file_means_what_it_says_without_its_comment_signs(file: Path) -> None:
-    from gptkit.cli.config import starting_file
+def test_the_config_template_means_what_it_says_without_its_comment_signs(file: Path) -> None:
+    from gptkit.cli.config import config_template
     from gptkit.settings.load import parse_settings
 
     lines = [
-        line.removeprefix("# ") for line in starting_file().splitlines() if ":" in line and "'" not in line
+        line.removeprefix("# ") for line in config_template().splitlines() if ":" in line and "'" not in line
     ]
     found = parse_settings("\n".join(lines), "start")
     assert {name: value.value for name, value in found.values.items()} == {

@@ -15,8 +15,8 @@ from gptkit.capabilities.character.npc_server import ONE_EXCHANGE
 from gptkit.capabilities.conversation.config import SINGLE_EXCHANGE
 from gptkit.capabilities.long.job import ONE_ANSWER
 from gptkit.cli import fast_args
-from gptkit.cli.command import command
-from gptkit.cli.help import page
+from gptkit.cli.command import build_command
+from gptkit.cli.help import help_style
 from gptkit.core.terminal import memory_terminal
 from gptkit.session.options import FLAGS, SharedOptions
 from gptkit.templates.template import Parameter, Template, Value
@@ -106,7 +106,7 @@ def typer_reads(argv: list[str], template: Template) -> tuple[Mapping[str, Value
         got.append((values, shared))
         return 0
 
-    built: Any = command(template, call, EXTRA, page(memory_terminal()))
+    built: Any = build_command(template, call, EXTRA, help_style(memory_terminal()))
     try:
         built.main(argv, prog_name="x", standalone_mode=False)
     except Exception:
@@ -117,7 +117,7 @@ def typer_reads(argv: list[str], template: Template) -> tuple[Mapping[str, Value
 @settings(max_examples=400)
 @given(st.lists(TOKENS, max_size=6), st.sampled_from(TEMPLATES))
 def test_what_is_read_is_what_typer_reads(argv: list[str], template: Template) -> None:
-    found = fast_args.given(argv, template, EXTRA)
+    found = fast_args.parse_arguments(argv, template, EXTRA)
     if found is not None:
         values, shared = found
         assert (values, shared) == typer_reads(argv, template)
@@ -152,7 +152,7 @@ PLAIN = [
 
 @pytest.mark.parametrize("argv", PLAIN)
 def test_plain_command_lines_are_read_here(argv: list[str]) -> None:
-    found = fast_args.given(argv, TEMPLATES[0], EXTRA)
+    found = fast_args.parse_arguments(argv, TEMPLATES[0], EXTRA)
     assert found is not None
     assert found == typer_reads(argv, TEMPLATES[0])
 
@@ -177,7 +177,7 @@ def test_plain_command_lines_are_read_here(argv: list[str]) -> None:
     ],
 )
 def test_everything_else_is_left_to_typer(argv: list[str]) -> None:
-    assert fast_args.given(argv, TEMPLATES[0], EXTRA) is None
+    assert fast_args.parse_arguments(argv, TEMPLATES[0], EXTRA) is None
 
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["--version"], ["prompts", "list"], ["nobody", "x"]])
