@@ -16,7 +16,7 @@ MARKDOWN_SIGN = re.compile(r"^\s*[#>`\[*+=|:-]|`|\*\*|\]\(", re.MULTILINE)
 
 
 class KnownFormat(NamedTuple):
-    """What is known of a format before its module is loaded, which takes longer than to send a request.
+    """What is known of a format without its module, whose import takes longer than sending a request.
 
     `endings` are extensions of file names, with the dot, in lower case. `may_begin` is false for the
     beginning of a document that certainly has another format; `place` is `module:class`.
@@ -57,10 +57,10 @@ FORMATS = (
 def detect_format(name: str | None, head: str) -> Format:
     """Return the format of a file by the extension of its name, else by its beginning, else plain text."""
     ending = PurePath(name).suffix.lower() if name else ""
-    if ending and (known := next((one for one in FORMATS if ending in one.endings), None)):
+    if ending and (known := next((known for known in FORMATS if ending in known.endings), None)):
         return known.load()
-    candidates = (one.load() for one in FORMATS[:-1] if one.may_begin(head))
-    return next((one for one in candidates if one.recognises(head)), None) or plain_text()
+    candidates = (known.load() for known in FORMATS[:-1] if known.may_begin(head))
+    return next((format_ for format_ in candidates if format_.recognises(head)), None) or plain_text()
 
 
 def plain_text() -> Format:
@@ -69,7 +69,8 @@ def plain_text() -> Format:
 
 def format_named(name: str) -> Format | None:
     """Return the format of that name, or with that extension (`md`); None if there is no such format."""
-    known = next((one for one in FORMATS if name == one.name or f".{name}" in one.endings), None)
+    matches = (known for known in FORMATS if name == known.name or f".{name}" in known.endings)
+    known = next(matches, None)
     return known and known.load()
 
 
