@@ -194,7 +194,9 @@ def test_every_command_and_option_that_is_named_exists() -> None:
             if name in own:
                 continue
             inner = HELP / f"{name}-{rest[0] if rest else ''}.txt"
-            help_page = (inner if inner.exists() else HELP / f"{name}.txt").read_text("utf-8")
+            path = inner if inner.exists() else HELP / f"{name}.txt"
+            assert path.exists(), f"{page}: {command[0]}"
+            help_page = path.read_text("utf-8")
             for option in (word for word in rest if re.match(r"--?[a-z]", word) and word != WRONG):
                 assert re.search(rf"(?<![\w-]){option}(?![\w-])", help_page), f"{page}: {command[0]}"
 
