@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +14,13 @@ from translations_of import marked
 from yaml import CSafeLoader, load
 
 from gptkit.encodings.stream import split_lines
-from gptkit.text.checks.translation import Target, piece_findings
+from gptkit.text.checks.common import general_findings
+from gptkit.text.checks.language import foreign, language_of, weight
+from gptkit.text.checks.translation import Target, piece_findings, text_findings
+from gptkit.text.chunk import HOLE
 from gptkit.text.formats import format_named
+from gptkit.text.masking import COMMON_RULES, mask_text
+from gptkit.text.pieces import Finding, Piece, Slot
 
 DATA = Path(__file__).parents[1] / "support" / "data"
 
@@ -67,3 +75,138 @@ def test_a_damage_is_found(one: Answer, kind: str, level: str, old: str, new: st
     assert old in one.text or old == "*"
     damaged = new if old == "*" else one.text.replace(old, new, 1)
     assert (kind, level) in one.findings(damaged)
+
+
+PEOPLE: dict[str, list[tuple[str, str]]] = json.loads((DATA / "human_translations.json").read_text("utf-8"))
+TO_ENGLISH = [(text, answer, "en") for pairs in PEOPLE.values() for answer, text in pairs]
+FROM_ENGLISH = [(text, answer, to) for to, pairs in PEOPLE.items() for text, answer in pairs]
+
+
+@pytest.mark.parametrize("pairs", [FROM_ENGLISH, TO_ENGLISH], ids=["from English", "to English"])
+def test_hardly_any_translation_by_people_is_called_wrong(pairs: list[tuple[str, str, str]]) -> None:
+    """480 pairs of twenty languages; the bound is that of the whole program's promise."""
+    found = Counter[str]()
+    for text, answer, to in pairs:
+        kinds = wrong_kinds(text, answer, to)
+        found.update({*kinds, "any"} if kinds else {})
+    assert len(pairs) == 480
+    assert found["any"] <= 0.02 * len(pairs), found
+
+
+def wrong_kinds(text: str, answer: str, to: str) -> set[str]:
+    piece = unit_of(text)
+    given = marked(piece, f"⟦#1⟧\n{answer.strip()}")
+    unit = piece._replace(text=piece.units[0])
+    general = () if given == piece.text else general_findings(unit, given[5:], COMMON_RULES, lambda _: 1)
+    found = [*general, *piece_findings(piece, given, Target(to))]
+    return {one.kind for one in found if one.level == "wrong"}
+
+
+def unit_of(text: str) -> Piece:
+    source = f"a: {json.dumps(text)}\n"
+    masked, masks = mask_text(text.strip(), COMMON_RULES)
+    numbers = iter(range(len(masks)))
+    unit = re.sub(HOLE, lambda _: f"⟦{next(numbers)}⟧", masked)
+    slot = Slot(0, len(source))
+    return Piece(source, f"⟦#1⟧\n{unit}", tuple(masks), (unit,), slots=(slot,))
+
+
+def test_every_language_is_told_from_its_neighbours() -> None:
+    """The long ones; what is said of a language is right, or nothing is said."""
+    for to, pairs in PEOPLE.items():
+        answers = [answer for _, answer in pairs if weight(answer) >= 150]
+        assert [answer for answer in answers if foreign(answer, to)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "found"),
+    [
+        ("The house that we live in is old, and it has a garden.", "fr", "English"),
+        ("La maison dans laquelle nous vivons est ancienne, et elle a un jardin.", "en", "French"),
+        ("Das Haus, in dem wir wohnen, ist alt, und es hat einen Garten.", "zh", "German"),
+        ("这是一个很老的房子，我们在里面住了许多年，还有一个花园。", "fr", "Chinese"),
+        ("這是一個很老的房子，我們在裡面住了許多年，還有一個花園。", "zh", "traditional Chinese"),
+        ("这是一个很老的房子，我们在里面住了许多年，还有一个花园。", "zh-TW", "simplified Chinese"),
+        ("これはとても古い家で、私たちは何年もそこに住んでいます。", "zh", "Japanese"),
+        ("这是一个很老的房子，我们在里面住了许多年，还有一个花园。", "ja", "Chinese"),
+        ("Это очень старый дом, в котором мы живём много лет.", "uk", "Russian"),
+        ("Це дуже старий будинок, у якому ми живемо багато років.", "fr", "Cyrillic letters"),
+        ("これはとても古い家で、私たちは何年もそこに住んでいます。", "ja", None),
+        ("这个软件包叫做 PostgreSQL，它和 Debian GNU/Linux 一起安装。", "zh", None),
+        ("PostgreSQL, MySQL, SQLite, Redis, MongoDB, Cassandra", "zh", None),
+        ("Det huset er gammelt, og vi har en hage som alle liker.", "nb", None),
+        ("Short.", "fr", None),
+        ("The house that we live in is old, and it has a garden.", "xx", None),
+    ],
+)
+def test_another_language_is_found(text: str, asked: str, found: str | None) -> None:
+    assert foreign(text, asked) == found
+
+
+def test_the_same_language_is_told_without_its_name() -> None:
+    assert language_of("这是一个很老的房子，我们在里面住了许多年，还有一个花园。") == "zh"
+    assert language_of("這是一個很老的房子，我們在裡面住了許多年，還有一個花園。") == "zh-Hant"
+    assert language_of("La maison dans laquelle nous vivons est ancienne, et elle a un jardin.") == "fr"
+    assert language_of("PostgreSQL, MySQL, SQLite, Redis, MongoDB, Cassandra, Oracle") == ""
+
+
+UNTRANSLATED = [
+    ("Required. 30 characters or fewer, please.", "fr", True),
+    ("您确定要删除这些文件吗？", "en", True),
+    ("PostgreSQL", "fr", False),
+    ("git commit --amend", "zh", False),
+    ("content type", "it", False),
+    ("日本語", "en", False),
+    ("Le fichier n'est pas dans la liste.", "fr", False),
+]
+
+
+@pytest.mark.parametrize(("text", "to", "is_wrong"), UNTRANSLATED)
+def test_a_text_may_stay_where_nothing_is_to_translate(text: str, to: str, is_wrong: bool) -> None:
+    found = list(text_findings(text, text, Target(to), lambda _: 1))
+    message = "text is unchanged, not translated"
+    assert found == ([Finding(1, "unchanged", message)] if is_wrong else [])
+    assert list(text_findings(text, text, Target("", is_translated=False), lambda _: 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "to"),
+    [
+        (
+            "I'm sorry, but I can't help you with that.",
+            "Je suis désolé, mais je ne peux pas vous aider.",
+            "fr",
+        ),
+        ("对不起，我无法帮助您。", "I'm sorry, but I cannot help you.", "en"),
+        ("The text is already correct.", "文本已经是正确的。", "zh"),
+        ("Here is the translation:", "Voici la traduction :", "fr"),
+        ("Note: the shop is closed.", "注：商店已关门。", "zh"),
+        ("Let me know if you need help.", "如果您需要帮助，请告诉我。", "zh"),
+        ("Sure! I will come.", "当然！我会来的。", "zh"),
+        ("Yes, remove it", "네, 제거합니다", "ko"),
+        ("Last change on", "Dernière modification le", "fr"),
+        ("The files and", "Die Dateien und", "de"),
+    ],
+)
+def test_texts_that_say_what_models_say_are_translated(text: str, answer: str, to: str) -> None:
+    assert list(text_findings(text, answer, Target(to), lambda _: 1)) == []
+
+
+def test_the_finding_names_the_defect_and_the_place() -> None:
+    text = "One is here.\n\nThe museum opens at nine, and all of its rooms are free for children."
+    answer = "Un est ici.\n\nLe musée ouvre à neuf heures, et toutes ses salles sont gratuites pour les"
+    piece = Piece(text, text, line=7)
+    assert list(piece_findings(piece, answer, Target("fr"))) == [
+        Finding(9, "end", "text breaks off: 'salles sont gratuites pour les'")
+    ]
+
+
+def test_lines_of_units_are_those_of_the_document() -> None:
+    known = format_named("json")
+    assert known
+    source = '{\n"a": "The first one is here.",\n"b": "Do you want to save your changes?"\n}'
+    (piece,) = known.pieces(split_lines([source]), 500)
+    answer = "⟦#1⟧\nDer erste ist hier.\n⟦#2⟧\nDo you want to save your changes?"
+    assert list(piece_findings(piece, answer, Target("de"))) == [
+        Finding(3, "unchanged", "text is unchanged, not translated")
+    ]

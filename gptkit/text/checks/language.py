@@ -158,7 +158,7 @@ def foreign(text: str, language: str) -> str | None:
     script, most = max(there.items(), key=itemgetter(1))
     kana, han = sum(there[one] for one in KANA), there["CJK"]
     if own == "CJK":
-        if tag == "ja" and not kana and han >= 2 * LEAST:
+        if tag == "ja" and not kana and han >= 1.5 * LEAST:
             return "Chinese"
         if tag != "ja" and kana * 10 > han + kana and script != "LATIN":
             return NAMES["ja"]
@@ -192,7 +192,7 @@ def _alike(text: str, tag: str) -> str | None:
     for one, letters, other, others in ALIKE:
         if tag in (one, other):
             mine, foreign_ones = (letters, others) if tag == one else (others, letters)
-            count = Counter(text)
+            count = Counter(text.lower())
             wrong = sum(count[sign] for sign in set(foreign_ones) - set(mine))
             right = sum(count[sign] for sign in set(mine) - set(foreign_ones))
             if wrong >= 4 and wrong > 5 * right:

@@ -87,9 +87,10 @@ PREFACE = _any(
         proofread\w*|revis\w+|edit\w+|version|text|traduc\w+|texte?o?|testo|tradu[zç]\w+|versi[oó]n\w*|\
         versione|versão|übers\w+|korrig\w+|fassung|vertaling|tekst\w*|перев\w+|исправл\w+|tłumacz\w+|\
         poprawi\w+)
-    (?:\w+ ){0,3}(?:translat\w+|correct\w+|proofread\w*|revis\w+|edit\w+|version|text|traduc\w+|texte?o?|\
-        testo|tradu[zç]\w+|versi[oó]n\w*|versione|versão|übers\w+|korrig\w+|fassung|vertaling|tekst\w*|\
-        перев\w+|исправл\w+|tłumacz\w+|poprawi\w+)(?: \(?[^\W\d]+\)?){0,3}\s*[:：](?=\s|$|\*)
+    (?:\w+ ){0,2}(?:translation|(?:translated|corrected|revised|edited|proofread) (?:text|version)|\
+        traduction|traducción|traduzione|tradução|übersetzung|vertaling|översättning|перевод|tłumaczenie|\
+        tercüme|texte corrigé|texto corregido|testo corretto|korrigierter text|исправленный текст)\
+        (?: \(?[^\W\d]+\)?){0,2}\s*[:：](?=\s|$|\*)
     (?:以下|下面|如下|[这這])(?:是|[为為])[^。\n]{0,14}(?:翻[译譯]|[译譯]文|校[对對]|修[改正]|版本)
     (?:[\u4e00-\u9fff]{0,4}翻[译譯]|[译譯]文|(?:校[对對]|修改|改正)[后後]的?(?:文本)?)\w{0,4}[:：]
     (?:以下|こちら|次)(?:が|は|に)[^。\n]{0,14}(?:翻訳|訳文?|修正|校正)
