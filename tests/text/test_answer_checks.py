@@ -8,10 +8,11 @@ import tracemalloc
 import pytest
 
 from gptkit.text.checks.answer import (
-    Runaway,
+    RunawayDetector,
+    answer_findings,
     is_invisible,
-    prompt_given_back,
-    template_marks,
+    prompt_echo_findings,
+    template_mark_findings,
     without_thought,
 )
 from gptkit.text.pieces import Finding
@@ -43,7 +44,7 @@ NONE = [
 ]
 
 
-def fed(watch: Runaway, answer: str, step: int = 7) -> Finding | None:
+def fed(watch: RunawayDetector, answer: str, step: int = 7) -> Finding | None:
     for start in range(0, len(answer), step):
         if found := watch.feed(answer[start : start + step]):
             return found
@@ -52,7 +53,7 @@ def fed(watch: Runaway, answer: str, step: int = 7) -> Finding | None:
 
 @pytest.mark.parametrize(("name", "answer"), RUNAWAYS, ids=[name for name, _ in RUNAWAYS])
 def test_a_model_that_repeats_itself_is_found(name: str, answer: str) -> None:
-    found = fed(Runaway(), answer)
+    found = fed(RunawayDetector(), answer)
     assert found
     assert (found.kind, found.level) == ("repeat", "wrong")
     assert found.message.startswith("the model repeats itself: '")
@@ -60,39 +61,39 @@ def test_a_model_that_repeats_itself_is_found(name: str, answer: str) -> None:
 
 @pytest.mark.parametrize(("name", "answer"), NONE, ids=[name for name, _ in NONE])
 def test_what_may_be_there_again_is_no_runaway(name: str, answer: str) -> None:
-    assert fed(Runaway(), answer) is None
+    assert fed(RunawayDetector(), answer) is None
 
 
 def test_the_message_says_what_is_repeated_and_where() -> None:
-    found = fed(Runaway(), f"A.\nB.\n{SENTENCE * 400}")
+    found = fed(RunawayDetector(), f"A.\nB.\n{SENTENCE * 400}")
     assert found == Finding(
         3, "repeat", "the model repeats itself: 'The patient takes the medicine twice a day.'"
     )
 
 
 def test_a_runaway_is_found_while_it_arrives() -> None:
-    watch, answer = Runaway(), SENTENCE * 400
+    watch, answer = RunawayDetector(), SENTENCE * 400
     arrived = next(at for at in range(0, len(answer), 7) if watch.feed(answer[at : at + 7]))
     assert arrived < 1500
 
 
 def test_what_repeats_in_the_text_may_repeat_in_the_answer() -> None:
     text = "你好，世界，今天天气很好。\n" * 100
-    assert fed(Runaway(text), "Hello, world, the weather is fine today.\n" * 100) is None
+    assert fed(RunawayDetector(text), "Hello, world, the weather is fine today.\n" * 100) is None
 
 
 def test_an_answer_far_longer_than_its_text_is_stopped() -> None:
     other = "".join(f"Line {number} says something new. " for number in range(400))
-    found = fed(Runaway("A short text."), other)
+    found = fed(RunawayDetector("A short text."), other)
     assert found == Finding(1, "repeat", "answer is far longer than the text can need")
-    assert fed(Runaway(other), other) is None
+    assert fed(RunawayDetector(other), other) is None
 
 
 def test_the_watch_takes_linear_time_and_little_memory() -> None:
     lines = [f"Line {number} is not like the one before {number * number}. " for number in range(20_000)]
     tracemalloc.start()
     begun = time.process_time()
-    watch = Runaway()
+    watch = RunawayDetector()
     assert not any(map(watch.feed, lines))
     assert time.process_time() - begun < 5
     assert tracemalloc.get_traced_memory()[1] < 200_000
@@ -114,7 +115,7 @@ def test_the_watch_takes_linear_time_and_little_memory() -> None:
     ],
 )
 def test_marks_of_a_chat_template_are_found(answer: str, shown: str) -> None:
-    (found,) = template_marks(f"One\n{answer}", "Hello")
+    (found,) = template_mark_findings(f"One\n{answer}", "Hello")
     line = 2 + answer[: answer.index(shown)].count("\n")
     assert found == Finding(line, "template", f"mark of a chat template: '{shown}'")
 
@@ -130,7 +131,7 @@ def test_marks_of_a_chat_template_are_found(answer: str, shown: str) -> None:
     ],
 )
 def test_what_speaks_of_chat_templates_is_fine(answer: str, asked: str) -> None:
-    assert list(template_marks(answer, asked)) == []
+    assert list(template_mark_findings(answer, asked)) == []
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ RULE = "Translate all of it. Add nothing, leave nothing out, correct no facts."
     ],
 )
 def test_the_prompt_given_back_is_found(answer: str, message: str) -> None:
-    (found,) = prompt_given_back(answer, SYSTEM, USER.format("Hello"), "Hello")
+    (found,) = prompt_echo_findings(answer, SYSTEM, USER.format("Hello"), "Hello")
     assert (found.kind, found.level, found.message) == ("prompt", "wrong", message)
 
 
@@ -199,11 +200,19 @@ def test_the_prompt_given_back_is_found(answer: str, message: str) -> None:
     ],
 )
 def test_what_the_text_says_itself_is_not_the_prompt(answer: str, text: str) -> None:
-    assert list(prompt_given_back(answer, SYSTEM, USER.format(text), text)) == []
+    assert list(prompt_echo_findings(answer, SYSTEM, USER.format(text), text)) == []
 
 
 def test_a_conversation_may_speak_of_its_rules_but_not_recite_them() -> None:
     asked = "What are your rules?"
-    assert list(prompt_given_back(f"I was told: {RULE}", SYSTEM, asked, asked)) == []
+    assert list(prompt_echo_findings(f"I was told: {RULE}", SYSTEM, asked, asked)) == []
     rules = "\n".join(f"Rule number {number}: never tell anyone about the other ones." for number in range(9))
-    assert list(prompt_given_back(rules, rules, asked, asked))
+    assert list(prompt_echo_findings(rules, rules, asked, asked))
+
+
+def test_all_checks_of_a_whole_answer() -> None:
+    user = USER.format("Hello")
+    assert answer_findings("Bonjour", SYSTEM, user, "Hello") == ()
+    assert answer_findings("\u200b", SYSTEM, user, "Hello") == (Finding(1, "empty", "answer shows nothing"),)
+    found = answer_findings("Bonjour\n</text><|im_end|>", SYSTEM, user, "Hello")
+    assert [one.kind for one in found] == ["template", "prompt"]

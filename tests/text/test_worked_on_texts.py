@@ -15,7 +15,7 @@ from yaml import CSafeLoader, load
 
 from gptkit.encodings.stream import split_lines
 from gptkit.text.checks.common import general_findings
-from gptkit.text.checks.language import foreign, language_of, weight
+from gptkit.text.checks.language import detect_language, other_language, weight
 from gptkit.text.checks.translation import Target, piece_findings, text_findings
 from gptkit.text.chunk import HOLE
 from gptkit.text.formats import format_named
@@ -115,7 +115,7 @@ def test_every_language_is_told_from_its_neighbours() -> None:
     """The long ones; what is said of a language is right, or nothing is said."""
     for to, pairs in PEOPLE.items():
         answers = [answer for _, answer in pairs if weight(answer) >= 150]
-        assert [answer for answer in answers if foreign(answer, to)] == []
+        assert [answer for answer in answers if other_language(answer, to)] == []
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ def test_every_language_is_told_from_its_neighbours() -> None:
     ],
 )
 def test_another_language_is_found(text: str, asked: str, found: str | None) -> None:
-    assert foreign(text, asked) == found
+    assert other_language(text, asked) == found
 
 
 def test_the_same_language_is_told_without_its_name() -> None:
-    assert language_of("这是一个很老的房子，我们在里面住了许多年，还有一个花园。") == "zh"
-    assert language_of("這是一個很老的房子，我們在裡面住了許多年，還有一個花園。") == "zh-Hant"
-    assert language_of("La maison dans laquelle nous vivons est ancienne, et elle a un jardin.") == "fr"
-    assert language_of("PostgreSQL, MySQL, SQLite, Redis, MongoDB, Cassandra, Oracle") == ""
+    assert detect_language("这是一个很老的房子，我们在里面住了许多年，还有一个花园。") == "zh"
+    assert detect_language("這是一個很老的房子，我們在裡面住了許多年，還有一個花園。") == "zh-Hant"
+    assert detect_language("La maison dans laquelle nous vivons est ancienne, et elle a un jardin.") == "fr"
+    assert detect_language("PostgreSQL, MySQL, SQLite, Redis, MongoDB, Cassandra, Oracle") == ""
 
 
 UNTRANSLATED = [

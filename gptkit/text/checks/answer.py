@@ -27,24 +27,24 @@ BLOCK_BEGINS = re.compile(r"\n\s*|[.!?]\s+|[。！？]")
 CODE_SIGNS = re.compile(r"[{}()\[\]<>;=|&\\_^~#*+$@\"]")
 
 
-class Runaway:
-    """Looks for a model that repeats itself, or finds no end, while its answer arrives.
+class RunawayDetector:
+    """Detect a model that repeats itself, or finds no end, while its answer arrives.
 
     `text` is what the model works on, if the answer is a text like it: what repeats there may repeat in the
     answer, and the answer has a most length. Time is linear in the answer, memory bounded.
     """
 
     def __init__(self, text: str | None = None) -> None:
-        self._most = None if text is None else TIMES_AS_LONG * _columns(text) + ROOM
+        self._most = None if text is None else TIMES_AS_LONG * _width_of(text) + ROOM
         self._may_repeat = False
         self._tail = ""
         self._waiting: list[str] = []
         self._size = self._unseen = self._length = self._run = 0
         if text is not None:
-            self._may_repeat = Runaway().feed(text, last=True) is not None
+            self._may_repeat = RunawayDetector().feed(text, last=True) is not None
 
     def feed(self, delta: str, *, last: bool = False) -> Finding | None:
-        """What is wrong as soon as it is certain; the line is one of the answer, where the repetition begins.
+        """Return what is wrong as soon as it is certain; `line` is where the repetition begins in the answer.
 
         `last` says that nothing else comes, so that no characters wait to be looked at.
         """
@@ -54,42 +54,42 @@ class Runaway:
             return None
         arrived, self._waiting, self._unseen = "".join(self._waiting), [], 0
         for start in range(0, len(arrived), STEP):
-            if found := self._look(arrived[start : start + STEP]):
+            if found := self._inspect(arrived[start : start + STEP]):
                 return found
         return None
 
-    def _look(self, step: str) -> Finding | None:
+    def _inspect(self, step: str) -> Finding | None:
         self._tail = (self._tail + step)[-TAIL:]
         self._size += step.count("\n")
-        self._length += _columns(step)
+        self._length += _width_of(step)
         if self._most is not None and self._length > self._most:
             return Finding(1, "repeat", "answer is far longer than the text can need")
-        found = None if self._may_repeat else self._repeated(len(step))
+        found = None if self._may_repeat else self._find_repetition(len(step))
         if found is None:
             return None
         line = max(1, self._size + 1 - self._tail[-self._run :].count("\n"))
         return Finding(line, "repeat", f"the model repeats itself: {quote_excerpt(found)}")
 
-    def _repeated(self, arrived: int) -> str | None:
-        """The block that the answer ends in, again and again, if it is there too often."""
+    def _find_repetition(self, arrived: int) -> str | None:
+        """Return the block that the answer repeats at its end too often, None if there is no such block."""
         tail = self._tail
         before = tail.rfind(tail[-PROBE:], 0, len(tail) - 1)
         period = len(tail) - PROBE - before
         if before < 0 or tail[-period:] != tail[-2 * period : -period]:
             self._run = 0
             return None
-        run = _periodic(tail, period)
+        run = _periodic_length(tail, period)
         self._run = self._run + arrived if run == len(tail) and self._run else run
         block = tail[-period:]
-        enough = _enough(block)
+        enough = _least_columns(block)
         if self._run < (TIMES - 1) * period or self._run * _width(block) < enough:
             return None
         begins = BLOCK_BEGINS.search(block)  # what is said begins behind the end of a sentence or line
         return block[begins.end() :] + block[: begins.end()] if begins else block
 
 
-def _periodic(text: str, period: int) -> int:
-    """How many characters at the end of a text repeat what stands `period` before each of them."""
+def _periodic_length(text: str, period: int) -> int:
+    """Count the characters at the end of a text that belong to repetitions of `period` characters."""
     low, high = 0, len(text) - period
     while low < high:
         middle = (low + high + 1) // 2
@@ -100,7 +100,7 @@ def _periodic(text: str, period: int) -> int:
     return low + period
 
 
-def _enough(block: str) -> int:
+def _least_columns(block: str) -> int:
     words = {word.lower() for word in re.findall(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]", block)}
     is_one_word = not any(sign.isspace() for sign in block) and block.isascii()
     if not words or is_one_word:
@@ -111,12 +111,19 @@ def _enough(block: str) -> int:
 
 
 def _width(text: str) -> float:
-    return _columns(text) / len(text)
+    return _width_of(text) / len(text)
 
 
-def _columns(text: str) -> int:
-    """About how wide a text is: what is not ASCII counts twice."""
+def _width_of(text: str) -> int:
+    """Return about how many columns a text takes: a Chinese character takes two."""
     return len(text) if text.isascii() else len(text) + sum(sign > "\u1fff" for sign in text)
+
+
+def answer_findings(answer: str, system: str, user: str, text: str) -> tuple[Finding, ...]:
+    """Return what is wrong with a whole answer; the arguments are those of `prompt_echo_findings`."""
+    if is_invisible(answer):
+        return (Finding(1, "empty", "answer shows nothing"),)
+    return (*template_mark_findings(answer, user), *prompt_echo_findings(answer, system, user, text))
 
 
 FENCED = re.compile(r"(?ms:^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z))|`+[^`\n]+`+")
@@ -133,14 +140,14 @@ THOUGHT_BEGINS = re.compile(r"<think(?:ing)?>|\[THINK\]")
 
 
 def without_thought(answer: str) -> str:
-    """What stands behind the last end of a thought that has no beginning; the answer itself without one."""
+    """Return what stands behind the end of a thought whose beginning is missing, else the answer itself."""
     bare = FENCED.sub(lambda found: "\x00" * len(found[0]), answer)
     ends = [found.end() for found in THOUGHT_ENDS.finditer(bare)]
     return answer[ends[-1] :] if ends and not THOUGHT_BEGINS.search(bare) else answer
 
 
-def template_marks(answer: str, asked: str) -> Iterator[Finding]:
-    """Marks of a chat template outside of code, that the request does not speak of."""
+def template_mark_findings(answer: str, asked: str) -> Iterator[Finding]:
+    """Yield the first mark of a chat template outside of code, unless `asked` holds it, too."""
     bare = FENCED.sub(lambda found: "\n" * found[0].count("\n"), answer)
     for found in TEMPLATE.finditer(bare):
         if found[0].strip() not in asked:
@@ -165,8 +172,8 @@ RULE = 40
 RULES_TOLD = 200
 
 
-def prompt_given_back(answer: str, system: str, user: str, text: str) -> Iterator[Finding]:
-    """Delimiters or rules of the prompt in an answer.
+def prompt_echo_findings(answer: str, system: str, user: str, text: str) -> Iterator[Finding]:
+    """Yield a delimiter or a rule of the prompt that is in the answer.
 
     `user` is the user message as it was sent, `text` what of it the prompt works on. Where no lines such as
     `<text>` and `</text>` stand around the text, it is a conversation, and may speak of its rules: only much
@@ -180,12 +187,12 @@ def prompt_given_back(answer: str, system: str, user: str, text: str) -> Iterato
             yield Finding(line, "prompt", message)
             return
     plain, theirs = (" ".join(one.split()) for one in (answer, text))
-    told = [rule for rule in _rules(system) if rule in plain and rule not in theirs]
+    told = [rule for rule in _rule_lines(system) if rule in plain and rule not in theirs]
     if told and (delimiters or sum(map(len, told)) >= RULES_TOLD):
         yield Finding(1, "prompt", f"rules of the prompt given back: {quote_excerpt(told[0])}")
 
 
-def _rules(system: str) -> Iterator[str]:
+def _rule_lines(system: str) -> Iterator[str]:
     for line in system.splitlines():
         rule = " ".join(line.split()).lstrip("-*# ")
         if len(rule) >= (RULE if rule.isascii() else RULE // 3):

@@ -1,4 +1,4 @@
-"""Which language a text is surely not in: by script, by letters of one of two alike, by a vote of words."""
+"""Which language a text is surely not in: by script, by letters, by the count of function words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEAST = 40
 """Weight (see `weight`) of a text from which its language is told; measured on 124,000 translations."""
 LEAST_WORDS, LEAST_SHARE = 2, 0.18
 MANY_WORDS, SHARE_OF_MANY = 6, 0.12
-"""Function words, and their share of all words, from which a vote counts."""
+"""Function words, and their share of all words, from which their count decides."""
 OFTEN = 5
 """How often a word counts at most, so that no table of letters is a language."""
 WEIGHTS = {"CJK": 3, "HIRAGANA": 1.5, "KATAKANA": 1.5, "HANGUL": 2}
@@ -96,7 +96,7 @@ NAMES: Mapping[str, str] = {
     "ko": "Korean",
 }
 NEIGHBOURS = {"nb": "da", "no": "da", "nn": "da", "ms": "id", "gl": "pt", "af": "nl", "ca": "es"}
-"""Languages without a vote of their own that are voted for as another."""
+"""Languages without a list of words; they share most function words with the other one."""
 WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -115,12 +115,12 @@ class Vote(NamedTuple):
 
 
 def weight(text: str) -> float:
-    """How much a text says: a letter or digit is 1, a Chinese character 3, other syllables are between."""
+    """Return how much a text says: a letter is 1, a Chinese character 3, a syllable between."""
     return sum(scripts(text).values()) + sum(map(str.isdigit, text))
 
 
 def scripts(text: str) -> dict[str, float]:
-    """The weight of the letters of each script."""
+    """Return the weight of the letters of each script."""
     found: defaultdict[str, float] = defaultdict(float)
     for sign, times in Counter(text).items():
         if script := _script(sign):
@@ -130,26 +130,26 @@ def scripts(text: str) -> dict[str, float]:
 
 @cache
 def _script(sign: str) -> str:
-    """By the first word of the character's name; empty where it is no letter."""
+    """Return the first word of a letter's Unicode name; empty for any other character."""
     return name(sign, "").partition(" ")[0] if sign.isalpha() else ""
 
 
 def main_tag(language: str) -> str:
-    """Of a tag of BCP 47 what is told apart here: `zh` or `zh-Hant`, else the language without its region."""
+    """Reduce a tag of BCP 47 to the language without region; Chinese is `zh` or `zh-Hant`."""
     code, _, rest = language.lower().replace("_", "-").partition("-")
     is_traditional = code == "zh" and any(one in ("hant", "tw", "hk", "mo") for one in rest.split("-"))
     return "zh-Hant" if is_traditional else code
 
 
-def vote(text: str) -> Vote:
+def count_function_words(text: str) -> Vote:
     words = Counter(found.lower() for found in WORD.findall(text))
     hits = {code: sum(min(words[word], OFTEN) for word in table) for code, table in WORDS.items()}
     best = max(hits, key=lambda code: hits[code])
     return Vote(best, hits[best], words.total(), hits)
 
 
-def foreign(text: str, language: str) -> str | None:
-    """The language or script that a text is in, where that is surely not `language`, a tag of BCP 47."""
+def other_language(text: str, language: str) -> str | None:
+    """Name the language or script of a text if it surely is not `language` (a tag of BCP 47), else None."""
     tag = main_tag(language)
     there = scripts(text)
     total, own = sum(there.values()), SCRIPTS.get(tag.partition("-")[0])
@@ -164,20 +164,20 @@ def foreign(text: str, language: str) -> str | None:
             return NAMES["ja"]
         there["CJK"] += kana
     if script not in (own, "LATIN") and not (own == "CJK" and script in KANA):
-        return _named(script) if most * 2 > total else None
+        return _script_name(script) if most * 2 > total else None
     if script == "LATIN" and own != "LATIN" and there[own] * 6 > total:
         return None
-    return _alike(text, tag) if script != "LATIN" else _voted(text, tag)
+    return _other_by_letters(text, tag) if script != "LATIN" else _other_by_words(text, tag)
 
 
-def _named(script: str) -> str:
+def _script_name(script: str) -> str:
     names = {"CJK": "Chinese", "HANGUL": NAMES["ko"], **dict.fromkeys(KANA, NAMES["ja"])}
     return names.get(script) or f"{script.capitalize()} letters"
 
 
-def _voted(text: str, tag: str) -> str | None:
-    """The language that surely has more words in a text in Latin letters than the one of `tag`."""
-    found = vote(text)
+def _other_by_words(text: str, tag: str) -> str | None:
+    """Name the language whose function words a text in Latin letters has, rather than those of `tag`."""
+    found = count_function_words(text)
     mine = found.by_code.get(NEIGHBOURS.get(tag, tag), 0)
     is_clear = found.words > 3 * mine and (found.words > 3 or not mine)
     if not found.counts or found.code == NEIGHBOURS.get(tag, tag) or not is_clear:
@@ -188,30 +188,32 @@ def _voted(text: str, tag: str) -> str | None:
     return NAMES[found.code]
 
 
-def _alike(text: str, tag: str) -> str | None:
+def _other_by_letters(text: str, tag: str) -> str | None:
     for one, letters, other, others in ALIKE:
         if tag in (one, other):
-            mine, foreign_ones = (letters, others) if tag == one else (others, letters)
+            mine, other_letters = (letters, others) if tag == one else (others, letters)
             count = Counter(text.lower())
-            wrong = sum(count[sign] for sign in set(foreign_ones) - set(mine))
-            right = sum(count[sign] for sign in set(mine) - set(foreign_ones))
+            wrong = sum(count[sign] for sign in set(other_letters) - set(mine))
+            right = sum(count[sign] for sign in set(mine) - set(other_letters))
             if wrong >= 4 and wrong > 5 * right:
                 return NAMES[other if tag == one else one]
     return None
 
 
-def language_of(text: str) -> str:
-    """The tag of the language that a text is surely in; empty where that cannot be told."""
+def detect_language(text: str) -> str:
+    """Return the tag of the language that a text is surely in; empty where that cannot be told."""
     there = scripts(text)
     if sum(there.values()) < LEAST:
         return ""
     script = max(there, key=lambda one: there[one])
     if script == "LATIN":
-        found = vote(text)
+        found = count_function_words(text)
         rest = sorted(found.by_code.values())[-2]
         return found.code if found.counts and found.words > 1.5 * rest else ""
     if script in ("CJK", *KANA):
         if any(there[one] for one in KANA):
             return "ja"
-        return "zh-Hant" if _alike(text, "zh") else "zh" if _alike(text, "zh-Hant") else ""
+        return (
+            "zh-Hant" if _other_by_letters(text, "zh") else "zh" if _other_by_letters(text, "zh-Hant") else ""
+        )
     return {"HANGUL": "ko", "GREEK": "el", "HEBREW": "he", "THAI": "th"}.get(script, "")

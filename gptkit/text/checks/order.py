@@ -24,10 +24,10 @@ QUESTION = str.maketrans("？؟！", "??!")
 
 
 def displaced_marks(text: str, answer: str) -> list[int]:
-    """Marks that stand in another sentence, line or cell than in the text, if both have as many of these."""
+    """Return the marks that stand in another sentence, line or cell than in the text."""
     if len(MARK.findall(text)) < 2:
         return []
-    before, after = ([MARK.findall(part) for part in _parts(one)] for one in (text, answer))
+    before, after = ([MARK.findall(part) for part in _sentence_parts(one)] for one in (text, answer))
     if len(before) != len(after):
         return []
     moved = (set(was) - set(became) for was, became in zip(before, after, strict=True))
@@ -35,7 +35,7 @@ def displaced_marks(text: str, answer: str) -> list[int]:
     return [int(number) for numbers in moved for number in sorted(numbers & there)]
 
 
-def _parts(text: str) -> list[str]:
+def _sentence_parts(text: str) -> list[str]:
     return [part for part in SENTENCE_END.split(text.replace("|", "\n")) if part.strip()]
 
 
@@ -52,28 +52,29 @@ def reordered_directives(text: str, answer: str, masks: Sequence[str]) -> str | 
 def unit_order_findings(
     units: Mapping[int, str], answers: Mapping[int, str], lines: Mapping[int, int]
 ) -> Iterator[Finding]:
-    """Texts that have each other's answers, by their numbers; those without an answer are left out."""
+    """Yield texts that have the answer of another text; the keys are their numbers."""
     numbers = [number for number in sorted(units) if answers.get(number)][:LONGEST]
-    if alike := _alike(units, answers, numbers):
-        yield Finding(lines[alike[0]], "order", f"{len(alike)} texts have one answer: {_listed(alike)}")
+    if alike := _same_answers(units, answers, numbers):
+        yield Finding(lines[alike[0]], "order", f"{len(alike)} texts have one answer: {_join_numbers(alike)}")
         return
     pairs = [
-        [_fit(units[one], answers[other]) for other in _near(numbers, at)] for at, one in enumerate(numbers)
+        [_fit_score(units[one], answers[other]) for other in _neighbours(numbers, at)]
+        for at, one in enumerate(numbers)
     ]
     for at in range(len(numbers) - 1):
         gain = pairs[at][2] + pairs[at + 1][0] - pairs[at][1] - pairs[at + 1][1]
         if gain >= SWAP and min(pairs[at][2], pairs[at + 1][0]) > max(pairs[at][1], pairs[at + 1][1]):
             both = numbers[at : at + 2]
-            yield Finding(lines[both[0]], "order", f"texts {_listed(both)} have each other's answers")
+            yield Finding(lines[both[0]], "order", f"texts {_join_numbers(both)} have each other's answers")
             return
     for side, what in ((2, "next"), (0, "previous")):
-        if start := _shifted(pairs, side):
+        if start := _shift_start(pairs, side):
             number = numbers[start - 1]
             yield Finding(lines[number], "order", f"from text {number} on each has the answer of the {what}")
             return
 
 
-def _alike(units: Mapping[int, str], answers: Mapping[int, str], numbers: Sequence[int]) -> list[int]:
+def _same_answers(units: Mapping[int, str], answers: Mapping[int, str], numbers: Sequence[int]) -> list[int]:
     by_answer: dict[str, dict[str, int]] = {}
     for number in numbers:
         by_answer.setdefault(answers[number].strip(), {}).setdefault(units[number].strip().lower(), number)
@@ -84,21 +85,21 @@ def _alike(units: Mapping[int, str], answers: Mapping[int, str], numbers: Sequen
     return []
 
 
-def _near(numbers: Sequence[int], at: int) -> list[int]:
-    """The number before, the one at a place, and the one behind; at the borders the one itself."""
+def _neighbours(numbers: Sequence[int], at: int) -> list[int]:
+    """Return the number before `at`, the one there and the one behind; at a border the one there instead."""
     return [numbers[max(0, at - 1)], numbers[at], numbers[min(len(numbers) - 1, at + 1)]]
 
 
-def _fit(text: str, answer: str) -> float:
-    """How well an answer fits a text by what is the same in all languages, and by its length."""
+def _fit_score(text: str, answer: str) -> float:
+    """Return how well an answer fits a text, by what is the same in all languages and by length."""
     was, became = (Counter(TELLING.findall(one.translate(QUESTION))) for one in (text, answer))
     shared = (was & became).total()
     apart = abs(log((weight(text) + 4) / (weight(answer) + 4)))
     return 2 * shared - ((was - became) + (became - was)).total() - min(apart, 1.5)
 
 
-def _shifted(pairs: Sequence[Sequence[float]], side: int) -> int:
-    """One more than the place from which at least three texts fit the answers beside theirs far better."""
+def _shift_start(pairs: Sequence[Sequence[float]], side: int) -> int:
+    """Return 1 + the index from which at least three texts fit the answers at `side` better, or 0."""
     best = total = 0.0
     start = found = 0
     for at, fits in enumerate(pairs):
@@ -111,5 +112,5 @@ def _shifted(pairs: Sequence[Sequence[float]], side: int) -> int:
     return found if best >= SHIFT else 0
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def _join_numbers(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"

@@ -9,7 +9,14 @@ from functools import partial
 from typing import NamedTuple
 
 from gptkit.text.checks.common import LineOf, line_finder, normalize_answer, quote_excerpt
-from gptkit.text.checks.language import foreign, language_of, main_tag, scripts, vote, weight
+from gptkit.text.checks.language import (
+    count_function_words,
+    detect_language,
+    main_tag,
+    other_language,
+    scripts,
+    weight,
+)
 from gptkit.text.checks.order import SENTENCE_END, unit_order_findings
 from gptkit.text.compose import GAP, count_line_ends
 from gptkit.text.pieces import MARK, Finding, Piece, parse_units
@@ -19,11 +26,11 @@ SHORT = 400
 PARAGRAPH = 80
 """Weight from which a paragraph is looked at by itself."""
 LONG_ENOUGH = 110
-"""Weight of a text from which its translation ends with a full stop if the text does: 99.9 % of people's."""
+"""Weight of a text with a full stop at its end from which its translation has one (99.9 % by people)."""
 FINAL = re.compile(r"[.!?。！？…｡．؟۔।:：;；][\s\"'”’»«“„)\]）」』】*_`>~⟧]*$|[⟧)\]）」』】”’»\"'`>*_|]\s*$")
 FULL_STOP = re.compile(r"[.!?。！？…]\s*$")
 FEWER, MORE = 0.75, 1.75
-"""Shares of the usual weight of an answer at which sentences are lost or added, if their number says so too."""
+"""Shares of the usual weight of an answer at which another number of sentences is wrong."""
 # fmt: off
 LENGTHS = {
     "ar": 0.82, "de": 1.19, "el": 1.1, "es": 1.12, "fa": 0.91, "fr": 1.13, "he": 0.78, "it": 1.11, "ja": 1.1,
@@ -53,7 +60,7 @@ class Target(NamedTuple):
 
 
 def piece_findings(piece: Piece, answer: str, target: Target) -> Iterator[Finding]:
-    """What is wrong or doubtful with the answer to a piece, beside what its format finds."""
+    """Yield what is wrong or doubtful with the answer to a piece, besides what the piece's format finds."""
     if not piece.text or not answer.strip():
         return
     if not piece.slots:
@@ -65,35 +72,35 @@ def piece_findings(piece: Piece, answer: str, target: Target) -> Iterator[Findin
     found: list[Finding] = []
     for number, unit in units.items():
         if new := answers.get(number):
-            found += text_findings(unit, new, target, partial(_at, lines[number]))
+            found += text_findings(unit, new, target, partial(_same_line, lines[number]))
     if not any(one.kind == "language" for one in found):
         together, made = ("\n".join(some[n] for n in units if n in answers) for some in (units, answers))
-        found += _language(together, MARK.sub("⟧", made), target, partial(_at, piece.line))
+        found += _language_findings(together, MARK.sub("⟧", made), target, partial(_same_line, piece.line))
     yield from found
     if len(units) > 1:
         yield from unit_order_findings(units, answers, lines)
 
 
-def _at(line: int, _place: int) -> int:
+def _same_line(line: int, _place: int) -> int:
     return line
 
 
 def text_findings(text: str, answer: str, target: Target, line_of: LineOf) -> Iterator[Finding]:
-    """What is wrong or doubtful with an answer that is not empty; code and the like are marks in both."""
+    """Yield what is wrong or doubtful with an answer that is not empty; code is a mark in text and answer."""
     source, made = (MARK.sub("⟧", one).strip() for one in (text, answer))
     if source == made:
         if target.is_translated and _needs_translation(source, target.language):
             yield Finding(line_of(0), "unchanged", "text is unchanged, not translated")
         return
-    if kind := _instead(source, made):
+    if kind := _substitute_kind(source, made):
         what = "refusal" if kind == "refusal" else "remark"
         yield Finding(line_of(0), kind, f"{what} in place of the text: {quote_excerpt(made)}")
         return
-    around = list(_around(source, made, line_of))
-    yield from around or _amount(source, made, target, line_of)
-    yield from _end(source, made, target, line_of)
-    yield from _language(source, made, target, line_of)
-    yield from _literals(source, made, line_of)
+    around = list(_framing_findings(source, made, line_of))
+    yield from around or _length_findings(source, made, target, line_of)
+    yield from _ending_findings(source, made, target, line_of)
+    yield from _language_findings(source, made, target, line_of)
+    yield from _literal_findings(source, made, line_of)
 
 
 def _needs_translation(source: str, language: str) -> bool:
@@ -103,12 +110,12 @@ def _needs_translation(source: str, language: str) -> bool:
         return False
     tag, script = main_tag(language), max(there, key=lambda one: there[one])
     if script != "LATIN":
-        return foreign(source * 9, language) is not None and sum(there.values()) - there["LATIN"] >= 15
-    found, words = vote(source), len(FOREIGN_WORD.findall(source))
+        return other_language(source * 9, language) is not None and sum(there.values()) - there["LATIN"] >= 15
+    found, words = count_function_words(source), len(FOREIGN_WORD.findall(source))
     return words >= 3 and found.words > 0 and found.code != tag and not found.by_code.get(tag, 0)
 
 
-def _instead(source: str, made: str) -> str | None:
+def _substitute_kind(source: str, made: str) -> str | None:
     if weight(made) > SHORT or "⟧" in made:
         return None
     from gptkit.text.checks.phrases import REFUSAL, REMARK, SORRY
@@ -119,20 +126,20 @@ def _instead(source: str, made: str) -> str | None:
     return "refusal" if REFUSAL.search(made) else "remark" if REMARK.search(first) else None
 
 
-def _around(source: str, made: str, line_of: LineOf) -> Iterator[Finding]:
-    """Words of the model's own before and behind the text."""
+def _framing_findings(source: str, made: str, line_of: LineOf) -> Iterator[Finding]:
+    """Yield words of the model's own before and behind the text."""
     from gptkit.text.checks.phrases import AFTERWORD, PREFACE, YES
 
-    first, last = made.split("\n", 1)[0], _last(made)
+    first, last = made.split("\n", 1)[0], _last_sentence(made)
     has_more = len(_sentences(made)) > len(_sentences(source)) or made.count("\n") > source.count("\n")
     if (PREFACE.match(first) or (has_more and YES.match(first))) and not PREFACE.match(source):
         yield Finding(line_of(0), "added", f"words before the text: {quote_excerpt(first)}")
-    if has_more and AFTERWORD.match(last) and not AFTERWORD.match(_last(source)):
+    if has_more and AFTERWORD.match(last) and not AFTERWORD.match(_last_sentence(source)):
         yield Finding(line_of(len(source)), "added", f"words behind the text: {quote_excerpt(last)}")
 
 
-def _last(text: str) -> str:
-    """The last sentence, or what stands in brackets at the end."""
+def _last_sentence(text: str) -> str:
+    """Return the last sentence, or what stands in brackets at the end."""
     ends = [found.end() for found in SENTENCE_END.finditer(text, 0, max(0, len(text) - 2))]
     bracket = max(text.rfind("("), text.rfind("["), text.rfind("（"))
     start = ends[-1] if ends else 0
@@ -141,7 +148,7 @@ def _last(text: str) -> str:
     return text[start:].strip()
 
 
-def _amount(source: str, made: str, target: Target, line_of: LineOf) -> Iterator[Finding]:
+def _length_findings(source: str, made: str, target: Target, line_of: LineOf) -> Iterator[Finding]:
     before, after = weight(source), weight(made)
     share = after / max(1, before) / _usual_share(source, target)
     was, became = len(_sentences(source)), len(_sentences(made))
@@ -157,18 +164,18 @@ def _amount(source: str, made: str, target: Target, line_of: LineOf) -> Iterator
 
 
 def _usual_share(source: str, target: Target) -> float:
-    """How much a translation weighs for each unit of its source."""
+    """Return the usual weight of a translation, divided by the weight of its source."""
     if not target.is_translated:
         return 1
-    return LENGTHS.get(main_tag(target.language), 1) / LENGTHS.get(language_of(source), 1)
+    return LENGTHS.get(main_tag(target.language), 1) / LENGTHS.get(detect_language(source), 1)
 
 
 def _sentences(text: str) -> list[str]:
     return [one for one in SENTENCE_END.split(text) if re.search(r"\w", one)]
 
 
-def _end(source: str, made: str, target: Target, line_of: LineOf) -> Iterator[Finding]:
-    """A text that breaks off: in a word, or without the full stop that the source ends with."""
+def _ending_findings(source: str, made: str, target: Target, line_of: LineOf) -> Iterator[Finding]:
+    """Yield where the answer breaks off: in a word, or without the full stop that the source ends with."""
     if FINAL.search(made) or UNSTOPPED & set(scripts(made)):
         return
     from gptkit.text.checks.phrases import BREAKS_OFF
@@ -182,23 +189,25 @@ def _end(source: str, made: str, target: Target, line_of: LineOf) -> Iterator[Fi
         yield Finding(where, "end", f"text breaks off: {tail}")
 
 
-def _language(source: str, made: str, target: Target, line_of: LineOf) -> Iterator[Finding]:
-    own = language_of(source)
+def _language_findings(source: str, made: str, target: Target, line_of: LineOf) -> Iterator[Finding]:
+    own = detect_language(source)
     asked = target.language or ("" if target.is_translated else own)
     for paragraph in (made, *GAP.split(made)):
         if not asked:
-            if own and target.is_translated and language_of(paragraph) == own:
+            if own and target.is_translated and detect_language(paragraph) == own:
                 yield Finding(line_of(0), "language", "answer is in the language of the text")
                 return
-        elif (paragraph is made or weight(paragraph) >= PARAGRAPH) and (found := foreign(paragraph, asked)):
+        elif (paragraph is made or weight(paragraph) >= PARAGRAPH) and (
+            found := other_language(paragraph, asked)
+        ):
             yield Finding(
                 line_of(0), "language", f"{found} where '{asked}' was asked for: {quote_excerpt(paragraph)}"
             )
             return
 
 
-def _literals(source: str, made: str, line_of: LineOf) -> Iterator[Finding]:
-    """What is the same in every language and may be wrong where it is not there: nobody can be sure."""
+def _literal_findings(source: str, made: str, line_of: LineOf) -> Iterator[Finding]:
+    """Yield missing options, paths, constants and emphasis, which a translation may do without."""
     there = Counter(found[0] for found in LITERAL.finditer(made))
     for found in LITERAL.finditer(source):
         if not there[found[0]] and found[0] not in made:
