@@ -158,7 +158,7 @@ def _batches(older: Sequence[PastTurn], most: int) -> Iterator[str]:
     left = most
     for turn in older:
         for message in _turn_messages(turn):
-            text = f"{message.role}: {_shortened(message.content, most)}"
+            text = f"{message.role}: {_shorten(message.content, most)}"
             left -= estimate_tokens(text)
             if left < 0 and batch:
                 yield "\n\n".join(batch)
@@ -168,7 +168,7 @@ def _batches(older: Sequence[PastTurn], most: int) -> Iterator[str]:
         yield "\n\n".join(batch)
 
 
-def _shortened(text: str, most: int) -> str:
+def _shorten(text: str, most: int) -> str:
     """Keep the beginning and the end of a message of more than `most` tokens."""
     tokens = estimate_tokens(text)
     if tokens <= most:

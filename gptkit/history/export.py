@@ -267,7 +267,7 @@ class _Importer:
     def _free_name(self, name: str) -> str:
         """Return a name, with a number if another session has the name."""
         candidate, number = name, 1
-        while candidate and query.session_named(self._connection, candidate):
+        while candidate and query.session_by_name(self._connection, candidate):
             number += 1
             candidate = f"{name[: NAME_LIMIT - 8]} {number}"
         return candidate

@@ -76,7 +76,7 @@ def sessions(connection: sqlite3.Connection, limit: int, prompt: str | None) -> 
     return [Session(*row) for row in rows]
 
 
-def session_named(connection: sqlite3.Connection, name: str) -> Session | None:
+def session_by_name(connection: sqlite3.Connection, name: str) -> Session | None:
     row = connection.execute(f"{_SESSION_SQL} WHERE s.name = ? AND s.name <> ''", (name,)).fetchone()
     return Session(*row) if row else None
 

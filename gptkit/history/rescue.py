@@ -105,7 +105,7 @@ class RowRescuer:
             name = session_name(name) if name else ""
         except UsageError:
             return ""
-        other = query.session_named(self._connection, name) if name else None
+        other = query.session_by_name(self._connection, name) if name else None
         return "" if other and other.id != session else name
 
 

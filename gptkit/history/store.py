@@ -103,7 +103,7 @@ class Store(Database):
         """
         name = unicodedata.normalize("NFC", replace_surrogates(name).strip())
         with self.reading() as connection:
-            if session := query.session_named(connection, name):
+            if session := query.session_by_name(connection, name):
                 return session
             start = name.lower()
             if len(start) < _SHORTEST_ID or not SESSION_ID.fullmatch(start.ljust(8, "0")):
@@ -264,7 +264,7 @@ class Store(Database):
 
     def _require_free_name(self, connection: sqlite3.Connection, name: str, owner: str) -> str:
         name = session_name(name)
-        other = query.session_named(connection, name)
+        other = query.session_by_name(connection, name)
         if other and other.id != owner:
             raise UsageError(f"there is a session '{name}' already")
         return name

@@ -54,14 +54,14 @@ def match_expression(words: str) -> str:
 
 def split_words(words: str) -> list[str]:
     """Split words as the index does: into runs of scripts without spaces, and the text between."""
-    found = []
+    parts = []
     for word in fold_text(words).replace("\0", " ").split():
         start = 0
         for match in _spaceless_runs().finditer(word):
-            found += [word[start : match.start()], match.group()]
+            parts += [word[start : match.start()], match.group()]
             start = match.end()
-        found.append(word[start:])
-    return [part for part in found if any(character.isalnum() for character in part)]
+        parts.append(word[start:])
+    return [part for part in parts if any(character.isalnum() for character in part)]
 
 
 def _word_phrase(text: str) -> str:

@@ -123,8 +123,8 @@ def token_counts(report: ErrorReport) -> tuple[int, int] | None:
     if report.counts:
         return report.counts
     for pattern, allowed_first in _TOKEN_COUNTS:
-        if found := pattern.search(report.message):
-            one, other = (int(re.sub(r"\D", "", number)) for number in found.groups())
+        if match := pattern.search(report.message):
+            one, other = (int(re.sub(r"\D", "", number)) for number in match.groups())
             return (other, one) if allowed_first else (one, other)
     return None
 
@@ -183,8 +183,8 @@ def _parameter(body: Mapping[object, object], message: str) -> str:
     if place := _first_location(body):
         return place
     for pattern in (_LOCATION, _PARAMETER, _QUOTED_PARAMETER):
-        if found := pattern.search(message):
-            return found[1]
+        if match := pattern.search(message):
+            return match[1]
     return ""
 
 
@@ -194,9 +194,9 @@ def _first_location(value: object) -> str:
         place = value.get("loc")
         if isinstance(place, list | tuple):
             return next((part for part in place if isinstance(part, str) and part != "body"), "")
-        return next((found for inner in value.values() if (found := _first_location(inner))), "")
+        return next((name for inner in value.values() if (name := _first_location(inner))), "")
     if isinstance(value, list):
-        return next((found for inner in value if (found := _first_location(inner))), "")
+        return next((name for inner in value if (name := _first_location(inner))), "")
     return ""
 
 
@@ -349,7 +349,7 @@ _CERTIFICATE_REASONS = {
 def _tls_error(error: BaseException, exchange: Exchange) -> GptkitError:
     name = str(getattr(error, "reason", None) or "HANDSHAKE_FAILURE")
     if exchange.phase == "read":
-        return _cut_short(f"TLS failed ({name})", exchange)
+        return _cut_error(f"TLS failed ({name})", exchange)
     plain = name in _NOT_TLS
     what = "the server does not speak it" if plain else f"it failed ({name})"
     hint = "a server without TLS has a base URL that starts with http://" if plain else _CA_HINT
@@ -372,7 +372,7 @@ def _lookup_error(error: BaseException, exchange: Exchange) -> GptkitError:
 _IDLE_HINT = "a model that thinks for long needs a larger idle_timeout: 'gptkit config set idle_timeout 600'"
 
 
-def _connection_refused(error: BaseException, exchange: Exchange) -> GptkitError:
+def _refused_error(error: BaseException, exchange: Exchange) -> GptkitError:
     return TryAgainError(f"nothing listens on {exchange.proxy or exchange.base_url.host_port}", tries=4)
 
 
@@ -385,20 +385,20 @@ def _timeout_error(error: BaseException, exchange: Exchange) -> GptkitError:
     if exchange.phase == "send":
         return TryAgainError(f"the request could not be sent in {clock.idle:g} s", tries=4)
     if clock.is_overdue:
-        return _cut_short(f"no content for {clock.content_limit:g} s", exchange)
+        return _cut_error(f"no content for {clock.content_limit:g} s", exchange)
     if exchange.phase == "wait":
         return TryAgainError(f"no answer in {clock.idle:g} s", tries=2, billed=True, hint=_IDLE_HINT)
-    return _cut_short(f"no bytes for {clock.idle:g} s", exchange)
+    return _cut_error(f"no bytes for {clock.idle:g} s", exchange)
 
 
-def _connection_closed(error: BaseException, exchange: Exchange) -> GptkitError:
+def _closed_error(error: BaseException, exchange: Exchange) -> GptkitError:
     what = "connection reset" if isinstance(error, ConnectionResetError) else "connection closed"
     if exchange.phase in ("connect", "send"):
         where = exchange.proxy or exchange.base_url.host_port
         return TryAgainError(f"{what} by {where} before the request was sent", tries=4)
     if exchange.phase == "wait":
         return TryAgainError(f"{what} before an answer", tries=2, billed=True)
-    return _cut_short(what, exchange)
+    return _cut_error(what, exchange)
 
 
 def _network_error(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -406,12 +406,12 @@ def _network_error(error: BaseException, exchange: Exchange) -> GptkitError:
     reason = errno.errorcode.get(number, "") if isinstance(number, int) else ""
     text = one_line(str(getattr(error, "strerror", "") or error)).lower() or "network error"
     if exchange.phase in ("wait", "read"):
-        return _cut_short(text, exchange)
+        return _cut_error(text, exchange)
     where = exchange.proxy or exchange.base_url.host_port
     return TryAgainError(f"{where}: {text}" + (f" ({reason})" if reason else ""), tries=4)
 
 
-def _cut_short(what: str, exchange: Exchange) -> GptkitError:
+def _cut_error(what: str, exchange: Exchange) -> GptkitError:
     if exchange.has_output:
         return IncompleteError(f"answer cut short: {what}", tries=4)
     return TryAgainError(f"answer cut short before its first word: {what}", tries=2, billed=True)
@@ -420,13 +420,13 @@ def _cut_short(what: str, exchange: Exchange) -> GptkitError:
 def _not_http(error: BaseException, exchange: Exchange) -> GptkitError:
     """Tell garbage, a cut head and a cut body apart, for which h11 raises the same class."""
     if exchange.is_closed and exchange.phase == "wait":
-        return _connection_closed(error, exchange)
+        return _closed_error(error, exchange)
     if exchange.is_closed and exchange.has_length:
         if exchange.has_output:
-            return _cut_short("fewer bytes than announced", exchange)
+            return _cut_error("fewer bytes than announced", exchange)
         return ProtocolError("the answer has fewer bytes than announced", tries=2, billed=True)
     if exchange.is_closed:
-        return _cut_short("connection closed", exchange)
+        return _cut_error("connection closed", exchange)
     if exchange.phase == "read":
         return ProtocolError("the answer's HTTP framing is broken", tries=2, billed=True)
     is_proxy = exchange.proxy and exchange.phase == "connect"
@@ -447,7 +447,7 @@ def _socks_error(error: BaseException, exchange: Exchange) -> GptkitError:
     return ProtocolError(f"proxy {exchange.proxy} does not speak SOCKS5", tries=2)
 
 
-def _malformed_answer(error: BaseException, exchange: Exchange) -> GptkitError:
+def _malformed_error(error: BaseException, exchange: Exchange) -> GptkitError:
     if exchange.phase != "read":
         return _internal_error(error, exchange)
     what = "not valid UTF-8" if isinstance(error, UnicodeDecodeError) else "not valid JSON"
@@ -464,23 +464,23 @@ def _internal_error(error: BaseException, exchange: Exchange) -> GptkitError:
 
 EXCEPTION_ROWS: Mapping[str, Callable[[BaseException, Exchange], GptkitError]] = {
     "SSLCertVerificationError": _certificate_error,
-    "SSLEOFError": _connection_closed,
-    "SSLZeroReturnError": _connection_closed,
+    "SSLEOFError": _closed_error,
+    "SSLZeroReturnError": _closed_error,
     "SSLError": _tls_error,
     "gaierror": _lookup_error,
-    "ConnectionRefusedError": _connection_refused,
-    "ConnectionError": _connection_closed,
+    "ConnectionRefusedError": _refused_error,
+    "ConnectionError": _closed_error,
     "TimeoutError": _timeout_error,
     "TimeoutException": _timeout_error,
     "ProxyError": _proxy_error,
     "SOCKSError": _socks_error,
     "RemoteProtocolError": _not_http,
-    "NetworkError": _connection_closed,
+    "NetworkError": _closed_error,
     "OSError": _network_error,
-    "JSONDecodeError": _malformed_answer,
-    "UnicodeDecodeError": _malformed_answer,
-    "RecursionError": _malformed_answer,
-    "ValueError": _malformed_answer,
+    "JSONDecodeError": _malformed_error,
+    "UnicodeDecodeError": _malformed_error,
+    "RecursionError": _malformed_error,
+    "ValueError": _malformed_error,
     "APIError": _sdk_stream_error,
 }
 """Errors by the name of an exception class or its nearest base: no library is imported for its classes."""

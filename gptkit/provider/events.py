@@ -79,7 +79,7 @@ def events(pieces: Iterable[object], exchange: Exchange) -> Iterator[Event]:
     try:
         for piece in pieces:
             if not isinstance(piece, dict):
-                raise _malformed("a piece is not an object")
+                raise _malformed_error("a piece is not an object")
             choices = piece.get("choices")
             if choices:
                 yield from reader.choice(choices)
@@ -114,7 +114,7 @@ class _AnswerReader:
 
     def choice(self, choices: object) -> Iterator[Event]:
         if not isinstance(choices, list):
-            raise _malformed("its choices are not a list")
+            raise _malformed_error("its choices are not a list")
         for choice in choices:
             if isinstance(choice, dict) and not choice.get("index"):
                 self._has_choice = True
@@ -124,7 +124,7 @@ class _AnswerReader:
                     delta = choice.get("message")
                     self._is_whole = "message" in choice
                     if not self._is_whole and not reason:
-                        raise _malformed("a choice says nothing")
+                        raise _malformed_error("a choice says nothing")
                 if isinstance(delta, dict):
                     yield from self._delta(delta)
                 if reason:
@@ -221,7 +221,7 @@ def _valid_unicode(value: object) -> object:
 def _split_parts(content: object) -> tuple[str, str]:
     """Return thought and text of content that is a list of typed parts."""
     if not isinstance(content, list):
-        raise _malformed("its content is not text")
+        raise _malformed_error("its content is not text")
     thought: list[str] = []
     text: list[str] = []
     for part in content:
@@ -233,7 +233,7 @@ def _split_parts(content: object) -> tuple[str, str]:
             inner = part["thinking"]
             thought.append(inner if isinstance(inner, str) else "".join(_split_parts(inner)))
         else:
-            raise _malformed("a part of its content is not text")
+            raise _malformed_error("a part of its content is not text")
     return "".join(thought), "".join(text)
 
 
@@ -258,15 +258,15 @@ def _check_other_piece(piece: dict[str, object], exchange: Exchange) -> None:
 
         raise in_stream_error(piece, exchange)
     if kind == "chat.completion.chunk" and "choices" not in piece:
-        raise _malformed("a chunk has no choices")
+        raise _malformed_error("a chunk has no choices")
 
 
 def _check_names(delta: dict[str, object]) -> None:
     """Raise ProtocolError for a damaged name such as `cOntent`, whose text would be lost."""
     for name in delta:
         if len(name) == len(_CONTENT) and sum(a != b for a, b in zip(name, _CONTENT, strict=True)) == 1:
-            raise _malformed(f"it has '{name}' for '{_CONTENT}'")
+            raise _malformed_error(f"it has '{name}' for '{_CONTENT}'")
 
 
-def _malformed(what: str) -> ProtocolError:
+def _malformed_error(what: str) -> ProtocolError:
     return ProtocolError(f"malformed answer: {what}", tries=2, billed=True)

@@ -213,8 +213,8 @@ def page_title(page: bytes) -> str:
     """Return the title of a web page in one line; "" without one."""
     import html
 
-    found = _TITLE.search(page)
-    return one_line(html.unescape(found[1].decode("utf-8", "replace")), 100) if found else ""
+    match = _TITLE.search(page)
+    return one_line(html.unescape(match[1].decode("utf-8", "replace")), 100) if match else ""
 
 
 def _not_an_answer(kind: str, body: Iterator[bytes]) -> ProtocolError:
