@@ -1,10 +1,11 @@
 """Limits what a run may spend, checked before every request, and records what was charged."""
 
+import json
 from _thread import allocate_lock
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from gptkit.core.chat import Charge, ChatRequest, Reply, Usage
+from gptkit.core.chat import TOOLS, Charge, ChatRequest, Reply, Usage
 from gptkit.core.errors import BudgetError, ConfigurationError
 from gptkit.core.tokens import estimate_tokens
 
@@ -224,8 +225,12 @@ class WorkerBudget(Budget):
 
 
 def prompt_tokens(request: ChatRequest) -> int:
-    """Estimate the tokens of a request: its messages, and what the chat format adds to each message."""
-    return sum(estimate_tokens(message.content) + 4 for message in request.messages) + 3
+    """Estimate the tokens of a request: its messages, what the chat format adds to each, and its tools."""
+    tokens = sum(estimate_tokens(message.content) + 4 for message in request.messages) + 3
+    calls = [call.name + call.arguments for message in request.messages for call in message.calls]
+    if TOOLS in request.parameters:
+        calls.append(json.dumps(request.parameters[TOOLS], ensure_ascii=False, separators=(",", ":")))
+    return tokens + sum(map(estimate_tokens, calls))
 
 
 def answer_tokens(parameters: Mapping[str, object], window: int) -> int:
@@ -240,7 +245,13 @@ def _answer_limit(parameters: Mapping[str, object]) -> int | None:
 
 
 def _estimated_usage(request: ChatRequest, reply: Reply, doubtful: bool) -> Usage | None:
-    has_answer = bool(reply.text or reply.refusal or reply.reasoning or reply.reason)
+    has_answer = bool(reply.text or reply.refusal or reply.reasoning or reply.calls or reply.reason)
     if not has_answer and not doubtful:
         return None
-    return Usage(prompt_tokens(request), estimate_tokens(reply.text + reply.reasoning + reply.refusal))
+    texts = (
+        reply.text,
+        reply.reasoning,
+        reply.refusal,
+        *(call.name + call.arguments for call in reply.calls),
+    )
+    return Usage(prompt_tokens(request), estimate_tokens("".join(texts)))
