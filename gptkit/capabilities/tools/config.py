@@ -1,0 +1,74 @@
+"""The capability `tools`: its key in prompt files, its options, and what takes the place of an exchange."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from gptkit.core.yaml_tree import Problem
+from gptkit.exchange.capability import Capability, capability_options, import_on_call
+from gptkit.templates.template import Parameter, Value
+
+if TYPE_CHECKING:
+    from gptkit.capabilities.tools.model import ToolsConfig
+    from gptkit.core.yaml_tree import YamlNode
+    from gptkit.session.call import Call
+
+
+KEY = "tools"
+_FOLDER = "gptkit.capabilities.tools"
+RULES_VARIABLE = "tools_rules"
+ROUNDS, CALLS = 6, 20
+"""Default numbers of rounds with the model, and of calls of tools, in one run."""
+OPTIONS = (
+    Parameter("with", "list", help="Take the tools of this prompt or file.", metavar="FILE|NAME"),
+    Parameter(
+        "approve", "list", help="Do this without asking: read, write, destructive, a tool.", metavar="WHAT"
+    ),
+    Parameter("ask", "boolean", plain=True, help="Ask before reads, too."),
+    Parameter("rounds", "integer", help="Ask the model at most N times (default: 6).", least=1),
+    Parameter("calls", "integer", help="Make at most N calls (default: 20).", least=1),
+    Parameter("print", help="Print the output of this tool, not the model's words.", metavar="TOOL"),
+    Parameter("expect", "list", help="Fail unless this tool has run and succeeded.", metavar="TOOL"),
+)
+
+
+class ToolsOptions(NamedTuple):
+    """The values of OPTIONS on a command line."""
+
+    with_: tuple[str, ...] = ()
+    approve: tuple[str, ...] = ()
+    ask: bool = False
+    rounds: int = ROUNDS
+    calls: int = CALLS
+    print_: str = ""
+    expect: tuple[str, ...] = ()
+
+
+def options_of(values: Mapping[str, Value]) -> ToolsOptions:
+    return ToolsOptions(**capability_options(values, ToolsOptions._fields))
+
+
+def parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> "ToolsConfig":
+    """Read `tools: true`, or a mapping with the sources of tools; reports what is wrong."""
+    from gptkit.capabilities.tools.parse import parse_tools
+
+    return parse_tools(node, report)
+
+
+def _take_over(call: "Call") -> int | None:
+    """Refuse a call without any tools, before anything else is looked at."""
+    if not options_of(call.values).with_:
+        _require_tools(call)
+    return None
+
+
+_require_tools = import_on_call(f"{_FOLDER}.toolbox:require_tools")
+TOOLS = Capability(
+    KEY,
+    parse_config,
+    options=OPTIONS,
+    variables=(RULES_VARIABLE,),
+    prepare=import_on_call(f"{_FOLDER}.toolbox:prepare"),
+    run=import_on_call(f"{_FOLDER}.rounds:run"),
+    take_over=_take_over,
+    store=import_on_call(f"{_FOLDER}.toolbox:open_toolbox"),
+)
