@@ -15,9 +15,9 @@ from memory_parts import ABOUT, STARTED, key, memory, put
 
 from gptkit.core.errors import DataError, UsageError
 from gptkit.jobs.memory.entries import foreign_key, renumbered, tag
-from gptkit.jobs.memory.jsonl import Taken, json_lines, take_json_lines
+from gptkit.jobs.memory.jsonl import ImportCounts, json_lines, take_json_lines
 from gptkit.jobs.memory.maintenance import groups
-from gptkit.jobs.memory.store import Memory
+from gptkit.jobs.memory.store import MemoryStore
 from gptkit.jobs.memory.tmx import take_tmx, tmx
 from gptkit.text.pieces import Finding, PieceAnswer
 
@@ -26,14 +26,14 @@ LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Memory]:
+def kept(tmp_path: Path) -> Iterator[MemoryStore]:
     found = memory(tmp_path)
     yield found
     found.close()
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Iterator[Memory]:
+def other(tmp_path: Path) -> Iterator[MemoryStore]:
     found = memory(tmp_path / "other", now=STARTED + 9)
     yield found
     found.close()
@@ -51,17 +51,17 @@ def document(*units: str, srclang: str = "en") -> bytes:
     return f'{head}<header srclang="{srclang}"/><body>{"".join(units)}</body></tmx>'.encode()
 
 
-def taken(kept: Memory, data: bytes, prompt: str | None = "translate") -> Taken:
+def taken(kept: MemoryStore, data: bytes, prompt: str | None = "translate") -> ImportCounts:
     return take_tmx(kept, io.BytesIO(data), prompt, STARTED)
 
 
-def answer(kept: Memory, text: str, **about: str) -> str | None:
+def answer(kept: MemoryStore, text: str, **about: str) -> str | None:
     found = kept.get(key("no such key"), text, ABOUT | about)
     assert found is None or found.foreign
     return found.answer if found else None
 
 
-def test_json_lines_lose_nothing(kept: Memory, other: Memory) -> None:
+def test_json_lines_lose_nothing(kept: MemoryStore, other: MemoryStore) -> None:
     held = PieceAnswer("réponse\0\r\n世界", (Finding(3, "number", "'7'"),))
     kept.put(key("a"), "a\u2028\x1b", held, ABOUT | {"tone": "x\udc80"})
     kept.put(key("b"), "b", PieceAnswer("", in_halves=True), {"prompt": "p"})
@@ -79,7 +79,7 @@ def test_json_lines_lose_nothing(kept: Memory, other: Memory) -> None:
     assert whole.count(b'"foreign":true') == 1
 
 
-def test_an_export_does_not_tell_the_order_in_which_answers_came(kept: Memory, tmp_path: Path) -> None:
+def test_an_export_does_not_tell_the_order_in_which_answers_came(kept: MemoryStore, tmp_path: Path) -> None:
     other = memory(tmp_path / "other")
     for number in range(20):
         put(kept, str(number))
@@ -110,7 +110,7 @@ def test_an_export_does_not_tell_the_order_in_which_answers_came(kept: Memory, t
     ],
 )
 def test_a_wrong_line_is_named_and_nothing_is_taken(
-    kept: Memory, other: Memory, line: bytes | dict[str, object], says: str
+    kept: MemoryStore, other: MemoryStore, line: bytes | dict[str, object], says: str
 ) -> None:
     put(other, "a")
     put(other, "b")
@@ -124,7 +124,7 @@ def test_a_wrong_line_is_named_and_nothing_is_taken(
     assert groups(kept) == []
 
 
-def test_another_file_is_no_export(kept: Memory) -> None:
+def test_another_file_is_no_export(kept: MemoryStore) -> None:
     for lines, says in (
         ([], "it is empty"),
         ([b'{"gptkit":"history"}'], "line 1: it is no export of the memory"),
@@ -136,7 +136,7 @@ def test_another_file_is_no_export(kept: Memory) -> None:
         take_json_lines(kept, [HEAD.replace(b"1", b"2")])
 
 
-def test_tmx_says_what_a_translator_s_tool_needs(kept: Memory) -> None:
+def test_tmx_says_what_a_translator_s_tool_needs(kept: MemoryStore) -> None:
     put(kept, 'a < ⟦0⟧ & "b"\r\n\x1b⟦12⟧', "⟦12⟧ c ⟦0⟧", to="French", **{"from": "en-GB"}, tone='<"warm">')
     kept.put(key("halves"), "halves", PieceAnswer("", in_halves=True), ABOUT)
     whole = b"".join(tmx(kept))
@@ -158,7 +158,7 @@ def test_tmx_says_what_a_translator_s_tool_needs(kept: Memory) -> None:
     }
 
 
-def test_an_unnamed_language_is_undetermined(kept: Memory, other: Memory) -> None:
+def test_an_unnamed_language_is_undetermined(kept: MemoryStore, other: MemoryStore) -> None:
     put(kept, "a", to="Klingon")
     whole = b"".join(tmx(kept))
     assert whole.count(b'xml:lang="und"') == 2
@@ -184,7 +184,7 @@ def test_any_text_survives_tmx(tmp_path_factory: pytest.TempPathFactory, pairs: 
     target.close()
 
 
-def test_texts_of_another_tool_are_found_by_what_they_say(kept: Memory) -> None:
+def test_texts_of_another_tool_are_found_by_what_they_say(kept: MemoryStore) -> None:
     assert taken(kept, document(unit("Hello", "Bonjour", "fr-FR"), unit("Hello", "Allô", "FR-ca"))) == (
         2,
         0,
@@ -201,7 +201,7 @@ def test_texts_of_another_tool_are_found_by_what_they_say(kept: Memory) -> None:
     assert kept.get(key("Hello"), "Hello", ABOUT) == PieceAnswer("Salut")
 
 
-def test_they_belong_to_the_prompt_they_were_imported_for(kept: Memory) -> None:
+def test_they_belong_to_the_prompt_they_were_imported_for(kept: MemoryStore) -> None:
     whole = document(unit("Hello", "Bonjour"))
     taken(kept, whole, "legal")
     assert (answer(kept, "Hello"), answer(kept, "Hello", prompt="legal")) == (None, "Bonjour")
@@ -210,7 +210,7 @@ def test_they_belong_to_the_prompt_they_were_imported_for(kept: Memory) -> None:
     assert (answer(kept, "Hello"), answer(kept, "Hello", prompt="own")) == (None, "Bonjour")
 
 
-def test_a_later_import_corrects(kept: Memory) -> None:
+def test_a_later_import_corrects(kept: MemoryStore) -> None:
     assert taken(kept, document(unit("Hello", "Bonsoir"))) == (1, 0, 0)
     assert taken(kept, document(unit("Hello", "Bonjour"))) == (1, 0, 0)
     assert taken(kept, document(unit("Hello", "Bonjour"))) == (0, 1, 0)
@@ -237,20 +237,20 @@ def test_a_later_import_corrects(kept: Memory) -> None:
     ],
 )
 def test_codes_of_other_tools_are_marks(
-    kept: Memory, source: str, target: str, text: str, found: str | None
+    kept: MemoryStore, source: str, target: str, text: str, found: str | None
 ) -> None:
     assert taken(kept, document(unit(source, target))) == ((1, 0, 0) if found else (0, 0, 1))
     assert answer(kept, text) == found
 
 
-def test_the_original_is_the_one_in_the_source_language(kept: Memory) -> None:
+def test_the_original_is_the_one_in_the_source_language(kept: MemoryStore) -> None:
     whole = document(unit('<ph x="2"/>A', 'B<ph x="9"/><ph x="2"/>', "fr"), srclang="FR")
     assert taken(kept, whole) == (0, 0, 1)
     assert taken(kept, whole.replace(b'<ph x="9"/>', b"")) == (1, 0, 0)
     assert answer(kept, "B⟦5⟧", to="English") == "⟦5⟧A"
 
 
-def test_a_piece_of_several_texts_is_found_when_each_of_them_is(kept: Memory) -> None:
+def test_a_piece_of_several_texts_is_found_when_each_of_them_is(kept: MemoryStore) -> None:
     taken(kept, document(unit("One", "Un"), unit('Two <ph x="1"/>', 'Deux <ph x="1"/>')))
     assert answer(kept, "⟦#1⟧\nOne\n⟦#2⟧\nTwo ⟦6⟧") == "⟦#1⟧\nUn\n⟦#2⟧\nDeux ⟦6⟧"
     assert answer(kept, "⟦#1⟧\nOne\n⟦#2⟧\nThree") is None
@@ -258,12 +258,12 @@ def test_a_piece_of_several_texts_is_found_when_each_of_them_is(kept: Memory) ->
     assert (answer(kept, " \n"), answer(kept, "⟦#1⟧\n \n⟦#2⟧\n ")) == (None, None)
 
 
-def test_codes_are_counted_as_they_come_in_the_original(kept: Memory) -> None:
+def test_codes_are_counted_as_they_come_in_the_original(kept: MemoryStore) -> None:
     taken(kept, document(unit('<ph x="1"/> a <ph x="2"/>', 'B <ph x="2"/> <ph x="1"/>'), srclang="fr"))
     assert answer(kept, "B ⟦4⟧ ⟦9⟧", to="English") == "⟦9⟧ a ⟦4⟧"
 
 
-def test_marks_that_are_not_in_the_text_stay(kept: Memory) -> None:
+def test_marks_that_are_not_in_the_text_stay(kept: MemoryStore) -> None:
     kept.put(foreign_key("Hi", "translate", "fr"), "Hi", PieceAnswer("Salut ⟦0⟧ ⟦7⟧", foreign=True), ABOUT)
     assert answer(kept, "Hi") == "Salut ⟦0⟧ ⟦7⟧"
 
@@ -274,14 +274,14 @@ def test_the_key_of_a_text_never_changes() -> None:
     assert foreign_key(" Hi ⟦3⟧, ⟦1⟧ ⟦3⟧世\n", "translate", "fr").hex() == digest
 
 
-def test_a_piece_of_several_texts_becomes_as_many_units(kept: Memory, other: Memory) -> None:
+def test_a_piece_of_several_texts_becomes_as_many_units(kept: MemoryStore, other: MemoryStore) -> None:
     put(kept, "⟦#1⟧\nOne\n⟦#2⟧\nTwo ⟦6⟧", "⟦#1⟧\nUn\n⟦#2⟧\nDeux ⟦6⟧")
     assert taken(other, b"".join(tmx(kept))) == (2, 0, 0)
     assert answer(other, "Two ⟦0⟧") == "Deux ⟦0⟧"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "iso-8859-1"])
-def test_any_encoding(kept: Memory, encoding: str) -> None:
+def test_any_encoding(kept: MemoryStore, encoding: str) -> None:
     text = (
         f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>{document(unit("é", "ü")).decode()}'
     )
@@ -308,7 +308,7 @@ NUL = document(unit("a", "b\x00"))
         (NUL, f"line 1, column {NUL.index(0) + 1}: not XML"),
     ],
 )
-def test_what_is_no_tmx_is_refused_whole(kept: Memory, data: bytes, says: str) -> None:
+def test_what_is_no_tmx_is_refused_whole(kept: MemoryStore, data: bytes, says: str) -> None:
     with pytest.raises(DataError) as caught:
         taken(kept, data)
     assert caught.value.message.startswith(says)

@@ -11,7 +11,7 @@ from long_models import PROMPT, Kept, Words
 from provider_calls import endpoint
 
 from gptkit.exchange.invocation import Invocation, RetryPolicy
-from gptkit.jobs.batch.collect import Taken, collected
+from gptkit.jobs.batch.collect import CollectedBatch, collected
 from gptkit.jobs.batch.queue import Pending
 from gptkit.jobs.batch.submit import Desk, Submitted, submit_missing
 from gptkit.jobs.job import Job
@@ -55,7 +55,7 @@ class World:
         finally:
             desk.record.close()
 
-    def fetch(self) -> list[Taken]:
+    def fetch(self) -> list[CollectedBatch]:
         desk = self.desk()
         try:
             with desk.record.alone():

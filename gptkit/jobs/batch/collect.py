@@ -37,7 +37,7 @@ BLOCK = 200
 """Answers after which the record is brought up to date."""
 
 
-class Taken(NamedTuple):
+class CollectedBatch(NamedTuple):
     """What one batch brought, in pieces: `accepted` ones are in the memory, `defective` ones have to be
     asked for by themselves, `missing` ones came without an answer. `failure` is the first thing wrong."""
 
@@ -51,7 +51,7 @@ class Taken(NamedTuple):
     charges: tuple[Charge, ...] = ()
 
 
-def collected(desk: Desk) -> Iterator[Taken]:
+def collected(desk: Desk) -> Iterator[CollectedBatch]:
     """What the batches that are over brought, each as soon as it is taken, and which are gone. Call it
     within `desk.record.alone()`.
 
@@ -62,12 +62,12 @@ def collected(desk: Desk) -> Iterator[Taken]:
             yield taken
 
 
-def _taken(desk: Desk, shard: Shard) -> Taken | None:
+def _taken(desk: Desk, shard: Shard) -> CollectedBatch | None:
     """A batch that the provider does not know keeps nobody from the others."""
     try:
         batch = patiently(desk, lambda: desk.office.status(shard.batch))
     except UnavailableError as error:
-        return Taken(shard.batch, GONE, failure=error.message)
+        return CollectedBatch(shard.batch, GONE, failure=error.message)
     return _Course(desk, shard).taken(batch) if batch.is_over else None
 
 
@@ -87,7 +87,7 @@ class _Course:
         self._failure = ""
         self._charges: list[Charge] = []
 
-    def taken(self, batch: Batch) -> Taken:
+    def taken(self, batch: Batch) -> CollectedBatch:
         self._failure = batch.problem
         try:
             for result in self._desk.office.results(batch.files):
@@ -98,7 +98,7 @@ class _Course:
             self._settle()
         self._desk.record.drop(self._shard.id)
         accepted, defective = self._counts
-        return Taken(
+        return CollectedBatch(
             batch=batch.id,
             status=batch.status,
             prompt=self._about.get("prompt", ""),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.core.errors import UsageError
 from gptkit.exchange.invocation import RetryPolicy, Runtime
-from gptkit.jobs.batch.collect import GONE, Taken, collected
+from gptkit.jobs.batch.collect import GONE, CollectedBatch, collected
 from gptkit.jobs.batch.submit import Desk, Submitted
 from gptkit.jobs.batch.submit import submit_missing as submitted
 from gptkit.jobs.job import DISCOUNT, RECORD, about
@@ -107,7 +107,7 @@ def _fetch(services: Services, made: Desk) -> None:
         services.terminal.print_error_line(f"gptkit: {_told(taken)}")
 
 
-def _told(taken: Taken) -> str:
+def _told(taken: CollectedBatch) -> str:
     if taken.status == GONE:
         how = f"'gptkit batch cancel --forget {taken.batch}' makes gptkit ask for its pieces again"
         return f"{taken.failure}; {how}"
@@ -120,7 +120,7 @@ def _told(taken: Taken) -> str:
     return f"batch '{taken.batch}' {taken.status}: {', '.join(counts)}{why}"
 
 
-def _charge(services: Services, taken: Taken) -> None:
+def _charge(services: Services, taken: CollectedBatch) -> None:
     from gptkit.history.model import new_opening_id
     from gptkit.history.schema import insert_charges
 

@@ -11,7 +11,7 @@ from gptkit.core.errors import DataError, UsageError
 from gptkit.jobs.memory import entries
 
 if TYPE_CHECKING:
-    from gptkit.jobs.memory.store import Memory
+    from gptkit.jobs.memory.store import MemoryStore
 
 
 _HEADER = {"gptkit": "memory", "version": 1}
@@ -23,7 +23,7 @@ _TEXTS = ("text", "answer", "prompt", "model")
 _FLAGS = ("in_halves", "foreign")
 
 
-class Taken(NamedTuple):
+class ImportCounts(NamedTuple):
     """`known` were there already, `left_out` are of no use."""
 
     added: int
@@ -31,14 +31,14 @@ class Taken(NamedTuple):
     left_out: int = 0
 
 
-def json_lines(memory: Memory) -> Iterator[bytes]:
+def json_lines(memory: MemoryStore) -> Iterator[bytes]:
     with memory.reading() as connection:
         yield entries.compact(_HEADER).encode() + b"\n"
         for each in entries.entries(connection):
             yield entries.compact(_record(each)).encode() + b"\n"
 
 
-def take_json_lines(memory: Memory, lines: Iterable[bytes]) -> Taken:
+def take_json_lines(memory: MemoryStore, lines: Iterable[bytes]) -> ImportCounts:
     """Raises DataError with the number of the line."""
     number = added = known = 0
     with memory.writing() as connection:
@@ -58,7 +58,7 @@ def take_json_lines(memory: Memory, lines: Iterable[bytes]) -> Taken:
                 added += 1
     if not number:
         raise DataError("it is empty")
-    return Taken(added, known)
+    return ImportCounts(added, known)
 
 
 class _Fault(Exception):  # noqa: N818 - becomes a DataError that knows the line

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import sqlite3
 
-    from gptkit.jobs.memory.store import Memory
+    from gptkit.jobs.memory.store import MemoryStore
 
 
 _ROUNDS = 5
 
 
-def clear(memory: Memory) -> int:
+def clear(memory: MemoryStore) -> int:
     """Everything; returns how many entries."""
     with memory.writing() as connection:
         count = int(connection.execute("SELECT count(*) FROM entries").fetchone()[0])
@@ -23,7 +23,7 @@ def clear(memory: Memory) -> int:
     return count
 
 
-def prune(memory: Memory, before: float | None, size: int | None) -> int:
+def prune(memory: MemoryStore, before: float | None, size: int | None) -> int:
     """What was last used before a time, then the least recently used until the file has at most `size`
     bytes; returns how many entries."""
     count = 0
@@ -91,7 +91,7 @@ class Group(NamedTuple):
     used: float
 
 
-def groups(memory: Memory) -> list[Group]:
+def groups(memory: MemoryStore) -> list[Group]:
     """Largest first."""
     with memory.reading() as connection:
         return [
@@ -100,7 +100,7 @@ def groups(memory: Memory) -> list[Group]:
         ]
 
 
-def file_size(memory: Memory) -> int:
+def file_size(memory: MemoryStore) -> int:
     """Bytes on the disk, with the log."""
     sides = (memory.path.with_name(memory.path.name + ending) for ending in ("", "-wal"))
     return sum(path.stat().st_size for path in sides if path.exists())

@@ -116,7 +116,7 @@ _USES = 5000
 """Entries whose use is written at once, at the latest."""
 
 
-class Memory:
+class MemoryStore:
     """One database file, opened when it is first used.
 
     `get`, `put` and `claim` are for jobs, which go on without the memory if need be: `notice` is told
@@ -284,13 +284,13 @@ class Memory:
             self._notice(f"{error.message}: the job goes on without the memory")
 
 
-def memory(services: Services) -> Memory:
+def memory(services: Services) -> MemoryStore:
     """The memory of a run, made once."""
     return services.shared(_memory)
 
 
-def _memory(services: Services) -> Memory:
+def _memory(services: Services) -> MemoryStore:
     path = services.paths.require(services.paths.data) / "memory.db"
-    return Memory(
+    return MemoryStore(
         path, services.terminal.unix_time, lambda text: services.terminal.print_error_line(f"gptkit: {text}")
     )

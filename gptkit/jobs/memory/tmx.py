@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from gptkit.core.errors import DataError, UsageError
 from gptkit.jobs.memory import entries
 from gptkit.jobs.memory.entries import aligned, foreign_key, tag
-from gptkit.jobs.memory.jsonl import Taken
+from gptkit.jobs.memory.jsonl import ImportCounts
 from gptkit.text.pieces import MARK, PieceAnswer, mark, parse_units
 
 if TYPE_CHECKING:
     import sqlite3
     from xml.parsers.expat import XMLParserType
 
-    from gptkit.jobs.memory.store import Memory
+    from gptkit.jobs.memory.store import MemoryStore
 
 
 PROMPT = "x-prompt"
@@ -42,7 +42,7 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _UNITS = "⟦#1⟧\n"
 
 
-def tmx(memory: Memory) -> Iterator[bytes]:
+def tmx(memory: MemoryStore) -> Iterator[bytes]:
     """Pieces that are made of several texts become as many units; those asked for in halves have none."""
     yield _HEAD.encode()
     with memory.reading() as connection:
@@ -283,7 +283,7 @@ class _Codes:
         return self._numbers.setdefault((*name, again), len(self._numbers))
 
 
-def take_tmx(memory: Memory, file: BinaryIO, prompt: str | None, now: float) -> Taken:
+def take_tmx(memory: MemoryStore, file: BinaryIO, prompt: str | None, now: float) -> ImportCounts:
     """Into the memory of a prompt, else of those that the file names, as gptkit's own do.
 
     A text that is there already gets the new translation. Raises DataError with the line, UsageError
@@ -303,7 +303,7 @@ def take_tmx(memory: Memory, file: BinaryIO, prompt: str | None, now: float) -> 
                     added += 1
                 else:
                     known += 1
-    return Taken(added, known, left_out)
+    return ImportCounts(added, known, left_out)
 
 
 def _unit_pairs(unit: Unit) -> Iterator[tuple[Text, Text]]:
