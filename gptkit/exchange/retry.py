@@ -129,6 +129,7 @@ class _RetryLoop:
         self._tries += 1
         builder = _ReplyBuilder(self._runtime.now, self._started, self._sent)
         budget, started, doubtful = self._runtime.budget, self._runtime.budget.clock(), True
+        budget.begin(request, reserved, started, self._purpose)
         try:
             failure = _send(request, self._runtime, sink, builder)
             doubtful = failure is not None and failure.billed

@@ -65,9 +65,12 @@ class Record:
             except GptkitError as error:
                 self._complain(error)
                 self._opening = self._fallen_back(self._opening)
+            else:
+                self._keeper.budget.observer = self._journal.add_charge
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
+        self._keeper.budget.observer = None
         if error is not None and self._opening is not None:
             self._finish(self._ended(self._settled) if self._settled else self._cut_short(error))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake.connection import hang
 from fake.program import AsProcess
 from fake.received import Received
 from fake.server import FakeServer
+from fake.waiting import SOON
+from fake.wire import chunk, chunked, sse, stream_head
 
 Gptkit = Callable[..., tuple[int, str, str]]
 
@@ -248,6 +252,24 @@ def test_a_month_has_its_limit(gptkit: Gptkit, server: FakeServer, chat: str) ->
     gptkit("config", "set", "monthly_limit", "0.5")
     server.say("yes")
     assert gptkit(chat, "three", "--model", "gpt-0")[0] == 0
+
+
+def test_a_killed_process_is_in_the_books(run: AsProcess, server: FakeServer, chat: str) -> None:
+    """What was sent and shown is estimated when the next process opens the history."""
+    assert run("config", "set", "prices.gpt-0", "[1000, 1000]").code == 0
+    server.raw([stream_head(), chunked(sse(chunk({"content": "一二三四五六七八九十"}))), hang()])
+    process = run.start(chat, "数到十。", "--model", "gpt-0")
+    assert process.stdout
+    assert process.stdout.read(30).decode() == "一二三四五六七八九十"
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=SOON)
+    row = json.loads(run("usage", "--json").stdout)["total"]
+    assert (row["requests"], row["completion_tokens"], row["estimated"]) == (1, 8, True)
+    assert 10 < row["prompt_tokens"] < 30
+    assert row["cost"] == pytest.approx((row["prompt_tokens"] + 8) / 1000)
+    run("config", "set", "monthly_limit", "0.01")
+    assert run(chat, "And on?", "--model", "gpt-0").code == 82
+    assert len(server.requests) == 1
 
 
 def test_a_cap_without_a_price_is_refused(gptkit: Gptkit, server: FakeServer, chat: str) -> None:
