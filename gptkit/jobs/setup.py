@@ -21,7 +21,7 @@ from gptkit.jobs.options import options_of
 from gptkit.session.conversation import Conversation
 from gptkit.session.input import LongText, content
 from gptkit.templates.template import Template, Value
-from gptkit.text.formats import FORMATS, detect_format, format_named
+from gptkit.text.formats import FORMATS, detect_format, format_named, unsupported_format
 from gptkit.text.pieces import Format, Piece
 
 if TYPE_CHECKING:
@@ -48,13 +48,26 @@ class Source(NamedTuple):
     size: int | None
 
 
-def opened(text: LongText, values: Mapping[str, Value], is_file: bool) -> Source:
+def opened(text: LongText, values: Mapping[str, Value], is_file: bool, *, is_map: bool) -> Source:
+    """Open a document. Raises DataError where the result of `is_map`, which has the format of the document,
+    would be damaged because gptkit does not support that format."""
     head = ""
     texts = text.texts
     while len(head) < HEAD and (more := next(texts, "")):
         head += more
+    if is_map and not options_of(values).as_:
+        check_format(text.name, head[:HEAD], is_file)
     format_ = _format(values, text.name if is_file else None, head[:HEAD])
     return Source(text.name, format_, split_lines(chain([head], texts)), text.size)
+
+
+def check_format(name: str, head: str, is_file: bool) -> None:
+    """Raise DataError for a document in a known format that is not supported."""
+    if title := unsupported_format(name if is_file else None, head):
+        raise DataError(
+            f"'{name}': {title}, which is not supported",
+            hint="--as text works on the whole file as plain text, syntax and all",
+        )
 
 
 def job(services: Services, invocation: Invocation, document: Format, keeping: bool) -> Job:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fake.program import InMemory
+from fake.server import FakeServer
 
 
 @pytest.mark.parametrize("prompt", ["translate", "summarize"])
@@ -21,3 +22,59 @@ def test_keys_that_lead_nowhere_are_told(gptkit: InMemory, folder: Path) -> None
     found = gptkit("translate", "-f", "a.json", "--keys", "titel")
     assert found == (0, '{"title": "One", "n": 1}', told)
     assert gptkit("translate", "-f", "a.json", "--keys", "titel", "-q").stderr == ""
+
+
+UNSUPPORTED = {
+    "app_zh.arb": ('{"@@locale": "zh", "hello": "你好"}', "ARB"),
+    "a.xlf": ("<xliff version='1.2'></xliff>", "XLIFF"),
+    "a.xliff": ("<xliff version='2.0'></xliff>", "XLIFF"),
+    "a.ipynb": ('{"cells": [], "nbformat": 4}', "a Jupyter notebook"),
+    "strings.xml": ('<resources>\n<string name="a">Hi</string></resources>', "Android strings"),
+    "a.ttml": ('<tt xml:lang="en" xmlns="http://www.w3.org/ns/ttml"></tt>', "TTML subtitles"),
+    "a.ass": ("[Script Info]\n", "ASS subtitles"),
+    "a.tex": ("% comment\n\\documentclass{article}\n", "LaTeX"),
+    "messages.properties": ("hello = Hello\n", "Java properties"),
+    "Localizable.strings": ('"hello" = "Hello";\n', "Apple strings"),
+    "en.toml": ('hello = "Hello"\n', "TOML"),
+    "a.csv": ("id,text\n1,Hello\n", "CSV"),
+    "a.rst": ("Title\n=====\n", "reStructuredText"),
+    "a.adoc": ("= Title\n", "AsciiDoc"),
+    "a.sbv": ("0:00:01.000,0:00:02.000\nHello\n", "SBV subtitles"),
+}
+SHOWN_BY_CONTENT = ("app_zh.arb", "a.xlf", "a.ipynb", "strings.xml", "a.ttml", "a.ass", "a.tex")
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_a_format_that_is_not_supported_is_named_and_nothing_is_sent(
+    gptkit: InMemory, folder: Path, name: str
+) -> None:
+    text, title = UNSUPPORTED[name]
+    (folder / name).write_text(text, "utf-8")
+    hint = "hint: --as text works on the whole file as plain text, syntax and all\n"
+    told = (65, "", f"gptkit: '{name}': {title}, which is not supported\n{hint}")
+    assert gptkit("translate", "-f", name) == told
+    assert gptkit("translate", "-f", name, tty=True)[:2] == told[:2]
+    (folder / "b.md").write_text("# Hi\n")
+    assert gptkit("translate", "-f", "b.md", "-f", name) == told
+    code, _, errors = gptkit("proofread", "-f", name, "--output-dir", "out")
+    assert (code, f"'{name}': {title}, which is not supported" in errors) == (80, True)
+
+
+@pytest.mark.parametrize("name", SHOWN_BY_CONTENT)
+def test_such_a_format_is_known_by_its_beginning_too(gptkit: InMemory, name: str) -> None:
+    text, title = UNSUPPORTED[name]
+    code, _, errors = gptkit("translate", stdin=text)
+    assert (code, f"'standard input': {title}, which is not supported" in errors) == (65, True)
+
+
+def test_such_a_format_is_read_as_text_where_that_is_said_or_harmless(
+    gptkit: InMemory, server: FakeServer, folder: Path
+) -> None:
+    (folder / "a.rst").write_text("Title\n=====\n")
+    server.say("Titel\n=====")
+    assert gptkit("translate", "--to", "German", "-f", "a.rst", "--as", "text") == (0, "Titel\n=====\n", "")
+    server.say("A title.")
+    assert gptkit("summarize", "-f", "a.rst") == (0, "A title.\n", "")
+    server.say("Yes.")
+    assert gptkit("ask", "is it a title?", "-f", "a.rst") == (0, "Yes.\n", "")
+    assert len(server.requests) == 3

@@ -188,7 +188,7 @@ class _Task:
 
     def _opened(self, one: Work) -> Source:
         text = document(str(one.path), READ_WHOLE, self._conversation.shared.encoding)
-        return opened(text, self._invocation.values, is_file=True)
+        return opened(text, self._invocation.values, is_file=True, is_map=True)
 
     def _tally(self) -> Tally:
         charges = self._conversation.budget.charges

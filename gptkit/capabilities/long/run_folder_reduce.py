@@ -150,7 +150,8 @@ class _Work:
         if not head.strip() and (text.size or 0) <= READ_WHOLE:
             raise NoInputError(f"no input: nothing in '{one.path}'")
         text = text._replace(texts=chain([head], text.texts))
-        return Task(own, self._given, opened(text, self._given.values, is_file=True), self._consent)
+        source = opened(text, self._given.values, is_file=True, is_map=False)
+        return Task(own, self._given, source, self._consent)
 
 
 def _status(path: Path) -> tuple[int, int] | None:

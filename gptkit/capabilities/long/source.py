@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.core.errors import UsageError
 from gptkit.core.tokens import estimate_tokens
-from gptkit.jobs.setup import Source, opened
+from gptkit.jobs.options import options_of
+from gptkit.jobs.setup import HEAD, Source, check_format, opened
 from gptkit.session.input import LongText
 from gptkit.text.formats import plain_text
 
@@ -40,7 +41,7 @@ def source(services: Services, template: Template, given: Given, model: str, wis
     text = given.long or _held(given, wish.is_proved)
     if text is None:
         return None
-    found = opened(text, given.values, wish.is_file)
+    found = opened(text, given.values, wish.is_file, is_map=long_mode(template) == "map")
     if wish.is_file and len(given.files) > 1:
         found = found._replace(format=_joined(found.format, template, given))
     if (
@@ -57,6 +58,9 @@ def source(services: Services, template: Template, given: Given, model: str, wis
 def _joined(format_: Format, template: Template, given: Given) -> Format:
     """Of several files as one text. Prose goes on in the next file; what keeps the structure of any other
     format has to have them one by one."""
+    if long_mode(template) == "map" and not options_of(given.values).as_:
+        for name, text in given.files[1:]:
+            check_format(name, text[:HEAD], is_file=True)
     if format_.name in PROSE_FORMATS:
         return format_
     if long_mode(template) == "reduce":
