@@ -169,13 +169,15 @@ class Deadlines(NamedTuple):
     """The seconds that a connection may take for each step.
 
     `idle` is the time without any byte. `first_content` and `content` are the times without text of the
-    answer: comments and empty lines that keep a connection alive do not count.
+    answer: comments and empty lines that keep a connection alive do not count. `end` is the time from the
+    finish reason to the end of the stream.
     """
 
     connect: float = 10.0
     idle: float = 60.0
     first_content: float = 600.0
     content: float = 120.0
+    end: float = 10.0
 
 
 class Endpoint(NamedTuple):

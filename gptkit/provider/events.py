@@ -65,8 +65,6 @@ class ThinkTagSplitter:
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTENT = "content"
-_TRAILER_WAIT = 5.0
-"""Seconds to wait for usage and the end of the stream after the whole answer."""
 
 
 def events(pieces: Iterable[object], exchange: Exchange) -> Iterator[Event]:
@@ -129,7 +127,7 @@ class _AnswerReader:
                     yield from self._delta(delta)
                 if reason:
                     self.reason = reason if isinstance(reason, str) else str(reason)[:60]
-                    self._exchange.clock.shorten(_TRAILER_WAIT)
+                    self._exchange.clock.shorten(self._exchange.endpoint.deadlines.end)
                 return
 
     def read_metadata(self, piece: dict[str, object]) -> None:
@@ -157,7 +155,7 @@ class _AnswerReader:
     def _delta(self, delta: dict[str, object]) -> Iterator[Event]:
         content = delta.get("content")
         if content:
-            self._exchange.clock.restart()
+            self._begin_content()
             if not isinstance(content, str):
                 part, content = _split_parts(content)
                 yield from _events(ReasoningDelta, self._reasoning.feed(part))
@@ -172,10 +170,15 @@ class _AnswerReader:
             yield from _events(ReasoningDelta, self._reasoning.feed(thought))
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
-            self._exchange.clock.restart()
+            self._begin_content()
             yield from _events(RefusalDelta, self._refusal.feed(refusal))
         if delta.get("tool_calls") or delta.get("function_call"):
-            self._exchange.clock.restart()
+            self._begin_content()
+
+    def _begin_content(self) -> None:
+        """Restart the content deadline, and forget a finish reason that came too early."""
+        self._exchange.clock.restart()
+        self.reason = None
 
 
 def _events(kind: type[ReasoningDelta] | type[RefusalDelta], text: str) -> Iterator[Event]:

@@ -54,6 +54,7 @@ def endpoint_without_key(settings: Settings) -> Endpoint:
             idle=settings.number("idle_timeout"),
             first_content=settings.number("first_token_timeout"),
             content=settings.number("token_timeout"),
+            end=settings.number("end_timeout"),
         ),
         lenient_finish=settings.text("finish") == "lenient",
     )

@@ -193,6 +193,17 @@ def test_a_server_that_stays_silent_after_the_finish_reason_is_not_waited_for(se
     assert (text(events), end(events).reason) == ("Hello", "stop")
 
 
+def test_content_after_a_finish_reason_is_read(server: FakeServer) -> None:
+    """The server has said too early why the answer ended; only what stands at the end counts."""
+    server.raw([stream_head(), chunked(HELLO + STOP), pause(0.4), chunked(HELLO + STOP), hang()])
+    hurried = Deadlines(idle=SOON, first_content=SOON, content=SOON, end=0.8)
+    events = answers(endpoint(server.url, deadlines=hurried))
+    assert (text(events), end(events).reason) == ("HelloHello", "stop")
+    server.raw(stream(HELLO, STOP, HELLO, done()))
+    events = answers(endpoint(server.url))
+    assert (text(events), end(events).reason) == ("HelloHello", None)
+
+
 BROKEN: list[tuple[bytes, str]] = [
     (b'data: {"choices": [{"delta": {"content": "x"\n\n', "not valid JSON"),
     (b"data: hello\n\n", "not valid JSON"),

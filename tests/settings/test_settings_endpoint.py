@@ -132,7 +132,7 @@ def test_all_of_an_endpoint(made: Made, tmp_path: Path) -> None:
         "base_url: https://api.example/v1\nheaders: {X-Title: t}\norganization: o\nproject_id: p\n"
         f"api_key_env: MINE\nproxy: socks5h://proxy.example:1080\nfinish: lenient\n"
         f"ca_file: {tmp_path}/ca.pem\nca_folder: {tmp_path}\n"
-        "connect_timeout: 1\nidle_timeout: 2\nfirst_token_timeout: 3\ntoken_timeout: 4\n"
+        "connect_timeout: 1\nidle_timeout: 2\nfirst_token_timeout: 3\ntoken_timeout: 4\nend_timeout: 5\n"
     )
     assert made(user, {"MINE": KEY}) == Endpoint(
         base_url="https://api.example/v1",
@@ -143,7 +143,7 @@ def test_all_of_an_endpoint(made: Made, tmp_path: Path) -> None:
         headers={"X-Title": "t"},
         organization="o",
         project="p",
-        deadlines=Deadlines(1, 2, 3, 4),
+        deadlines=Deadlines(1, 2, 3, 4, 5),
         lenient_finish=True,
     )
 
