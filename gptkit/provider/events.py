@@ -65,6 +65,14 @@ class ThinkTagSplitter:
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTENT = "content"
+FINISH_REASONS = {
+    **dict.fromkeys(("stop", "eos", "eos_token", "stop_token", "stop_sequence"), "stop"),
+    **dict.fromkeys(("end", "end_turn", "complete", "completed"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length"), "length"),
+    **dict.fromkeys(("content_filter", "content_filtered", "safety", "recitation"), "content_filter"),
+    "error": "error",
+}
+"""OpenAI's words for the finish reasons of Anthropic, Gemini, Mistral, Cohere and TGI, in lower case."""
 
 
 def events(pieces: Iterable[object], exchange: Exchange) -> Iterator[Event]:
@@ -126,7 +134,7 @@ class _AnswerReader:
                 if isinstance(delta, dict):
                     yield from self._delta(delta)
                 if reason:
-                    self.reason = reason if isinstance(reason, str) else str(reason)[:60]
+                    self.reason = _finish_reason(reason)
                     self._exchange.clock.shorten(self._exchange.endpoint.deadlines.end)
                 return
 
@@ -179,6 +187,12 @@ class _AnswerReader:
         """Restart the content deadline, and forget a finish reason that came too early."""
         self._exchange.clock.restart()
         self.reason = None
+
+
+def _finish_reason(reason: object) -> str:
+    """Return a finish reason in OpenAI's words; an unknown one as the server spells the reason."""
+    text = reason if isinstance(reason, str) else str(reason)[:60]
+    return FINISH_REASONS.get(text.lower(), text)
 
 
 def _events(kind: type[ReasoningDelta] | type[RefusalDelta], text: str) -> Iterator[Event]:

@@ -204,6 +204,22 @@ def test_content_after_a_finish_reason_is_read(server: FakeServer) -> None:
     assert (text(events), end(events).reason) == ("HelloHello", None)
 
 
+@pytest.mark.parametrize("stream_asked", [True, False])
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        *((name, "stop") for name in ("eos", "eos_token", "end", "end_turn", "STOP", "stop_sequence")),
+        *((name, "stop") for name in ("completed", "COMPLETE")),
+        *((name, "length") for name in ("max_tokens", "MAX_TOKENS", "model_length")),
+        ("SAFETY", "content_filter"),
+        ("Tired", "Tired"),
+    ],
+)
+def test_finish_reasons_of_other_apis(server: FakeServer, said: str, reason: str, stream_asked: bool) -> None:
+    server.say("Hello", finish=said)
+    assert end(answers(endpoint(server.url), request(stream_asked))).reason == reason
+
+
 BROKEN: list[tuple[bytes, str]] = [
     (b'data: {"choices": [{"delta": {"content": "x"\n\n', "not valid JSON"),
     (b"data: hello\n\n", "not valid JSON"),

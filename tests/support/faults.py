@@ -231,6 +231,7 @@ BROKEN = [
 
 ENDED = [
     Fault("length", said(ANSWER, finish="length"), 80, 1, "answer cut at the token limit", ANSWER),
+    Fault("MAX_TOKENS", said(ANSWER, finish="MAX_TOKENS"), 80, 1, "answer cut at the token limit", ANSWER),
     Fault("content filter", said(ANSWER, finish="content_filter"), 81, 1, "content filter", ANSWER),
     Fault("refusal", said(refusal="I \x1b[31mcannot"), 81, 1, "the model refused: 'I ␛[31mcannot'"),
     Fault("finish error", said("", finish="error"), 75, 4, "the server stopped with an error"),
@@ -305,6 +306,10 @@ STATUSES = [
 
 FINE = [
     Fault("whole", said(ANSWER), 0, 1, shown=ANSWER),
+    *(
+        Fault(f"finish {finish}", said(ANSWER, finish=finish), 0, 1, shown=ANSWER)
+        for finish in ("eos_token", "STOP")
+    ),
     Fault("a byte at a time", in_chunks(*(bytes([b]) for b in WHOLE), close()), 0, 1, shown=ANSWER),
     *(
         Fault(name, stream(spelled), 0, 1, shown=ANSWER)
