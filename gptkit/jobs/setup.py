@@ -16,7 +16,7 @@ from gptkit.encodings.stream import split_lines
 from gptkit.exchange.invocation import Invocation, RetryPolicy, Runtime
 from gptkit.jobs.consent import share_of_price
 from gptkit.jobs.job import Job, Memory
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.session.conversation import Conversation
 from gptkit.session.input import LongText, content
@@ -159,9 +159,9 @@ def _for_language(found: Format, values: Mapping[str, Value]) -> Format:
     for_language = getattr(found, "for_language", None)
     if for_language is None:
         return found
-    from gptkit.jobs.memory.entries import tag
+    from gptkit.jobs.memory.entries import language_tag
 
-    language, source = (tag(str(values.get(name) or "")) for name in ("to", "from"))
+    language, source = (language_tag(str(values.get(name) or "")) for name in ("to", "from"))
     told: Format = for_language(language, source or "en")
     return told
 

@@ -14,10 +14,10 @@ from gptkit.core.chat import ChatRequest, Message, Reply
 from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError, UsageError
 from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
-from gptkit.jobs.batch.guard import Once
+from gptkit.jobs.batch.guard import BatchGuard
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import Results
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.request import placed
@@ -89,7 +89,7 @@ class _Task:
         self._most = piece_tokens(conversation.template)
         self._size = sum(one.size for one in found.work)
         self._consent = Consent(conversation, self._invocation.model, self._options, self._most, self._size)
-        self._once = Once(services, self._job)
+        self._once = BatchGuard(services, self._job)
         self._progress = Progress(services.terminal, how.quiet)
         self._results = Results(found)
 
@@ -125,7 +125,7 @@ class _Task:
                     with suppress(*OF_ONE_FILE):
                         yield from by_piece(pieces, self._job._replace(format=source.format), form)
 
-        with self._once.awaited() as awaited:
+        with self._once.pending_lookup() as awaited:
             told = forecast(self._services, self._job, form, found(), awaited)
         told |= {
             "format": sorted(formats),
@@ -137,7 +137,7 @@ class _Task:
     def _worked(self) -> GptkitError | None:
         try:
             runtime = patient_means(self._services, self._conversation, self._invocation)
-            self._once.check(lambda: self._lacking(runtime))
+            self._once.refuse_pending(lambda: self._lacking(runtime))
             if self._consent.is_wanted(len(self._plan.work)):
                 self._consent.survey(self._lacking(runtime))
             with closing(mapped_all(self._shares(), self._job.workers, runtime)) as results:

@@ -24,7 +24,7 @@ from gptkit.core.errors import (
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import Results
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.output import FileInUseError
 from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means

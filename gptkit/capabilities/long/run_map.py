@@ -17,10 +17,10 @@ from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.jobs import progress
-from gptkit.jobs.batch.guard import Once
+from gptkit.jobs.batch.guard import BatchGuard
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.job import Done
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.output import Collected, File, Output, Plain, Shown
 from gptkit.jobs.progress import Progress, Tally
@@ -85,7 +85,7 @@ class _Task:
         self._consent = Consent(
             conversation, self._invocation.model, options, piece_tokens(template), document.size
         )
-        self._once = Once(services, self._job, submits=options.batch)
+        self._once = BatchGuard(services, self._job, submits=options.batch)
         self._most = piece_tokens(template)
         self._tail = ""
         self._written = 0
@@ -126,7 +126,7 @@ class _Task:
 
         form = self._services.format(self._invocation.template)
         found = by_piece(pieces_of(self._document, self._most), self._job, form)
-        with self._once.awaited() as awaited:
+        with self._once.pending_lookup() as awaited:
             told = forecast(self._services, self._job, form, found, awaited)
         self._services.terminal.print_sanitized(json.dumps(told, ensure_ascii=False, indent=2))
 
@@ -138,7 +138,7 @@ class _Task:
             lack = partial(self._lacking, runtime)
             found = pieces_of(self._document, self._most)
             with (
-                self._once.pieces(found, runtime, lack, self._consent) as pieces,
+                self._once.unpaid_pieces(found, runtime, lack, self._consent) as pieces,
                 closing(mapped(pieces, self._job, runtime, threads=not self._is_short)) as results,
             ):
                 for done in results:

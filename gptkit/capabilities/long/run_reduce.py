@@ -15,7 +15,7 @@ from gptkit.core.errors import GptkitError, IncompleteError
 from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.output import Place
 from gptkit.jobs.progress import Progress, Tally
