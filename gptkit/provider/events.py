@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta, RefusalDelta, Usage
-from gptkit.core.errors import ProtocolError, TryAgainError
+from gptkit.core.errors import GptkitError, ProtocolError, TryAgainError
 from gptkit.provider.exchange import Exchange
 
 _OPEN = "<think>"
@@ -85,7 +85,7 @@ def events(pieces: Iterable[object], exchange: Exchange) -> Iterator[Event]:
     try:
         for piece in pieces:
             if not isinstance(piece, dict):
-                raise _malformed_error("a piece is not an object")
+                raise _other_value_error(piece, exchange)
             choices = piece.get("choices")
             if choices:
                 yield from reader.choice(choices)
@@ -276,6 +276,15 @@ def _check_other_piece(piece: dict[str, object], exchange: Exchange) -> None:
         raise in_stream_error(piece, exchange)
     if kind == "chat.completion.chunk" and "choices" not in piece:
         raise _malformed_error("a chunk has no choices")
+
+
+def _other_value_error(piece: object, exchange: Exchange) -> GptkitError:
+    """Make the error of a piece that is no object; Gemini reports errors in an array."""
+    if isinstance(piece, list) and piece and isinstance(piece[0], dict) and piece[0].get("error"):
+        from gptkit.provider.errors import in_stream_error
+
+        return in_stream_error(piece, exchange)
+    return _malformed_error("a piece is not an object")
 
 
 def _check_names(delta: dict[str, object]) -> None:

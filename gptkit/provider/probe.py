@@ -136,7 +136,8 @@ class _Probe:
         except NoPermissionError:
             raise
         except UnavailableError:
-            return f"{shown}; the server has no list of models"
+            unknown = "not checked" if self._endpoint.key else shown
+            return f"{unknown}; the server has no list of models"
         return shown
 
     def _find_model(self) -> str:
