@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gptkit.core.chat import ChatRequest, Endpoint, Event, OutputFormat, Provider
-from gptkit.core.errors import UsageError
+from gptkit.core.errors import GptkitError, ProtocolError, UsageError, WrongAnswerError
 from gptkit.core.paths import Paths, paths
 from gptkit.core.redact import is_secret
 from gptkit.exchange.budget import Budget, CostCap
-from gptkit.exchange.invocation import RetryPolicy, Runtime
+from gptkit.exchange.invocation import AnswerCheck, RetryPolicy, Runtime
 from gptkit.settings.load import Settings, load_settings
 from gptkit.templates.template import Template, Vocabulary
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gptkit.history.store import Store
     from gptkit.settings.rejected_parameters import RejectionFile
     from gptkit.templates.library import Library
+    from gptkit.text.checks.answer import RunawayDetector
 
 Value = TypeVar("Value")
 OFFLINE = re.compile(r"echo\Z|local:")
@@ -270,6 +271,7 @@ class Services:
             random=_random,
             notice=lambda text: self.terminal.print_error_line(f"gptkit: {text}") if verbose else None,
             json_format=_json_format,
+            start_check=_start_check,
         )
 
 
@@ -283,6 +285,32 @@ def _json_format(schema: Mapping[str, object]) -> OutputFormat:
     from gptkit.output.formats import FORMATS
 
     return FORMATS["json"](schema)
+
+
+def _start_check(request: ChatRequest, rewrites_text: bool) -> AnswerCheck:
+    """Start the checks of any answer. Their module is loaded once the first text was handed on."""
+    detectors: list[RunawayDetector] = []
+
+    def feed(delta: str) -> GptkitError | None:
+        if not detectors:
+            from gptkit.text.checks.answer import RunawayDetector
+
+            detectors.append(RunawayDetector(request.text, rewrites_text=rewrites_text))
+        finding = detectors[0].feed(delta)
+        return WrongAnswerError(finding.message) if finding else None
+
+    def finish(whole: str) -> tuple[str, GptkitError | None]:
+        from gptkit.text.checks import answer as checks
+
+        answer = checks.without_thought(whole)
+        if checks.is_invisible(answer):
+            return answer, ProtocolError("empty answer")
+        detector = checks.RunawayDetector(request.text, rewrites_text=rewrites_text)
+        finding = detector.feed(answer, last=True)
+        finding = finding or checks.answer_finding(answer, request.messages, request.text)
+        return answer, WrongAnswerError(finding.message) if finding else None
+
+    return AnswerCheck(feed, finish)
 
 
 def _random() -> float:

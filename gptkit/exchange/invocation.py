@@ -74,6 +74,19 @@ class Outcome(NamedTuple):
     """What capabilities store with the turn, as JSON values."""
     json_fields: Mapping[str, object] = {}
     """Fields that a capability adds to the object of `--json`."""
+    answers: int = 1
+    """How many answers it took."""
+
+
+class AnswerCheck(NamedTuple):
+    """The check of one answer: `feed` takes each delta, `finish` the whole text.
+
+    Both return the failure that the answer deserves, None for none. `finish` also returns the text
+    without the model's thoughts.
+    """
+
+    feed: Callable[[str], GptkitError | None] = lambda _: None
+    finish: Callable[[str], tuple[str, GptkitError | None]] = lambda text: (text, None)
 
 
 class Runtime(NamedTuple):
@@ -98,6 +111,12 @@ class Runtime(NamedTuple):
     """Tells the user what went wrong besides the answer."""
     record_answer: Callable[[Outcome], None] = lambda _: None
     """Records a whole answer at once, before further requests for the same turn can fail."""
+    start_check: Callable[[ChatRequest, bool], AnswerCheck] = lambda _request, _rewrites: AnswerCheck()
+    """Starts the check of an answer, given its request and `rewrites_text`."""
+    rewrites_text: bool = False
+    """Whether the answer is the text of the request in another form, such as a translation of it."""
+    accepts: bool = False
+    """Whether the user takes an answer that is wrong on its face."""
     answer_stored: Callable[[], None] = lambda: None
     """Called when an answer is stored, or given up, so that the death of the process no longer loses it."""
 

@@ -9,6 +9,7 @@ from gptkit.core.chat import (
     ChatRequest,
     Event,
     Finished,
+    Provider,
     ReasoningDelta,
     RefusalDelta,
     Reply,
@@ -25,7 +26,7 @@ from gptkit.core.errors import (
 )
 from gptkit.core.sanitize import one_line
 from gptkit.exchange.budget import Reservation
-from gptkit.exchange.invocation import PARAMETER_TWINS, Outcome, Runtime
+from gptkit.exchange.invocation import PARAMETER_TWINS, AnswerCheck, Outcome, Runtime
 
 
 def reply_failure(reply: Reply) -> GptkitError | None:
@@ -130,8 +131,10 @@ class _RetryLoop:
         builder = _ReplyBuilder(self._runtime.now, self._started, self._sent)
         budget, started, doubtful = self._runtime.budget, self._runtime.budget.clock(), True
         budget.begin(request, reserved, started, self._purpose)
+        check = self._runtime.start_check(request, self._runtime.rewrites_text)
+        feed = AnswerCheck().feed if self._runtime.accepts else check.feed
         try:
-            failure = _send(request, self._runtime, sink, builder)
+            failure = _send(request, self._runtime.provider, (builder.add, sink, feed))
             doubtful = failure is not None and failure.billed
         finally:  # a request that a signal ends is billed as well
             reply = builder.reply()
@@ -194,12 +197,15 @@ class _RetryLoop:
         return Outcome(best.reply._replace(attempts=self._sent), best.answer, failure)
 
 
-def _send(
-    request: ChatRequest, runtime: Runtime, sink: Sink | None, builder: _ReplyBuilder
-) -> GptkitError | None:
-    """Send a request once; return a failure of the provider, raise an error of the sink."""
+Listeners = tuple[Callable[[Event], None], Sink | None, Callable[[str], GptkitError | None]]
+"""What takes the events of an answer, in this order: a reply, a sink, the check of the text."""
+
+
+def _send(request: ChatRequest, provider: Provider, listeners: Listeners) -> GptkitError | None:
+    """Send a request once; return a failure of the provider or the check, raise an error of the sink."""
+    add, sink, feed = listeners
     try:
-        events = runtime.provider(request)
+        events = provider(request)
     except GptkitError as error:
         return error
     try:
@@ -210,9 +216,11 @@ def _send(
                 return None
             except GptkitError as error:
                 return error.with_traceback(None)  # the frames of a traceback keep all events in memory
-            builder.add(event)
+            add(event)
             if sink is not None:
                 sink(event)
+            if isinstance(event, AnswerDelta) and (wrong := feed(event.text)):
+                return wrong
     finally:
         if isinstance(events, Generator):
             events.close()

@@ -59,5 +59,16 @@ class JobOptions(NamedTuple):
         return bool(self.jobs or self.fresh or self.batch) or any(wanted)
 
 
+class Languages(NamedTuple):
+    """What the user says of the languages of a job, in any words; empty where nothing is said.
+
+    `is_translation`: the answer is in another language than the text.
+    """
+
+    target: str = ""
+    source: str = ""
+    is_translation: bool = False
+
+
 def options_of(values: Mapping[str, Value]) -> JobOptions:
     return JobOptions(**capability_options(values, JobOptions._fields))

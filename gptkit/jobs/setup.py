@@ -17,7 +17,7 @@ from gptkit.exchange.invocation import Invocation, RetryPolicy, Runtime
 from gptkit.jobs.consent import share_of_price
 from gptkit.jobs.job import Job, Memory
 from gptkit.jobs.memory.store import memory_of
-from gptkit.jobs.options import options_of
+from gptkit.jobs.options import Languages, options_of
 from gptkit.session.conversation import Conversation
 from gptkit.session.input import LongText, content
 from gptkit.templates.template import Template, Value
@@ -48,7 +48,9 @@ class Source(NamedTuple):
     size: int | None
 
 
-def opened(text: LongText, values: Mapping[str, Value], is_file: bool, *, is_map: bool) -> Source:
+def opened(
+    text: LongText, values: Mapping[str, Value], languages: Languages, *, is_file: bool, is_map: bool
+) -> Source:
     """Open a document. Raises DataError where the result of `is_map`, which has the format of the document,
     would be damaged because gptkit does not support that format."""
     head = ""
@@ -57,7 +59,7 @@ def opened(text: LongText, values: Mapping[str, Value], is_file: bool, *, is_map
         head += more
     if is_map and not options_of(values).as_:
         check_format(text.name, head[:HEAD], is_file)
-    format_ = _format(values, text.name if is_file else None, head[:HEAD])
+    format_ = _for_languages(_format(values, text.name if is_file else None, head[:HEAD]), languages)
     return Source(text.name, format_, split_lines(chain([head], texts)), text.size)
 
 
@@ -70,7 +72,9 @@ def check_format(name: str, head: str, is_file: bool) -> None:
         )
 
 
-def job(services: Services, invocation: Invocation, document: Format, keeping: bool) -> Job:
+def job(
+    services: Services, invocation: Invocation, document: Format, keeping: bool, languages: Languages
+) -> Job:
     options = options_of(invocation.values)
     memory: Memory | None = None
     if keeping and options.memory:
@@ -80,10 +84,11 @@ def job(services: Services, invocation: Invocation, document: Format, keeping: b
         invocation=_counted(invocation)._replace(values=own_values(invocation)),
         format=document,
         memory=memory,
-        glossary=_glossary(options.glossary, invocation.values),
+        glossary=_glossary(options.glossary, languages.target),
         workers=options.jobs or services.settings.integer("jobs"),
         fresh=options.fresh,
         share=share_of_price(options),
+        languages=languages,
     )
 
 
@@ -116,7 +121,8 @@ def patient_means(services: Services, conversation: Conversation, invocation: In
     form = services.format(invocation.template)
     verbose = conversation.how.verbose
     runtime = services.runtime(form, invocation.model, conversation.budget, verbose, patient=True)
-    return runtime._replace(policy=RetryPolicy(runtime.policy.attempts, max(runtime.policy.wait, WAIT)))
+    policy = RetryPolicy(runtime.policy.attempts, max(runtime.policy.wait, WAIT))
+    return runtime._replace(policy=policy, warn=conversation.warn, accepts=conversation.shared.accept)
 
 
 def _counted(invocation: Invocation) -> Invocation:
@@ -151,25 +157,25 @@ def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
         if with_keys is None:
             raise UsageError(f"--keys needs JSON or YAML, and the input is {found.name}")
         found = with_keys(options.keys)
-    return _for_language(found, values)
+    return found
 
 
-def _for_language(found: Format, values: Mapping[str, Value]) -> Format:
+def _for_languages(found: Format, languages: Languages) -> Format:
     """The format, told of the languages where what it writes depends on them."""
     for_language = getattr(found, "for_language", None)
     if for_language is None:
         return found
     from gptkit.jobs.memory.entries import language_tag
 
-    language, source = (language_tag(str(values.get(name) or "")) for name in ("to", "from"))
-    told: Format = for_language(language, source or "en")
+    target, source = language_tag(languages.target), language_tag(languages.source)
+    told: Format = for_language(target, source or "en")
     return told
 
 
-def _glossary(path: str, values: Mapping[str, Value]) -> Glossary | None:
+def _glossary(path: str, language: str) -> Glossary | None:
     if not path:
         return None
     from gptkit.text.glossary import parse_glossary
 
     name, text = content(path)
-    return parse_glossary(text, str(values.get("to") or ""), name)
+    return parse_glossary(text, language, name)

@@ -133,7 +133,7 @@ class Conversation:
         base = self._invocation(given)
         form = self.services.format(self.template)
         runtime = self.services.runtime(form, base.model, self.budget, self.how.verbose)
-        runtime = runtime._replace(stores=self.stores, warn=self.warn)
+        runtime = runtime._replace(stores=self.stores, warn=self.warn, accepts=self.shared.accept)
         with self._alone():
             parent = self._newest() if after == NEWEST else after
             parent = self._begun() if parent is None else parent

@@ -54,6 +54,7 @@ FLAGS = (
     Flag("base-url", "text", "Address of the API.", metavar="URL"),
     Flag("proxy", "text", "Use this proxy (http, https, socks5), or 'none'.", metavar="URL"),
     Flag("reasoning", "flag", "Show the model's thoughts on standard error."),
+    Flag("accept", "flag", "Take the answer even if something is wrong with it; say what is wrong."),
     Flag("quiet", "flag", "Print only failures on standard error, no notes.", "q"),
     Flag("verbose", "flag", "Print model, tokens and seconds on standard error.", "v"),
 )
@@ -84,6 +85,7 @@ class SharedOptions(NamedTuple):
     base_url: str | None = None
     proxy: str | None = None
     reasoning: bool = False
+    accept: bool = False
     quiet: bool = False
     verbose: bool = False
 

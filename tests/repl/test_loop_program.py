@@ -52,7 +52,7 @@ def test_a_conversation_that_is_left_and_gone_on_with(screen: OnTerminal, server
 
 
 def test_the_status_weighs_the_conversation_as_it_is_now(screen: OnTerminal, server: FakeServer) -> None:
-    server.say("one two three " * 300, usage=(400, 200))
+    server.say("".join(f"word {number} " for number in range(300)), usage=(400, 200))
     first = screen("chat", "--json", "hello", "-s", "long")
     assert first.wait_exit() == 0
     second = screen("chat", "-s", "long")

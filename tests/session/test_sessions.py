@@ -170,7 +170,7 @@ def test_the_oldest_turns_are_summarised_when_the_window_nears_its_end(
     gptkit: Gptkit, server: FakeServer, home: Path, chat: str
 ) -> None:
     gptkit("config", "set", "context_window", "4000")
-    long = "The quick brown fox jumps over the lazy dog. " * 80
+    long = "".join(f"Fox {number} jumps over the lazy dog. " for number in range(100))
     record = "They spoke of a fox."
 
     def answer(request: Received) -> str:
@@ -198,7 +198,7 @@ def test_the_oldest_turns_are_summarised_when_the_window_nears_its_end(
 def test_a_conversation_that_the_server_calls_too_long_is_shortened(
     gptkit: Gptkit, server: FakeServer, chat: str
 ) -> None:
-    long = "The quick brown fox jumps over the lazy dog. " * 120
+    long = "".join(f"Fox {number} jumps over the lazy dog. " for number in range(140))
     full = {
         "code": "context_length_exceeded",
         "message": "This model's maximum context length is 2048 tokens, however you requested 3000 tokens",

@@ -1,12 +1,13 @@
 """What a prompt file says under `long`, and the options that it gets by that."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+from gptkit.core.errors import DataError
 from gptkit.core.yaml_tree import Problem, literal_text, mapping_entries, spelling_hint
 from gptkit.exchange.capability import Capability, import_on_call
-from gptkit.jobs.options import OPTIONS, options_of
-from gptkit.templates.template import Template
+from gptkit.jobs.options import OPTIONS, Languages, options_of
+from gptkit.templates.template import Template, Value
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import YamlNode
@@ -22,10 +23,15 @@ LEAST_PIECE = 50
 
 
 class Long(NamedTuple):
-    """How input larger than one request is worked on, and how many tokens a piece of it has."""
+    """How input larger than one request is worked on, and how many tokens a piece of it has.
+
+    `target` and `source` name the options for the languages into and from which a text is translated.
+    """
 
     mode: Mode = "map"
     piece: int = PIECE["map"]
+    target: str = ""
+    source: str = ""
 
 
 def long_mode(template: Template) -> Mode:
@@ -38,10 +44,25 @@ def piece_tokens(template: Template) -> int:
     return found.piece if isinstance(found, Long) else Long().piece
 
 
+def languages(template: Template, values: Mapping[str, Value]) -> Languages:
+    """What the options that the prompt file names say. Raises DataError for a name without an option."""
+    config = template.capabilities["long"]
+    if not isinstance(config, Long):
+        return Languages()
+    known = {parameter.variable for parameter in template.declared_parameters}
+    for key, name in (("target", config.target), ("source", config.source)):
+        if name and name.replace("-", "_") not in known:
+            raise DataError(f"prompt '{template.name}': long.{key}: there is no option '{name}'")
+    target, source = (
+        str(values.get(name.replace("-", "_")) or "") for name in (config.target, config.source)
+    )
+    return Languages(target, source, bool(config.target))
+
+
 def long(node: "YamlNode", report: Callable[[Problem], None]) -> Long:
-    """`long: map`, or a mapping with `mode` and `piece`."""
+    """`long: map`, or a mapping with `mode`, `piece`, `target` and `source`."""
     if isinstance(node.value, dict):
-        entries = mapping_entries(node, "long", report, ("mode", "piece"))
+        entries = mapping_entries(node, "long", report, ("mode", "piece", "target", "source"))
     else:
         entries = {"mode": node}
     word = literal_text(entries["mode"], "long.mode", report).strip() if "mode" in entries else "map"
@@ -55,7 +76,12 @@ def long(node: "YamlNode", report: Callable[[Problem], None]) -> Long:
     if not isinstance(piece, int) or isinstance(piece, bool) or (mode != "refuse" and piece < LEAST_PIECE):
         report(Problem(node.line, "long.piece", f"must be a number of tokens, at least {LEAST_PIECE}"))
         return Long(mode)
-    return Long(mode, piece)
+    named = {
+        name: literal_text(entries[name], f"long.{name}", report).strip()
+        for name in ("target", "source")
+        if name in entries
+    }
+    return Long(mode, piece, **named)
 
 
 def _take_over(call: "Call") -> int | None:

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.long.config import long_mode, piece_tokens
+from gptkit.capabilities.long.config import languages, long_mode, piece_tokens
 from gptkit.capabilities.long.map import Share, mapped_all
 from gptkit.core.chat import ChatRequest, Message, Reply
 from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError, UsageError
@@ -85,7 +85,8 @@ class _Task:
         self._plan = found
         self._invocation = invocation(services, conversation.template, given, conversation.shared, how)
         self._options = options_of(self._invocation.values)
-        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded)
+        spoken = languages(conversation.template, self._invocation.values)
+        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded, spoken)
         self._most = piece_tokens(conversation.template)
         self._size = sum(one.size for one in found.work)
         self._consent = Consent(conversation, self._invocation.model, self._options, self._most, self._size)
@@ -188,7 +189,8 @@ class _Task:
 
     def _opened(self, one: Work) -> Source:
         text = document(str(one.path), READ_WHOLE, self._conversation.shared.encoding)
-        return opened(text, self._invocation.values, is_file=True, is_map=True)
+        languages = self._job.languages
+        return opened(text, self._invocation.values, languages, is_file=True, is_map=True)
 
     def _tally(self) -> Tally:
         charges = self._conversation.budget.charges

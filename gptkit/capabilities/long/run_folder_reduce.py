@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.long.config import piece_tokens
+from gptkit.capabilities.long.config import languages, piece_tokens
 from gptkit.capabilities.long.run_reduce import ANSWERED, Task
 from gptkit.core.errors import (
     CannotReadError,
@@ -87,7 +87,8 @@ class _Work:
         self._invocation = invocation(
             services, conversation.template, given, conversation.shared, conversation.how
         )
-        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded)
+        spoken = languages(conversation.template, self._invocation.values)
+        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded, spoken)
 
     def agree(self) -> None:
         """Raises BudgetError where the user does not agree to the cost of all files together."""
@@ -150,7 +151,7 @@ class _Work:
         if not head.strip() and (text.size or 0) <= READ_WHOLE:
             raise NoInputError(f"no input: nothing in '{one.path}'")
         text = text._replace(texts=chain([head], text.texts))
-        source = opened(text, self._given.values, is_file=True, is_map=False)
+        source = opened(text, self._given.values, self._job.languages, is_file=True, is_map=False)
         return Task(own, self._given, source, self._consent)
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.long.config import long_mode, piece_tokens
+from gptkit.capabilities.long.config import languages, long_mode, piece_tokens
 from gptkit.capabilities.long.map import mapped
 from gptkit.capabilities.long.source import PROSE_FORMATS
 from gptkit.core.chat import ChatRequest, Message, Reply
@@ -79,7 +79,8 @@ class _Task:
         self._invocation = invocation(
             services, template, given._replace(text="", files=()), conversation.shared, conversation.how
         )
-        self._job = job(services, self._invocation, document.format, conversation.is_recorded)
+        spoken = languages(conversation.template, self._invocation.values)
+        self._job = job(services, self._invocation, document.format, conversation.is_recorded, spoken)
         self._progress = Progress(services.terminal, conversation.how.quiet)
         options = options_of(self._invocation.values)
         self._consent = Consent(

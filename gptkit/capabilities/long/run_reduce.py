@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.long.config import LEAST_PIECE, piece_tokens
+from gptkit.capabilities.long.config import LEAST_PIECE, languages, piece_tokens
 from gptkit.capabilities.long.reduce import Gathered, Step, concluded, gathered
 from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, IncompleteError
@@ -75,7 +75,8 @@ class Task:
         self._invocation = invocation(
             services, conversation.template, given._replace(text="", files=()), conversation.shared, how
         )
-        self._job = job(services, self._invocation, document.format, conversation.is_recorded)
+        spoken = languages(conversation.template, self._invocation.values)
+        self._job = job(services, self._invocation, document.format, conversation.is_recorded, spoken)
         self._room = room(conversation, conversation.template, self._invocation.model)
         self._progress = Progress(services.terminal, how.quiet)
         options, piece = options_of(self._invocation.values), piece_tokens(conversation.template)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.capabilities.long.config import long_mode, piece_tokens
+from gptkit.capabilities.long.config import languages, long_mode, piece_tokens
 from gptkit.core.errors import UsageError
 from gptkit.core.tokens import estimate_tokens
 from gptkit.jobs.options import options_of
@@ -41,7 +41,9 @@ def source(services: Services, template: Template, given: Given, model: str, wis
     text = given.long or _held(given, wish.is_proved)
     if text is None:
         return None
-    found = opened(text, given.values, wish.is_file, is_map=long_mode(template) == "map")
+    is_map = long_mode(template) == "map"
+    spoken = languages(template, given.values)
+    found = opened(text, given.values, spoken, is_file=wish.is_file, is_map=is_map)
     if wish.is_file and len(given.files) > 1:
         found = found._replace(format=_joined(found.format, template, given))
     if (
