@@ -26,7 +26,7 @@ def test_keys_that_lead_nowhere_are_told(gptkit: InMemory, folder: Path) -> None
 
 UNSUPPORTED = {
     "app_zh.arb": ('{"@@locale": "zh", "hello": "你好"}', "ARB"),
-    "a.xlf": ("<xliff version='1.2'></xliff>", "XLIFF"),
+    "a.xlf": ("<?xml version='1.0'?>\n<!-- > -->\n<xliff version='1.2'></xliff>", "XLIFF"),
     "a.xliff": ("<xliff version='2.0'></xliff>", "XLIFF"),
     "a.ipynb": ('{"cells": [], "nbformat": 4}', "a Jupyter notebook"),
     "strings.xml": ('<resources>\n<string name="a">Hi</string></resources>', "Android strings"),
@@ -65,6 +65,12 @@ def test_such_a_format_is_known_by_its_beginning_too(gptkit: InMemory, name: str
     text, title = UNSUPPORTED[name]
     code, _, errors = gptkit("translate", stdin=text)
     assert (code, f"'standard input': {title}, which is not supported" in errors) == (65, True)
+
+
+def test_a_text_about_such_a_format_is_not_taken_for_it(gptkit: InMemory, server: FakeServer) -> None:
+    server.answer(lambda request: request.json["messages"][1]["content"][7:-8].replace("Of", "Von"))
+    text = '# Of XLIFF\n\nOf `<xliff>` and `<resources><string>`, {"@@locale": 1} and \\documentclass.\n'
+    assert gptkit("translate", "--to", "German", stdin=text) == (0, text.replace("Of", "Von"), "")
 
 
 def test_such_a_format_is_read_as_text_where_that_is_said_or_harmless(

@@ -73,12 +73,13 @@ UNSUPPORTED = {
     "strings.xml": "Android strings",
 }
 """Formats that would be damaged if they were read as any of FORMATS, by extension or whole file name."""
+_PROLOG = r"\ufeff?\s*(?:(?:<!--(?:(?!-->).)*-->|<(?:\?|!(?!--))[^>]*>)\s*)*"
 UNSUPPORTED_SIGNS = {
     r"\s*\{\s*\"cells\"\s*:\s*\[": ".ipynb",
-    r".*\"@@locale\"\s*:": ".arb",
-    r".*<xliff\b": ".xliff",
-    r".*<resources\b.*<(?:string|plurals|string-array)\b": "strings.xml",
-    r".*<tt\b[^<>]*\bxmlns=": ".ttml",
+    r"\s*\{.*\"@@locale\"\s*:": ".arb",
+    rf"{_PROLOG}<xliff\b": ".xliff",
+    rf"{_PROLOG}<resources\b.*<(?:string|plurals|string-array)\b": "strings.xml",
+    rf"{_PROLOG}<(?:tt:)?tt\b[^<>]*\bxmlns": ".ttml",
     r"\s*\[Script Info\]": ".ass",
     r"(?:\s|%[^\n]*\n)*\\documentclass\b": ".tex",
 }
