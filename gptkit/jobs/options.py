@@ -16,7 +16,7 @@ OPTIONS = (
     Parameter(
         "keys",
         "list",
-        help="Work on these values of a JSON or YAML input only, such as 'items.*.title'.",
+        help="Work on these values of JSON or YAML only, such as 'items.*.title'; of front matter too.",
         metavar="PATTERN",
     ),
     Parameter("glossary", help="Use the terms and translations in this CSV or TBX file.", metavar="FILE"),

@@ -155,7 +155,7 @@ def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
     if options.keys:
         with_keys = getattr(found, "with_keys", None)
         if with_keys is None:
-            raise UsageError(f"--keys needs JSON or YAML, and the input is {found.name}")
+            raise UsageError(f"--keys needs JSON, YAML or Markdown, and the input is {found.name}")
         found = with_keys(options.keys)
     return found
 

@@ -84,3 +84,15 @@ def test_such_a_format_is_read_as_text_where_that_is_said_or_harmless(
     server.say("Yes.")
     assert gptkit("ask", "is it a title?", "-f", "a.rst") == (0, "Yes.\n", "")
     assert len(server.requests) == 3
+
+
+def test_front_matter_takes_one_request_of_its_own(
+    gptkit: InMemory, server: FakeServer, folder: Path
+) -> None:
+    (folder / "a.md").write_text("---\ntitle: Of tea\nicon: of-leaf\n---\n\n# Of tea\n")
+    server.answer(lambda request: request.json["messages"][1]["content"][7:-8].replace("Of", "Von"))
+    run = ["translate", "--to", "German", "-f", "a.md"]
+    assert gptkit(*run) == (0, "---\ntitle: Von tea\nicon: of-leaf\n---\n\n# Von tea\n", "")
+    assert len(server.requests) == 2
+    assert gptkit(*run).code == 0
+    assert len(server.requests) == 2

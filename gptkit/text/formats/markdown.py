@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from gptkit.core.patterns import lazy_pattern
 from gptkit.text.checks.common import (
@@ -30,8 +30,8 @@ from gptkit.text.formats.markdown_reader import (
     TEXT,
     Leaf,
     count_columns,
-    document_leaves,
     leaves,
+    split_front_matter,
 )
 from gptkit.text.masking import (
     BACKTICKS,
@@ -47,6 +47,9 @@ from gptkit.text.masking import (
     pattern_rule,
 )
 from gptkit.text.pieces import MARK, Finding, Piece, unmask
+
+if TYPE_CHECKING:
+    from gptkit.text.formats.front_matter import FrontMatter
 
 WORDS_OF_A_NAME = 3
 
@@ -243,15 +246,36 @@ class Markdown:
         signs = {match.lastgroup for match in SIGNS.finditer(head)}
         return bool(signs & {"title", "fence", "table", "definition"}) or len(signs) > 1
 
+    def __init__(self, patterns: Sequence[str] = ()) -> None:
+        self._patterns = tuple(patterns)
+
+    def with_keys(self, patterns: Sequence[str]) -> Self:
+        """Return the format that also translates the values of front matter which `patterns` choose."""
+        chosen = type(self)(patterns)
+        chosen._front_matter()  # raises UsageError for a pattern that is none
+        return chosen
+
     def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
+        front, rest = split_front_matter(lines)
+        if front:
+            yield from self._front_matter().pieces([front], token_limit)
         link_labels: set[str] = set()
-        document = document_leaves(_read_ahead(lines, link_labels))
-        return build_pieces(_blocks(document, token_limit, link_labels), token_limit, self.name)
+        blocks = _blocks(leaves(_read_ahead(rest, link_labels)), token_limit, link_labels)
+        yield from build_pieces(blocks, token_limit, self.name, 1 + count_line_ends(front))
+
+    def _front_matter(self) -> FrontMatter:
+        from gptkit.text.formats.front_matter import FrontMatter
+
+        return FrontMatter(self._patterns)
 
     def restore(self, piece: Piece, answer: str) -> str:
+        if piece.slots:
+            return self._front_matter().restore(piece, answer)
         return restore_layout(piece, answer, _spell_out_names(piece, answer))
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
+        if piece.slots:
+            return self._front_matter().findings(piece, answer)
         if not differs_from_source(piece, answer):
             return ()
         line_of, body = line_finder(piece), normalize_answer(answer)
@@ -267,6 +291,8 @@ class Markdown:
         return tuple(findings)
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
+        if piece.slots:
+            return self._front_matter().halves(piece)
         link_labels = {
             normalize_label(name[1]) for name, mask in _names(piece.text, piece.masks) if mask in UNNAMED
         }

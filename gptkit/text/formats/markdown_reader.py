@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TEXT, HEADING_LEAF, ITEM, TABLE, HTML = "paragraph", "heading", "list item", "table", "HTML block"
 CODE = "block"
-"""A block that is not translated: code, rules, comments, front matter, blank lines."""
+"""A block that is not translated: code, rules, comments, blank lines."""
 
 
 class Leaf(NamedTuple):
@@ -204,8 +204,8 @@ def leaves(lines: Iterable[str], indent_before: int = 0) -> Iterator[Leaf]:
     return _Reader(indent_before).read(bounded_lines(lines))
 
 
-def document_leaves(lines: Iterable[str]) -> Iterator[Leaf]:
-    """Split a whole document, which may begin with front matter, into leaf blocks."""
+def split_front_matter(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
+    """Return the front matter that a document begins with, empty if it has none, and the lines behind it."""
     rest = iter(lines)
     head = [line for line in [next(rest, None)] if line is not None]
     closings = FRONT_MATTER.get(head[0].strip()) if head else None
@@ -216,10 +216,8 @@ def document_leaves(lines: Iterable[str]) -> Iterator[Leaf]:
         if len(head) == 2 and not FRONT_LINE.match(line):
             break
         if line.rstrip() in closings:
-            yield Leaf(CODE, "".join(head))
-            head = []
-            break
-    yield from leaves(chain(head, rest))
+            return "".join(head), rest
+    return "", chain(head, rest)
 
 
 REGION = BUFFER_LIMIT // 4
