@@ -118,7 +118,7 @@ class Services:
     @property
     def url(self) -> str:
         """The URL that requests are sent to."""
-        return f"{self.settings.base_url().url}/chat/completions"
+        return self.settings.base_url().call_url("/chat/completions")
 
     def endpoint(self, model: str) -> Endpoint:
         """The endpoint for a model; raises NoPermissionError if the model needs a key and there is none."""

@@ -59,7 +59,9 @@ def model_names(endpoint: Endpoint) -> list[str]:
     except GptkitError as failure:
         failure.attempts = 1
         raise
-    rows = answer.get("data", answer.get("models")) if isinstance(answer, dict) else answer
+    rows = answer.get("data", answer.get("models", "")) if isinstance(answer, dict) else answer
+    if rows is None:  # a list without rows, as some servers write one
+        return []
     if not isinstance(rows, list):
         raise ProtocolError("malformed answer: no list of models", tries=2)
     names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)]

@@ -59,6 +59,12 @@ def failure(made: Made, *args: object, **kwargs: object) -> GptkitError:
         ("http://api.openai.com", "http://api.openai.com", "api.openai.com:80"),
         ("http://api.openai.com:443", "http://api.openai.com:443", "api.openai.com:443"),
         ("https://[::1]:8000/v1", "https://[::1]:8000/v1", "[::1]:8000"),
+        (
+            "https://x.openai.azure.com/openai/deployments/d/?api-version=2026-01-01-preview",
+            "https://x.openai.azure.com/openai/deployments/d?api-version=2026-01-01-preview",
+            "x.openai.azure.com",
+        ),
+        ("https://x.example?api-version=1", "https://x.example?api-version=1", "x.example"),
         ("https://x-y.example/a/b%20c/~z", "https://x-y.example/a/b%20c/~z", "x-y.example"),
     ],
 )
@@ -78,7 +84,9 @@ def test_base_urls(url: str, clean: str, bound_to: str) -> None:
         ("https://a..b", "is not a URL"),
         ("https://evil.example\\@api.openai.com/v1", "must not hold a user or password"),
         ("https://user:pw@api.openai.com/v1", "must not hold a user or password"),
-        ("https://api.openai.com/v1?a=b", "must not hold '?' or '#'"),
+        ("https://api.openai.com/v1?a=b", "must not hold '#', nor '?' except for '?api-version='"),
+        ("https://api.openai.com/v1?api-version=1&key=pw", "must not hold '#', nor '?' except"),
+        ("https://api.openai.com/v1#a", "must not hold '#', nor '?' except"),
         ("https://evil.example#@api.openai.com/", "must not hold a user or password"),
         ("https://api.openai.com:99999", "there is no such port"),
         ("https://api.openai.com:0", "there is no such port"),
