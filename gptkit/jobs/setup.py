@@ -14,7 +14,7 @@ from gptkit.core.errors import ConfigurationError, DataError, UsageError
 from gptkit.core.yaml_tree import spelling_hint
 from gptkit.encodings.stream import split_lines
 from gptkit.exchange.invocation import Invocation, RetryPolicy, Runtime
-from gptkit.jobs.consent import share_of_price
+from gptkit.jobs.consent import price_factor
 from gptkit.jobs.job import Job, Memory
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import Languages, options_of
@@ -87,7 +87,7 @@ def job(
         glossary=_glossary(options.glossary, languages.target),
         workers=options.jobs or services.settings.integer("jobs"),
         fresh=options.fresh,
-        share=share_of_price(options),
+        share=price_factor(options),
         languages=languages,
     )
 

@@ -20,7 +20,7 @@ from gptkit.jobs.batch.service import fetch_and_submit
 from gptkit.jobs.batch.submit import SubmissionCounts
 from gptkit.jobs.job import Job
 from gptkit.jobs.memory.store import memory_of
-from gptkit.jobs.missing import lacking_pieces
+from gptkit.jobs.missing import missing_answers
 from gptkit.text.formats.plain import PlainText
 
 PROMPT = template("description: d\nsystem: Shout.\noutput: text\n")
@@ -46,7 +46,7 @@ class Submitting:
         runtime = services.runtime(services.format(PROMPT), "small", Budget(), verbose=False)
         pieces = form.pieces(text.splitlines(True), 8)
         try:
-            return fetch_and_submit(services, lacking_pieces(pieces, job, runtime.format), job, runtime)
+            return fetch_and_submit(services, missing_answers(pieces, job, runtime.format), job, runtime)
         finally:
             memory_of(services).close()
             self.told = terminal.errors

@@ -23,7 +23,7 @@ from gptkit.core.errors import (
 from gptkit.jobs.batch.collect import collect_batches
 from gptkit.jobs.batch.queue import BatchQueue
 from gptkit.jobs.batch.submit import BatchContext, SubmissionCounts, submit_missing
-from gptkit.jobs.missing import lacking_pieces
+from gptkit.jobs.missing import missing_answers
 from gptkit.jobs.piece import done
 from gptkit.jobs.request import Surroundings
 from gptkit.text.pieces import PieceAnswer
@@ -300,7 +300,7 @@ def test_a_run_that_is_killed_anywhere(world: World, step: str, number: int) -> 
     job = world.job()
     pieces = job.format.pieces(TEXT.splitlines(True), 100)
     with pytest.raises(Killed), killing.queue.lock():
-        lacking = lacking_pieces(pieces, job, world.parts.format)
+        lacking = missing_answers(pieces, job, world.parts.format)
         submit_missing(lacking, job, world.parts.runtime, killing)
     killing.queue.close()
     world.submit()

@@ -15,7 +15,7 @@ from gptkit.jobs.batch.collect import CollectedBatch, collect_batches
 from gptkit.jobs.batch.queue import BatchQueue
 from gptkit.jobs.batch.submit import BatchContext, SubmissionCounts, submit_missing
 from gptkit.jobs.job import Job
-from gptkit.jobs.missing import lacking_pieces
+from gptkit.jobs.missing import missing_answers
 from gptkit.provider.batches import Batches
 
 TEXT = "".join(f"line {number}\n" for number in range(1, 8))
@@ -50,7 +50,7 @@ class World:
         try:
             with context.queue.lock():
                 pieces = job.format.pieces(text.splitlines(True), 100)
-                lacking = lacking_pieces(pieces, job, self.parts.format)
+                lacking = missing_answers(pieces, job, self.parts.format)
                 return submit_missing(lacking, job, self.parts.runtime, context)
         finally:
             context.queue.close()

@@ -1,4 +1,4 @@
-"""What a prompt file says under `long`, and the options that it gets by that."""
+"""The capability `long`: its key in prompt files (what to do with long input) and its options."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -16,38 +16,39 @@ if TYPE_CHECKING:
 
 Mode = Literal["map", "reduce", "refuse"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-PIECE = {"map": 2000, "reduce": 6000, "refuse": 0}
+PIECE_TOKENS = {"map": 2000, "reduce": 6000, "refuse": 0}
 """Tokens of a piece: for `map` few enough that a model keeps a piece's structure, and many pieces run
 side by side; for `reduce` as many as one answer can do justice to."""
-LEAST_PIECE = 50
+LEAST_PIECE_TOKENS = 50
 
 
-class Long(NamedTuple):
-    """How input larger than one request is worked on, and how many tokens a piece of it has.
+class LongConfig(NamedTuple):
+    """What to do with input larger than one request, and how many tokens each piece of the input has.
 
     `target` and `source` name the options for the languages into and from which a text is translated.
     """
 
     mode: Mode = "map"
-    piece: int = PIECE["map"]
+    piece: int = PIECE_TOKENS["map"]
     target: str = ""
     source: str = ""
 
 
 def long_mode(template: Template) -> Mode:
-    found = template.capabilities["long"]
-    return found.mode if isinstance(found, Long) else "map"
+    config = template.capabilities["long"]
+    return config.mode if isinstance(config, LongConfig) else "map"
 
 
 def piece_tokens(template: Template) -> int:
-    found = template.capabilities["long"]
-    return found.piece if isinstance(found, Long) else Long().piece
+    config = template.capabilities["long"]
+    return config.piece if isinstance(config, LongConfig) else LongConfig().piece
 
 
 def languages(template: Template, values: Mapping[str, Value]) -> Languages:
-    """What the options that the prompt file names say. Raises DataError for a name without an option."""
+    """Return the languages by the options that the prompt file names; raises DataError for an unknown
+    name."""
     config = template.capabilities["long"]
-    if not isinstance(config, Long):
+    if not isinstance(config, LongConfig):
         return Languages()
     known = {parameter.variable for parameter in template.declared_parameters}
     for key, name in (("target", config.target), ("source", config.source)):
@@ -59,8 +60,8 @@ def languages(template: Template, values: Mapping[str, Value]) -> Languages:
     return Languages(target, source, bool(config.target))
 
 
-def long(node: "YamlNode", report: Callable[[Problem], None]) -> Long:
-    """`long: map`, or a mapping with `mode`, `piece`, `target` and `source`."""
+def parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> LongConfig:
+    """Read `long: map`, or a mapping with `mode`, `piece`, `target` and `source`."""
     if isinstance(node.value, dict):
         entries = mapping_entries(node, "long", report, ("mode", "piece", "target", "source"))
     else:
@@ -71,20 +72,25 @@ def long(node: "YamlNode", report: Callable[[Problem], None]) -> Long:
         report(
             Problem(node.line, "long", f"'{word}' is not a mode of long input", spelling_hint(word, MODES))
         )
-        return Long()
-    piece = entries["piece"].data() if "piece" in entries else PIECE[mode]
-    if not isinstance(piece, int) or isinstance(piece, bool) or (mode != "refuse" and piece < LEAST_PIECE):
-        report(Problem(node.line, "long.piece", f"must be a number of tokens, at least {LEAST_PIECE}"))
-        return Long(mode)
+        return LongConfig()
+    piece = entries["piece"].data() if "piece" in entries else PIECE_TOKENS[mode]
+    if (
+        not isinstance(piece, int)
+        or isinstance(piece, bool)
+        or (mode != "refuse" and piece < LEAST_PIECE_TOKENS)
+    ):
+        report(Problem(node.line, "long.piece", f"must be a number of tokens, at least {LEAST_PIECE_TOKENS}"))
+        return LongConfig(mode)
     named = {
         name: literal_text(entries[name], f"long.{name}", report).strip()
         for name in ("target", "source")
         if name in entries
     }
-    return Long(mode, piece, **named)
+    return LongConfig(mode, piece, **named)
 
 
 def _take_over(call: "Call") -> int | None:
+    """Start a job if the input needs one; else return None."""
     if long_mode(call.template) == "refuse" and not options_of(call.values).batch:
         return None
     code: int | None = _job(call)
@@ -92,4 +98,4 @@ def _take_over(call: "Call") -> int | None:
 
 
 _job = import_on_call("gptkit.capabilities.long.job:take_over")
-LONG = Capability("long", long, options=OPTIONS, take_over=_take_over)
+LONG = Capability("long", parse_config, options=OPTIONS, take_over=_take_over)

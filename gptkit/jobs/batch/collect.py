@@ -19,7 +19,7 @@ from gptkit.core.errors import (
 )
 from gptkit.exchange.retry import reply_failure
 from gptkit.jobs.batch.submit import call_with_retries
-from gptkit.jobs.missing import unfiled
+from gptkit.jobs.missing import piece_from_json
 from gptkit.output.formats import FORMATS
 from gptkit.text.pieces import Format, Piece, PieceAnswer
 
@@ -120,7 +120,7 @@ class _BatchCollector:
             if not key and result.failure:
                 self._note_failure(result.failure)
             return
-        piece, format_ = unfiled(awaited[0]), self._format(awaited[1])
+        piece, format_ = piece_from_json(awaited[0]), self._format(awaited[1])
         charge = self._charge_for(result.reply)
         try:
             if result.failure or result.reply is None:

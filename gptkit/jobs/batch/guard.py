@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gptkit.jobs.batch.queue import Shard
     from gptkit.jobs.consent import Consent, Lack
     from gptkit.jobs.job import Job
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.services import Services
     from gptkit.text.pieces import Piece
 
@@ -39,25 +39,25 @@ class BatchGuard:
         batch is to bring some of the answers, BudgetError if the user does not agree.
         """
         if not (self._submits or self._pending_shards):
-            yield consent.checked(pieces, missing_answers)
+            yield consent.check_pieces(pieces, missing_answers)
             return
-        from gptkit.jobs.missing import Spool
+        from gptkit.jobs.missing import PieceSpool
 
-        with Spool() as spool:
-            spool.keep(pieces)
+        with PieceSpool() as spool:
+            spool.write(pieces)
             if not self._submits:
-                self.refuse_pending(lambda: missing_answers(spool.again()))
-                yield consent.checked(spool.again(), missing_answers)
+                self.refuse_pending(lambda: missing_answers(spool.read()))
+                yield consent.check_pieces(spool.read(), missing_answers)
                 return
             if not consent.is_given:
                 with self.pending_lookup() as find_shard:
-                    consent.survey(
-                        answer for answer in missing_answers(spool.again()) if not find_shard(answer.key)
+                    consent.check_answers(
+                        answer for answer in missing_answers(spool.read()) if not find_shard(answer.key)
                     )
-            self._submit(missing_answers(spool.again()), runtime)
-            yield spool.again()
+            self._submit(missing_answers(spool.read()), runtime)
+            yield spool.read()
 
-    def refuse_pending(self, missing_answers: Callable[[], Iterable[Lacking]]) -> None:
+    def refuse_pending(self, missing_answers: Callable[[], Iterable[MissingAnswer]]) -> None:
         """Fetch what batches have brought; raises TryAgainError if a batch is still to bring an answer."""
         if self._first_pending(missing_answers()) is None:
             return
@@ -85,13 +85,13 @@ class BatchGuard:
         finally:
             queue.close()
 
-    def _first_pending(self, missing_answers: Iterable[Lacking]) -> Shard | None:
+    def _first_pending(self, missing_answers: Iterable[MissingAnswer]) -> Shard | None:
         if not self._pending_shards:
             return None
         with self.pending_lookup() as find_shard:
             return next((shard for answer in missing_answers if (shard := find_shard(answer.key))), None)
 
-    def _submit(self, missing_answers: Iterable[Lacking], runtime: Runtime) -> None:
+    def _submit(self, missing_answers: Iterable[MissingAnswer], runtime: Runtime) -> None:
         """Submit the missing answers; raises TryAgainError unless all answers are there already."""
         from gptkit.jobs.batch.service import fetch_and_submit
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from gptkit.core.chat import Charge
     from gptkit.jobs.batch.queue import BatchQueue, Shard
     from gptkit.jobs.job import Job
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.provider.batches import Batches
     from gptkit.services import Services
 
 
 def fetch_and_submit(
-    services: Services, lacking: Iterable[Lacking], job: Job, runtime: Runtime
+    services: Services, lacking: Iterable[MissingAnswer], job: Job, runtime: Runtime
 ) -> SubmissionCounts:
     """Fetch the answers that are ready, then submit what is still missing.
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from gptkit.core.errors import BudgetError, DataError, GptkitError, UnavailableError
 from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE, drop_rejected_parameters
 from gptkit.jobs.job import about
-from gptkit.jobs.missing import filed
+from gptkit.jobs.missing import piece_to_json
 
 if TYPE_CHECKING:
     from gptkit.core.chat import ChatRequest
     from gptkit.exchange.invocation import Rejections, RetryPolicy, Runtime
     from gptkit.jobs.batch.queue import BatchQueue, QueueRow
     from gptkit.jobs.job import Job, Memory
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.provider.batches import Batch, Batches
     from gptkit.text.pieces import Format
 
@@ -67,7 +67,7 @@ class SubmissionCounts(NamedTuple):
 
 
 def submit_missing(
-    lacking: Iterable[Lacking], job: Job, runtime: Runtime, context: BatchContext
+    lacking: Iterable[MissingAnswer], job: Job, runtime: Runtime, context: BatchContext
 ) -> SubmissionCounts:
     """Submit missing answers that are not under way; defective ones are left for an ordinary run.
 
@@ -121,7 +121,7 @@ class _PieceSelection:
         self._queue = queue
         self._seen: set[bytes] = set()
 
-    def select(self, lacking: Iterable[Lacking]) -> Iterator[tuple[Lacking, ChatRequest]]:
+    def select(self, lacking: Iterable[MissingAnswer]) -> Iterator[tuple[MissingAnswer, ChatRequest]]:
         """Yield each answer to submit once, with its request; sets `budget_error` where the budget ends."""
         for missing in lacking:
             if missing.key in self._seen:
@@ -192,7 +192,7 @@ class _ShardSubmission:
 
 
 def _queue_shards(
-    selected: Iterable[tuple[Lacking, ChatRequest]], job: Job, context: BatchContext
+    selected: Iterable[tuple[MissingAnswer, ChatRequest]], job: Job, context: BatchContext
 ) -> Iterator[tuple[str, int]]:
     """Write shards within the provider's limits to the queue; yields each complete one with its piece
     count."""
@@ -205,7 +205,7 @@ def _queue_shards(
             yield shard, count
             shard, count, size = "", 0, 0
         shard = shard or context.queue.add_shard(context.host, _shared_data(job), context.clock())
-        rows.append((missing.key, line, filed(missing.piece), job.format.name))
+        rows.append((missing.key, line, piece_to_json(missing.piece), job.format.name))
         count, size = count + 1, size + len(line)
         if len(rows) >= PIECES_AT_ONCE:
             context.queue.add_pieces(shard, rows)
