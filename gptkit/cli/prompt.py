@@ -29,8 +29,8 @@ def run_prompt(
 
 
 def _run_exchange(call: Call) -> int:
-    services, given = call.services, call.given()
-    conversation = Conversation(services, call.template, call.shared, call.session())
+    services, given, session = call.services, call.given(), call.session()
+    conversation = Conversation(services, call.template, call.shared, session)
     conversation.greeting = call.greeting()
     if call.shared.dry_run:
         invocation, sent = conversation.request(given)

@@ -50,7 +50,10 @@ class Call:
         return self._given
 
     def session(self) -> Session | None:
-        """The conversation to go on with: the one that the command line names, or the command's own."""
+        """The conversation to go on with: the one that the command line names, or the command's own.
+
+        If the named one cannot be opened since the disk is full or read-only, nothing is recorded (`shared`).
+        """
         name, latest = self.shared.session, self.shared.continue_
         if name is None and not latest:
             return self._own_session()
@@ -59,11 +62,22 @@ class Call:
         if self.shared.no_log:
             raise UsageError(f"--no-log and {'--continue' if latest else '--session'} do not go together")
         if name is not None:
-            return self._named(name)
+            try:
+                return self._named(name)
+            except CannotWriteError as error:
+                self._give_up_record(name, error)
+                return None
         found = self.services.history.latest_session()
         if found is None:
             raise NoInputError("there is no conversation to continue")
         return found
+
+    def _give_up_record(self, name: str, error: CannotWriteError) -> None:
+        self.shared = self.shared._replace(session=None, no_log=True)
+        if not self.how.quiet:
+            self.services.terminal.print_error_line(
+                f"gptkit: '{name}' cannot be opened, so this conversation is not recorded: {error.message}"
+            )
 
     def greeting(self) -> Greeting | None:
         """What a new conversation begins with."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from gptkit.core.chat import OWN_PARAMETERS, STREAM_OPTIONS, Message, Reply
-from gptkit.core.errors import GptkitError, TooLongError, TryAgainError, UsageError
+from gptkit.core.errors import CannotWriteError, GptkitError, TooLongError, TryAgainError, UsageError
 from gptkit.core.yaml_tree import parse_value
 from gptkit.exchange.budget import answer_tokens, prompt_tokens
 from gptkit.exchange.capability import first_request, prepare_invocation, run
@@ -247,7 +247,10 @@ class Conversation:
                 )
             terminal.sleep(0.05)
 
-        with session_lock(self.services.paths.data / "sessions", self.session.id, wait):
+        lock = session_lock(self.services.paths.data / "sessions", self.session.id, wait)
+        with ExitStack() as stack:
+            with suppress(CannotWriteError):  # the record of the exchange tells it
+                stack.enter_context(lock)
             yield
 
     def _begun(self) -> int | None:

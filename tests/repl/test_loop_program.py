@@ -197,6 +197,25 @@ def test_a_history_that_cannot_be_written_costs_no_memory(
     assert running.wait_exit() == 0
 
 
+def test_a_named_talk_on_a_full_disk_is_in_memory(screen: OnTerminal, server: FakeServer, home: Path) -> None:
+    (home / "data").touch()
+    for answer in ("first", "second"):
+        server.say(answer)
+    running = screen("chat", "-s", "friends")
+    for typed, answer in (("one", "first"), ("two", "second")):
+        ready(running)
+        running.send(f"{typed}\r")
+        running.wait_for(answer)
+    assert said(server)[-1] == [("user", "one"), ("assistant", "first"), ("user", "two")]
+    assert (
+        " ".join(running.text.split()).count("'friends' cannot be opened, so this conversation is not") == 1
+    )
+    assert running.text.count("gptkit:") == 1
+    ready(running)
+    running.send("\x04")
+    assert running.wait_exit() == 0
+
+
 def test_nothing_of_a_talk_without_record_is_written(
     screen: OnTerminal, server: FakeServer, home: Path
 ) -> None:

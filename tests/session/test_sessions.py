@@ -293,6 +293,33 @@ def test_a_store_that_cannot_be_written_costs_the_record_and_not_the_answer(
     assert errors.count("\n") == 1
 
 
+def test_a_named_session_on_such_a_disk_is_in_memory(
+    gptkit: Gptkit, server: FakeServer, home: Path, chat: str
+) -> None:
+    (home / "data").write_text("a file where the folder should be")
+    server.say("yes")
+    code, output, errors = gptkit(chat, "one", "-s", "n")
+    assert (code, output) == (0, "yes\n")
+    assert errors.startswith("gptkit: 'n' cannot be opened, so this conversation is not recorded: ")
+    assert errors.count("\n") == 1
+    server.say("yes")
+    assert gptkit(chat, "one", "-s", "n", "-q") == (0, "yes\n", "")
+
+
+def test_a_known_session_goes_on_although_it_cannot_be_locked(
+    gptkit: Gptkit, server: FakeServer, home: Path, chat: str
+) -> None:
+    server.say("yes", times=2)
+    gptkit(chat, "one", "-s", "n")
+    for name in ("sessions", "journal"):
+        (home / "data" / name).rmdir()
+        (home / "data" / name).write_text("a file where the folder should be")
+    code, output, errors = gptkit(chat, "two", "-s", "n")
+    assert (code, output) == (0, "yes\n")
+    assert errors.startswith("gptkit: this exchange is not recorded: ")
+    assert messages(server)[1:] == [("user", "one"), ("assistant", "yes"), ("user", "two")]
+
+
 def test_sixteen_at_once_take_turns(run: AsProcess, server: FakeServer, home: Path, chat: str) -> None:
     server.answer(lambda request: f"to {request.json['messages'][-1]['content']}")
     processes = [run.start(chat, f"m{number}", "-s", "all") for number in range(16)]
