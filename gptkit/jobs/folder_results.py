@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotWriteError, GptkitError, IncompleteError, TryAgainError
 from gptkit.jobs.job import Done
-from gptkit.jobs.output import ChangedFileOutput
+from gptkit.jobs.output import MARK, ChangedFileOutput
 from gptkit.jobs.progress import Findings, doubt, write
 from gptkit.jobs.walk import FileTask, FolderPlan
 
@@ -30,6 +30,7 @@ class FolderResults:
     def __init__(self, plan: FolderPlan) -> None:
         self._plan = plan
         self._failures: dict[int, GptkitError] = {}
+        self._marked: set[int] = set()
         self._results: dict[int, FileResult] = {}
         self._output: ChangedFileOutput | None = None
         self._findings = Findings()
@@ -43,6 +44,10 @@ class FolderResults:
     def set_failure(self, number: int, failure: GptkitError) -> None:
         """Set what is wrong with a file, before its last piece."""
         self._failures[number] = failure
+
+    def mark(self, number: int) -> None:
+        """Begin the result of a file with a byte order mark, as the file does."""
+        self._marked.add(number)
 
     def add_piece(self, number: int, done: Done) -> None:
         bytes_before = self._findings.bytes
@@ -144,6 +149,8 @@ class FolderResults:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._output = ChangedFileOutput(target)
+                if number in self._marked:
+                    self._output.write(MARK)
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
                 self._failures[number] = CannotWriteError(f"cannot write '{target}': {reason}")

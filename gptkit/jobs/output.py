@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 
 CLOSED = -1
+MARK = "\ufeff"
+"""The byte order mark, with which a file begins whose source does."""
 
 
 class FileInUseError(TryAgainError):

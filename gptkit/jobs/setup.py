@@ -46,6 +46,8 @@ class Source(NamedTuple):
     format: Format
     lines: Iterator[str]
     size: int | None
+    is_marked: bool = False
+    """Whether it begins with a byte order mark, which its lines do not have and its result does."""
 
 
 def opened(
@@ -60,7 +62,7 @@ def opened(
     if is_map and not options_of(values).as_:
         check_format(text.name, head[:HEAD], is_file)
     format_ = _for_languages(_format(values, text.name if is_file else None, head[:HEAD]), languages)
-    return Source(text.name, format_, split_lines(chain([head], texts)), text.size)
+    return Source(text.name, format_, split_lines(chain([head], texts)), text.size, text.is_marked)
 
 
 def check_format(name: str, head: str, is_file: bool) -> None:

@@ -25,12 +25,15 @@ class LongText(NamedTuple):
     name: str
     size: int | None
     texts: Iterator[str]
+    is_marked: bool = False
+    """Whether its bytes begin with a byte order mark, which the text does not have."""
 
 
 class Given(NamedTuple):
     """What a command works on. `wanted` is what the user wants with the text, in words.
 
-    A `long` text stands in place of the `text`.
+    A `long` text stands in place of the `text`. `is_marked` says that the text is that of one file, or of
+    standard input, whose bytes begin with a byte order mark.
     """
 
     text: str
@@ -38,6 +41,7 @@ class Given(NamedTuple):
     files: tuple[tuple[str, str], ...]
     values: Mapping[str, Value]
     long: LongText | None = None
+    is_marked: bool = False
 
 
 def gather(
@@ -75,7 +79,8 @@ def gather(
     files = [(_shown(path), text) for path, text in named if text.strip()]
     if named and not files and (asked or not words) and template.input == "required":
         raise NoInputError(f"no input: nothing in {_names([path for path, _ in named])}")
-    return _given(template, words, files, values)
+    is_marked = len(paths) == 1 and sources.is_marked(paths[0])
+    return _given(template, words, files, values)._replace(is_marked=is_marked)
 
 
 def content(path: str, encoding: str | None = None) -> tuple[str, str]:
@@ -106,8 +111,8 @@ def document(path: str, over: int, encoding: str | None = None) -> LongText:
     while len(head) <= over and (block := next(blocks, b"")):
         head += block
     if len(head) > over:
-        return LongText(_shown(path), size, decode_stream(head, blocks, name, encoding))
-    return LongText(_shown(path), len(head), iter([_decoded(head, name, encoding)]))
+        return LongText(_shown(path), size, decode_stream(head, blocks, name, encoding), _is_marked(head))
+    return LongText(_shown(path), len(head), iter([_decoded(head, name, encoding)]), _is_marked(head))
 
 
 def _decoded(data: bytes, name: str, encoding: str | None) -> str:
@@ -117,6 +122,14 @@ def _decoded(data: bytes, name: str, encoding: str | None) -> str:
     from gptkit.encodings.decode import decode
 
     return decode(data, name, encoding)
+
+
+def _is_marked(data: bytes) -> bool:
+    if not data:
+        return False
+    from gptkit.encodings.decode import MARKS
+
+    return data.startswith(tuple(mark for mark, _, _ in MARKS))
 
 
 def _asked(words: str, shared: SharedOptions) -> tuple[str, list[str]]:
@@ -157,9 +170,14 @@ class _Sources:
         if len(head) > over:
             from gptkit.encodings.stream import decode_stream
 
-            return LongText(_shown(path), size, decode_stream(head, blocks, name, self._encoding))
+            texts = decode_stream(head, blocks, name, self._encoding)
+            return LongText(_shown(path), size, texts, _is_marked(head))
         self._read[path] = head  # a pipe is not read twice
         return None
+
+    def is_marked(self, path: str) -> bool:
+        """Whether what was read whole begins with a byte order mark."""
+        return _is_marked(self._read.get(path, b""))
 
     def offers_stdin(self, template: Template, has_words: bool, wait: float) -> bool:
         """Whether to read it unasked; one that stays silent must not hold up who needs no more input."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,43 @@ def test_front_matter_takes_one_request_of_its_own(
     assert len(server.requests) == 2
     assert gptkit(*run).code == 0
     assert len(server.requests) == 2
+
+
+PAGE = '<html lang="en"><meta charset="gb2312"><p>an 你好，世界。这是一个很长的句子。</p></html>\n'
+SHOUTED = '<html lang="zh"><meta charset="utf-8"><p>AN 你好，世界。这是一个很长的句子。</p></html>\n'
+
+
+@pytest.fixture
+def shout(home: Path, server: FakeServer) -> str:
+    """A prompt whose user message is the piece alone, which the model gives back in capitals."""
+    prompts = home / "config" / "prompts"
+    prompts.mkdir(parents=True)
+    options = "options: {to: {default: Chinese, help: Language.}}"
+    (prompts / "shout.yaml").write_text(
+        f"description: Shouts.\nsystem: To {{{{ to }}}}.\nlong: {{mode: map, target: to}}\n{options}\n"
+    )
+    server.answer(lambda request: request.json["messages"][1]["content"].upper())
+    return "shout"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name", "text", "wanted"),
+    [
+        ("utf-8-sig", "a.md", "# of 茶\n", "\ufeff# OF 茶\n"),
+        ("utf-16", "a.md", "# of 茶\n", "\ufeff# OF 茶\n"),
+        ("utf-8", "a.md", "# of 茶\n", "# OF 茶\n"),
+        ("utf-8-sig", "a.json", '{"a": "of 茶"}\n', '\ufeff{"a": "OF 茶"}\n'),
+        ("utf-8-sig", "a.txt", "of 茶\n\n" * 9000, "\ufeff" + "OF 茶\n\n" * 9000),
+        ("gb18030", "a.html", PAGE, SHOUTED),
+    ],
+)
+def test_mark_charset_and_language_of_a_file_stay_true(
+    gptkit: InMemory, folder: Path, shout: str, encoding: str, name: str, text: str, wanted: str
+) -> None:
+    (folder / name).write_bytes(text.encode(encoding))
+    assert gptkit(shout, "-f", name, "-o", "out") == (0, "", "")
+    assert (folder / "out").read_bytes().decode() == wanted
+    assert gptkit(shout, "-f", name) == (0, wanted, "")
+    assert gptkit(shout, "-f", name, "--output-dir", "all") == (0, "", "")
+    assert (folder / "all" / name).read_bytes().decode() == wanted
+    assert json.loads(gptkit(shout, "-f", name, "--json").stdout)["answer"] == wanted.removeprefix("\ufeff")

@@ -45,18 +45,19 @@ def piece_tokens(template: Template) -> int:
 
 
 def languages(template: Template, values: Mapping[str, Value]) -> Languages:
-    """Return the languages by the options that the prompt file names; raises DataError for an unknown
-    name."""
+    """Return the languages by the options that the prompt file names, or by their defaults.
+
+    Raises DataError for a name without an option.
+    """
     config = template.capabilities["long"]
     if not isinstance(config, LongConfig):
         return Languages()
-    known = {parameter.variable for parameter in template.declared_parameters}
+    defaults = {parameter.variable: parameter.default for parameter in template.declared_parameters}
     for key, name in (("target", config.target), ("source", config.source)):
-        if name and name.replace("-", "_") not in known:
+        if name and name.replace("-", "_") not in defaults:
             raise DataError(f"prompt '{template.name}': long.{key}: there is no option '{name}'")
-    target, source = (
-        str(values.get(name.replace("-", "_")) or "") for name in (config.target, config.source)
-    )
+    said = {**defaults, **values}
+    target, source = (str(said.get(name.replace("-", "_")) or "") for name in (config.target, config.source))
     return Languages(target, source, bool(config.target))
 
 

@@ -191,6 +191,8 @@ class _FolderJob:
                 self._results.set_failure(number, error)
                 yield None, ()
             else:
+                if source.is_marked:
+                    self._results.mark(number)
                 yield source, source.format.pieces(source.lines, self._piece_tokens)
 
     def _open(self, planned: FileTask) -> Source:

@@ -22,7 +22,7 @@ from gptkit.jobs.consent import Consent
 from gptkit.jobs.job import Done
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
-from gptkit.jobs.output import CollectedOutput, FileOutput, Output, PipeOutput, TerminalOutput
+from gptkit.jobs.output import MARK, CollectedOutput, FileOutput, Output, PipeOutput, TerminalOutput
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of, working
 from gptkit.session import answer
@@ -180,6 +180,9 @@ class _DocumentJob:
         self._last, text = done, done.text
         if self._only_failure():
             text = done.reply.text if done.reply and isinstance(output, FileOutput) else ""
+        is_first = bool(text) and not self._written_length
+        if is_first and self._document.is_marked and isinstance(output, FileOutput | PipeOutput):
+            output.write(MARK)
         output.write(text)
         self._written_length += len(text)
         if len(self._beginning) < self._history_length:

@@ -84,4 +84,4 @@ def _text_read_whole(given: Given, takes_words: bool) -> LongText | None:
         return None
     text = given.text + "\n" * is_words  # a line, as standard input would bring it
     name = given.files[0][0] if given.files else ""
-    return LongText(name, len(text.encode("utf-8", "replace")), iter([text]))
+    return LongText(name, len(text.encode("utf-8", "replace")), iter([text]), given.is_marked)
