@@ -60,6 +60,7 @@ class Services:
         self._shared: dict[object, Any] = {}
         self._reserved = (reserved_options, reserved_shorts, reserved_names)
         self._templates: dict[str, Template] = {}
+        self._noticed: set[str] = set()
 
     @cached_property
     def paths(self) -> Paths:
@@ -146,7 +147,7 @@ class Services:
     def rejections(self) -> RejectionFile:
         from gptkit.settings.rejected_parameters import RejectionFile
 
-        return RejectionFile(self.paths, self.settings.base_url().authority)
+        return RejectionFile(self.paths, self.settings.base_url().url, self.terminal.unix_time)
 
     @cached_property
     def prices(self) -> Prices:
@@ -235,10 +236,8 @@ class Services:
         With `patient` answers do not stream, so the server may be silent as long as before a first word.
         """
         endpoint = self.endpoint(model)
-        if patient:
-            limits = endpoint.deadlines
-            limits = limits._replace(idle=max(limits.idle, limits.first_content))
-            endpoint = endpoint._replace(deadlines=limits)
+        if patient or not self.settings.boolean("stream"):
+            endpoint = endpoint._replace(deadlines=endpoint.deadlines.patient())
         providers: list[Provider] = []
 
         def provider(request: ChatRequest) -> Iterator[Event]:
@@ -260,6 +259,16 @@ class Services:
 
     def _runtime(self, form: OutputFormat, budget: Budget, verbose: bool, provider: Provider) -> Runtime:
         policy = RetryPolicy(self.settings.integer("attempts"), self.settings.number("wait_budget"))
+
+        def notice(text: str) -> None:
+            if verbose:
+                self.terminal.print_error_line(f"gptkit: {text}")
+
+        def notice_once(text: str) -> None:
+            if text not in self._noticed:
+                self._noticed.add(text)
+                notice(text)
+
         return Runtime(
             provider=provider,
             format=form,
@@ -269,7 +278,8 @@ class Services:
             now=self.terminal.monotonic,
             sleep=self.terminal.sleep,
             random=_random,
-            notice=lambda text: self.terminal.print_error_line(f"gptkit: {text}") if verbose else None,
+            notice=notice,
+            notice_once=notice_once,
             json_format=_json_format,
             start_check=_start_check,
         )

@@ -38,6 +38,7 @@ class ErrorDetails(TypedDict, total=False):
     billed: bool  # the provider may have charged the request although no answer came
     request_id: str  # the provider's name for the request
     parameter: str  # the API parameter that the provider did not accept
+    one_value: bool  # only the value of the parameter was not accepted
     partial: bool  # a part of the answer was shown before the failure
 
 
@@ -60,6 +61,7 @@ class GptkitError(Exception):
         self.billed = details.get("billed", False)
         self.request_id = details.get("request_id", "")
         self.parameter = details.get("parameter", "")
+        self.one_value = details.get("one_value", False)
         self.partial = details.get("partial", False)
         self.attempts = 0
 

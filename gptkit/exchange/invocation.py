@@ -50,11 +50,14 @@ class Invocation(NamedTuple):
 
 
 class Rejections(Protocol):
-    """A record of the parameters that each model rejects."""
+    """A record of the parameters, or single values of them, that each model rejects."""
 
-    def names(self, model: str) -> frozenset[str]: ...
+    def rejects(self, model: str, name: str, value: object) -> bool: ...
 
-    def add(self, model: str, name: str) -> None: ...
+    def add(self, model: str, name: str, value: object = None) -> None:
+        """Record a rejected value, or with None the rejection of all values."""
+
+    def remove(self, model: str, name: str) -> None: ...
 
 
 class RetryPolicy(NamedTuple):
@@ -103,6 +106,8 @@ class Runtime(NamedTuple):
     """Returns a number between 0 and 1, for the jitter of pauses."""
     notice: Callable[[str], None]
     """Tells the user of `--verbose` why nothing happens for a while."""
+    notice_once: Callable[[str], None]
+    """Does what `notice` does, but only the first time that a text comes."""
     json_format: Callable[[Mapping[str, object]], OutputFormat]
     """Makes the format of a JSON answer from the JSON schema of the answer."""
     stores: Mapping[str, object] = {}

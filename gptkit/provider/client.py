@@ -74,6 +74,8 @@ def _exchange(endpoint: Endpoint, request: ChatRequest) -> tuple[Exchange, ChatR
 
         return start_local(request)
     target = Endpoint(_ECHO_URL) if request.model == "echo" else endpoint
+    if request.patient:
+        target = target._replace(deadlines=target.deadlines.patient())
     return Exchange(target, "/chat/completions", request), request
 
 

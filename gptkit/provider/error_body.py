@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from gptkit.core.chat import STREAM
 from gptkit.provider.stream import page_title
 
 _MESSAGE_LIMIT = 4096
@@ -63,6 +64,27 @@ _BAD_KEY = re.compile(
     r"|api[ _-]?key[ _](?:is )?(?:not valid|invalid|incorrect|expired)",
     re.IGNORECASE,
 )
+_NO_SYSTEM_ROLE = re.compile(
+    r"(?:system|developer)[ _](?:role|message|prompt|instruction)s?\b[^.]{0,40}(?:\bnot|n't|\bun)\s?"
+    r"(?:be )?(?:support|allow|enabl|accept|available|permit)"
+    r"|(?:does not|doesn't|do not|don't|not) support[^.]{0,40}\bsystem\b"
+    r"|(?:invalid|unknown|unsupported|unexpected) (?:message )?role:?\s*['\"`]?system\b"
+    r"|(?<!system message, )conversation roles must alternate",
+    re.IGNORECASE,
+)
+"""Also the words of chat templates (Gemma, Mistral) that llama.cpp and vLLM pass on."""
+_NO_STREAM = re.compile(
+    r"\bstream(?:ing)?\b[^.]{0,40}(?:\bnot|n't|\bun)\s?(?:be )?(?:support|allow|enabl|available|permit)"
+    r"|(?:does not|doesn't|do not|don't|not) support (?:\w+ )?stream(?:ing)?\b"
+    r"|only supports? (?:the )?stream(?:ing)?\b",
+    re.IGNORECASE,
+)
+"""What servers say that cannot stream, or that can do nothing else (Qwen)."""
+_ONE_VALUE = re.compile(
+    r"unsupported[_ ]value|does not support|only the default|(?:should|must) be\b|invalid[_ ]value",
+    re.IGNORECASE,
+)
+"""What servers say of the value of a parameter that the model knows."""
 _MODEL = re.compile(r"model|deployment|engine|模型", re.IGNORECASE)
 
 
@@ -103,7 +125,17 @@ class ErrorReport(NamedTuple):
     def rejected_parameter(self) -> str:
         """The parameter that the model does not know; empty if only its value is wrong."""
         bad_value = _BAD_VALUE.search(self.kind) or _BAD_VALUE.search(self.message)
+        if not self.parameter and _NO_STREAM.search(self.message):
+            return STREAM
         return "" if bad_value else self.parameter
+
+    @property
+    def rejects_one_value(self) -> bool:
+        return bool(_ONE_VALUE.search(f"{self.kind} {self.message}"))
+
+    @property
+    def rejects_system_role(self) -> bool:
+        return bool(_NO_SYSTEM_ROLE.search(self.message))
 
     @property
     def is_too_long(self) -> bool:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from gptkit.core.chat import SYSTEM_ROLE
 from gptkit.core.errors import (
     GptkitError,
     IncompleteError,
@@ -97,7 +98,10 @@ def _status_error(status: int, report: ErrorReport, exchange: Exchange) -> Gptki
     names = {"url": exchange.base_url.url, "model": exchange.model, "resource": exchange.resource}
     what = row.what.format(**names, proxy=proxy) + f" ({status}){_shown_text(report, exchange)}"
     failure = row.kind(what, hint=row.hint, tries=row.tries, billed=row.billed, wait=report.wait)
-    failure.parameter = report.rejected_parameter if status in (400, 422) else ""
+    if status in (400, 422, 500) and report.rejects_system_role:  # llama.cpp's chat templates fail with 500
+        failure.parameter = SYSTEM_ROLE
+    elif status in (400, 422):
+        failure.parameter, failure.one_value = report.rejected_parameter, report.rejects_one_value
     return failure
 
 

@@ -40,7 +40,7 @@ def invocation(
     settled = {
         name: value for name, value in services.parameters(model).items() if name not in template.parameters
     }
-    stream = not (shared.no_stream or how.response)
+    stream = services.settings.boolean("stream") and not (shared.no_stream or how.response)
     counted = shared.max_cost is not None or services.settings.value("monthly_limit") is not None
     if stream and (how.verbose or how.as_json or counted):
         settled.setdefault(STREAM_OPTIONS, {"include_usage": True})

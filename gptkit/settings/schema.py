@@ -122,6 +122,7 @@ SETTINGS: Mapping[str, Setting] = {
             least=0,
         ),
         Setting("monthly_limit", "number", "limit of US dollars to spend in a calendar month", above=0),
+        Setting("stream", "boolean", "ask for answers as streams; false: in one piece", True),
         Setting(
             "finish",
             "choice",

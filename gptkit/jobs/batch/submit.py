@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gptkit.core.errors import BudgetError, DataError, GptkitError, UnavailableError
-from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE, drop_rejected_parameters
+from gptkit.exchange.adaptation import adapt_request
+from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE
 from gptkit.jobs.job import about
 from gptkit.jobs.missing import piece_to_json
 
@@ -131,7 +132,7 @@ class _PieceSelection:
             self.under_way += state == "under way"
             if state:
                 continue
-            request = drop_rejected_parameters(missing.request().without_streaming(), self._runtime)
+            request = adapt_request(missing.request(), self._runtime).without_streaming()
             try:
                 self._runtime.budget.reserve(request)
             except BudgetError as error:
