@@ -11,9 +11,9 @@ from gptkit.core.tokens import estimate_tokens
 
 Price = Callable[[str, int, int], float | None]
 """Takes a model, prompt tokens and completion tokens; returns US dollars, None without a known price."""
-Observer = Callable[[int, Charge | None], None]
-"""Called with the number of a request before it is sent, with an estimated charge without an answer, and
-again with its charge when the request is over; None if it costs nothing. Called by several threads."""
+Observer = Callable[[int, Charge | None, bool], None]
+"""Called with the number of a request, its charge, and whether the request is over: before it is sent with an
+estimated charge without an answer, then with its charge, None if it costs nothing. For several threads."""
 LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
 """Parameters that limit the tokens of an answer."""
 DEFAULT_ANSWER_TOKENS = 4096
@@ -146,7 +146,7 @@ class Budget:
         tokens = prompt_tokens(request)
         reserved.number = next(self._numbers)
         charge = Charge(request.model, purpose, self._host, tokens, 0, True, None, started, 0.0)
-        self.observer(reserved.number, charge)
+        self.observer(reserved.number, charge, False)
 
     def charge(
         self,
@@ -191,7 +191,7 @@ class Budget:
 
     def _report_charge(self, reserved: Reservation, charge: Charge | None) -> None:
         if self.observer is not None and reserved.number:
-            self.observer(reserved.number, charge)
+            self.observer(reserved.number, charge, True)
 
     def _measured_text(self, request: ChatRequest) -> int:
         """Tokens of the text that a request is about; 0 where no limit depends on them."""

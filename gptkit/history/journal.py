@@ -53,9 +53,9 @@ class Journal:
         except OSError:
             return ""
 
-    def add_charge(self, number: int, charge: Charge | None) -> None:
+    def add_charge(self, number: int, charge: Charge | None, is_over: bool) -> None:
         """Append what a request is estimated to cost, before it is sent; with the same number, its charge."""
-        self._write({"request": number, "charge": charge})
+        self._write({"request": number, "charge": charge, "over": is_over})
 
     def record_ending(self, ending: Ending) -> None:
         """Append how the exchange ended, before the store is written; a later call replaces the ending."""
@@ -266,10 +266,12 @@ class _Charges:
         """How many pieces were shown before each request that is not over."""
 
     def add(self, record: Mapping[str, object], shown: int) -> None:
-        number, charge = str(record["request"]), _parse_charge(record.get("charge"))
-        if self._under_way.pop(number, None) is None and number not in self._by_number:
+        number = str(record["request"])
+        self._by_number[number] = _parse_charge(record.get("charge"))
+        if record.get("over"):
+            self._under_way.pop(number, None)
+        else:
             self._under_way[number] = shown
-        self._by_number[number] = charge
 
     def all(self, shown: Sequence[str]) -> tuple[Charge, ...]:
         """Return the charges; the text after the start of the latest request under way is its answer."""

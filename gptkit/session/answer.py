@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.chat import AnswerDelta, ChatRequest, OutputFormat, ReasoningDelta, Reply, Sink
+from gptkit.core.chat import (
+    AnswerDelta,
+    Charge,
+    ChatRequest,
+    OutputFormat,
+    ReasoningDelta,
+    Reply,
+    Sink,
+    Usage,
+)
 from gptkit.core.errors import CannotWriteError, GptkitError, ProtocolError, UsageError
 from gptkit.core.files import is_same_file, is_untrusted_link, replace_path, write_atomic
 from gptkit.core.redact import Redactor
@@ -166,11 +175,12 @@ def markdown_sink(terminal: Terminal) -> MarkdownSink:
 
 class Facts(NamedTuple):
     """What is known of an exchange beside its answer: US dollars (None: no price is known) and whether
-    they are a guess, and the id of the conversation that it is part of."""
+    they are a guess, the id of the conversation that it is part of, and the charges of its requests."""
 
     cost: float | None = None
     is_estimate: bool = False
     session: str | None = None
+    charges: Sequence[Charge] = ()
 
 
 def show(
@@ -257,19 +267,13 @@ def _record(
 ) -> Mapping[str, object]:
     """The answer is the model's to the letter; what the server says about it may repeat the key."""
     reply = outcome.reply
-    usage = reply.usage
     return {
         "prompt": invocation.template.name,
         "answer": outcome.answer,
         "model": secrets.redact(reply.model or invocation.model),
         "finish_reason": reply.reason and secrets.redact(reply.reason),
         "refusal": secrets.redact(reply.refusal) or None,
-        "usage": usage
-        and {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        },
+        "usage": _usage(reply, facts.charges),
         "cost": None if facts.cost is None else {"usd": facts.cost, "estimated": facts.is_estimate},
         "session": facts.session,
         "attempts": reply.attempts,
@@ -279,8 +283,32 @@ def _record(
     }
 
 
+def _usage(reply: Reply, charges: Sequence[Charge]) -> Mapping[str, object] | None:
+    """The tokens of one request, None if the server did not count them; of several the sums."""
+    usage, more = reply.usage, {}
+    if len(charges) > 1:
+        usage = _sum_of(charges)
+        more = {"requests": len(charges), "estimated": any(charge.estimated for charge in charges)}
+    return usage and {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        **more,
+    }
+
+
+def _sum_of(charges: Sequence[Charge]) -> Usage:
+    return Usage(
+        sum(charge.prompt_tokens for charge in charges), sum(charge.completion_tokens for charge in charges)
+    )
+
+
 def _summary(invocation: Invocation, reply: Reply, facts: Facts) -> str:
-    if reply.usage:
+    if len(facts.charges) > 1:
+        usage, about = _sum_of(facts.charges), "≈ " if any(one.estimated for one in facts.charges) else ""
+        count = len(facts.charges)
+        tokens = f"{about}{usage.prompt_tokens} tokens in, {usage.completion_tokens} out in {count} requests"
+    elif reply.usage:
         tokens = f"{reply.usage.prompt_tokens} tokens in, {reply.usage.completion_tokens} out"
     else:
         from gptkit.core.tokens import estimate_tokens

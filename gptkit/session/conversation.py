@@ -114,6 +114,10 @@ class Conversation:
         self._lasting = lasting
         self.is_recorded = not shared.no_log and services.settings.boolean("log")
         self._sent: ChatRequest | None = None
+        self._first_charge = 0
+        """Of the budget's charges, the number of the first that belongs to the latest exchange."""
+        self._recorded_charges = 0
+        """How many of the budget's charges are recorded."""
 
     @property
     def model(self) -> str:
@@ -134,6 +138,7 @@ class Conversation:
         form = self.services.format(self.template)
         runtime = self.services.runtime(form, base.model, self.budget, self.how.verbose)
         runtime = runtime._replace(stores=self.stores, warn=self.warn, accepts=self.shared.accept)
+        self._first_charge = len(self.budget.charges)
         with self._alone():
             parent = self._newest() if after == NEWEST else after
             parent = self._begun() if parent is None else parent
@@ -315,7 +320,8 @@ class Conversation:
         services, how = self.services, self.how
         self._sent = build_request(invocation, runtime.format)
         sink = answer.sink(services.terminal, how, runtime.format, services.settings.boolean("markdown"))
-        record, charged = self.recording(invocation, self._sent, parent, extra), len(self.budget.charges)
+        record = self.recording(invocation, self._sent, parent, extra)
+        record.first_charge = self._recorded_charges  # with those of a summary of earlier turns
         try:
             with record:
                 try:
@@ -327,19 +333,20 @@ class Conversation:
                         sink.close()
                 record.finish(outcome)
         finally:
+            self._recorded_charges = len(self.budget.charges)
             if self._lasting and record.turn is not None:
                 self.session = self.store.session_of_turn(record.turn)
-        answer.show(
-            services.terminal, how, invocation, outcome, sink is not None, self._facts(record, charged)
-        )
+        answer.show(services.terminal, how, invocation, outcome, sink is not None, self._facts(record))
         return outcome
 
-    def _facts(self, record: Record, charged: int) -> answer.Facts:
+    def _facts(self, record: Record) -> answer.Facts:
         """Looked up only for who wants to see it."""
         if not (self.how.as_json or self.how.verbose):
             return answer.Facts()
         session = self.store.session_of_turn(record.turn) if record.turn is not None else None
-        return answer.Facts(*self.cost(charged), session.id if session else None)
+        first = self._first_charge
+        charges = self.budget.charges[first:]
+        return answer.Facts(*self.cost(first), session.id if session else None, charges)
 
     @property
     def keeper(self) -> Keeper:

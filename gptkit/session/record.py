@@ -53,7 +53,8 @@ class Record:
         self._opening = opening
         self._begin = begin
         self._journal: Journal | None = None
-        self._charged = len(keeper.budget.charges)
+        self.first_charge = len(keeper.budget.charges)
+        """Of the budget's charges, the number of the first that belongs to the exchange."""
         self._text: list[str] = []
         self._settled: Outcome | None = None
         self._started = self._terminal.monotonic()
@@ -66,7 +67,10 @@ class Record:
                 self._complain(error)
                 self._opening = self._fallen_back(self._opening)
             else:
-                self._keeper.budget.observer = self._journal.add_charge
+                budget = self._keeper.budget
+                for number, charge in enumerate(budget.charges[self.first_charge :], 1):
+                    self._journal.add_charge(-number, charge, True)
+                budget.observer = self._journal.add_charge
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
@@ -134,7 +138,7 @@ class Record:
             attempts=reply.attempts,
             first=reply.first,
             seconds=reply.total,
-            charges=tuple(self._keeper.budget.charges[self._charged :]),
+            charges=tuple(self._keeper.budget.charges[self.first_charge :]),
             notes=outcome.notes,
         )
 
@@ -158,7 +162,7 @@ class Record:
             request_id=getattr(error, "request_id", ""),
             attempts=getattr(error, "attempts", 1),
             seconds=self._terminal.monotonic() - self._started,
-            charges=tuple(self._keeper.budget.charges[self._charged :]),
+            charges=tuple(self._keeper.budget.charges[self.first_charge :]),
         )
 
 

@@ -89,10 +89,10 @@ def test_each_request_of_a_killed_exchange_is_in_the_books(kept: Store, tmp_path
     (known,) = ending().charges
     estimate = known._replace(completion_tokens=0, estimated=True, cost=None)
     for number, charge in ((1, known), (2, None)):
-        journal.add_charge(number, estimate)
+        journal.add_charge(number, estimate, False)
         journal.add(f"answer {number}")
-        journal.add_charge(number, charge)
-    journal.add_charge(3, estimate)
+        journal.add_charge(number, charge, True)
+    journal.add_charge(3, estimate, False)
     journal.add("一二三四五六七八九十")
     journal.release()
     (turn,) = kept.chain(kept.sessions(9)[0].head)
@@ -103,10 +103,10 @@ def test_each_request_of_a_killed_exchange_is_in_the_books(kept: Store, tmp_path
 def test_a_request_after_the_ending_is_in_the_books(kept: Store, tmp_path: Path) -> None:
     journal = begin_journal(tmp_path / "data" / "journal", opening("words"))
     (known,) = ending().charges
-    journal.add_charge(1, known._replace(estimated=True))
-    journal.add_charge(1, known)
+    journal.add_charge(1, known._replace(estimated=True), False)
+    journal.add_charge(1, known, True)
     journal.record_ending(ending())
-    journal.add_charge(2, known._replace(completion_tokens=0, estimated=True))
+    journal.add_charge(2, known._replace(completion_tokens=0, estimated=True), False)
     journal.release()
     (turn,) = kept.chain(kept.sessions(9)[0].head)
     assert (turn.state, turn.answer, turn.prompt_tokens, turn.completion_tokens) == ("ok", "hello", 20, 5)

@@ -181,8 +181,11 @@ def test_the_oldest_turns_are_summarised_when_the_window_nears_its_end(
     for number in range(4):
         assert gptkit(chat, f"question {number}", "-s", "n")[0] == 0
     assert len(server.requests) == 4
-    assert gptkit(chat, "And now?", "-s", "n")[0] == 0
+    told = json.loads(gptkit(chat, "And now?", "-s", "n", "--json")[1])["usage"]
     assert len(server.requests) == 7
+    assert rows(home, "SELECT purpose, count(*) FROM charges GROUP BY 1") == [("answer", 5), ("summary", 2)]
+    assert told["requests"] == 3
+    assert rows(home, "SELECT prompt_tokens FROM turns ORDER BY id")[-1] == (told["prompt_tokens"],)
     summarising, asked = messages(server, -3), messages(server, -1)
     assert "question 0" in summarising[1][1]
     assert "They spoke of a fox." in asked[0][1]
