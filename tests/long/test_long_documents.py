@@ -137,3 +137,14 @@ def test_mark_charset_and_language_of_a_file_stay_true(
     assert gptkit(shout, "-f", name, "--output-dir", "all") == (0, "", "")
     assert (folder / "all" / name).read_bytes().decode() == wanted
     assert json.loads(gptkit(shout, "-f", name, "--json").stdout)["answer"] == wanted.removeprefix("\ufeff")
+
+
+def test_half_a_character_in_a_value_is_named_and_the_rest_is_done(
+    gptkit: InMemory, folder: Path, shout: str
+) -> None:
+    text = '{"a": "of 茶",\n "\\udc00": {"b": ["of \\ud83d 茶"]},\n "c": "of \\ud83d\\ude00"}\n'
+    (folder / "a.json").write_text(text)
+    half = "half a character (a lone surrogate) in '\ufffd.b.0' left as it is"
+    told = f"gptkit: doubtful: 'a.json': line 2: {half}\n"
+    assert gptkit(shout, "-f", "a.json") == (0, text.replace("of", "OF"), told)
+    assert gptkit(shout, "-f", "a.json") == (0, text.replace("of", "OF"), told)

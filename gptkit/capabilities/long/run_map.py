@@ -27,7 +27,7 @@ from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of, working
 from gptkit.session import answer
 from gptkit.session.conversation import Conversation, invocation
-from gptkit.session.input import Given
+from gptkit.session.input import STDIN, Given
 
 if TYPE_CHECKING:
     from gptkit.jobs.missing import MissingAnswer
@@ -163,7 +163,9 @@ class _DocumentJob:
             output.abandon(failure)
         if self._findings.doubts:
             first, count = str(self._findings.doubtful[0]), self._findings.doubts
-            self._conversation.warn(progress.doubt(first, count))
+            is_file = len(self._conversation.shared.file) == 1
+            where = f"'{self._document.name}': " if is_file and self._document.name != STDIN else ""
+            self._conversation.warn(progress.doubt(f"{where}{first}", count))
         return failure
 
     def _runtime(self) -> Runtime:
