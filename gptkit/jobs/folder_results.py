@@ -117,10 +117,10 @@ class FolderResults:
 
     def report(self, conversation: Conversation, path: object) -> None:
         """Write the report to `path`, print the object of --json, and warn of skipped and doubtful files."""
-        terminal, how = conversation.services.terminal, conversation.how
+        terminal, display = conversation.services.terminal, conversation.display
         if path:
             write(path, self.to_record())
-        if how.as_json:
+        if display.as_json:
             terminal.print_sanitized(json.dumps(self.to_record(), ensure_ascii=False, indent=2))
         for line in filter(None, (self.skipped_line(), self.doubts_line())):
             conversation.warn(line)

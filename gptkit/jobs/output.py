@@ -21,7 +21,7 @@ from gptkit.core.files import (
     sync_folder,
     try_lock,
 )
-from gptkit.session.answer import partial_of
+from gptkit.session.answer import partial_path
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -111,7 +111,7 @@ class FileOutput:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._partial = partial_of(path)
+        self._partial = partial_path(path)
         try:
             if is_untrusted_link(path):
                 raise CannotWriteError(f"cannot write '{path}': it is another user's symbolic link")
@@ -210,13 +210,13 @@ class OutputReservation:
                 raise _in_use_error(path)
 
             with suppress(OSError):  # where no lock can be had, everybody may come in
-                self._descriptor = create_locked(partial_of(path), raise_in_use)
+                self._descriptor = create_locked(partial_path(path), raise_in_use)
         return self
 
     def __exit__(self, _kind: object, _error: BaseException | None, _trace: TracebackType | None) -> None:
         if self._path is None or self._descriptor == CLOSED:
             return
-        partial, descriptor = partial_of(self._path), self._descriptor
+        partial, descriptor = partial_path(self._path), self._descriptor
         with suppress(OSError):
             is_empty = os.fstat(descriptor).st_size == 0
             if (is_empty or self.is_written) and has_name(descriptor, partial):

@@ -19,7 +19,7 @@ from gptkit.jobs.job import Job, Memory
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import Languages, options_of
 from gptkit.session.conversation import Conversation
-from gptkit.session.input import LongText, content
+from gptkit.session.input import LongText, read_text_file
 from gptkit.templates.template import Template, Value
 from gptkit.text.formats import FORMATS, detect_format, format_named, unsupported_format
 from gptkit.text.pieces import Format, Piece
@@ -121,7 +121,7 @@ def working(services: Services, template: Template, shared: SharedOptions, *, is
 
 def patient_means(services: Services, conversation: Conversation, invocation: Invocation) -> Runtime:
     form = services.format(invocation.template)
-    verbose = conversation.how.verbose
+    verbose = conversation.display.verbose
     runtime = services.runtime(form, invocation.model, conversation.budget, verbose, patient=True)
     policy = RetryPolicy(runtime.policy.attempts, max(runtime.policy.wait, WAIT))
     return runtime._replace(policy=policy, warn=conversation.warn, accepts=conversation.shared.accept)
@@ -179,5 +179,5 @@ def _glossary(path: str, language: str) -> Glossary | None:
         return None
     from gptkit.text.glossary import parse_glossary
 
-    name, text = content(path)
+    name, text = read_text_file(path)
     return parse_glossary(text, language, name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import NoInputError, UsageError
-from gptkit.session.answer import partial_of
+from gptkit.session.answer import partial_path
 from gptkit.text.formats import FORMATS, detect_format, plain_text
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _check_targets(tasks: Sequence[FileTask]) -> None:
     inputs = {_identity(task.path) for task in tasks} - {None}
     targets: dict[Path, Path] = {}
     for task in tasks:
-        for path in (task.target, partial_of(task.target)):
+        for path in (task.target, partial_path(task.target)):
             if _identity(path) in inputs:
                 raise UsageError(f"'{path}': the output would overwrite the input")
         if (other := targets.setdefault(task.target, task.path)) != task.path:

@@ -19,8 +19,8 @@ from gptkit.exchange.ask import request_json_and_reply
 from gptkit.exchange.budget import WorkerBudget
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.session import answer, conversation
-from gptkit.session.input import Given
-from gptkit.session.record import Keeper, Record, opening
+from gptkit.session.input import PromptInput
+from gptkit.session.record import ExchangeRecord, RecordContext, make_opening
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Action, Variable
@@ -196,7 +196,7 @@ class NpcReplier:
         self._values = {name: value for name, value in values.items() if name != "seed"} | {"dice": False}
         self._shared = shared._replace(no_stream=True)
         self._form = form
-        self._how = answer.showing(shared)
+        self._how = answer.display_options(shared)
         self._budget = services.budget(shared.max_requests, shared.max_cost)
         self._is_recorded = not shared.no_log and services.settings.boolean("log")
         self._stores = services.capability_stores(template)
@@ -242,8 +242,10 @@ class NpcReplier:
         return notes
 
     def _invocation(self, player: str) -> Invocation:
-        given = Given(player, "", (("words", player),), self._values)
-        return conversation.invocation(self._services, self._template, given, self._shared, self._how)
+        prompt_input = PromptInput(player, "", (("words", player),), self._values)
+        return conversation.make_invocation(
+            self._services, self._template, prompt_input, self._shared, self._how
+        )
 
     def _trim(self, session: NpcSession, invocation: Invocation) -> None:
         """Forget the oldest exchanges if there are too many, or more than the window can take."""
@@ -258,7 +260,7 @@ class NpcReplier:
 
     def _request_recorded(self, session: NpcSession, event: PlayerEvent, invocation: Invocation) -> NpcReply:
         services, budget = self._services, WorkerBudget(self._budget)
-        keeper = Keeper(services, budget, self._how.quiet, lambda: services.history)
+        keeper = RecordContext(services, budget, self._how.quiet, lambda: services.history)
         runtime = self._runtime._replace(budget=budget, stores=self._stores)
         turns = tuple(message for past in session.past for message in past.messages)
         invocation = invocation._replace(turns=turns)
@@ -271,7 +273,7 @@ class NpcReplier:
         return reply
 
     def _request(
-        self, record: Record, session: NpcSession, invocation: Invocation, runtime: Runtime
+        self, record: ExchangeRecord, session: NpcSession, invocation: Invocation, runtime: Runtime
     ) -> NpcReply:
         with record:
             reply = request_reply(invocation, runtime, self._form, [past.reply for past in session.past])
@@ -287,18 +289,18 @@ class NpcReplier:
 
     def _record(
         self,
-        keeper: Keeper,
+        keeper: RecordContext,
         session: NpcSession,
         event: PlayerEvent,
         invocation: Invocation,
         runtime: Runtime,
-    ) -> Record:
+    ) -> ExchangeRecord:
         if not self._is_recorded:
-            return Record(keeper, None, None)
+            return ExchangeRecord(keeper, None, None)
         request = build_request(invocation, runtime.format)
-        turn = opening(self._services, invocation, request, session.history_session, session.last_turn)
+        turn = make_opening(self._services, invocation, request, session.history_session, session.last_turn)
         turn = turn._replace(request={**turn.request, "words": event.player, "npc": event.session})
-        return Record(keeper, turn, self._services.journal)
+        return ExchangeRecord(keeper, turn, self._services.journal)
 
     def _follow(self, session: NpcSession, turn: int | None) -> None:
         """Continue the same session of the history with the next exchange, also after a failure."""

@@ -35,18 +35,22 @@ def take_over(call: Call) -> int | None:
 
         return run_folder.run(services, template, call.values, shared)
     _check_report(call)
-    given = call.given(LONG_BYTES, inputs=[Path(options.glossary)] if options.glossary else [])
+    prompt_input = call.read_input(
+        LONG_BYTES, other_paths=[Path(options.glossary)] if options.glossary else []
+    )
     is_file = bool(shared.file)
     is_proved = options.ask_for_pieces or _is_proved(call)
-    if given.long is None and not is_proved:
-        name = given.files[0][0] if given.files and is_file else ""
-        is_prose = PROSE_FILE.match(name) and not STRUCTURED_BEGINNING.match(given.text)
-        if is_prose and len(given.text) < piece_tokens(template):
+    if prompt_input.long is None and not is_proved:
+        name = prompt_input.files[0][0] if prompt_input.files and is_file else ""
+        is_prose = PROSE_FILE.match(name) and not STRUCTURED_BEGINNING.match(prompt_input.text)
+        if is_prose and len(prompt_input.text) < piece_tokens(template):
             return None
     from gptkit.capabilities.long.run_map import run
     from gptkit.capabilities.long.source import find_document
 
-    document = find_document(services, template, given, call.model, is_proved=is_proved, is_file=is_file)
+    document = find_document(
+        services, template, prompt_input, call.model, is_proved=is_proved, is_file=is_file
+    )
     if document is None:
         return None
     if name := shared.first_given(SINGLE_ANSWER_OPTIONS):
@@ -69,14 +73,16 @@ def _check_report(call: Call) -> None:
     """Refuse a report file that cannot be written, before anything is paid for."""
     options = options_of(call.values)
     if options.report:
-        inputs = [*call.inputs, *([Path(options.glossary)] if options.glossary else [])]
-        outputs = [call.how.output] if call.how.output else []
+        inputs = [*call.input_paths, *([Path(options.glossary)] if options.glossary else [])]
+        outputs = [call.display.output] if call.display.output else []
         answer.check_report(call.services.terminal, Path(options.report), inputs, outputs)
 
 
 def _is_proved(call: Call) -> bool:
     """Whether the answer has to be compared with its source: a program reads it, or it goes to a file."""
-    is_read = call.how.output is not None or call.shared.json or not call.services.terminal.stdout_is_terminal
+    is_read = (
+        call.display.output is not None or call.shared.json or not call.services.terminal.stdout_is_terminal
+    )
     return (
         is_read and not call.shared.first_given(SINGLE_ANSWER_OPTIONS) and long_mode(call.template) == "map"
     )

@@ -24,8 +24,8 @@ from gptkit.jobs.request import placed
 from gptkit.jobs.setup import READ_WHOLE, Source, job, opened, patient_means, working
 from gptkit.jobs.walk import FileTask, FolderPlan, plan_folders
 from gptkit.session import answer
-from gptkit.session.conversation import invocation
-from gptkit.session.input import DASH, Given, beside, document
+from gptkit.session.conversation import make_invocation
+from gptkit.session.input import DASH, PromptInput, input_beside_files, open_text
 from gptkit.text.formats import plain_text
 from gptkit.text.pieces import Piece
 
@@ -54,19 +54,19 @@ def run(services: Services, template: Template, values: Mapping[str, Value], sha
         glossary = [Path(options.glossary)] if options.glossary else []
         answer.check_report(services.terminal, Path(str(report)), sources + glossary, results)
     conversation = working(services, template, shared, is_map=long_mode(template) == "map")
-    given = beside(services.terminal, template, values, shared)
+    prompt_input = input_beside_files(services.terminal, template, values, shared)
     if long_mode(template) == "reduce":
         from gptkit.capabilities.long.run_folder_reduce import run as run_each
 
-        return run_each(conversation, given, plan)
-    job_ = _FolderJob(conversation, plan, given)
+        return run_each(conversation, prompt_input, plan)
+    job_ = _FolderJob(conversation, plan, prompt_input)
     if shared.dry_run:
         job_.show_forecast()
         return 0
     failure = job_.run()
     if failure is None:
         return 0
-    services.terminal.report(failure, as_json=conversation.how.as_json)
+    services.terminal.report(failure, as_json=conversation.display.as_json)
     return failure.code
 
 
@@ -81,12 +81,14 @@ def _input_paths(shared: SharedOptions) -> list[Path]:
 class _FolderJob:
     """A job on all files of a plan, with one budget, one pool of workers and one line of progress."""
 
-    def __init__(self, conversation: Conversation, plan: FolderPlan, given: Given) -> None:
-        services, how = conversation.services, conversation.how
+    def __init__(self, conversation: Conversation, plan: FolderPlan, prompt_input: PromptInput) -> None:
+        services, display = conversation.services, conversation.display
         self._services = services
         self._conversation = conversation
         self._plan = plan
-        self._invocation = invocation(services, conversation.template, given, conversation.shared, how)
+        self._invocation = make_invocation(
+            services, conversation.template, prompt_input, conversation.shared, display
+        )
         self._options = options_of(self._invocation.values)
         text_languages = languages(conversation.template, self._invocation.values)
         self._job = job(services, self._invocation, plain_text(), conversation.is_recorded, text_languages)
@@ -96,14 +98,14 @@ class _FolderJob:
             conversation, self._invocation.model, self._options, self._piece_tokens, self._size
         )
         self._batch_guard = BatchGuard(services, self._job)
-        self._progress = Progress(services.terminal, how.quiet)
+        self._progress = Progress(services.terminal, display.quiet)
         self._results = FolderResults(plan)
 
     def run(self) -> GptkitError | None:
         """Process the files and report on them; returns what ended the job early or which files failed."""
         started = self._services.terminal.monotonic()
         sent = ChatRequest(self._invocation.model, (Message("user", self._name),))
-        record = self._conversation.recording(self._invocation, sent, None, {"long": True})
+        record = self._conversation.make_record(self._invocation, sent, None, {"long": True})
         try:
             with record:
                 failure = self._process_files() or self._results.failure()
@@ -196,7 +198,7 @@ class _FolderJob:
                 yield source, source.format.pieces(source.lines, self._piece_tokens)
 
     def _open(self, planned: FileTask) -> Source:
-        text = document(str(planned.path), READ_WHOLE, self._conversation.shared.encoding)
+        text = open_text(str(planned.path), READ_WHOLE, self._conversation.shared.encoding)
         languages = self._job.languages
         return opened(text, self._invocation.values, languages, is_file=True, is_map=True)
 

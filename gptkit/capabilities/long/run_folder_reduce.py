@@ -29,8 +29,8 @@ from gptkit.jobs.options import options_of
 from gptkit.jobs.output import FileInUseError
 from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
 from gptkit.jobs.walk import FileTask, FolderPlan
-from gptkit.session.conversation import Conversation, invocation
-from gptkit.session.input import Given, document
+from gptkit.session.conversation import Conversation, make_invocation
+from gptkit.session.input import PromptInput, open_text
 from gptkit.text.formats import plain_text
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ FILE_ERRORS = (DataError, NoInputError, CannotReadError, IncompleteError, Refuse
 """Errors of one file or its result, after which the other files are still processed."""
 
 
-def run(conversation: Conversation, given: Given, plan: FolderPlan) -> int:
+def run(conversation: Conversation, prompt_input: PromptInput, plan: FolderPlan) -> int:
     """Process the files of a plan; returns the exit code."""
     results = FolderResults(plan)
     failure: GptkitError | None = None
-    path = options_of(given.values).report
-    folder_job = _FolderJob(conversation, given, plan)
+    path = options_of(prompt_input.values).report
+    folder_job = _FolderJob(conversation, prompt_input, plan)
     if conversation.shared.dry_run:
         folder_job.show_forecasts()
         return 0
@@ -66,26 +66,31 @@ def run(conversation: Conversation, given: Given, plan: FolderPlan) -> int:
     results.report(conversation, path)
     if failure is None:
         return 0
-    conversation.services.terminal.report(failure, as_json=conversation.how.as_json)
+    conversation.services.terminal.report(failure, as_json=conversation.display.as_json)
     return failure.code
 
 
 class _FolderJob:
     """A job on the files of a plan, with one budget and one question about the cost."""
 
-    def __init__(self, conversation: Conversation, given: Given, plan: FolderPlan) -> None:
+    def __init__(self, conversation: Conversation, prompt_input: PromptInput, plan: FolderPlan) -> None:
         self._conversation = conversation
         values_of_folder: dict[str, Value] = {"report": "", "yes": True}
-        self._given = given._replace(values={**given.values, **values_of_folder})
+        self._given = prompt_input._replace(values={**prompt_input.values, **values_of_folder})
         self._plan = plan
         services = conversation.services
         size = sum(planned.size for planned in plan.tasks)
         piece = piece_tokens(conversation.template)
         self._consent = Consent(
-            conversation, conversation.model, options_of(given.values), piece, size, REDUCE_ANSWER_RATIO
+            conversation,
+            conversation.model,
+            options_of(prompt_input.values),
+            piece,
+            size,
+            REDUCE_ANSWER_RATIO,
         )
-        self._invocation = invocation(
-            services, conversation.template, given, conversation.shared, conversation.how
+        self._invocation = make_invocation(
+            services, conversation.template, prompt_input, conversation.shared, conversation.display
         )
         text_languages = languages(conversation.template, self._invocation.values)
         self._job = job(services, self._invocation, plain_text(), conversation.is_recorded, text_languages)
@@ -149,7 +154,7 @@ class _FolderJob:
         shared = folder_conversation.shared._replace(output=planned.target, json=False)
         conversation = Conversation(folder_conversation.services, folder_conversation.template, shared)
         conversation.budget = folder_conversation.budget
-        text = document(str(planned.path), READ_WHOLE, shared.encoding)
+        text = open_text(str(planned.path), READ_WHOLE, shared.encoding)
         head = next(text.texts, "")
         if not head.strip() and (text.size or 0) <= READ_WHOLE:
             raise NoInputError(f"no input: nothing in '{planned.path}'")

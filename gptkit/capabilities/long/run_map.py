@@ -26,8 +26,8 @@ from gptkit.jobs.output import MARK, CollectedOutput, FileOutput, Output, PipeOu
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of, working
 from gptkit.session import answer
-from gptkit.session.conversation import Conversation, invocation
-from gptkit.session.input import STDIN, Given
+from gptkit.session.conversation import Conversation, make_invocation
+from gptkit.session.input import STDIN, PromptInput
 
 if TYPE_CHECKING:
     from gptkit.jobs.missing import MissingAnswer
@@ -42,9 +42,11 @@ read whole. The memory has all of the answer."""
 
 def run(call: Call, document: Source) -> int:
     """Process a document, and return the exit code."""
-    services, template, given = call.services, call.template, call.given()
+    services, template, prompt_input = call.services, call.template, call.read_input()
     is_map = long_mode(template) == "map"
-    is_short = is_map and bool(given.text) and estimate_tokens(given.text) <= piece_tokens(template)
+    is_short = (
+        is_map and bool(prompt_input.text) and estimate_tokens(prompt_input.text) <= piece_tokens(template)
+    )
     if is_short:
         conversation = Conversation(services, template, call.shared)
         conversation.budget.answers_match_texts = True
@@ -53,14 +55,14 @@ def run(call: Call, document: Source) -> int:
     if not is_map:
         from gptkit.capabilities.long import run_reduce
 
-        return run_reduce.run(conversation, given, document)
-    job_ = _DocumentJob(conversation, given, document, is_short)
+        return run_reduce.run(conversation, prompt_input, document)
+    job_ = _DocumentJob(conversation, prompt_input, document, is_short)
     if call.shared.dry_run:
         job_.show_forecast()
         return 0
     outcome = job_.run()
     if outcome.failure is not None:
-        services.terminal.report(outcome.failure, as_json=conversation.how.as_json)
+        services.terminal.report(outcome.failure, as_json=conversation.display.as_json)
         return outcome.failure.code
     return 0
 
@@ -68,20 +70,26 @@ def run(call: Call, document: Source) -> int:
 class _DocumentJob:
     """A job on one document; a short one is processed without threads."""
 
-    def __init__(self, conversation: Conversation, given: Given, document: Source, is_short: bool) -> None:
+    def __init__(
+        self, conversation: Conversation, prompt_input: PromptInput, document: Source, is_short: bool
+    ) -> None:
         services, template = conversation.services, conversation.template
         self._services = services
         self._conversation = conversation
         self._document = document
-        self._given = given
+        self._given = prompt_input
         self._is_short = is_short
-        self._history_length = SHORT_HISTORY_LENGTH if given.text else HISTORY_LENGTH
-        self._invocation = invocation(
-            services, template, given._replace(text="", files=()), conversation.shared, conversation.how
+        self._history_length = SHORT_HISTORY_LENGTH if prompt_input.text else HISTORY_LENGTH
+        self._invocation = make_invocation(
+            services,
+            template,
+            prompt_input._replace(text="", files=()),
+            conversation.shared,
+            conversation.display,
         )
         text_languages = languages(conversation.template, self._invocation.values)
         self._job = job(services, self._invocation, document.format, conversation.is_recorded, text_languages)
-        self._progress = Progress(services.terminal, conversation.how.quiet)
+        self._progress = Progress(services.terminal, conversation.display.quiet)
         options = options_of(self._invocation.values)
         self._consent = Consent(
             conversation, self._invocation.model, options, piece_tokens(template), document.size
@@ -95,10 +103,10 @@ class _DocumentJob:
         self._turn: int | None = None
 
     def run(self) -> Outcome:
-        how, started = self._conversation.how, self._services.terminal.monotonic()
+        how, started = self._conversation.display, self._services.terminal.monotonic()
         output = self._make_output()
         invocation, request = self._request()
-        record = self._conversation.recording(invocation, request, None, {"long": True})
+        record = self._conversation.make_record(invocation, request, None, {"long": True})
         with record:
             failure = self._process_pieces(output)
             reply = self._reply(started, failure)
@@ -107,7 +115,7 @@ class _DocumentJob:
         if (isinstance(output, CollectedOutput) and failure is None) or how.as_json:
             self._show(output, Outcome(reply, self._collected_answer(output), failure))
         elif how.verbose:
-            answer.note_summary(self._services.terminal, self._invocation, reply, self._facts)
+            answer.print_summary(self._services.terminal, self._invocation, reply, self._facts)
         if self._job.memory is not None:
             memory_of(self._services).close()
         self._findings.write(options_of(self._invocation.values).report, self._document.name)
@@ -171,8 +179,10 @@ class _DocumentJob:
     def _runtime(self) -> Runtime:
         if not self._is_short:
             return patient_means(self._services, self._conversation, self._invocation)
-        form, how = self._services.format(self._invocation.template), self._conversation.how
-        return self._services.runtime(form, self._invocation.model, self._conversation.budget, how.verbose)
+        form, display = self._services.format(self._invocation.template), self._conversation.display
+        return self._services.runtime(
+            form, self._invocation.model, self._conversation.budget, display.verbose
+        )
 
     def _write(self, done: Done, output: Output) -> None:
         """Write the text of a piece, which is its source if no answer could be used.
@@ -224,30 +234,30 @@ class _DocumentJob:
         )
 
     def _make_output(self) -> Output:
-        how, terminal = self._conversation.how, self._services.terminal
-        if how.as_json:
+        display, terminal = self._conversation.display, self._services.terminal
+        if display.as_json:
             return CollectedOutput()
-        if how.output is not None:
-            return FileOutput(how.output)
+        if display.output is not None:
+            return FileOutput(display.output)
         if not terminal.stdout_is_terminal:
             is_prose = self._document.format.name in PROSE_FORMATS
             return PipeOutput(terminal.write, ends_lines=self._is_short and is_prose)
         form = self._services.format(self._invocation.template)
-        sink = answer.sink(terminal, how, form, self._services.settings.boolean("markdown"))
+        sink = answer.make_sink(terminal, display, form, self._services.settings.boolean("markdown"))
         return TerminalOutput(sink) if sink is not None else CollectedOutput()
 
     def _show(self, output: Output, outcome: Outcome) -> None:
         outcome = outcome._replace(json_fields=self._findings.listed)
         shown = not isinstance(output, CollectedOutput)
-        answer.show(
-            self._services.terminal, self._conversation.how, self._invocation, outcome, shown, self._facts
+        answer.show_answer(
+            self._services.terminal, self._conversation.display, self._invocation, outcome, shown, self._facts
         )
 
     @property
-    def _facts(self) -> answer.Facts:
-        turn = self._turn if self._conversation.how.as_json else None
+    def _facts(self) -> answer.AnswerFacts:
+        turn = self._turn if self._conversation.display.as_json else None
         session = self._conversation.store.session_of_turn(turn) if turn is not None else None
-        return answer.Facts(*self._conversation.cost(), session.id if session else None)
+        return answer.AnswerFacts(*self._conversation.cost(), session.id if session else None)
 
     def _request(self) -> tuple[Invocation, ChatRequest]:
         """Return the request under which the history records the job; a long input is only named there."""

@@ -26,14 +26,14 @@ from gptkit.jobs.output import OutputReservation
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of
 from gptkit.session import answer
-from gptkit.session.conversation import invocation
-from gptkit.session.input import Given
+from gptkit.session.conversation import make_invocation
+from gptkit.session.input import PromptInput
 
 if TYPE_CHECKING:
     from gptkit.core.chat import OutputFormat
     from gptkit.jobs.missing import MissingAnswer
     from gptkit.session.conversation import Conversation
-    from gptkit.session.record import Record
+    from gptkit.session.record import ExchangeRecord
     from gptkit.templates.template import Template
     from gptkit.text.pieces import Piece
 
@@ -44,9 +44,9 @@ LISTED_PARTS = 1000
 """The most missing parts that are listed."""
 
 
-def run(conversation: Conversation, given: Given, document: Source) -> int:
+def run(conversation: Conversation, prompt_input: PromptInput, document: Source) -> int:
     """Reduce a document to one result, and return the exit code."""
-    job_ = ReduceJob(conversation, given, document)
+    job_ = ReduceJob(conversation, prompt_input, document)
     if conversation.shared.dry_run:
         result = json.dumps(job_.forecast(), ensure_ascii=False, indent=2)
         conversation.services.terminal.print_sanitized(result)
@@ -54,7 +54,7 @@ def run(conversation: Conversation, given: Given, document: Source) -> int:
     failure = job_.run()
     if failure is None:
         return 0
-    conversation.services.terminal.report(failure, as_json=conversation.how.as_json)
+    conversation.services.terminal.report(failure, as_json=conversation.display.as_json)
     return failure.code
 
 
@@ -71,19 +71,27 @@ class ReduceJob:
     """
 
     def __init__(
-        self, conversation: Conversation, given: Given, document: Source, consent: Consent | None = None
+        self,
+        conversation: Conversation,
+        prompt_input: PromptInput,
+        document: Source,
+        consent: Consent | None = None,
     ) -> None:
-        services, how = conversation.services, conversation.how
+        services, display = conversation.services, conversation.display
         self._services = services
         self._conversation = conversation
         self._document = document
-        self._invocation = invocation(
-            services, conversation.template, given._replace(text="", files=()), conversation.shared, how
+        self._invocation = make_invocation(
+            services,
+            conversation.template,
+            prompt_input._replace(text="", files=()),
+            conversation.shared,
+            display,
         )
         text_languages = languages(conversation.template, self._invocation.values)
         self._job = job(services, self._invocation, document.format, conversation.is_recorded, text_languages)
         self._token_limit = part_token_limit(conversation, conversation.template, self._invocation.model)
-        self._progress = Progress(services.terminal, how.quiet)
+        self._progress = Progress(services.terminal, display.quiet)
         options, piece = options_of(self._invocation.values), piece_tokens(conversation.template)
         self._consent = consent or Consent(
             conversation, self._invocation.model, options, piece, document.size, REDUCE_ANSWER_RATIO
@@ -96,7 +104,7 @@ class ReduceJob:
 
         Raises the GptkitError that leaves nothing to show.
         """
-        with OutputReservation(self._conversation.how.output) as reservation:
+        with OutputReservation(self._conversation.display.output) as reservation:
             failure = self._process()
             reservation.is_written = failure is None
         return failure
@@ -104,7 +112,7 @@ class ReduceJob:
     def _process(self) -> GptkitError | None:
         started = self._services.terminal.monotonic()
         request = ChatRequest(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
-        record = self._conversation.recording(self._invocation, request, None, {"long": True})
+        record = self._conversation.make_record(self._invocation, request, None, {"long": True})
         runtime = patient_means(self._services, self._conversation, self._invocation)
         try:
             with record:
@@ -155,13 +163,15 @@ class ReduceJob:
             self._progress.clear()
 
     def _final_outcome(
-        self, final_input: FinalInput, runtime: Runtime, record: Record, started: float
+        self, final_input: FinalInput, runtime: Runtime, record: ExchangeRecord, started: float
     ) -> tuple[Outcome, bool]:
         """Ask for the final result; returns the outcome, and whether it was shown while it arrived."""
-        services, how = self._services, self._conversation.how
-        sink = answer.sink(services.terminal, how, runtime.format, services.settings.boolean("markdown"))
+        services, display = self._services, self._conversation.display
+        sink = answer.make_sink(
+            services.terminal, display, runtime.format, services.settings.boolean("markdown")
+        )
         try:
-            outcome = request_final_result(final_input, self._job, runtime, record.listening(sink))
+            outcome = request_final_result(final_input, self._job, runtime, record.recording_sink(sink))
         except GptkitError as error:
             progress.tell_how_to_go_on(error, None if final_input.whole else self._job.memory)
             raise
@@ -183,13 +193,13 @@ class ReduceJob:
 
     def _show(self, outcome: Outcome, missing: GptkitError | None, is_shown: bool) -> None:
         """Show the outcome; a result that lacks parts is shown, too, but not written to an output file."""
-        how = self._conversation.how
-        if how.output is not None and outcome.failure is None:
+        display = self._conversation.display
+        if display.output is not None and outcome.failure is None:
             outcome = outcome._replace(failure=missing)
-            if self._is_one_of_many and missing is None and _file_holds(how.output, outcome.answer):
+            if self._is_one_of_many and missing is None and _file_holds(display.output, outcome.answer):
                 return
-        facts = answer.Facts(*self._conversation.cost())
-        answer.show(self._services.terminal, how, self._invocation, outcome, is_shown, facts)
+        facts = answer.AnswerFacts(*self._conversation.cost())
+        answer.show_answer(self._services.terminal, display, self._invocation, outcome, is_shown, facts)
 
     def _show_progress(self, progress_: ReduceProgress) -> None:
         self._parts = progress_.finished if progress_.level == 1 else self._parts
