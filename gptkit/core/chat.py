@@ -212,6 +212,7 @@ class Deadlines(NamedTuple):
 class Endpoint(NamedTuple):
     """The server that requests are sent to, the key, and how to connect.
 
+    `key_name` says in words where the key is, `key_hint` what to do about a key that is not accepted.
     `proxy` is a URL, None for a direct connection. With `lenient_finish` an answer without a finish
     reason counts as whole.
     """
@@ -226,6 +227,8 @@ class Endpoint(NamedTuple):
     project: str | None = None
     deadlines: Deadlines = Deadlines()
     lenient_finish: bool = False
+    key_name: str = "the API key"
+    key_hint: str = "store the right one with 'gptkit keys set'"
 
     def __repr__(self) -> str:
         return f"Endpoint({self.base_url!r})"  # the other fields may hold secrets

@@ -6,6 +6,7 @@ import errno
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from gptkit.core.chat import SYSTEM_ROLE
 from gptkit.core.errors import (
@@ -96,7 +97,10 @@ def _status_error(status: int, report: ErrorReport, exchange: Exchange) -> Gptki
     row = _status_row(status, report, exchange)
     proxy = f"the proxy {exchange.proxy}" if exchange.proxy else "a proxy on the way"
     names = {"url": exchange.base_url.url, "model": exchange.model, "resource": exchange.resource}
-    what = row.what.format(**names, proxy=proxy) + f" ({status}){_shown_text(report, exchange)}"
+    what = (
+        row.what.format(**names, proxy=proxy, key=exchange.endpoint.key_name)
+        + f" ({status}){_shown_text(report, exchange)}"
+    )
     failure = row.kind(what, hint=row.hint, tries=row.tries, billed=row.billed, wait=report.wait)
     if status in (400, 422, 500) and report.rejects_system_role:  # llama.cpp's chat templates fail with 500
         failure.parameter = SYSTEM_ROLE
@@ -113,8 +117,9 @@ def _status_row(status: int, report: ErrorReport, exchange: Exchange) -> _Row:
         return STATUS_ROWS[402]
     if status in (400, 403) and report.is_bad_key:
         status = 401
-    if status == 401 and not exchange.endpoint.key:
-        return STATUS_ROWS[401]._replace(what="the server wants an API key")
+    if status == 401:
+        row = STATUS_ROWS[401]._replace(hint=exchange.endpoint.key_hint)
+        return row if exchange.endpoint.key else row._replace(what="the server wants an API key")
     if status == 404 and not (exchange.model and report.names_model(exchange.model)):
         status = 405
     row = STATUS_ROWS.get(status) or STATUS_ROWS[500 if status >= 500 else 400]
@@ -149,9 +154,7 @@ class _Row(NamedTuple):
 
 STATUS_ROWS: Mapping[int, _Row] = {
     400: _Row(UnavailableError, 1, "request not accepted"),
-    401: _Row(
-        NoPermissionError, 1, "the API key was not accepted", "store the right one with 'gptkit keys set'"
-    ),
+    401: _Row(NoPermissionError, 1, "{key} was not accepted"),
     402: _Row(UnavailableError, 1, "no credit"),
     403: _Row(NoPermissionError, 1, "not allowed"),
     404: _Row(UnavailableError, 1, "no model '{model}' at '{url}'", "'gptkit models' lists what is there"),
@@ -201,19 +204,29 @@ _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PAC
 
 
 def _lookup_error(error: BaseException, exchange: Exchange) -> GptkitError:
-    host = exchange.proxy or exchange.base_url.host
+    host = urlsplit(exchange.endpoint.proxy or "").hostname or exchange.base_url.host
+    whose = "the proxy " if exchange.proxy else ""
     import socket
 
     if isinstance(error, OSError) and error.errno == socket.EAI_AGAIN:
-        return TryAgainError(f"no answer from name look-up for '{host}'", tries=4)
-    return TryAgainError(f"no such host: '{host}'", hint="check the base URL and the network", tries=2)
+        return TryAgainError(f"no answer from name look-up for {whose}'{host}'", tries=4)
+    hint = f"check the {'address of the proxy' if exchange.proxy else 'base URL'} and the network"
+    return TryAgainError(f"no such host: {whose}'{host}'", hint=hint, tries=2)
 
 
 _IDLE_HINT = "a model that thinks for long needs a larger idle_timeout: 'gptkit config set idle_timeout 600'"
 
 
 def _refused_error(error: BaseException, exchange: Exchange) -> GptkitError:
-    return TryAgainError(f"nothing listens on {exchange.proxy or exchange.base_url.host_port}", tries=4)
+    if exchange.proxy:
+        hint = "'--proxy none' goes without a proxy; 'gptkit config list' shows where the proxy is set"
+        return TryAgainError(f"the proxy {exchange.proxy} does not listen", tries=4, hint=hint)
+    return TryAgainError(f"nothing listens on {exchange.base_url.host_port}", tries=4)
+
+
+def _peer(exchange: Exchange) -> str:
+    """Return the name of what a connection is opened to."""
+    return f"the proxy {exchange.proxy}" if exchange.proxy else exchange.base_url.host_port
 
 
 def _timeout_error(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -234,8 +247,7 @@ def _timeout_error(error: BaseException, exchange: Exchange) -> GptkitError:
 def _closed_error(error: BaseException, exchange: Exchange) -> GptkitError:
     what = "connection reset" if isinstance(error, ConnectionResetError) else "connection closed"
     if exchange.phase in ("connect", "send"):
-        where = exchange.proxy or exchange.base_url.host_port
-        return TryAgainError(f"{what} by {where} before the request was sent", tries=4)
+        return TryAgainError(f"{what} by {_peer(exchange)} before the request was sent", tries=4)
     if exchange.phase == "wait":
         return TryAgainError(f"{what} before an answer", tries=2, billed=True)
     return _cut_error(what, exchange)
@@ -247,8 +259,7 @@ def _network_error(error: BaseException, exchange: Exchange) -> GptkitError:
     text = one_line(str(getattr(error, "strerror", "") or error)).lower() or "network error"
     if exchange.phase in ("wait", "read"):
         return _cut_error(text, exchange)
-    where = exchange.proxy or exchange.base_url.host_port
-    return TryAgainError(f"{where}: {text}" + (f" ({reason})" if reason else ""), tries=4)
+    return TryAgainError(f"{_peer(exchange)}: {text}" + (f" ({reason})" if reason else ""), tries=4)
 
 
 def _cut_error(what: str, exchange: Exchange) -> GptkitError:

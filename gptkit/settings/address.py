@@ -11,6 +11,7 @@ _NUMERIC_HOST = frozenset("0123456789abcdef:.")
 _PATH = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._~!$&'()*+,;=:@%-")
 _QUERY = r"api-version=[A-Za-z0-9.-]{1,40}"
 _CALLS = ("/chat/completions", "/completions", "/responses", "/models")
+_QUOTES = ('"', "'", "`", "“", "”", "‘", "’", "«", "»")
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -97,6 +98,8 @@ def _is_loopback_address(host: str) -> bool:
 
 def _problem(url: str) -> str:
     scheme, separator, rest = url.partition("://")
+    if url[:1] in _QUOTES or url[-1:] in _QUOTES:
+        return "stands in quotes; leave them out"
     if not separator:
         return "must begin with https:// or http://"
     if scheme.lower() not in _PORTS:

@@ -177,7 +177,7 @@ def test_until_then_there_is_a_partial_one(
     code, output, errors = gptkit(same, "-o", "out.md", "--jobs", "1", stdin=text)
     assert (code, output) == (77, "")
     assert "'out.md' was not written; what there is of it is in 'out.md.partial'" in errors
-    assert "hint: store the right one with 'gptkit keys set'; " in errors
+    assert "hint: correct OPENAI_API_KEY: it comes before what 'gptkit keys set' stores; " in errors
     partial = (folder / "out.md.partial").read_text()
     assert partial
     assert text.startswith(partial)

@@ -306,7 +306,8 @@ def test_nothing_listens() -> None:
         assert (error.message, error.tries) == (f"nothing listens on 127.0.0.1:{port}", 4)
         proxy = f"http://ann:pw@127.0.0.1:{port}"
         _, error = failure(endpoint("http://127.0.0.1:1/v1", proxy=proxy), TryAgainError)
-    assert error.message == f"nothing listens on 127.0.0.1:{port}"
+    assert error.message == f"the proxy 127.0.0.1:{port} does not listen"
+    assert error.hint.startswith("'--proxy none' goes without a proxy; ")
 
 
 def test_names_that_cannot_be_looked_up() -> None:

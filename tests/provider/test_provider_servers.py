@@ -6,9 +6,9 @@ import pytest
 from fake.proxy import HttpProxy
 from fake.server import FakeServer
 from fake.wire import response
-from provider_calls import endpoint, failure
+from provider_calls import KEY, endpoint, failure
 
-from gptkit.core.errors import RateLimitError, TryAgainError, UnavailableError
+from gptkit.core.errors import NoPermissionError, RateLimitError, TryAgainError, UnavailableError
 
 
 def test_advice_to_wait_outweighs_words_about_a_quota(server: FakeServer) -> None:
@@ -24,6 +24,26 @@ def test_advice_to_wait_outweighs_words_about_a_quota(server: FakeServer) -> Non
     failure(endpoint(server.url), UnavailableError)
     server.fail(429, {"error": words})
     failure(endpoint(server.url), UnavailableError)
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+@pytest.mark.parametrize(
+    ("shown", "masked"),
+    [
+        (KEY[:16] + "****", "***" + "****"),
+        ("sk-***" + KEY[6:], "sk-***" + "***"),
+        (KEY[:9] + "**" + KEY[-9:], "***" + "**" + "***"),
+        (KEY[:4] + "****" + KEY[-4:], KEY[:4] + "****" + KEY[-4:]),
+    ],
+)
+def test_what_a_server_shows_of_a_key_is_masked(
+    server: FakeServer, shown: str, masked: str, proxied: bool
+) -> None:
+    server.fail(401, {"error": {"message": f"Incorrect API key provided: {shown}."}})
+    with HttpProxy() as proxy:
+        place = endpoint(server.url, proxy=proxy.url if proxied else None)
+        _, error = failure(place, NoPermissionError)
+    assert error.message == f"the API key was not accepted (401): Incorrect API key provided: {masked}."
 
 
 @pytest.mark.parametrize("proxied", [False, True])

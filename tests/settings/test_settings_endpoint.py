@@ -78,6 +78,9 @@ def test_base_urls(url: str, clean: str, bound_to: str) -> None:
         ("api.openai.com/v1", "must begin with https:// or http://"),
         ("ftp://api.openai.com", "must begin with https:// or http://"),
         ("file:///etc/passwd", "must begin with https:// or http://"),
+        ('"https://api.openai.com/v1"', "stands in quotes; leave them out"),
+        ("'https://api.openai.com/v1", "stands in quotes; leave them out"),
+        ("“https://api.openai.com/v1”", "stands in quotes; leave them out"),
         ("https://", "is not a URL"),
         ("https:///v1", "is not a URL"),
         ("https://a b.example", "is not a URL"),
@@ -153,7 +156,43 @@ def test_all_of_an_endpoint(made: Made, tmp_path: Path) -> None:
         project="p",
         deadlines=Deadlines(1, 2, 3, 4, 5),
         lenient_finish=True,
+        key_name="the key in MINE",
+        key_hint="correct MINE: it comes before what 'gptkit keys set' stores",
     )
+
+
+def test_a_key_is_named_by_where_it_is(made: Made, tmp_path: Path) -> None:
+    found = made(environ={"OPENAI_API_KEY": KEY})
+    assert (found.key_name, found.key_hint) == (
+        "the key in OPENAI_API_KEY",
+        "correct OPENAI_API_KEY: it comes before what 'gptkit keys set' stores",
+    )
+    found = made("api_key_command: [echo, sk-x]\n")
+    assert (found.key_name, found.key_hint) == (
+        "the key from api_key_command",
+        "'gptkit config get api_key_command' shows the command",
+    )
+    (tmp_path / "keys.yaml").write_text(f"api.openai.com: {KEY}\n")
+    (tmp_path / "keys.yaml").chmod(0o600)
+    found = made()
+    assert (found.key_name, found.key_hint) == (
+        f"the key in '{tmp_path}/keys.yaml:1'",
+        "store the right one with 'gptkit keys set'",
+    )
+
+
+def test_a_key_command_for_another_host_is_not_run_and_the_hint_says_why(made: Made) -> None:
+    user = "api_key_command: [touch, ran]\n"
+    error = failure(made, user, base_url="https://other.example/v1")
+    assert isinstance(error, NoPermissionError)
+    assert re.sub(r"/\S*/", "", error.hint) == (
+        "api_key_command (config.yaml:1) is for api.openai.com; "
+        "'gptkit keys set --host other.example' stores another key"
+    )
+    found = made(user, base_url="http://localhost:8080/v1")
+    assert found.key is None
+    assert "api_key_command" in found.key_hint
+    assert not Path("ran").exists()
 
 
 def test_a_base_url_is_refused_with_where_it_came_from(made: Made) -> None:

@@ -119,7 +119,7 @@ BEFORE = [
         scripted([response(401, error_object(401)), read_body(), close()], when="head"),
         77,
         1,
-        "the API key was not accepted (401)",
+        "the key in OPENAI_API_KEY was not accepted (401)",
     ),
 ]
 
@@ -263,7 +263,7 @@ ENDED = [
 STATUSES = [
     Fault("400", failed(400), 69, 1, "request not accepted (400)"),
     Fault("context length", failed(400, code="context_length_exceeded"), 65, 1, "input too long"),
-    Fault("401", failed(401), 77, 1, "the API key was not accepted (401)"),
+    Fault("401", failed(401), 77, 1, "the key in OPENAI_API_KEY was not accepted (401)"),
     Fault("402", failed(402), 69, 1, "no credit (402)"),
     Fault("403", failed(403, {"error": "Country not supported"}), 77, 1, "(403): Country not supported"),
     Fault("404", failed(404), 69, 1, "no model 'gpt-6-luna' at 'http://127.0.0.1:"),
