@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from gptkit.templates.template import Template, Value
 
 
-RULE = (
-    "You are a character of a game, and a program reads your reply: one JSON object, nothing around it. "
-    "`say` is what is spoken aloud, plain, without asterisks and stage directions; empty if you say nothing. "
-    "What you do stands under `actions` alone."
-)
+RULE = "You are a character of a game, and a program reads your reply: one JSON object, nothing around it."
+KEY_RULES = {
+    "say": "`say` is what is spoken aloud, plain, without asterisks and stage directions; empty if you say "
+    "nothing.",
+    "actions": "What you do stands under `actions` alone.",
+}
+"""Rules on keys of the reply, each for a schema that has the key."""
 ACTIONS = "You can do this and nothing else; an empty list is fine:\n{}"
 
 
@@ -97,7 +99,7 @@ def request_reply(
         for message in rest
     )
     action_rules = [ACTIONS.format("\n".join(map(_action_line, form.actions)))] if form.actions else []
-    system = "\n\n".join(filter(None, [_system(prepared, runtime), RULE, *action_rules]))
+    system = "\n\n".join(filter(None, [_system(prepared, runtime), _rule(form), *action_rules]))
     prepared = prepared._replace(turns=(*prepared.turns[:before], *turns), system=system)
     strict = with_check(runtime, lambda result: _fault(result, form))
     value, reply = request_json_and_reply(
@@ -106,9 +108,13 @@ def request_reply(
     result = dict(cast("Mapping[str, object]", value))
     if isinstance(state := result.get("state"), dict) and form.variables:
         result["state"] = {**state, **declared_values(state, form.variables)}
-    if not form.is_own:
-        result.setdefault("actions", [])
     return NpcReply(result, Outcome(reply, _json(result), notes=prepared.notes))
+
+
+def _rule(form: ReplyForm) -> str:
+    properties = form.schema.get("properties")
+    keys = properties if isinstance(properties, dict) else {}
+    return " ".join([RULE, *(rule for key, rule in KEY_RULES.items() if key in keys)])
 
 
 def state_fault(state: Mapping[str, object], variables: Sequence[Variable]) -> str:
@@ -226,7 +232,8 @@ class NpcReplier:
         session.notes = reply.outcome.notes
         if self._form.is_own:
             return reply.value
-        return {**reply.value, "state": session.notes.get("state", {})}
+        actions = reply.value.get("actions", [])
+        return {**reply.value, "actions": actions, "state": session.notes.get("state", {})}
 
     def _notes_before(self, session: NpcSession, event: PlayerEvent) -> Mapping[str, object]:
         """Return the notes of the session with the values of the world that the event sets."""
