@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gptkit.core.chat import ChatRequest, Endpoint, Event, OutputFormat, Provider
-from gptkit.core.errors import UsageError
+from gptkit.core.errors import GptkitError, ProtocolError, UsageError, WrongAnswerError
 from gptkit.core.paths import Paths, paths
 from gptkit.core.redact import is_secret
 from gptkit.exchange.budget import Budget, CostCap
-from gptkit.exchange.invocation import RetryPolicy, Runtime
+from gptkit.exchange.invocation import AnswerCheck, RetryPolicy, Runtime
 from gptkit.settings.load import Settings, load_settings
 from gptkit.templates.template import Template, Vocabulary
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gptkit.history.store import Store
     from gptkit.settings.rejected_parameters import RejectionFile
     from gptkit.templates.library import Library
+    from gptkit.text.checks.answer import RunawayDetector
 
 Value = TypeVar("Value")
 OFFLINE = re.compile(r"echo\Z|local:")
@@ -59,6 +60,7 @@ class Services:
         self._shared: dict[object, Any] = {}
         self._reserved = (reserved_options, reserved_shorts, reserved_names)
         self._templates: dict[str, Template] = {}
+        self._noticed: set[str] = set()
 
     @cached_property
     def paths(self) -> Paths:
@@ -117,7 +119,7 @@ class Services:
     @property
     def url(self) -> str:
         """The URL that requests are sent to."""
-        return f"{self.settings.base_url().url}/chat/completions"
+        return self.settings.base_url().call_url("/chat/completions")
 
     def endpoint(self, model: str) -> Endpoint:
         """The endpoint for a model; raises NoPermissionError if the model needs a key and there is none."""
@@ -145,7 +147,7 @@ class Services:
     def rejections(self) -> RejectionFile:
         from gptkit.settings.rejected_parameters import RejectionFile
 
-        return RejectionFile(self.paths, self.settings.base_url().authority)
+        return RejectionFile(self.paths, self.settings.base_url().url, self.terminal.unix_time)
 
     @cached_property
     def prices(self) -> Prices:
@@ -234,10 +236,8 @@ class Services:
         With `patient` answers do not stream, so the server may be silent as long as before a first word.
         """
         endpoint = self.endpoint(model)
-        if patient:
-            limits = endpoint.deadlines
-            limits = limits._replace(idle=max(limits.idle, limits.first_content))
-            endpoint = endpoint._replace(deadlines=limits)
+        if patient or not self.settings.boolean("stream"):
+            endpoint = endpoint._replace(deadlines=endpoint.deadlines.patient())
         providers: list[Provider] = []
 
         def provider(request: ChatRequest) -> Iterator[Event]:
@@ -259,6 +259,16 @@ class Services:
 
     def _runtime(self, form: OutputFormat, budget: Budget, verbose: bool, provider: Provider) -> Runtime:
         policy = RetryPolicy(self.settings.integer("attempts"), self.settings.number("wait_budget"))
+
+        def notice(text: str) -> None:
+            if verbose:
+                self.terminal.print_error_line(f"gptkit: {text}")
+
+        def notice_once(text: str) -> None:
+            if text not in self._noticed:
+                self._noticed.add(text)
+                notice(text)
+
         return Runtime(
             provider=provider,
             format=form,
@@ -268,8 +278,10 @@ class Services:
             now=self.terminal.monotonic,
             sleep=self.terminal.sleep,
             random=_random,
-            notice=lambda text: self.terminal.print_error_line(f"gptkit: {text}") if verbose else None,
+            notice=notice,
+            notice_once=notice_once,
             json_format=_json_format,
+            start_check=_start_check,
         )
 
 
@@ -283,6 +295,32 @@ def _json_format(schema: Mapping[str, object]) -> OutputFormat:
     from gptkit.output.formats import FORMATS
 
     return FORMATS["json"](schema)
+
+
+def _start_check(request: ChatRequest, rewrites_text: bool) -> AnswerCheck:
+    """Start the checks of any answer. Their module is loaded once the first text was handed on."""
+    detectors: list[RunawayDetector] = []
+
+    def feed(delta: str) -> GptkitError | None:
+        if not detectors:
+            from gptkit.text.checks.answer import RunawayDetector
+
+            detectors.append(RunawayDetector(request.text, rewrites_text=rewrites_text))
+        finding = detectors[0].feed(delta)
+        return WrongAnswerError(finding.message) if finding else None
+
+    def finish(whole: str) -> tuple[str, GptkitError | None]:
+        from gptkit.text.checks import answer as checks
+
+        answer = checks.without_thought(whole)
+        if checks.is_invisible(answer):
+            return answer, ProtocolError("empty answer")
+        detector = checks.RunawayDetector(request.text, rewrites_text=rewrites_text)
+        finding = detector.feed(answer, last=True)
+        finding = finding or checks.answer_finding(answer, request.messages, request.text)
+        return answer, WrongAnswerError(finding.message) if finding else None
+
+    return AnswerCheck(feed, finish)
 
 
 def _random() -> float:

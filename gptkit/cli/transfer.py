@@ -26,9 +26,9 @@ def write_export(
     """
     if output is not None and str(output) != "-":
         from gptkit.core.files import write_atomic
-        from gptkit.session.answer import check
+        from gptkit.session.answer import check_output
 
-        check(terminal, output, [] if store is None else [store])
+        check_output(terminal, output, [] if store is None else [store])
         write_atomic(output, pieces, None if output.exists() else _PRIVATE_MODE)
         return
     for piece in pieces:

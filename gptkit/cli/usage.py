@@ -139,8 +139,9 @@ def _usage_report(services: Services, by: Grouping, since: float, until: float |
     from gptkit.history.query import charges
 
     report = UsageReport(services.prices)
-    path = services.history.path
-    if path is not None and path.exists():  # a report does not create the store
+    path, journal_folder = services.history.path, services.history.journal_folder
+    # a report does not create the store, unless the very first process was killed
+    if path is not None and (path.exists() or journal_folder.exists()):
         with services.history.reading() as connection:
             for key, charge in charges(connection, by, since, until):
                 report.add(key, charge)

@@ -3,6 +3,7 @@
 import json
 from _thread import allocate_lock
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import NamedTuple
 
 from gptkit.core.chat import TOOLS, Charge, ChatRequest, Reply, Usage
@@ -11,6 +12,9 @@ from gptkit.core.tokens import estimate_tokens
 
 Price = Callable[[str, int, int], float | None]
 """Takes a model, prompt tokens and completion tokens; returns US dollars, None without a known price."""
+Observer = Callable[[int, Charge | None, bool], None]
+"""Called with the number of a request, its charge, and whether the request is over: before it is sent with an
+estimated charge without an answer, then with its charge, None if it costs nothing. For several threads."""
 LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
 """Parameters that limit the tokens of an answer."""
 DEFAULT_ANSWER_TOKENS = 4096
@@ -18,9 +22,13 @@ DEFAULT_ANSWER_TOKENS = 4096
 
 
 class Reservation(float):
-    """US dollars that are set aside for a request, and `tokens`: the expected length of its answer."""
+    """US dollars that are set aside for a request, and `tokens`: the expected length of its answer.
+
+    `number` is the request's number for the observer of the budget; 0 before the request is sent.
+    """
 
     tokens = 0
+    number = 0
 
 
 class CostCap(NamedTuple):
@@ -63,6 +71,8 @@ class Budget:
         self.request_count = 0
         """Requests that were reserved; one that may be billed twice counts twice."""
         self.charges: list[Charge] = []
+        self.observer: Observer | None = None
+        self._numbers = count(1)
         self._price = price
         self._host = host
         self.clock = clock
@@ -130,6 +140,15 @@ class Budget:
                     f"{cap.name} of {cap.dollars:.4g} USD is used up: {spent:.4g} is spent{aside}{more}"
                 )
 
+    def begin(self, request: ChatRequest, reserved: Reservation, started: float, purpose: str) -> None:
+        """Tell the observer that a request is about to be sent; the parameters are those of `charge`."""
+        if self.observer is None:
+            return
+        tokens = prompt_tokens(request)
+        reserved.number = next(self._numbers)
+        charge = Charge(request.model, purpose, self._host, tokens, 0, True, None, started, 0.0)
+        self.observer(reserved.number, charge, False)
+
     def charge(
         self,
         request: ChatRequest,
@@ -152,8 +171,8 @@ class Budget:
                 self._answer_tokens += usage.completion_tokens
                 self._text_tokens += self._measured_text(request)
         if usage is None:
+            self._report_charge(reserved, None)
             return None
-        cost = self._price(request.model, *usage) if self.caps else None
         charge = Charge(
             model=reply.model or request.model,
             purpose=purpose,
@@ -161,14 +180,19 @@ class Budget:
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             estimated=reply.usage is None,
-            cost=cost,
+            cost=self._price(request.model, *usage) if self.caps else None,
             started=started,
             seconds=max(0.0, self.clock() - started),
         )
         with self._lock:
-            self._spent += cost or 0.0
+            self._spent += charge.cost or 0.0
             self.charges.append(charge)
+        self._report_charge(reserved, charge)
         return charge
+
+    def _report_charge(self, reserved: Reservation, charge: Charge | None) -> None:
+        if self.observer is not None and reserved.number:
+            self.observer(reserved.number, charge, True)
 
     def _measured_text(self, request: ChatRequest) -> int:
         """Tokens of the text that a request is about; 0 where no limit depends on them."""
@@ -200,7 +224,9 @@ class WorkerBudget(Budget):
     """The part of one worker in the budget of a run: shared limits, and a list of this worker's charges."""
 
     def __init__(self, run_budget: Budget) -> None:
-        super().__init__(run_budget.max_requests, run_budget.caps, clock=run_budget.clock)
+        super().__init__(
+            run_budget.max_requests, run_budget.caps, host=run_budget._host, clock=run_budget.clock
+        )
         self._run_budget = run_budget
 
     def reserve(self, request: ChatRequest, count: int = 1) -> Reservation:
@@ -221,6 +247,7 @@ class WorkerBudget(Budget):
         charge = self._run_budget.charge(request, reserved, reply, doubtful, started, purpose)
         if charge is not None:
             self.charges.append(charge)
+        self._report_charge(reserved, charge)
         return charge
 
 

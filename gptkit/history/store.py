@@ -84,6 +84,7 @@ class Store(Database):
             return count
         for path, entry in orphaned_journals(self.journal_folder):
             ending = entry.ending or Ending("cancelled", entry.text, cause="killed", code=KILLED_CODE)
+            ending = ending._replace(charges=entry.charges)
             with self.writing() as connection:
                 schema.store_turn(connection, entry.opening, ending, moves_on=False)
             with suppress(OSError):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gptkit.app import build_services
 from gptkit.capabilities.character.npc_server import ONE_EXCHANGE
 from gptkit.capabilities.conversation.config import SINGLE_EXCHANGE
-from gptkit.capabilities.long.job import ONE_ANSWER
+from gptkit.capabilities.long.job import SINGLE_ANSWER_OPTIONS
 from gptkit.cli import fast_args
 from gptkit.cli.command import build_command
 from gptkit.cli.help import help_style
@@ -136,7 +136,7 @@ def test_there_is_a_field_for_each_shared_option() -> None:
         assert shown in (kinds[flag.kind], f"<class '{kinds[flag.kind]}'>"), flag.name
 
 
-@pytest.mark.parametrize("names", [ONE_EXCHANGE, ONE_ANSWER, SINGLE_EXCHANGE])
+@pytest.mark.parametrize("names", [ONE_EXCHANGE, SINGLE_ANSWER_OPTIONS, SINGLE_EXCHANGE])
 def test_options_are_asked_for_by_names_that_there_are(names: tuple[str, ...]) -> None:
     assert SharedOptions().first_given(names) == ""
 

@@ -12,7 +12,7 @@ import pytest
 from fake.program import InMemory, OnTerminal
 from memory_parts import ABOUT, key
 
-from gptkit.jobs.memory.store import Memory
+from gptkit.jobs.memory.store import MemoryStore
 from gptkit.text.pieces import PieceAnswer
 
 Keep = Callable[..., None]
@@ -26,7 +26,7 @@ def keep(home: Path) -> Keep:
     """Stores answers to these texts."""
 
     def keep(*texts: str, ago: float = 0.0, **about: str) -> None:
-        kept = Memory(home / "data" / "memory.db", lambda: time.time() - ago * 86400)
+        kept = MemoryStore(home / "data" / "memory.db", lambda: time.time() - ago * 86400)
         for text in texts:
             kept.put(key(text), text, PieceAnswer(f"answer to {text}"), ABOUT | about)
         kept.close()
@@ -36,7 +36,7 @@ def keep(home: Path) -> Keep:
 
 @pytest.fixture
 def found(home: Path) -> Iterator[Callable[[str], PieceAnswer | None]]:
-    kept = Memory(home / "data" / "memory.db")
+    kept = MemoryStore(home / "data" / "memory.db")
     yield lambda text: kept.get(key(text), text, ABOUT)
     kept.close()
 

@@ -17,8 +17,8 @@ from processes import open_below
 from gptkit.core.errors import ConfigurationError, TryAgainError
 from gptkit.jobs.memory import maintenance
 from gptkit.jobs.memory.entries import APPLICATION_ID
-from gptkit.jobs.memory.maintenance import groups
-from gptkit.jobs.memory.store import Memory
+from gptkit.jobs.memory.maintenance import group_entries
+from gptkit.jobs.memory.store import MemoryStore
 from gptkit.text.pieces import Finding, PieceAnswer
 
 SECRET = "geheimnisvoll"
@@ -30,7 +30,7 @@ def notices() -> list[str]:
 
 
 @pytest.fixture
-def kept(tmp_path: Path, notices: list[str]) -> Iterator[Memory]:
+def kept(tmp_path: Path, notices: list[str]) -> Iterator[MemoryStore]:
     found = memory(tmp_path, notices)
     yield found
     found.close()
@@ -40,7 +40,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "data").iterdir() if path.is_file()}
 
 
-def test_an_answer_comes_out_as_it_went_in(kept: Memory, tmp_path: Path) -> None:
+def test_an_answer_comes_out_as_it_went_in(kept: MemoryStore, tmp_path: Path) -> None:
     text = "a\0b \udc80 世界\r\n"
     held = PieceAnswer(text, (Finding(3, "number", "'7' 欠\ud800"), Finding(4, "term", "x")))
     kept.put(key("a"), text, held, ABOUT)
@@ -56,16 +56,16 @@ def test_an_answer_comes_out_as_it_went_in(kept: Memory, tmp_path: Path) -> None
     again.close()
 
 
-def test_a_second_answer_replaces_the_first(kept: Memory) -> None:
+def test_a_second_answer_replaces_the_first(kept: MemoryStore) -> None:
     put(kept, "a", "one")
     put(kept, "a", "two")
     assert kept.get(key("a")) == PieceAnswer("two")
-    assert [(group.entries, group.size) for group in groups(kept)] == [(1, 4)]
+    assert [(group.entries, group.size) for group in group_entries(kept)] == [(1, 4)]
     put(kept, "世", "界")
-    assert [(group.entries, group.size) for group in groups(kept)] == [(2, 10)]
+    assert [(group.entries, group.size) for group in group_entries(kept)] == [(2, 10)]
 
 
-def test_files_are_private(kept: Memory, tmp_path: Path) -> None:
+def test_files_are_private(kept: MemoryStore, tmp_path: Path) -> None:
     with kept.claim(key("a")):
         put(kept, "a")
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "data").rglob("*")}
@@ -73,74 +73,74 @@ def test_files_are_private(kept: Memory, tmp_path: Path) -> None:
     assert modes == database | {"claims": 0o700, f"{key('a').hex()}.lock": 0o600}
 
 
-def test_uses_are_counted_for_all_that_was_found(kept: Memory, tmp_path: Path) -> None:
+def test_uses_are_counted_for_all_that_was_found(kept: MemoryStore, tmp_path: Path) -> None:
     put(kept, "a")
     put(kept, "b", to="German", model="n")
     kept.close()
     later = memory(tmp_path, now=STARTED + 100)
     assert [later.get(key(text)) is not None for text in "aab"] == [True] * 3
     later.close()
-    found = [group._replace(size=0) for group in groups(later)]
+    found = [group._replace(size=0) for group in group_entries(later)]
     assert found == [
         ("translate", "m", "fr", 1, 0, 2, STARTED + 100),
         ("translate", "n", "de", 1, 0, 1, STARTED + 100),
     ]
 
 
-def test_a_use_is_never_older_than_one_before(kept: Memory, tmp_path: Path) -> None:
+def test_a_use_is_never_older_than_one_before(kept: MemoryStore, tmp_path: Path) -> None:
     put(kept, "a")
     kept.close()
     for now in (STARTED + 100, STARTED + 50):
         again = memory(tmp_path, now=now)
         assert again.get(key("a"))
         again.close()
-    assert [(group.hits, group.used) for group in groups(again)] == [(2, STARTED + 100)]
+    assert [(group.hits, group.used) for group in group_entries(again)] == [(2, STARTED + 100)]
 
 
-def test_once_it_is_closed_there_is_one_file(kept: Memory, tmp_path: Path) -> None:
+def test_once_it_is_closed_there_is_one_file(kept: MemoryStore, tmp_path: Path) -> None:
     put(kept, "a")
     assert kept.get(key("a"))
     kept.close()
     assert list(files(tmp_path)) == ["memory.db"]
 
 
-def test_what_another_process_still_reads_is_told(kept: Memory) -> None:
+def test_what_another_process_still_reads_is_told(kept: MemoryStore) -> None:
     put(kept, f"a {SECRET}")
     kept._writer.set_busy_timeout(0)
     with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
         other.execute("BEGIN")
         other.execute("SELECT count(*) FROM entries").fetchone()
         with pytest.raises(TryAgainError, match="removed, but another process keeps its log open"):
-            maintenance.clear(kept)
-    assert groups(kept) == []
+            maintenance.remove_all(kept)
+    assert group_entries(kept) == []
 
 
-def test_jobs_are_told_apart_by_prompt_model_and_language(kept: Memory) -> None:
+def test_jobs_are_told_apart_by_prompt_model_and_language(kept: MemoryStore) -> None:
     put(kept, "a", prompt="ab", model="c", to="Klingon")
     put(kept, "b", prompt="a", model="bc", to="Klingon")
     put(kept, "c", prompt="a", model="bc", to="German")
-    found = {(group.prompt, group.model, group.language) for group in groups(kept)}
+    found = {(group.prompt, group.model, group.language) for group in group_entries(kept)}
     assert found == {("ab", "c", "Klingon"), ("a", "bc", "Klingon"), ("a", "bc", "de")}
 
 
-def test_findings_that_cannot_be_read_are_damage(kept: Memory, notices: list[str]) -> None:
+def test_findings_that_cannot_be_read_are_damage(kept: MemoryStore, notices: list[str]) -> None:
     put(kept, "a")
     with kept.writing() as connection:
         connection.execute("UPDATE texts SET findings = 'nonsense'")
     assert (kept.get(key("a")), len(notices)) == (None, 1)
 
 
-def test_clear_leaves_no_text_in_any_file(kept: Memory, tmp_path: Path) -> None:
+def test_clear_leaves_no_text_in_any_file(kept: MemoryStore, tmp_path: Path) -> None:
     for number in range(50):
         put(kept, f"{number} {SECRET}", f"{SECRET} " * 500, tone=SECRET)
     assert SECRET.encode() in b"".join(files(tmp_path).values())
-    assert maintenance.clear(kept) == 50
+    assert maintenance.remove_all(kept) == 50
     assert SECRET.encode() not in b"".join(files(tmp_path).values())
-    assert (groups(kept), integrity(kept)) == ([], "ok")
+    assert (group_entries(kept), integrity(kept)) == ([], "ok")
     assert kept.path.stat().st_size < 100_000
 
 
-def test_what_was_not_used_lately_is_pruned_with_its_text(kept: Memory, tmp_path: Path) -> None:
+def test_what_was_not_used_lately_is_pruned_with_its_text(kept: MemoryStore, tmp_path: Path) -> None:
     put(kept, f"old {SECRET}", tone=SECRET)
     put(kept, "old but used")
     kept.close()
@@ -203,7 +203,7 @@ def test_a_damaged_store_is_kept_and_the_job_goes_on(tmp_path: Path) -> None:
     assert {name: data for name, data in files(tmp_path).items() if name != "memory.db-shm"} == before
 
 
-def test_what_is_no_store_is_kept(kept: Memory, tmp_path: Path, notices: list[str]) -> None:
+def test_what_is_no_store_is_kept(kept: MemoryStore, tmp_path: Path, notices: list[str]) -> None:
     (tmp_path / "data").mkdir()
     kept.path.write_bytes(b"my own notes")
     with kept.claim(key("a")):
@@ -212,7 +212,7 @@ def test_what_is_no_store_is_kept(kept: Memory, tmp_path: Path, notices: list[st
     assert (len(notices), kept.path.read_bytes()) == (1, b"my own notes")
 
 
-def test_a_store_of_a_newer_gptkit_stops_the_job_before_it_pays(kept: Memory, tmp_path: Path) -> None:
+def test_a_store_of_a_newer_gptkit_stops_the_job_before_it_pays(kept: MemoryStore, tmp_path: Path) -> None:
     put(kept, "a")
     kept.close()
     with closing(sqlite3.connect(kept.path)) as connection:
@@ -228,7 +228,7 @@ def test_answers_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
     """The holder writes from another connection, as another process would."""
     notices: list[str] = []
     clock = [STARTED]
-    kept = Memory(tmp_path / "data" / "memory.db", lambda: clock[0], notices.append)
+    kept = MemoryStore(tmp_path / "data" / "memory.db", lambda: clock[0], notices.append)
     put(kept, "before")
     kept._writer.set_busy_timeout(0)
     with closing(sqlite3.connect(kept.path, isolation_level=None)) as other:
@@ -239,18 +239,18 @@ def test_answers_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
         other.execute("ROLLBACK")
     assert notices == [f"'{kept.path}': it is locked by another process: the job goes on without the memory"]
     put(kept, "too early")
-    assert [group.entries for group in groups(kept)] == [1]
+    assert [group.entries for group in group_entries(kept)] == [1]
     clock[0] += 60
     put(kept, "three")
-    assert [group.entries for group in groups(kept)] == [5]
+    assert [group.entries for group in group_entries(kept)] == [5]
     put(kept, "four")
-    assert ([group.entries for group in groups(kept)], len(notices)) == ([6], 1)
+    assert ([group.entries for group in group_entries(kept)], len(notices)) == ([6], 1)
     kept.close()
 
 
 def test_a_store_that_was_locked_is_waited_for_a_second_until_it_is_free(tmp_path: Path) -> None:
     clock = [STARTED]
-    kept = Memory(tmp_path / "data" / "memory.db", lambda: clock[0])
+    kept = MemoryStore(tmp_path / "data" / "memory.db", lambda: clock[0])
 
     def patience() -> int:
         with kept._writer.reading() as connection:
@@ -270,7 +270,7 @@ def test_a_store_that_was_locked_is_waited_for_a_second_until_it_is_free(tmp_pat
     put(kept, "three")
     assert patience() == 60_000
     kept.close()
-    assert [(group.entries, group.hits) for group in groups(kept)] == [(4, 1)]
+    assert [(group.entries, group.hits) for group in group_entries(kept)] == [(4, 1)]
 
 
 def test_of_what_waits_the_oldest_are_given_up(tmp_path: Path) -> None:
@@ -284,10 +284,10 @@ def test_of_what_waits_the_oldest_are_given_up(tmp_path: Path) -> None:
         assert [kept.get(key(str(number))) is not None for number in (0, 1, 2000)] == [False, True, True]
         other.execute("ROLLBACK")
     kept.close()
-    assert [group.entries for group in groups(kept)] == [2001]
+    assert [group.entries for group in group_entries(kept)] == [2001]
 
 
-def test_nobody_adds_to_what_waits_while_it_is_written(kept: Memory) -> None:
+def test_nobody_adds_to_what_waits_while_it_is_written(kept: MemoryStore) -> None:
     second = Thread(target=put, args=(kept, "a"))
     with kept._writer.lock:
         second.start()
@@ -297,7 +297,7 @@ def test_nobody_adds_to_what_waits_while_it_is_written(kept: Memory) -> None:
     assert kept.get(key("a")) == PieceAnswer("answer to a")
 
 
-def test_what_several_threads_wait_with_is_written_at_once(kept: Memory) -> None:
+def test_what_several_threads_wait_with_is_written_at_once(kept: MemoryStore) -> None:
     put(kept, "before")
     statements: list[str] = []
     threads = [Thread(target=put, args=(kept, str(number))) for number in range(8)]
@@ -306,7 +306,7 @@ def test_what_several_threads_wait_with_is_written_at_once(kept: Memory) -> None
             connection.set_trace_callback(statements.append)
         for thread in threads:
             thread.start()
-            while thread.is_alive() and len(kept._coming) <= threads.index(thread):
+            while thread.is_alive() and len(kept._arrived) <= threads.index(thread):
                 thread.join(0.001)
     for thread in threads:
         thread.join()
@@ -356,7 +356,7 @@ def test_a_folder_that_cannot_be_made_is_no_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_a_claim_is_let_go_whole(kept: Memory) -> None:
+def test_a_claim_is_let_go_whole(kept: MemoryStore) -> None:
     """A long job makes thousands of them."""
     claims = kept.path.with_name("claims")
     for number in range(5):
@@ -366,7 +366,7 @@ def test_a_claim_is_let_go_whole(kept: Memory) -> None:
         assert open_below(claims) == []
 
 
-def test_many_threads(kept: Memory) -> None:
+def test_many_threads(kept: MemoryStore) -> None:
     asked: list[str] = []
 
     def work() -> None:
@@ -383,5 +383,5 @@ def test_many_threads(kept: Memory) -> None:
     for thread in threads:
         thread.join()
     assert sorted(asked) == sorted(str(number) for number in range(40))
-    assert sum(group.entries for group in groups(kept)) == 40
+    assert sum(group.entries for group in group_entries(kept)) == 40
     assert list((kept.path.parent / "claims").iterdir()) == []

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from memory_parts import ABOUT, STARTED, key, memory, put
 
 from gptkit.core.errors import DataError, UsageError
-from gptkit.jobs.memory.entries import foreign_key, renumbered, tag
-from gptkit.jobs.memory.jsonl import Taken, json_lines, take_json_lines
-from gptkit.jobs.memory.maintenance import groups
-from gptkit.jobs.memory.store import Memory
-from gptkit.jobs.memory.tmx import take_tmx, tmx
+from gptkit.jobs.memory.entries import foreign_key, language_tag, renumber_marks
+from gptkit.jobs.memory.jsonl import ImportCounts, export_jsonl, import_jsonl
+from gptkit.jobs.memory.maintenance import group_entries
+from gptkit.jobs.memory.store import MemoryStore
+from gptkit.jobs.memory.tmx import export_tmx, import_tmx
 from gptkit.text.pieces import Finding, PieceAnswer
 
 HEAD = b'{"gptkit":"memory","version":1}\n'
@@ -26,14 +26,14 @@ LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Memory]:
+def kept(tmp_path: Path) -> Iterator[MemoryStore]:
     found = memory(tmp_path)
     yield found
     found.close()
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Iterator[Memory]:
+def other(tmp_path: Path) -> Iterator[MemoryStore]:
     found = memory(tmp_path / "other", now=STARTED + 9)
     yield found
     found.close()
@@ -51,17 +51,17 @@ def document(*units: str, srclang: str = "en") -> bytes:
     return f'{head}<header srclang="{srclang}"/><body>{"".join(units)}</body></tmx>'.encode()
 
 
-def taken(kept: Memory, data: bytes, prompt: str | None = "translate") -> Taken:
-    return take_tmx(kept, io.BytesIO(data), prompt, STARTED)
+def taken(kept: MemoryStore, data: bytes, prompt: str | None = "translate") -> ImportCounts:
+    return import_tmx(kept, io.BytesIO(data), prompt, STARTED)
 
 
-def answer(kept: Memory, text: str, **about: str) -> str | None:
+def answer(kept: MemoryStore, text: str, **about: str) -> str | None:
     found = kept.get(key("no such key"), text, ABOUT | about)
     assert found is None or found.foreign
     return found.answer if found else None
 
 
-def test_json_lines_lose_nothing(kept: Memory, other: Memory) -> None:
+def test_json_lines_lose_nothing(kept: MemoryStore, other: MemoryStore) -> None:
     held = PieceAnswer("réponse\0\r\n世界", (Finding(3, "number", "'7'"),))
     kept.put(key("a"), "a\u2028\x1b", held, ABOUT | {"tone": "x\udc80"})
     kept.put(key("b"), "b", PieceAnswer("", in_halves=True), {"prompt": "p"})
@@ -69,22 +69,22 @@ def test_json_lines_lose_nothing(kept: Memory, other: Memory) -> None:
     taken(kept, document(unit("Hello", "Bonjour")))
     kept.get(key("c"))
     kept.close()
-    whole = b"".join(json_lines(kept))
-    assert take_json_lines(other, whole.splitlines(keepends=True)) == (4, 0, 0)
-    assert b"".join(json_lines(other)) == whole
+    whole = b"".join(export_jsonl(kept))
+    assert import_jsonl(other, whole.splitlines(keepends=True)) == (4, 0, 0)
+    assert b"".join(export_jsonl(other)) == whole
     assert other.get(key("a")) == held
     assert answer(other, "Hello") == "Bonjour"
-    assert take_json_lines(other, io.BytesIO(whole)) == (0, 4, 0)
+    assert import_jsonl(other, io.BytesIO(whole)) == (0, 4, 0)
     assert whole.startswith(HEAD)
     assert whole.count(b'"foreign":true') == 1
 
 
-def test_an_export_does_not_tell_the_order_in_which_answers_came(kept: Memory, tmp_path: Path) -> None:
+def test_an_export_does_not_tell_the_order_in_which_answers_came(kept: MemoryStore, tmp_path: Path) -> None:
     other = memory(tmp_path / "other")
     for number in range(20):
         put(kept, str(number))
         put(other, str(19 - number))
-    assert b"".join(json_lines(kept)) == b"".join(json_lines(other))
+    assert b"".join(export_jsonl(kept)) == b"".join(export_jsonl(other))
     other.close()
 
 
@@ -110,36 +110,36 @@ def test_an_export_does_not_tell_the_order_in_which_answers_came(kept: Memory, t
     ],
 )
 def test_a_wrong_line_is_named_and_nothing_is_taken(
-    kept: Memory, other: Memory, line: bytes | dict[str, object], says: str
+    kept: MemoryStore, other: MemoryStore, line: bytes | dict[str, object], says: str
 ) -> None:
     put(other, "a")
     put(other, "b")
-    head, first, second = b"".join(json_lines(other)).splitlines()
+    head, first, second = b"".join(export_jsonl(other)).splitlines()
     if isinstance(line, dict):
         record = json.loads(second) | line
         line = json.dumps({name: value for name, value in record.items() if value is not ...}).encode()
     with pytest.raises(DataError) as caught:
-        take_json_lines(kept, [head, first, line])
+        import_jsonl(kept, [head, first, line])
     assert caught.value.message == f"line 3: {says}"
-    assert groups(kept) == []
+    assert group_entries(kept) == []
 
 
-def test_another_file_is_no_export(kept: Memory) -> None:
+def test_another_file_is_no_export(kept: MemoryStore) -> None:
     for lines, says in (
         ([], "it is empty"),
         ([b'{"gptkit":"history"}'], "line 1: it is no export of the memory"),
     ):
         with pytest.raises(DataError) as caught:
-            take_json_lines(kept, lines)
+            import_jsonl(kept, lines)
         assert caught.value.message == says
     with pytest.raises(UsageError):
-        take_json_lines(kept, [HEAD.replace(b"1", b"2")])
+        import_jsonl(kept, [HEAD.replace(b"1", b"2")])
 
 
-def test_tmx_says_what_a_translator_s_tool_needs(kept: Memory) -> None:
+def test_tmx_says_what_a_translator_s_tool_needs(kept: MemoryStore) -> None:
     put(kept, 'a < ⟦0⟧ & "b"\r\n\x1b⟦12⟧', "⟦12⟧ c ⟦0⟧", to="French", **{"from": "en-GB"}, tone='<"warm">')
     kept.put(key("halves"), "halves", PieceAnswer("", in_halves=True), ABOUT)
-    whole = b"".join(tmx(kept))
+    whole = b"".join(export_tmx(kept))
     assert b'<seg>a &lt; <ph x="0"/> &amp; &quot;b&quot;&#13;\n<ph type="x-control">U+001B</ph>' in whole
     root = ElementTree.fromstring(whole)
     (only,) = root.iter("tu")
@@ -158,9 +158,9 @@ def test_tmx_says_what_a_translator_s_tool_needs(kept: Memory) -> None:
     }
 
 
-def test_an_unnamed_language_is_undetermined(kept: Memory, other: Memory) -> None:
+def test_an_unnamed_language_is_undetermined(kept: MemoryStore, other: MemoryStore) -> None:
     put(kept, "a", to="Klingon")
-    whole = b"".join(tmx(kept))
+    whole = b"".join(export_tmx(kept))
     assert whole.count(b'xml:lang="und"') == 2
     assert taken(other, whole) == (0, 0, 1)
 
@@ -174,17 +174,17 @@ def test_any_text_survives_tmx(tmp_path_factory: pytest.TempPathFactory, pairs: 
     """Of texts that differ in the numbers of their marks alone, one is found."""
     folder = tmp_path_factory.mktemp("tmx")
     source, target = memory(folder / "a"), memory(folder / "b")
-    plain = {renumbered(text)[0]: text for text in pairs if "⟦#" not in text}
+    plain = {renumber_marks(text)[0]: text for text in pairs if "⟦#" not in text}
     texts = {text: f"{text} {pairs[text].replace('⟦', '')}.".strip() for text in plain.values()}
     for text, translated in texts.items():
         put(source, text, translated)
-    assert taken(target, b"".join(tmx(source))) == (len(texts), 0, 0)
+    assert taken(target, b"".join(export_tmx(source))) == (len(texts), 0, 0)
     assert {text: answer(target, text) for text in texts} == texts
     source.close()
     target.close()
 
 
-def test_texts_of_another_tool_are_found_by_what_they_say(kept: Memory) -> None:
+def test_texts_of_another_tool_are_found_by_what_they_say(kept: MemoryStore) -> None:
     assert taken(kept, document(unit("Hello", "Bonjour", "fr-FR"), unit("Hello", "Allô", "FR-ca"))) == (
         2,
         0,
@@ -201,7 +201,7 @@ def test_texts_of_another_tool_are_found_by_what_they_say(kept: Memory) -> None:
     assert kept.get(key("Hello"), "Hello", ABOUT) == PieceAnswer("Salut")
 
 
-def test_they_belong_to_the_prompt_they_were_imported_for(kept: Memory) -> None:
+def test_they_belong_to_the_prompt_they_were_imported_for(kept: MemoryStore) -> None:
     whole = document(unit("Hello", "Bonjour"))
     taken(kept, whole, "legal")
     assert (answer(kept, "Hello"), answer(kept, "Hello", prompt="legal")) == (None, "Bonjour")
@@ -210,11 +210,11 @@ def test_they_belong_to_the_prompt_they_were_imported_for(kept: Memory) -> None:
     assert (answer(kept, "Hello"), answer(kept, "Hello", prompt="own")) == (None, "Bonjour")
 
 
-def test_a_later_import_corrects(kept: Memory) -> None:
+def test_a_later_import_corrects(kept: MemoryStore) -> None:
     assert taken(kept, document(unit("Hello", "Bonsoir"))) == (1, 0, 0)
     assert taken(kept, document(unit("Hello", "Bonjour"))) == (1, 0, 0)
     assert taken(kept, document(unit("Hello", "Bonjour"))) == (0, 1, 0)
-    assert (answer(kept, "Hello"), groups(kept)[0].entries) == ("Bonjour", 1)
+    assert (answer(kept, "Hello"), group_entries(kept)[0].entries) == ("Bonjour", 1)
 
 
 @pytest.mark.parametrize(
@@ -237,20 +237,20 @@ def test_a_later_import_corrects(kept: Memory) -> None:
     ],
 )
 def test_codes_of_other_tools_are_marks(
-    kept: Memory, source: str, target: str, text: str, found: str | None
+    kept: MemoryStore, source: str, target: str, text: str, found: str | None
 ) -> None:
     assert taken(kept, document(unit(source, target))) == ((1, 0, 0) if found else (0, 0, 1))
     assert answer(kept, text) == found
 
 
-def test_the_original_is_the_one_in_the_source_language(kept: Memory) -> None:
+def test_the_original_is_the_one_in_the_source_language(kept: MemoryStore) -> None:
     whole = document(unit('<ph x="2"/>A', 'B<ph x="9"/><ph x="2"/>', "fr"), srclang="FR")
     assert taken(kept, whole) == (0, 0, 1)
     assert taken(kept, whole.replace(b'<ph x="9"/>', b"")) == (1, 0, 0)
     assert answer(kept, "B⟦5⟧", to="English") == "⟦5⟧A"
 
 
-def test_a_piece_of_several_texts_is_found_when_each_of_them_is(kept: Memory) -> None:
+def test_a_piece_of_several_texts_is_found_when_each_of_them_is(kept: MemoryStore) -> None:
     taken(kept, document(unit("One", "Un"), unit('Two <ph x="1"/>', 'Deux <ph x="1"/>')))
     assert answer(kept, "⟦#1⟧\nOne\n⟦#2⟧\nTwo ⟦6⟧") == "⟦#1⟧\nUn\n⟦#2⟧\nDeux ⟦6⟧"
     assert answer(kept, "⟦#1⟧\nOne\n⟦#2⟧\nThree") is None
@@ -258,12 +258,12 @@ def test_a_piece_of_several_texts_is_found_when_each_of_them_is(kept: Memory) ->
     assert (answer(kept, " \n"), answer(kept, "⟦#1⟧\n \n⟦#2⟧\n ")) == (None, None)
 
 
-def test_codes_are_counted_as_they_come_in_the_original(kept: Memory) -> None:
+def test_codes_are_counted_as_they_come_in_the_original(kept: MemoryStore) -> None:
     taken(kept, document(unit('<ph x="1"/> a <ph x="2"/>', 'B <ph x="2"/> <ph x="1"/>'), srclang="fr"))
     assert answer(kept, "B ⟦4⟧ ⟦9⟧", to="English") == "⟦9⟧ a ⟦4⟧"
 
 
-def test_marks_that_are_not_in_the_text_stay(kept: Memory) -> None:
+def test_marks_that_are_not_in_the_text_stay(kept: MemoryStore) -> None:
     kept.put(foreign_key("Hi", "translate", "fr"), "Hi", PieceAnswer("Salut ⟦0⟧ ⟦7⟧", foreign=True), ABOUT)
     assert answer(kept, "Hi") == "Salut ⟦0⟧ ⟦7⟧"
 
@@ -274,14 +274,14 @@ def test_the_key_of_a_text_never_changes() -> None:
     assert foreign_key(" Hi ⟦3⟧, ⟦1⟧ ⟦3⟧世\n", "translate", "fr").hex() == digest
 
 
-def test_a_piece_of_several_texts_becomes_as_many_units(kept: Memory, other: Memory) -> None:
+def test_a_piece_of_several_texts_becomes_as_many_units(kept: MemoryStore, other: MemoryStore) -> None:
     put(kept, "⟦#1⟧\nOne\n⟦#2⟧\nTwo ⟦6⟧", "⟦#1⟧\nUn\n⟦#2⟧\nDeux ⟦6⟧")
-    assert taken(other, b"".join(tmx(kept))) == (2, 0, 0)
+    assert taken(other, b"".join(export_tmx(kept))) == (2, 0, 0)
     assert answer(other, "Two ⟦0⟧") == "Deux ⟦0⟧"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "iso-8859-1"])
-def test_any_encoding(kept: Memory, encoding: str) -> None:
+def test_any_encoding(kept: MemoryStore, encoding: str) -> None:
     text = (
         f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>{document(unit("é", "ü")).decode()}'
     )
@@ -308,11 +308,11 @@ NUL = document(unit("a", "b\x00"))
         (NUL, f"line 1, column {NUL.index(0) + 1}: not XML"),
     ],
 )
-def test_what_is_no_tmx_is_refused_whole(kept: Memory, data: bytes, says: str) -> None:
+def test_what_is_no_tmx_is_refused_whole(kept: MemoryStore, data: bytes, says: str) -> None:
     with pytest.raises(DataError) as caught:
         taken(kept, data)
     assert caught.value.message.startswith(says)
-    assert groups(kept) == []
+    assert group_entries(kept) == []
 
 
 @pytest.mark.parametrize(
@@ -329,4 +329,4 @@ def test_what_is_no_tmx_is_refused_whole(kept: Memory, data: bytes, says: str) -
     ],
 )
 def test_languages_by_name_and_tag(name: str, found: str) -> None:
-    assert tag(name) == found
+    assert language_tag(name) == found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake.connection import hang
 from fake.program import AsProcess
 from fake.received import Received
 from fake.server import FakeServer
+from fake.waiting import SOON
+from fake.wire import chunk, chunked, sse, stream_head
 
 Gptkit = Callable[..., tuple[int, str, str]]
 
@@ -166,7 +170,7 @@ def test_the_oldest_turns_are_summarised_when_the_window_nears_its_end(
     gptkit: Gptkit, server: FakeServer, home: Path, chat: str
 ) -> None:
     gptkit("config", "set", "context_window", "4000")
-    long = "The quick brown fox jumps over the lazy dog. " * 80
+    long = "".join(f"Fox {number} jumps over the lazy dog. " for number in range(100))
     record = "They spoke of a fox."
 
     def answer(request: Received) -> str:
@@ -177,8 +181,11 @@ def test_the_oldest_turns_are_summarised_when_the_window_nears_its_end(
     for number in range(4):
         assert gptkit(chat, f"question {number}", "-s", "n")[0] == 0
     assert len(server.requests) == 4
-    assert gptkit(chat, "And now?", "-s", "n")[0] == 0
+    told = json.loads(gptkit(chat, "And now?", "-s", "n", "--json")[1])["usage"]
     assert len(server.requests) == 7
+    assert rows(home, "SELECT purpose, count(*) FROM charges GROUP BY 1") == [("answer", 5), ("summary", 2)]
+    assert told["requests"] == 3
+    assert rows(home, "SELECT prompt_tokens FROM turns ORDER BY id")[-1] == (told["prompt_tokens"],)
     summarising, asked = messages(server, -3), messages(server, -1)
     assert "question 0" in summarising[1][1]
     assert "They spoke of a fox." in asked[0][1]
@@ -194,7 +201,7 @@ def test_the_oldest_turns_are_summarised_when_the_window_nears_its_end(
 def test_a_conversation_that_the_server_calls_too_long_is_shortened(
     gptkit: Gptkit, server: FakeServer, chat: str
 ) -> None:
-    long = "The quick brown fox jumps over the lazy dog. " * 120
+    long = "".join(f"Fox {number} jumps over the lazy dog. " for number in range(140))
     full = {
         "code": "context_length_exceeded",
         "message": "This model's maximum context length is 2048 tokens, however you requested 3000 tokens",
@@ -250,6 +257,24 @@ def test_a_month_has_its_limit(gptkit: Gptkit, server: FakeServer, chat: str) ->
     assert gptkit(chat, "three", "--model", "gpt-0")[0] == 0
 
 
+def test_a_killed_process_is_in_the_books(run: AsProcess, server: FakeServer, chat: str) -> None:
+    """What was sent and shown is estimated when the next process opens the history."""
+    assert run("config", "set", "prices.gpt-0", "[1000, 1000]").code == 0
+    server.raw([stream_head(), chunked(sse(chunk({"content": "一二三四五六七八九十"}))), hang()])
+    process = run.start(chat, "数到十。", "--model", "gpt-0")
+    assert process.stdout
+    assert process.stdout.read(30).decode() == "一二三四五六七八九十"
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=SOON)
+    row = json.loads(run("usage", "--json").stdout)["total"]
+    assert (row["requests"], row["completion_tokens"], row["estimated"]) == (1, 8, True)
+    assert 10 < row["prompt_tokens"] < 30
+    assert row["cost"] == pytest.approx((row["prompt_tokens"] + 8) / 1000)
+    run("config", "set", "monthly_limit", "0.01")
+    assert run(chat, "And on?", "--model", "gpt-0").code == 82
+    assert len(server.requests) == 1
+
+
 def test_a_cap_without_a_price_is_refused(gptkit: Gptkit, server: FakeServer, chat: str) -> None:
     code, output, errors = gptkit(chat, "one", "--model", "gpt-0", "--max-cost", "1")
     assert (code, output) == (78, "")
@@ -269,6 +294,33 @@ def test_a_store_that_cannot_be_written_costs_the_record_and_not_the_answer(
     assert (code, output) == (0, "yes\n")
     assert errors.startswith("gptkit: this exchange is not recorded: ")
     assert errors.count("\n") == 1
+
+
+def test_a_named_session_on_such_a_disk_is_in_memory(
+    gptkit: Gptkit, server: FakeServer, home: Path, chat: str
+) -> None:
+    (home / "data").write_text("a file where the folder should be")
+    server.say("yes")
+    code, output, errors = gptkit(chat, "one", "-s", "n")
+    assert (code, output) == (0, "yes\n")
+    assert errors.startswith("gptkit: 'n' cannot be opened, so this conversation is not recorded: ")
+    assert errors.count("\n") == 1
+    server.say("yes")
+    assert gptkit(chat, "one", "-s", "n", "-q") == (0, "yes\n", "")
+
+
+def test_a_known_session_goes_on_although_it_cannot_be_locked(
+    gptkit: Gptkit, server: FakeServer, home: Path, chat: str
+) -> None:
+    server.say("yes", times=2)
+    gptkit(chat, "one", "-s", "n")
+    for name in ("sessions", "journal"):
+        (home / "data" / name).rmdir()
+        (home / "data" / name).write_text("a file where the folder should be")
+    code, output, errors = gptkit(chat, "two", "-s", "n")
+    assert (code, output) == (0, "yes\n")
+    assert errors.startswith("gptkit: this exchange is not recorded: ")
+    assert messages(server)[1:] == [("user", "one"), ("assistant", "yes"), ("user", "two")]
 
 
 def test_sixteen_at_once_take_turns(run: AsProcess, server: FakeServer, home: Path, chat: str) -> None:

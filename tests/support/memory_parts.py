@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from gptkit.jobs.memory.store import Memory
+from gptkit.jobs.memory.store import MemoryStore
 from gptkit.text.pieces import PieceAnswer
 
 STARTED = 1_780_000_000.0
@@ -19,16 +19,16 @@ def key(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def memory(folder: Path, notices: list[str] | None = None, now: float = STARTED) -> Memory:
+def memory(folder: Path, notices: list[str] | None = None, now: float = STARTED) -> MemoryStore:
     said = [] if notices is None else notices
-    return Memory(folder / "data" / "memory.db", lambda: now, said.append)
+    return MemoryStore(folder / "data" / "memory.db", lambda: now, said.append)
 
 
-def put(kept: Memory, text: str, answer: str = "", **about: str) -> None:
+def put(kept: MemoryStore, text: str, answer: str = "", **about: str) -> None:
     kept.put(key(text), text, PieceAnswer(answer or f"answer to {text}"), ABOUT | about)
 
 
-def integrity(kept: Memory) -> str:
+def integrity(kept: MemoryStore) -> str:
     with kept.reading() as connection:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         orphans = "SELECT count(*) FROM entries WHERE id NOT IN (SELECT entry FROM texts)"
@@ -38,7 +38,7 @@ def integrity(kept: Memory) -> str:
 
 def job(folder: Path, texts: list[str], log: Path) -> None:
     """Has each text answered that is not known yet; an answer is paid for when its line is in the log."""
-    kept = Memory(folder / "data" / "memory.db")
+    kept = MemoryStore(folder / "data" / "memory.db")
     paid = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for text in texts:
         with kept.claim(key(text)):

@@ -10,13 +10,13 @@ from fake.program import OnTerminal
 from tool_parts import DETACHED, Tools
 
 from gptkit.capabilities.tools.approval import Grants, approve, parse_grants
-from gptkit.capabilities.tools.model import Action, Command, Risk, Tool
+from gptkit.capabilities.tools.model import Command, Risk, Tool, ToolAction
 from gptkit.core.errors import NotApprovedError, UsageError
 
 
-def action(risk: Risk, name: str = "f", does: str = "$ f") -> Action:
+def action(risk: Risk, name: str = "f", does: str = "$ f") -> ToolAction:
     command = Command(name, "x", ("f",), (), risk)
-    return Action(Tool(name, "x", {}, risk, command, "/p/shop.yaml"), {}, does)
+    return ToolAction(Tool(name, "x", {}, risk, command, "/p/shop.yaml"), {}, does)
 
 
 class Person:
@@ -32,7 +32,7 @@ class Person:
 
 
 READ, WRITE, DESTRUCTIVE = action("read"), action("write"), action("destructive")
-ANSWERS: list[tuple[list[Action], list[str], list[str]]] = [
+ANSWERS: list[tuple[list[ToolAction], list[str], list[str]]] = [
     ([WRITE], ["y"], ["terminal"]),
     ([WRITE], ["Yes"], ["terminal"]),
     ([WRITE], ["是"], ["terminal"]),
@@ -56,7 +56,7 @@ ANSWERS: list[tuple[list[Action], list[str], list[str]]] = [
 
 
 @pytest.mark.parametrize(("actions", "words", "expected"), ANSWERS)
-def test_words_at_the_terminal(actions: list[Action], words: list[str], expected: list[str]) -> None:
+def test_words_at_the_terminal(actions: list[ToolAction], words: list[str], expected: list[str]) -> None:
     person = Person(*words)
     assert approve(actions, Grants(), person) == expected
     assert person.words == []
@@ -85,7 +85,7 @@ def test_a_long_action_must_be_seen_whole() -> None:
     assert "the end" in third
 
 
-GRANTS: list[tuple[list[str], bool, Action, str]] = [
+GRANTS: list[tuple[list[str], bool, ToolAction, str]] = [
     (["write"], False, WRITE, "--approve write"),
     (["destructive"], False, WRITE, "--approve destructive"),
     (["destructive"], False, DESTRUCTIVE, "--approve destructive"),
@@ -101,7 +101,7 @@ GRANTS: list[tuple[list[str], bool, Action, str]] = [
 
 @pytest.mark.parametrize(("words", "asks_reads", "wanted", "reason"), GRANTS)
 def test_what_the_command_line_approves(
-    words: list[str], asks_reads: bool, wanted: Action, reason: str
+    words: list[str], asks_reads: bool, wanted: ToolAction, reason: str
 ) -> None:
     assert parse_grants(words, asks_reads, [wanted.tool]).reason(wanted.tool) == reason
 

@@ -17,23 +17,23 @@ from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta
 from gptkit.core.errors import UnavailableError
 
 LOOK = ("look", {"name": "a.txt"})
-CHOICES: list[tuple[Travel, str, dict[str, object], frozenset[str], str]] = [
-    ("auto", "gpt-6-luna", {}, frozenset(), "StructuredChannel"),
-    ("auto", "openai/gpt-5.6-mini", {}, frozenset(), "StructuredChannel"),
-    ("auto", "gpt-6-luna", {"reasoning_effort": "none"}, frozenset(), "ToolsChannel"),
-    ("auto", "gpt-5.5", {}, frozenset(), "ToolsChannel"),
-    ("auto", "gpt-4o", {}, frozenset(), "ToolsChannel"),
-    ("auto", "llama-4", {}, frozenset(), "ToolsChannel"),
-    ("auto", "llama-4", {}, frozenset({"tools"}), "StructuredChannel"),
-    ("auto", "local:m.gguf", {}, frozenset(), "StructuredChannel"),
-    ("tools", "gpt-6-luna", {}, frozenset({"tools"}), "ToolsChannel"),
-    ("structured", "llama-4", {}, frozenset(), "StructuredChannel"),
+CHOICES: list[tuple[Travel, str, dict[str, object], bool, str]] = [
+    ("auto", "gpt-6-luna", {}, False, "StructuredChannel"),
+    ("auto", "openai/gpt-5.6-mini", {}, False, "StructuredChannel"),
+    ("auto", "gpt-6-luna", {"reasoning_effort": "none"}, False, "ToolsChannel"),
+    ("auto", "gpt-5.5", {}, False, "ToolsChannel"),
+    ("auto", "gpt-4o", {}, False, "ToolsChannel"),
+    ("auto", "llama-4", {}, False, "ToolsChannel"),
+    ("auto", "llama-4", {}, True, "StructuredChannel"),
+    ("auto", "local:m.gguf", {}, False, "StructuredChannel"),
+    ("tools", "gpt-6-luna", {}, True, "ToolsChannel"),
+    ("structured", "llama-4", {}, False, "StructuredChannel"),
 ]
 
 
 @pytest.mark.parametrize(("travel", "model", "parameters", "rejected", "name"), CHOICES)
 def test_the_way_is_chosen(
-    travel: Travel, model: str, parameters: dict[str, object], rejected: frozenset[str], name: str
+    travel: Travel, model: str, parameters: dict[str, object], rejected: bool, name: str
 ) -> None:
     assert type(choose_channel(travel, model, parameters, rejected)).__name__ == name
 

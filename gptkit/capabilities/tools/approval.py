@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.capabilities.tools.model import RISKS, Action, Tool
+from gptkit.capabilities.tools.model import RISKS, Tool, ToolAction
 from gptkit.core.errors import NotApprovedError, UsageError
 from gptkit.core.sanitize import one_line
 from gptkit.core.yaml_tree import spelling_hint
@@ -56,7 +56,7 @@ def parse_grants(approved: Sequence[str], asks_reads: bool, tools: Sequence[Tool
     return Grants(frozenset(classes), frozenset(approved) & frozenset(names), asks_reads)
 
 
-def approve(actions: Sequence[Action], grants: Grants, ask: Ask) -> list[str]:
+def approve(actions: Sequence[ToolAction], grants: Grants, ask: Ask) -> list[str]:
     """Return for each action who approved it; empty for those that a person refused.
 
     Raises NotApprovedError if one of them needs a question and nobody can be asked: then none may be done.
@@ -80,7 +80,7 @@ def approve(actions: Sequence[Action], grants: Grants, ask: Ask) -> list[str]:
     return reasons
 
 
-def _ask_person(actions: Sequence[Action], ask: Ask) -> list[int] | None:
+def _ask_person(actions: Sequence[ToolAction], ask: Ask) -> list[int] | None:
     """Return which of the actions a person approves; None if nobody can be asked."""
     chosen = [*range(len(actions))]
     shown = _block(actions, chosen, False)
@@ -116,7 +116,7 @@ def _numbers(word: str, chosen: Sequence[int]) -> list[int]:
     return sorted(set(numbers)) if set(numbers) < set(chosen) else []
 
 
-def _block(actions: Sequence[Action], chosen: Sequence[int], is_whole: bool) -> str:
+def _block(actions: Sequence[ToolAction], chosen: Sequence[int], is_whole: bool) -> str:
     files = ", ".join(dict.fromkeys(Path(actions[index].tool.file).name for index in chosen))
     count = f"{len(chosen)} thing" + ("" if len(chosen) == 1 else "s")
     lines = [f"{files} wants to do {count}:"]

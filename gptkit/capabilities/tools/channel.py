@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from gptkit.capabilities.tools.model import ANSWER, ASK_USER, Call, Tool, Travel
+from gptkit.capabilities.tools.model import ANSWER, ASK_USER, RequestedCall, Tool, Travel
 from gptkit.capabilities.tools.schema import strict_schema
 from gptkit.core.chat import TOOLS, AnswerDelta, ChatRequest, Message, ReasoningDelta, Reply
 from gptkit.core.errors import GptkitError, UnavailableError
@@ -39,7 +39,7 @@ SEVERAL = " STEP may be a list of calls that do not depend on each other."
 class Step(NamedTuple):
     """What the model wants next: calls of tools, or to end with a text."""
 
-    calls: tuple[Call, ...] = ()
+    calls: tuple[RequestedCall, ...] = ()
     text: str | None = None
 
 
@@ -64,7 +64,7 @@ class Channel(Protocol):
     def read(self, reply: Reply) -> Step:
         """The step of a reply. Raises StepError, CallAsTextError."""
 
-    def messages(self, reply: Reply, results: Sequence[tuple[Call, str]]) -> tuple[Message, ...]:
+    def messages(self, reply: Reply, results: Sequence[tuple[RequestedCall, str]]) -> tuple[Message, ...]:
         """What goes back to the model: its reply, and a text for each of its calls."""
 
     def sink(self, sink: Sink) -> Sink:
@@ -72,12 +72,12 @@ class Channel(Protocol):
 
 
 def choose_channel(
-    travel: Travel, model: str, parameters: Mapping[str, object], rejected: frozenset[str]
+    travel: Travel, model: str, parameters: Mapping[str, object], has_no_tools: bool
 ) -> Channel:
-    """The channel for a model; `rejected` are the names of the parameters that the model refuses."""
+    """The channel for a model; with `has_no_tools` the model is known to refuse tools."""
     if travel == "auto":
         has_tools = not WITHOUT_TOOLS.match(model) or parameters.get("reasoning_effort") == "none"
-        travel = "tools" if has_tools and TOOLS not in rejected else "structured"
+        travel = "tools" if has_tools and not has_no_tools else "structured"
     return ToolsChannel() if travel == "tools" else StructuredChannel(is_large=not model.startswith("local:"))
 
 
@@ -100,12 +100,12 @@ class ToolsChannel:
 
     def read(self, reply: Reply) -> Step:
         if reply.calls:
-            return Step(tuple(Call(c.id, c.name, _json_object(c.arguments)) for c in reply.calls))
+            return Step(tuple(RequestedCall(c.id, c.name, _json_object(c.arguments)) for c in reply.calls))
         if any(name in self._names for name in _called_in_text(reply.text)):
             raise CallAsTextError
         return Step(text=reply.text)
 
-    def messages(self, reply: Reply, results: Sequence[tuple[Call, str]]) -> tuple[Message, ...]:
+    def messages(self, reply: Reply, results: Sequence[tuple[RequestedCall, str]]) -> tuple[Message, ...]:
         answers = (Message("tool", text, answers=call.id) for call, text in results)
         return (Message("assistant", reply.text, reply.calls), *answers)
 
@@ -153,7 +153,7 @@ class StructuredChannel:
             raise StepError("the list of calls is empty")
         return Step(tuple(calls))
 
-    def messages(self, reply: Reply, results: Sequence[tuple[Call, str]]) -> tuple[Message, ...]:
+    def messages(self, reply: Reply, results: Sequence[tuple[RequestedCall, str]]) -> tuple[Message, ...]:
         told = "\n\n".join(f"Output of {call.tool}:\n{text}" for call, text in results)
         return (Message("assistant", reply.text), Message("user", told))
 
@@ -218,14 +218,14 @@ def _renamed(value: object, prefix: str) -> object:
     return [_renamed(one, prefix) for one in value] if isinstance(value, list) else value
 
 
-def _call(number: int, step: object) -> Call:
+def _call(number: int, step: object) -> RequestedCall:
     tool = step.get("tool") if isinstance(step, Mapping) else None
     if not isinstance(step, Mapping) or not isinstance(tool, str):
         raise StepError('it must be one JSON object {"step": ...} of the form that the instructions show')
     if tool == ANSWER:
         raise StepError('the step "answer" needs a "text" and stands alone')
     arguments = step.get("arguments", {})
-    return Call(f"call_{number}", tool, arguments if isinstance(arguments, dict) else None)
+    return RequestedCall(f"call_{number}", tool, arguments if isinstance(arguments, dict) else None)
 
 
 def _json_object(text: str) -> Mapping[str, object] | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.capabilities.tools.model import Action, Result
+from gptkit.capabilities.tools.model import Result, ToolAction
 from gptkit.core.redact import Redactor
 from gptkit.core.sqlite import Database
 
@@ -96,7 +96,7 @@ class ActionLog(Database):
         with self.reading() as connection:
             connection.execute("PRAGMA synchronous = FULL")
 
-    def begin(self, action: Action, approved: str, place: Place) -> int:
+    def begin(self, action: ToolAction, approved: str, place: Place) -> int:
         """Write the row of an action that is about to be done, and return its id. Raises CannotWriteError."""
         does = arguments = ""
         if self._keeps_texts:

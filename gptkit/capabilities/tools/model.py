@@ -155,7 +155,7 @@ class Tool(NamedTuple):
     hint: str = ""
 
 
-class Call(NamedTuple):
+class RequestedCall(NamedTuple):
     """A call as the model made it; `arguments` is None if the text of them is no JSON object."""
 
     id: str
@@ -163,7 +163,7 @@ class Call(NamedTuple):
     arguments: Mapping[str, object] | None
 
 
-class Action(NamedTuple):
+class ToolAction(NamedTuple):
     """A checked call: exactly what is done when it is allowed. `does` is what is shown of it."""
 
     tool: Tool

@@ -27,7 +27,7 @@ _PASSED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 _BLOCK = 1 << 16
 
 
-class Finished(NamedTuple):
+class ProcessResult(NamedTuple):
     """How a process ended. `code` is None if it was stopped; `reason` says why."""
 
     code: int | None
@@ -93,7 +93,7 @@ class Processes:
 
     def run(
         self, argv: Sequence[str], folder: str, environ: Mapping[str, str], data: bytes, timeout: float
-    ) -> Finished:
+    ) -> ProcessResult:
         """Run a program until it ends, prints too much, or the time is over.
 
         Raises UnavailableError if it cannot be started, before anything has happened.
@@ -116,7 +116,7 @@ class Processes:
                     with suppress(OSError):
                         stream.close()
         seconds = time.monotonic() - began
-        return Finished(code, bytes(reader.output), bytes(reader.errors), seconds, reason)
+        return ProcessResult(code, bytes(reader.output), bytes(reader.errors), seconds, reason)
 
     def _start(self, argv: Sequence[str], folder: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
         import subprocess

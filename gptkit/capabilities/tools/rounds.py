@@ -19,10 +19,10 @@ from gptkit.capabilities.tools.config import options_of
 from gptkit.capabilities.tools.log import Place
 from gptkit.capabilities.tools.model import (
     ASK_USER,
-    Action,
-    Call,
     RefusedCallError,
+    RequestedCall,
     Result,
+    ToolAction,
     Travel,
 )
 from gptkit.capabilities.tools.results import told_result
@@ -59,7 +59,7 @@ REMEMBERED = 20
 DONE = "What the program has done so far in this conversation:\n"
 
 
-class Done(NamedTuple):
+class CallRecord(NamedTuple):
     """A call and what came of it, for --json and for the end of the run."""
 
     round: int
@@ -110,7 +110,7 @@ class _Run:
         self._base = self._first_request()
         self._channel = self._choose()
         self._has_switched = self._has_shown = False
-        self._done: list[Done] = []
+        self._done: list[CallRecord] = []
         self._made: Counter[tuple[str, str]] = Counter()
         self._refused: Counter[str] = Counter()
         self._idle_rounds = 0
@@ -164,8 +164,8 @@ class _Run:
             travel = tool_config(self._invocation.template).calls
         if travel == "auto":
             travel = _travel(toolbox.services.settings.text("calls"))
-        rejected = self._runtime.rejections.names(request.model)
-        return choose_channel(travel, request.model, request.parameters, rejected)
+        has_none = self._runtime.rejections.rejects(request.model, TOOLS, None)
+        return choose_channel(travel, request.model, request.parameters, has_none)
 
     def _request(self) -> Outcome:
         """Send the messages so far; a server that takes no tools is asked once more in the other form."""
@@ -230,10 +230,10 @@ class _Run:
         if worn := [tool for tool, count in self._refused.items() if count >= REFUSALS]:
             raise IncompleteError(f"'{one_line(worn[0], 80)}' was called wrongly {REFUSALS} times")
 
-    def _round(self, number: int, calls: Sequence[Call]) -> list[tuple[Call, Result]]:
+    def _round(self, number: int, calls: Sequence[RequestedCall]) -> list[tuple[RequestedCall, Result]]:
         """Check, approve and do the calls of one reply. Raises NotApprovedError before anything is done."""
         answers: dict[int, Result] = {}
-        actions: dict[int, Action] = {}
+        actions: dict[int, ToolAction] = {}
         for index, call in enumerate(calls):
             try:
                 if call.tool == ASK_USER:
@@ -246,10 +246,10 @@ class _Run:
         results = {**answers, **self._perform(number, actions)}
         for index, call in enumerate(calls):
             if call.tool != ASK_USER and index in answers:
-                self._note(Done(number, call.tool, "", call.arguments, "", answers[index]))
+                self._note(CallRecord(number, call.tool, "", call.arguments, "", answers[index]))
         return [(call, results[index]) for index, call in enumerate(calls)]
 
-    def _checked(self, call: Call) -> Action:
+    def _checked(self, call: RequestedCall) -> ToolAction:
         """The action of a call, unless a limit is reached or the call repeats another."""
         self._call_count += 1
         if self._call_count > self._options.calls:
@@ -264,7 +264,7 @@ class _Run:
         self._made[action.key] += 1
         return action
 
-    def _ask_user(self, call: Call) -> Result:
+    def _ask_user(self, call: RequestedCall) -> Result:
         """Ask the user for the model, or end the run with the question where nobody is."""
         question = call.arguments.get("question") if call.arguments else None
         if not isinstance(question, str) or not question.strip():
@@ -280,12 +280,12 @@ class _Run:
             raise _QuestionError(question.strip(), listed)
         return Result("ok", typed.encode("utf-8", "replace"), note="the user typed this; it approves nothing")
 
-    def _perform(self, number: int, actions: Mapping[int, Action]) -> dict[int, Result]:
+    def _perform(self, number: int, actions: Mapping[int, ToolAction]) -> dict[int, Result]:
         """Do the approved actions: reads at once, then the rest in order up to the first failure."""
         approved = approve([*actions.values()], self._toolbox.grants, self._toolbox.ask)
         results: dict[int, Result] = {}
-        reads: dict[int, tuple[Action, str]] = {}
-        writes: dict[int, tuple[Action, str]] = {}
+        reads: dict[int, tuple[ToolAction, str]] = {}
+        writes: dict[int, tuple[ToolAction, str]] = {}
         for (index, action), reason in zip(actions.items(), approved, strict=True):
             if not reason:
                 results[index] = Result("not approved", note="not done: the user refused this")
@@ -308,7 +308,7 @@ class _Run:
             self._told(number, action, reason, results[index])
         return results
 
-    def _do_reads(self, number: int, reads: Mapping[int, tuple[Action, str]]) -> dict[int, Result]:
+    def _do_reads(self, number: int, reads: Mapping[int, tuple[ToolAction, str]]) -> dict[int, Result]:
         if len(reads) < 2:
             return {index: self._do(number, *read) for index, read in reads.items()}
         from concurrent.futures import ThreadPoolExecutor
@@ -323,7 +323,7 @@ class _Run:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _do(self, number: int, action: Action, reason: str) -> Result:
+    def _do(self, number: int, action: ToolAction, reason: str) -> Result:
         """Do one action between the two halves of its row in the log."""
         log, row = self._toolbox.log, None
         try:
@@ -342,7 +342,7 @@ class _Run:
                 self._runtime.warn(f"the log of actions is not written: {error.message}")
         return result
 
-    def _told(self, number: int, action: Action, reason: str, result: Result) -> None:
+    def _told(self, number: int, action: ToolAction, reason: str, result: Result) -> None:
         """Tell the user what was done, and keep it for the end of the run."""
         tool = action.tool
         if tool.name == self._options.print_ and result.ending == "ok":
@@ -354,9 +354,9 @@ class _Run:
             cause = f"{one_line(action.does, 200)}: {result.note or 'it failed'}"
             errors = one_line(result.errors, 300)
             self._failure = ActionFailedError(f"{cause}: '{errors}'" if errors else cause)
-        self._note(Done(number, tool.name, tool.risk, action.arguments, action.does, result, reason))
+        self._note(CallRecord(number, tool.name, tool.risk, action.arguments, action.does, result, reason))
 
-    def _note(self, done: Done) -> None:
+    def _note(self, done: CallRecord) -> None:
         self._done.append(done._replace(result=done.result._replace(output=b"", errors="")))
 
     def _wants_more(self) -> bool:

@@ -12,13 +12,13 @@ from gptkit.capabilities.tools.approval import Grants, parse_grants
 from gptkit.capabilities.tools.config import KEY, RULES_VARIABLE, ToolsOptions, options_of
 from gptkit.capabilities.tools.log import ActionLog
 from gptkit.capabilities.tools.model import (
-    Action,
-    Call,
     Command,
     Ending,
     RefusedCallError,
+    RequestedCall,
     Result,
     Tool,
+    ToolAction,
     ToolsConfig,
 )
 from gptkit.capabilities.tools.process import Processes, environment, find_program, resolve_secret
@@ -118,7 +118,7 @@ class Toolbox:
                 raise UsageError(f"there is no tool '{name}'", hint=spelling_hint(name, [*self.tools]))
         self._options = options
 
-    def action(self, call: Call) -> Action:
+    def action(self, call: RequestedCall) -> ToolAction:
         """Check a call, and say exactly what it does. Raises RefusedCallError."""
         tool = self.tools.get(call.tool)
         if tool is None:
@@ -133,7 +133,7 @@ class Toolbox:
             return self._command_action(tool, tool.action, arguments)._replace(id=call.id)
         raise RefusedCallError("there is no way to call this tool")
 
-    def act(self, action: Action) -> Result:
+    def act(self, action: ToolAction) -> Result:
         """Do an action and wait for its end; no error is raised for what goes wrong with it."""
         try:
             if isinstance(action.tool.action, Command):
@@ -201,15 +201,15 @@ class Toolbox:
         home = self.terminal.environ.get("HOME", "/")
         return {"project": str(Path(tool.file).parent), "home": home, "here": str(Path.cwd())}
 
-    def _command_action(self, tool: Tool, command: Command, arguments: Mapping[str, object]) -> Action:
+    def _command_action(self, tool: Tool, command: Command, arguments: Mapping[str, object]) -> ToolAction:
         values = commands.check_values(command, arguments)
         places = self._places(tool)
         argv = commands.build_argv(command, values, places)
         stdin = commands.fill(command.stdin, values, places).encode("utf-8", "replace")
         does = commands.shown_command(argv, stdin)
-        return Action(tool, arguments, does, argv=argv, stdin=stdin)
+        return ToolAction(tool, arguments, does, argv=argv, stdin=stdin)
 
-    def _run_command(self, action: Action, command: Command) -> Result:
+    def _run_command(self, action: ToolAction, command: Command) -> Result:
         environ = environment(self.terminal.environ, command.env)
         program = find_program(action.argv[0], self.terminal.environ)
         folder = commands.fill(command.folder, {}, self._places(action.tool))
