@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -11,6 +12,7 @@ import typer
 
 from gptkit.cli.command import build_command
 from gptkit.cli.help import help_style
+from gptkit.cli.new_prompt import add_example_options, create_prompt_file, example_source
 from gptkit.core.errors import (
     CannotReadError,
     DataError,
@@ -19,7 +21,6 @@ from gptkit.core.errors import (
     NoPermissionError,
     UsageError,
 )
-from gptkit.core.files import write_private
 from gptkit.core.table import format_table
 from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
@@ -78,14 +79,20 @@ def list_(
 
 @app.command()
 def show(ctx: typer.Context, name: Name) -> None:
-    """Print a prompt file as it is."""
+    """Print a prompt file as it is; what is known beside it goes to standard error."""
 
     services = _services(ctx)
-    data = read_prompt_file(_find_entry(services, name).path)
+    entry = _find_entry(services, name)
+    data = read_prompt_file(entry.path)
     if services.terminal.stdout_is_terminal:
         services.terminal.print_sanitized(data.decode("utf-8-sig", "replace").removesuffix("\n"))
     else:
         services.terminal.write_bytes(data)
+    with suppress(GptkitError):  # a broken file is shown as well
+        template = services.library.outline(entry)
+        for capability in services.capabilities_of(template):
+            for line in capability.describe(services, template) if capability.describe else ():
+                services.terminal.print_error_line(f"gptkit: {line}")
 
 
 @app.command()
@@ -111,7 +118,6 @@ def path(
     services.terminal.print_sanitized(str(file))
 
 
-@app.command()
 def new(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the new command.", metavar="NAME")],
@@ -124,12 +130,17 @@ def new(
             autocompletion=_complete_names,
         ),
     ] = "",
+    **examples: bool,
 ) -> None:
     """Make a prompt file of your own, with comments, and print where it is."""
 
     services = _services(ctx)
-    source = read_prompt_file(_find_entry(services, like).path) if like else None
+    copied = read_prompt_file(_find_entry(services, like).path) if like else None
+    source = example_source(name, examples, copied)
     services.terminal.print_sanitized(str(create_prompt_file(services, name, source)))
+
+
+app.command()(add_example_options(new))
 
 
 @app.command()
@@ -192,13 +203,19 @@ def render(
 
 
 @app.command()
-def test(ctx: typer.Context, names: Names = None) -> None:
+def test(
+    ctx: typer.Context,
+    names: Names = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the model what tools it calls; run none.")
+    ] = False,
+) -> None:
     """Run the tests in prompt files, without a network."""
     services = _services(ctx)
     failed = 0
     for entry in _entries(services, names or []):
         try:
-            results = _run_tests(services, entry)
+            results = _run_tests(services, entry, live)
         except GptkitError as error:
             failed += 1
             services.terminal.print_sanitized(error.message)
@@ -218,10 +235,21 @@ def test(ctx: typer.Context, names: Names = None) -> None:
 @app.command()
 def trust(
     ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A prompt or file whose tools are shown and trusted; without it, the project's files.",
+            metavar="NAME|FILE",
+            show_default=False,
+        ),
+    ] = "",
     remove: Annotated[bool, typer.Option("--remove", help="Take the trust back.")] = False,
 ) -> None:
-    """Trust the files in .gptkit/prompts of this project as they are now."""
+    """Trust the files in .gptkit/prompts of this project, or one tool file, as they are now."""
     services = _services(ctx)
+    if name:
+        _trust_file(services, name, remove)
+        return
     folder = library.project_folder(services.paths)
     if remove:
         if not library.distrust(services.paths, folder):
@@ -232,6 +260,18 @@ def trust(
     trusted = library.trust(services.paths, folder)
     cells = [[name, digest[:12], "trusted until it changes"] for name, digest in trusted.items()]
     services.terminal.print_sanitized(format_table(cells, services.terminal.stdout_is_terminal))
+
+
+def _trust_file(services: Services, name: str, remove: bool) -> None:
+    """Trust what a file declares for its capabilities. Raises UsageError if there is nothing to trust."""
+    entry = next(_entries(services, [name]))
+    template = services.library.outline(entry)
+    hooks = [one.trust for one in services.capabilities_of(template) if one.trust is not None]
+    if not hooks:
+        raise UsageError(f"'{entry.path}': nothing in it has to be trusted")
+    for hook in hooks:
+        for line in hook(services, template, remove):
+            services.terminal.print_sanitized(line)
 
 
 def _services(ctx: typer.Context) -> Services:
@@ -270,7 +310,10 @@ def _file_report(services: Services, name: str) -> FileReport | None:
 
 def _problems(services: Services, entry: PromptFile) -> list[str]:
     try:
-        services.format(services.library.check(entry))
+        template = services.library.check(entry)
+        services.format(template)
+        hooks = [one.find_problems for one in services.capabilities_of(template) if one.find_problems]
+        return [line for find_problems in hooks for line in find_problems(services, template)]
     except YamlFileError as error:
         lines = []
         for problem in sorted(error.problems, key=lambda problem: problem.line):
@@ -280,15 +323,23 @@ def _problems(services: Services, entry: PromptFile) -> list[str]:
         return lines
     except GptkitError as error:
         return [error.message]
-    return []
 
 
-def _run_tests(services: Services, entry: PromptFile) -> list[CaseResult]:
-    from gptkit.templates.testing import run_case
+def _run_tests(services: Services, entry: PromptFile, live: bool) -> list[CaseResult]:
+    """Run the test cases of a file; with `live` those alone of capabilities that ask the model."""
+    from gptkit.templates.testing import CaseResult, run_case
 
     template = services.library.check(entry)
     form = services.format(template)
-    return [run_case(template, case, form) for case in template.cases]
+    results = []
+    for case in template.cases:
+        failures = () if live else run_case(template, case, form).failures
+        for capability in services.capabilities_of(template):
+            run = capability.run_live_case if live else capability.run_case
+            if run is not None:
+                failures += tuple(run(services, template, case))
+        results.append(CaseResult(case.line, failures))
+    return results
 
 
 def _find_entry(services: Services, name: str, hint: str = "'gptkit prompts list' shows all") -> PromptFile:
@@ -327,77 +378,6 @@ def _file_entry(services: Services, file: Path) -> PromptFile:
     if known is None or known.path.resolve() == file.resolve():
         return known or PromptFile(file.stem, file, "user")
     return PromptFile(file.stem, file, "user", (*known.shadows, known.path))
-
-
-FILE_TEMPLATE = """\
-# This file is the command 'gptkit {name}'. Try: echo hello | gptkit {name} --model echo
-# 'gptkit prompts check {name}' says what is wrong with it, 'gptkit prompts test {name}' runs its tests.
-
-# The first line of 'gptkit {name} --help'.
-description: Rewrite a text.
-
-# What the model is told to be and to do. Values stand between double braces; what they hold is
-# inserted as it is and never read as a template.
-system: |
-  You rewrite the text you are given so that it is {{{{ style }}}}.
-  {{% if audience %}}
-  Write for {{{{ audience }}}}.
-  {{% endif %}}
-  Answer with the rewritten text and nothing else.
-
-# The user's message; this is the default. `text` is the input (words, standard input or -f files);
-# `request` is what you typed beside an input from a pipe or a file.
-# user: "{{{{ text }}}}"
-
-# Each one is a real option, with help and completion.
-# Types: text, integer, number, boolean, choice, file, list.
-options:
-  style:
-    type: choice
-    choices: [plain, formal, friendly]
-    default: plain
-    short: S
-    help: How it should read.
-  audience:
-    help: Who will read it.
-
-# Few-shot turns, sent before the text:
-# examples:
-#   - {{user: "gimme that report", assistant: "Please send me the report."}}
-
-# required (the default), optional or none
-input: required
-
-# text, markdown, code, email, commit or json; with a JSON Schema: {{format: json, schema: {{type: object}}}}
-output: text
-
-# Sent only when set here, and dropped for models that do not know them:
-# parameters:
-#   temperature: 0.3
-
-tests:
-  - text: gimme that report
-    options: {{style: formal}}
-    reply: Please send me the report.
-    expect:
-      contains: report
-      system_contains: so that it is formal
-"""
-
-
-def create_prompt_file(services: Services, name: str, source: bytes | None) -> Path:
-    """Create a prompt file in the user's folder from `source`, or from the template. Raises UsageError."""
-    if problem := parse.name_problem(name, services.vocabulary):
-        raise UsageError(f"'{name}': {problem}")
-    folder = library.user_folder(services.paths)
-    path = services.paths.require(folder / f"{name}.yaml")
-    for existing in (path, path.with_suffix(".yml")):
-        if existing.is_symlink() or existing.exists():
-            raise UsageError(
-                f"'{existing}': it exists already", hint=f"'gptkit prompts edit {name}' opens it"
-            )
-    write_private(path, FILE_TEMPLATE.format(name=name).encode() if source is None else source)
-    return path
 
 
 def read_prompt_file(path: Path) -> bytes:

@@ -57,6 +57,15 @@ class Case(NamedTuple):
     values: Mapping[str, Value]
     reply: str
     expect: Mapping[str, tuple[str, ...]]
+    extras: Mapping[str, object] = {}
+    """The values of keys and expectations that capabilities add."""
+
+
+class CaseWords(NamedTuple):
+    """The keys and the expectations that a capability adds to test cases; no two may have one name."""
+
+    keys: tuple[str, ...] = ()
+    expectations: tuple[str, ...] = ()
 
 
 class Template(NamedTuple):
@@ -110,6 +119,10 @@ class Extension(Protocol):
     @property
     def check(self) -> Callable[["YamlNode", Callable[["Problem"], None]], object]:
         """A function from the key's node to the capability's own value, which reports problems."""
+
+    @property
+    def case_words(self) -> CaseWords:
+        """What the capability adds to the test cases of a prompt file."""
 
     @property
     def is_exclusive(self) -> bool:
