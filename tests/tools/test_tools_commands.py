@@ -13,10 +13,10 @@ from test_tools_files import GOOD, command
 
 from gptkit.capabilities.tools import process
 from gptkit.capabilities.tools.commands import build_argv, check_values, shown_command
-from gptkit.capabilities.tools.model import OUTPUT_CAP, RefusedCallError
+from gptkit.capabilities.tools.model import OUTPUT_CAP, RefusedCallError, ToolsConfig
 from gptkit.capabilities.tools.process import Processes, environment, find_program
 from gptkit.capabilities.tools.schema import checked_arguments, strict_schema
-from gptkit.capabilities.tools.toolbox import command_tool
+from gptkit.capabilities.tools.trust import command_tools
 from gptkit.core.errors import ConfigurationError, UnavailableError
 
 PLACES = {"project": "/p", "home": "/h", "here": "/w"}
@@ -25,7 +25,8 @@ PLACES = {"project": "/p", "home": "/h", "here": "/w"}
 def argv(lines: str, given: Mapping[str, Any]) -> tuple[str, ...]:
     """The arguments of the process for a call of the command with these lines."""
     found = command(GOOD + lines)
-    checked = checked_arguments(command_tool(found, Path("x.yaml")), given)
+    (tool,) = command_tools(ToolsConfig((found,)), Path("x.yaml"))
+    checked = checked_arguments(tool, given)
     return build_argv(found, check_values(found, checked), PLACES)
 
 

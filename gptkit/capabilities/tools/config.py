@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.yaml_tree import Problem
-from gptkit.exchange.capability import Capability, capability_options, import_on_call
-from gptkit.templates.template import Parameter, Value
+from gptkit.exchange.capability import Capability, HousekeepingCommand, capability_options, import_on_call
+from gptkit.templates.template import CaseWords, Parameter, Value
 
 if TYPE_CHECKING:
     from gptkit.capabilities.tools.model import ToolsConfig
@@ -29,6 +29,53 @@ OPTIONS = (
     Parameter("print", help="Print the output of this tool, not the model's words.", metavar="TOOL"),
     Parameter("expect", "list", help="Fail unless this tool has run and succeeded.", metavar="TOOL"),
 )
+
+
+EXAMPLE = """\
+# This file is the command 'gptkit {name}'. Try: gptkit {name} "which branches are merged?"
+# 'gptkit prompts check {name}' says what is wrong with it, 'gptkit prompts test {name}' runs its tests.
+description: Look after the branches of a Git repository.
+
+tools:
+  commands:
+    merged:
+      description: List the branches that are merged into a branch.
+      # One element is one argument of the program; no shell sees them.
+      run: [git, branch, --merged, "{into}"]
+      arguments:
+        into: {pattern: "[A-Za-z0-9._/]+", help: Name of a branch., default: main}
+      # read: done without asking; write: asked for; destructive: wants the word 'yes'.
+      risk: read
+    delete_branch:
+      description: Delete a branch that is merged.
+      run: [git, branch, -d, --, "{branch}"]
+      arguments:
+        branch: {help: Name of the branch.}
+      risk: destructive
+
+  # Operations of an HTTP API; the keys and values under 'headers' never reach the model:
+  # openapi:
+  #   shop:
+  #     file: shop.openapi.json
+  #     server: https://api.shop.example/v1
+  #     select: [getOrder, refundOrder]
+  #     headers: {Authorization: "Bearer $SHOP_TOKEN"}
+  #     risk: {refundOrder: destructive}
+
+  # Tools of an MCP server; what is not classed under 'risk' is destructive:
+  # mcp:
+  #   time:
+  #     run: [mcp-server-time]
+  #     select: [get_current_time]
+  #     risk: {get_current_time: read}
+
+# What the model calls for some words, and what that would do; nothing is run.
+tests:
+  - text: delete the branch old-login
+    calls: [{delete_branch: {branch: old-login}}]
+    reply: Deleted old-login.
+    expect: {does: $ git branch -d -- old-login, asks: destructive, contains: old-login}
+"""
 
 
 class ToolsOptions(NamedTuple):
@@ -71,4 +118,16 @@ TOOLS = Capability(
     run=import_on_call(f"{_FOLDER}.rounds:run"),
     take_over=_take_over,
     store=import_on_call(f"{_FOLDER}.toolbox:open_toolbox"),
+    commands=(
+        HousekeepingCommand(
+            "actions", f"{_FOLDER}.actions_command", "Show what tools have done.", group="history"
+        ),
+    ),
+    example=EXAMPLE,
+    find_problems=import_on_call(f"{_FOLDER}.trust:find_problems"),
+    describe=import_on_call(f"{_FOLDER}.trust:describe"),
+    trust=import_on_call(f"{_FOLDER}.trust:trust"),
+    case_words=CaseWords(keys=("calls", "results"), expectations=("does", "asks", "exit")),
+    run_case=import_on_call(f"{_FOLDER}.rehearsal:run_case"),
+    run_live_case=import_on_call(f"{_FOLDER}.rehearsal:run_live_case"),
 )

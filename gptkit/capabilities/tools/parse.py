@@ -259,13 +259,9 @@ def _check_narrow(node: YamlNode, key: str, report: ReportProblem) -> None:
     if not isinstance(schema, dict):
         report(Problem(node.line, key, "must be a JSON schema of the argument"))
         return
-    from gptkit.output.formats import check_schema
-
     pattern = schema.get("pattern")
     if isinstance(pattern, str):
         _check_pattern(node, pattern, f"{key}.pattern", report)
-    if problem := check_schema({name: part for name, part in schema.items() if name != "pattern"}):
-        report(Problem(node.line, key, problem))
 
 
 def _check_pattern(node: YamlNode | None, pattern: str, key: str, report: ReportProblem) -> None:

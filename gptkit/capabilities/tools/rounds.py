@@ -26,7 +26,8 @@ from gptkit.capabilities.tools.model import (
     Travel,
 )
 from gptkit.capabilities.tools.results import told_result
-from gptkit.capabilities.tools.toolbox import Toolbox, tool_config, toolbox_of
+from gptkit.capabilities.tools.toolbox import Toolbox, toolbox_of
+from gptkit.capabilities.tools.trust import config_of
 from gptkit.core.chat import TOOLS, AnswerDelta, AnswerFormatError, Finished, Message, Reply
 from gptkit.core.errors import (
     ActionFailedError,
@@ -161,7 +162,7 @@ class _Run:
     def _choose(self, travel: Travel = "auto") -> Channel:
         toolbox, request = self._toolbox, self._base
         if travel == "auto":
-            travel = tool_config(self._invocation.template).calls
+            travel = config_of(self._invocation.template).calls
         if travel == "auto":
             travel = _travel(toolbox.services.settings.text("calls"))
         has_none = self._runtime.rejections.rejects(request.model, TOOLS, None)
@@ -183,7 +184,7 @@ class _Run:
 
     def _switch(self) -> bool:
         """Change to the structured form, once; the model is known to have no tools from now on."""
-        is_forced = tool_config(self._invocation.template).calls == "tools"
+        is_forced = config_of(self._invocation.template).calls == "tools"
         if self._has_switched or is_forced or self._toolbox.services.settings.text("calls") == "tools":
             return False
         self._has_switched = True

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from gptkit.capabilities.tools import commands, pins
+from gptkit.capabilities.tools import commands, pins, trust
 from gptkit.capabilities.tools.approval import Grants, parse_grants
 from gptkit.capabilities.tools.config import KEY, RULES_VARIABLE, ToolsOptions, options_of
 from gptkit.capabilities.tools.log import ActionLog
@@ -22,9 +22,8 @@ from gptkit.capabilities.tools.model import (
     ToolsConfig,
 )
 from gptkit.capabilities.tools.process import Processes, environment, find_program, resolve_secret
-from gptkit.capabilities.tools.schema import checked_arguments, command_schema
+from gptkit.capabilities.tools.schema import checked_arguments
 from gptkit.core.errors import DataError, NoInputError, NotApprovedError, UnavailableError, UsageError
-from gptkit.core.sanitize import visible
 from gptkit.core.yaml_tree import spelling_hint
 from gptkit.templates.library import PromptFile, user_folder
 
@@ -54,10 +53,6 @@ class ToolFile(NamedTuple):
     config: ToolsConfig
     is_own: bool
 
-    @property
-    def label(self) -> str:
-        return self.path.name
-
 
 def prepare(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
     """Find the tools of a run before its request, and give the template the rules for them."""
@@ -77,11 +72,6 @@ def open_toolbox(services: Services, keeps: bool = True) -> Toolbox:
 def toolbox_of(stores: Mapping[str, object]) -> Toolbox:
     """The toolbox among the stores of a run."""
     return cast("Toolbox", stores[KEY])
-
-
-def tool_config(template: Template) -> ToolsConfig:
-    config = template.capabilities.get(KEY)
-    return config if isinstance(config, ToolsConfig) else ToolsConfig()
 
 
 class Toolbox:
@@ -147,7 +137,7 @@ class Toolbox:
         return self.terminal.ask(question)
 
     def _files(self, template: Template, names: Sequence[str]) -> Iterator[ToolFile]:
-        if not (config := tool_config(template)).is_empty:
+        if not (config := trust.config_of(template)).is_empty:
             yield ToolFile(template.name, Path(template.source), config, True)
         for name in names:
             yield find_tool_file(self.services, name)
@@ -155,13 +145,13 @@ class Toolbox:
     def _file_tools(self, file: ToolFile) -> Iterator[Tool]:
         """The tools of a file. Raises NotApprovedError if the file is not trusted."""
         pin = self._pin(file)
+        environ = self.terminal.environ
         for command in file.config.commands:
             secrets = [value for value in command.env.values() if "$" in value]
-            environ = self.terminal.environ
             self.terminal.redactor.add(resolve_secret(value, environ) for value in secrets)
             if pin is not None and command.name in pin.programs:
                 self._check_program(command, pin.programs[command.name])
-            yield command_tool(command, file.path)
+        yield from trust.command_tools(file.config, file.path)
 
     def _pin(self, file: ToolFile) -> pins.Pin | None:
         """What the user has trusted of a file; None for a file that need not be trusted."""
@@ -172,22 +162,13 @@ class Toolbox:
         if pin is not None and pin.digest == digest:
             return pin
         problem = "it is not trusted" if pin is None else "it has changed since it was trusted"
-        lines = [f"{file.label}: {problem}. It would bring these tools:"]
-        tools = [command_tool(command, file.path) for command in file.config.commands]
-        lines += [f"  {line}" for line in describe_tools(tools)]
-        shown = "\n".join(map(visible, lines))
-        answer = self.ask(f"{shown}\nUse them, until the file changes? [y/N] ")
-        if answer is None or answer.strip().lower() not in ("y", "yes", "是", "确认"):
+        tools = [*trust.command_tools(file.config, file.path)]
+        if not trust.ask_trust(self.terminal, file.path, problem, tools):
             raise NotApprovedError(
                 f"'{file.path}': {problem}", hint=f"'gptkit prompts trust {file.path}' shows and trusts it"
             )
-        pin = pins.Pin(digest, self._found_programs(file))
-        pins.write_pin(self.services.paths, file.path, pin)
-        return pin
-
-    def _found_programs(self, file: ToolFile) -> dict[str, str]:
-        environ = self.terminal.environ
-        return {command.name: find_program(str(command.run[0]), environ) for command in file.config.commands}
+        trust.write_trust(self.services, file.path, file.config)
+        return pins.read_pin(self.services.paths, file.path)
 
     def _check_program(self, command: Command, trusted: str) -> None:
         found = find_program(str(command.run[0]), self.terminal.environ)
@@ -227,12 +208,12 @@ class Toolbox:
 def require_tools(call: session.Call) -> None:
     """Raise UsageError, which lists the tool files that there are, for a prompt without tools of its own."""
     services = call.services
-    if not tool_config(call.template).is_empty:
+    if not trust.config_of(call.template).is_empty:
         return
     names = []
     for entry in services.library.files().values():
         with suppress(DataError):  # a broken file is told of by 'prompts list'
-            if not tool_config(services.library.outline(entry)).is_empty:
+            if not trust.config_of(services.library.outline(entry)).is_empty:
                 names.append(entry.name)
     known = f"your tool files: {', '.join(names)}" if names else "'gptkit prompts new --tools NAME' makes one"
     raise UsageError(f"'{call.template.name}' needs tools: --with FILE or --with NAME", hint=known)
@@ -253,33 +234,10 @@ def find_tool_file(services: Services, name: str) -> ToolFile:
         if found is None:
             raise NoInputError(f"no prompt named '{name}'", hint="'gptkit prompts list' shows all")
         entry, is_own = found, True
-    config = tool_config(services.library.outline(entry))
+    config = trust.config_of(services.library.outline(entry))
     if config.is_empty:
         raise DataError(f"'{entry.path}': it has no tools")
     return ToolFile(entry.name, entry.path, config, is_own)
-
-
-def command_tool(command: Command, file: Path) -> Tool:
-    return Tool(
-        name=command.name,
-        description=command.description,
-        schema=command_schema(command.arguments),
-        risk=command.risk,
-        action=command,
-        file=str(file.absolute()),
-        most=command.most,
-        timeout=command.timeout,
-    )
-
-
-def describe_tools(tools: Sequence[Tool]) -> Iterator[str]:
-    """A line for each tool: its name, its risk, and what it does."""
-    width = max((len(tool.name) for tool in tools), default=0)
-    for tool in tools:
-        does = tool.description
-        if isinstance(tool.action, Command):
-            does = "$ " + " ".join(commands.flat_elements(tool.action))
-        yield f"{tool.name.ljust(width)}  {tool.risk.ljust(11)}  {does}"
 
 
 def _unique_names(found: Sequence[tuple[ToolFile, Tool]]) -> list[Tool]:
