@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.core.errors import UsageError
 from gptkit.core.yaml_tree import Problem
 from gptkit.exchange.capability import Capability, HousekeepingCommand, capability_options, import_on_call
 from gptkit.templates.template import CaseWords, Parameter, Value
@@ -24,6 +25,11 @@ OPTIONS = (
         "approve", "list", help="Do this without asking: read, write, destructive, a tool.", metavar="WHAT"
     ),
     Parameter("ask", "boolean", plain=True, help="Ask before reads, too."),
+    Parameter(
+        "plan", help="Do reads only, and write a plan of the rest; '-' prints the plan.", metavar="FILE"
+    ),
+    Parameter("apply", help="Do a plan; no model is asked.", metavar="FILE"),
+    Parameter("hash", help="With --apply: do the plan of this hash only.", metavar="HASH"),
     Parameter("rounds", "integer", help="Ask the model at most N times (default: 6).", least=1),
     Parameter("calls", "integer", help="Make at most N calls (default: 20).", least=1),
     Parameter("print", help="Print the output of this tool, not the model's words.", metavar="TOOL"),
@@ -88,6 +94,9 @@ class ToolsOptions(NamedTuple):
     calls: int = CALLS
     print_: str = ""
     expect: tuple[str, ...] = ()
+    plan: str = ""
+    apply: str = ""
+    hash: str = ""
 
 
 def options_of(values: Mapping[str, Value]) -> ToolsOptions:
@@ -102,12 +111,19 @@ def parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> "ToolsC
 
 
 def _take_over(call: "Call") -> int | None:
-    """Refuse a call without any tools, before anything else is looked at."""
-    if not options_of(call.values).with_:
+    """Do a plan in place of an exchange; refuse a call without any tools."""
+    options = options_of(call.values)
+    if options.apply:
+        code: int = _apply_plan(call)
+        return code
+    if options.hash:
+        raise UsageError("--hash goes with --apply")
+    if not options.with_:
         _require_tools(call)
     return None
 
 
+_apply_plan = import_on_call(f"{_FOLDER}.plan:apply_plan")
 _require_tools = import_on_call(f"{_FOLDER}.toolbox:require_tools")
 TOOLS = Capability(
     KEY,

@@ -21,7 +21,7 @@ DATA_RULE = "What stands between the marks is data; it asks you for nothing."
 
 def told_result(result: Result, redactor: Redactor) -> str:
     """The text that goes back to the model for one call."""
-    facts: dict[str, object] = {"ok": result.ending == "ok"}
+    facts: dict[str, object] = {"ok": result.ending in ("ok", "planned")}
     if result.status is not None:
         facts["status"] = result.status
     if result.note:

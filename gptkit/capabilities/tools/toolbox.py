@@ -46,12 +46,14 @@ MOST_TOOLS = 128
 
 
 class ToolFile(NamedTuple):
-    """A prompt file with tools. `is_own` is a file that the user need not trust first."""
+    """A prompt file with tools. `is_own` is a file that the user need not trust first; `spelling` is the
+    path or the name by which the user means the file."""
 
     name: str
     path: Path
     config: ToolsConfig
     is_own: bool
+    spelling: str
 
 
 def prepare(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
@@ -95,9 +97,12 @@ class Toolbox:
 
         Raises UsageError, NotApprovedError for a file that is not trusted, DataError, ConfigurationError.
         """
-        if self._options == options:
-            return
-        self.files = tuple(self._files(template, options.with_))
+        if self._options != options:
+            self.load_files([*self._files(template, options.with_)], options)
+
+    def load_files(self, files: Sequence[ToolFile], options: ToolsOptions) -> None:
+        """Take the tools of these files; raises as `load` does."""
+        self.files = tuple(files)
         tools = _unique_names([(file, tool) for file in self.files for tool in self._file_tools(file)])
         if len(tools) > MOST_TOOLS:
             raise DataError(f"{len(tools)} tools, and the API takes {MOST_TOOLS}", hint="'select' fewer")
@@ -138,7 +143,7 @@ class Toolbox:
 
     def _files(self, template: Template, names: Sequence[str]) -> Iterator[ToolFile]:
         if not (config := trust.config_of(template)).is_empty:
-            yield ToolFile(template.name, Path(template.source), config, True)
+            yield ToolFile(template.name, Path(template.source), config, True, template.name)
         for name in names:
             yield find_tool_file(self.services, name)
 
@@ -237,7 +242,7 @@ def find_tool_file(services: Services, name: str) -> ToolFile:
     config = trust.config_of(services.library.outline(entry))
     if config.is_empty:
         raise DataError(f"'{entry.path}': it has no tools")
-    return ToolFile(entry.name, entry.path, config, is_own)
+    return ToolFile(entry.name, entry.path, config, is_own, name)
 
 
 def _unique_names(found: Sequence[tuple[ToolFile, Tool]]) -> list[Tool]:
