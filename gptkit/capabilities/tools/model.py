@@ -69,7 +69,7 @@ class ApiSource(NamedTuple):
     headers: Mapping[str, str] = {}
     risk: Mapping[str, Risk] = {}
     fix: Mapping[str, object] = {}
-    narrow: Mapping[str, Mapping[str, object]] = {}
+    narrow: Mapping[str, Mapping[str, Mapping[str, object]]] = {}
     most: Mapping[str, int] = {}
     omit: tuple[str, ...] = ()
     timeout: float = TIMEOUT
@@ -87,7 +87,7 @@ class McpSource(NamedTuple):
     folder: str = "{here}"
     risk: Mapping[str, Risk] = {}
     fix: Mapping[str, object] = {}
-    narrow: Mapping[str, Mapping[str, object]] = {}
+    narrow: Mapping[str, Mapping[str, Mapping[str, object]]] = {}
     most: Mapping[str, int] = {}
     timeout: float = TIMEOUT
     start: float = START

@@ -108,6 +108,7 @@ class CallPerformer:
 
     def perform(self, number: int, calls: Sequence[RequestedCall]) -> list[tuple[RequestedCall, Result]]:
         """Check, approve and do the calls of one reply. Raises NotApprovedError before anything is done."""
+        self._toolbox.verify()
         answers: dict[int, Result] = {}
         actions: dict[int, ToolAction] = {}
         for index, call in enumerate(calls):

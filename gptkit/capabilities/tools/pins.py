@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
+from gptkit.capabilities.tools.model import Operation, RemoteTool, Tool
 from gptkit.core.errors import CannotReadError
 from gptkit.core.files import write_private
 
@@ -21,10 +22,16 @@ FORMAT = 1
 
 
 class Pin(NamedTuple):
-    """What was trusted: the digest of the file, and the path of the program of each command."""
+    """What was trusted: the digest of the file, and the path of the program of each command or server.
+
+    `tools` are those whose definitions stand elsewhere; `descriptions` holds for each file of them its stamp
+    and its digest.
+    """
 
     digest: str
     programs: Mapping[str, str] = {}
+    tools: tuple[Tool, ...] = ()
+    descriptions: Mapping[str, tuple[str, str]] = {}
 
 
 def file_digest(path: Path, config: ToolsConfig) -> str:
@@ -44,15 +51,41 @@ def read_pin(paths: Paths, path: Path) -> Pin | None:
         record = json.loads(_pin_path(paths, path).read_text("utf-8"))
         if record["format"] != FORMAT or record["path"] != _key(path):
             return None
-        return Pin(str(record["digest"]), dict(record["programs"]))
+        return Pin(
+            str(record["digest"]),
+            dict(record["programs"]),
+            tuple(_tool(tool) for tool in record["tools"]),
+            {name: (str(stamp), str(digest)) for name, (stamp, digest) in record["descriptions"].items()},
+        )
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
 def write_pin(paths: Paths, path: Path, pin: Pin) -> None:
     """Trust the file at a path; raises CannotWriteError."""
-    record = {"format": FORMAT, "path": _key(path), **pin._asdict()}
-    write_private(paths.require(_pin_path(paths, path)), json.dumps(record, indent=1).encode())
+    tools = [{**tool._asdict(), "action": tool.action._asdict()} for tool in pin.tools]
+    record = {"format": FORMAT, "path": _key(path), **pin._asdict(), "tools": tools}
+    write_private(paths.require(_pin_path(paths, path)), json.dumps(record).encode())
+
+
+def _tool(record: dict[str, Any]) -> Tool:
+    """A tool from its record. Raises TypeError and KeyError for a record of another form."""
+    action = record["action"]
+    if "method" in action:
+        action["places"] = {name: (place, own) for name, (place, own) in action["places"].items()}
+        made: Operation | RemoteTool = Operation(**action)
+    else:
+        made = RemoteTool(**action)
+    return Tool(**{**record, "action": made})
+
+
+def stamp(path: Path) -> str:
+    """Numbers that change when a file does; empty if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def remove_pin(paths: Paths, path: Path) -> bool:

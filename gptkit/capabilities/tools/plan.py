@@ -95,9 +95,7 @@ def plan_text(plan: Plan, name: str) -> str:
         f"# gptkit plan {FORMAT}: {plan.summary}. Do it with: gptkit do --apply {name}",
         f"hash: {plan.hash}",
         f"request: {_value(plan.request)}",
-        *_block(
-            "tools", [f"  {_value(path)}: {digest}" for path, digest in sorted(plan.files.items())], "{}"
-        ),
+        *_block("tools", files, "{}"),
         *_block("seen", [f"  - {_value(line)}" for line in plan.seen], "[]"),
     ]
     steps = []
@@ -185,6 +183,7 @@ def _checked_actions(toolbox: Toolbox, plan: Plan, options: ToolsOptions) -> lis
         if plan.files[file.spelling] != pins.file_digest(file.path, file.config):
             raise DataError(f"'{file.path}': it has changed since the plan was made", hint=ANEW)
     toolbox.load_files(files, options)
+    toolbox.verify()
     actions = []
     for number, step in enumerate(plan.steps, 1):
         given = step["arguments"]

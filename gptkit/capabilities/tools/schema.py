@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gptkit.capabilities.tools.model import Argument, RefusedCallError, Tool
@@ -149,55 +149,69 @@ def strict_schema(schema: Mapping[str, object]) -> dict[str, object] | None:
     formats) the local check still holds.
     """
     try:
-        return _strict(schema, 0)
+        return _StrictForm(_mapping(schema.get("$defs"))).convert(schema, 0)
     except _NotStrictError:
         return None
 
 
-def _strict(schema: Mapping[str, object], depth: int) -> dict[str, object]:
-    if depth > STRICT_DEPTH:
-        raise _NotStrictError
-    schema = dict(schema)
-    if "oneOf" in schema and "anyOf" not in schema:
-        schema["anyOf"] = schema.pop("oneOf")
-    found = {name: value for name, value in schema.items() if name not in _STRICT_DROPPED}
-    if not _STRICT_KEPT.issuperset(found) or len(_mapping_list(found.get("enum"))) > STRICT_ENUM:
-        raise _NotStrictError
-    if "$ref" in found:
-        return {"$ref": found["$ref"]}
-    for name, part in _parts(found):
-        if isinstance(part, Mapping):
-            found[name] = {key: _strict(_mapping(one), depth + 1) for key, one in part.items()}
-        else:
-            found[name] = [_strict(_mapping(one), depth + 1) for one in part]
-    kinds = found.get("type")
-    kinds = kinds if isinstance(kinds, list) else [kinds]
-    if "anyOf" not in found and "enum" not in found and "const" not in found and kinds == [None]:
-        raise _NotStrictError
-    if "array" in kinds:
-        if not _mapping(found.get("items")):
+class _StrictForm:
+    """The strict form of schemas that share definitions."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self._definitions = definitions
+
+    def convert(self, schema: Mapping[str, Any], depth: int) -> dict[str, object]:
+        if depth > STRICT_DEPTH:
             raise _NotStrictError
-        found["items"] = _strict(_mapping(found["items"]), depth + 1)
-    if "object" in kinds:
-        return _strict_object(found)
-    return found
+        schema = self._merged(schema, 0)
+        if "oneOf" in schema and "anyOf" not in schema:
+            schema["anyOf"] = schema.pop("oneOf")
+        found = {name: value for name, value in schema.items() if name not in _STRICT_DROPPED}
+        if not _STRICT_KEPT.issuperset(found) or len(found.get("enum", ())) > STRICT_ENUM:
+            raise _NotStrictError
+        if "$ref" in found:
+            return {"$ref": found["$ref"]}
+        for name in ("properties", "$defs", "anyOf"):
+            part = found.get(name)
+            if isinstance(part, Mapping):
+                found[name] = {key: self.convert(one, depth + 1) for key, one in part.items()}
+            elif part:
+                found[name] = [self.convert(one, depth + 1) for one in part]
+        kinds = found.get("type")
+        kinds = kinds if isinstance(kinds, list) else [kinds]
+        if kinds == [None] and not {"anyOf", "enum", "const"} & set(found):
+            raise _NotStrictError
+        if "array" in kinds:
+            found["items"] = self.convert(_mapping(found.get("items")), depth + 1)
+        return _strict_object(found) if "object" in kinds else found
+
+    def _merged(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        """A schema without `allOf`: the properties of its parts stand side by side."""
+        merged = {key: value for key, value in schema.items() if key != "allOf"}
+        if depth > STRICT_DEPTH:
+            raise _NotStrictError
+        for part in schema.get("allOf", ()):
+            name = str(part.get("$ref", "")).removeprefix("#/$defs/")
+            inner = self._merged(self._definitions.get(name, part), depth + 1)
+            kinds = {json.dumps(one["type"]) for one in (merged, inner) if "type" in one}
+            if len(kinds) > 1:
+                raise _NotStrictError
+            properties = {**merged.get("properties", {}), **inner.get("properties", {})}
+            required = {*merged.get("required", ()), *inner.get("required", ())}
+            merged = {**inner, **merged}
+            if properties:
+                merged |= {"properties": properties, "required": sorted(required & {*properties})}
+        return merged
 
 
-def _parts(schema: Mapping[str, object]) -> Iterator[tuple[str, Any]]:
-    for name in ("properties", "$defs", "anyOf"):
-        if schema.get(name):
-            yield name, schema[name]
-
-
-def _strict_object(found: dict[str, object]) -> dict[str, object]:
+def _strict_object(found: dict[str, Any]) -> dict[str, object]:
     properties = _mapping(found.get("properties"))
     extra = found.get("additionalProperties", False)
     if (extra is not False and extra is not None) or ("properties" not in found):
         raise _NotStrictError
-    required = found.get("required") or []
-    optional = [name for name in properties if name not in required]  # type: ignore[operator]
+    required = found.get("required", [])
     found["properties"] = {
-        name: _nullable(one) if name in optional else one for name, one in properties.items()
+        name: one if name in required else _nullable(one) for name, one in properties.items()
     }
     return {**found, "required": [*properties], "additionalProperties": False}
 
@@ -210,7 +224,3 @@ def _nullable(schema: Mapping[str, object]) -> Mapping[str, object]:
     if isinstance(kind, str) and not {"enum", "const", "properties", "items"} & set(schema):
         return {**schema, "type": [kind, "null"]}
     return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _mapping_list(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else ()

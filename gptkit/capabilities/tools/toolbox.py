@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from gptkit.capabilities.tools import commands, pins, trust
 from gptkit.capabilities.tools.approval import Grants, parse_grants
 from gptkit.capabilities.tools.config import KEY, RULES_VARIABLE, ToolsOptions, options_of
+from gptkit.capabilities.tools.http import Requester, build_action
 from gptkit.capabilities.tools.log import ActionLog
 from gptkit.capabilities.tools.model import (
     Command,
     Ending,
+    Operation,
     RefusedCallError,
     RequestedCall,
     Result,
@@ -23,6 +26,7 @@ from gptkit.capabilities.tools.model import (
 )
 from gptkit.capabilities.tools.process import Processes, environment, find_program, resolve_secret
 from gptkit.capabilities.tools.schema import checked_arguments
+from gptkit.core.chat import Endpoint
 from gptkit.core.errors import DataError, NoInputError, NotApprovedError, UnavailableError, UsageError
 from gptkit.core.yaml_tree import spelling_hint
 from gptkit.templates.library import PromptFile, user_folder
@@ -87,7 +91,8 @@ class Toolbox:
         self.grants = Grants()
         self.files: tuple[ToolFile, ...] = ()
         self._options: ToolsOptions | None = None
-        self._programs: dict[str, str] = {}
+        self._pins: list[pins.Pin] = []
+        """What is still to be compared with the definitions as they are now."""
         keeps = keeps and services.settings.boolean("log")
         path = services.paths.data / "actions.db"
         self.log = ActionLog(path, services.terminal.unix_time, services.terminal.redactor, keeps)
@@ -103,6 +108,7 @@ class Toolbox:
     def load_files(self, files: Sequence[ToolFile], options: ToolsOptions) -> None:
         """Take the tools of these files; raises as `load` does."""
         self.files = tuple(files)
+        self._pins = []
         tools = _unique_names([(file, tool) for file in self.files for tool in self._file_tools(file)])
         if len(tools) > MOST_TOOLS:
             raise DataError(f"{len(tools)} tools, and the API takes {MOST_TOOLS}", hint="'select' fewer")
@@ -126,16 +132,33 @@ class Toolbox:
         arguments = checked_arguments(tool, call.arguments)
         if isinstance(tool.action, Command):
             return self._command_action(tool, tool.action, arguments)._replace(id=call.id)
+        if isinstance(tool.action, Operation):
+            return build_action(tool, tool.action, arguments)._replace(id=call.id)
         raise RefusedCallError("there is no way to call this tool")
+
+    def verify(self) -> None:
+        """Compare all definitions with what was trusted, before the first call. Raises DataError."""
+        while self._pins:
+            trust.check_descriptions(self._pins.pop(), whole=True)
 
     def act(self, action: ToolAction) -> Result:
         """Do an action and wait for its end; no error is raised for what goes wrong with it."""
         try:
             if isinstance(action.tool.action, Command):
                 return self._run_command(action, action.tool.action)
+            if isinstance(action.tool.action, Operation):
+                return self._requester.request(action, action.tool.action)
         except UnavailableError as error:  # it was not started
             return Result("failed", note=error.message)
         return Result("failed", note="there is no way to call this tool")
+
+    @cached_property
+    def _requester(self) -> Requester:
+        ca_file, ca_folder = (self.services.settings.value(name) for name in ("ca_file", "ca_folder"))
+        endpoint = Endpoint(
+            "", ca_file=str(ca_file) if ca_file else None, ca_folder=str(ca_folder) if ca_folder else None
+        )
+        return Requester(self.terminal.environ, endpoint)
 
     def ask(self, question: str) -> str | None:
         """Ask the person at the terminal; None if there is nobody."""
@@ -157,23 +180,34 @@ class Toolbox:
             if pin is not None and command.name in pin.programs:
                 self._check_program(command, pin.programs[command.name])
         yield from trust.command_tools(file.config, file.path)
+        for source in file.config.apis:
+            secrets = [value for value in source.headers.values() if "$" in value]
+            self.terminal.redactor.add(resolve_secret(value, environ) for value in secrets)
+        if pin is not None:
+            trust.check_descriptions(pin)
+            self._pins.append(pin)
+            yield from pin.tools
 
     def _pin(self, file: ToolFile) -> pins.Pin | None:
         """What the user has trusted of a file; None for a file that need not be trusted."""
-        if file.is_own:
+        if file.is_own and not file.config.has_foreign_definitions:
             return None
         digest = pins.file_digest(file.path, file.config)
         pin = pins.read_pin(self.services.paths, file.path)
         if pin is not None and pin.digest == digest:
             return pin
         problem = "it is not trusted" if pin is None else "it has changed since it was trusted"
-        tools = [*trust.command_tools(file.config, file.path)]
+        refusal = NotApprovedError(
+            f"'{file.path}': {problem}", hint=f"'gptkit prompts trust {file.path}' shows and trusts it"
+        )
+        if file.config.servers:  # they would have to be started to see what they bring
+            raise refusal
+        pin = trust.make_pin(self.services, file.path, file.config)
+        tools = [*trust.command_tools(file.config, file.path), *pin.tools]
         if not trust.ask_trust(self.terminal, file.path, problem, tools):
-            raise NotApprovedError(
-                f"'{file.path}': {problem}", hint=f"'gptkit prompts trust {file.path}' shows and trusts it"
-            )
-        trust.write_trust(self.services, file.path, file.config)
-        return pins.read_pin(self.services.paths, file.path)
+            raise refusal
+        pins.write_pin(self.services.paths, file.path, pin)
+        return pin
 
     def _check_program(self, command: Command, trusted: str) -> None:
         found = find_program(str(command.run[0]), self.terminal.environ)

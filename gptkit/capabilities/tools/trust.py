@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.tools import pins
+from gptkit.capabilities.tools import openapi, pins
 from gptkit.capabilities.tools.commands import flat_elements
-from gptkit.capabilities.tools.model import Command, Tool, ToolsConfig
+from gptkit.capabilities.tools.model import Command, Operation, Tool, ToolsConfig
 from gptkit.capabilities.tools.process import find_program
 from gptkit.capabilities.tools.schema import command_schema
-from gptkit.core.errors import NoInputError
+from gptkit.core.errors import DataError, NoInputError
 from gptkit.core.sanitize import visible
 from gptkit.core.tokens import estimate_tokens
 
@@ -35,7 +36,7 @@ def describe(services: Services, template: Template) -> Sequence[str]:
     """Lines for `prompts show`: each tool with its risk, and whether the file is trusted."""
     config, path = config_of(template), Path(template.source)
     pin = pins.read_pin(services.paths, path)
-    tools = [*command_tools(config, path)]
+    tools = [*command_tools(config, path), *(pin.tools if pin else ())]
     state = "not trusted on its own"
     if pin is not None:
         is_same = pin.digest == pins.file_digest(path, config)
@@ -56,18 +57,43 @@ def trust(services: Services, template: Template, remove: bool) -> Sequence[str]
 
 def write_trust(services: Services, path: Path, config: ToolsConfig) -> list[Tool]:
     """Write down what the user trusts of a tool file now; returns its tools."""
+    pin = make_pin(services, path, config)
+    pins.write_pin(services.paths, path, pin)
+    return [*command_tools(config, path), *pin.tools]
+
+
+def make_pin(services: Services, path: Path, config: ToolsConfig) -> pins.Pin:
+    """Read all definitions that a tool file refers to. Raises DataError, UnavailableError."""
     environ = services.terminal.environ
     programs = {command.name: find_program(str(command.run[0]), environ) for command in config.commands}
-    pins.write_pin(services.paths, path, pins.Pin(pins.file_digest(path, config), programs))
-    return [*command_tools(config, path)]
+    tools: list[Tool] = []
+    descriptions = {}
+    for source in config.apis:
+        file = path.parent / source.file
+        stamp = pins.stamp(file)
+        description, content = openapi.read_description(file)
+        tools += openapi.compile_tools(description, source, str(path.absolute()))
+        descriptions[str(file)] = (stamp, sha256(content).hexdigest())
+    return pins.Pin(pins.file_digest(path, config), programs, tuple(tools), descriptions)
+
+
+def check_descriptions(pin: pins.Pin, whole: bool = False) -> None:
+    """Compare the descriptions with what was trusted: by their stamps, or `whole`. Raises DataError."""
+    for name, (stamp, digest) in pin.descriptions.items():
+        file = Path(name)
+        if not whole and pins.stamp(file) == stamp:
+            continue
+        if sha256(openapi.read_bytes(file)).hexdigest() != digest:
+            raise DataError(
+                f"'{name}': it has changed since it was trusted",
+                hint="look at it, then run 'gptkit prompts trust NAME' again",
+            )
 
 
 def ask_trust(terminal: Terminal, path: Path, problem: str, tools: Sequence[Tool]) -> bool:
     """Show what an untrusted tool file brings, and ask whether it may be used."""
-    lines = [
-        f"{path.name}: {problem}. It brings these tools:",
-        *(f"  {one}" for one in describe_tools(tools)),
-    ]
+    described = (f"  {line}" for line in describe_tools(tools))
+    lines = [f"{path.name}: {problem}. It brings these tools:", *described]
     answer = terminal.ask("\n".join(map(visible, lines)) + "\nUse them, until the file changes? [y/N] ")
     return answer is not None and answer.strip().lower() in ("y", "yes", "是", "确认")
 
@@ -76,7 +102,8 @@ def find_problems(services: Services, template: Template) -> Sequence[str]:
     """Lines for `prompts check`: tools that take many tokens, and schemas that are none."""
     config, path = config_of(template), Path(template.source)
     problems = []
-    for tool in command_tools(config, path):
+    pin = pins.read_pin(services.paths, path)
+    for tool in (*command_tools(config, path), *(pin.tools if pin else ())):
         schema = json.dumps(tool.schema, ensure_ascii=False)
         if (tokens := estimate_tokens(tool.name + tool.description + schema)) > LARGE:
             problems.append(f"{path}: '{tool.name}' takes {tokens:,} tokens of each request; shorten it")
@@ -105,4 +132,6 @@ def describe_tools(tools: Sequence[Tool]) -> Iterator[str]:
         does = tool.description
         if isinstance(tool.action, Command):
             does = "$ " + " ".join(flat_elements(tool.action))
+        elif isinstance(tool.action, Operation):
+            does = f"{tool.action.method} {tool.action.server}{tool.action.path}"
         yield f"{tool.name.ljust(width)}  {tool.risk.ljust(11)}  {does}"
