@@ -133,15 +133,15 @@ class Requester:
         import http.client
 
         is_sent = False
-        connection = self._connection(action.url, due - time.monotonic())
+        connection = open_connection(action.url, self._endpoint, due - time.monotonic())
         try:
             connection.connect()
             is_sent = True
             self._send(connection, action, operation)
             if connection.sock is not None:
                 connection.sock.settimeout(max(due - time.monotonic(), 0.01))
-            response = connection.getresponse()
-            output, is_cut = _read(response, connection, due)
+            with connection.getresponse() as response:
+                output, is_cut = _read(response, connection, due)
         except (OSError, http.client.HTTPException, ValueError) as error:
             cause = one_line(str(error) or type(error).__name__, 200)
             may_have_happened = is_sent and action.tool.risk != "read"
@@ -158,15 +158,16 @@ class Requester:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request(operation.method, target or "/", body=action.body, headers=headers)
 
-    def _connection(self, url: str, seconds: float) -> http.client.HTTPConnection:
-        import http.client
 
-        parts = urlsplit(url)
-        host, seconds = parts.hostname or "", max(seconds, 0.01)
-        if parts.scheme == "https":
-            context = tls_context(self._endpoint)
-            return http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=context)
-        return http.client.HTTPConnection(host, parts.port, timeout=seconds)
+def open_connection(url: str, endpoint: Endpoint, seconds: float) -> http.client.HTTPConnection:
+    """A connection to the server of an address that is opened when it is used; no proxy, no redirects."""
+    import http.client
+
+    parts = urlsplit(url)
+    host, seconds = parts.hostname or "", max(seconds, 0.01)
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=tls_context(endpoint))
+    return http.client.HTTPConnection(host, parts.port, timeout=seconds)
 
 
 def _read(

@@ -360,11 +360,16 @@ def _with_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]} if schema else schema
 
 
-def _is_readable(pattern: object) -> bool:
-    try:
-        re.compile(str(pattern))
-    except (re.error, RecursionError, OverflowError):
-        return False
+def _is_readable(pattern: str) -> bool:
+    """Whether Python reads a pattern, and without a doubt about its meaning."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError, FutureWarning, DeprecationWarning):
+            return False
     return True
 
 

@@ -154,11 +154,18 @@ def apply_plan(call: Call) -> int:
     if stated != plan.hash:
         raise DataError(f"'{path}': it was changed since it was made", hint="make it anew with --plan")
     toolbox = Toolbox(call.services, not call.shared.no_log)
-    actions = _checked_actions(toolbox, plan, options)
+    try:
+        return _apply_checked(toolbox, plan, _checked_actions(toolbox, plan, options), call)
+    finally:
+        toolbox.close()
+
+
+def _apply_checked(toolbox: Toolbox, plan: Plan, actions: Sequence[ToolAction], call: Call) -> int:
+    """Do the steps while no other process does them. Raises TryAgainError if one does."""
     folder = call.services.paths.require(call.services.paths.data / "tools")
 
     def refuse() -> None:
-        raise TryAgainError(f"'{path}': another gptkit applies it now")
+        raise TryAgainError("another gptkit applies this plan now")
 
     with exclusive_lock(folder / f"plan-{plan.hash[:16]}.lock", refuse):
         return _Application(toolbox, plan, actions, call.shared.quiet).run()

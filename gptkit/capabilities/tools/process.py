@@ -99,7 +99,7 @@ class Processes:
         Raises UnavailableError if it cannot be started, before anything has happened.
         """
         began = time.monotonic()
-        process = self._start(argv, folder, environ)
+        process = self.start(argv, folder, environ)
         try:
             reader = _Reader(process, data, began + timeout)
             reason = reader.read()
@@ -108,17 +108,22 @@ class Processes:
             _signal_group(process.pid, signal.SIGKILL)
             raise
         finally:
-            _end_group(process)
-            with self._lock:
-                self._running.discard(process.pid)
-            for stream in (process.stdin, process.stdout, process.stderr):
-                if stream is not None:
-                    with suppress(OSError):
-                        stream.close()
+            self.end(process)
         seconds = time.monotonic() - began
         return ProcessResult(code, bytes(reader.output), bytes(reader.errors), seconds, reason)
 
-    def _start(self, argv: Sequence[str], folder: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """End a process with all that it left running, and close its streams."""
+        _end_group(process)
+        with self._lock:
+            self._running.discard(process.pid)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+    def start(self, argv: Sequence[str], folder: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start a program in a session of its own. Raises UnavailableError."""
         import subprocess
 
         if os.name != "posix":

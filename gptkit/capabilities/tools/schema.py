@@ -82,11 +82,7 @@ def check_narrow(name: str, value: object, narrow: Mapping[str, object]) -> None
     if isinstance(pattern, str) and not (isinstance(value, str) and re.fullmatch(pattern, value)):
         raise RefusedCallError(f"'{name}' must match '{pattern}' as a whole")
     rest = {key: part for key, part in narrow.items() if key != "pattern"}
-    try:
-        problem = mismatch(value, rest)
-    except Exception:  # whatever a broken schema does to the library, nothing passes it
-        problem = "the schema of the tool file for it is none"
-    if problem:
+    if problem := mismatch(value, rest):
         raise RefusedCallError(f"'{name}': {problem}")
 
 
@@ -116,8 +112,10 @@ def mismatch(value: object, schema: Mapping[str, object]) -> str:
     from jsonschema.validators import Draft202012Validator
     from referencing.jsonschema import EMPTY_REGISTRY
 
-    validator = Draft202012Validator(schema, registry=EMPTY_REGISTRY)
-    error = best_match(validator.iter_errors(value))
+    try:
+        error = best_match(Draft202012Validator(schema, registry=EMPTY_REGISTRY).iter_errors(value))
+    except Exception as broken:  # whatever a broken schema does to the library, nothing passes it
+        return f"the schema of the tool cannot be used ({type(broken).__name__})"
     if error is None:
         return ""
     place = ".".join(str(part) for part in error.absolute_path)

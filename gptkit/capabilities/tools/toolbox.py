@@ -13,11 +13,13 @@ from gptkit.capabilities.tools.approval import Grants, parse_grants
 from gptkit.capabilities.tools.config import KEY, RULES_VARIABLE, ToolsOptions, options_of
 from gptkit.capabilities.tools.http import Requester, build_action
 from gptkit.capabilities.tools.log import ActionLog
+from gptkit.capabilities.tools.mcp import remote_action
 from gptkit.capabilities.tools.model import (
     Command,
     Ending,
     Operation,
     RefusedCallError,
+    RemoteTool,
     RequestedCall,
     Result,
     Tool,
@@ -26,7 +28,7 @@ from gptkit.capabilities.tools.model import (
 )
 from gptkit.capabilities.tools.process import Processes, environment, find_program, resolve_secret
 from gptkit.capabilities.tools.schema import checked_arguments
-from gptkit.core.chat import Endpoint
+from gptkit.capabilities.tools.servers import Servers, server_key, trusted_endpoint
 from gptkit.core.errors import DataError, NoInputError, NotApprovedError, UnavailableError, UsageError
 from gptkit.core.yaml_tree import spelling_hint
 from gptkit.templates.library import PromptFile, user_folder
@@ -91,8 +93,10 @@ class Toolbox:
         self.grants = Grants()
         self.files: tuple[ToolFile, ...] = ()
         self._options: ToolsOptions | None = None
-        self._pins: list[pins.Pin] = []
+        self.servers = Servers(services, self.processes)
+        self._pins: list[tuple[ToolFile, pins.Pin]] = []
         """What is still to be compared with the definitions as they are now."""
+        self._verifiable: tuple[tuple[ToolFile, pins.Pin], ...] = ()
         keeps = keeps and services.settings.boolean("log")
         path = services.paths.data / "actions.db"
         self.log = ActionLog(path, services.terminal.unix_time, services.terminal.redactor, keeps)
@@ -110,6 +114,7 @@ class Toolbox:
         self.files = tuple(files)
         self._pins = []
         tools = _unique_names([(file, tool) for file in self.files for tool in self._file_tools(file)])
+        self._verifiable = tuple(self._pins)
         if len(tools) > MOST_TOOLS:
             raise DataError(f"{len(tools)} tools, and the API takes {MOST_TOOLS}", hint="'select' fewer")
         self.tools = {tool.name: tool for tool in tools}
@@ -134,12 +139,33 @@ class Toolbox:
             return self._command_action(tool, tool.action, arguments)._replace(id=call.id)
         if isinstance(tool.action, Operation):
             return build_action(tool, tool.action, arguments)._replace(id=call.id)
-        raise RefusedCallError("there is no way to call this tool")
+        return remote_action(tool, tool.action, arguments)._replace(id=call.id)
+
+    def start_servers(self) -> None:
+        """Begin to start the servers whose definitions are still to be compared; does not wait."""
+        for file, _ in self._pins:
+            for source in file.config.servers:
+                self.servers.begin(source, file.path)
 
     def verify(self) -> None:
         """Compare all definitions with what was trusted, before the first call. Raises DataError."""
-        while self._pins:
-            trust.check_descriptions(self._pins.pop(), whole=True)
+        self.start_servers()
+        for file, pin in self._pins:
+            trust.check_descriptions(pin, whole=True)
+            trusted = [tool for tool in pin.tools if isinstance(tool.action, RemoteTool)]
+            found = [tool for source in file.config.servers for tool in self.servers.tools(source, file.path)]
+            for before, now in zip(trusted, found, strict=True):
+                if before != now:
+                    raise DataError(
+                        f"the server's definition of '{before.name}' is not the one that was trusted",
+                        hint=f"look at it, then run 'gptkit prompts trust {file.spelling}' again",
+                    )
+        self._pins.clear()
+
+    def close(self) -> None:
+        """End the servers of the run; they are compared again when they are started again."""
+        self.servers.close()
+        self._pins = [*self._verifiable]
 
     def act(self, action: ToolAction) -> Result:
         """Do an action and wait for its end; no error is raised for what goes wrong with it."""
@@ -148,17 +174,13 @@ class Toolbox:
                 return self._run_command(action, action.tool.action)
             if isinstance(action.tool.action, Operation):
                 return self._requester.request(action, action.tool.action)
+            return self.servers.call(action, action.tool.action)
         except UnavailableError as error:  # it was not started
             return Result("failed", note=error.message)
-        return Result("failed", note="there is no way to call this tool")
 
     @cached_property
     def _requester(self) -> Requester:
-        ca_file, ca_folder = (self.services.settings.value(name) for name in ("ca_file", "ca_folder"))
-        endpoint = Endpoint(
-            "", ca_file=str(ca_file) if ca_file else None, ca_folder=str(ca_folder) if ca_folder else None
-        )
-        return Requester(self.terminal.environ, endpoint)
+        return Requester(self.terminal.environ, trusted_endpoint(self.services))
 
     def ask(self, question: str) -> str | None:
         """Ask the person at the terminal; None if there is nobody."""
@@ -178,14 +200,17 @@ class Toolbox:
             secrets = [value for value in command.env.values() if "$" in value]
             self.terminal.redactor.add(resolve_secret(value, environ) for value in secrets)
             if pin is not None and command.name in pin.programs:
-                self._check_program(command, pin.programs[command.name])
+                self._check_program(command.name, str(command.run[0]), pin.programs[command.name])
         yield from trust.command_tools(file.config, file.path)
-        for source in file.config.apis:
-            secrets = [value for value in source.headers.values() if "$" in value]
-            self.terminal.redactor.add(resolve_secret(value, environ) for value in secrets)
+        own = [value for source in file.config.apis for value in source.headers.values()]
+        for server in file.config.servers:
+            own += [*server.headers.values(), *server.env.values()]
+            if server.run and pin is not None:
+                self._check_program(server.name, server.run[0], pin.programs[server_key(server)])
+        self.terminal.redactor.add(resolve_secret(value, environ) for value in own if "$" in value)
         if pin is not None:
             trust.check_descriptions(pin)
-            self._pins.append(pin)
+            self._pins.append((file, pin))
             yield from pin.tools
 
     def _pin(self, file: ToolFile) -> pins.Pin | None:
@@ -209,11 +234,11 @@ class Toolbox:
         pins.write_pin(self.services.paths, file.path, pin)
         return pin
 
-    def _check_program(self, command: Command, trusted: str) -> None:
-        found = find_program(str(command.run[0]), self.terminal.environ)
+    def _check_program(self, name: str, program: str, trusted: str) -> None:
+        found = find_program(program, self.terminal.environ)
         if found != trusted:
             raise DataError(
-                f"the program of '{command.name}' is '{found}' now; '{trusted}' was trusted",
+                f"the program of '{name}' is '{found}' now; '{trusted}' was trusted",
                 hint="'gptkit prompts trust FILE' trusts it as it is now",
             )
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from gptkit.capabilities.tools import openapi, pins
 from gptkit.capabilities.tools.commands import flat_elements
 from gptkit.capabilities.tools.model import Command, Operation, Tool, ToolsConfig
-from gptkit.capabilities.tools.process import find_program
+from gptkit.capabilities.tools.process import Processes, find_program
 from gptkit.capabilities.tools.schema import command_schema
+from gptkit.capabilities.tools.servers import Servers, server_key
 from gptkit.core.errors import DataError, NoInputError
 from gptkit.core.sanitize import visible
 from gptkit.core.tokens import estimate_tokens
@@ -74,6 +75,16 @@ def make_pin(services: Services, path: Path, config: ToolsConfig) -> pins.Pin:
         description, content = openapi.read_description(file)
         tools += openapi.compile_tools(description, source, str(path.absolute()))
         descriptions[str(file)] = (stamp, sha256(content).hexdigest())
+    servers = Servers(services, Processes())
+    try:
+        for server in config.servers:
+            if server.run:
+                programs[server_key(server)] = find_program(server.run[0], environ)
+            servers.begin(server, path)
+        for server in config.servers:
+            tools += servers.tools(server, path)
+    finally:
+        servers.close()
     return pins.Pin(pins.file_digest(path, config), programs, tuple(tools), descriptions)
 
 
@@ -134,4 +145,6 @@ def describe_tools(tools: Sequence[Tool]) -> Iterator[str]:
             does = "$ " + " ".join(flat_elements(tool.action))
         elif isinstance(tool.action, Operation):
             does = f"{tool.action.method} {tool.action.server}{tool.action.path}"
+        elif tool.hint:
+            does = f"{does} (the server says: {tool.hint})"
         yield f"{tool.name.ljust(width)}  {tool.risk.ljust(11)}  {does}"
