@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from gptkit.capabilities.tools.model import RISKS, Tool, ToolAction
+from gptkit.capabilities.tools.pins import sha256_digest
 from gptkit.core.errors import NotApprovedError, UsageError
 from gptkit.core.sanitize import one_line
 from gptkit.core.yaml_tree import spelling_hint
@@ -124,7 +124,7 @@ def _block(actions: Sequence[ToolAction], chosen: Sequence[int], is_whole: bool)
         action = actions[index]
         text = action.does
         if len(text) > LONGEST and not is_whole:
-            digest = sha256(text.encode()).hexdigest()[:8]
+            digest = sha256_digest(text.encode("utf-8", "replace"))[:8]
             text = f"{text[:LONGEST]}… ({len(text):,} characters, {digest}; v shows all)"
         lines.append(f"  {index + 1} {action.tool.risk.ljust(12)} {text}")
     return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from gptkit.capabilities.tools.model import ANSWER, ASK_USER, RequestedCall, Tool, Travel
 from gptkit.capabilities.tools.schema import strict_schema
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gptkit.core.chat import Event, Sink
 
 RESPONSE_FORMAT = "response_format"
-WITHOUT_TOOLS = re.compile(r"(?:openai/)?gpt-(?:5\.[6-9]|[6-9]|[1-9][0-9])|local:")
+WITHOUT_TOOLS = r"(?:openai/)?gpt-(?:5\.[6-9]|[6-9]|[1-9][0-9])|local:"
 """Families of models that refuse tools beside reasoning, and models that have none."""
 QUESTION_SCHEMA: Mapping[str, object] = {
     "type": "object",
@@ -76,7 +76,7 @@ def choose_channel(
 ) -> Channel:
     """The channel for a model; with `has_no_tools` the model is known to refuse tools."""
     if travel == "auto":
-        has_tools = not WITHOUT_TOOLS.match(model) or parameters.get("reasoning_effort") == "none"
+        has_tools = not re.match(WITHOUT_TOOLS, model) or parameters.get("reasoning_effort") == "none"
         travel = "tools" if has_tools and not has_no_tools else "structured"
     return ToolsChannel() if travel == "tools" else StructuredChannel(is_large=not model.startswith("local:"))
 
@@ -92,8 +92,7 @@ class ToolsChannel:
 
     def request(self, base: ChatRequest, tools: Sequence[Tool]) -> ChatRequest:
         self._names = {tool.name for tool in tools} | {ASK_USER}
-        offered = [_function(tool.name, tool.description, tool.schema) for tool in tools]
-        offered.append(_function(ASK_USER, QUESTION_USE, QUESTION_SCHEMA))
+        offered = [_function(offer) for offer in _offered(tools)]
         return base._replace(
             parameters={**base.parameters, TOOLS: offered}, droppable=base.droppable - {TOOLS}
         )
@@ -127,8 +126,9 @@ class StructuredChannel:
         wanted = base.parameters.get(RESPONSE_FORMAT)
         text_rule = "" if wanted is None else f", as one JSON value: {_compact(wanted)}"
         steps = "\n".join(
-            f'- {{"tool": "{name}", "arguments": {{...}}}}: {use} Arguments: {_compact(schema)}'
-            for name, use, schema in _offered(tools)
+            f'- {{"tool": "{one.name}", "arguments": {{...}}}}: {one.description} '
+            f"Arguments: {_compact(one.schema)}"
+            for one in _offered(tools)
         )
         several = SEVERAL if self._is_large else ""
         instruction = INSTRUCTION.format(steps=steps, text_rule=text_rule, several=several)
@@ -163,18 +163,16 @@ class StructuredChannel:
     def _response_format(self, tools: Sequence[Tool]) -> dict[str, object]:
         """The JSON schema of a step; strict if the arguments of every tool have a strict form."""
         offered = [*_offered(tools)]
-        strict = [strict_schema(schema) for _, _, schema in offered]
-        schemas = [one for one in strict if one is not None]
-        is_strict = len(schemas) == len(offered)
-        given = schemas if is_strict else [dict(schema) for _, _, schema in offered]
+        is_strict = all(one.strict is not None for one in offered)
         definitions: dict[str, object] = {}
         calls = []
-        for (name, _, _), schema in zip(offered, given, strict=True):
-            own = schema.pop("$defs", {})
-            definitions |= {f"{name}.{key}": _renamed(part, name) for key, part in dict(own).items()}  # type: ignore[call-overload]
-            calls.append(
-                _closed({"tool": {"const": name, "type": "string"}, "arguments": _renamed(schema, name)})
-            )
+        for one in offered:
+            schema: Mapping[str, object] = one.strict if is_strict and one.strict is not None else one.schema
+            if "$defs" in schema:
+                renamed = cast("dict[str, Any]", _renamed(schema, one.name))
+                definitions |= {f"{one.name}.{key}": part for key, part in renamed.pop("$defs").items()}
+                schema = renamed
+            calls.append(_closed({"tool": {"const": one.name, "type": "string"}, "arguments": schema}))
         end = _closed({"tool": {"const": ANSWER, "type": "string"}, "text": {"type": "string"}})
         several = [{"type": "array", "items": {"anyOf": calls}}] if self._is_large else []
         whole = _closed({"step": {"anyOf": [*calls, end, *several]}})
@@ -184,16 +182,28 @@ class StructuredChannel:
         return {"type": "json_schema", "json_schema": json_schema | ({"strict": True} if is_strict else {})}
 
 
-def _offered(tools: Sequence[Tool]) -> Iterator[tuple[str, str, Mapping[str, object]]]:
+class _Offer(NamedTuple):
+    """What is offered to the model under one name."""
+
+    name: str
+    description: str
+    schema: Mapping[str, object]
+    strict: Mapping[str, object] | None
+
+
+def _offered(tools: Sequence[Tool]) -> Iterator[_Offer]:
     for tool in tools:
-        yield tool.name, tool.description, tool.schema
-    yield ASK_USER, QUESTION_USE, QUESTION_SCHEMA
+        yield _Offer(tool.name, tool.description, tool.schema, tool.strict)
+    yield _Offer(ASK_USER, QUESTION_USE, QUESTION_SCHEMA, strict_schema(QUESTION_SCHEMA))
 
 
-def _function(name: str, description: str, schema: Mapping[str, object]) -> dict[str, object]:
-    strict = strict_schema(schema)
-    function: dict[str, object] = {"name": name, "description": description, "parameters": strict or schema}
-    return {"type": "function", "function": function | ({"strict": True} if strict else {})}
+def _function(offer: _Offer) -> dict[str, object]:
+    function = {
+        "name": offer.name,
+        "description": offer.description,
+        "parameters": offer.strict or offer.schema,
+    }
+    return {"type": "function", "function": function | ({"strict": True} if offer.strict else {})}
 
 
 def _closed(properties: Mapping[str, object]) -> dict[str, object]:
@@ -279,9 +289,10 @@ class _ReasoningOnly:
         """Leave the sink open: the answer is still to come."""
 
 
-_BEGINNING = re.compile(r'\s*\{\s*"step"\s*:\s*\{\s*"tool"\s*:\s*"answer"\s*,\s*"text"\s*:\s*"')
-_PIECE = re.compile(r'[^"\\\x00-\x1f]+|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt]')
-_HIGH = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}")
+# Patterns that are compiled on their first use, when the answer comes.
+_BEGINNING = r'\s*\{\s*"step"\s*:\s*\{\s*"tool"\s*:\s*"answer"\s*,\s*"text"\s*:\s*"'
+_PIECE = r'[^"\\\x00-\x1f]+|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt]'
+_HIGH = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
 
 
 class _AnswerText:
@@ -298,7 +309,7 @@ class _AnswerText:
             self._sink(event)
         elif isinstance(event, AnswerDelta):
             self._text += event.text
-            if not self._is_answer and (found := _BEGINNING.match(self._text)):
+            if not self._is_answer and (found := re.match(_BEGINNING, self._text)):
                 self._is_answer, self._text = True, self._text[found.end() :]
             if self._is_answer:
                 self._show()
@@ -307,12 +318,13 @@ class _AnswerText:
         """Leave the sink open: more of the answer may come."""
 
     def _show(self) -> None:
+        match_piece = re.compile(_PIECE).match
         shown: list[str] = []
         position = 0
-        while piece := _PIECE.match(self._text, position):
+        while piece := match_piece(self._text, position):
             end = piece.end()
-            if _HIGH.fullmatch(piece[0]):  # the first half of a character outside the BMP
-                second = _PIECE.match(self._text, end)
+            if re.fullmatch(_HIGH, piece[0]):  # the first half of a character outside the BMP
+                second = match_piece(self._text, end)
                 if second is None:
                     break
                 end = second.end()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,12 +13,9 @@ from gptkit.core.sanitize import visible
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 """A name between braces; a double brace stands for one."""
 SHELLS = frozenset("sh bash zsh dash ksh fish csh tcsh ash busybox cmd cmd.exe powershell pwsh".split())  # noqa: SIM905
-INTERPRETERS = re.compile(
-    r"python[0-9.]*|perl[0-9.]*|ruby[0-9.]*|node|nodejs|php[0-9.]*|lua[0-9.]*|osascript|awk|gawk"
-)
+INTERPRETERS = r"python[0-9.]*|perl[0-9.]*|ruby[0-9.]*|node|nodejs|php[0-9.]*|lua[0-9.]*|osascript|awk|gawk"
 WRAPPERS = frozenset("eval xargs env sudo doas su ssh nohup nice timeout exec watch parallel".split())  # noqa: SIM905
 """Programs whose arguments are a command: an argument of the model there is a program of the model."""
-_CONTROL = re.compile("[\r\n]")
 
 
 def place_names(text: str) -> Iterator[str]:
@@ -49,7 +45,7 @@ def shell_problem(command: Command) -> str:
         return f"an argument of the model in a string for '{program}' is a command of the model"
     if program in WRAPPERS:
         return f"an argument of the model after '{program}' is a command of the model"
-    if program in SHELLS or INTERPRETERS.fullmatch(program):
+    if program in SHELLS or re.fullmatch(INTERPRETERS, program):
         script = next((i for i, e in enumerate(elements[1:], 1) if not e.startswith("-")), 0)
         code = next((i for i, e in enumerate(elements) if re.fullmatch(r"-\w*[ceEr]|--eval|--command", e)), 0)
         if script in is_given or code:
@@ -143,7 +139,7 @@ def _check_text(argument: Argument, text: str, is_input: bool) -> None:
     if argument.pattern:
         if not re.fullmatch(argument.pattern, text):
             raise RefusedCallError(f"'{argument.name}' must match '{argument.pattern}' as a whole")
-    elif _CONTROL.search(text) and not is_input:
+    elif ("\n" in text or "\r" in text) and not is_input:
         raise RefusedCallError(f"'{argument.name}' may not hold a line break")
 
 
@@ -166,5 +162,7 @@ def _inside(argument: Argument, path: str) -> str:
 
 def shown_command(argv: Sequence[str], stdin: bytes) -> str:
     """A command as a person reads it: quoted as for a shell, on one line, nothing hidden."""
+    import shlex
+
     line = visible(shlex.join(argv)).replace("\n", "␊").replace("\t", "␉")
     return f"$ {line}" + (f" < {len(stdin):,} bytes" if stdin else "")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from gptkit.capabilities.tools.model import OUTPUT_CAP, McpSource, RemoteTool, Result, Tool, ToolAction
 from gptkit.capabilities.tools.openapi import valid_name
+from gptkit.capabilities.tools.schema import strict_schema
 from gptkit.core.errors import DataError, TryAgainError
 from gptkit.core.sanitize import one_line, visible
 from gptkit.core.yaml_tree import spelling_hint
@@ -171,10 +172,12 @@ def _tool(source: McpSource, listed: Mapping[str, Any], file: str) -> Tool:
     schema = listed.get("inputSchema")
     annotations = listed.get("annotations")
     hints = annotations if isinstance(annotations, dict) else {}
+    own = _own_schema(schema if isinstance(schema, dict) else {}, source.fix)
     return Tool(
         name=valid_name(f"{source.name}_{name}"),
         description=" ".join(str(listed.get("description") or name).split()),
-        schema=_own_schema(schema if isinstance(schema, dict) else {}, source.fix),
+        schema=own,
+        strict=strict_schema(own),
         risk=source.risk.get(name, "destructive"),
         action=RemoteTool(source.name, name),
         file=file,

@@ -139,7 +139,8 @@ class Tool(NamedTuple):
     """A tool that is offered to the model; `schema` is the JSON schema of its arguments.
 
     `narrow` holds schemas of single arguments that hold beside `schema`, `fix` the arguments that the program
-    gives. `hint` is what a server says of its own tool.
+    gives. `hint` is what a server says of its own tool. `strict` is the strict form of `schema`, None without
+    one.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Tool(NamedTuple):
     fix: Mapping[str, object] = {}
     timeout: float = TIMEOUT
     hint: str = ""
+    strict: Mapping[str, object] | None = None
 
 
 class RequestedCall(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from gptkit.capabilities.tools.model import ApiSource, Operation, Risk, Tool
+from gptkit.capabilities.tools.schema import strict_schema
 from gptkit.core.errors import CannotReadError, DataError
 from gptkit.core.yaml_tree import spelling_hint
 
@@ -159,6 +160,7 @@ def _tool(
         narrow=source.narrow.get(name, {}),
         fix=fixed,
         timeout=source.timeout,
+        strict=strict_schema(schema),
     )
 
 

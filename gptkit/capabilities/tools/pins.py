@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from gptkit.capabilities.tools.model import Operation, RemoteTool, Tool
-from gptkit.core.errors import CannotReadError
+from gptkit.core.errors import CannotReadError, InternalError
 from gptkit.core.files import write_private
 
 if TYPE_CHECKING:
@@ -34,15 +35,28 @@ class Pin(NamedTuple):
     descriptions: Mapping[str, tuple[str, str]] = {}
 
 
+def server_key(name: str) -> str:
+    """The key of the program of a server among the trusted programs."""
+    return f"mcp {name}"
+
+
+def sha256_digest(content: bytes) -> str:
+    """The SHA-256 of bytes; `hashlib` itself loads OpenSSL, which takes as long as all else here."""
+    for name in ("_sha2", "_sha256", "hashlib"):  # since Python 3.12, before that, anywhere
+        try:
+            return str(import_module(name).sha256(content).hexdigest())
+        except ImportError:
+            continue
+    raise InternalError("this Python has no SHA-256")
+
+
 def file_digest(path: Path, config: ToolsConfig) -> str:
     """The digest of a tool file: of its content, and of what it declares, since a file can extend another."""
-    from hashlib import sha256
-
     try:
         content = path.read_bytes()
     except OSError as error:
         raise CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}") from None
-    return sha256(content + b"\0" + repr(config).encode("utf-8", "replace")).hexdigest()
+    return sha256_digest(content + b"\0" + repr(config).encode("utf-8", "replace"))
 
 
 def read_pin(paths: Paths, path: Path) -> Pin | None:

@@ -67,12 +67,12 @@ def search_path(environ: Mapping[str, str]) -> str:
 
 def find_program(name: str, environ: Mapping[str, str]) -> str:
     """The path of a program. Raises UnavailableError if there is none."""
-    from shutil import which
-
-    found = which(name, path=search_path(environ)) if "/" not in name else which(name)
-    if found is None:
-        raise UnavailableError(f"no program '{name}'", hint="install it, or name its path in the tool file")
-    return found
+    folders = [""] if "/" in name else search_path(environ).split(os.pathsep)
+    for folder in folders:
+        path = os.path.join(folder, name)  # noqa: PTH118 - `which` of shutil loads three packers
+        if os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112
+            return path
+    raise UnavailableError(f"no program '{name}'", hint="install it, or name its path in the tool file")
 
 
 class Processes:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.tools import plan
 from gptkit.capabilities.tools.channel import (
     CallAsTextError,
     Channel,
@@ -252,6 +251,8 @@ class _Run:
 
     def _write_plan(self) -> tuple[str, Mapping[str, object]]:
         """Write the plan of the run; returns what is printed of it, and what --json says."""
+        from gptkit.capabilities.tools import plan
+
         name = self._options.plan
         words = self._invocation.request or self._invocation.text
         made = plan.make_plan(words, self._toolbox.files, self._performer.records, self._performer.planned)

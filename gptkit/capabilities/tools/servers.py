@@ -21,11 +21,6 @@ LATE = 2.0
 """Seconds beyond the limit of a server after which nobody waits for its start any more."""
 
 
-def server_key(source: McpSource) -> str:
-    """The key of the program of a server among the trusted programs."""
-    return f"mcp {source.name}"
-
-
 def trusted_endpoint(services: Services) -> Endpoint:
     """The certificates that the user trusts, for connections to servers of tools."""
     names = ("ca_file", "ca_folder")

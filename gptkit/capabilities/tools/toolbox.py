@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from gptkit.capabilities.tools import commands, pins, trust
 from gptkit.capabilities.tools.approval import Grants, parse_grants
 from gptkit.capabilities.tools.config import KEY, RULES_VARIABLE, ToolsOptions, options_of
-from gptkit.capabilities.tools.http import Requester, build_action
 from gptkit.capabilities.tools.log import ActionLog
-from gptkit.capabilities.tools.mcp import remote_action
 from gptkit.capabilities.tools.model import (
     Command,
     Ending,
@@ -28,12 +26,13 @@ from gptkit.capabilities.tools.model import (
 )
 from gptkit.capabilities.tools.process import Processes, environment, find_program, resolve_secret
 from gptkit.capabilities.tools.schema import checked_arguments
-from gptkit.capabilities.tools.servers import Servers, server_key, trusted_endpoint
 from gptkit.core.errors import DataError, NoInputError, NotApprovedError, UnavailableError, UsageError
 from gptkit.core.yaml_tree import spelling_hint
 from gptkit.templates.library import PromptFile, user_folder
 
 if TYPE_CHECKING:
+    from gptkit.capabilities.tools.http import Requester
+    from gptkit.capabilities.tools.servers import Servers
     from gptkit.exchange.invocation import Invocation
     from gptkit.services import Services
     from gptkit.session import call as session
@@ -93,7 +92,6 @@ class Toolbox:
         self.grants = Grants()
         self.files: tuple[ToolFile, ...] = ()
         self._options: ToolsOptions | None = None
-        self.servers = Servers(services, self.processes)
         self._pins: list[tuple[ToolFile, pins.Pin]] = []
         """What is still to be compared with the definitions as they are now."""
         self._verifiable: tuple[tuple[ToolFile, pins.Pin], ...] = ()
@@ -138,7 +136,11 @@ class Toolbox:
         if isinstance(tool.action, Command):
             return self._command_action(tool, tool.action, arguments)._replace(id=call.id)
         if isinstance(tool.action, Operation):
+            from gptkit.capabilities.tools.http import build_action
+
             return build_action(tool, tool.action, arguments)._replace(id=call.id)
+        from gptkit.capabilities.tools.mcp import remote_action
+
         return remote_action(tool, tool.action, arguments)._replace(id=call.id)
 
     def start_servers(self) -> None:
@@ -164,7 +166,8 @@ class Toolbox:
 
     def close(self) -> None:
         """End the servers of the run; they are compared again when they are started again."""
-        self.servers.close()
+        if "servers" in self.__dict__:
+            self.servers.close()
         self._pins = [*self._verifiable]
 
     def act(self, action: ToolAction) -> Result:
@@ -179,7 +182,16 @@ class Toolbox:
             return Result("failed", note=error.message)
 
     @cached_property
+    def servers(self) -> Servers:
+        from gptkit.capabilities.tools.servers import Servers
+
+        return Servers(self.services, self.processes)
+
+    @cached_property
     def _requester(self) -> Requester:
+        from gptkit.capabilities.tools.http import Requester
+        from gptkit.capabilities.tools.servers import trusted_endpoint
+
         return Requester(self.terminal.environ, trusted_endpoint(self.services))
 
     def ask(self, question: str) -> str | None:
@@ -206,7 +218,7 @@ class Toolbox:
         for server in file.config.servers:
             own += [*server.headers.values(), *server.env.values()]
             if server.run and pin is not None:
-                self._check_program(server.name, server.run[0], pin.programs[server_key(server)])
+                self._check_program(server.name, server.run[0], pin.programs[pins.server_key(server.name)])
         self.terminal.redactor.add(resolve_secret(value, environ) for value in own if "$" in value)
         if pin is not None:
             trust.check_descriptions(pin)

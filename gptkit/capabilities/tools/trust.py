@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.tools import openapi, pins
+from gptkit.capabilities.tools import pins
 from gptkit.capabilities.tools.commands import flat_elements
 from gptkit.capabilities.tools.model import Command, Operation, Tool, ToolsConfig
 from gptkit.capabilities.tools.process import Processes, find_program
-from gptkit.capabilities.tools.schema import command_schema
-from gptkit.capabilities.tools.servers import Servers, server_key
+from gptkit.capabilities.tools.schema import command_schema, strict_schema
 from gptkit.core.errors import DataError, NoInputError
 from gptkit.core.sanitize import visible
 from gptkit.core.tokens import estimate_tokens
@@ -65,6 +63,9 @@ def write_trust(services: Services, path: Path, config: ToolsConfig) -> list[Too
 
 def make_pin(services: Services, path: Path, config: ToolsConfig) -> pins.Pin:
     """Read all definitions that a tool file refers to. Raises DataError, UnavailableError."""
+    from gptkit.capabilities.tools import openapi
+    from gptkit.capabilities.tools.servers import Servers
+
     environ = services.terminal.environ
     programs = {command.name: find_program(str(command.run[0]), environ) for command in config.commands}
     tools: list[Tool] = []
@@ -74,12 +75,12 @@ def make_pin(services: Services, path: Path, config: ToolsConfig) -> pins.Pin:
         stamp = pins.stamp(file)
         description, content = openapi.read_description(file)
         tools += openapi.compile_tools(description, source, str(path.absolute()))
-        descriptions[str(file)] = (stamp, sha256(content).hexdigest())
+        descriptions[str(file)] = (stamp, pins.sha256_digest(content))
     servers = Servers(services, Processes())
     try:
         for server in config.servers:
             if server.run:
-                programs[server_key(server)] = find_program(server.run[0], environ)
+                programs[pins.server_key(server.name)] = find_program(server.run[0], environ)
             servers.begin(server, path)
         for server in config.servers:
             tools += servers.tools(server, path)
@@ -94,7 +95,9 @@ def check_descriptions(pin: pins.Pin, whole: bool = False) -> None:
         file = Path(name)
         if not whole and pins.stamp(file) == stamp:
             continue
-        if sha256(openapi.read_bytes(file)).hexdigest() != digest:
+        from gptkit.capabilities.tools import openapi
+
+        if pins.sha256_digest(openapi.read_bytes(file)) != digest:
             raise DataError(
                 f"'{name}': it has changed since it was trusted",
                 hint="look at it, then run 'gptkit prompts trust NAME' again",
@@ -124,10 +127,12 @@ def find_problems(services: Services, template: Template) -> Sequence[str]:
 def command_tools(config: ToolsConfig, path: Path) -> Iterator[Tool]:
     """The tools that are commands."""
     for command in config.commands:
+        schema = command_schema(command.arguments)
         yield Tool(
             name=command.name,
             description=command.description,
-            schema=command_schema(command.arguments),
+            schema=schema,
+            strict=strict_schema(schema),
             risk=command.risk,
             action=command,
             file=str(path.absolute()),
