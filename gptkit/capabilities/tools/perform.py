@@ -234,7 +234,7 @@ class CallPerformer:
         if tool.name == self._options.print_ and result.ending == "ok":
             self._printed = result.output
         word = "read" if tool.risk == "read" and result.ending == "ok" else result.ending
-        note = f" ({result.note})" if result.note else ""
+        note = f" ({result.note})" if result.note and result.ending != "planned" else ""
         self._warn(f"{word} {action.does}{note}")
         if tool.risk != "read" and result.ending in ("failed", "unknown"):
             cause = f"{one_line(action.does, 200)}: {result.note or 'it failed'}"

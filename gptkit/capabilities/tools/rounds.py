@@ -118,7 +118,8 @@ class _Run:
     def _request(self) -> Outcome:
         """Send the messages so far; a server that takes no tools is asked once more in the other form."""
         request = self._channel.request(self._base, [*self._toolbox.tools.values()])
-        is_silent = self._sink is None or self._options.print_ or self._options.plan
+        options = self._options
+        is_silent = self._sink is None or options.print_ or options.plan or options.expect
         sink = None if self._sink is None or is_silent else self._channel.sink(self._sink)
         try:
             outcome = send_with_retries(request, self._runtime, sink)
