@@ -235,7 +235,8 @@ class Toolbox:
             return pin
         problem = "it is not trusted" if pin is None else "it has changed since it was trusted"
         refusal = NotApprovedError(
-            f"'{file.path}': {problem}", hint=f"'gptkit prompts trust {file.path}' shows and trusts it"
+            f"'{file.spelling}': {problem}",
+            hint=f"'gptkit prompts trust {file.spelling}' shows and trusts it",
         )
         if file.config.servers:  # they would have to be started to see what they bring
             raise refusal
