@@ -141,7 +141,7 @@ class Services:
         from gptkit.history.store import Store
 
         data = self.paths.require(self.paths.data)
-        return Store(data / "history.db", data / "journal")
+        return Store(data / "history.db", data / "journal", self.terminal.unix_time)
 
     @cached_property
     def rejections(self) -> RejectionFile:

@@ -7,10 +7,10 @@ import errno
 import os
 import stat
 import sys
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gptkit.core.clock import unix_time
 from gptkit.core.errors import CannotWriteError
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def sync_folder(folder: Path) -> None:
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove the temporary files that killed runs of this user left in a folder."""
-    oldest = time.time() - _ABANDONED
+    oldest = unix_time() - _ABANDONED
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(_TEMPORARY) and entry.is_file(follow_symlinks=False):

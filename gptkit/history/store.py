@@ -162,7 +162,7 @@ class Store(Database):
             if turn_id is not None and not known:
                 raise NoInputError(f"no turn {turn_id}")
             connection.execute(
-                "UPDATE sessions SET head = ?, updated = max(updated, ?) WHERE id = ?",
+                "UPDATE sessions SET head = ?, updated = ? WHERE id = ?",
                 (turn_id, self._now(), session_id),
             )
 
