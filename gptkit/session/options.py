@@ -111,6 +111,19 @@ RESERVED_OPTIONS = frozenset(FUTURE_OPTIONS) | {flag.name for flag in FLAGS}
 RESERVED_SHORTS = frozenset(FUTURE_SHORTS) | {flag.short for flag in FLAGS if flag.short}
 
 
+def is_word(argument: str) -> bool:
+    """Whether an argument of the command line is a word although it may begin with a dash.
+
+    That is so for a dash before a space (`- one`) and for a name with a space before any `=` (`--amend it`).
+    """
+    return argument[:1] != "-" or _is_dashed_word(argument)
+
+
+def _is_dashed_word(argument: str) -> bool:
+    first = argument.split(None, 1)[0]
+    return first != argument and (first == "-" or (first[:2] == "--" and "=" not in first))
+
+
 def _field(name: str) -> str:
     return "continue_" if name == "continue" else name.replace("-", "_")
 
