@@ -57,7 +57,7 @@ def read_input(
     If there are words, a pipe is read only if it has something within `wait` seconds. A single file or
     standard input of more than `long_above` bytes is opened as `long` and not read.
     """
-    reader = _SourceReader(terminal, shared.encoding, shared.quiet)
+    reader = _SourceReader(terminal, shared)
     values = {name: reader.decode_words(value) for name, value in values.items()}
     words, paths = _words_and_paths(str(values.get("text", "")), shared)
     file_defaults = _file_defaults(template)
@@ -99,7 +99,7 @@ def input_beside_files(
     terminal: Terminal, template: Template, values: Mapping[str, Value], shared: SharedOptions
 ) -> PromptInput:
     """Read the input that goes with files which are read later, one by one: the words are the request."""
-    reader = _SourceReader(terminal, shared.encoding, shared.quiet)
+    reader = _SourceReader(terminal, shared)
     values = {name: reader.decode_words(value) for name, value in values.items()}
     file_defaults = _file_defaults(template)
     values = {name: value for name, value in file_defaults.items() if value is not None} | values
@@ -152,10 +152,10 @@ def _words_and_paths(words: str, shared: SharedOptions) -> tuple[str, list[str]]
 class _SourceReader:
     """Reads and decodes files and standard input; standard input is read once, when first needed."""
 
-    def __init__(self, terminal: Terminal, encoding: str | None, quiet: bool) -> None:
+    def __init__(self, terminal: Terminal, shared: SharedOptions) -> None:
         self._terminal = terminal
-        self._encoding = encoding
-        self._quiet = quiet
+        self._encoding = shared.encoding
+        self._is_quiet, self._is_verbose = shared.quiet, shared.verbose
         self._contents: dict[str, bytes] = {}
 
     def text(self, path: str) -> str:
@@ -203,7 +203,7 @@ class _SourceReader:
         return True
 
     def note_empty_stdin(self) -> None:
-        if self._terminal.stdin_kind != "device":
+        if self._is_verbose and self._terminal.stdin_kind != "device":
             self._note("standard input was empty; the words are the input")
 
     def _bytes(self, path: str) -> bytes:
@@ -215,7 +215,7 @@ class _SourceReader:
         return self._contents[path]
 
     def _note(self, text: str) -> None:
-        if not self._quiet:
+        if not self._is_quiet:
             self._terminal.print_error_line(f"gptkit: {text}")
 
 
