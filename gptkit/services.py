@@ -209,20 +209,20 @@ class Services:
             raise UsageError("--max-cost: must be a number, and at least 0")
         caps = [] if dollars is None else [CostCap(dollars, "--max-cost")]
         if (limit := self.settings.value("monthly_limit")) is not None:
-            used = self._spent(_month_start(self.terminal.unix_time()))
+            used = self._spent(*_month(self.terminal.unix_time()))
             caps.append(CostCap(float(str(limit)), "the monthly_limit", used))
         host = self.settings.base_url().authority
         return Budget(requests, tuple(caps), self._price, host, self.terminal.unix_time)
 
-    def _spent(self, since: float) -> float:
-        """The US dollars spent since a time; prices that were not looked up then are looked up now."""
-        known, unknown = self.history.spending(since)
+    def _spent(self, since: float, until: float) -> float:
+        """The US dollars spent in a period; prices that were not looked up then are looked up now."""
+        known, unknown = self.history.spending(since, until)
         if not unknown:
             return known
         from gptkit.history.query import charges
 
         with self.history.reading() as connection:
-            by_day = charges(connection, "day", since, None)
+            by_day = charges(connection, "day", since, until)
             return sum(self.prices.charge_cost(charge)[0] or 0.0 for _, charge in by_day)
 
     def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
@@ -285,10 +285,17 @@ class Services:
         )
 
 
-def _month_start(now: float) -> float:
-    """The beginning of the month in the user's time zone, in Unix seconds."""
+def _month(now: float) -> tuple[float, float]:
+    """Return the beginnings of this month and of the next in the user's time zone, in Unix seconds.
+
+    What is dated later, since the clock was ahead for a while, is not spent in this month.
+    """
     today = time.localtime(now)
-    return time.mktime((today.tm_year, today.tm_mon, 1, 0, 0, 0, 0, 0, -1))
+    start, end = (
+        time.mktime((today.tm_year, month, 1, 0, 0, 0, 0, 0, -1))
+        for month in (today.tm_mon, today.tm_mon + 1)
+    )
+    return start, end
 
 
 def _json_format(schema: Mapping[str, object]) -> OutputFormat:

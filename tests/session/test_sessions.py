@@ -77,6 +77,18 @@ def test_continue_goes_by_the_order_of_use_whatever_the_clock_says(
     assert messages(server)[1:] == [("user", "c"), ("assistant", "to c"), ("user", "d")]
 
 
+def test_what_was_spent_while_the_clock_was_ahead_is_not_of_this_month(
+    gptkit: Gptkit, server: FakeServer, chat: str
+) -> None:
+    gptkit("config", "set", "prices.gpt-0", "[1000, 1000]")
+    gptkit("config", "set", "monthly_limit", "1")
+    server.say("yes", usage=(900, 0), times=2)
+    assert gptkit(chat, "one", "--model", "gpt-0", clock=4e9)[0] == 0
+    assert gptkit(chat, "two", "--model", "gpt-0", clock=1.8e9)[0] == 0
+    assert "0.9 of 1 USD used" in gptkit("usage", clock=1.8e9)[2]
+    assert gptkit(chat, "three " * 100, "--model", "gpt-0", clock=1.8e9)[0] == 82
+
+
 def test_no_clock_is_a_bug(gptkit: Gptkit, server: FakeServer, chat: str) -> None:
     for clock in (0.0, LATEST_TIME):
         server.say("yes", times=2)
