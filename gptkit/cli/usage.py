@@ -160,12 +160,11 @@ def _monthly_budget(services: Services, start: float, end: float) -> MonthlyBudg
 
 
 def _format_table(report: UsageReport, by: str, aligned: bool) -> str:
-    """Format the rows as a table; with `aligned` also with heading and total."""
+    """Format the rows as a table with a heading; with `aligned` also with the total."""
     rows = [_cells(row) for row in report.rows]
-    if aligned:
-        total = [_cells(report.total)] if len(rows) > 1 else []
-        rows = [(by, "requests", "in", "out", "USD", ""), *rows, *total]
-    return format_table(rows, aligned)
+    total = [_cells(report.total)] if aligned and len(rows) > 1 else []
+    heading = (by, "requests", "in", "out", "USD", "" if aligned else "notes")
+    return format_table([heading, *rows, *total], aligned)
 
 
 def _cells(row: UsageRow) -> tuple[str, ...]:
@@ -173,7 +172,7 @@ def _cells(row: UsageRow) -> tuple[str, ...]:
     notes = ["estimated"] if row.estimated else []
     if row.unpriced:
         notes.append(f"{row.unpriced} without a price")
-    cost = "" if row.cost is None else f"{row.cost:.6f}"
+    cost = f"{row.cost:.6f}" if row.cost or not row.unpriced else ""
     counts = (row.requests, row.prompt_tokens, row.completion_tokens)
     return (row.name, *map(str, counts), cost, ", ".join(notes))
 

@@ -231,9 +231,11 @@ class Conversation:
         """Return the cost in US dollars of the requests from number `since` on, and whether it is an
         estimate.
 
-        The cost is None if a price is unknown.
+        The cost is None if a price is unknown; without a request, if that of the model is.
         """
         charges = self.budget.charges[since:]
+        if not charges:
+            return self.services.prices.cost(self.model, 0, 0), False
         costs = [self.services.prices.charge_cost(charge)[0] for charge in charges]
         known = [cost for cost in costs if cost is not None]
         return (sum(known) if len(known) == len(costs) else None), any(charge.estimated for charge in charges)

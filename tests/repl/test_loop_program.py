@@ -66,6 +66,16 @@ def test_the_status_weighs_the_conversation_as_it_is_now(screen: OnTerminal, ser
     second.wait_until(lambda s: weight(s) == 0, "not empty")
 
 
+def test_no_cost_is_shown_that_nobody_knows(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("first")
+    running = screen("chat")
+    running.wait_for(" · 0 tokens")
+    running.send("one\r")
+    running.wait_for("first")
+    ready(running)
+    assert "$" not in running.text
+
+
 def weight(running: Screen) -> int:
     """The tokens of the status line; -1 where there is none."""
     found = re.findall(r"([\d,]+) tokens", running.text)
