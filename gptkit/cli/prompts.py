@@ -19,7 +19,7 @@ from gptkit.core.errors import (
     NoPermissionError,
     UsageError,
 )
-from gptkit.core.files import write_private
+from gptkit.core.files import cause, write_private
 from gptkit.core.table import format_table
 from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
@@ -406,7 +406,7 @@ def read_prompt_file(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(SIZE_CAP + 1)
     except OSError as error:
-        raise CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{path}': {cause(error)}") from None
     if len(data) > SIZE_CAP:
         raise DataError(f"'{path}': larger than {SIZE_CAP >> 10} KiB")
     return data

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotWriteError, GptkitError, IncompleteError, TryAgainError
+from gptkit.core.files import cause
 from gptkit.jobs.job import Done
 from gptkit.jobs.output import MARK, ChangedFileOutput
 from gptkit.jobs.progress import Findings, doubt, write
@@ -152,8 +153,7 @@ class FolderResults:
                 if number in self._marked:
                     self._output.write(MARK)
             except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-                self._failures[number] = CannotWriteError(f"cannot write '{target}': {reason}")
+                self._failures[number] = CannotWriteError(f"cannot write '{target}': {cause(error)}")
             except (CannotWriteError, TryAgainError) as error:
                 self._failures[number] = error
         return self._output

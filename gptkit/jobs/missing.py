@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from gptkit.core.chat import ChatRequest, OutputFormat
 from gptkit.core.errors import CannotWriteError
+from gptkit.core.files import cause
 from gptkit.jobs.job import Job, about
 from gptkit.jobs.piece import DEEPEST
 from gptkit.jobs.request import Surroundings, asked, in_one_piece, key, placed
@@ -136,4 +137,4 @@ def _converted_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CannotWriteError(f"temporary file: {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"temporary file: {cause(error)}") from error

@@ -13,6 +13,7 @@ from gptkit.core.chat import AnswerDelta, Finished, Sink
 from gptkit.core.errors import CannotWriteError, GptkitError, TryAgainError
 from gptkit.core.files import (
     PRIVATE_FLAGS,
+    cause,
     close_quietly,
     create_locked,
     has_name,
@@ -185,7 +186,7 @@ class FileOutput:
         close_quietly(descriptor)  # what a file has to hold was synced before
 
     def _write_error(self, error: OSError) -> CannotWriteError:
-        return CannotWriteError(f"cannot write '{self._path}': {(error.strerror or str(error)).lower()}")
+        return CannotWriteError(f"cannot write '{self._path}': {cause(error)}")
 
 
 class OutputReservation:

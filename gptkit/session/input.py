@@ -3,12 +3,11 @@
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.core.errors import CannotReadError, NoInputError, UsageError
-from gptkit.core.files import cause
+from gptkit.core.errors import NoInputError, UsageError
+from gptkit.core.files import naming_errors
 from gptkit.core.terminal import Terminal
 from gptkit.session.options import SharedOptions
 from gptkit.templates import render
@@ -252,28 +251,15 @@ def _open_blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
     """Open a file; returns its blocks of bytes, read on demand, and its size if known."""
     from gptkit.core.streams import read_blocks
 
-    with _naming_errors(name):
+    with naming_errors(name):
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - it is open while it is read
         status = os.fstat(file.fileno())
 
     def read() -> Iterator[bytes]:
-        with file, _naming_errors(name):
+        with file, naming_errors(name):
             yield from read_blocks(file, name)
 
     return read(), status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-@contextmanager
-def _naming_errors(name: str) -> Iterator[None]:
-    """Convert the errors of reading a file into errors that name the file."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise NoInputError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise NoInputError(f"{name}: it is a folder") from None
-    except (OSError, ValueError) as error:
-        raise CannotReadError(f"{name}: {cause(error)}") from None
 
 
 def _quoted_names(paths: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from gptkit.core.errors import (
     ProtocolError,
     RefusedError,
 )
+from gptkit.core.files import cause
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import FolderResults
@@ -119,9 +120,7 @@ class _FolderJob:
         except (*FILE_ERRORS, FileInUseError) as error:
             failure = error
         except OSError as error:
-            failure = CannotWriteError(
-                f"cannot write '{planned.target}': {(error.strerror or str(error)).lower()}"
-            )
+            failure = CannotWriteError(f"cannot write '{planned.target}': {cause(error)}")
         if failure is not None:
             if not isinstance(failure, (*FILE_ERRORS, FileInUseError)):
                 raise failure
