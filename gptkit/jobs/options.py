@@ -1,4 +1,4 @@
-"""The options of a command that works on long input, and what its command line says of them."""
+"""The options of commands that work on long input, and their values."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -39,7 +39,7 @@ OPTIONS = (
 
 
 class JobOptions(NamedTuple):
-    """What the command line says of OPTIONS; None and what is empty was not given."""
+    """The values of OPTIONS; None and empty values were not given."""
 
     jobs: int | None = None
     as_: str = ""
@@ -54,9 +54,9 @@ class JobOptions(NamedTuple):
 
     @property
     def ask_for_pieces(self) -> bool:
-        """Who gives one of these wants even a short text to be worked on in pieces."""
-        wanted = (self.as_, self.keys, self.glossary, self.report, self.output_dir)
-        return bool(self.jobs or self.fresh or self.batch) or any(wanted)
+        """Whether an option was given that makes sense only in pieces, so that even a short text is split."""
+        values = (self.as_, self.keys, self.glossary, self.report, self.output_dir)
+        return bool(self.jobs or self.fresh or self.batch) or any(values)
 
 
 class Languages(NamedTuple):

@@ -28,7 +28,7 @@ from gptkit.jobs.folder_results import FolderResults
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.output import FileInUseError
-from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
+from gptkit.jobs.setup import READ_WHOLE, make_job, open_document, patient_runtime
 from gptkit.jobs.walk import FileTask, FolderPlan
 from gptkit.session.conversation import Conversation, make_invocation
 from gptkit.session.input import PromptInput, open_text
@@ -60,7 +60,7 @@ def run(conversation: Conversation, prompt_input: PromptInput, plan: FolderPlan)
             results.set_state(number, *folder_job.process(planned))
     except GptkitError as error:
         failure = error
-        progress.tell_how_to_go_on(failure, folder_job.memory)
+        progress.add_resume_hint(failure, folder_job.memory)
     finally:
         folder_job.close()
     failure = failure or results.failure()
@@ -94,11 +94,13 @@ class _FolderJob:
             services, conversation.template, prompt_input, conversation.shared, conversation.display
         )
         text_languages = languages(conversation.template, self._invocation.values)
-        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded, text_languages)
+        self._job = make_job(
+            services, self._invocation, plain_text(), conversation.is_recorded, text_languages
+        )
 
     def check_cost(self) -> None:
         """Raise BudgetError unless the user agrees to the cost of all files together."""
-        runtime = patient_means(self._conversation.services, self._conversation, self._invocation)
+        runtime = patient_runtime(self._conversation.services, self._conversation, self._invocation)
         if self._consent.may_be_needed(len(self._plan.tasks)):
             self._consent.check_answers(self._missing_answers(runtime))
         self._consent.is_given = True
@@ -158,7 +160,7 @@ class _FolderJob:
         if not head.strip() and (text.size or 0) <= READ_WHOLE:
             raise NoInputError(f"no input: nothing in '{planned.path}'")
         text = text._replace(texts=chain([head], text.texts))
-        source = opened(text, self._given.values, self._job.languages, is_file=True, is_map=False)
+        source = open_document(text, self._given.values, self._job.languages, is_file=True, is_map=False)
         return ReduceJob(conversation, self._given, source, self._consent)
 
 

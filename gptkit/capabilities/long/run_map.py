@@ -19,12 +19,12 @@ from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_reque
 from gptkit.jobs import progress
 from gptkit.jobs.batch.guard import BatchGuard
 from gptkit.jobs.consent import Consent
-from gptkit.jobs.job import Done
+from gptkit.jobs.job import PieceResult
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.output import MARK, CollectedOutput, FileOutput, Output, PipeOutput, TerminalOutput
-from gptkit.jobs.progress import Progress, Tally
-from gptkit.jobs.setup import Source, job, patient_means, pieces_of, working
+from gptkit.jobs.progress import JobProgress, ProgressLine
+from gptkit.jobs.setup import Document, begin_conversation, make_job, patient_runtime, split_document
 from gptkit.session import answer
 from gptkit.session.conversation import Conversation, make_invocation
 from gptkit.session.input import STDIN, PromptInput
@@ -40,7 +40,7 @@ HISTORY_LENGTH, SHORT_HISTORY_LENGTH = 2000, 1 << 20
 read whole. The memory has all of the answer."""
 
 
-def run(call: Call, document: Source) -> int:
+def run(call: Call, document: Document) -> int:
     """Process a document, and return the exit code."""
     services, template, prompt_input = call.services, call.template, call.read_input()
     is_map = long_mode(template) == "map"
@@ -51,16 +51,16 @@ def run(call: Call, document: Source) -> int:
         conversation = Conversation(services, template, call.shared)
         conversation.budget.answers_match_texts = True
     else:
-        conversation = working(services, template, call.shared, is_map=is_map)
+        conversation = begin_conversation(services, template, call.shared, is_map=is_map)
     if not is_map:
         from gptkit.capabilities.long import run_reduce
 
         return run_reduce.run(conversation, prompt_input, document)
-    job_ = _DocumentJob(conversation, prompt_input, document, is_short)
+    document_job = _DocumentJob(conversation, prompt_input, document, is_short)
     if call.shared.dry_run:
-        job_.show_forecast()
+        document_job.show_forecast()
         return 0
-    outcome = job_.run()
+    outcome = document_job.run()
     if outcome.failure is not None:
         services.terminal.report(outcome.failure, as_json=conversation.display.as_json)
         return outcome.failure.code
@@ -71,7 +71,7 @@ class _DocumentJob:
     """A job on one document; a short one is processed without threads."""
 
     def __init__(
-        self, conversation: Conversation, prompt_input: PromptInput, document: Source, is_short: bool
+        self, conversation: Conversation, prompt_input: PromptInput, document: Document, is_short: bool
     ) -> None:
         services, template = conversation.services, conversation.template
         self._services = services
@@ -88,8 +88,10 @@ class _DocumentJob:
             conversation.display,
         )
         text_languages = languages(conversation.template, self._invocation.values)
-        self._job = job(services, self._invocation, document.format, conversation.is_recorded, text_languages)
-        self._progress = Progress(services.terminal, conversation.display.quiet)
+        self._job = make_job(
+            services, self._invocation, document.format, conversation.is_recorded, text_languages
+        )
+        self._progress = ProgressLine(services.terminal, conversation.display.quiet)
         options = options_of(self._invocation.values)
         self._consent = Consent(
             conversation, self._invocation.model, options, piece_tokens(template), document.size
@@ -98,8 +100,8 @@ class _DocumentJob:
         self._piece_tokens = piece_tokens(template)
         self._beginning = ""
         self._written_length = 0
-        self._findings = progress.Findings()
-        self._last: Done | None = None
+        self._findings = progress.FindingCounts()
+        self._last_result: PieceResult | None = None
         self._turn: int | None = None
 
     def run(self) -> Outcome:
@@ -135,7 +137,7 @@ class _DocumentJob:
         from gptkit.jobs.missing import missing_by_piece
 
         form = self._services.format(self._invocation.template)
-        missing = missing_by_piece(pieces_of(self._document, self._piece_tokens), self._job, form)
+        missing = missing_by_piece(split_document(self._document, self._piece_tokens), self._job, form)
         with self._batch_guard.pending_lookup() as find_shard:
             result = forecast(self._services, self._job, form, missing, find_shard)
         self._services.terminal.print_sanitized(json.dumps(result, ensure_ascii=False, indent=2))
@@ -146,17 +148,17 @@ class _DocumentJob:
         try:
             runtime = self._runtime()
             find_missing = partial(self._missing_answers, runtime)
-            all_pieces = pieces_of(self._document, self._piece_tokens)
+            all_pieces = split_document(self._document, self._piece_tokens)
             with (
                 self._batch_guard.unpaid_pieces(all_pieces, runtime, find_missing, self._consent) as pieces,
                 closing(map_pieces(pieces, self._job, runtime, threads=not self._is_short)) as results,
             ):
-                for done in results:
-                    self._count(done)
-                    self._write(done, output)
+                for result in results:
+                    self._count(result)
+                    self._write(result, output)
         except GptkitError as error:
             failure = error
-            progress.tell_how_to_go_on(failure, self._job.memory)
+            progress.add_resume_hint(failure, self._job.memory)
             failure.partial = self._written_length > 0
         except BaseException:
             output.abandon(None)
@@ -173,25 +175,25 @@ class _DocumentJob:
             first, count = str(self._findings.doubtful[0]), self._findings.doubts
             is_file = len(self._conversation.shared.file) == 1
             where = f"'{self._document.name}': " if is_file and self._document.name != STDIN else ""
-            self._conversation.warn(progress.doubt(f"{where}{first}", count))
+            self._conversation.warn(progress.doubt_line(f"{where}{first}", count))
         return failure
 
     def _runtime(self) -> Runtime:
         if not self._is_short:
-            return patient_means(self._services, self._conversation, self._invocation)
+            return patient_runtime(self._services, self._conversation, self._invocation)
         form, display = self._services.format(self._invocation.template), self._conversation.display
         return self._services.runtime(
             form, self._invocation.model, self._conversation.budget, display.verbose
         )
 
-    def _write(self, done: Done, output: Output) -> None:
+    def _write(self, result: PieceResult, output: Output) -> None:
         """Write the text of a piece, which is its source if no answer could be used.
 
         If that is the only piece of the document, nothing is written; FILE.partial gets the unusable answer.
         """
-        self._last, text = done, done.text
+        self._last_result, text = result, result.text
         if self._only_failure():
-            text = done.reply.text if done.reply and isinstance(output, FileOutput) else ""
+            text = result.reply.text if result.reply and isinstance(output, FileOutput) else ""
         is_first = bool(text) and not self._written_length
         if is_first and self._document.is_marked and isinstance(output, FileOutput | PipeOutput):
             output.write(MARK)
@@ -203,8 +205,8 @@ class _DocumentJob:
     def _only_failure(self) -> GptkitError | None:
         """Return the failure of a document's only piece; None if there are more pieces or it has an
         answer."""
-        done = self._last
-        return done.failure if done and done.how == "source" and self._findings.pieces == 1 else None
+        result = self._last_result
+        return result.failure if result and result.origin == "source" and self._findings.pieces == 1 else None
 
     def _warn_of_keys(self) -> None:
         """Warn if --keys chose no text, since a misspelled key would look like success."""
@@ -218,15 +220,15 @@ class _DocumentJob:
 
         return missing_answers(pieces, self._job, runtime.format)
 
-    def _count(self, done: Done) -> None:
-        self._findings.add(done)
-        self._progress.show(self._tally)
+    def _count(self, result: PieceResult) -> None:
+        self._findings.add(result)
+        self._progress.show(self._job_progress)
 
-    def _tally(self) -> Tally:
+    def _job_progress(self) -> JobProgress:
         budget = self._conversation.budget
         tokens = sum(charge.prompt_tokens + charge.completion_tokens for charge in budget.charges)
         size = self._document.size
-        return Tally(
+        return JobProgress(
             self._findings.pieces,
             tokens,
             min(1.0, self._findings.bytes / size) if size else None,
@@ -248,9 +250,14 @@ class _DocumentJob:
 
     def _show(self, output: Output, outcome: Outcome) -> None:
         outcome = outcome._replace(json_fields=self._findings.listed)
-        shown = not isinstance(output, CollectedOutput)
+        is_shown = not isinstance(output, CollectedOutput)
         answer.show_answer(
-            self._services.terminal, self._conversation.display, self._invocation, outcome, shown, self._facts
+            self._services.terminal,
+            self._conversation.display,
+            self._invocation,
+            outcome,
+            is_shown,
+            self._facts,
         )
 
     @property
@@ -270,12 +277,12 @@ class _DocumentJob:
     def _reply(self, started: float, failure: GptkitError | None) -> Reply:
         budget: Budget = self._conversation.budget
         left_out = self._written_length - len(self._beginning)
-        last = self._last.reply if self._last and self._last.reply else Reply("", None)
+        last = self._last_result.reply if self._last_result and self._last_result.reply else Reply("", None)
         only = last if self._findings.pieces == 1 else Reply("", None)
         return only._replace(
             text=self._beginning + (f"\n[... {left_out} characters more]" if left_out else ""),
             reason="stop" if failure is None else None,
-            usage=progress.usage(budget.charges),
+            usage=progress.total_usage(budget.charges),
             model=only.model or self._invocation.model,
             attempts=budget.request_count,
             total=self._services.terminal.monotonic() - started,

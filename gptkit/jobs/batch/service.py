@@ -10,7 +10,7 @@ from gptkit.core.errors import UsageError
 from gptkit.exchange.invocation import RetryPolicy, Runtime
 from gptkit.jobs.batch.collect import GONE, CollectedBatch, collect_batches
 from gptkit.jobs.batch.submit import BatchContext, SubmissionCounts, submit_missing
-from gptkit.jobs.job import DISCOUNT, RECORD, about
+from gptkit.jobs.job import BATCH_FILE, DISCOUNT, answer_metadata
 from gptkit.jobs.memory.store import memory_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def batch_client(services: Services) -> Batches:
 def batch_queue(services: Services) -> BatchQueue:
     from gptkit.jobs.batch.queue import BatchQueue
 
-    return BatchQueue(services.paths.require(services.paths.data) / RECORD)
+    return BatchQueue(services.paths.require(services.paths.data) / BATCH_FILE)
 
 
 def pending_shards(services: Services, job: Job) -> Mapping[str, Shard]:
@@ -67,7 +67,7 @@ def pending_shards(services: Services, job: Job) -> Mapping[str, Shard]:
         shards = queue.shards(services.settings.base_url().url)
     finally:
         queue.close()
-    metadata = about(job)
+    metadata = answer_metadata(job)
     return {
         shard.id: shard
         for shard in shards

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from gptkit.core.errors import BudgetError, DataError, GptkitError, UnavailableError
 from gptkit.exchange.adaptation import adapt_request
 from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE
-from gptkit.jobs.job import about
+from gptkit.jobs.job import answer_metadata
 from gptkit.jobs.missing import piece_to_json
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _shared_data(job: Job) -> str:
             "output": template.output,
             "schema": template.schema,
             "model": job.invocation.model,
-            "about": about(job),
+            "about": answer_metadata(job),
         },
         default=dict,
     )
