@@ -181,10 +181,12 @@ class _PieceProcessor:
 
     def _whole_text_findings(self, piece: Piece, answer: str) -> Iterator[Finding]:
         from gptkit.jobs.memory.entries import language_tag
-        from gptkit.text.checks.translation import Target, piece_findings
+        from gptkit.text.checks.translation import TargetLanguage, piece_findings
 
         languages = self._job.languages
-        return piece_findings(piece, answer, Target(language_tag(languages.target), languages.is_translation))
+        return piece_findings(
+            piece, answer, TargetLanguage(language_tag(languages.target), languages.is_translation)
+        )
 
     def _store(self, key: bytes, piece: Piece, answer: PieceAnswer) -> None:
         if self._job.memory is not None:

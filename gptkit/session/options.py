@@ -91,15 +91,15 @@ class SharedOptions(NamedTuple):
 
     def first_given(self, names: Iterable[str]) -> str:
         """Return the first of these option names that the command line has; empty if it has none."""
-        given = self._asdict()
-        return next((name for name in names if given[_field(name)]), "")
+        values = self._asdict()
+        return next((name for name in names if values[_field(name)]), "")
 
 
-def shared_options(given: Mapping[str, object]) -> SharedOptions:
+def shared_options(values: Mapping[str, object]) -> SharedOptions:
     """Make SharedOptions of typed values by the variables of FLAGS; None and missing values are defaults."""
     fields = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in given.items()
+        for name, value in values.items()
         if value is not None
     }
     return SharedOptions(**cast("dict[str, Any]", fields))
@@ -130,7 +130,9 @@ def _field(name: str) -> str:
 
 def positionals(template: Template) -> tuple[Parameter, ...]:
     """Return the arguments that a template declares; without input, the argument for the text is left out."""
-    return tuple(one for one in template.arguments if template.input != "none" or one.name != "text")
+    return tuple(
+        argument for argument in template.arguments if template.input != "none" or argument.name != "text"
+    )
 
 
 def is_required(argument: Parameter) -> bool:

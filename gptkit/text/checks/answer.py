@@ -56,8 +56,8 @@ class RunawayDetector:
             return None
         arrived, self._waiting, self._unseen = "".join(self._waiting), [], 0
         for start in range(0, len(arrived), STEP):
-            if found := self._inspect(arrived[start : start + STEP]):
-                return found
+            if finding := self._inspect(arrived[start : start + STEP]):
+                return finding
         return None
 
     def _inspect(self, step: str) -> Finding | None:
@@ -66,11 +66,11 @@ class RunawayDetector:
         self._length += _width_of(step)
         if self._most is not None and self._length > self._most:
             return Finding(1, "repeat", "answer is far longer than the text can need")
-        found = None if self._may_repeat else self._find_repetition(len(step))
-        if found is None:
+        repetition = None if self._may_repeat else self._find_repetition(len(step))
+        if repetition is None:
             return None
         line = max(1, self._size + 1 - self._tail[-self._run :].count("\n"))
-        return Finding(line, "repeat", f"the model repeats itself: {_quote(found)}")
+        return Finding(line, "repeat", f"the model repeats itself: {_quote(repetition)}")
 
     def _find_repetition(self, arrived: int) -> str | None:
         """Return the block that the answer repeats at its end too often, None if there is no such block."""
@@ -147,20 +147,20 @@ def without_thought(answer: str) -> str:
     """Return what stands behind the end of a thought whose beginning is missing, else the answer itself."""
     if not THOUGHT_ENDS.search(answer):
         return answer
-    bare = FENCED.sub(lambda found: "\x00" * len(found[0]), answer)
-    ends = [found.end() for found in THOUGHT_ENDS.finditer(bare)]
+    bare = FENCED.sub(lambda match: "\x00" * len(match[0]), answer)
+    ends = [match.end() for match in THOUGHT_ENDS.finditer(bare)]
     return answer[ends[-1] :] if ends and not THOUGHT_BEGINS.search(bare) else answer
 
 
-def template_mark_findings(answer: str, asked: str) -> Iterator[Finding]:
-    """Yield the first mark of a chat template outside of code, unless `asked` holds it, too."""
+def template_mark_findings(answer: str, prompt: str) -> Iterator[Finding]:
+    """Yield the first mark of a chat template outside of code, unless the `prompt` holds the mark, too."""
     if not TEMPLATE.search(answer):
         return
-    bare = FENCED.sub(lambda found: "\n" * found[0].count("\n"), answer)
-    for found in TEMPLATE.finditer(bare):
-        if found[0].strip() not in asked:
-            line = bare.count("\n", 0, found.start()) + 1
-            yield Finding(line, "template", f"mark of a chat template: {_quote(found[0])}")
+    bare = FENCED.sub(lambda match: "\n" * match[0].count("\n"), answer)
+    for match in TEMPLATE.finditer(bare):
+        if match[0].strip() not in prompt:
+            line = bare.count("\n", 0, match.start()) + 1
+            yield Finding(line, "template", f"mark of a chat template: {_quote(match[0])}")
             return
 
 
@@ -188,16 +188,16 @@ def prompt_echo_findings(answer: str, system: str, user: str, text: str) -> Iter
     of them counts.
     """
     delimiters = set(DELIMITER.findall(user.replace(text, "", 1))) - set(DELIMITER.findall(text))
-    for found in DELIMITER_IN_ANSWER.finditer(answer):
-        if found[1] in delimiters:
-            line = answer.count("\n", 0, found.start()) + 1
-            message = f"delimiter of the prompt given back: {_quote(found[1])}"
+    for match in DELIMITER_IN_ANSWER.finditer(answer):
+        if match[1] in delimiters:
+            line = answer.count("\n", 0, match.start()) + 1
+            message = f"delimiter of the prompt given back: {_quote(match[1])}"
             yield Finding(line, "prompt", message)
             return
-    plain, theirs = (" ".join(one.split()) for one in (answer, text))
-    told = [rule for rule in _rule_lines(system) if rule in plain and rule not in theirs]
-    if told and (delimiters or sum(map(len, told)) >= RULES_TOLD):
-        yield Finding(1, "prompt", f"rules of the prompt given back: {_quote(told[0])}")
+    answer_line, text_line = (" ".join(words.split()) for words in (answer, text))
+    echoed = [rule for rule in _rule_lines(system) if rule in answer_line and rule not in text_line]
+    if echoed and (delimiters or sum(map(len, echoed)) >= RULES_TOLD):
+        yield Finding(1, "prompt", f"rules of the prompt given back: {_quote(echoed[0])}")
 
 
 def _quote(text: str) -> str:
