@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gptkit.core.chat import Message
+from gptkit.core.chat import Message, delimit
 from gptkit.core.yaml_tree import Problem, YamlFileError, spelling_hint
 from gptkit.templates.template import INPUT_VARIABLES, Template, Value
 
@@ -153,8 +153,13 @@ def _environment() -> minijinja.Environment:
     environment.trim_blocks = True
     environment.lstrip_blocks = True
     environment.fuel = FUEL
+    environment.add_filter("delimit", _delimit)
     environment.remove_global("debug")  # it would show all values
     return environment
+
+
+def _delimit(text: object, name: str, /, **attributes: object) -> str:
+    return delimit(str(text), name, **{key: str(value) for key, value in attributes.items()})
 
 
 def _render(

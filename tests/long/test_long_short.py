@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from delimiters import between
 from fake.program import AsProcess, InMemory, OnTerminal
 from fake.received import Received
 from fake.server import FakeServer
@@ -25,7 +26,7 @@ def notes(folder: Path) -> Path:
 
 
 def text_of(request: Received) -> str:
-    return str(request.json["messages"][1]["content"])[7:-8]  # between <text> and </text>
+    return between(request.json["messages"][1]["content"])
 
 
 def translate(*more: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from delimiters import delimited
 from hypothesis import given
 from hypothesis import strategies as st
 from prompt_files import FILE, broken, template
@@ -87,11 +88,10 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_value_is_inserted_once_and_as_it_is(text: str) -> None:
     prompt = template(
-        "description: x\noptions: {to: {}}\nsystem: '[{{ to }}]'\n"
-        "user: |\n  <text>\n  {{ text }}\n  </text>\n"
+        "description: x\noptions: {to: {}}\nsystem: '[{{ to }}]'\nuser: |\n  {{ text | delimit('text') }}\n"
     )
     files = [{"name": text, "text": text}]
-    assert sent(prompt, {"to": text}, text=text) == [f"[{text}]", f"<text>\n{text}\n</text>\n"]
+    assert sent(prompt, {"to": text}, text=text) == [f"[{text}]", f"{delimited('text', text)}\n"]
     loop = "description: x\nuser: '{% for file in files %}{{ file.name }}|{{ file.text }}{% endfor %}'"
     assert sent(loop, files=files) == [f"{text}|{text}"]
 

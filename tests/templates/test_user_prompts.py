@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from asking import prompt
+from delimiters import delimited
 from fake.program import InMemory
 from fake.server import FakeServer
 
@@ -146,7 +147,7 @@ def test_it_extends_the_one_it_takes_the_place_of(gptkit: InMemory, server: Fake
     system, user = server.request.system, server.request.user
     assert "into 简体中文." in system
     assert "Use a warm tone" in system
-    assert user == "<text>\nHi\n</text>\n"
+    assert user == f"{delimited('text', 'Hi')}\n"
     assert "\n  translate  Translate for us.\n" in gptkit("--help").stdout
 
 

@@ -173,8 +173,9 @@ def is_invisible(answer: str) -> bool:
     return all(sign in BLANKS or unicodedata.category(sign) in INVISIBLE for sign in answer)
 
 
-DELIMITER = lazy_pattern(r"(?m)^[ \t]*(</?[a-z][a-z0-9_-]*>)[ \t]*$")
-DELIMITER_IN_ANSWER = lazy_pattern(r"(?m:^[ \t]*(?=<[a-z])|(?=</[a-z]))(</?[a-z][a-z0-9_-]*>)")
+_DELIMITER = r"(</?[a-z][a-z0-9_-]*)( [0-9a-f]{16}(?: [^<>\n]{1,1000})?)?>"
+DELIMITER = lazy_pattern(rf"(?m)^[ \t]*{_DELIMITER}[ \t]*$")
+DELIMITER_IN_ANSWER = lazy_pattern(rf"(?m:^[ \t]*(?=<[a-z])|(?=</[a-z])){_DELIMITER}")
 RULE = 40
 """Characters from which a line of the prompt is one that nobody writes by chance."""
 RULES_TOLD = 200
@@ -184,14 +185,16 @@ def prompt_echo_findings(answer: str, system: str, user: str, text: str) -> Iter
     """Yield a delimiter or a rule of the prompt that is in the answer.
 
     `user` is the user message as it was sent, `text` what of it the prompt works on. Where no lines such as
-    `<text>` and `</text>` stand around the text, it is a conversation, and may speak of its rules: only much
-    of them counts.
+    `<text 0123456789abcdef>` or `<text>` stand around the text, it is a conversation, and may speak of its
+    rules: only much of them counts. A delimiter counts without its digits, too, unless the text has it so.
     """
-    delimiters = set(DELIMITER.findall(user.replace(text, "", 1))) - set(DELIMITER.findall(text))
+    around = DELIMITER.findall(user.replace(text, "", 1))
+    own = set(map("".join, DELIMITER.findall(text)))
+    delimiters = {*map("".join, around), *(name for name, _ in around)} - own
     for match in DELIMITER_IN_ANSWER.finditer(answer):
-        if match[1] in delimiters:
+        if {match[1], match[1] + (match[2] or "")} & delimiters:
             line = answer.count("\n", 0, match.start()) + 1
-            message = f"delimiter of the prompt given back: {_quote(match[1])}"
+            message = f"delimiter of the prompt given back: {_quote(match[0].strip())}"
             yield Finding(line, "prompt", message)
             return
     answer_line, text_line = (" ".join(words.split()) for words in (answer, text))
