@@ -16,11 +16,13 @@ from gptkit.core.files import (
     cause,
     close_quietly,
     create_locked,
+    file_status,
     has_name,
     is_untrusted_link,
-    keep_owner,
     sync_folder,
+    sync_replacement,
     try_lock,
+    write_all,
 )
 from gptkit.session.answer import partial_path
 
@@ -121,25 +123,19 @@ class FileOutput:
             raise self._write_error(error) from error
 
     def write(self, text: str) -> None:
-        rest = memoryview(text.encode("utf-8", "replace"))
         try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+            write_all(self._descriptor, text.encode("utf-8", "replace"))
         except OSError as error:
             raise self._write_error(error) from error
 
     def finish(self) -> None:
         try:
             target = self._path.resolve()
-            with suppress(FileNotFoundError):
-                old = target.stat()
-                if not stat.S_ISREG(old.st_mode):
-                    self._copy(target)
-                    return
-                keep_owner(self._descriptor, old)
-                if hasattr(os, "fchmod"):
-                    os.fchmod(self._descriptor, stat.S_IMODE(old.st_mode))
-            os.fsync(self._descriptor)
+            old = file_status(target)
+            if old is not None and not stat.S_ISREG(old.st_mode):
+                self._copy(target)
+                return
+            sync_replacement(self._descriptor, old, stat.S_IMODE(old.st_mode) if old else None)
             self._partial.replace(target)
             sync_folder(target.parent)
         except OSError as error:
