@@ -147,6 +147,8 @@ class Markdown:
     name = "markdown"
 
     def recognises(self, head: str) -> bool:
+        if split_front_matter(split_lines(head))[0]:
+            return True
         signs = {match.lastgroup for match in SIGNS.finditer(head)}
         return bool(signs & {"title", "fence", "table", "definition"}) or len(signs) > 1
 
