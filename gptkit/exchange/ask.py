@@ -44,7 +44,8 @@ def request_answer(
         error.attempts += outcome.reply.attempts
         error.partial = True
         return outcome._replace(failure=error)
-    again = again._replace(reply=combine_replies(outcome.reply, again.reply), answers=2)
+    again = again._replace(reply=combine_replies(outcome.reply, again.reply))
+    again = again._replace(answers=outcome.answers + again.answers)
     if second is not None:
         return _with_failure(again, second)
     if again.failure:

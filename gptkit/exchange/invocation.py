@@ -78,7 +78,7 @@ class Outcome(NamedTuple):
     json_fields: Mapping[str, object] = {}
     """Fields that a capability adds to the object of `--json`."""
     answers: int = 1
-    """How many answers it took."""
+    """How many answers came for it, whole or not."""
 
 
 class AnswerCheck(NamedTuple):
@@ -122,6 +122,8 @@ class Runtime(NamedTuple):
     """Whether the answer is the text of the request in another form, such as a translation of it."""
     accepts: bool = False
     """Whether the user takes an answer that is wrong on its face."""
+    announce_pause: Callable[[str, float, str], None] = lambda _reason, _seconds, _tries: None
+    """Tells why nothing is sent for some seconds, and which try comes then, such as `2 of 4`."""
     answer_stored: Callable[[], None] = lambda: None
     """Called when an answer is stored, or given up, so that the death of the process no longer loses it."""
 

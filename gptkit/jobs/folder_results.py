@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.core.errors import CannotWriteError, GptkitError, IncompleteError, TryAgainError
 from gptkit.core.files import cause
 from gptkit.jobs.job import PieceResult
-from gptkit.jobs.output import MARK, ChangedFileOutput
-from gptkit.jobs.progress import FindingCounts, doubt_line, write_report
+from gptkit.jobs.output import BYTE_ORDER_MARK, ChangedFileOutput
+from gptkit.jobs.progress import FindingCounts, finding_lines, write_report
 from gptkit.jobs.walk import FileTask, FolderPlan
 
 if TYPE_CHECKING:
@@ -105,17 +105,6 @@ class FolderResults:
         files = f"{len(skipped)} file{'s' * (len(skipped) > 1)} skipped"
         return f"{files}: '{skipped[0].path}': {skipped[0].why}{', ...' * (len(skipped) > 1)}"
 
-    def doubts_line(self) -> str:
-        """Return a line on the doubtful findings; empty if there are none."""
-        doubtful = [
-            (number, result.findings) for number, result in self._results.items() if result.findings.doubts
-        ]
-        if not doubtful:
-            return ""
-        number, first = doubtful[0]
-        what = f"'{self._plan.tasks[number].path}': {first.doubtful[0]}"
-        return doubt_line(what, sum(findings.doubts for _, findings in doubtful))
-
     def report(self, conversation: Conversation, path: object) -> None:
         """Write the report to `path`, print the object of --json, and warn of skipped and doubtful files."""
         terminal, display = conversation.services.terminal, conversation.display
@@ -123,8 +112,10 @@ class FolderResults:
             write_report(path, self.to_record())
         if display.as_json:
             terminal.print_sanitized(json.dumps(self.to_record(), ensure_ascii=False, indent=2))
-        for line in filter(None, (self.skipped_line(), self.doubts_line())):
-            conversation.warn(line)
+        documents = [(str(self._plan.tasks[n].path), result.findings) for n, result in self._results.items()]
+        for line in (self.skipped_line(), *finding_lines(documents)):
+            if line:
+                conversation.warn(line)
 
     def to_record(self) -> Mapping[str, object]:
         """Return the record of all files that --report and --json show."""
@@ -151,7 +142,7 @@ class FolderResults:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._output = ChangedFileOutput(target)
                 if number in self._marked:
-                    self._output.write(MARK)
+                    self._output.write(BYTE_ORDER_MARK)
             except OSError as error:
                 self._failures[number] = CannotWriteError(f"cannot write '{target}': {cause(error)}")
             except (CannotWriteError, TryAgainError) as error:

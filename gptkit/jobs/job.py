@@ -10,6 +10,7 @@ from gptkit.core.chat import Reply
 from gptkit.core.errors import GptkitError
 from gptkit.exchange.invocation import Invocation
 from gptkit.jobs.options import Languages
+from gptkit.jobs.server_record import ServerRecord
 from gptkit.text.pieces import Finding, Format, Piece, PieceAnswer
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Job(NamedTuple):
     fresh: bool = False
     price_factor: float = 1.0
     languages: Languages = Languages()
+    server: ServerRecord | None = None
 
 
 def answer_metadata(job: Job) -> Mapping[str, str]:

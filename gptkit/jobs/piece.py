@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.core.chat import ChatRequest, Reply
+from gptkit.core.chat import ChatRequest, Reply, Sink
 from gptkit.core.errors import (
     CutAtLimitError,
     GptkitError,
@@ -26,6 +26,8 @@ from gptkit.text.pieces import Finding, Piece, PieceAnswer
 NUMBER = "number"
 """The kind of finding with which an answer is used nevertheless: it is nearer to the truth than the source,
 and halves would be no better."""
+SUBSTITUTES = ("refusal", "remark", "unchanged")
+"""Kinds of findings that say that an answer is not the text that was asked for."""
 DEEPEST_HALVING = 6
 """How often a piece is halved at most if it does not fit; one with a wrong answer is halved once."""
 ANSWER_LIMIT = 4
@@ -34,12 +36,18 @@ LONG_PIECE = 100
 """The least tokens of a piece whose halves may fit if its answer was cut."""
 
 
-def process_piece(job: Job, piece: Piece, context: PieceContext, runtime: Runtime) -> PieceResult:
+LiveSink = Callable[[Sequence[str]], Sink]
+"""Returns a sink that shows an answer while it arrives, given what the marks in it stand for."""
+
+
+def process_piece(
+    job: Job, piece: Piece, context: PieceContext, runtime: Runtime, live_sink: LiveSink | None = None
+) -> PieceResult:
     """Return what is written for a piece; raises a GptkitError that ends the whole job, such as an invalid
-    key."""
+    key. An answer that the user sees arrive (`live_sink`) is not asked for again."""
     if not piece.text:
         return PieceResult(piece, piece.source, "through")
-    return _PieceProcessor(job, context, runtime).process(piece, 0)
+    return _PieceProcessor(job, context, runtime, live_sink).process(piece, 0)
 
 
 class _CheckedAnswer(NamedTuple):
@@ -56,8 +64,10 @@ class _PieceProcessor:
     That a piece does not fit into the model's window does not count as an answer.
     """
 
-    def __init__(self, job: Job, context: PieceContext, runtime: Runtime) -> None:
+    def __init__(self, job: Job, context: PieceContext, runtime: Runtime, live_sink: LiveSink | None) -> None:
         self._job = job
+        self._live_sink = live_sink
+        self._has_shown = False
         self._context = context
         self._runtime = runtime._replace(rewrites_text=True)
         self._answers_left = ANSWER_LIMIT
@@ -90,18 +100,20 @@ class _PieceProcessor:
 
     def _ask(self, piece: Piece, depth: int, key: bytes, template_request: ChatRequest) -> PieceResult:
         request = piece_request(self._job, piece, self._context, template_request)
+        tokens, server = estimate_tokens(piece.text), self._job.server
+        if server and server.is_too_long(tokens) and (halves := self._split(piece, key, depth)):
+            return halves
         try:
             answer = self._request_answer(piece, request)
             answer = answer if depth else self._improve(piece, request, answer)
         except (TooLongError, IncompleteError, RefusedError, ProtocolError) as error:
-            self._answers_left += isinstance(error, TooLongError)
-            may_fit = (
-                isinstance(error, TooLongError | CutAtLimitError)
-                and estimate_tokens(piece.text) >= LONG_PIECE
-            )
-            return self._retry_in_halves(
-                piece, key, depth, _failed_result(piece, error), DEEPEST_HALVING if may_fit else 0
-            )
+            fallback, is_long = _failed_result(piece, error), tokens >= LONG_PIECE
+            if isinstance(error, TooLongError) and is_long:
+                if server:
+                    server.note_too_long(tokens)
+                return self._split(piece, key, depth) or fallback
+            deepest = DEEPEST_HALVING if isinstance(error, CutAtLimitError) and is_long else 0
+            return self._retry_in_halves(piece, key, depth, fallback, deepest)
         accepts = self._runtime.accepts
         if not (_is_usable(answer.findings) or accepts):
             return self._retry_in_halves(piece, key, depth, _rejected_result(piece, answer), 1)
@@ -114,7 +126,7 @@ class _PieceProcessor:
     def _improve(self, piece: Piece, request: ChatRequest, first: _CheckedAnswer) -> _CheckedAnswer:
         """Ask once more with the defects of an answer; returns the new answer unless it is worse."""
         defects = [finding for finding in first.findings if finding.level != "doubtful"]
-        if not defects:
+        if not defects or self._has_shown or self._runtime.accepts:
             return first
         try:
             second = self._request_answer(piece, correction_request(request, first.text, defects))
@@ -128,22 +140,32 @@ class _PieceProcessor:
         self, piece: Piece, key: bytes, depth: int, fallback: PieceResult, deepest: int
     ) -> PieceResult:
         """Process the halves of a piece; returns `fallback` if that is not possible or not allowed."""
-        result = (
-            self._process_halves(piece, depth, fallback.findings)
-            if depth < deepest and self._answers_left
-            else None
-        )
-        if result is None:
-            return fallback
+        may_halve = depth < deepest and self._answers_left and not self._has_shown
+        result = self._process_halves(piece, depth, fallback.findings) if may_halve else None
+        return self._store_halves(key, piece, result) if result else fallback
+
+    def _store_halves(self, key: bytes, piece: Piece, result: PieceResult) -> PieceResult:
         if result.is_whole:
             self._store(key, piece, PieceAnswer("", (), in_halves=True))
         return result
 
-    def _process_halves(self, piece: Piece, depth: int, findings: tuple[Finding, ...]) -> PieceResult | None:
+    def _split(self, piece: Piece, key: bytes, depth: int) -> PieceResult | None:
+        """Process the halves of a piece that is too long for the model, each worth answers of its own."""
+        if depth >= DEEPEST_HALVING or self._has_shown:
+            return None
+        result = self._process_halves(piece, depth, (), renews=True)
+        return self._store_halves(key, piece, result) if result else None
+
+    def _process_halves(
+        self, piece: Piece, depth: int, findings: tuple[Finding, ...], *, renews: bool = False
+    ) -> PieceResult | None:
         halves = self._job.format.halves(piece)
         if halves is None:
             return None
-        parts = [self.process(half, depth + 1) for half in halves]
+        parts = []
+        for half in halves:
+            self._answers_left = ANSWER_LIMIT if renews else self._answers_left
+            parts.append(self.process(half, depth + 1))
         text = "".join(part.text for part in parts)
         part_findings = tuple(finding for part in parts for finding in part.findings)
         is_whole = all(part.origin != "source" for part in parts)
@@ -163,15 +185,21 @@ class _PieceProcessor:
     def _request_answer(self, piece: Piece, request: ChatRequest) -> _CheckedAnswer:
         if not self._answers_left:
             raise IncompleteError(f"no answer of use after {ANSWER_LIMIT} of them")
-        outcome = request_answer(request, self._runtime, None)
+        sink = self._live_sink(piece.masks) if self._live_sink else None
+        outcome = request_answer(request, self._runtime, sink)
+        if sink is not None:
+            sink.close()
+            self._has_shown = True
         self._answers_left = max(0, self._answers_left - outcome.answers)
         if outcome.failure is not None:
             raise outcome.failure
         return _CheckedAnswer(outcome.answer, self._findings(piece, outcome.answer), outcome.reply)
 
     def _findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
-        findings = tuple(self._job.format.findings(piece, answer))
-        findings += tuple(self._whole_text_findings(piece, answer))
+        findings = tuple(self._whole_text_findings(piece, answer))
+        if any(finding.kind in SUBSTITUTES for finding in findings):
+            return findings  # the structure of what is not the text tells nothing more
+        findings = (*self._job.format.findings(piece, answer), *findings)
         if self._job.glossary is not None:
             from gptkit.text.formats.units import unit_line_finder
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from gptkit.core.activity import ActivityLine, describe_request
 from gptkit.core.chat import Charge, Usage
 from gptkit.core.errors import DataError, GptkitError, IncompleteError, NoInputError, UsageError
 from gptkit.core.files import write_atomic
@@ -14,64 +15,66 @@ from gptkit.core.terminal import Terminal
 from gptkit.jobs.job import Memory, Origin, PieceResult
 from gptkit.text.pieces import Finding
 
-REDRAW_SECONDS = 0.1
-"""Seconds between two drawings of the line."""
-CLEAR = "\r\x1b[K"
-
 
 class JobProgress(NamedTuple):
     """How far a job is. `part` is between 0 and 1, None if the size of the input is not known.
 
-    `level` is 1 for pieces of the document, and more for merges of results.
+    `level` is 1 for pieces of the document, and more for merges of results. `total` is an estimate of all
+    pieces, until the first ones tell more.
     """
 
     pieces: int
     tokens: int
     part: float | None
     cost: float | None = None
-    limit: int | None = None
     level: int = 1
+    total: float | None = None
+
+    @property
+    def piece_name(self) -> str:
+        """Which piece comes next, such as `piece 3 of about 40`."""
+        total = self.pieces / self.part if self.part and self.pieces else self.total
+        about = "" if total is None else f" of about {max(round(total), self.pieces + 1)}"
+        piece = f"{self.pieces} pieces" if self.part == 1 else f"piece {self.pieces + 1}{about}"
+        return f"level {self.level}: {piece}" if self.level > 1 else piece
 
 
 class ProgressLine:
-    """A line about the progress, redrawn in place; nothing unless standard error is a terminal that can do
-    so."""
+    """A line that says how far a long job is; see `ActivityLine` for where it is shown."""
 
-    def __init__(self, terminal: Terminal, quiet: bool) -> None:
-        self._terminal = terminal
-        self._is_shown = can_redraw(terminal) and not quiet
-        self._started = terminal.monotonic()
-        self._redrawn = float("-inf")
+    def __init__(self, terminal: Terminal, quiet: bool, *, model: str = "") -> None:
+        """With a `model` the job is a single request to this model, which ends with its first word."""
+        self._line = ActivityLine(terminal, is_quiet=quiet, outlasts=not model)
+        self._describe = describe_request(model) if model else self._describe_job
+        self._width = terminal.width
+        self._make_progress: Callable[[], JobProgress] | None = None
+        self.announce_pause = self._line.announce_pause
 
     def show(self, make_progress: Callable[[], JobProgress]) -> None:
-        now = self._terminal.monotonic()
-        if self._is_shown and not self._terminal.is_asking and now - self._redrawn >= REDRAW_SECONDS:
-            self._redrawn = now
-            self._terminal.write_error(CLEAR + self._format(make_progress(), now - self._started))
+        """Show how far the job is, from now on; `make_progress` is called while the line is shown."""
+        if self._make_progress is None:
+            self._line.start(self._describe)
+        self._make_progress = make_progress
 
     def clear(self) -> None:
-        if self._is_shown and self._redrawn > float("-inf"):
-            self._terminal.write_error(CLEAR)
+        """Remove the line for good."""
+        self._line.stop()
 
-    def _format(self, progress: JobProgress, seconds: float) -> str:
-        parts = [f"{progress.pieces} piece{'s' * (progress.pieces != 1)}", f"{progress.tokens:,} tokens"]
-        if progress.level > 1:
-            parts[0] = f"level {progress.level}: {parts[0]}"
+    def _describe_job(self, seconds: float) -> str:
+        if self._make_progress is None:
+            return ""
+        progress = self._make_progress()
+        parts = [progress.piece_name, f"{progress.tokens:,} tokens"]
         if progress.cost is not None:
             parts.append(f"${progress.cost:.4f}")
         if progress.part is not None:
             parts.insert(0, f"{progress.part:.0%}")
-            if 0.01 < progress.part <= 1:
-                parts.append(f"{_format_duration(seconds / progress.part - seconds)} left")
-        elif progress.pieces:
+        if progress.part is not None and 0.01 < progress.part <= 1:
+            parts.append(f"{_format_duration(seconds / progress.part - seconds)} left")
+        else:
             parts.append(_format_duration(seconds))
         line = " · ".join(parts)
-        return line if len(line) < self._terminal.width else parts[0]
-
-
-def can_redraw(terminal: Terminal) -> bool:
-    """Whether a line on standard error can be redrawn."""
-    return terminal.stderr_is_terminal and terminal.environ.get("TERM") != "dumb"
+        return line if len(line) < self._width else parts[0]
 
 
 def _format_duration(seconds: float) -> str:
@@ -132,6 +135,11 @@ class FindingCounts:
             "doubtful": list(map(_finding_record, self.doubtful)),
         }
 
+    @property
+    def accepted(self) -> list[Finding]:
+        """What is wrong with answers that the user accepts."""
+        return [finding for is_taken, finding in self._serious if is_taken and finding.level == "wrong"]
+
     def failure(self) -> GptkitError | None:
         """Return an error about the pieces without an accepted answer; None if there are none."""
         unchanged, wrong = self._origins["source"], self._wrong_pieces
@@ -152,9 +160,18 @@ class FindingCounts:
             write_report(path, {"document": document, **self.listed})
 
 
-def doubt_line(first: str, count: int) -> str:
-    """Return the line about doubtful findings, of which `first` is shown."""
-    return f"doubtful: {first}" + (f" (and {count - 1} more; --report FILE lists all)" if count > 1 else "")
+def finding_lines(documents: Sequence[tuple[str, FindingCounts]]) -> Iterator[str]:
+    """Yield a line on what the user accepts and one on what is doubtful in documents, by their names."""
+    for level in ("accepted", "doubtful"):
+        counts = [len(found.accepted) if level == "accepted" else found.doubts for _, found in documents]
+        place = next((place for place, count in enumerate(counts) if count), None)
+        if place is None:
+            continue
+        name, found = documents[place]
+        first = (found.accepted if level == "accepted" else found.doubtful)[0]
+        more = f" (and {sum(counts) - 1} more; --report FILE lists all)" if sum(counts) > 1 else ""
+        where = f"'{name}': " if name else ""
+        yield f"{level}: {where}{first}{more}"
 
 
 def _finding_record(finding: Finding) -> Mapping[str, object]:

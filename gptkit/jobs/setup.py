@@ -18,6 +18,7 @@ from gptkit.jobs.consent import price_factor
 from gptkit.jobs.job import Job, Memory
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import Languages, options_of
+from gptkit.jobs.server_record import ServerRecord
 from gptkit.session.conversation import Conversation
 from gptkit.session.input import LongText, read_text_file
 from gptkit.templates.template import Template, Value
@@ -96,6 +97,7 @@ def make_job(
         fresh=options.fresh,
         price_factor=price_factor(options),
         languages=languages,
+        server=ServerRecord(),
     )
 
 

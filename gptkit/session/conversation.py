@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from gptkit.core.activity import ActivityLine, describe_request
 from gptkit.core.chat import OWN_PARAMETERS, STREAM_OPTIONS, Message, Reply
 from gptkit.core.errors import CannotWriteError, GptkitError, TooLongError, TryAgainError, UsageError
 from gptkit.core.yaml_tree import parse_value
@@ -353,13 +354,18 @@ class Conversation:
         record.first_charge = self._recorded_charges  # with those of a summary of earlier turns
         try:
             with record:
+                activity = ActivityLine(services.terminal, is_quiet=display.quiet)
+                activity.start(describe_request(invocation.model))
                 try:
-                    runtime = runtime._replace(record_answer=record.record_answer)
+                    runtime = runtime._replace(
+                        record_answer=record.record_answer, announce_pause=activity.announce_pause
+                    )
                     recording_sink = record.recording_sink(sink)
                     outcome = run(
                         invocation, self._last_request, runtime, recording_sink, services.capabilities
                     )
                 finally:
+                    activity.stop()
                     if sink is not None:
                         sink.close()
                 record.finish(outcome)

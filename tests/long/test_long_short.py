@@ -72,7 +72,8 @@ def test_a_redirection_and_a_pipe_are_one_road(run: AsProcess, server: FakeServe
 def test_at_a_terminal_it_streams(screen: OnTerminal, server: FakeServer, notes: Path) -> None:
     server.say(LOST)
     shown = screen(*translate("-f", "notes.md"))
-    assert shown.wait_exit() == 0
+    assert shown.wait_exit() == 80
+    assert "Sie ist am Montag." in shown.text
     assert server.requests[0].json["stream"] is True
 
 

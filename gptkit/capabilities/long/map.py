@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from gptkit.exchange.invocation import Runtime
 from gptkit.jobs.job import Job, PieceResult
-from gptkit.jobs.piece import process_piece
+from gptkit.jobs.piece import LiveSink, process_piece
 from gptkit.jobs.request import PieceContext, PlacedPiece, place_pieces
 from gptkit.text.pieces import Piece
 
@@ -21,17 +21,23 @@ PHRASE = re.compile(r"^#{1,6}[ \t]+(.{1,60}?)[ \t]*#*$|\*\*([^*\n]{1,60})\*\*", 
 
 
 def map_pieces(
-    pieces: Iterable[Piece], job: Job, runtime: Runtime, *, threads: bool = True
+    pieces: Iterable[Piece],
+    job: Job,
+    runtime: Runtime,
+    *,
+    threads: bool = True,
+    live_sink: LiveSink | None = None,
 ) -> Generator[PieceResult, None, None]:
     """Process the pieces of one document; yields each result as soon as all results before it are there.
 
     Raises the first failure that ends the whole job, after the results of all earlier pieces. Closing the
-    generator ends the job. Without `threads` the pieces are processed one after the other.
+    generator ends the job. Without `threads` the pieces are processed one after the other, and
+    `live_sink` shows an answer while it arrives.
     """
     if not threads:
         settled = SettledPhrases()
         for piece in place_pieces(pieces):
-            yield _process(job, piece, settled, runtime)
+            yield _process(job, piece, settled, runtime, live_sink)
         return
     document_pieces = (DocumentPiece(0, job, piece) for piece in place_pieces(pieces))
     with closing(map_documents(document_pieces, job.workers, runtime)) as results:
@@ -68,10 +74,18 @@ def map_documents(
         pool.close()
 
 
-def _process(job: Job, placed_piece: PlacedPiece, settled: SettledPhrases, runtime: Runtime) -> PieceResult:
+def _process(
+    job: Job,
+    placed_piece: PlacedPiece,
+    settled: SettledPhrases,
+    runtime: Runtime,
+    live_sink: LiveSink | None = None,
+) -> PieceResult:
     context = PieceContext(placed_piece.before, settled.phrases, placed_piece.is_whole)
-    result = process_piece(job, placed_piece.piece, context, runtime)
+    result = process_piece(job, placed_piece.piece, context, runtime, live_sink)
     settled.add(result)
+    if job.server is not None and result.origin in ("answer", "source"):
+        job.server.add(result.failure, result.findings[0].kind if result.findings else "")
     return result
 
 

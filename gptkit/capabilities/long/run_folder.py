@@ -153,7 +153,9 @@ class _FolderJob:
 
     def _process_files(self) -> GptkitError | None:
         try:
+            self._progress.show(self._job_progress)
             runtime = patient_runtime(self._services, self._conversation, self._invocation)
+            runtime = runtime._replace(announce_pause=self._progress.announce_pause)
             self._batch_guard.refuse_pending(lambda: self._missing_answers(runtime))
             if self._consent.may_be_needed(len(self._plan.tasks)):
                 self._consent.check_answers(self._missing_answers(runtime))
@@ -163,7 +165,6 @@ class _FolderJob:
                         self._results.finish_file(piece.document)
                     else:
                         self._results.add_piece(piece.document, result)
-                        self._progress.show(self._job_progress)
         except GptkitError as error:
             progress.add_resume_hint(error, self._job.memory)
             self._results.abandon()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.long.config import languages, long_mode, piece_tokens
 from gptkit.capabilities.long.map import map_pieces
-from gptkit.capabilities.long.source import PROSE_FORMATS
+from gptkit.capabilities.long.source import PROSE_FORMATS, SINGLE_EXCHANGE_PIECES
 from gptkit.core.chat import ChatRequest, Message, Reply
 from gptkit.core.errors import GptkitError
 from gptkit.core.tokens import estimate_tokens
@@ -22,7 +22,14 @@ from gptkit.jobs.consent import Consent
 from gptkit.jobs.job import PieceResult
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
-from gptkit.jobs.output import MARK, CollectedOutput, FileOutput, Output, PipeOutput, TerminalOutput
+from gptkit.jobs.output import (
+    BYTE_ORDER_MARK,
+    CollectedOutput,
+    FileOutput,
+    Output,
+    PipeOutput,
+    TerminalOutput,
+)
 from gptkit.jobs.progress import JobProgress, ProgressLine
 from gptkit.jobs.setup import Document, begin_conversation, make_job, patient_runtime, split_document
 from gptkit.session import answer
@@ -35,6 +42,8 @@ if TYPE_CHECKING:
     from gptkit.text.pieces import Piece
 
 
+BYTES = 4
+"""About how many bytes of a document a token is."""
 HISTORY_LENGTH, SHORT_HISTORY_LENGTH = 2000, 1 << 20
 """Characters of an answer that the history keeps, of a text that is read block by block and of one that was
 read whole. The memory has all of the answer."""
@@ -44,9 +53,8 @@ def run(call: Call, document: Document) -> int:
     """Process a document, and return the exit code."""
     services, template, prompt_input = call.services, call.template, call.read_input()
     is_map = long_mode(template) == "map"
-    is_short = (
-        is_map and bool(prompt_input.text) and estimate_tokens(prompt_input.text) <= piece_tokens(template)
-    )
+    text = prompt_input.text
+    is_short = is_map and bool(text) and estimate_tokens(text) <= _one_piece(call, document)
     if is_short:
         conversation = Conversation(services, template, call.shared)
         conversation.budget.answers_match_texts = True
@@ -65,6 +73,13 @@ def run(call: Call, document: Document) -> int:
         services.terminal.report(outcome.failure, as_json=conversation.display.as_json)
         return outcome.failure.code
     return 0
+
+
+def _one_piece(call: Call, document: Document) -> float:
+    """Tokens of a text that is processed without threads: more where a person sees its answer arrive."""
+    is_seen = call.services.terminal.stdout_is_terminal and not call.display.needs_whole
+    most = piece_tokens(call.template)
+    return SINGLE_EXCHANGE_PIECES * most if is_seen and document.format.name in PROSE_FORMATS else most
 
 
 class _DocumentJob:
@@ -91,13 +106,16 @@ class _DocumentJob:
         self._job = make_job(
             services, self._invocation, document.format, conversation.is_recorded, text_languages
         )
-        self._progress = ProgressLine(services.terminal, conversation.display.quiet)
+        model = self._invocation.model if is_short else ""
+        self._progress = ProgressLine(services.terminal, conversation.display.quiet, model=model)
         options = options_of(self._invocation.values)
         self._consent = Consent(
             conversation, self._invocation.model, options, piece_tokens(template), document.size
         )
         self._batch_guard = BatchGuard(services, self._job, submits=options.batch)
         self._piece_tokens = piece_tokens(template)
+        if is_short:
+            self._piece_tokens = int(SINGLE_EXCHANGE_PIECES * self._piece_tokens)
         self._beginning = ""
         self._written_length = 0
         self._findings = progress.FindingCounts()
@@ -146,15 +164,16 @@ class _DocumentJob:
         """Process the pieces and write their answers; returns what ended the job early, or what is wrong."""
         failure: GptkitError | None = None
         try:
-            runtime = self._runtime()
+            self._progress.show(self._job_progress)
+            runtime = self._runtime()._replace(announce_pause=self._progress.announce_pause)
             find_missing = partial(self._missing_answers, runtime)
             all_pieces = split_document(self._document, self._piece_tokens)
             with (
                 self._batch_guard.unpaid_pieces(all_pieces, runtime, find_missing, self._consent) as pieces,
-                closing(map_pieces(pieces, self._job, runtime, threads=not self._is_short)) as results,
+                closing(self._results(pieces, output, runtime)) as results,
             ):
                 for result in results:
-                    self._count(result)
+                    self._findings.add(result)
                     self._write(result, output)
         except GptkitError as error:
             failure = error
@@ -171,20 +190,25 @@ class _DocumentJob:
             self._warn_of_keys()
         else:
             output.abandon(failure)
-        if self._findings.doubts:
-            first, count = str(self._findings.doubtful[0]), self._findings.doubts
-            is_file = len(self._conversation.shared.file) == 1
-            where = f"'{self._document.name}': " if is_file and self._document.name != STDIN else ""
-            self._conversation.warn(progress.doubt_line(f"{where}{first}", count))
+        is_file = len(self._conversation.shared.file) == 1 and self._document.name != STDIN
+        for line in progress.finding_lines([(self._document.name if is_file else "", self._findings)]):
+            self._conversation.warn(line)
         return failure
+
+    def _results(
+        self, pieces: Iterable[Piece], output: Output, runtime: Runtime
+    ) -> Generator[PieceResult, None, None]:
+        is_live = self._is_short and self._document.format.name in PROSE_FORMATS
+        live_sink = output.live_sink if is_live and isinstance(output, TerminalOutput) else None
+        return map_pieces(pieces, self._job, runtime, threads=not self._is_short, live_sink=live_sink)
 
     def _runtime(self) -> Runtime:
         if not self._is_short:
             return patient_runtime(self._services, self._conversation, self._invocation)
-        form, display = self._services.format(self._invocation.template), self._conversation.display
-        return self._services.runtime(
-            form, self._invocation.model, self._conversation.budget, display.verbose
-        )
+        form = self._services.format(self._invocation.template)
+        budget, shared = self._conversation.budget, self._conversation.shared
+        runtime = self._services.runtime(form, self._invocation.model, budget, shared.verbose)
+        return runtime._replace(warn=self._conversation.warn, accepts=shared.accept)
 
     def _write(self, result: PieceResult, output: Output) -> None:
         """Write the text of a piece, which is its source if no answer could be used.
@@ -196,7 +220,7 @@ class _DocumentJob:
             text = result.reply.text if result.reply and isinstance(output, FileOutput) else ""
         is_first = bool(text) and not self._written_length
         if is_first and self._document.is_marked and isinstance(output, FileOutput | PipeOutput):
-            output.write(MARK)
+            output.write(BYTE_ORDER_MARK)
         output.write(text)
         self._written_length += len(text)
         if len(self._beginning) < self._history_length:
@@ -220,10 +244,6 @@ class _DocumentJob:
 
         return missing_answers(pieces, self._job, runtime.format)
 
-    def _count(self, result: PieceResult) -> None:
-        self._findings.add(result)
-        self._progress.show(self._job_progress)
-
     def _job_progress(self) -> JobProgress:
         budget = self._conversation.budget
         tokens = sum(charge.prompt_tokens + charge.completion_tokens for charge in budget.charges)
@@ -233,6 +253,7 @@ class _DocumentJob:
             tokens,
             min(1.0, self._findings.bytes / size) if size else None,
             self._conversation.cost()[0] if budget.charges else None,
+            total=size / (BYTES * self._piece_tokens) if size else None,
         )
 
     def _make_output(self) -> Output:

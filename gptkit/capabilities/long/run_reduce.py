@@ -116,6 +116,8 @@ class ReduceJob:
         request = ChatRequest(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
         record = self._conversation.make_record(self._invocation, request, None, {"long": True})
         runtime = patient_runtime(self._services, self._conversation, self._invocation)
+        runtime = runtime._replace(announce_pause=self._progress.announce_pause)
+        self._show_progress(ReduceProgress(1, 0, None, 0))
         try:
             with record:
                 final_input = self._final_input(runtime)
@@ -126,6 +128,7 @@ class ReduceJob:
                 failure = outcome.failure or missing
                 record.finish(outcome._replace(failure=failure))
         finally:
+            self._progress.clear()
             if self._job.memory is not None:
                 memory_of(self._services).close()
         self._show(outcome, missing, is_shown)
@@ -161,8 +164,6 @@ class ReduceJob:
         except GptkitError as error:
             progress.add_resume_hint(error, self._job.memory)
             raise
-        finally:
-            self._progress.clear()
 
     def _final_outcome(
         self, final_input: FinalInput, runtime: Runtime, record: ExchangeRecord, started: float
