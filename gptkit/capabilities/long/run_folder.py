@@ -18,7 +18,7 @@ from gptkit.jobs.batch.guard import BatchGuard
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_results import FolderResults
 from gptkit.jobs.memory.store import memory_of
-from gptkit.jobs.options import options_of
+from gptkit.jobs.options import JobOptions, options_of
 from gptkit.jobs.progress import JobProgress, ProgressLine
 from gptkit.jobs.request import place_pieces
 from gptkit.jobs.setup import (
@@ -53,19 +53,14 @@ def run(services: Services, template: Template, values: Mapping[str, Value], sha
     inputs = _input_paths(shared)
     options = options_of(values)
     plan = plan_folders(inputs, Path(options.output_dir), any_format=bool(options.as_))
-    if report := options.report:
-        sources, results = (
-            [planned.path for planned in plan.tasks],
-            [planned.target for planned in plan.tasks],
-        )
-        glossary = [Path(options.glossary)] if options.glossary else []
-        answer.check_report(services.terminal, Path(str(report)), sources + glossary, results)
+    if options.report:
+        _check_report(services, options, plan)
     conversation = begin_conversation(services, template, shared, is_map=long_mode(template) == "map")
     prompt_input = input_beside_files(services.terminal, template, values, shared)
     if long_mode(template) == "reduce":
-        from gptkit.capabilities.long.run_folder_reduce import run as run_each
+        from gptkit.capabilities.long.run_folder_reduce import run as run_reductions
 
-        return run_each(conversation, prompt_input, plan)
+        return run_reductions(conversation, prompt_input, plan)
     folder_job = _FolderJob(conversation, plan, prompt_input)
     if shared.dry_run:
         folder_job.show_forecast()
@@ -75,6 +70,13 @@ def run(services: Services, template: Template, values: Mapping[str, Value], sha
         return 0
     services.terminal.report(failure, as_json=conversation.display.as_json)
     return failure.code
+
+
+def _check_report(services: Services, options: JobOptions, plan: FolderPlan) -> None:
+    """Refuse a report file that cannot be written, or that is an input or a result."""
+    inputs = [task.path for task in plan.tasks] + ([Path(options.glossary)] if options.glossary else [])
+    results = [task.target for task in plan.tasks]
+    answer.check_report(services.terminal, Path(options.report), inputs, results)
 
 
 def _input_paths(shared: SharedOptions) -> list[Path]:
@@ -102,7 +104,7 @@ class _FolderJob:
             services, self._invocation, plain_text(), conversation.is_recorded, text_languages
         )
         self._piece_tokens = piece_tokens(conversation.template)
-        self._size = sum(planned.size for planned in plan.tasks)
+        self._size = sum(task.size for task in plan.tasks)
         self._consent = Consent(
             conversation, self._invocation.model, self._options, self._piece_tokens, self._size
         )
@@ -196,9 +198,9 @@ class _FolderJob:
 
     def _pieces_by_file(self) -> Iterator[tuple[Document | None, Iterable[Piece]]]:
         """Open one file after the other; yields its pieces, and none for a file that cannot be opened."""
-        for number, planned in enumerate(self._plan.tasks):
+        for number, task in enumerate(self._plan.tasks):
             try:
-                source = self._open(planned)
+                source = self._open(task)
             except FILE_ERRORS as error:
                 self._results.set_failure(number, error)
                 yield None, ()
@@ -207,8 +209,8 @@ class _FolderJob:
                     self._results.mark(number)
                 yield source, source.format.pieces(source.lines, self._piece_tokens)
 
-    def _open(self, planned: FileTask) -> Document:
-        text = open_text(str(planned.path), READ_WHOLE, self._conversation.shared.encoding)
+    def _open(self, task: FileTask) -> Document:
+        text = open_text(str(task.path), READ_WHOLE, self._conversation.shared.encoding)
         languages = self._job.languages
         return open_document(text, self._invocation.values, languages, is_file=True, is_map=True)
 

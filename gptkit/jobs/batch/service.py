@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def fetch_and_submit(
-    services: Services, lacking: Iterable[MissingAnswer], job: Job, runtime: Runtime
+    services: Services, missing_answers: Iterable[MissingAnswer], job: Job, runtime: Runtime
 ) -> SubmissionCounts:
     """Fetch the answers that are ready, then submit what is still missing.
 
@@ -36,7 +36,7 @@ def fetch_and_submit(
     with context.queue.lock():
         _fetch_into_memory(services, context)
         return submit_missing(
-            lacking, job, runtime._replace(budget=runtime.budget.with_price_factor(DISCOUNT)), context
+            missing_answers, job, runtime._replace(budget=runtime.budget.with_price_factor(DISCOUNT)), context
         )
 
 
