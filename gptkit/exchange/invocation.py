@@ -116,8 +116,10 @@ class Runtime(NamedTuple):
     """Tells the user what went wrong besides the answer."""
     record_answer: Callable[[Outcome], None] = lambda _: None
     """Records a whole answer at once, before further requests for the same turn can fail."""
-    start_check: Callable[[ChatRequest, bool], AnswerCheck] = lambda _request, _rewrites: AnswerCheck()
-    """Starts the check of an answer, given its request and `rewrites_text`."""
+    start_check: Callable[[ChatRequest, "Runtime"], AnswerCheck] = lambda _request, _runtime: AnswerCheck()
+    """Starts the check of an answer, given its request and this runtime."""
+    nothing: str = ""
+    """The sentence with which the model says that there is nothing to do; empty if it has none."""
     rewrites_text: bool = False
     """Whether the answer is the text of the request in another form, such as a translation of it."""
     accepts: bool = False

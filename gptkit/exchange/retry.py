@@ -135,7 +135,7 @@ class _RetryLoop:
         builder = _ReplyBuilder(self._runtime.now, self._started, self._sent)
         budget, started, doubtful = self._runtime.budget, self._runtime.budget.clock(), True
         budget.begin(request, reserved, started, self._purpose)
-        check = self._runtime.start_check(request, self._runtime.rewrites_text)
+        check = self._runtime.start_check(request, self._runtime)
         feed = AnswerCheck().feed if self._runtime.accepts else check.feed
         try:
             failure = _send(request, self._runtime.provider, (builder.add, sink, feed))

@@ -149,7 +149,9 @@ class Conversation:
         base = self._make_invocation(prompt_input)
         format_ = self.services.format(self.template)
         runtime = self.services.runtime(format_, base.model, self.budget, self.display.verbose)
-        runtime = runtime._replace(stores=self.stores, warn=self.warn, accepts=self.shared.accept)
+        runtime = runtime._replace(
+            stores=self.stores, warn=self.warn, accepts=self.shared.accept, nothing=self.template.nothing
+        )
         self._first_charge = len(self.budget.charges)
         with self._lock_session():
             parent = self._newest_turn() if after == NEWEST else after

@@ -32,6 +32,7 @@ KEYS = (
     "model",
     "parameters",
     "output",
+    "nothing",
     "tests",
     "extends",
 )
@@ -157,6 +158,7 @@ def _template(
         parameters=_api_parameters(entries.get("parameters"), report),
         output=output,
         schema=schema,
+        nothing=single_line(entries.get("nothing"), "nothing", report),
         capabilities=capabilities,
         variables=tuple(chain.from_iterable(extension.variables for extension in declared)),
         cases=read_cases(entries.get("tests"), options, arguments, report),

@@ -79,6 +79,8 @@ class Template(NamedTuple):
     parameters: Mapping[str, object] = {}
     output: str = "markdown"
     schema: Mapping[str, object] | None = None
+    nothing: str = ""
+    """The sentence with which the model says that there is nothing to do; empty if it has none."""
     capabilities: Mapping[str, object] = {}
     variables: tuple[str, ...] = ()
     """Variables that the capabilities of the template add."""

@@ -14,7 +14,7 @@ from gptkit.templates.template import Parameter, Template, Vocabulary
 FILE = "/prompts/haiku.yaml"
 ALL_KEYS = (
     "allowed: description, system, user, examples, options, arguments, input, model, parameters, output, "
-    "tests, extends"
+    "nothing, tests, extends"
 )
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from gptkit.core.chat import Message
 from gptkit.core.excerpt import shorten
 from gptkit.core.patterns import lazy_pattern
 from gptkit.text.pieces import Finding
+
+if TYPE_CHECKING:
+    import re
 
 SHOWN = 60
 """Characters that a finding shows of the answer."""
@@ -123,12 +127,23 @@ def _width_of(text: str) -> int:
 
 def answer_finding(answer: str, messages: Sequence[Message], text: str) -> Finding | None:
     """Return what is wrong with a whole answer to messages that work on `text`, None if it may be right."""
-    sent = "\n".join(message.content for message in messages)
-    system = "\n".join(message.content for message in messages if message.role == "system")
-    user = next((message.content for message in reversed(messages) if message.role == "user"), "")
-    return next(template_mark_findings(answer, sent), None) or next(
-        prompt_echo_findings(answer, system, user, text), None
+    asked = [message for message in _without_correction(messages, text) if message.role != "assistant"]
+    sent = "\n".join(message.content for message in asked)
+    system = "\n".join(message.content for message in asked if message.role == "system")
+    user = "\n".join(message.content for message in asked if message.role == "user")
+    return (
+        next(template_mark_findings(answer, sent), None)
+        or next(prompt_echo_findings(answer, system, user, text), None)
+        or unclosed_fence_finding(answer, text)
     )
+
+
+def _without_correction(messages: Sequence[Message], text: str) -> Sequence[Message]:
+    """Return the messages up to the one with the text: what follows quotes an answer and its defects."""
+    for place in range(len(messages) - 1, -1, -1):
+        if messages[place].role == "user" and text in messages[place].content:
+            return messages[: place + 1]
+    return messages
 
 
 FENCED = lazy_pattern(r"(?ms:^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z))|`+[^`\n]+`+")
@@ -171,6 +186,44 @@ BLANKS = "\u2800\u3164\u115f\u1160\uffa0"
 def is_invisible(answer: str) -> bool:
     """Whether there is nothing to see: white space, characters without width, blanks of other names."""
     return all(sign in BLANKS or unicodedata.category(sign) in INVISIBLE for sign in answer)
+
+
+FENCE_LINE = lazy_pattern(r"(?m)^ {0,3}(`{3,}|~{3,})([^\n]*)$")
+
+
+def unclosed_fence_finding(answer: str, text: str) -> Finding | None:
+    """Return the code block of an answer that never closes, if those of `text` do and it holds something."""
+    if "```" not in answer and "~~~" not in answer:
+        return None
+    opening = _open_fence(answer)
+    if opening is None or not answer[opening.end() :].strip() or _open_fence(text):
+        return None
+    return Finding(answer.count("\n", 0, opening.start()) + 1, "fence", "code block never closes")
+
+
+def _open_fence(text: str) -> re.Match[str] | None:
+    opening: re.Match[str] | None = None
+    for line in FENCE_LINE.finditer(text):
+        if opening is None:
+            opening = line if line[1][0] == "~" or "`" not in line[2] else None
+        elif line[1].startswith(opening[1]) and not line[2].strip():
+            opening = None
+    return opening
+
+
+CHANGED_LINE = lazy_pattern(r"(?m)^[+-](?![+-]{2})[^\n]*\S")
+DIFF_HEADER = lazy_pattern(r"(?m)^(?:@@ |diff |\+\+\+ )")
+
+
+def says(answer: str, sentence: str) -> bool:
+    """Whether an answer is a sentence and nothing else, whatever its case and the marks around it."""
+    plain, wanted = (text.strip().strip("\"'`*.。").casefold() for text in (answer, sentence))
+    return plain == wanted
+
+
+def holds_changes(text: str) -> bool:
+    """Whether a text is a diff in which lines changed."""
+    return bool(DIFF_HEADER.search(text) and CHANGED_LINE.search(text))
 
 
 _DELIMITER = r"(</?[a-z][a-z0-9_-]*)( [0-9a-f]{16}(?: [^<>\n]{1,1000})?)?>"
