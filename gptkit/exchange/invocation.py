@@ -155,6 +155,7 @@ def render_messages(invocation: Invocation) -> tuple[Message, ...]:
         "text": invocation.text,
         "request": invocation.request,
         "files": [{"name": name, "text": text} for name, text in invocation.files],
+        "earlier": bool(invocation.turns),
         **invocation.extras,
     }
     return render.template_messages(invocation.template, invocation.values, variables)

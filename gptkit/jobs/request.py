@@ -62,7 +62,8 @@ def piece_request(job: Job, piece: Piece, context: PieceContext, request: ChatRe
 
 def plain_request(job: Job, text: str, format_: OutputFormat) -> ChatRequest:
     """Make the prompt's request for a text, without the rules for pieces."""
-    return build_request(job.invocation._replace(text=text), format_)
+    extras = {**job.invocation.extras, "format": job.format.name}
+    return build_request(job.invocation._replace(text=text, extras=extras), format_)
 
 
 def with_rules(request: ChatRequest, rules: str) -> ChatRequest:

@@ -18,7 +18,7 @@ from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_reque
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.session import answer
 from gptkit.session.answer import DisplayOptions
-from gptkit.session.input import PromptInput
+from gptkit.session.input import PromptInput, machine_variables
 from gptkit.session.record import ExchangeRecord, RecordContext, make_opening
 from gptkit.templates.template import Template
 
@@ -60,6 +60,7 @@ def make_invocation(
         droppable=frozenset(settings_parameters) - frozenset(command_parameters),
         stream=stream,
         exact=display.raw,
+        extras=machine_variables(services.terminal.environ),
     )
 
 

@@ -15,6 +15,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 INPUTS: tuple[Input, ...] = get_args(Input)
 INPUT_VARIABLES = ("text", "request", "files")
 """Variables that every template has: the input, the request about the input, and the input files."""
+CIRCUMSTANCES = ("script", "format", "earlier", "user_system", "user_shell")
+"""Variables that every template may ask for, unless it declares a parameter of that name: the script of the
+input, the format of the document, whether earlier turns are sent along, the user's system and shell."""
 DEFAULT_USER = "{% if request %}{{ request }}\n\n{% endif %}{{ text }}"
 
 

@@ -12,7 +12,7 @@ from gptkit.core.chat import AnswerDelta, ChatRequest, Finished, OutputFormat, R
 from gptkit.core.errors import IncompleteError, ProtocolError, RefusedError, TooLongError
 from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_answer
-from gptkit.exchange.invocation import Outcome, Runtime, build_request
+from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs.job import Job, answer_metadata
 from gptkit.jobs.merge_plan import fits_last_merge, group_results, word_limit
 from gptkit.jobs.missing import MissingAnswer
@@ -292,7 +292,7 @@ def request_final_result(final_input: FinalInput, job: Job, runtime: Runtime, si
         stored = memory.get(key) if memory and not job.fresh else None
         if stored is not None:
             return _stored_outcome(stored.answer, job, runtime, sink)
-        request = build_request(job.invocation._replace(text=text), runtime.format)
+        request = plain_request(job, text, runtime.format)
         exact = job.invocation.exact
         outcome = request_answer(with_rules(request, rules) if rules else request, runtime, sink, exact=exact)
         if memory and outcome.failure is None:

@@ -290,7 +290,8 @@ class _DocumentJob:
     def _request(self) -> tuple[Invocation, ChatRequest]:
         """Return the request under which the history records the job; a long input is only named there."""
         if self._is_short:
-            whole = self._invocation._replace(text=self._given.text, files=self._given.files)
+            extras = {**self._invocation.extras, "format": self._job.format.name}
+            whole = self._invocation._replace(text=self._given.text, files=self._given.files, extras=extras)
             return whole, build_request(whole, self._services.format(whole.template))
         shown_input = self._given.text or f"[{self._document.name}]"
         return self._invocation, ChatRequest(self._invocation.model, (Message("user", shown_input),))
