@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -23,11 +23,12 @@ from gptkit.core.files import cause, write_private
 from gptkit.core.table import format_table
 from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
-from gptkit.session.input import read_input
+from gptkit.session.input import machine_variables, read_input
 from gptkit.templates import library, parse
 from gptkit.templates.library import PromptFile
 
 if TYPE_CHECKING:
+    from gptkit.core.chat import Message
     from gptkit.exchange.capability import FileReport
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
@@ -76,16 +77,33 @@ def list_(
         )
 
 
-@app.command()
-def show(ctx: typer.Context, name: Name) -> None:
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def show(
+    ctx: typer.Context,
+    name: Name,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="With --as-sent: words and options of the command itself.", metavar="ARGUMENT..."
+        ),
+    ] = None,
+    as_sent: Annotated[
+        bool, typer.Option("--as-sent", help="Print the messages that it would send, with their tokens.")
+    ] = False,
+) -> int:
     """Print a prompt file as it is."""
 
     services = _services(ctx)
+    if as_sent:
+        return render_prompt(services, _find_entry(services, name).name, arguments or [], as_sent=True)
+    if arguments:
+        raise UsageError("words and options of a prompt go with --as-sent")
     data = read_prompt_file(_find_entry(services, name).path)
     if services.terminal.stdout_is_terminal:
         services.terminal.print_sanitized(data.decode("utf-8-sig", "replace").removesuffix("\n"))
     else:
         services.terminal.write_bytes(data)
+    return 0
 
 
 @app.command()
@@ -426,34 +444,55 @@ def prompt_name_error(services: Services, name: str) -> GptkitError | None:
     return None
 
 
-def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
-    """Print the messages of a prompt for a command line, without sending anything."""
+def render_prompt(services: Services, name: str, arguments: list[str], as_sent: bool = False) -> int:
+    """Print the messages of a prompt for a command line, without sending anything.
+
+    `as_sent` adds what capabilities and earlier turns add, and the estimated tokens of each message.
+    """
     template = services.library.template(name)
 
     def show_messages(values: Mapping[str, Value], shared: SharedOptions) -> int:
-        prompt_input = read_input(
-            services.terminal, template, values, shared, services.settings.number("stdin_wait")
-        )
+        if as_sent:
+            from gptkit.cli.prompt import sent_messages
+
+            _print_messages(services, sent_messages(services, template, values, shared), shared.json, True)
+            return 0
+        wait = services.settings.number("stdin_wait")
+        given = read_input(services.terminal, template, values, shared, wait)
+        extras = machine_variables(services.terminal.environ)
         invocation = Invocation(
-            template, "", prompt_input.text, prompt_input.request, prompt_input.files, prompt_input.values
+            template, "", given.text, given.request, given.files, given.values, extras=extras
         )
         sent = build_request(invocation, services.format(template)).messages
-        if shared.json:
-            record = [{"role": message.role, "content": message.content} for message in sent]
-            services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
-        else:
-            for message in sent:
-                services.terminal.print_sanitized(f"--- {message.role}")
-                services.terminal.print_sanitized(message.content.removesuffix("\n"))
+        _print_messages(services, sent, shared.json, False)
         return 0
 
     extra = [option for capability in services.capabilities_of(template) for option in capability.options]
     built = build_command(template, show_messages, extra, help_style(services.terminal))
     code: object = built.main(
         arguments,
-        prog_name=f"gptkit prompts render {name}",
+        prog_name=f"gptkit prompts {'show --as-sent' if as_sent else 'render'} {name}",
         standalone_mode=False,
         terminal_width=services.terminal.width,
         obj=services,
     )
     return code if isinstance(code, int) else 0
+
+
+def _print_messages(services: Services, sent: Sequence[Message], as_json: bool, with_tokens: bool) -> None:
+    from gptkit.core.tokens import estimate_tokens
+
+    tokens = [estimate_tokens(message.content) for message in sent]
+    if as_json:
+        record = [
+            {"role": message.role, "content": message.content, **({"tokens": count} if with_tokens else {})}
+            for message, count in zip(sent, tokens, strict=True)
+        ]
+        services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
+        return
+    for message, count in zip(sent, tokens, strict=True):
+        said = f" ({count} tokens)" if with_tokens else ""
+        services.terminal.print_sanitized(f"--- {message.role}{said}")
+        services.terminal.print_sanitized(message.content.removesuffix("\n"))
+    if with_tokens:
+        services.terminal.print_sanitized(f"--- {sum(tokens)} tokens in all, estimated")

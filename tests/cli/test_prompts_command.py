@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake.program import InMemory, OnTerminal
+from fake.server import FakeServer
 
 BUILT_IN = Path(__file__).parents[2] / "prompts"
 GOOD = """\
@@ -249,7 +250,10 @@ class TestCheck:
         (folder / "translate.yaml").write_text("extends: translate\ndescription: Mine.\n")
         (folder / "bad.yml").write_text("description: x\nsystem: '{{ nope }}'\n")
         assert gptkit("prompts", "check", "translate.yaml") == (0, "translate: ok\n", "")
-        told = "bad.yml:2: system: the variable 'nope' is not declared (allowed: text, request, files)\n"
+        told = (
+            "bad.yml:2: system: the variable 'nope' is not declared (allowed: text, request, files, script, "
+            "format, earlier, user_system, user_shell)\n"
+        )
         assert gptkit("prompts", "check", "./bad.yml", "translate.yaml") == (
             65,
             f"{told}translate: ok\n",
@@ -273,6 +277,33 @@ class TestCheck:
         assert code == 65
         assert ":2: ␛[2J: unknown key" in output
         assert "\x1b" not in output
+
+
+class TestShowAsSent:
+    def test_the_messages_with_their_tokens(self, gptkit: InMemory, mine: Path) -> None:
+        (mine / "say.yaml").write_text(GOOD)
+        told = (
+            "--- system (3 tokens)\nSay bye.\n--- user (2 tokens)\nto you\n--- 5 tokens in all, estimated\n"
+        )
+        assert gptkit("prompts", "show", "say", "--as-sent", "-w", "bye", "to", "you") == (0, told, "")
+        code, output, _ = gptkit("prompts", "show", "--as-sent", "say", "--json", stdin="一")
+        assert code == 0
+        assert json.loads(output) == [
+            {"role": "system", "content": "Say hello.", "tokens": 3},
+            {"role": "user", "content": "一", "tokens": 1},
+        ]
+
+    def test_earlier_turns_are_in(self, gptkit: InMemory, server: FakeServer) -> None:
+        server.say("Hello.")
+        assert gptkit("chat", "hi", "-s", "talk").code == 0
+        code, output, _ = gptkit("prompts", "show", "chat", "--as-sent", "--json", "-s", "talk", "go on")
+        assert code == 0
+        roles = [message["role"] for message in json.loads(output)]
+        assert roles == ["system", "user", "assistant", "user"]
+
+    def test_words_without_it_are_refused(self, gptkit: InMemory) -> None:
+        told = "gptkit: words and options of a prompt go with --as-sent\n"
+        assert gptkit("prompts", "show", "ask", "--length", "line") == (2, "", told)
 
 
 class TestRender:
