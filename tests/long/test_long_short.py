@@ -135,3 +135,15 @@ def test_only_prose_goes_on_in_the_next_file(gptkit: InMemory, server: FakeServe
     assert gptkit(*translate("-f", "notes.md", "-f", "more.txt", "-o", "out.md")).code == 0
     assert (notes.parent / "out.md").read_text("utf-8") == NOTES + "More.\n"
     assert gptkit("summarize", "-f", "a.json", "-f", "b.yaml").code == 0
+
+
+def test_the_rule_for_a_format_goes_out_with_that_format(
+    gptkit: InMemory, server: FakeServer, folder: Path
+) -> None:
+    (folder / "de.json").write_text('{"hello": "Good morning"}')
+    (folder / "de.txt").write_text("Good morning")
+    server.say("Guten Morgen", times=2)
+    for name in ("de.json", "de.txt"):
+        assert gptkit(*translate("-f", name, "--no-memory")).code == 0
+    rules = ["never keys" in request.system for request in server.requests]
+    assert rules == [True, False]

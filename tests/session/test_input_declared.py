@@ -48,7 +48,7 @@ def test_qa_takes_a_question_and_documents(gptkit: InMemory, server: FakeServer,
 
     assert [request.user for request in server.requests] == [
         documents(("a.txt", "A"), ("乙.txt", "乙")),
-        documents(("standard input", "A")),
+        f"what is it?\n\n{delimited('documents', 'A')}",
         documents(("a.txt", "A"), ("standard input", "B")),
     ]
 
