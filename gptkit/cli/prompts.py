@@ -354,6 +354,10 @@ FILE_TEMPLATE = """\
 # The first line of 'gptkit {name} --help'.
 description: Rewrite a text.
 
+# Examples for 'gptkit {name} --help'.
+usage:
+  - gptkit {name} --style formal < note.txt
+
 # What the model is told to be and to do. Values stand between double braces; what they hold is
 # inserted as it is and never read as a template.
 system: |

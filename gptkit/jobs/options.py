@@ -7,29 +7,49 @@ from gptkit.exchange.capability import capability_options
 from gptkit.templates.template import Parameter, Value
 
 OPTIONS = (
-    Parameter("jobs", "integer", help="Work on N pieces of a long input at once.", least=1),
+    Parameter("jobs", "integer", help="Work on N pieces of a long input at once.", least=1, is_rare=True),
     Parameter(
         "as",
         help="Format of the input, if it is not recognised: text, markdown, html, srt, vtt, po, json, yaml.",
         metavar="FORMAT",
+        is_rare=True,
     ),
     Parameter(
         "keys",
         "list",
         help="Work on these values of JSON or YAML only, such as 'items.*.title'; of front matter too.",
         metavar="PATTERN",
+        is_rare=True,
     ),
     Parameter("glossary", help="Use the terms and translations in this CSV or TBX file.", metavar="FILE"),
-    Parameter("report", help="Write a JSON list of failed and doubtful pieces to this file.", metavar="FILE"),
-    Parameter("memory", "boolean", default=True, help="Use stored answers to pieces, and store new ones."),
-    Parameter("fresh", "boolean", plain=True, help="Ask the model again even where an answer is stored."),
+    Parameter(
+        "report",
+        help="Write a JSON list of failed and doubtful pieces to this file.",
+        metavar="FILE",
+        is_rare=True,
+    ),
+    Parameter(
+        "memory",
+        "boolean",
+        default=True,
+        help="Use stored answers to pieces, and store new ones.",
+        is_rare=True,
+    ),
+    Parameter(
+        "fresh",
+        "boolean",
+        plain=True,
+        help="Ask the model again even where an answer is stored.",
+        is_rare=True,
+    ),
     Parameter(
         "batch",
         "boolean",
         plain=True,
         help="Submit one input for half the price and a later answer; only with `long: map`.",
+        is_rare=True,
     ),
-    Parameter("yes", "boolean", plain=True, help="Start a costly job without asking first."),
+    Parameter("yes", "boolean", plain=True, help="Start a costly job without asking first.", is_rare=True),
     Parameter(
         "output-dir",
         help="Write the results of the files and folders given with -f into this folder.",

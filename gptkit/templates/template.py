@@ -37,6 +37,8 @@ class Parameter(NamedTuple):
     """The smallest number allowed."""
     metavar: str = ""
     """The word for its value in `--help`, where that of its kind says too little."""
+    is_rare: bool = False
+    """Whether `--help` leaves the option to `--help-all`."""
 
     @property
     def variable(self) -> str:
@@ -72,6 +74,10 @@ class Template(NamedTuple):
     name: str
     source: str
     description: str
+    usage: tuple[str, ...] = ()
+    """Command lines that `--help` shows as examples."""
+    group: str = ""
+    """The heading under which `gptkit --help` lists the command; empty for the common one."""
     system: str = ""
     user: str = DEFAULT_USER
     examples: tuple[tuple[str, str], ...] = ()

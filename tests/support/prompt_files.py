@@ -13,7 +13,8 @@ from gptkit.templates.template import Parameter, Template, Vocabulary
 
 FILE = "/prompts/haiku.yaml"
 ALL_KEYS = (
-    "allowed: description, system, user, examples, options, arguments, input, model, parameters, output, "
+    "allowed: description, usage, group, system, user, examples, options, arguments, input, model, "
+    "parameters, output, "
     "nothing, tests, extends"
 )
 

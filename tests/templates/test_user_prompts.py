@@ -81,6 +81,7 @@ def test_it_has_a_help_of_its_own(gptkit: InMemory, mine: Path) -> None:
         "Options:\n"
         "  -M, --mood CHOICE  Mood of the haiku.  [calm, sad, merry; default: calm]\n"
         "  --season TEXT      Season of the haiku.\n"
+        "  --help-all         Show every option and exit.\n"
         "  -h, --help         Show this message and exit.\n"
         "\n"
         "Options of every prompt:\n"
