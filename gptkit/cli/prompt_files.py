@@ -1,0 +1,88 @@
+"""Make the prompt files of the user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptkit.core.errors import UsageError
+from gptkit.core.files import write_private
+from gptkit.templates import library, parse
+
+if TYPE_CHECKING:
+    from gptkit.services import Services
+
+
+FILE_TEMPLATE = """\
+# This file is the command 'gptkit {name}'. Try: echo hello | gptkit {name} --model echo
+# 'gptkit prompts check {name}' says what is wrong with it, 'gptkit prompts test {name}' runs its tests.
+
+# The first line of 'gptkit {name} --help'.
+description: Rewrite a text.
+
+# Examples for 'gptkit {name} --help'.
+usage:
+  - gptkit {name} --style formal < note.txt
+
+# What the model is told to be and to do. Values stand between double braces; what they hold is
+# inserted as it is and never read as a template.
+system: |
+  You rewrite the text you are given so that it is {{{{ style }}}}.
+  {{% if audience %}}
+  Write for {{{{ audience }}}}.
+  {{% endif %}}
+  Answer with the rewritten text and nothing else.
+
+# The user's message; this is the default. `text` is the input (words, standard input or -f files);
+# `request` is what you typed beside an input from a pipe or a file.
+# user: "{{{{ text }}}}"
+
+# Each one is a real option, with help and completion.
+# Types: text, integer, number, boolean, choice, file, list.
+options:
+  style:
+    type: choice
+    choices: [plain, formal, friendly]
+    default: plain
+    short: S
+    help: How it should read.
+  audience:
+    help: Who will read it.
+
+# Few-shot turns, sent before the text:
+# examples:
+#   - {{user: "gimme that report", assistant: "Please send me the report."}}
+
+# required (the default), optional or none
+input: required
+
+# text, markdown, code, email, commit or json; with a JSON Schema: {{format: json, schema: {{type: object}}}}
+output: text
+
+# Sent only when set here, and dropped for models that do not know them:
+# parameters:
+#   temperature: 0.3
+
+tests:
+  - text: gimme that report
+    options: {{style: formal}}
+    reply: Please send me the report.
+    expect:
+      contains: report
+      system_contains: so that it is formal
+"""
+
+
+def create_prompt_file(services: Services, name: str, source: bytes | None) -> Path:
+    """Create a prompt file in the user's folder from `source`, or from the template. Raises UsageError."""
+    if problem := parse.name_problem(name, services.vocabulary):
+        raise UsageError(f"'{name}': {problem}")
+    folder = library.user_folder(services.paths)
+    path = services.paths.require(folder / f"{name}.yaml")
+    for existing in (path, path.with_suffix(".yml")):
+        if existing.is_symlink() or existing.exists():
+            raise UsageError(
+                f"'{existing}': it exists already", hint=f"'gptkit prompts edit {name}' opens it"
+            )
+    write_private(path, FILE_TEMPLATE.format(name=name).encode() if source is None else source)
+    return path
