@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 PROMPT_FILES, SETTINGS, RECORDS = "Prompt files", "Settings", "Records"
 HOUSEKEEPING = (
     HousekeepingCommand(
-        "prompts", "gptkit.cli.prompts", "List, show, make, check and test prompt files.", PROMPT_FILES
+        "prompts",
+        "gptkit.cli.prompts",
+        "List, show, make, remove, check and test prompt files.",
+        PROMPT_FILES,
     ),
     HousekeepingCommand("config", "gptkit.cli.config", "Show and change settings.", SETTINGS),
     HousekeepingCommand(

@@ -1,13 +1,14 @@
-"""Make the prompt files of the user."""
+"""Make, edit and remove the prompt files of the user."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import UsageError
-from gptkit.core.files import write_private
+from gptkit.core.errors import CannotWriteError, UsageError
+from gptkit.core.files import cause, write_private
 from gptkit.templates import library, parse
+from gptkit.templates.library import PromptFile
 
 if TYPE_CHECKING:
     from gptkit.services import Services
@@ -71,6 +72,72 @@ tests:
       contains: report
       system_contains: so that it is formal
 """
+
+
+def new_prompt_file(services: Services, name: str, source: bytes | None) -> Path:
+    """Create a prompt file as `create_prompt_file` does, and say which prompt it replaces."""
+    path = create_prompt_file(services, name, source)
+    _tell_replacement(services, name)
+    return path
+
+
+def edit_built_in(services: Services, file: PromptFile, source: bytes) -> PromptFile | None:
+    """Open a copy of a built-in prompt in the editor; return the copy, or None and no copy without a change.
+
+    Raises ConfigurationError if the editor fails; the copy is kept then only if it was changed.
+    """
+    copy = create_prompt_file(services, file.name, source)
+    try:
+        open_in_editor(services, copy)
+    finally:
+        if is_unchanged := copy.is_file() and copy.read_bytes() == source:
+            copy.unlink()
+        else:
+            _tell_replacement(services, file.name)
+    if is_unchanged:
+        services.terminal.print_error_line(
+            f"gptkit: nothing was changed; '{file.name}' is still the built-in prompt"
+        )
+        return None
+    return PromptFile(file.name, copy, "user", (*file.shadows, file.path))
+
+
+def open_in_editor(services: Services, path: Path) -> None:
+    """Open a file in the user's editor, which gets no key. Raises ConfigurationError."""
+    from gptkit.core.confirm import open_editor
+    from gptkit.settings.keys import environment_without_keys
+
+    open_editor(path, environment_without_keys(services.settings))
+
+
+def remove_prompt_file(services: Services, file: PromptFile) -> str:
+    """Remove a prompt file of the user; return what the name means afterwards.
+
+    Raises UsageError for a file of gptkit or of the project, CannotWriteError.
+    """
+    if file.origin == "built-in":
+        raise UsageError(f"'{file.name}' is built in", hint=f"'gptkit prompts new {file.name}' replaces it")
+    if file.origin == "project":
+        raise UsageError(
+            f"'{file.path}' belongs to the project",
+            hint="'gptkit prompts trust --remove' takes the trust back",
+        )
+    try:
+        file.path.unlink()
+    except OSError as error:
+        raise CannotWriteError(f"'{file.path}': {cause(error)}") from None
+    rest = services.library.find(file.name)
+    if rest is None:
+        return f"removed '{file.path}'"
+    return f"removed '{file.path}'; '{file.name}' is '{rest.path}' again"
+
+
+def _tell_replacement(services: Services, name: str) -> None:
+    file = services.library.find(name)
+    if file is not None and file.shadows:
+        services.terminal.print_error_line(
+            f"gptkit: '{file.path}' replaces '{file.shadows[-1]}'; 'gptkit prompts rm {name}' takes that back"
+        )
 
 
 def create_prompt_file(services: Services, name: str, source: bytes | None) -> Path:

@@ -1,4 +1,4 @@
-"""`gptkit prompts`: list, show, make, check, render, test and trust prompt files."""
+"""`gptkit prompts`: list, show, make, edit, remove, check, render, test and trust prompt files."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from gptkit.cli import prompt_files
 from gptkit.cli.command import build_command
 from gptkit.cli.help import help_style
-from gptkit.cli.prompt_files import create_prompt_file
 from gptkit.core.errors import (
     CannotReadError,
     DataError,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gptkit.templates.testing import CaseResult
 
 
-app = typer.Typer(help="List, show, make, check and test prompt files.", add_completion=False)
+app = typer.Typer(help="List, show, make, remove, check and test prompt files.", add_completion=False)
 
 
 def _complete_names(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -148,28 +148,36 @@ def new(
 
     services = _services(ctx)
     source = read_prompt_file(_find_entry(services, like).path) if like else None
-    services.terminal.print_sanitized(str(create_prompt_file(services, name, source)))
+    services.terminal.print_sanitized(str(prompt_files.new_prompt_file(services, name, source)))
 
 
 @app.command()
 def edit(ctx: typer.Context, name: Name) -> None:
-    """Open a prompt of yours, or a copy of a built-in one, in your editor and check it afterwards."""
+    """Open a prompt of yours, or a copy of a built-in one, in your editor and check it afterwards.
 
-    from gptkit.core.confirm import open_editor
-    from gptkit.settings.keys import environment_without_keys
-
+    The copy replaces the built-in prompt; without a change there is none.
+    """
     services = _services(ctx)
     entry = _find_entry(services, name, hint=f"'gptkit prompts new {name}' makes one")
-    environment = environment_without_keys(services.settings)
     if entry.origin == "built-in":
-        copy = create_prompt_file(services, name, read_prompt_file(entry.path))
-        entry = PromptFile(name, copy, "user", (*entry.shadows, entry.path))
-    open_editor(entry.path, environment)
+        copy = prompt_files.edit_built_in(services, entry, read_prompt_file(entry.path))
+        if copy is not None:
+            services.library.check(copy)
+        return
+    prompt_files.open_in_editor(services, entry.path)
     if entry.origin == "project" and entry.path.name in library.untrusted_files(services.paths):
         services.terminal.print_error_line(
             "gptkit: it has changed; 'gptkit prompts trust' trusts it as it is now"
         )
     services.library.check(entry)
+
+
+@app.command("rm")
+def remove(ctx: typer.Context, name: Name) -> None:
+    """Remove a prompt file of yours; a built-in prompt that it replaced counts again."""
+    services = _services(ctx)
+    told = prompt_files.remove_prompt_file(services, _find_entry(services, name))
+    services.terminal.print_sanitized(told)
 
 
 @app.command()

@@ -26,6 +26,7 @@ TESTED = (
 )
 UNTRUSTED = "hint: read what is in '{}', then run 'gptkit prompts trust'\n"
 NUL, PICTURE = "\0", "␀"
+TAKES_BACK = "'gptkit prompts rm ask' takes that back"
 BAD_NAME = "a command's name is made of a-z, 0-9 and '-', starts with a letter, 64 at most"
 
 
@@ -207,6 +208,11 @@ class TestNew:
         assert [path.name for path in mine.iterdir()] == [file.name]
         assert file.read_text() == GOOD
 
+    def test_it_says_what_it_replaces(self, gptkit: InMemory, home: Path) -> None:
+        file = home / "config" / "prompts" / "ask.yaml"
+        told = f"gptkit: '{file}' replaces '{BUILT_IN / 'ask.yaml'}'; {TAKES_BACK}\n"
+        assert gptkit("prompts", "new", "ask") == (0, f"{file}\n", told)
+
     @pytest.mark.parametrize(
         "name", ["My", "../x", "", "a b", "1st", "-x", "a" * 65, "诗", "a\nb", "con.yaml"]
     )
@@ -225,6 +231,30 @@ class TestNew:
         (mine / "haiku.yaml").symlink_to(mine.parent / "elsewhere")
         assert gptkit("prompts", "new", "haiku").code == 2
         assert not (mine.parent / "elsewhere").exists()
+
+
+class TestRemove:
+    def test_the_built_in_one_counts_again(self, gptkit: InMemory, mine: Path) -> None:
+        file = mine / "ask.yaml"
+        file.write_text(GOOD)
+        told = f"removed '{file}'; 'ask' is '{BUILT_IN / 'ask.yaml'}' again\n"
+        assert gptkit("prompts", "rm", "ask") == (0, told, "")
+        assert not file.exists()
+        hint = "hint: 'gptkit prompts new ask' replaces it\n"
+        assert gptkit("prompts", "rm", "ask") == (2, "", f"gptkit: 'ask' is built in\n{hint}")
+
+    def test_even_one_that_no_command_can_be(self, gptkit: InMemory, mine: Path) -> None:
+        file = mine / "My Poem.yaml"
+        file.write_text(BROKEN)
+        assert gptkit("prompts", "rm", "My Poem") == (0, f"removed '{file}'\n", "")
+        assert not file.exists()
+
+    def test_what_is_not_the_users_stays(self, gptkit: InMemory, project: Path) -> None:
+        assert gptkit("prompts", "trust").code == 0
+        code, output, errors = gptkit("prompts", "rm", "deploy")
+        assert (code, output) == (2, "")
+        assert "belongs to the project\nhint: 'gptkit prompts trust --remove'" in errors
+        assert gptkit("prompts", "rm", "nobody").code == 66
 
 
 class TestCheck:
@@ -445,12 +475,31 @@ class TestEdit:
     def test_a_built_in_one_is_copied_first(self, gptkit: InMemory, home: Path, folder: Path) -> None:
         env = self.editor(folder, "assert sys.argv[1] == '--wait'; open(file, 'a').write('# mine\\n')")
         before = (BUILT_IN / "ask.yaml").read_bytes()
-        assert gptkit("prompts", "edit", "ask", env=env) == (0, "", "")
         copy = home / "config" / "prompts" / "ask.yaml"
+        told = f"gptkit: '{copy}' replaces '{BUILT_IN / 'ask.yaml'}'; {TAKES_BACK}\n"
+        assert gptkit("prompts", "edit", "ask", env=env) == (0, "", told)
         assert copy.read_bytes() == before + b"# mine\n"
         assert (BUILT_IN / "ask.yaml").read_bytes() == before
         assert gptkit("prompts", "edit", "ask", env=env) == (0, "", "")
         assert copy.read_bytes() == before + b"# mine\n# mine\n"
+
+    def test_without_a_change_there_is_no_copy(self, gptkit: InMemory, home: Path, folder: Path) -> None:
+        told = "gptkit: nothing was changed; 'ask' is still the built-in prompt\n"
+        assert gptkit("prompts", "edit", "ask", env=self.editor(folder, "")) == (0, "", told)
+        for env in (self.editor(folder, "sys.exit(7)"), {"VISUAL": None, "EDITOR": "/no/such"}):
+            code, output, errors = gptkit("prompts", "edit", "ask", env=env)
+            assert (code, output, errors.count("gptkit:")) == (78, "", 1)
+        assert not list(home.rglob("*.yaml"))
+
+    def test_what_was_written_outlives_an_editor_that_fails(
+        self, gptkit: InMemory, home: Path, folder: Path
+    ) -> None:
+        env = self.editor(folder, "open(file, 'a').write('# mine\\n'); sys.exit(7)")
+        code, output, errors = gptkit("prompts", "edit", "ask", env=env)
+        assert (code, output) == (78, "")
+        copy = home / "config" / "prompts" / "ask.yaml"
+        assert copy.read_text("utf-8").endswith("# mine\n")
+        assert errors.startswith(f"gptkit: '{copy}' replaces '")
 
     def test_what_is_broken_afterwards_is_told_and_kept(
         self, gptkit: InMemory, mine: Path, folder: Path
