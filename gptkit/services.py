@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gptkit.core.chat import ChatRequest, Endpoint, Event, OutputFormat, Provider
-from gptkit.core.errors import GptkitError, ProtocolError, UsageError, WrongAnswerError
+from gptkit.core.errors import GptkitError, NoInputError, ProtocolError, UsageError, WrongAnswerError
 from gptkit.core.paths import Paths, paths
 from gptkit.core.redact import is_secret
 from gptkit.exchange.budget import Budget, CostCap
@@ -143,7 +143,7 @@ class Services:
         from gptkit.history.store import Store
 
         data = self.paths.require(self.paths.data)
-        return Store(data / "history.db", data / "journal")
+        return Store(data / "history.db", data / "journal", self.terminal.unix_time)
 
     @cached_property
     def rejections(self) -> RejectionFile:
@@ -211,20 +211,20 @@ class Services:
             raise UsageError("--max-cost: must be a number, and at least 0")
         caps = [] if dollars is None else [CostCap(dollars, "--max-cost")]
         if (limit := self.settings.value("monthly_limit")) is not None:
-            used = self._spent(_month_start(self.terminal.unix_time()))
+            used = self._spent(*_month(self.terminal.unix_time()))
             caps.append(CostCap(float(str(limit)), "the monthly_limit", used))
         host = self.settings.base_url().authority
         return Budget(requests, tuple(caps), self._price, host, self.terminal.unix_time)
 
-    def _spent(self, since: float) -> float:
-        """The US dollars spent since a time; prices that were not looked up then are looked up now."""
-        known, unknown = self.history.spending(since)
+    def _spent(self, since: float, until: float) -> float:
+        """The US dollars spent in a period; prices that were not looked up then are looked up now."""
+        known, unknown = self.history.spending(since, until)
         if not unknown:
             return known
         from gptkit.history.query import charges
 
         with self.history.reading() as connection:
-            by_day = charges(connection, "day", since, None)
+            by_day = charges(connection, "day", since, until)
             return sum(self.prices.charge_cost(charge)[0] or 0.0 for _, charge in by_day)
 
     def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
@@ -291,10 +291,17 @@ class Services:
         )
 
 
-def _month_start(now: float) -> float:
-    """The beginning of the month in the user's time zone, in Unix seconds."""
+def _month(now: float) -> tuple[float, float]:
+    """Return the beginnings of this month and of the next in the user's time zone, in Unix seconds.
+
+    What is dated later, since the clock was ahead for a while, is not spent in this month.
+    """
     today = time.localtime(now)
-    return time.mktime((today.tm_year, today.tm_mon, 1, 0, 0, 0, 0, 0, -1))
+    start, end = (
+        time.mktime((today.tm_year, month, 1, 0, 0, 0, 0, 0, -1))
+        for month in (today.tm_mon, today.tm_mon + 1)
+    )
+    return start, end
 
 
 def _json_format(schema: Mapping[str, object]) -> OutputFormat:
@@ -303,7 +310,7 @@ def _json_format(schema: Mapping[str, object]) -> OutputFormat:
     return FORMATS["json"](schema)
 
 
-def _start_check(request: ChatRequest, rewrites_text: bool) -> AnswerCheck:
+def _start_check(request: ChatRequest, runtime: Runtime) -> AnswerCheck:
     """Start the checks of any answer. Their module is loaded once the first text was handed on."""
     detectors: list[RunawayDetector] = []
 
@@ -311,7 +318,7 @@ def _start_check(request: ChatRequest, rewrites_text: bool) -> AnswerCheck:
         if not detectors:
             from gptkit.text.checks.answer import RunawayDetector
 
-            detectors.append(RunawayDetector(request.text, rewrites_text=rewrites_text))
+            detectors.append(RunawayDetector(request.text, rewrites_text=runtime.rewrites_text))
         finding = detectors[0].feed(delta)
         return WrongAnswerError(finding.message) if finding else None
 
@@ -321,9 +328,13 @@ def _start_check(request: ChatRequest, rewrites_text: bool) -> AnswerCheck:
         answer = checks.without_thought(whole)
         if checks.is_invisible(answer):
             return answer, ProtocolError("empty answer")
-        detector = checks.RunawayDetector(request.text, rewrites_text=rewrites_text)
+        detector = checks.RunawayDetector(request.text, rewrites_text=runtime.rewrites_text)
         finding = detector.feed(answer, last=True)
-        finding = finding or checks.answer_finding(answer, request.messages, request.text)
+        finding = finding or checks.answer_finding(answer, request.prompt, request.text)
+        if finding is None and runtime.nothing and checks.says(answer, runtime.nothing):
+            if not checks.holds_changes(request.text):
+                return answer, NoInputError(f"the model finds nothing to do: '{runtime.nothing}'")
+            return answer, WrongAnswerError(f"'{runtime.nothing}', but the diff has changed lines")
         return answer, WrongAnswerError(finding.message) if finding else None
 
     return AnswerCheck(feed, finish)

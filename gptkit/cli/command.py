@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -11,13 +12,22 @@ import typer
 
 from gptkit.cli.help import CONTEXT_SETTINGS, GptkitCommand, HelpStyle
 from gptkit.core.errors import UsageError
-from gptkit.session.options import FLAGS, Flag, SharedOptions, is_required, positionals, shared_options
+from gptkit.session.options import (
+    FLAGS,
+    Flag,
+    SharedOptions,
+    is_required,
+    is_word,
+    positionals,
+    shared_options,
+)
 from gptkit.templates.template import Parameter, Template, Value
 
 if TYPE_CHECKING:
     import typer.core
 
 OPTION, ARGUMENT, FLAG = "option_", "argument_", "flag_"
+HELP_ALL = "help_all"
 PANEL = "Options of every prompt"
 METAVARS: Mapping[str, str] = {
     "text": "TEXT",
@@ -41,11 +51,49 @@ def build_command(
     settings = dict(CONTEXT_SETTINGS)
     app.command(
         template.name,
-        cls=GptkitCommand,
+        cls=PromptCommand,
         help=help_style.format_text(template.description),
         context_settings=settings,
     )(callback)
-    return cast("typer.core.TyperCommand", typer.main.get_command(app))
+    command = cast("PromptCommand", typer.main.get_command(app))
+    command.examples = [help_style.format_text(example) for example in template.usage]
+    return command
+
+
+class PromptCommand(GptkitCommand):
+    """The command of a prompt, whose words may begin with a dash."""
+
+    takes_words = True
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        return super().parse_args(ctx, self._words_last(args))
+
+    def _words_last(self, args: list[str]) -> list[str]:
+        """Put all words behind `--` if one of them begins with a dash, since the parser looks for options."""
+        before = args[: args.index("--")] if "--" in args else args
+        options: list[str] = []
+        words: list[str] = []
+        rest = iter(before)
+        for argument in rest:
+            if argument == "-" or is_word(argument):
+                words.append(argument)
+                continue
+            options.append(argument)
+            if self._needs_value(argument):
+                options += islice(rest, 1)
+        if not any(word[:1] == "-" and word != "-" for word in words):
+            return args
+        return [*options, "--", *words, *args[len(before) + 1 :]]
+
+    def _needs_value(self, argument: str) -> bool:
+        """Whether the next argument is the value of this option, or of the last letter of bundled ones."""
+        with_value = {
+            name for option in self.params if not getattr(option, "is_flag", False) for name in option.opts
+        }
+        if argument[:2] == "--":
+            return argument in with_value
+        places = [place for place, letter in enumerate(argument) if f"-{letter}" in with_value]
+        return bool(places) and places[0] == len(argument) - 1
 
 
 def _callback(
@@ -56,7 +104,8 @@ def _callback(
     parameters = [
         *(_argument(argument, argument is last, help_style) for argument in arguments),
         *(_option(option, help_style) for option in options),
-        *(_flag(flag) for flag in FLAGS),
+        _help_all_option(),
+        *(_flag(flag, help_style) for flag in FLAGS),
     ]
     names = {OPTION + option.variable: option for option in options}
     names |= {ARGUMENT + argument.variable: argument for argument in arguments}
@@ -64,6 +113,7 @@ def _callback(
     def callback(**given: object) -> int:
         if last is not None and last.kind == "text":
             _move_dash_to_stdin(last, given)
+        del given[HELP_ALL]
         values = {
             parameter.variable: _convert_value(parameter, given[name])
             for name, parameter in names.items()
@@ -115,6 +165,7 @@ def _option(option: Parameter, help_style: HelpStyle) -> inspect.Parameter:
         settings["metavar"] = option.metavar or METAVARS[option.kind]
     if option.least is not None:
         settings["min"] = option.least
+    settings["hidden"] = option.is_rare and not help_style.is_completion
     kind: Any = list[str] if option.kind == "list" else _annotation_type(option)
     return inspect.Parameter(
         OPTION + option.variable,
@@ -149,7 +200,29 @@ def _default_text(parameter: Parameter) -> str:
     return f"{parameter.default:g}" if isinstance(parameter.default, float) else str(parameter.default)
 
 
-def _flag(flag: Flag) -> inspect.Parameter:
+def _help_all_option() -> inspect.Parameter:
+    return inspect.Parameter(
+        HELP_ALL,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[
+            bool,
+            typer.Option(
+                "--help-all", is_eager=True, callback=_show_all_help, help="Show every option and exit."
+            ),
+        ],
+    )
+
+
+def _show_all_help(ctx: typer.Context, is_wanted: bool) -> None:
+    if is_wanted and not ctx.resilient_parsing:
+        for parameter in ctx.command.params:
+            cast(Any, parameter).hidden = False
+        typer.echo(ctx.get_help())
+        raise typer.Exit
+
+
+def _flag(flag: Flag, help_style: HelpStyle) -> inspect.Parameter:
     types: Mapping[str, Any] = {
         "text": str | None,
         "integer": int | None,
@@ -161,6 +234,7 @@ def _flag(flag: Flag) -> inspect.Parameter:
     }
     names = [f"--{flag.name}"] + ([f"-{flag.short}"] if flag.short else [])
     settings: dict[str, Any] = {"help": flag.help, "rich_help_panel": PANEL, "readable": False}
+    settings["hidden"] = flag.is_rare and not help_style.is_completion
     if flag.metavar:
         settings["metavar"] = flag.metavar
     if flag.kind == "integer":

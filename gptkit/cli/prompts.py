@@ -1,18 +1,18 @@
-"""`gptkit prompts`: list, show, make, check, render, test and trust prompt files."""
+"""`gptkit prompts`: list, show, make, edit, remove, check, render, test and trust prompt files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from gptkit.cli import prompt_files
 from gptkit.cli.command import build_command
 from gptkit.cli.help import help_style
-from gptkit.cli.new_prompt import add_example_options, create_prompt_file, example_source
 from gptkit.core.errors import (
     CannotReadError,
     DataError,
@@ -21,14 +21,16 @@ from gptkit.core.errors import (
     NoPermissionError,
     UsageError,
 )
+from gptkit.core.files import cause
 from gptkit.core.table import format_table
 from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
-from gptkit.session.input import read_input
+from gptkit.session.input import machine_variables, read_input
 from gptkit.templates import library, parse
 from gptkit.templates.library import PromptFile
 
 if TYPE_CHECKING:
+    from gptkit.core.chat import Message
     from gptkit.exchange.capability import FileReport
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from gptkit.templates.testing import CaseResult
 
 
-app = typer.Typer(help="List, show, make, check and test prompt files.", add_completion=False)
+app = typer.Typer(help="List, show, make, remove, check and test prompt files.", add_completion=False)
 
 
 def _complete_names(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -77,11 +79,27 @@ def list_(
         )
 
 
-@app.command()
-def show(ctx: typer.Context, name: Name) -> None:
-    """Print a prompt file as it is; what is known beside it goes to standard error."""
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def show(
+    ctx: typer.Context,
+    name: Name,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="With --as-sent: words and options of the command itself.", metavar="ARGUMENT..."
+        ),
+    ] = None,
+    as_sent: Annotated[
+        bool, typer.Option("--as-sent", help="Print the messages that it would send, with their tokens.")
+    ] = False,
+) -> int:
+    """Print a prompt file as it is; what is known beside the file goes to standard error."""
 
     services = _services(ctx)
+    if as_sent:
+        return render_prompt(services, _find_entry(services, name).name, arguments or [], as_sent=True)
+    if arguments:
+        raise UsageError("words and options of a prompt go with --as-sent")
     entry = _find_entry(services, name)
     data = read_prompt_file(entry.path)
     if services.terminal.stdout_is_terminal:
@@ -93,6 +111,7 @@ def show(ctx: typer.Context, name: Name) -> None:
         for capability in services.capabilities_of(template):
             for line in capability.describe(services, template) if capability.describe else ():
                 services.terminal.print_error_line(f"gptkit: {line}")
+    return 0
 
 
 @app.command()
@@ -136,32 +155,40 @@ def new(
 
     services = _services(ctx)
     copied = read_prompt_file(_find_entry(services, like).path) if like else None
-    source = example_source(name, examples, copied)
-    services.terminal.print_sanitized(str(create_prompt_file(services, name, source)))
+    source = prompt_files.example_source(name, examples, copied)
+    services.terminal.print_sanitized(str(prompt_files.new_prompt_file(services, name, source)))
 
 
-app.command()(add_example_options(new))
+app.command()(prompt_files.add_example_options(new))
 
 
 @app.command()
 def edit(ctx: typer.Context, name: Name) -> None:
-    """Open a prompt of yours, or a copy of a built-in one, in your editor and check it afterwards."""
+    """Open a prompt of yours, or a copy of a built-in one, in your editor and check it afterwards.
 
-    from gptkit.core.confirm import open_editor
-    from gptkit.settings.keys import environment_without_keys
-
+    The copy replaces the built-in prompt; without a change there is none.
+    """
     services = _services(ctx)
     entry = _find_entry(services, name, hint=f"'gptkit prompts new {name}' makes one")
-    environment = environment_without_keys(services.settings)
     if entry.origin == "built-in":
-        copy = create_prompt_file(services, name, read_prompt_file(entry.path))
-        entry = PromptFile(name, copy, "user", (*entry.shadows, entry.path))
-    open_editor(entry.path, environment)
+        copy = prompt_files.edit_built_in(services, entry, read_prompt_file(entry.path))
+        if copy is not None:
+            services.library.check(copy)
+        return
+    prompt_files.open_in_editor(services, entry.path)
     if entry.origin == "project" and entry.path.name in library.untrusted_files(services.paths):
         services.terminal.print_error_line(
             "gptkit: it has changed; 'gptkit prompts trust' trusts it as it is now"
         )
     services.library.check(entry)
+
+
+@app.command("rm")
+def remove(ctx: typer.Context, name: Name) -> None:
+    """Remove a prompt file of yours; a built-in prompt that it replaced counts again."""
+    services = _services(ctx)
+    told = prompt_files.remove_prompt_file(services, _find_entry(services, name))
+    services.terminal.print_sanitized(told)
 
 
 @app.command()
@@ -386,7 +413,7 @@ def read_prompt_file(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(SIZE_CAP + 1)
     except OSError as error:
-        raise CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{path}': {cause(error)}") from None
     if len(data) > SIZE_CAP:
         raise DataError(f"'{path}': larger than {SIZE_CAP >> 10} KiB")
     return data
@@ -406,34 +433,55 @@ def prompt_name_error(services: Services, name: str) -> GptkitError | None:
     return None
 
 
-def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
-    """Print the messages of a prompt for a command line, without sending anything."""
+def render_prompt(services: Services, name: str, arguments: list[str], as_sent: bool = False) -> int:
+    """Print the messages of a prompt for a command line, without sending anything.
+
+    `as_sent` adds what capabilities and earlier turns add, and the estimated tokens of each message.
+    """
     template = services.library.template(name)
 
     def show_messages(values: Mapping[str, Value], shared: SharedOptions) -> int:
-        prompt_input = read_input(
-            services.terminal, template, values, shared, services.settings.number("stdin_wait")
-        )
+        if as_sent:
+            from gptkit.cli.prompt import sent_messages
+
+            _print_messages(services, sent_messages(services, template, values, shared), shared.json, True)
+            return 0
+        wait = services.settings.number("stdin_wait")
+        given = read_input(services.terminal, template, values, shared, wait)
+        extras = machine_variables(services.terminal.environ)
         invocation = Invocation(
-            template, "", prompt_input.text, prompt_input.request, prompt_input.files, prompt_input.values
+            template, "", given.text, given.request, given.files, given.values, extras=extras
         )
         sent = build_request(invocation, services.format(template)).messages
-        if shared.json:
-            record = [{"role": message.role, "content": message.content} for message in sent]
-            services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
-        else:
-            for message in sent:
-                services.terminal.print_sanitized(f"--- {message.role}")
-                services.terminal.print_sanitized(message.content.removesuffix("\n"))
+        _print_messages(services, sent, shared.json, False)
         return 0
 
     extra = [option for capability in services.capabilities_of(template) for option in capability.options]
     built = build_command(template, show_messages, extra, help_style(services.terminal))
     code: object = built.main(
         arguments,
-        prog_name=f"gptkit prompts render {name}",
+        prog_name=f"gptkit prompts {'show --as-sent' if as_sent else 'render'} {name}",
         standalone_mode=False,
         terminal_width=services.terminal.width,
         obj=services,
     )
     return code if isinstance(code, int) else 0
+
+
+def _print_messages(services: Services, sent: Sequence[Message], as_json: bool, with_tokens: bool) -> None:
+    from gptkit.core.tokens import estimate_tokens
+
+    tokens = [estimate_tokens(message.content) for message in sent]
+    if as_json:
+        record = [
+            {"role": message.role, "content": message.content, **({"tokens": count} if with_tokens else {})}
+            for message, count in zip(sent, tokens, strict=True)
+        ]
+        services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
+        return
+    for message, count in zip(sent, tokens, strict=True):
+        said = f" ({count} tokens)" if with_tokens else ""
+        services.terminal.print_sanitized(f"--- {message.role}{said}")
+        services.terminal.print_sanitized(message.content.removesuffix("\n"))
+    if with_tokens:
+        services.terminal.print_sanitized(f"--- {sum(tokens)} tokens in all, estimated")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gptkit.core.errors import CannotReadError, DataError, NoInputError
+from gptkit.core.files import cause
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
@@ -61,4 +62,4 @@ def _open_stream(terminal: Terminal, file: Path) -> io.BufferedReader:
     except FileNotFoundError:
         raise NoInputError(f"'{file}': no such file") from None
     except OSError as error:
-        raise CannotReadError(f"'{file}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{file}': {cause(error)}") from None

@@ -2,11 +2,11 @@
 
 import json
 from _thread import allocate_lock
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import NamedTuple
 
-from gptkit.core.chat import TOOLS, Charge, ChatRequest, Reply, Usage
+from gptkit.core.chat import TOOLS, Charge, ChatRequest, Message, Reply, Usage
 from gptkit.core.errors import BudgetError, ConfigurationError
 from gptkit.core.tokens import estimate_tokens
 
@@ -17,6 +17,8 @@ Observer = Callable[[int, Charge | None, bool], None]
 estimated charge without an answer, then with its charge, None if it costs nothing. For several threads."""
 LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
 """Parameters that limit the tokens of an answer."""
+TOKENS_PER_MESSAGE, TOKENS_PER_ANSWER = 4, 3
+"""Tokens that the chat format adds to each message, and for the beginning of the answer."""
 DEFAULT_ANSWER_TOKENS = 4096
 """Tokens that are left free for an answer without a limit."""
 
@@ -251,9 +253,14 @@ class WorkerBudget(Budget):
         return charge
 
 
+def message_tokens(messages: Iterable[Message]) -> int:
+    """Estimate the tokens of messages, with what the chat format adds to each."""
+    return sum(estimate_tokens(message.content) + TOKENS_PER_MESSAGE for message in messages)
+
+
 def prompt_tokens(request: ChatRequest) -> int:
-    """Estimate the tokens of a request: its messages, what the chat format adds to each, and its tools."""
-    tokens = sum(estimate_tokens(message.content) + 4 for message in request.messages) + 3
+    """Estimate the tokens of a request: its messages, its tools, and the beginning of the answer."""
+    tokens = message_tokens(request.messages) + TOKENS_PER_ANSWER
     calls = [call.name + call.arguments for message in request.messages for call in message.calls]
     if TOOLS in request.parameters:
         calls.append(json.dumps(request.parameters[TOOLS], ensure_ascii=False, separators=(",", ":")))

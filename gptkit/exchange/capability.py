@@ -22,13 +22,15 @@ Prepare = Callable[[Invocation, Mapping[str, object]], Invocation]
 class HousekeepingCommand(NamedTuple):
     """A command that is written in Python: the `app` of a module, imported when the command is called.
 
-    `group` is the name of the command under which the command stands; empty at the top level.
+    `below` is the name of the command under which the command stands; empty at the top level.
     """
 
     name: str
     module: str
     help: str
-    group: str = ""
+    group: str = "Other commands"
+    """The heading under which `gptkit --help` lists the command."""
+    below: str = ""
 
 
 class Capability(NamedTuple):

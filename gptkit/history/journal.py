@@ -18,7 +18,7 @@ from typing import NamedTuple, cast
 
 from gptkit.core.chat import Charge
 from gptkit.core.errors import CannotWriteError
-from gptkit.core.files import PRIVATE_FLAGS, close_quietly, has_name, make_private_folder, try_lock
+from gptkit.core.files import PRIVATE_FLAGS, cause, close_quietly, has_name, make_private_folder, try_lock
 from gptkit.core.tokens import estimate_tokens
 from gptkit.history.model import OPENING_ID, STATES, Ending, Opening
 
@@ -141,7 +141,7 @@ def begin_journal(folder: Path, opening: Opening) -> Journal:
             close_quietly(descriptor)
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise CannotWriteError(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"'{path}': {cause(error)}") from error
 
 
 def orphaned_journals(folder: Path) -> Iterator[tuple[Path, JournalEntry]]:

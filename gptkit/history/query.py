@@ -25,6 +25,10 @@ _SESSION_SQL = (
     "SELECT s.id, s.name, s.prompt, s.created, s.updated, s.head, coalesce(t.depth, 0)"
     " FROM sessions s LEFT JOIN turns t ON t.id = s.head"
 )
+_LAST_USED_FIRST = """
+    WHERE ?1 IS NULL OR s.prompt = ?1
+    ORDER BY coalesce((SELECT max(id) FROM turns WHERE session = s.id), s.head) DESC, s.rowid DESC LIMIT ?2
+"""
 # a parent is older than its child; the condition on the ids ends the walk in a damaged file, too
 _CHAIN_SQL = """
     WITH RECURSIVE line (id, parent, number) AS (
@@ -68,12 +72,23 @@ def summary(connection: sqlite3.Connection, head: int) -> Summary | None:
 
 
 def sessions(connection: sqlite3.Connection, limit: int, prompt: str | None) -> list[Session]:
-    """Read sessions, latest first; with `prompt` only those of one command."""
-    rows = connection.execute(
-        f"{_SESSION_SQL} WHERE ?1 IS NULL OR s.prompt = ?1 ORDER BY s.updated DESC, s.rowid DESC LIMIT ?2",
-        (prompt, limit),
-    )
+    """Read sessions, the last used first; with `prompt` only those of one command.
+
+    The order is that of their newest turns, not of times: the clock may have jumped in between.
+    """
+    rows = connection.execute(_SESSION_SQL + _LAST_USED_FIRST, (prompt, limit))
     return [Session(*row) for row in rows]
+
+
+def question_and_state(connection: sqlite3.Connection, session: Session) -> tuple[str, str]:
+    """Read the beginning of a session's first question, and the state of its newest turn; "" without one."""
+    question = connection.execute(
+        "SELECT substr(user, 1, 200) FROM turns JOIN texts ON turn = turns.id"
+        " WHERE session = ? AND user <> '' ORDER BY turns.id LIMIT 1",
+        (session.id,),
+    ).fetchone()
+    state = connection.execute("SELECT state FROM turns WHERE id = ?", (session.head,)).fetchone()
+    return (str(question[0]) if question else ""), (str(state[0]) if state else "")
 
 
 def session_by_name(connection: sqlite3.Connection, name: str) -> Session | None:

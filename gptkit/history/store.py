@@ -134,6 +134,11 @@ class Store(Database):
         with self.reading() as connection:
             return query.sessions(connection, limit, prompt)
 
+    def question_and_state(self, session: Session) -> tuple[str, str]:
+        """Return the beginning of a session's first question, and the state of its newest turn."""
+        with self.reading() as connection:
+            return query.question_and_state(connection, session)
+
     def turn(self, turn_id: int) -> Turn | None:
         with self.reading() as connection:
             return next(iter(query.turns(connection, [turn_id])), None)
@@ -162,7 +167,7 @@ class Store(Database):
             if turn_id is not None and not known:
                 raise NoInputError(f"no turn {turn_id}")
             connection.execute(
-                "UPDATE sessions SET head = ?, updated = max(updated, ?) WHERE id = ?",
+                "UPDATE sessions SET head = ?, updated = ? WHERE id = ?",
                 (turn_id, self._now(), session_id),
             )
 
@@ -214,10 +219,10 @@ class Store(Database):
         with self.reading() as connection:
             return search(connection, replace_surrogates(words), limit)
 
-    def spending(self, since: float) -> tuple[float, int]:
+    def spending(self, since: float, until: float | None = None) -> tuple[float, int]:
         """Return the US dollars of requests with known prices, and the number of other requests."""
         with self.reading() as connection:
-            return spending(connection, since)
+            return spending(connection, since, until)
 
     def remove(self, session: Session | str) -> int:
         """Remove a session and its turns, except turns that other sessions share; returns how many turns."""
@@ -282,9 +287,11 @@ def session_lock(folder: Path, session_id: str, wait: Callable[[], object]) -> A
     return exclusive_lock(folder / f"{session_id}.lock", wait)
 
 
-def spending(connection: sqlite3.Connection, since: float) -> tuple[float, int]:
+def spending(connection: sqlite3.Connection, since: float, until: float | None) -> tuple[float, int]:
     """Return the US dollars of requests with known prices, and the number of other requests."""
     row = connection.execute(
-        "SELECT total(cost), count(*) - count(cost) FROM charges WHERE started >= ?", (since,)
+        "SELECT total(cost), count(*) - count(cost) FROM charges"
+        " WHERE started >= ? AND started < coalesce(?, started + 1)",
+        (since, until),
     ).fetchone()
     return float(row[0]), int(row[1])

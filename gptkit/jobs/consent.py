@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from gptkit.core.confirm import is_yes
 from gptkit.core.errors import BudgetError
 from gptkit.core.tokens import estimate_tokens
 from gptkit.jobs.job import DISCOUNT
-from gptkit.jobs.progress import CLEAR, redraws
 from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ BYTES_PER_TOKEN = 2
 """The least bytes of a token in a long text."""
 SMALLEST_PIECE = 1000
 """The least tokens of a piece in a long text, unless the prompt file asks for smaller pieces."""
-YES = ("y", "yes", "j", "ja", "o", "oui", "是", "好")
 
 
 class Consent:
@@ -115,7 +114,7 @@ class Consent:
 
     def _ask(self, cost: float) -> None:
         about = f"this job costs about {cost:.2f} USD"
-        answer = agreed(self._conversation.services.terminal, f"{about}. Go ahead? [y/N] ")
+        answer = ask_user(self._conversation.services.terminal, f"{about}. Go ahead? [y/N] ")
         if answer is None:
             raise BudgetError(
                 f"{about}, more than ask_above ({self._threshold:g} USD)",
@@ -130,17 +129,16 @@ def price_factor(options: JobOptions) -> float:
     return DISCOUNT if options.batch else 1.0
 
 
-def agreed(terminal: Terminal, question: str) -> bool | None:
+def ask_user(terminal: Terminal, question: str) -> bool | None:
     """Ask the user; returns the answer, None if nobody can be asked."""
     if not (terminal.stdin_is_terminal and terminal.stderr_is_terminal):
         return None
-    at_start = CLEAR if redraws(terminal) else ""  # the line of progress may stand there
     terminal.is_asking = True  # results may still come in
     try:
-        terminal.write_error(f"{at_start}gptkit: {question}")
+        terminal.write_error(f"gptkit: {question}")
         answer = terminal.read_line()
     finally:
         terminal.is_asking = False
     if answer is None:
         terminal.write_error("\n")
-    return answer is not None and answer.strip().lower() in YES
+    return is_yes(answer)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import NoInputError, UsageError
+from gptkit.core.files import cause
 from gptkit.session.answer import partial_path
 from gptkit.text.formats import FORMATS, detect_format, plain_text
 
@@ -108,7 +109,7 @@ class _FolderWalk:
             with os.scandir(folder) as entries:
                 sorted_entries = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self._skip(shown_folder, (error.strerror or str(error)).lower())
+            self._skip(shown_folder, cause(error))
             return
         for entry in sorted_entries:
             path, real = shown_folder / entry.name, folder / entry.name
@@ -132,7 +133,7 @@ class _FolderWalk:
             with real.open("rb") as file:
                 head = file.read(HEAD)
         except OSError as error:
-            return (error.strerror or str(error)).lower()
+            return cause(error)
         if Path(entry.name).suffix.lower() in ENDINGS:
             return ""
         if b"\0" in head:

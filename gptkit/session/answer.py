@@ -21,6 +21,7 @@ from gptkit.core.errors import CannotWriteError, GptkitError, ProtocolError, Usa
 from gptkit.core.files import is_same_file, is_untrusted_link, replace_path, write_atomic
 from gptkit.core.redact import Redactor
 from gptkit.core.terminal import Terminal, allows_styles
+from gptkit.exchange.budget import prompt_tokens
 from gptkit.exchange.invocation import Invocation, Outcome
 from gptkit.session.options import SharedOptions
 
@@ -223,15 +224,12 @@ def show_request(
     terminal: Terminal, display: DisplayOptions, request: ChatRequest, url: str, invocation: Invocation
 ) -> None:
     """Print what `--dry-run` shows."""
-    from gptkit.core.tokens import estimate_tokens
-
-    tokens = sum(estimate_tokens(message.content) + 4 for message in request.messages) + 3
     record = {
         "prompt": invocation.template.name,
         "url": url,
         "body": request.body(),
         "requests": 1,
-        "estimate": {"prompt_tokens": tokens},
+        "estimate": {"prompt_tokens": prompt_tokens(request)},
     }
     _write_pieces(terminal, display, _json_pieces(record))
 

@@ -2,13 +2,13 @@
 
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from gptkit.core.errors import CannotReadError, NoInputError, UsageError
-from gptkit.core.files import cause
+from gptkit.core.errors import NoInputError, UsageError
+from gptkit.core.files import naming_errors
 from gptkit.core.terminal import Terminal
 from gptkit.session.options import SharedOptions
 from gptkit.templates import render
@@ -57,7 +57,7 @@ def read_input(
     If there are words, a pipe is read only if it has something within `wait` seconds. A single file or
     standard input of more than `long_above` bytes is opened as `long` and not read.
     """
-    reader = _SourceReader(terminal, shared.encoding, shared.quiet)
+    reader = _SourceReader(terminal, shared)
     values = {name: reader.decode_words(value) for name, value in values.items()}
     words, paths = _words_and_paths(str(values.get("text", "")), shared)
     file_defaults = _file_defaults(template)
@@ -90,6 +90,16 @@ def _file_defaults(template: Template) -> Mapping[str, Value | None]:
     return {parameter.variable: parameter.default for parameter in parameters}
 
 
+def machine_variables(environ: Mapping[str, str]) -> Mapping[str, object]:
+    """Return the variables of templates that name the user's system and shell, empty where unknown.
+
+    Windows tells no program which shell started it; PowerShell is its usual one.
+    """
+    system = {"linux": "linux", "darwin": "macos", "win32": "windows"}.get(sys.platform, "")
+    shell = PurePath(environ.get("SHELL", "powershell" if system == "windows" else "")).stem
+    return {"user_system": system, "user_shell": shell if shell.isascii() and shell.isalnum() else ""}
+
+
 def read_text_file(path: str, encoding: str | None = None) -> tuple[str, str]:
     """Return a file's name as the model sees it, and its text; raises what `-f` raises."""
     return _display_name(path), _decode(_read_bytes(path), _quoted_names([path]), encoding)
@@ -99,7 +109,7 @@ def input_beside_files(
     terminal: Terminal, template: Template, values: Mapping[str, Value], shared: SharedOptions
 ) -> PromptInput:
     """Read the input that goes with files which are read later, one by one: the words are the request."""
-    reader = _SourceReader(terminal, shared.encoding, shared.quiet)
+    reader = _SourceReader(terminal, shared)
     values = {name: reader.decode_words(value) for name, value in values.items()}
     file_defaults = _file_defaults(template)
     values = {name: value for name, value in file_defaults.items() if value is not None} | values
@@ -152,10 +162,10 @@ def _words_and_paths(words: str, shared: SharedOptions) -> tuple[str, list[str]]
 class _SourceReader:
     """Reads and decodes files and standard input; standard input is read once, when first needed."""
 
-    def __init__(self, terminal: Terminal, encoding: str | None, quiet: bool) -> None:
+    def __init__(self, terminal: Terminal, shared: SharedOptions) -> None:
         self._terminal = terminal
-        self._encoding = encoding
-        self._quiet = quiet
+        self._encoding = shared.encoding
+        self._is_quiet, self._is_verbose = shared.quiet, shared.verbose
         self._contents: dict[str, bytes] = {}
 
     def text(self, path: str) -> str:
@@ -203,7 +213,7 @@ class _SourceReader:
         return True
 
     def note_empty_stdin(self) -> None:
-        if self._terminal.stdin_kind != "device":
+        if self._is_verbose and self._terminal.stdin_kind != "device":
             self._note("standard input was empty; the words are the input")
 
     def _bytes(self, path: str) -> bytes:
@@ -215,7 +225,7 @@ class _SourceReader:
         return self._contents[path]
 
     def _note(self, text: str) -> None:
-        if not self._quiet:
+        if not self._is_quiet:
             self._terminal.print_error_line(f"gptkit: {text}")
 
 
@@ -252,28 +262,15 @@ def _open_blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
     """Open a file; returns its blocks of bytes, read on demand, and its size if known."""
     from gptkit.core.streams import read_blocks
 
-    with _naming_errors(name):
+    with naming_errors(name):
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - it is open while it is read
         status = os.fstat(file.fileno())
 
     def read() -> Iterator[bytes]:
-        with file, _naming_errors(name):
+        with file, naming_errors(name):
             yield from read_blocks(file, name)
 
     return read(), status.st_size if stat.S_ISREG(status.st_mode) else None
-
-
-@contextmanager
-def _naming_errors(name: str) -> Iterator[None]:
-    """Convert the errors of reading a file into errors that name the file."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise NoInputError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise NoInputError(f"{name}: it is a folder") from None
-    except (OSError, ValueError) as error:
-        raise CannotReadError(f"{name}: {cause(error)}") from None
 
 
 def _quoted_names(paths: Sequence[str]) -> str:

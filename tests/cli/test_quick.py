@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 import pytest
 from fake.program import AsProcess, InMemory, Surroundings
+from fake.server import FakeServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +88,13 @@ WORDS = (
     "a//b/./c",
     "k=v",
     "--",
+    "- one",
+    "--amend it",
+    "--to it",
+    "--to it=1",
+    "-- x",
+    "-t x",
+    "--to=a b",
     "٣",
 )
 TOKENS = st.one_of(
@@ -196,3 +204,29 @@ def test_the_two_ways_say_the_same(gptkit: InMemory) -> None:
     plainly = gptkit("translate", "Hello", "--to", "French", "--dry-run")
     assert plainly.code == 0
     assert plainly == gptkit("translate", "--dry-run", "--to", "French", "--", "Hello")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["- summarize this"], "- summarize this"),
+        (["-\u3000总结"], "-\u3000总结"),
+        (["--amend wording"], "--amend wording"),
+        (["--amend the=sign"], "--amend the=sign"),
+        (["-v", "--amend wording", "--max-tokens", "9", "too"], "--amend wording too"),
+        (["-m", "m", "- a", "-vm", "m", "- b"], "- a - b"),
+        (["- a", "--param", "x=- b", "--", "--raw", "c"], "- a --raw c"),
+        (["--amend"], None),
+        (["--amend=it please"], None),
+        (["-5 degrees"], None),
+    ],
+)
+def test_words_that_begin_with_a_dash(
+    gptkit: InMemory, server: FakeServer, args: list[str], words: str | None
+) -> None:
+    """A dash before a space, and a name with a space before any '=', are no option."""
+    if words is not None:
+        server.say("Hi")
+    done = gptkit("ask", *args)
+    assert (done.code, done.stdout) == ((2, "") if words is None else (0, "Hi\n"))
+    assert [request.user.strip() for request in server.requests] == [words] * (words is not None)

@@ -59,7 +59,7 @@ DATABASES = {
     "batches": Database(
         "batches.db",
         lambda folder: BatchQueue(folder / "batches.db"),
-        lambda kept, text: kept.begin("host", text, 0.0),
+        lambda kept, text: kept.add_shard("host", text, 0.0),
         lambda kept: len(kept.shards()),
     ),
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from asking import HELP_HINT, NO_INPUT, SAY, body, failure, prompt
+from delimiters import delimited
 from fake.program import InMemory
 from fake.server import FakeServer
 
@@ -41,12 +42,13 @@ def test_qa_takes_a_question_and_documents(gptkit: InMemory, server: FakeServer,
     assert gptkit("qa", "what is it?", "-", "-f", "a.txt", stdin="B\n") == OK
 
     def documents(*rows: tuple[str, str]) -> str:
-        blocks = "".join(f'<document name="{name}">\n{text}\n\n</document>\n' for name, text in rows)
-        return f"what is it?\n\n<documents>\n{blocks}</documents>\n"
+        blocks = [delimited("document", f"{text}\n", f' name="{name}"') for name, text in rows]
+        inside = "\n".join(blocks)
+        return f"what is it?\n\n{delimited('documents', inside)}"
 
     assert [request.user for request in server.requests] == [
         documents(("a.txt", "A"), ("乙.txt", "乙")),
-        documents(("standard input", "A")),
+        f"what is it?\n\n{delimited('documents', 'A')}",
         documents(("a.txt", "A"), ("standard input", "B")),
     ]
 

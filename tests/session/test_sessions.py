@@ -17,6 +17,9 @@ from fake.received import Received
 from fake.server import FakeServer
 from fake.waiting import SOON
 from fake.wire import chunk, chunked, sse, stream_head
+from tutoring import update
+
+from gptkit.core.clock import LATEST_TIME
 
 Gptkit = Callable[..., tuple[int, str, str]]
 
@@ -60,6 +63,45 @@ def test_continue_takes_the_latest_of_any_command(gptkit: Gptkit, server: FakeSe
     gptkit(chat, "b")
     assert gptkit(chat, "c", "-c") == (0, "third\n", "")
     assert messages(server)[1:] == [("user", "b"), ("assistant", "second"), ("user", "c")]
+
+
+def test_continue_goes_by_the_order_of_use_whatever_the_clock_says(
+    gptkit: Gptkit, server: FakeServer, chat: str
+) -> None:
+    """The clock was years ahead for the first conversation, and had lost its time for the third."""
+    for text, clock in (("a", 4e9), ("b", 1.8e9), ("c", 0.0)):
+        server.say(f"to {text}")
+        assert gptkit(chat, text, clock=clock) == (0, f"to {text}\n", "")
+    server.say("on")
+    assert gptkit(chat, "d", "-c", clock=1.8e9) == (0, "on\n", "")
+    assert messages(server)[1:] == [("user", "c"), ("assistant", "to c"), ("user", "d")]
+
+
+def test_what_was_spent_while_the_clock_was_ahead_is_not_of_this_month(
+    gptkit: Gptkit, server: FakeServer, chat: str
+) -> None:
+    gptkit("config", "set", "prices.gpt-0", "[1000, 1000]")
+    gptkit("config", "set", "monthly_limit", "1")
+    server.say("yes", usage=(900, 0), times=2)
+    assert gptkit(chat, "one", "--model", "gpt-0", clock=4e9)[0] == 0
+    assert gptkit(chat, "two", "--model", "gpt-0", clock=1.8e9)[0] == 0
+    assert "0.9 of 1 USD used" in gptkit("usage", clock=1.8e9)[2]
+    assert gptkit(chat, "three " * 100, "--model", "gpt-0", clock=1.8e9)[0] == 82
+
+
+def test_no_clock_is_a_bug(gptkit: Gptkit, server: FakeServer, chat: str) -> None:
+    for clock in (0.0, LATEST_TIME):
+        server.say("yes", times=2)
+        server.say(update(cards=[{"front": "1 + 1?", "back": "2", "topic": "sums"}]))
+        assert gptkit(chat, "hi", "-s", str(clock), clock=clock) == (0, "yes\n", "")
+        assert gptkit("tutor", "algebra", "go on", clock=clock)[:2] == (0, "yes\n")
+        for command in (
+            ("usage",),
+            ("history", "list"),
+            ("history", "show", str(clock)),
+            ("tutor", "algebra", "--due"),
+        ):
+            assert gptkit(*command, clock=clock)[0] == 0, command
 
 
 def test_another_command_can_go_on_with_it(gptkit: Gptkit, server: FakeServer, chat: str) -> None:

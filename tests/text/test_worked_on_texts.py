@@ -5,56 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
+from damaged_answers import DATA, Answer, Damage, answers
 from translations_of import marked
-from yaml import CSafeLoader, load
 
 from gptkit.encodings.stream import split_lines
 from gptkit.text.checks.common import general_findings
 from gptkit.text.checks.language import detect_language, other_language, weight
-from gptkit.text.checks.translation import Target, piece_findings, text_findings
+from gptkit.text.checks.translation import TargetLanguage, piece_findings, text_findings
 from gptkit.text.chunk import HOLE
 from gptkit.text.formats import format_named
 from gptkit.text.masking import COMMON_RULES, mask_text
 from gptkit.text.pieces import Finding, Piece, Slot
 
-DATA = Path(__file__).parents[1] / "support" / "data"
-
-
-class Answer(NamedTuple):
-    name: str
-    format: str
-    source: str
-    target: Target
-    text: str
-    damages: tuple[tuple[str, str, str, str], ...]
-
-    def findings(self, answer: str) -> set[tuple[str, str]]:
-        known = format_named(self.format)
-        assert known
-        (piece,) = [one for one in known.pieces(split_lines([self.source]), 4000) if one.text]
-        given = marked(piece, answer)
-        found = [*known.findings(piece, given), *piece_findings(piece, given, self.target)]
-        return {(one.kind, one.level) for one in found}
-
-
-def answers() -> Iterator[Answer]:
-    documents: list[dict[str, Any]] = load((DATA / "damages.yaml").read_text("utf-8"), CSafeLoader)
-    for one in documents:
-        for answer in one["answers"]:
-            target = Target(answer["to"], is_translated=not one.get("keeps_language", False))
-            damages = tuple((kind, level, old, new) for kind, level, old, new in answer["damages"])
-            name = f"{one['name']} [{answer['to']}]"
-            yield Answer(name, one["format"], one["source"], target, answer["text"], damages)
-
-
 ALL = list(answers())
 DAMAGES = [
-    pytest.param(one, *damage, id=f"{one.name}: {damage[0]}: {damage[2]!r} -> {damage[3]!r}"[:100])
+    pytest.param(one, damage, id=f"{one.name}: {damage.kind}: {damage.old!r} -> {damage.new!r}"[:100])
     for one in ALL
     for damage in one.damages
 ]
@@ -70,11 +37,9 @@ def test_a_faithful_answer_passes(one: Answer) -> None:
     assert one.findings(one.text) == set()
 
 
-@pytest.mark.parametrize(("one", "kind", "level", "old", "new"), DAMAGES)
-def test_a_damage_is_found(one: Answer, kind: str, level: str, old: str, new: str) -> None:
-    assert old in one.text or old == "*"
-    damaged = new if old == "*" else one.text.replace(old, new, 1)
-    assert (kind, level) in one.findings(damaged)
+@pytest.mark.parametrize(("one", "damage"), DAMAGES)
+def test_a_damage_is_found(one: Answer, damage: Damage) -> None:
+    assert damage[:2] in one.findings(one.damaged(damage))
 
 
 PEOPLE: dict[str, list[tuple[str, str]]] = json.loads((DATA / "human_translations.json").read_text("utf-8"))
@@ -98,7 +63,7 @@ def wrong_kinds(text: str, answer: str, to: str) -> set[str]:
     given = marked(piece, f"⟦#1⟧\n{answer.strip()}")
     unit = piece._replace(text=piece.units[0])
     general = () if given == piece.text else general_findings(unit, given[5:], COMMON_RULES, lambda _: 1)
-    found = [*general, *piece_findings(piece, given, Target(to))]
+    found = [*general, *piece_findings(piece, given, TargetLanguage(to))]
     return {one.kind for one in found if one.level == "wrong"}
 
 
@@ -163,10 +128,10 @@ UNTRANSLATED = [
 
 @pytest.mark.parametrize(("text", "to", "is_wrong"), UNTRANSLATED)
 def test_a_text_may_stay_where_nothing_is_to_translate(text: str, to: str, is_wrong: bool) -> None:
-    found = list(text_findings(text, text, Target(to), lambda _: 1))
+    found = list(text_findings(text, text, TargetLanguage(to), lambda _: 1))
     message = "text is unchanged, not translated"
     assert found == ([Finding(1, "unchanged", message)] if is_wrong else [])
-    assert list(text_findings(text, text, Target("", is_translated=False), lambda _: 1)) == []
+    assert list(text_findings(text, text, TargetLanguage("", is_translated=False), lambda _: 1)) == []
 
 
 @pytest.mark.parametrize(
@@ -189,14 +154,14 @@ def test_a_text_may_stay_where_nothing_is_to_translate(text: str, to: str, is_wr
     ],
 )
 def test_texts_that_say_what_models_say_are_translated(text: str, answer: str, to: str) -> None:
-    assert list(text_findings(text, answer, Target(to), lambda _: 1)) == []
+    assert list(text_findings(text, answer, TargetLanguage(to), lambda _: 1)) == []
 
 
 def test_the_finding_names_the_defect_and_the_place() -> None:
     text = "One is here.\n\nThe museum opens at nine, and all of its rooms are free for children."
     answer = "Un est ici.\n\nLe musée ouvre à neuf heures, et toutes ses salles sont gratuites pour les"
     piece = Piece(text, text, line=7)
-    assert list(piece_findings(piece, answer, Target("fr"))) == [
+    assert list(piece_findings(piece, answer, TargetLanguage("fr"))) == [
         Finding(9, "end", "text breaks off: 'salles sont gratuites pour les'")
     ]
 
@@ -207,6 +172,6 @@ def test_lines_of_units_are_those_of_the_document() -> None:
     source = '{\n"a": "The first one is here.",\n"b": "Do you want to save your changes?"\n}'
     (piece,) = known.pieces(split_lines([source]), 500)
     answer = "⟦#1⟧\nDer erste ist hier.\n⟦#2⟧\nDo you want to save your changes?"
-    assert list(piece_findings(piece, answer, Target("de"))) == [
+    assert list(piece_findings(piece, answer, TargetLanguage("de"))) == [
         Finding(3, "unchanged", "text is unchanged, not translated")
     ]

@@ -12,7 +12,7 @@ from fake.program import AsProcess, OnTerminal
 from tool_parts import DETACHED, Tools
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text("utf-8")
-MERGED = ("merged", {})
+MERGED: tuple[str, dict[str, str]] = ("merged", {})
 DELETE = ("delete_branch", {"branch": "old-login"})
 WORDS = "delete the branches that are merged into main"
 
@@ -74,7 +74,7 @@ def test_reviewed_by_diff(one: Tools, repository: Path, run: AsProcess) -> None:
         scripted(one)
         assert run("do", WORDS, "--with", "git.yaml", "--plan", f"p{number}", command=DETACHED).code == 0
         plans.append((repository / f"p{number}").read_text().splitlines()[1:])
-    assert [*difflib.unified_diff(*plans)] == []
+    assert [*difflib.unified_diff(plans[0], plans[1])] == []
     code, _, errors = run("do", "--apply", "p0", "--approve", "delete_branch", command=DETACHED, key=None)
     assert (code, errors) == (0, "gptkit: ok $ git branch -d -- old-login\n")
     assert "old-login" not in git(repository, "branch")

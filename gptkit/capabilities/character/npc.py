@@ -14,9 +14,8 @@ from gptkit.capabilities.character.macros import Dice, seed_of
 from gptkit.capabilities.character.state import declared_values, with_check, world_fault
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataError, GptkitError, TooLongError
-from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_json_and_reply
-from gptkit.exchange.budget import WorkerBudget
+from gptkit.exchange.budget import WorkerBudget, message_tokens
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.session import answer, conversation
 from gptkit.session.input import PromptInput
@@ -257,10 +256,7 @@ class NpcReplier:
     def _trim(self, session: NpcSession, invocation: Invocation) -> None:
         """Forget the oldest exchanges if there are too many, or more than the window can take."""
         session.past = session.past[-EXCHANGES:]
-        sizes = [
-            sum(estimate_tokens(message.content) + 4 for message in exchange.messages)
-            for exchange in session.past
-        ]
+        sizes = [message_tokens(exchange.messages) for exchange in session.past]
         window = self._services.context_window(invocation.model, sum(sizes))
         while window is not None and sizes and sum(sizes) > window * SHARE:
             del session.past[0], sizes[0]

@@ -21,19 +21,19 @@ WITHOUT_TOOLS = r"(?:openai/)?gpt-(?:5\.[6-9]|[6-9]|[1-9][0-9])|local:"
 QUESTION_SCHEMA: Mapping[str, object] = {
     "type": "object",
     "properties": {
-        "question": {"type": "string", "description": "One short question."},
-        "choices": {"type": "array", "items": {"type": "string"}, "description": "Possible answers."},
+        "question": {"type": "string"},
+        "choices": {"type": "array", "items": {"type": "string"}},
     },
     "required": ["question"],
     "additionalProperties": False,
 }
-QUESTION_USE = "Ask the user for something that the task needs and that you can neither find nor guess."
+QUESTION_USE = "Ask the user one short question."
 INSTRUCTION = """\
-Answer with one JSON object and nothing else: {{"step": STEP}}. STEP is the next step, one of these:
+Answer with one JSON object, {{"step": STEP}}, and nothing else. STEP is one of these:
 {steps}
-- {{"tool": "answer", "text": "..."}} to end: what you tell the user{text_rule}.
-You get the output of a tool before your next step.{several}"""
-SEVERAL = " STEP may be a list of calls that do not depend on each other."
+- {{"tool": "answer", "text": "..."}}: what you tell the user in the end{text_rule}
+Outputs come before your next step.{several}"""
+SEVERAL = " STEP may be a list of independent calls."
 
 
 class Step(NamedTuple):
@@ -126,8 +126,7 @@ class StructuredChannel:
         wanted = base.parameters.get(RESPONSE_FORMAT)
         text_rule = "" if wanted is None else f", as one JSON value: {_compact(wanted)}"
         steps = "\n".join(
-            f'- {{"tool": "{one.name}", "arguments": {{...}}}}: {one.description} '
-            f"Arguments: {_compact(one.schema)}"
+            f'- {{"tool": "{one.name}", "arguments": {{...}}}}: {one.description} {_compact(one.schema)}'
             for one in _offered(tools)
         )
         several = SEVERAL if self._is_large else ""

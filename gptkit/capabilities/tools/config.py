@@ -136,7 +136,7 @@ TOOLS = Capability(
     store=import_on_call(f"{_FOLDER}.toolbox:open_toolbox"),
     commands=(
         HousekeepingCommand(
-            "actions", f"{_FOLDER}.actions_command", "Show what tools have done.", group="history"
+            "actions", f"{_FOLDER}.actions_command", "Show what tools have done.", below="history"
         ),
     ),
     example=EXAMPLE,

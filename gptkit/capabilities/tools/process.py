@@ -67,7 +67,7 @@ def search_path(environ: Mapping[str, str]) -> str:
 
 def find_program(name: str, environ: Mapping[str, str]) -> str:
     """The path of a program. Raises UnavailableError if there is none."""
-    folders = [""] if "/" in name else search_path(environ).split(os.pathsep)
+    folders = [""] if "/" in name else [one for one in search_path(environ).split(os.pathsep) if one]
     for folder in folders:
         path = os.path.join(folder, name)  # noqa: PTH118 - `which` of shutil loads three packers
         if os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112
