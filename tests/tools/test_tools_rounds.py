@@ -90,10 +90,12 @@ def test_what_is_offered(tools: Tools) -> None:
     schema = body["response_format"]["json_schema"]
     assert schema["strict"] is True
     assert [*schema["schema"]["properties"]] == ["step"]
-    names = [
-        one["properties"]["tool"]["const"] for one in schema["schema"]["properties"]["step"]["anyOf"][:-1]
-    ]
-    assert names == ["look", "note", "remove", "ask_user", "answer"]
+    steps = schema["schema"]["$defs"]["call"]["anyOf"]
+    names = [one["properties"]["tool"]["const"] for one in steps]
+    assert names == ["look", "note", "remove", "ask_user"]
+    call, end, several = schema["schema"]["properties"]["step"]["anyOf"]
+    assert (call, several) == ({"$ref": "#/$defs/call"}, {"type": "array", "items": call})
+    assert end["properties"]["tool"]["const"] == "answer"
     system = body["messages"][0]["content"]
     assert '{"step": STEP}' in system
     assert "Show a note." in system
@@ -126,7 +128,7 @@ def test_text_from_a_pipe_is_data_beside_the_request(tools: Tools) -> None:
     tools.answer("Nothing to do.")
     assert tools("do", "open an issue", "--with", "notes", stdin="TODO: yes\n").code == 0
     message = tools.server.request.json["messages"][-1]["content"]
-    assert re.fullmatch(r"open an issue\n\n<text (\w{16})>\nTODO: yes\n</text \1>", message.strip())
+    assert re.fullmatch(r"open an issue\n\n<text (\w{16})>\nTODO: yes\n\n</text \1>", message.strip())
 
 
 def test_without_tools_the_tool_files_are_listed(tools: Tools) -> None:
