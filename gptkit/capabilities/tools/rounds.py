@@ -43,6 +43,7 @@ DONE = "What the program has done so far in this conversation:\n"
 def run(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     """Ask the model and do what it calls, until it answers or a limit is reached."""
     toolbox = toolbox_of(runtime.stores)
+    toolbox.processes.begin()
     toolbox.services.after_sending.append(toolbox.start_servers)
     try:
         return _Run(invocation, runtime, sink, toolbox).run()
@@ -50,6 +51,7 @@ def run(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
         toolbox.processes.stop()
         raise
     finally:
+        toolbox.services.after_sending.clear()
         toolbox.close()
 
 
