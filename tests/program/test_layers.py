@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "gptkit"
-GROUND = ("encodings", "templates", "settings", "provider", "output", "history", "text")
+GROUND = ("encodings", "templates", "settings", "provider", "output", "history", "text", "readers")
 BELOW_CAPABILITIES = ("core", *GROUND, "exchange", "services", "session", "repl", "jobs")
 EVERYTHING = (*BELOW_CAPABILITIES, "capabilities", "cli", "app", "__init__")
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
