@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotWriteError, GptkitError, IncompleteError, TryAgainError
+from gptkit.jobs.folder_plan import Plan, Work
 from gptkit.jobs.job import Done
 from gptkit.jobs.output import Mirrored
 from gptkit.jobs.progress import Findings, doubt, write
-from gptkit.jobs.walk import Plan, Work
 
 if TYPE_CHECKING:
     from gptkit.session.conversation import Conversation

@@ -22,8 +22,8 @@ from fake.waiting import SOON, wait_true
 from long_trees import texts, tree
 
 from gptkit.core.errors import NoInputError, UsageError
+from gptkit.jobs.folder_plan import plan
 from gptkit.jobs.output import File
-from gptkit.jobs.walk import plan
 
 on_posix = pytest.mark.skipif(os.name != "posix", reason="links and permissions")
 

@@ -16,13 +16,13 @@ from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
 from gptkit.jobs.batch.guard import Once
 from gptkit.jobs.consent import Consent
+from gptkit.jobs.folder_plan import Plan, Work, plan
 from gptkit.jobs.folder_results import Results
 from gptkit.jobs.memory.store import memory as memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.request import placed
 from gptkit.jobs.setup import READ_WHOLE, Source, job, opened, patient_means, working
-from gptkit.jobs.walk import Plan, Work, plan
 from gptkit.session import answer
 from gptkit.session.conversation import invocation
 from gptkit.session.input import DASH, Given, beside, document

@@ -23,12 +23,12 @@ from gptkit.core.errors import (
 )
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
+from gptkit.jobs.folder_plan import Plan, Work
 from gptkit.jobs.folder_results import Results
 from gptkit.jobs.memory.store import memory as memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.output import FileInUseError
 from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
-from gptkit.jobs.walk import Plan, Work
 from gptkit.session.conversation import Conversation, invocation
 from gptkit.session.input import Given, document
 from gptkit.text.formats import plain_text
