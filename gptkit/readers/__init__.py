@@ -12,6 +12,7 @@ Decode = Callable[[bytes, str, str | None], str]
 encoding). Raises DataError."""
 
 
+LONGEST_HEADING = 200
 HEAD = 1 << 16
 """Bytes of a file that tell its kind."""
 MARKS = ((b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "workbook"), (b"{\\rtf", "RTF"))
@@ -27,7 +28,7 @@ ZIP_ENTRIES = (
 """Names of entries that tell the kind of a ZIP archive."""
 
 
-class Place(NamedTuple):
+class DocumentPlace(NamedTuple):
     """Where a block stands in its document.
 
     Attributes:
@@ -57,11 +58,11 @@ class Block(NamedTuple):
     """
 
     text: str
-    place: Place
+    place: DocumentPlace
     heading: tuple[str, ...] = ()
 
 
-def place_text(place: Place) -> str:
+def place_text(place: DocumentPlace) -> str:
     """The place as people read it after a file's name: `:12-14`, `p.4`, `slide 6`, `Sheet!12`, `par.12`."""
     numbers = f"{place.start}" if place.start == place.end else f"{place.start}-{place.end}"
     label = place.label or ""
@@ -82,23 +83,45 @@ def place_text(place: Place) -> str:
             return f"{place.kind} {numbers}"
 
 
-def citation(name: str, place: Place) -> str:
+def citation(name: str, place: DocumentPlace) -> str:
     """A file's name and a place in the file: `notes.md:12-14`, `lease.pdf p.4`."""
     text = place_text(place)
     return f"{name}{text}" if text.startswith(":") else f"{name} {text}"
 
 
-def joined_place(first: Place, last: Place) -> Place | None:
+def joined_place(first: DocumentPlace, last: DocumentPlace) -> DocumentPlace | None:
     """The range from one place of a file to a later one; None where no range holds both."""
     if first.kind != last.kind:
         return None
     if first.label != last.label and first.kind not in ("page", "paragraph"):
         return None  # another sheet, chapter or message
     label = first.label if first.label == last.label or first.kind == "paragraph" else None
-    return Place(first.kind, first.start, max(first.end, last.end), label)
+    return DocumentPlace(first.kind, min(first.start, last.start), max(first.end, last.end), label)
 
 
-class Source(NamedTuple):
+class HeadingPath:
+    """The headings above the place that is read."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[int, str]] = []
+
+    def enter(self, level: int, title: str) -> None:
+        """Begin the part below a heading, which ends what stands below one of its level or a deeper one."""
+        self._open = [one for one in self._open if one[0] < level]
+        if title:
+            self._open.append((level, " ".join(title.split())[:LONGEST_HEADING]))
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return tuple(title for _, title in self._open)
+
+
+def whole_letters(text: str) -> str:
+    """A text of which the halves of letters that UTF-16 writes in two are joined; a lone half is U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class DocumentData(NamedTuple):
     """A document as its reader gets it.
 
     Attributes:
@@ -121,7 +144,7 @@ class Reader(NamedTuple):
 
     Attributes:
         endings: extensions of file names, with the dot, in lower case.
-        place: `module:function` of a function from Source to Iterator[Block], which raises DataError.
+        place: `module:function` of a function from DocumentData to Iterator[Block], which raises DataError.
         is_text: a program or a person can read the file as it is.
         is_zip: the file is a ZIP archive, as Word, Excel and EPUB write them.
         runs_here: read in the process itself; any other in a child process with limits.
@@ -134,9 +157,11 @@ class Reader(NamedTuple):
     is_zip: bool = False
     runs_here: bool = False
 
-    def load(self) -> Callable[[Source], Iterator[Block]]:
+    def load(self) -> Callable[[DocumentData], Iterator[Block]]:
         module, _, name = self.place.partition(":")
-        function: Callable[[Source], Iterator[Block]] = getattr(import_module(f"{__name__}.{module}"), name)
+        function: Callable[[DocumentData], Iterator[Block]] = getattr(
+            import_module(f"{__name__}.{module}"), name
+        )
         return function
 
 
@@ -180,7 +205,7 @@ READERS = (
         is_zip=True,
     ),
     Reader("EPUB", (".epub",), "web:read_book", is_text=False, is_zip=True),
-    Reader("RTF", (".rtf",), "web:read_rtf"),
+    Reader("RTF", (".rtf",), "office:read_rtf"),
     Reader("HTML", (".html", ".htm", ".xhtml"), "web:read_html"),
     Reader("notebook", (".ipynb",), "text:read_notebook"),
     Reader("mail", (".eml",), "mail:read_mail"),

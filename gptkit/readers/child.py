@@ -11,7 +11,7 @@ from pkgutil import resolve_name
 from typing import IO, Any, NamedTuple
 
 from gptkit.core.errors import DataError
-from gptkit.readers import READERS, Block, Source
+from gptkit.readers import READERS, Block, DocumentData, whole_letters
 
 BATCH = 1 << 16
 """Characters of blocks that are sent together."""
@@ -50,13 +50,13 @@ def serve(decoder: str, limits: list[int]) -> None:
             except EOFError:
                 return
             _limit_process(Limits(*limits))
-            source = Source(b"".join(_pieces(questions)), wish["name"], decode, wish["encoding"])
+            source = DocumentData(b"".join(_pieces(questions)), wish["name"], decode, wish["encoding"])
             for answer in _answers(wish["reader"], source, Limits(*limits)):
                 write_frame(answers, answer)
             answers.flush()
 
 
-def _answers(name: str, source: Source, limits: Limits) -> Iterator[Mapping[str, object]]:
+def _answers(name: str, source: DocumentData, limits: Limits) -> Iterator[Mapping[str, object]]:
     try:
         yield from _batches(name, source, limits)
     except DataError as error:
@@ -70,12 +70,12 @@ def _answers(name: str, source: Source, limits: Limits) -> Iterator[Mapping[str,
         yield {}
 
 
-def _batches(name: str, source: Source, limits: Limits) -> Iterator[Mapping[str, object]]:
+def _batches(name: str, source: DocumentData, limits: Limits) -> Iterator[Mapping[str, object]]:
     read = next(reader for reader in READERS if reader.name == name).load()
     batch: list[Block] = []
     waiting = total = 0
     for block in read(source):
-        batch.append(block)
+        batch.append(block._replace(text=whole_letters(block.text)))
         waiting += len(block.text)
         total += len(block.text) + sum(map(len, block.heading))
         if total > limits.text:

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 from gptkit.core.errors import CannotReadError, DataError, NoInputError
 from gptkit.core.files import cause
 from gptkit.core.streams import read_blocks
-from gptkit.readers import HEAD, Block, Decode, Place, Reader, Source, reader_of
+from gptkit.readers import HEAD, Block, Decode, DocumentData, DocumentPlace, Reader, reader_of
 from gptkit.readers.child import LIMITS, Limits, read_frame, write_frame
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class DocumentReader:
         file.seek(0)
         if reader.runs_here:
             data = b"".join(read_blocks(file, name, self._limits.file))
-            yield from reader.load()(Source(data, name, self._decode, self._encoding))
+            yield from reader.load()(DocumentData(data, name, self._decode, self._encoding))
         else:
             yield from self._read_in_child(reader, file, name)
 
@@ -121,7 +121,7 @@ class DocumentReader:
             self._send(child, reader, file, name)
             while "blocks" in (answer := read_frame(cast(IO[bytes], child.stdout))):
                 for text, place, heading in answer["blocks"]:
-                    yield Block(text, Place(*place), tuple(heading))
+                    yield Block(text, DocumentPlace(*place), tuple(heading))
             whole = not answer.get("stops")
             if "error" in answer:
                 raise DataError(answer["error"], hint=answer["hint"])

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gptkit.core.errors import DataError
-from gptkit.readers import Block, Place, Source
+from gptkit.readers import Block, DocumentData, DocumentPlace, HeadingPath, whole_letters
 
 LINE_END = re.compile(r"\r\n|\r")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -22,19 +22,18 @@ DEFINITION = re.compile(
     r"(?:class|def|defp|defmodule|function|func|fn|fun|interface|struct|enum|trait|impl|module|namespace|sub)\s+\w"
 )
 ESCAPES = re.compile(r"(?<!\\)(?:\\\\)*((?:\\u[0-9a-fA-F]{4})+)")
-LONGEST_HEADING = 200
 
 
-def read_text(source: Source) -> Iterator[Block]:
-    for first, lines in _paragraphs(_lines(source.text())):
-        yield Block("\n".join(lines), Place("line", first, first + len(lines) - 1))
+def read_text(source: DocumentData) -> Iterator[Block]:
+    for first, lines in paragraphs(source.text()):
+        yield Block("\n".join(lines), DocumentPlace("line", first, first + len(lines) - 1))
 
 
-def read_markdown(source: Source) -> Iterator[Block]:
-    return markdown_blocks(source.text(), Headings())
+def read_markdown(source: DocumentData) -> Iterator[Block]:
+    return markdown_blocks(source.text(), HeadingPath())
 
 
-def markdown_blocks(text: str, headings: Headings) -> Iterator[Block]:
+def markdown_blocks(text: str, headings: HeadingPath) -> Iterator[Block]:
     """Paragraphs, lists and code blocks below their headings; a heading is a block too."""
     lines = _lines(text)
     at = _front_matter(lines)
@@ -56,23 +55,6 @@ def markdown_blocks(text: str, headings: Headings) -> Iterator[Block]:
                 headings.enter(level, lines[first].strip())
                 at += 1
         yield _block(lines, first, at, headings.path)
-
-
-class Headings:
-    """The headings above the place that is read."""
-
-    def __init__(self) -> None:
-        self._open: list[tuple[int, str]] = []
-
-    def enter(self, level: int, title: str) -> None:
-        """Begin the part below a heading, which ends what stands below one of its level or a deeper one."""
-        self._open = [one for one in self._open if one[0] < level]
-        if title:
-            self._open.append((level, " ".join(title.split())[:LONGEST_HEADING]))
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        return tuple(title for _, title in self._open)
 
 
 def _front_matter(lines: Sequence[str]) -> int:
@@ -109,37 +91,37 @@ def _underline(lines: Sequence[str], at: int) -> int:
 
 
 def _block(lines: Sequence[str], first: int, end: int, heading: tuple[str, ...]) -> Block:
-    return Block("\n".join(lines[first:end]), Place("line", first + 1, end), heading)
+    return Block("\n".join(lines[first:end]), DocumentPlace("line", first + 1, end), heading)
 
 
-def read_source(source: Source) -> Iterator[Block]:
+def read_source(source: DocumentData) -> Iterator[Block]:
     """Source code between blank lines, below the lines that begin its classes and functions."""
-    headings = Headings()
-    for first, lines in _paragraphs(_lines(source.text())):
+    headings = HeadingPath()
+    for first, lines in paragraphs(source.text()):
         for line in lines:
             if DEFINITION.match(line):
                 headings.enter(len(line) - len(line.lstrip()), line)
-        yield Block("\n".join(lines), Place("line", first, first + len(lines) - 1), headings.path)
+        yield Block("\n".join(lines), DocumentPlace("line", first, first + len(lines) - 1), headings.path)
 
 
-def read_json(source: Source) -> Iterator[Block]:
+def read_json(source: DocumentData) -> Iterator[Block]:
     r"""JSON by its lines, with the letters that are written like \u4e2d."""
 
     def letters(match: re.Match[str]) -> str:
         return match[0][: match.start(1) - match.start()] + str(json.loads(f'"{match[1]}"'))
 
-    return read_text(source._replace(decode=lambda *_: ESCAPES.sub(letters, source.text())))
+    return read_text(source._replace(decode=lambda *_: whole_letters(ESCAPES.sub(letters, source.text()))))
 
 
-def read_notebook(source: Source) -> Iterator[Block]:
+def read_notebook(source: DocumentData) -> Iterator[Block]:
     """The cells of a Jupyter notebook, and what they printed."""
     try:
         cells: list[dict[str, Any]] = json.loads(source.text())["cells"]
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{source.name}: it is no notebook of Jupyter 4 or newer") from None
-    headings = Headings()
+    headings = HeadingPath()
     for number, cell in enumerate(cells, 1):
-        place = Place("cell", number, number)
+        place = DocumentPlace("cell", number, number)
         text = _joined(cell.get("source"))
         if cell.get("cell_type") == "markdown":
             for block in markdown_blocks(text, headings):
@@ -160,8 +142,9 @@ def _lines(text: str) -> list[str]:
     return LINE_END.sub("\n", text).split("\n")
 
 
-def _paragraphs(lines: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+def paragraphs(text: str) -> Iterator[tuple[int, Sequence[str]]]:
     """Lines between blank ones, with the number of the first line."""
+    lines = _lines(text)
     first = 0
     for at in range(len(lines) + 1):
         if at < len(lines) and lines[at].strip():
