@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gptkit.capabilities.documents.passages import LONGEST, passages_of, text_size
 from gptkit.capabilities.documents.rank import Bag, Totals, bag, ranked
 from gptkit.capabilities.documents.words import question_words, words_of
-from gptkit.readers import Block, Place, Source
+from gptkit.readers import Block, DocumentData, DocumentPlace
 from gptkit.readers.text import read_markdown
 
 
@@ -62,7 +62,7 @@ LINES = st.lists(
 def test_every_part_of_a_passage_stands_in_the_lines_of_its_place(
     lines: list[str], chance: random.Random
 ) -> None:
-    source = Source("\n".join(lines).encode(), "'x'", lambda data, *_: data.decode())
+    source = DocumentData("\n".join(lines).encode(), "'x'", lambda data, *_: data.decode())
     whole = ""
     for passage in passages_of(read_markdown(source), "x"):
         whole += passage.text
@@ -80,20 +80,26 @@ def bare(text: str) -> str:
 
 
 def test_a_passage_that_crosses_pages_says_so_and_one_that_crosses_sheets_names_the_first() -> None:
-    pages = [Block("giving notice of", Place("page", 4, 4)), Block("three months", Place("page", 5, 5))]
+    pages = [
+        Block("giving notice of", DocumentPlace("page", 4, 4)),
+        Block("three months", DocumentPlace("page", 5, 5)),
+    ]
     passage = next(passages_of(pages, "lease"))
-    assert passage.place() == Place("page", 4, 5)
-    assert passage.place(passage.text.index("three"), len(passage.text)) == Place("page", 5, 5)
-    sheets = [Block("a | 1", Place("row", 2, 2, "May")), Block("b | 2", Place("row", 2, 2, "June"))]
+    assert passage.place() == DocumentPlace("page", 4, 5)
+    assert passage.place(passage.text.index("three"), len(passage.text)) == DocumentPlace("page", 5, 5)
+    sheets = [
+        Block("a | 1", DocumentPlace("row", 2, 2, "May")),
+        Block("b | 2", DocumentPlace("row", 2, 2, "June")),
+    ]
     passage = next(passages_of(sheets, "plan"))
-    assert (passage.text, passage.place()) == ("a | 1\nb | 2", Place("row", 2, 2, "May"))
+    assert (passage.text, passage.place()) == ("a | 1\nb | 2", DocumentPlace("row", 2, 2, "May"))
 
 
 def test_a_passage_begins_below_a_new_heading_once_it_is_long_enough() -> None:
     blocks = [
-        Block("short", Place("line", 1, 1), ("A",)),
-        Block("long " * 60, Place("line", 2, 2), ("B",)),
-        Block("next", Place("line", 3, 3), ("C", "D")),
+        Block("short", DocumentPlace("line", 1, 1), ("A",)),
+        Block("long " * 60, DocumentPlace("line", 2, 2), ("B",)),
+        Block("next", DocumentPlace("line", 3, 3), ("C", "D")),
     ]
     assert [(one.heading, len(one.places)) for one in passages_of(blocks, "t")] == [
         ("t > A", 2),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from gptkit.readers import Block, Place, joined_place
+from gptkit.readers import Block, DocumentPlace, joined_place
 
 VERSION = 1
 """Number of these rules: passages that were stored by others are made anew."""
@@ -18,7 +18,7 @@ SHORT = 200
 """Size below which a passage goes on below the next heading."""
 SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|[。！？；][”’」』）]*|\n")
 Located = tuple[int, str, int, int, str | None]
-"""Where a block begins in the text of its passage, and the fields of its Place."""
+"""Where a block begins in the text of its passage, and the fields of its DocumentPlace."""
 
 
 class Passage(NamedTuple):
@@ -28,7 +28,7 @@ class Passage(NamedTuple):
     text: str
     places: tuple[Located, ...]
 
-    def place(self, start: int = 0, end: int | None = None) -> Place:
+    def place(self, start: int = 0, end: int | None = None) -> DocumentPlace:
         """The place of a part of the text, as narrow as it is known."""
         end = len(self.text) if end is None else end
         inner = [at for at, one in enumerate(self.places) if one[0] < max(end, start + 1)]
@@ -37,16 +37,16 @@ class Passage(NamedTuple):
         begin, finish = self._narrow(first, start, end), self._narrow(last, start, end)
         return joined_place(begin, finish) or begin
 
-    def _narrow(self, at: int, start: int, end: int) -> Place:
+    def _narrow(self, at: int, start: int, end: int) -> DocumentPlace:
         """The place of what block number `at` holds of a part of the text; exact where its lines are."""
         offset, kind, first, last, label = self.places[at]
         following = self.places[at + 1][0] if at + 1 < len(self.places) else len(self.text)
         block = self.text[offset:following].rstrip("\n")
         if kind != "line" or block.count("\n") != last - first:
-            return Place(kind, first, last, label)
+            return DocumentPlace(kind, first, last, label)
         begin = self.text.count("\n", offset, max(start, offset))
         finish = self.text.count("\n", offset, max(start, offset, min(end, offset + len(block)) - 1))
-        return Place(kind, first + begin, first + finish, label)
+        return DocumentPlace(kind, first + begin, first + finish, label)
 
 
 def passages_of(blocks: Iterable[Block], title: str) -> Iterator[Passage]:
