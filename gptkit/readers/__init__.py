@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from pathlib import PurePath
 from typing import NamedTuple
@@ -50,8 +50,8 @@ class DocumentPlace(NamedTuple):
 class Block(NamedTuple):
     """A paragraph, a list, a row of a table, a page: text that belongs together.
 
-    Where the place's kind is `line` and `text` holds `end - start` line breaks, line n of the text is line
-    n of that range of the document; else the text as a whole is somewhere in that range.
+    Where the place's kind is `line`, `chapter` or `message` and `text` holds `end - start` line breaks, line
+    n of the text is line n of that range; else the text as a whole is somewhere in that range.
 
     `heading` holds the headings above the block, the outermost first; of a table's row also the table's
     first row.
@@ -97,6 +97,21 @@ def joined_place(first: DocumentPlace, last: DocumentPlace) -> DocumentPlace | N
         return None  # another sheet, chapter or message
     label = first.label if first.label == last.label or first.kind == "paragraph" else None
     return DocumentPlace(first.kind, min(first.start, last.start), max(first.end, last.end), label)
+
+
+def document_text(blocks: Iterable[Block]) -> str:
+    """The text of a document: rows on lines of their own below the name of their sheet, all else with a blank
+    line between."""
+    text, before = [], None
+    for block in blocks:
+        is_row = block.place.kind == "row"
+        if before is not None:
+            text.append("\n" if is_row and before.place.label == block.place.label else "\n\n")
+        if is_row and (before is None or before.place.label != block.place.label):
+            text.append(f"{block.place.label}\n")
+        text.append(block.text)
+        before = block
+    return "".join(text)
 
 
 class HeadingPath:
@@ -205,7 +220,7 @@ READERS = (
         is_zip=True,
     ),
     Reader("EPUB", (".epub",), "web:read_book", is_text=False, is_zip=True),
-    Reader("RTF", (".rtf",), "office:read_rtf"),
+    Reader("RTF", (".rtf",), "office:read_rtf", is_text=False),
     Reader("HTML", (".html", ".htm", ".xhtml"), "web:read_html"),
     Reader("notebook", (".ipynb",), "text:read_notebook"),
     Reader("mail", (".eml",), "mail:read_mail"),

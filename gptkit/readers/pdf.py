@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
 
 MOST_PAGES, MOST_TITLES = 10_000, 5_000
+SAVE_ANEW = "save a new copy of it with a program that opens it"
 SCANNED = 0.9
 """The share of pages without text of a document that was scanned."""
 BROKEN_WORD = re.compile("[\ufffe\x02](?:\r\n)?")
@@ -32,7 +33,7 @@ def read_pdf(source: DocumentData) -> Iterator[Block]:
             raise DataError(
                 f"{source.name}: it is encrypted", hint="save a copy without a password"
             ) from None
-        raise DataError(f"{source.name}: it is a damaged PDF") from None
+        raise DataError(f"{source.name}: it is a damaged PDF", hint=SAVE_ANEW) from None
 
 
 def _pages(document: PdfDocument, name: str) -> Iterator[Block]:

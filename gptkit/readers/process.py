@@ -7,7 +7,7 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
@@ -27,8 +27,6 @@ sys.path[:] = json.loads(sys.argv[1])
 from gptkit.readers.child import serve
 serve(sys.argv[2], json.loads(sys.argv[3]))
 """
-PASSED_ON = ("PATH", "LANG", "SYSTEMROOT")
-"""Environment variables that the child process gets; without the last one Windows starts no process."""
 PATIENCE = 600.0
 """Seconds after which the child process is killed over one document, however little it computed."""
 
@@ -59,7 +57,6 @@ class DocumentReader:
     def __init__(
         self,
         decode: Decode,
-        environ: Mapping[str, str],
         encoding: str | None = None,
         limits: Limits = LIMITS,
     ) -> None:
@@ -67,11 +64,9 @@ class DocumentReader:
 
         Args:
             decode: a function of a module, which the child process imports.
-            environ: of which the child process gets as good as nothing.
             encoding: the encoding that the user named; None to recognise the encoding of each text.
         """
         self._decode = decode
-        self._environ = {name: environ[name] for name in PASSED_ON if name in environ}
         self._encoding = encoding
         self._limits = limits
         self._child: subprocess.Popen[bytes] | None = None
@@ -156,5 +151,5 @@ class DocumentReader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=self._environ,
+            env=None if sys.platform == "win32" else {},  # Windows starts no Python without it
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from gptkit.core.errors import CannotWriteError, NoInputError, UsageError
 from gptkit.session import answer
-from gptkit.session.input import Given, gather
+from gptkit.session.input import WHOLE, Given, ReadingOptions, gather
 
 if TYPE_CHECKING:
     from gptkit.exchange.capability import Greeting
@@ -35,9 +35,9 @@ class Call:
     def model(self) -> str:
         return self.shared.model or self.template.model or self.services.settings.text("model")
 
-    def given(self, over: int | None = None, inputs: Sequence[Path] = ()) -> Given:
-        """The input, read once. A text of more than `over` bytes is only opened (`Given.long`). `inputs` are
-        files that are read beside it: none of them may be the output.
+    def given(self, reading: ReadingOptions = WHOLE, inputs: Sequence[Path] = ()) -> Given:
+        """The input, read once; a text of more than `reading.over` bytes is only opened (`Given.long`).
+        `inputs` are files that are read beside it: none of them may be the output.
 
         Raises CannotWriteError and UsageError first for an output that cannot be written: an answer that goes
         nowhere is not paid for.
@@ -46,7 +46,7 @@ class Call:
             self._check_output(inputs)
             services = self.services
             wait = services.settings.number("stdin_wait")
-            self._given = gather(services.terminal, self.template, self.values, self.shared, wait, over)
+            self._given = gather(services.terminal, self.template, self.values, self.shared, wait, reading)
         return self._given
 
     def session(self) -> Session | None:

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,19 +41,32 @@ class Given(NamedTuple):
     long: LongText | None = None
 
 
+class ReadingOptions(NamedTuple):
+    """How input is read.
+
+    Attributes:
+        over: a single file or standard input of more bytes is handed on unread; None: none is.
+        as_is: the answer takes the place of the text, so that a PDF or a workbook is refused, as the answer
+            could not be one.
+    """
+
+    over: int | None = None
+    as_is: bool = False
+
+
+WHOLE = ReadingOptions()
+
+
 def gather(
     terminal: Terminal,
     template: Template,
     values: Mapping[str, Value],
     shared: SharedOptions,
     wait: float,
-    over: int | None = None,
+    reading: ReadingOptions = WHOLE,
 ) -> Given:
-    """Read and decode all input; `wait` is how many seconds a pipe may stay silent beside words.
-
-    A single file or standard input of more than `over` bytes is handed on unread.
-    """
-    sources = _Sources(terminal, shared.encoding, shared.quiet)
+    """Read and decode all input; `wait` is how many seconds a pipe may stay silent beside words."""
+    sources = _Sources(terminal, shared, reading)
     values = {name: sources.clean(value) for name, value in values.items()}
     words, paths = _asked(str(values.get("text", "")), shared)
     file_names = {one.variable: one.default for one in template.declared_parameters if one.kind == "file"}
@@ -66,7 +80,7 @@ def gather(
     values = {name: sources.text(str(v)) if name in file_names else v for name, v in values.items()}
     if not paths and not borrowed and sources.offers_stdin(template, bool(words), wait):
         paths = [DASH]
-    if over is not None and len(paths) == 1 and (long := sources.long(paths[0], over)):
+    if reading.over is not None and len(paths) == 1 and (long := sources.long(paths[0])):
         given = _given(template, words, [(long.name, "...")], values)
         return given._replace(text="", files=(), long=long)
     named = [(path, sources.text(path)) for path in paths]
@@ -80,14 +94,14 @@ def gather(
 
 def content(path: str, encoding: str | None = None) -> tuple[str, str]:
     """A file's name as the model may see it, and its text; raises what `-f` raises."""
-    return _shown(path), _decoded(_content(path), _names([path]), encoding)
+    return _shown(path), _text(_content(path), path, encoding)
 
 
 def beside(
     terminal: Terminal, template: Template, values: Mapping[str, Value], shared: SharedOptions
 ) -> Given:
     """What comes with files that are read later, one by one: words say what is wanted of them."""
-    sources = _Sources(terminal, shared.encoding, shared.quiet)
+    sources = _Sources(terminal, shared)
     values = {name: sources.clean(value) for name, value in values.items()}
     file_names = {one.variable: one.default for one in template.declared_parameters if one.kind == "file"}
     values = {name: value for name, value in file_names.items() if value is not None} | values
@@ -96,18 +110,49 @@ def beside(
     return given._replace(text="", files=())
 
 
-def document(path: str, over: int, encoding: str | None = None) -> LongText:
-    """A file's text; one of more than `over` bytes is read as it is worked on."""
-    from gptkit.encodings.stream import decode_stream
-
+def document(path: str, reading: ReadingOptions, encoding: str | None = None) -> LongText:
+    """A file's text; one of more than `reading.over` bytes is read as it is worked on."""
     name = _names([path])
     blocks, size = _blocks(path, name)
-    head = b""
-    while len(head) <= over and (block := next(blocks, b"")):
-        head += block
-    if len(head) > over:
+    head = _head(blocks, reading)
+    if _is_streamed(head, reading):
+        from gptkit.encodings.stream import decode_stream
+
         return LongText(_shown(path), size, decode_stream(head, blocks, name, encoding))
-    return LongText(_shown(path), len(head), iter([_decoded(head, name, encoding)]))
+    data = b"".join([head, *blocks])
+    return LongText(_shown(path), len(data), iter([_text(data, path, encoding, reading.as_is)]))
+
+
+def _head(blocks: Iterator[bytes], reading: ReadingOptions) -> bytes:
+    """The first blocks: more than `over` bytes of a longer input, else all of the input."""
+    head = b""
+    while len(head) <= (reading.over or 0) and (block := next(blocks, b"")):
+        head += block
+    return head
+
+
+def _is_streamed(head: bytes, reading: ReadingOptions) -> bool:
+    """Whether a text is read as it is worked on; a document has to be read whole."""
+    return len(head) > (reading.over or 0) and (reading.as_is or not _holds_document(head))
+
+
+def _holds_document(head: bytes) -> bool:
+    """Whether bytes begin like a PDF, a ZIP archive, an old Office file or RTF. Which of them the readers
+    can read they know themselves; texts do not wait for their import."""
+    return head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")) or b"%PDF-" in head[:1024]
+
+
+def _text(data: bytes, path: str, encoding: str | None, as_is: bool = False) -> str:
+    """The text of a file or of standard input, also that of a document which is no text."""
+    name = _names([path])
+    if as_is or not _holds_document(data):
+        return _decoded(data, name, encoding)
+    from gptkit.encodings.decode import decode
+    from gptkit.readers import document_text
+    from gptkit.readers.process import DocumentReader
+
+    with DocumentReader(decode, encoding) as reader:
+        return document_text(reader.blocks(BytesIO(data), path, name))
 
 
 def _decoded(data: bytes, name: str, encoding: str | None) -> str:
@@ -130,14 +175,21 @@ def _asked(words: str, shared: SharedOptions) -> tuple[str, list[str]]:
 class _Sources:
     """Files and standard input, decoded; standard input is read when it is first needed."""
 
-    def __init__(self, terminal: Terminal, encoding: str | None, quiet: bool) -> None:
+    def __init__(self, terminal: Terminal, shared: SharedOptions, reading: ReadingOptions = WHOLE) -> None:
         self._terminal = terminal
-        self._encoding = encoding
-        self._quiet = quiet
-        self._read: dict[str, bytes] = {}
+        self._encoding = shared.encoding
+        self._quiet = shared.quiet
+        self._reading = reading
+        self._read: dict[str, str] = {}
 
     def text(self, path: str) -> str:
-        return _decoded(self._bytes(path), _names([path]), self._encoding)
+        if path in self._read:
+            return self._read[path]
+        data = self._terminal.read() if path == DASH else _content(path)
+        text = _text(data, path, self._encoding, self._reading.as_is)
+        if path == DASH:
+            self._read[path] = text
+        return text
 
     def clean(self, value: Value) -> Value:
         """Words as text: bytes that the locale could not decode are decoded as any other input."""
@@ -147,18 +199,19 @@ class _Sources:
             return _decoded(os.fsencode(value), "an argument", self._encoding)
         return value
 
-    def long(self, path: str, over: int) -> LongText | None:
-        """The text of a file or of standard input if it has more than so many bytes."""
+    def long(self, path: str) -> LongText | None:
+        """The text of a file or of standard input if there is more of it than is read at once."""
         name = _names([path])
         blocks, size = self._terminal.read_blocks() if path == DASH else _blocks(path, name)
-        head = b""
-        while len(head) <= over and (block := next(blocks, b"")):
-            head += block
-        if len(head) > over:
+        head = _head(blocks, self._reading)
+        if _is_streamed(head, self._reading):
             from gptkit.encodings.stream import decode_stream
 
             return LongText(_shown(path), size, decode_stream(head, blocks, name, self._encoding))
-        self._read[path] = head  # a pipe is not read twice
+        text = _text(b"".join([head, *blocks]), path, self._encoding, self._reading.as_is)
+        if len(text) > (self._reading.over or 0):
+            return LongText(_shown(path), len(text.encode()), iter([text]))
+        self._read[path] = text  # a pipe is not read twice
         return None
 
     def offers_stdin(self, template: Template, has_words: bool, wait: float) -> bool:
@@ -175,14 +228,6 @@ class _Sources:
     def tell_empty(self) -> None:
         if self._terminal.stdin_kind != "device":
             self._note("standard input was empty; the words are the input")
-
-    def _bytes(self, path: str) -> bytes:
-        if path not in self._read:
-            data = self._terminal.read() if path == DASH else _content(path)
-            if path != DASH:
-                return data
-            self._read[path] = data
-        return self._read[path]
 
     def _note(self, text: str) -> None:
         if not self._quiet:

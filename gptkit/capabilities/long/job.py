@@ -10,6 +10,7 @@ from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.core.errors import UsageError
 from gptkit.jobs.options import options_of
 from gptkit.session import answer
+from gptkit.session.input import ReadingOptions
 
 if TYPE_CHECKING:
     from gptkit.session.call import Call
@@ -35,7 +36,8 @@ def take_over(call: Call) -> int | None:
 
         return run_folder.run(services, template, call.values, shared)
     _check_report(call)
-    given = call.given(LONG_OVER, inputs=[Path(options.glossary)] if options.glossary else [])
+    reading = ReadingOptions(LONG_OVER, as_is=long_mode(template) == "map")
+    given = call.given(reading, inputs=[Path(options.glossary)] if options.glossary else [])
     is_file = bool(shared.file)
     is_proved = options.ask_for_pieces or _is_proved(call)
     if given.long is None and not is_proved:

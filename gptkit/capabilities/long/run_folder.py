@@ -25,7 +25,7 @@ from gptkit.jobs.request import placed
 from gptkit.jobs.setup import READ_WHOLE, Source, job, opened, patient_means, working
 from gptkit.session import answer
 from gptkit.session.conversation import invocation
-from gptkit.session.input import DASH, Given, beside, document
+from gptkit.session.input import DASH, Given, ReadingOptions, beside, document
 from gptkit.text.formats import plain_text
 from gptkit.text.pieces import Piece
 
@@ -187,7 +187,9 @@ class _Task:
                 yield source, source.format.pieces(source.lines, self._most)
 
     def _opened(self, one: Work) -> Source:
-        text = document(str(one.path), READ_WHOLE, self._conversation.shared.encoding)
+        text = document(
+            str(one.path), ReadingOptions(READ_WHOLE, as_is=True), self._conversation.shared.encoding
+        )
         return opened(text, self._invocation.values, is_file=True)
 
     def _tally(self) -> Tally:

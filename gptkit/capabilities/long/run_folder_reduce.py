@@ -30,7 +30,7 @@ from gptkit.jobs.options import options_of
 from gptkit.jobs.output import FileInUseError
 from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
 from gptkit.session.conversation import Conversation, invocation
-from gptkit.session.input import Given, document
+from gptkit.session.input import Given, ReadingOptions, document
 from gptkit.text.formats import plain_text
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class _Work:
         shared = general.shared._replace(output=one.target, json=False)
         own = Conversation(general.services, general.template, shared)
         own.budget = general.budget
-        text = document(str(one.path), READ_WHOLE, shared.encoding)
+        text = document(str(one.path), ReadingOptions(READ_WHOLE), shared.encoding)
         head = next(text.texts, "")
         if not head.strip() and (text.size or 0) <= READ_WHOLE:
             raise NoInputError(f"no input: nothing in '{one.path}'")
