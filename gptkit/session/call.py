@@ -45,8 +45,13 @@ class Call:
         if self._given is None:
             self._check_output(inputs)
             services = self.services
+            own = [one.read_input for one in services.capabilities_of(self.template) if one.read_input]
             wait = services.settings.number("stdin_wait")
-            self._given = gather(services.terminal, self.template, self.values, self.shared, wait, reading)
+            self._given = (
+                own[0](self)
+                if own
+                else gather(services.terminal, self.template, self.values, self.shared, wait, reading)
+            )
         return self._given
 
     def session(self) -> Session | None:
