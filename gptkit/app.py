@@ -35,7 +35,7 @@ HOUSEKEEPING = (
     HousekeepingCommand("doctor", "gptkit.cli.doctor", "Check the connection to the model, step by step."),
 )
 
-FUTURE = ("index", "help", "version", "gptkit")
+FUTURE = ("help", "version", "gptkit")
 """Names of future commands, which no prompt file may have."""
 
 

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from gptkit.readers import Block, DocumentPlace, joined_place
 
-VERSION = 1
-"""Number of these rules: passages that were stored by others are made anew."""
 FULL = 900
 """Size from which on a passage takes no further block. A Chinese character counts as two."""
 LONGEST = 1800

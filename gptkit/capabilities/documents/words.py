@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache
 
-VERSION = 1
-"""Number of these rules: words that were stored by others are made anew."""
 _SPACELESS = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
     r"\U00020000-\U0003ffff"
