@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gptkit.core.chat import ChatRequest, Endpoint, Event, OutputFormat, Provider
-from gptkit.core.errors import UsageError
+from gptkit.core.errors import GptkitError, ProtocolError, UsageError, WrongAnswerError
 from gptkit.core.paths import Paths, paths
 from gptkit.core.redact import is_secret
 from gptkit.exchange.budget import Budget, CostCap
-from gptkit.exchange.invocation import RetryPolicy, Runtime
+from gptkit.exchange.invocation import AnswerCheck, RetryPolicy, Runtime
 from gptkit.settings.load import Settings, load_settings
 from gptkit.templates.template import Template, Vocabulary
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gptkit.history.store import Store
     from gptkit.settings.rejected_parameters import RejectionFile
     from gptkit.templates.library import Library
+    from gptkit.text.checks.answer import RunawayDetector
 
 Value = TypeVar("Value")
 OFFLINE = re.compile(r"echo\Z|local:")
@@ -59,6 +60,7 @@ class Services:
         self._shared: dict[object, Any] = {}
         self._reserved = (reserved_options, reserved_shorts, reserved_names)
         self._templates: dict[str, Template] = {}
+        self._noticed: set[str] = set()
 
     @cached_property
     def paths(self) -> Paths:
@@ -117,7 +119,7 @@ class Services:
     @property
     def url(self) -> str:
         """The URL that requests are sent to."""
-        return f"{self.settings.base_url().url}/chat/completions"
+        return self.settings.base_url().call_url("/chat/completions")
 
     def endpoint(self, model: str) -> Endpoint:
         """The endpoint for a model; raises NoPermissionError if the model needs a key and there is none."""
@@ -139,13 +141,13 @@ class Services:
         from gptkit.history.store import Store
 
         data = self.paths.require(self.paths.data)
-        return Store(data / "history.db", data / "journal")
+        return Store(data / "history.db", data / "journal", self.terminal.unix_time)
 
     @cached_property
     def rejections(self) -> RejectionFile:
         from gptkit.settings.rejected_parameters import RejectionFile
 
-        return RejectionFile(self.paths, self.settings.base_url().authority)
+        return RejectionFile(self.paths, self.settings.base_url().url, self.terminal.unix_time)
 
     @cached_property
     def prices(self) -> Prices:
@@ -207,20 +209,20 @@ class Services:
             raise UsageError("--max-cost: must be a number, and at least 0")
         caps = [] if dollars is None else [CostCap(dollars, "--max-cost")]
         if (limit := self.settings.value("monthly_limit")) is not None:
-            used = self._spent(_month_start(self.terminal.unix_time()))
+            used = self._spent(*_month(self.terminal.unix_time()))
             caps.append(CostCap(float(str(limit)), "the monthly_limit", used))
         host = self.settings.base_url().authority
         return Budget(requests, tuple(caps), self._price, host, self.terminal.unix_time)
 
-    def _spent(self, since: float) -> float:
-        """The US dollars spent since a time; prices that were not looked up then are looked up now."""
-        known, unknown = self.history.spending(since)
+    def _spent(self, since: float, until: float) -> float:
+        """The US dollars spent in a period; prices that were not looked up then are looked up now."""
+        known, unknown = self.history.spending(since, until)
         if not unknown:
             return known
         from gptkit.history.query import charges
 
         with self.history.reading() as connection:
-            by_day = charges(connection, "day", since, None)
+            by_day = charges(connection, "day", since, until)
             return sum(self.prices.charge_cost(charge)[0] or 0.0 for _, charge in by_day)
 
     def _price(self, model: str, prompt_tokens: int, completion_tokens: int) -> float | None:
@@ -234,10 +236,8 @@ class Services:
         With `patient` answers do not stream, so the server may be silent as long as before a first word.
         """
         endpoint = self.endpoint(model)
-        if patient:
-            limits = endpoint.deadlines
-            limits = limits._replace(idle=max(limits.idle, limits.first_content))
-            endpoint = endpoint._replace(deadlines=limits)
+        if patient or not self.settings.boolean("stream"):
+            endpoint = endpoint._replace(deadlines=endpoint.deadlines.patient())
         providers: list[Provider] = []
 
         def provider(request: ChatRequest) -> Iterator[Event]:
@@ -259,6 +259,16 @@ class Services:
 
     def _runtime(self, form: OutputFormat, budget: Budget, verbose: bool, provider: Provider) -> Runtime:
         policy = RetryPolicy(self.settings.integer("attempts"), self.settings.number("wait_budget"))
+
+        def notice(text: str) -> None:
+            if verbose:
+                self.terminal.print_error_line(f"gptkit: {text}")
+
+        def notice_once(text: str) -> None:
+            if text not in self._noticed:
+                self._noticed.add(text)
+                notice(text)
+
         return Runtime(
             provider=provider,
             format=form,
@@ -268,21 +278,56 @@ class Services:
             now=self.terminal.monotonic,
             sleep=self.terminal.sleep,
             random=_random,
-            notice=lambda text: self.terminal.print_error_line(f"gptkit: {text}") if verbose else None,
+            notice=notice,
+            notice_once=notice_once,
             json_format=_json_format,
+            start_check=_start_check,
         )
 
 
-def _month_start(now: float) -> float:
-    """The beginning of the month in the user's time zone, in Unix seconds."""
+def _month(now: float) -> tuple[float, float]:
+    """Return the beginnings of this month and of the next in the user's time zone, in Unix seconds.
+
+    What is dated later, since the clock was ahead for a while, is not spent in this month.
+    """
     today = time.localtime(now)
-    return time.mktime((today.tm_year, today.tm_mon, 1, 0, 0, 0, 0, 0, -1))
+    start, end = (
+        time.mktime((today.tm_year, month, 1, 0, 0, 0, 0, 0, -1))
+        for month in (today.tm_mon, today.tm_mon + 1)
+    )
+    return start, end
 
 
 def _json_format(schema: Mapping[str, object]) -> OutputFormat:
     from gptkit.output.formats import FORMATS
 
     return FORMATS["json"](schema)
+
+
+def _start_check(request: ChatRequest, rewrites_text: bool) -> AnswerCheck:
+    """Start the checks of any answer. Their module is loaded once the first text was handed on."""
+    detectors: list[RunawayDetector] = []
+
+    def feed(delta: str) -> GptkitError | None:
+        if not detectors:
+            from gptkit.text.checks.answer import RunawayDetector
+
+            detectors.append(RunawayDetector(request.text, rewrites_text=rewrites_text))
+        finding = detectors[0].feed(delta)
+        return WrongAnswerError(finding.message) if finding else None
+
+    def finish(whole: str) -> tuple[str, GptkitError | None]:
+        from gptkit.text.checks import answer as checks
+
+        answer = checks.without_thought(whole)
+        if checks.is_invisible(answer):
+            return answer, ProtocolError("empty answer")
+        detector = checks.RunawayDetector(request.text, rewrites_text=rewrites_text)
+        finding = detector.feed(answer, last=True)
+        finding = finding or checks.answer_finding(answer, request.messages, request.text)
+        return answer, WrongAnswerError(finding.message) if finding else None
+
+    return AnswerCheck(feed, finish)
 
 
 def _random() -> float:

@@ -9,7 +9,7 @@ import typer
 
 from gptkit.core.errors import NoInputError, UnavailableError
 from gptkit.core.table import format_table
-from gptkit.jobs.batch.submit import MARK
+from gptkit.jobs.batch.submit import SHARD_METADATA
 
 if TYPE_CHECKING:
     from gptkit.provider.batches import Batch
@@ -38,10 +38,14 @@ def list_(
     from gptkit.jobs.batch import service
 
     services = _services(ctx, profile, base_url, proxy)
-    shards = service.record(services).shards(services.settings.base_url().url)
+    shards = service.batch_queue(services).shards(services.settings.base_url().url)
     waiting_ids = {shard.batch for shard in shards if shard.batch}
     unsubmitted = [shard for shard in shards if not shard.batch]
-    batches = [batch for batch in service.batches(services).list_latest(limit) if batch.metadata.get(MARK)]
+    batches = [
+        batch
+        for batch in service.batch_client(services).list_latest(limit)
+        if batch.metadata.get(SHARD_METADATA)
+    ]
     if as_json:
         rows = [_batch_record(batch) | {"to_fetch": batch.id in waiting_ids} for batch in batches]
         not_submitted = [
@@ -82,7 +86,7 @@ def cancel(
         _forget(services, batch_id)
         return
     try:
-        batch = service.batches(services).cancel(batch_id)
+        batch = service.batch_client(services).cancel(batch_id)
     except UnavailableError as error:
         error.hint = "'gptkit batch cancel --forget ID' forgets a batch that the provider no longer has"
         raise
@@ -92,15 +96,15 @@ def cancel(
 def _forget(services: Services, batch_id: str) -> None:
     from gptkit.jobs.batch import service
 
-    record, url = service.record(services), services.settings.base_url().url
-    shard = next((shard for shard in record.shards(url) if batch_id in (shard.batch, shard.id)), None)
+    queue, url = service.batch_queue(services), services.settings.base_url().url
+    shard = next((shard for shard in queue.shards(url) if batch_id in (shard.batch, shard.id)), None)
     if shard is None:
         raise NoInputError(
             f"no batch '{batch_id}' of '{url}' is known here",
             hint="'gptkit batch list' shows the batches",
         )
-    with record.alone():
-        record.drop(shard.id)
+    with queue.lock():
+        queue.remove_shard(shard.id)
     services.terminal.print_error_line(f"gptkit: '{batch_id}' is forgotten")
 
 

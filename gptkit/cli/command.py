@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -11,7 +12,15 @@ import typer
 
 from gptkit.cli.help import CONTEXT_SETTINGS, GptkitCommand, HelpStyle
 from gptkit.core.errors import UsageError
-from gptkit.session.options import FLAGS, Flag, SharedOptions, is_required, positionals, shared_options
+from gptkit.session.options import (
+    FLAGS,
+    Flag,
+    SharedOptions,
+    is_required,
+    is_word,
+    positionals,
+    shared_options,
+)
 from gptkit.templates.template import Parameter, Template, Value
 
 if TYPE_CHECKING:
@@ -41,11 +50,47 @@ def build_command(
     settings = dict(CONTEXT_SETTINGS)
     app.command(
         template.name,
-        cls=GptkitCommand,
+        cls=PromptCommand,
         help=help_style.format_text(template.description),
         context_settings=settings,
     )(callback)
     return cast("typer.core.TyperCommand", typer.main.get_command(app))
+
+
+class PromptCommand(GptkitCommand):
+    """The command of a prompt, whose words may begin with a dash."""
+
+    takes_words = True
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        return super().parse_args(ctx, self._words_last(args))
+
+    def _words_last(self, args: list[str]) -> list[str]:
+        """Put all words behind `--` if one of them begins with a dash, since the parser looks for options."""
+        before = args[: args.index("--")] if "--" in args else args
+        options: list[str] = []
+        words: list[str] = []
+        rest = iter(before)
+        for argument in rest:
+            if argument == "-" or is_word(argument):
+                words.append(argument)
+                continue
+            options.append(argument)
+            if self._needs_value(argument):
+                options += islice(rest, 1)
+        if not any(word[:1] == "-" and word != "-" for word in words):
+            return args
+        return [*options, "--", *words, *args[len(before) + 1 :]]
+
+    def _needs_value(self, argument: str) -> bool:
+        """Whether the next argument is the value of this option, or of the last letter of bundled ones."""
+        with_value = {
+            name for option in self.params if not getattr(option, "is_flag", False) for name in option.opts
+        }
+        if argument[:2] == "--":
+            return argument in with_value
+        places = [place for place, letter in enumerate(argument) if f"-{letter}" in with_value]
+        return bool(places) and places[0] == len(argument) - 1
 
 
 def _callback(

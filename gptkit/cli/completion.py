@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotReadError, CannotWriteError, UsageError
-from gptkit.core.files import write_atomic
+from gptkit.core.files import cause, write_atomic
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
@@ -41,7 +41,7 @@ def install(terminal: Terminal) -> int:
     try:
         files.script.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CannotWriteError(f"'{error.filename}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"'{error.filename}': {cause(error)}") from error
     write_atomic(files.script, f"{script}\n".encode())
     if files.startup is not None:
         _append_line(files.startup, files.line.encode())
@@ -68,7 +68,7 @@ def _append_line(startup: Path, line: bytes) -> None:
     try:
         content = startup.read_bytes() if startup.exists() else b""
     except OSError as error:
-        raise CannotReadError(f"'{startup}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotReadError(f"'{startup}': {cause(error)}") from error
     if line not in content.splitlines():
         separator = b"" if not content or content.endswith(b"\n") else b"\n"
         write_atomic(startup, content + separator + line + b"\n")

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show and change settings.", no_args_is_help=True, add_completion=False)
 
 
+REJECTED = "rejected"
+"""In place of a setting: what is remembered of parameters that servers rejected."""
+
+
 def _complete_names(incomplete: str) -> list[str]:
     return [name for name in SETTINGS if name.startswith(incomplete)]
 
@@ -96,9 +100,15 @@ def set_(
 
 @app.command()
 def unset(ctx: typer.Context, name: Name, profile: Profile = None) -> None:
-    """Remove a setting from config.yaml."""
+    """Remove a setting from config.yaml; 'rejected' forgets what servers did not take."""
     from gptkit.settings.edit import remove_value
 
+    if name == REJECTED:
+        from gptkit.settings.rejected_parameters import forget_rejections
+
+        if not forget_rejections(_services(ctx).paths):
+            raise NoInputError("nothing is remembered that a server did not take")
+        return
     remove_value(_config_file(ctx), name, profile)
 
 

@@ -11,7 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gptkit.session.options import FLAGS, SharedOptions, is_required, positionals, shared_options
+from gptkit.session.options import (
+    FLAGS,
+    SharedOptions,
+    is_required,
+    is_word,
+    positionals,
+    shared_options,
+)
 from gptkit.templates.template import Parameter, Template, Value
 
 if TYPE_CHECKING:
@@ -48,7 +55,7 @@ def parse_arguments(
     pending = list(reversed(argv))
     while pending:
         word = pending.pop()
-        if word[:1] != "-":
+        if is_word(word):
             words.append(word)
             continue
         name, equals, text = word.partition("=")

@@ -10,7 +10,7 @@ from gptkit.cli.config import mask_secret
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.table import format_table
 from gptkit.settings import keys
-from gptkit.settings.address import parse_authority
+from gptkit.settings.address import parse_authority, parse_base_url
 from gptkit.settings.keys import parse_key
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def set_(
         keys.store_key(file, key_host, key)
     place = "the keyring" if keyring else f"'{file}'"
     services.terminal.print_error_line(f"gptkit: stored the key for {key_host} in {place}")
+    if source := keys.first_source(services.settings, parse_base_url(f"https://{key_host}")):
+        services.terminal.print_error_line(f"gptkit: it is not used as long as {source} gives another one")
 
 
 @app.command("list")

@@ -11,10 +11,10 @@ import typer
 
 from gptkit.core.confirm import confirm_removal
 from gptkit.core.errors import NoInputError, UsageError
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.memory.store import memory_of
 
 if TYPE_CHECKING:
-    from gptkit.jobs.memory.maintenance import Group
+    from gptkit.jobs.memory.maintenance import EntryGroup
     from gptkit.services import Services
 
 app = typer.Typer(
@@ -40,7 +40,7 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     services = _services(ctx)
     memory = memory_of(services)
-    groups = maintenance.groups(memory) if memory.exists() else []
+    groups = maintenance.group_entries(memory) if memory.exists() else []
     size = maintenance.file_size(memory)
     if as_json:
         entries, hits = sum(group.entries for group in groups), sum(group.hits for group in groups)
@@ -66,8 +66,8 @@ def export(
 ) -> None:
     """Export the stored answers."""
     from gptkit.cli.transfer import write_export
-    from gptkit.jobs.memory.jsonl import json_lines
-    from gptkit.jobs.memory.tmx import tmx
+    from gptkit.jobs.memory.jsonl import export_jsonl
+    from gptkit.jobs.memory.tmx import export_tmx
 
     services = _services(ctx)
     if as_json and form is MemoryFormat.tmx:
@@ -75,7 +75,7 @@ def export(
     memory = memory_of(services)
     if not memory.exists():
         raise NoInputError("there is no memory yet")
-    pieces = tmx(memory) if form is MemoryFormat.tmx else json_lines(memory)
+    pieces = export_tmx(memory) if form is MemoryFormat.tmx else export_jsonl(memory)
     write_export(services.terminal, memory.path, output, pieces)
 
 
@@ -91,17 +91,17 @@ def import_(
 ) -> None:
     """Import answers from an export or from a TMX file, all of them or none."""
     from gptkit.cli.transfer import open_import, source_name
-    from gptkit.jobs.memory.jsonl import take_json_lines
-    from gptkit.jobs.memory.tmx import is_tmx, take_tmx
+    from gptkit.jobs.memory.jsonl import import_jsonl
+    from gptkit.jobs.memory.tmx import import_tmx, is_tmx
 
     services = _services(ctx)
     with open_import(services.terminal, file) as stream:
         if is_tmx(stream.peek(1024)[:1024]):
-            result = take_tmx(memory_of(services), stream, prompt, services.terminal.unix_time())
+            result = import_tmx(memory_of(services), stream, prompt, services.terminal.unix_time())
         elif prompt is not None:
             raise UsageError(f"--prompt is for TMX, which {source_name(file)} is not")
         else:
-            result = take_json_lines(memory_of(services), stream)
+            result = import_jsonl(memory_of(services), stream)
     memory_of(services).close()
     if as_json:
         _print(services, result._asdict())
@@ -158,10 +158,10 @@ def clear(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None
     if not yes:
         confirm_removal(services.terminal, "Remove the whole memory?")
     memory = memory_of(services)
-    _report_removed(services, maintenance.clear(memory) if memory.exists() else 0, as_json)
+    _report_removed(services, maintenance.remove_all(memory) if memory.exists() else 0, as_json)
 
 
-def _show_groups(services: Services, groups: list[Group], size: int) -> None:
+def _show_groups(services: Services, groups: list[EntryGroup], size: int) -> None:
     from gptkit.cli.usage import format_day
     from gptkit.core.table import format_table
 

@@ -37,6 +37,7 @@ def models(
         services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
         return
     rows = [(name, "default" if name == default else "") for name in names]
-    services.terminal.print_sanitized(format_table(rows, services.terminal.stdout_is_terminal))
+    if rows:
+        services.terminal.print_sanitized(format_table(rows, services.terminal.stdout_is_terminal))
     if default not in names:
         services.terminal.print_error_line(f"gptkit: the default model '{default}' is not among them")

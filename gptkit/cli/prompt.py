@@ -29,15 +29,15 @@ def run_prompt(
 
 
 def _run_exchange(call: Call) -> int:
-    services, given = call.services, call.given()
-    conversation = Conversation(services, call.template, call.shared, call.session())
+    services, prompt_input, session = call.services, call.read_input(), call.open_session()
+    conversation = Conversation(services, call.template, call.shared, session)
     conversation.greeting = call.greeting()
     if call.shared.dry_run:
-        invocation, sent = conversation.request(given)
-        answer.show_request(services.terminal, call.how, sent, services.url, invocation)
+        invocation, sent = conversation.next_request(prompt_input)
+        answer.show_request(services.terminal, call.display, sent, services.url, invocation)
         return 0
-    outcome = conversation.greeted(given) or conversation.exchange(given)
+    outcome = conversation.answer_with_greeting(prompt_input) or conversation.exchange(prompt_input)
     if outcome.failure is not None:
-        services.terminal.report(outcome.failure, as_json=call.how.as_json)
+        services.terminal.report(outcome.failure, as_json=call.display.as_json)
         return outcome.failure.code
     return 0

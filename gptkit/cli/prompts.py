@@ -19,11 +19,11 @@ from gptkit.core.errors import (
     NoPermissionError,
     UsageError,
 )
-from gptkit.core.files import write_private
+from gptkit.core.files import cause, write_private
 from gptkit.core.table import format_table
 from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
-from gptkit.session.input import gather
+from gptkit.session.input import read_input
 from gptkit.templates import library, parse
 from gptkit.templates.library import PromptFile
 
@@ -406,7 +406,7 @@ def read_prompt_file(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(SIZE_CAP + 1)
     except OSError as error:
-        raise CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{path}': {cause(error)}") from None
     if len(data) > SIZE_CAP:
         raise DataError(f"'{path}': larger than {SIZE_CAP >> 10} KiB")
     return data
@@ -431,8 +431,12 @@ def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
     template = services.library.template(name)
 
     def show_messages(values: Mapping[str, Value], shared: SharedOptions) -> int:
-        given = gather(services.terminal, template, values, shared, services.settings.number("stdin_wait"))
-        invocation = Invocation(template, "", given.text, given.wanted, given.files, given.values)
+        prompt_input = read_input(
+            services.terminal, template, values, shared, services.settings.number("stdin_wait")
+        )
+        invocation = Invocation(
+            template, "", prompt_input.text, prompt_input.request, prompt_input.files, prompt_input.values
+        )
         sent = build_request(invocation, services.format(template)).messages
         if shared.json:
             record = [{"role": message.role, "content": message.content} for message in sent]

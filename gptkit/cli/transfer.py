@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gptkit.core.errors import CannotReadError, DataError, NoInputError
+from gptkit.core.files import cause
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
@@ -26,9 +27,9 @@ def write_export(
     """
     if output is not None and str(output) != "-":
         from gptkit.core.files import write_atomic
-        from gptkit.session.answer import check
+        from gptkit.session.answer import check_output
 
-        check(terminal, output, [] if store is None else [store])
+        check_output(terminal, output, [] if store is None else [store])
         write_atomic(output, pieces, None if output.exists() else _PRIVATE_MODE)
         return
     for piece in pieces:
@@ -61,4 +62,4 @@ def _open_stream(terminal: Terminal, file: Path) -> io.BufferedReader:
     except FileNotFoundError:
         raise NoInputError(f"'{file}': no such file") from None
     except OSError as error:
-        raise CannotReadError(f"'{file}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{file}': {cause(error)}") from None

@@ -110,7 +110,7 @@ def usage(
     now = services.terminal.unix_time()
     start, end = parse_period(since, until, now)
     report = _usage_report(services, by.value, start, end)
-    month = _monthly_budget(services, month_start(now))
+    month = _monthly_budget(services, *month_span(now))
     if as_json:
         record = _record(report, by.value, format_day(start), month)
         services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
@@ -139,8 +139,9 @@ def _usage_report(services: Services, by: Grouping, since: float, until: float |
     from gptkit.history.query import charges
 
     report = UsageReport(services.prices)
-    path = services.history.path
-    if path is not None and path.exists():  # a report does not create the store
+    path, journal_folder = services.history.path, services.history.journal_folder
+    # a report does not create the store, unless the very first process was killed
+    if path is not None and (path.exists() or journal_folder.exists()):
         with services.history.reading() as connection:
             for key, charge in charges(connection, by, since, until):
                 report.add(key, charge)
@@ -148,23 +149,22 @@ def _usage_report(services: Services, by: Grouping, since: float, until: float |
     return report
 
 
-def _monthly_budget(services: Services, start: float) -> MonthlyBudget | None:
+def _monthly_budget(services: Services, start: float, end: float) -> MonthlyBudget | None:
     limit = services.settings.value("monthly_limit")
     if limit is None:
         return None
 
     return MonthlyBudget(
-        format_day(start)[:7], float(str(limit)), _usage_report(services, "day", start, None).total
+        format_day(start)[:7], float(str(limit)), _usage_report(services, "day", start, end).total
     )
 
 
 def _format_table(report: UsageReport, by: str, aligned: bool) -> str:
-    """Format the rows as a table; with `aligned` also with heading and total."""
+    """Format the rows as a table with a heading; with `aligned` also with the total."""
     rows = [_cells(row) for row in report.rows]
-    if aligned:
-        total = [_cells(report.total)] if len(rows) > 1 else []
-        rows = [(by, "requests", "in", "out", "USD", ""), *rows, *total]
-    return format_table(rows, aligned)
+    total = [_cells(report.total)] if aligned and len(rows) > 1 else []
+    heading = (by, "requests", "in", "out", "USD", "" if aligned else "notes")
+    return format_table([heading, *rows, *total], aligned)
 
 
 def _cells(row: UsageRow) -> tuple[str, ...]:
@@ -172,7 +172,7 @@ def _cells(row: UsageRow) -> tuple[str, ...]:
     notes = ["estimated"] if row.estimated else []
     if row.unpriced:
         notes.append(f"{row.unpriced} without a price")
-    cost = "" if row.cost is None else f"{row.cost:.6f}"
+    cost = f"{row.cost:.6f}" if row.cost or not row.unpriced else ""
     counts = (row.requests, row.prompt_tokens, row.completion_tokens)
     return (row.name, *map(str, counts), cost, ", ".join(notes))
 
@@ -242,9 +242,10 @@ def day_start(option: str, text: str, now: float) -> float:
     return _midnight_time(_parse_day(option, text, datetime.fromtimestamp(now).date()))
 
 
-def month_start(now: float) -> float:
-    """Return the start of the month in Unix seconds."""
-    return _midnight_time(datetime.fromtimestamp(now).date().replace(day=1))
+def month_span(now: float) -> tuple[float, float]:
+    """Return the starts of this month and of the next in Unix seconds."""
+    first = datetime.fromtimestamp(now).date().replace(day=1)
+    return _midnight_time(first), _midnight_time((first + timedelta(days=31)).replace(day=1))
 
 
 def format_day(moment: float) -> str:

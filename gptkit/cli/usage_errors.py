@@ -19,6 +19,8 @@ def to_usage_error(error: Exception) -> Exception:
     if hasattr(error, "possibilities"):
         possible: list[str] = error.possibilities or []
         option = str(getattr(error, "option_name", ""))
+        if getattr(getattr(context, "command", None), "takes_words", False):
+            hint += "; a word that begins with '-' stands after '--'"
         return UsageError(
             f"no such option '{option}'", hint=spelling_hint(option, possible) if possible else hint
         )

@@ -11,6 +11,9 @@ from typing import Literal, NamedTuple, Protocol
 Role = Literal["system", "user", "assistant"]
 OWN_PARAMETERS = ("model", "messages", "stream")
 """API parameters that gptkit sets by itself, and that no user may set."""
+STREAM = "stream"
+SYSTEM_ROLE = "role: system"
+"""The name, beside those of API parameters, of what a server rejects that knows no system messages."""
 STREAM_OPTIONS = "stream_options"
 """The API parameter that asks for the usage of a streamed answer; no answer depends on it."""
 
@@ -26,7 +29,8 @@ class ChatRequest(NamedTuple):
     `parameters` have the names of the API and are sent unchanged. `droppable` names the parameters that a
     prompt file or a setting brought, not the command line: a request is repeated without a droppable
     parameter that the provider rejects. `text` is the input without the prompt around the input; it is
-    not sent, but returned by the offline model `echo`.
+    not sent, but returned by the offline model `echo`. A `patient` request lets the server be silent for as
+    long as before a first word.
     """
 
     model: str
@@ -35,6 +39,7 @@ class ChatRequest(NamedTuple):
     droppable: frozenset[str] = frozenset()
     stream: bool = True
     text: str = ""
+    patient: bool = False
 
     def body(self) -> dict[str, object]:
         """The JSON object that is sent to the API."""
@@ -52,6 +57,26 @@ class ChatRequest(NamedTuple):
         """A copy of the request that asks for the whole answer in one response."""
         parameters = {name: value for name, value in self.parameters.items() if name != STREAM_OPTIONS}
         return self._replace(stream=False, parameters=parameters)
+
+    def without_system_role(self) -> "ChatRequest":
+        """A copy of the request whose system messages begin the messages of the user that follow them.
+
+        What precedes an answer of the model becomes a message of the user, so that the roles alternate.
+        """
+        messages: list[Message] = []
+        waiting: list[str] = []
+        for message in (*self.messages, Message("assistant", "")):
+            if message.role == "system":
+                waiting.append(message.content)
+                continue
+            if message.role == "assistant" and waiting:
+                if messages and messages[-1].role == "user":
+                    waiting.insert(0, messages.pop().content)
+                messages.append(Message("user", "\n\n".join(waiting)))
+                waiting = []
+            messages.append(message._replace(content="\n\n".join([*waiting, message.content])))
+            waiting = []
+        return self._replace(messages=tuple(messages[:-1]))
 
 
 class Usage(NamedTuple):
@@ -169,18 +194,25 @@ class Deadlines(NamedTuple):
     """The seconds that a connection may take for each step.
 
     `idle` is the time without any byte. `first_content` and `content` are the times without text of the
-    answer: comments and empty lines that keep a connection alive do not count.
+    answer: comments and empty lines that keep a connection alive do not count. `end` is the time from the
+    finish reason to the end of the stream.
     """
 
     connect: float = 10.0
     idle: float = 60.0
     first_content: float = 600.0
     content: float = 120.0
+    end: float = 10.0
+
+    def patient(self) -> "Deadlines":
+        """A copy that lets the server be silent for as long as before a first word."""
+        return self._replace(idle=max(self.idle, self.first_content))
 
 
 class Endpoint(NamedTuple):
     """The server that requests are sent to, the key, and how to connect.
 
+    `key_name` says in words where the key is, `key_hint` what to do about a key that is not accepted.
     `proxy` is a URL, None for a direct connection. With `lenient_finish` an answer without a finish
     reason counts as whole.
     """
@@ -195,6 +227,8 @@ class Endpoint(NamedTuple):
     project: str | None = None
     deadlines: Deadlines = Deadlines()
     lenient_finish: bool = False
+    key_name: str = "the API key"
+    key_hint: str = "store the right one with 'gptkit keys set'"
 
     def __repr__(self) -> str:
         return f"Endpoint({self.base_url!r})"  # the other fields may hold secrets

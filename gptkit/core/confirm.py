@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
 
 
+YES = ("y", "yes", "j", "ja", "o", "oui", "是", "好")
+"""What a user may answer to agree, in the languages of most users."""
+
+
+def is_yes(answer: str | None) -> bool:
+    """Whether a user's line agrees to a question; None is the end of the input."""
+    return answer is not None and answer.strip().lower() in YES
+
+
 def confirm_removal(terminal: Terminal, question: str) -> None:
     """Ask a yes-or-no question on the terminal; raises NotApprovedError for any answer but yes."""
     if not terminal.stdin_is_terminal:
@@ -20,8 +29,7 @@ def confirm_removal(terminal: Terminal, question: str) -> None:
             "nothing was removed: there is no terminal to ask at", hint="--yes removes without asking"
         )
     terminal.write_error(f"{question} [y/N] ")
-    answer = terminal.read_line() or ""
-    if answer.strip().lower() not in ("y", "yes"):
+    if not is_yes(terminal.read_line()):
         raise NotApprovedError("nothing was removed")
 
 

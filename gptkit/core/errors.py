@@ -15,7 +15,8 @@ GptkitError
 ├── NoPermissionError      77  no key or a bad one
 ├── ConfigurationError     78  settings or base URL invalid
 ├── IncompleteError        80  usable but cut
-│   └── CutAtLimitError    80  at the limit of tokens for an answer
+│   ├── CutAtLimitError    80  at the limit of tokens for an answer
+│   └── WrongAnswerError   80  whole, but wrong on its face
 ├── RefusedError           81  refusal or content filter
 ├── BudgetError            82  a cap of the user was reached
 ├── NotApprovedError       83  an action was not approved
@@ -37,6 +38,7 @@ class ErrorDetails(TypedDict, total=False):
     billed: bool  # the provider may have charged the request although no answer came
     request_id: str  # the provider's name for the request
     parameter: str  # the API parameter that the provider did not accept
+    one_value: bool  # only the value of the parameter was not accepted
     partial: bool  # a part of the answer was shown before the failure
 
 
@@ -59,6 +61,7 @@ class GptkitError(Exception):
         self.billed = details.get("billed", False)
         self.request_id = details.get("request_id", "")
         self.parameter = details.get("parameter", "")
+        self.one_value = details.get("one_value", False)
         self.partial = details.get("partial", False)
         self.attempts = 0
 
@@ -150,6 +153,14 @@ class IncompleteError(GptkitError):
 
 class CutAtLimitError(IncompleteError):
     """The answer reached the limit of tokens: that of the request, or of the model."""
+
+
+class WrongAnswerError(IncompleteError):
+    """The answer is wrong on its face: it repeats itself, gives the prompt back, lacks a part of the text."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"wrong answer: {problem}", hint="--accept takes the answer as it is")
+        self.problem = problem
 
 
 class RefusedError(GptkitError):

@@ -7,11 +7,11 @@ import errno
 import os
 import stat
 import sys
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import CannotWriteError
+from gptkit.core.clock import unix_time
+from gptkit.core.errors import CannotReadError, CannotWriteError, NoInputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -192,7 +192,7 @@ def sync_folder(folder: Path) -> None:
 
 def _remove_abandoned(folder: Path) -> None:
     """Remove the temporary files that killed runs of this user left in a folder."""
-    oldest = time.time() - _ABANDONED
+    oldest = unix_time() - _ABANDONED
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(_TEMPORARY) and entry.is_file(follow_symlinks=False):
@@ -219,8 +219,21 @@ def cause(error: OSError | ValueError) -> str:
     """The system's words for an error with a file; Python raises a ValueError for an impossible name."""
     if isinstance(error, ValueError):
         return "its name holds a character that no name can hold"
-    reason = error.strerror or type(error).__name__
+    reason = error.strerror or str(error) or type(error).__name__
     return reason[:1].lower() + reason[1:]
+
+
+@contextlib.contextmanager
+def naming_errors(name: str) -> Iterator[None]:
+    """Convert the errors of reading a file into NoInputError or CannotReadError with the quoted name."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoInputError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise NoInputError(f"{name}: it is a folder") from None
+    except (OSError, ValueError) as error:
+        raise CannotReadError(f"{name}: {cause(error)}") from None
 
 
 PRIVATE_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 from gptkit.core.errors import ConfigurationError
 
-_NOWHERE = Path("/nonexistent/gptkit")
+_NOWHERE = Path("/dev/null/gptkit")
+"""A folder that nobody can make, since `/dev/null` is none."""
+_NO_HOME = Path("/nonexistent")
+"""What Debian writes in place of the home folder of a user who has none; root could make that folder."""
 
 
 class Paths(NamedTuple):
     """The folders of gptkit, which may not exist yet: a folder is made when a file is written to it.
 
-    For a user without a home folder, `problem` says so and the folders are paths that do not exist, so a
+    For a user without a home folder, `problem` says so and the folders are paths that cannot exist, so a
     run that needs no files works. Before writing, call `require`.
     """
 
@@ -78,7 +81,8 @@ def _usual_folders(environ: Mapping[str, str]) -> tuple[Path, Path, Path, str]:
         folders = platformdirs.PlatformDirs("gptkit", appauthor=False)
         return folders.user_config_path, folders.user_data_path, folders.user_cache_path, ""
     home = Path(environ.get("HOME", ""))
-    if not home.is_absolute():
+    if not home.is_absolute() or home == _NO_HOME:
         reason = "is not an absolute path" if environ.get("HOME") else "is not set"
+        reason = f"is '{home}'" if home == _NO_HOME else reason
         return _NOWHERE, _NOWHERE, _NOWHERE, f"no home folder: HOME {reason}"
     return home / ".config/gptkit", home / ".local/share/gptkit", home / ".cache/gptkit", ""

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from gptkit.core.chat import Charge
+from gptkit.core.clock import unix_time
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -184,7 +185,7 @@ def _newest_price_day() -> str:
     days = [limit.start_date for limit in constraints if isinstance(limit, StartDateConstraint)]
     begun = [day for day in days if day <= installed]
     # Some installers write no true times (1970, 1980): then the newest price that has begun by now.
-    newest = max(begun, default=None) or max(day for day in days if day <= datetime.now(UTC).date())
+    newest = max(begun, default=None) or max(day for day in days if day <= _datetime(None).date())
     return newest.isoformat()
 
 
@@ -192,9 +193,9 @@ def _datetime(when: float | None) -> datetime:
     from datetime import UTC, datetime
 
     try:
-        return datetime.now(UTC) if when is None else datetime.fromtimestamp(when, UTC)
+        return datetime.fromtimestamp(unix_time() if when is None else when, UTC)
     except (ValueError, OverflowError, OSError):  # the time of an imported record can be any number
-        return datetime.now(UTC)
+        return datetime.fromtimestamp(unix_time(), UTC)
 
 
 def _is_offline(model: str) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 SHORTEST_SECRET = 8
 """Characters of the shortest secret: removing shorter ones would remove ordinary words."""
+_SHORTEST_PART = 8
+"""Characters of the shortest part of a secret that is replaced; a part also has a third of the secret."""
 STARS = "***"
 _SECRET_HEADER = re.compile("auth|key|token|cookie", re.IGNORECASE)
 
@@ -33,6 +35,7 @@ class Redactor:
         for secret in sorted(self._secrets, key=len, reverse=True):
             text = re.sub("|".join(_spellings(secret)), STARS, text)
             text = _redact_cut_secret(text, secret, self._shortest)
+            text = _redact_part(text, secret)
         return text
 
 
@@ -76,3 +79,18 @@ def _redact_cut_secret(text: str, secret: str, shortest: int) -> str:
                 parts[index] = part[:-length] + STARS
                 break
     return "…".join(parts)
+
+
+def _redact_part(text: str, secret: str) -> str:
+    """Replace each long part of a secret, as in a message that shows most of a key and masks the rest."""
+    least = max(_SHORTEST_PART, -(-len(secret) // 3))
+    for start in range(len(secret) - least + 1):
+        part = secret[start : start + least]
+        while (position := text.find(part)) >= 0:
+            end = least
+            while (
+                start + end < len(secret) and text[position + end : position + end + 1] == secret[start + end]
+            ):
+                end += 1
+            text = text[:position] + STARS + text[position + end :]
+    return text

@@ -3,7 +3,7 @@
 Control characters become their pictures (`␛`), other invisible characters their code point (`<U+202E>`).
 Three kinds are left alone where writing needs them: a joiner (ZWJ, ZWNJ) after a letter of a joining
 script or an emoji, one variation selector after a visible character, and the tag characters of the three
-flags that Unicode spells with tags.
+flags that Unicode spells with tags. Of many combining marks on one letter only the first are left alone.
 """
 
 from __future__ import annotations
@@ -35,9 +35,18 @@ _UNDECIDED = f"(?:\r|{_FLAG}[\U000e0020-\U000e007e]{{0,5}})\\Z"
 _FOLDED = r"[ \t]*\n[ \t\n]*|\t"
 
 
+MOST_MARKS = 30
+"""Combining marks that one letter may carry, as in the stream-safe text format of Unicode (UAX #15)."""
+_RUN_WITH_MARKS = (
+    "[^\x00-\u02ff\u0370-\u0482\u048a-\u0590\u2010-\u20cf\u2100-\u2cee\u3000-\u3029\u3030-\u3098\u309b-\ua66e"
+    "\uac00-\ud7ff\uf900-\ufb1d\uff00-\uffff\U0001f000-\U0001faff\U00020000-\U0003ffff]+"
+)
+"""Characters of which some are combining marks; none of the others is."""
+
+
 def visible(text: str) -> str:
     """Make invisible characters but LF and TAB visible; CRLF becomes LF, a lone surrogate U+FFFD."""
-    return _make_visible(text, "")
+    return VisibleStream().show(text)
 
 
 def one_line(text: str, limit: int = 300) -> str:
@@ -55,23 +64,52 @@ class VisibleStream:
     def __init__(self) -> None:
         self._previous = ""
         self._undecided = ""
+        self._marks = 0  # combining marks on the last letter
 
     def feed(self, piece: str) -> str:
         """The next visible text; the end of `piece` is held back if it depends on what follows."""
         text = self._undecided + piece
         undecided = _pattern(_UNDECIDED).search(text, max(0, len(text) - 6))
         self._undecided = undecided.group() if undecided else ""
-        return self._show_next(text[: len(text) - len(self._undecided)])
+        return self.show(text[: len(text) - len(self._undecided)])
 
     def close(self) -> str:
         """The visible text that `feed` held back."""
         text, self._undecided = self._undecided, ""
-        return self._show_next(text)
+        return self.show(text)
 
-    def _show_next(self, text: str) -> str:
-        visible_text = _make_visible(text, self._previous)
+    def show(self, text: str) -> str:
+        """Make a piece visible that does not depend on what follows."""
+        parts = []
+        done = 0
+        for place in self._surplus_marks(text):
+            parts += [_make_visible(text[done:place], self._previous), _code_point(text[place])]
+            self._previous, done = text[place], place + 1
+        parts.append(_make_visible(text[done:], self._previous))
         self._previous = text[-1:] or self._previous
-        return visible_text
+        return "".join(parts)
+
+    def _surplus_marks(self, text: str) -> list[int]:
+        """Return the places of combining marks, and joiners between them, above MOST_MARKS on one letter."""
+        if text.isascii():
+            self._marks = 0 if text else self._marks
+            return []
+        import unicodedata
+
+        surplus, end = [], 0
+        for run in _pattern(_RUN_WITH_MARKS).finditer(text):
+            marks = 0 if run.start() else self._marks
+            end = run.end()
+            if end < len(text) and marks + end - run.start() <= MOST_MARKS:
+                continue
+            for place in range(run.start(), end):
+                if text[place] not in _JOINERS:
+                    marks = marks + 1 if unicodedata.category(text[place]) in {"Mn", "Me"} else 0
+                if marks > MOST_MARKS:
+                    surplus.append(place)
+            self._marks = marks
+        self._marks = self._marks if end == len(text) else 0
+        return surplus
 
 
 def _make_visible(text: str, previous: str) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+from gptkit.core.clock import unix_time
 from gptkit.core.errors import CannotReadError, CannotWriteError, GptkitError, NoInputError, SignalError
 from gptkit.core.files import is_same_file
 from gptkit.core.redact import Redactor
@@ -70,7 +71,7 @@ class Terminal:
         self.redactor = Redactor()
         self.monotonic: Callable[[], float] = time.monotonic
         """Seconds from any start, for durations."""
-        self.unix_time: Callable[[], float] = time.time
+        self.unix_time: Callable[[], float] = unix_time
         self.sleep: Callable[[float], None] = time.sleep
 
     @property

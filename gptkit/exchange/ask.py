@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from gptkit.core.chat import AnswerFormatError, ChatRequest, Message, Reply, Sink, Usage
-from gptkit.core.errors import GptkitError
+from gptkit.core.errors import GptkitError, WrongAnswerError
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.exchange.retry import send_with_retries
 
@@ -21,32 +21,53 @@ def request_answer(
 ) -> Outcome:
     """Send a request and bring its answer into the format of `runtime`; with `exact` the text stays as it is.
 
-    An answer that does not have the format is asked for once more, unless the user saw it (`sink`).
-    Raises what `send_with_retries` raises.
+    An answer that is wrong or does not have the format is asked for once more, unless the user saw it
+    (`sink`). Raises what `send_with_retries` raises.
     """
-    outcome = send_with_retries(request, runtime, sink, purpose)
-    if outcome.failure or exact:
-        return outcome
-    try:
-        return outcome._replace(answer=runtime.format.finish(outcome.reply.text))
-    except AnswerFormatError as defect:
-        if not defect.again or sink is not None:
-            return _with_failure(outcome, defect)
+
+    def send(request: ChatRequest) -> tuple[Outcome, AnswerFormatError | None]:
+        outcome = send_with_retries(request, runtime, sink, purpose)
         try:
-            again = send_with_retries(_correction(request, outcome.reply, defect), runtime, sink, purpose)
-        except GptkitError as error:  # the first answer is kept all the same
-            error.message += f"; the answer before it cannot be used: {defect.problem}"
-            error.attempts += outcome.reply.attempts
-            error.partial = True
-            return outcome._replace(failure=error)
-    again = again._replace(reply=combine_replies(outcome.reply, again.reply))
+            return _finish(request, outcome, runtime, sink is not None, exact), None
+        except AnswerFormatError as defect:
+            return outcome, defect
+
+    outcome, defect = send(request)
+    if defect is None:
+        return outcome
+    if not defect.again or sink is not None:
+        return _with_failure(outcome, defect)
+    try:
+        again, second = send(request if outcome.failure else _correction(request, outcome.reply, defect))
+    except GptkitError as error:  # the first answer is kept all the same
+        error.message += f"; the answer before it cannot be used: {defect.problem}"
+        error.attempts += outcome.reply.attempts
+        error.partial = True
+        return outcome._replace(failure=error)
+    again = again._replace(reply=combine_replies(outcome.reply, again.reply), answers=2)
+    if second is not None:
+        return _with_failure(again, second)
     if again.failure:
         again.failure.attempts = again.reply.attempts
-        return again
-    try:
-        return again._replace(answer=runtime.format.finish(again.reply.text))
-    except AnswerFormatError as defect:
-        return _with_failure(again, defect)
+    return again
+
+
+def _finish(request: ChatRequest, outcome: Outcome, runtime: Runtime, is_shown: bool, exact: bool) -> Outcome:
+    """Return the outcome with its finished answer. Raises AnswerFormatError for one that cannot be used.
+
+    What the user saw (`is_shown`) is not changed any more.
+    """
+    text, wrong = outcome.reply.text, outcome.failure
+    answer = text
+    if wrong is None:
+        answer, wrong = runtime.start_check(request, runtime.rewrites_text).finish(text)
+    elif not isinstance(wrong, WrongAnswerError):
+        return outcome
+    if wrong and not runtime.accepts:
+        raise AnswerFormatError(getattr(wrong, "problem", wrong.message), wrong, again=True)
+    if wrong:
+        runtime.warn(f"accepted: {wrong.message}")
+    return outcome._replace(answer=text if exact else runtime.format.finish(text if is_shown else answer))
 
 
 def _with_failure(outcome: Outcome, defect: AnswerFormatError) -> Outcome:

@@ -1,25 +1,35 @@
 """Limits what a run may spend, checked before every request, and records what was charged."""
 
 from _thread import allocate_lock
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from typing import NamedTuple
 
-from gptkit.core.chat import Charge, ChatRequest, Reply, Usage
+from gptkit.core.chat import Charge, ChatRequest, Message, Reply, Usage
 from gptkit.core.errors import BudgetError, ConfigurationError
 from gptkit.core.tokens import estimate_tokens
 
 Price = Callable[[str, int, int], float | None]
 """Takes a model, prompt tokens and completion tokens; returns US dollars, None without a known price."""
+Observer = Callable[[int, Charge | None, bool], None]
+"""Called with the number of a request, its charge, and whether the request is over: before it is sent with an
+estimated charge without an answer, then with its charge, None if it costs nothing. For several threads."""
 LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
 """Parameters that limit the tokens of an answer."""
+TOKENS_PER_MESSAGE, TOKENS_PER_ANSWER = 4, 3
+"""Tokens that the chat format adds to each message, and for the beginning of the answer."""
 DEFAULT_ANSWER_TOKENS = 4096
 """Tokens that are left free for an answer without a limit."""
 
 
 class Reservation(float):
-    """US dollars that are set aside for a request, and `tokens`: the expected length of its answer."""
+    """US dollars that are set aside for a request, and `tokens`: the expected length of its answer.
+
+    `number` is the request's number for the observer of the budget; 0 before the request is sent.
+    """
 
     tokens = 0
+    number = 0
 
 
 class CostCap(NamedTuple):
@@ -62,6 +72,8 @@ class Budget:
         self.request_count = 0
         """Requests that were reserved; one that may be billed twice counts twice."""
         self.charges: list[Charge] = []
+        self.observer: Observer | None = None
+        self._numbers = count(1)
         self._price = price
         self._host = host
         self.clock = clock
@@ -129,6 +141,15 @@ class Budget:
                     f"{cap.name} of {cap.dollars:.4g} USD is used up: {spent:.4g} is spent{aside}{more}"
                 )
 
+    def begin(self, request: ChatRequest, reserved: Reservation, started: float, purpose: str) -> None:
+        """Tell the observer that a request is about to be sent; the parameters are those of `charge`."""
+        if self.observer is None:
+            return
+        tokens = prompt_tokens(request)
+        reserved.number = next(self._numbers)
+        charge = Charge(request.model, purpose, self._host, tokens, 0, True, None, started, 0.0)
+        self.observer(reserved.number, charge, False)
+
     def charge(
         self,
         request: ChatRequest,
@@ -151,8 +172,8 @@ class Budget:
                 self._answer_tokens += usage.completion_tokens
                 self._text_tokens += self._measured_text(request)
         if usage is None:
+            self._report_charge(reserved, None)
             return None
-        cost = self._price(request.model, *usage) if self.caps else None
         charge = Charge(
             model=reply.model or request.model,
             purpose=purpose,
@@ -160,14 +181,19 @@ class Budget:
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             estimated=reply.usage is None,
-            cost=cost,
+            cost=self._price(request.model, *usage) if self.caps else None,
             started=started,
             seconds=max(0.0, self.clock() - started),
         )
         with self._lock:
-            self._spent += cost or 0.0
+            self._spent += charge.cost or 0.0
             self.charges.append(charge)
+        self._report_charge(reserved, charge)
         return charge
+
+    def _report_charge(self, reserved: Reservation, charge: Charge | None) -> None:
+        if self.observer is not None and reserved.number:
+            self.observer(reserved.number, charge, True)
 
     def _measured_text(self, request: ChatRequest) -> int:
         """Tokens of the text that a request is about; 0 where no limit depends on them."""
@@ -199,7 +225,9 @@ class WorkerBudget(Budget):
     """The part of one worker in the budget of a run: shared limits, and a list of this worker's charges."""
 
     def __init__(self, run_budget: Budget) -> None:
-        super().__init__(run_budget.max_requests, run_budget.caps, clock=run_budget.clock)
+        super().__init__(
+            run_budget.max_requests, run_budget.caps, host=run_budget._host, clock=run_budget.clock
+        )
         self._run_budget = run_budget
 
     def reserve(self, request: ChatRequest, count: int = 1) -> Reservation:
@@ -220,12 +248,18 @@ class WorkerBudget(Budget):
         charge = self._run_budget.charge(request, reserved, reply, doubtful, started, purpose)
         if charge is not None:
             self.charges.append(charge)
+        self._report_charge(reserved, charge)
         return charge
 
 
+def message_tokens(messages: Iterable[Message]) -> int:
+    """Estimate the tokens of messages, with what the chat format adds to each."""
+    return sum(estimate_tokens(message.content) + TOKENS_PER_MESSAGE for message in messages)
+
+
 def prompt_tokens(request: ChatRequest) -> int:
-    """Estimate the tokens of a request: its messages, and what the chat format adds to each message."""
-    return sum(estimate_tokens(message.content) + 4 for message in request.messages) + 3
+    """Estimate the tokens of a request: its messages, and the beginning of the answer."""
+    return message_tokens(request.messages) + TOKENS_PER_ANSWER
 
 
 def answer_tokens(parameters: Mapping[str, object], window: int) -> int:

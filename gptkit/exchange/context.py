@@ -6,12 +6,11 @@ from typing import NamedTuple, Protocol
 from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_answer
+from gptkit.exchange.budget import message_tokens
 from gptkit.exchange.invocation import Runtime
 
 CUT_OFF = "\n\n[cut off here; this answer is not whole]"
 """Ends an incomplete answer when the answer is sent to the model again."""
-TOKENS_PER_MESSAGE = 4
-"""Tokens that the chat format adds to each message."""
 RECENT_SHARE = 0.5
 """Share of the token budget that the latest turns keep when older ones are summarised, so that the next
 summary is many turns away."""
@@ -93,11 +92,6 @@ def build_context(
     return ConversationContext(_messages(reversed(recent)), text, StoredSummary(later[len(recent)].id, text))
 
 
-def message_tokens(messages: Iterable[Message]) -> int:
-    """Estimate the tokens of messages."""
-    return sum(estimate_tokens(message.content) + TOKENS_PER_MESSAGE for message in messages)
-
-
 def _turns_after(stored: StoredSummary | None, chain: Iterable[PastTurn]) -> list[PastTurn]:
     turns = []
     for turn in chain:
@@ -158,7 +152,7 @@ def _batches(older: Sequence[PastTurn], most: int) -> Iterator[str]:
     left = most
     for turn in older:
         for message in _turn_messages(turn):
-            text = f"{message.role}: {_shorten(message.content, most)}"
+            text = f"{message.role}: {_cut_middle(message.content, most)}"
             left -= estimate_tokens(text)
             if left < 0 and batch:
                 yield "\n\n".join(batch)
@@ -168,7 +162,7 @@ def _batches(older: Sequence[PastTurn], most: int) -> Iterator[str]:
         yield "\n\n".join(batch)
 
 
-def _shorten(text: str, most: int) -> str:
+def _cut_middle(text: str, most: int) -> str:
     """Keep the beginning and the end of a message of more than `most` tokens."""
     tokens = estimate_tokens(text)
     if tokens <= most:

@@ -50,11 +50,14 @@ class Invocation(NamedTuple):
 
 
 class Rejections(Protocol):
-    """A record of the parameters that each model rejects."""
+    """A record of the parameters, or single values of them, that each model rejects."""
 
-    def names(self, model: str) -> frozenset[str]: ...
+    def rejects(self, model: str, name: str, value: object) -> bool: ...
 
-    def add(self, model: str, name: str) -> None: ...
+    def add(self, model: str, name: str, value: object = None) -> None:
+        """Record a rejected value, or with None the rejection of all values."""
+
+    def remove(self, model: str, name: str) -> None: ...
 
 
 class RetryPolicy(NamedTuple):
@@ -74,6 +77,19 @@ class Outcome(NamedTuple):
     """What capabilities store with the turn, as JSON values."""
     json_fields: Mapping[str, object] = {}
     """Fields that a capability adds to the object of `--json`."""
+    answers: int = 1
+    """How many answers it took."""
+
+
+class AnswerCheck(NamedTuple):
+    """The check of one answer: `feed` takes each delta, `finish` the whole text.
+
+    Both return the failure that the answer deserves, None for none. `finish` also returns the text
+    without the model's thoughts.
+    """
+
+    feed: Callable[[str], GptkitError | None] = lambda _: None
+    finish: Callable[[str], tuple[str, GptkitError | None]] = lambda text: (text, None)
 
 
 class Runtime(NamedTuple):
@@ -90,6 +106,8 @@ class Runtime(NamedTuple):
     """Returns a number between 0 and 1, for the jitter of pauses."""
     notice: Callable[[str], None]
     """Tells the user of `--verbose` why nothing happens for a while."""
+    notice_once: Callable[[str], None]
+    """Does what `notice` does, but only the first time that a text comes."""
     json_format: Callable[[Mapping[str, object]], OutputFormat]
     """Makes the format of a JSON answer from the JSON schema of the answer."""
     stores: Mapping[str, object] = {}
@@ -98,6 +116,12 @@ class Runtime(NamedTuple):
     """Tells the user what went wrong besides the answer."""
     record_answer: Callable[[Outcome], None] = lambda _: None
     """Records a whole answer at once, before further requests for the same turn can fail."""
+    start_check: Callable[[ChatRequest, bool], AnswerCheck] = lambda _request, _rewrites: AnswerCheck()
+    """Starts the check of an answer, given its request and `rewrites_text`."""
+    rewrites_text: bool = False
+    """Whether the answer is the text of the request in another form, such as a translation of it."""
+    accepts: bool = False
+    """Whether the user takes an answer that is wrong on its face."""
     answer_stored: Callable[[], None] = lambda: None
     """Called when an answer is stored, or given up, so that the death of the process no longer loses it."""
 

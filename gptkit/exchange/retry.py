@@ -9,6 +9,7 @@ from gptkit.core.chat import (
     ChatRequest,
     Event,
     Finished,
+    Provider,
     ReasoningDelta,
     RefusalDelta,
     Reply,
@@ -24,8 +25,9 @@ from gptkit.core.errors import (
     TryAgainError,
 )
 from gptkit.core.sanitize import one_line
+from gptkit.exchange.adaptation import Adaptation
 from gptkit.exchange.budget import Reservation
-from gptkit.exchange.invocation import PARAMETER_TWINS, Outcome, Runtime
+from gptkit.exchange.invocation import AnswerCheck, Outcome, Runtime
 
 
 def reply_failure(reply: Reply) -> GptkitError | None:
@@ -82,8 +84,9 @@ def send_with_retries(
     a sink an incomplete answer is asked for again. A failure before any text is raised. A failure
     after some text is returned in the outcome, with the longest text of all tries.
     """
-    loop = _RetryLoop(runtime, purpose)
-    request = drop_rejected_parameters(request, runtime)
+    adaptation = Adaptation(request, runtime)
+    loop = _RetryLoop(runtime, purpose, adaptation)
+    request = adaptation.first_request()
     reserved = runtime.budget.reserve(request)
     while True:
         reply, failure = loop.attempt(request, sink, reserved)
@@ -108,14 +111,14 @@ def send_with_retries(
 class _RetryLoop:
     """The tries of one request so far, and what they allow next."""
 
-    def __init__(self, runtime: Runtime, purpose: str) -> None:
+    def __init__(self, runtime: Runtime, purpose: str, adaptation: Adaptation) -> None:
         self._runtime = runtime
+        self._adaptation = adaptation
         self._purpose = purpose
         self._started = runtime.now()
         self._sent = 0
         self._tries = 0
         self._waited = 0.0
-        self._rejected: list[str] = []
         self._best: Outcome | None = None
 
     def attempt(
@@ -123,43 +126,33 @@ class _RetryLoop:
     ) -> tuple[Reply, GptkitError | None]:
         """Send the request once, and charge it.
 
-        Parameters that the model rejected are remembered once an answer comes without them.
+        What the server rejected is remembered once an answer comes without that.
         """
         self._sent += 1
         self._tries += 1
         builder = _ReplyBuilder(self._runtime.now, self._started, self._sent)
         budget, started, doubtful = self._runtime.budget, self._runtime.budget.clock(), True
+        budget.begin(request, reserved, started, self._purpose)
+        check = self._runtime.start_check(request, self._runtime.rewrites_text)
+        feed = AnswerCheck().feed if self._runtime.accepts else check.feed
         try:
-            failure = _send(request, self._runtime, sink, builder)
+            failure = _send(request, self._runtime.provider, (builder.add, sink, feed))
             doubtful = failure is not None and failure.billed
         finally:  # a request that a signal ends is billed as well
             reply = builder.reply()
             budget.charge(request, reserved, reply, doubtful, started, self._purpose)
         failure = failure or reply_failure(reply)
         if failure is None or reply.text:
-            for name in self._rejected:
-                self._runtime.rejections.add(request.model, name)
-            self._rejected = []
+            self._adaptation.remember()
         if failure is not None and len(reply.text) > len(self._best.answer if self._best else ""):
             self._best = Outcome(reply, reply.text, failure)
         return reply, failure
 
     def adjust(self, request: ChatRequest, failure: GptkitError) -> ChatRequest | None:
-        """Drop or rename the parameter that the model rejected; None if `failure` names none."""
-        name = failure.parameter
-        known = self._runtime.rejections.names(request.model) | frozenset(self._rejected)
-        if name not in request.parameters:
-            return None
-        changed = _drop_or_rename(request, name, known)
-        if changed.parameters == request.parameters:
-            return None
-        self._rejected.append(name)
-        self._tries -= 1
-        twin = PARAMETER_TWINS.get(name)
-        how = (
-            f"as '{twin}'" if twin in changed.parameters and twin not in request.parameters else "without it"
-        )
-        self._runtime.notice(f"'{request.model}' does not take '{name}'; sent again {how}")
+        """Return the request without what the server rejects; None if `failure` names nothing of the kind."""
+        changed = self._adaptation.next_request(request, failure) if failure.parameter else None
+        if changed is not None:
+            self._tries -= 1
         return changed
 
     def next_pause(self, failure: GptkitError) -> float | None:
@@ -193,12 +186,15 @@ class _RetryLoop:
         return Outcome(best.reply._replace(attempts=self._sent), best.answer, failure)
 
 
-def _send(
-    request: ChatRequest, runtime: Runtime, sink: Sink | None, builder: _ReplyBuilder
-) -> GptkitError | None:
-    """Send a request once; return a failure of the provider, raise an error of the sink."""
+Listeners = tuple[Callable[[Event], None], Sink | None, Callable[[str], GptkitError | None]]
+"""What takes the events of an answer, in this order: a reply, a sink, the check of the text."""
+
+
+def _send(request: ChatRequest, provider: Provider, listeners: Listeners) -> GptkitError | None:
+    """Send a request once; return a failure of the provider or the check, raise an error of the sink."""
+    add, sink, feed = listeners
     try:
-        events = runtime.provider(request)
+        events = provider(request)
     except GptkitError as error:
         return error
     try:
@@ -209,38 +205,14 @@ def _send(
                 return None
             except GptkitError as error:
                 return error.with_traceback(None)  # the frames of a traceback keep all events in memory
-            builder.add(event)
+            add(event)
             if sink is not None:
                 sink(event)
+            if isinstance(event, AnswerDelta) and (wrong := feed(event.text)):
+                return wrong
     finally:
         if isinstance(events, Generator):
             events.close()
-
-
-def drop_rejected_parameters(request: ChatRequest, runtime: Runtime) -> ChatRequest:
-    """Drop or rename the parameters that the model is known to reject."""
-    if not request.parameters:
-        return request
-    known = runtime.rejections.names(request.model)
-    for name in sorted(known & frozenset(request.parameters)):
-        request = _drop_or_rename(request, name, known)
-    return request
-
-
-def _drop_or_rename(request: ChatRequest, name: str, known: frozenset[str]) -> ChatRequest:
-    """Send a rejected parameter under its other name; else drop it, unless the user typed the parameter."""
-    parameters = dict(request.parameters)
-    droppable = request.droppable - {name}
-    twin = PARAMETER_TWINS.get(name)
-    if twin and twin not in parameters and twin not in known:
-        parameters[twin] = parameters.pop(name)
-        if name in request.droppable:
-            droppable |= {twin}
-    elif name in request.droppable:
-        del parameters[name]
-    else:
-        return request
-    return request._replace(parameters=parameters, droppable=droppable)
 
 
 class _ReplyBuilder:

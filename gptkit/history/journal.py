@@ -3,20 +3,23 @@
 The first line of the file is the opening; a line of text follows for every piece that was shown, and the
 ending is the last line, of several endings the last. The ending has no answer if the shown pieces are the
 answer. Another long answer stands before the ending in lists of one piece each, so that no second copy of
-an answer of 64 MiB is made. The process holds a lock on the file: if another process gets the lock, the
-writer is dead. SQLite is not used here, since loading it would delay the request.
+an answer of 64 MiB is made. A line before each request has its estimated tokens, a line after it its charge.
+The process holds a lock on the file: if another process gets the lock, the writer is dead. SQLite is not
+used here, since loading it would delay the request.
 """
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from _thread import RLock
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
 
 from gptkit.core.chat import Charge
 from gptkit.core.errors import CannotWriteError
-from gptkit.core.files import PRIVATE_FLAGS, close_quietly, has_name, make_private_folder, try_lock
+from gptkit.core.files import PRIVATE_FLAGS, cause, close_quietly, has_name, make_private_folder, try_lock
+from gptkit.core.tokens import estimate_tokens
 from gptkit.history.model import OPENING_ID, STATES, Ending, Opening
 
 JOURNAL_SUFFIX = ".jsonl"
@@ -33,6 +36,8 @@ class Journal:
         self._path = path
         self._descriptor: int | None = descriptor
         self._length = 0
+        self._lock = RLock()
+        """Requests of several threads are written: a closed descriptor could be another file's by then."""
 
     def add(self, text: str) -> None:
         """Append text that was shown; after the return the operating system has the text."""
@@ -47,6 +52,10 @@ class Journal:
                 return "".join(_shown_pieces(file))
         except OSError:
             return ""
+
+    def add_charge(self, number: int, charge: Charge | None, is_over: bool) -> None:
+        """Append what a request is estimated to cost, before it is sent; with the same number, its charge."""
+        self._write({"request": number, "charge": charge, "over": is_over})
 
     def record_ending(self, ending: Ending) -> None:
         """Append how the exchange ended, before the store is written; a later call replaces the ending."""
@@ -67,9 +76,10 @@ class Journal:
 
     def release(self) -> None:
         """Close the file; the next process that opens the store stores its turn."""
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
-            close_quietly(descriptor)
+        with self._lock:
+            if self._descriptor is not None:
+                descriptor, self._descriptor = self._descriptor, None
+                close_quietly(descriptor)
 
     def _holds_answer(self, answer: str) -> bool:
         """Whether the shown pieces in the file are the answer."""
@@ -84,23 +94,29 @@ class Journal:
 
     def _write(self, line: object) -> None:
         """Append a line; on an error stop writing, since the answer must still be shown."""
-        if self._descriptor is None:
-            return
         data = json.dumps(line, default=str).encode() + b"\n"
-        try:
-            is_whole = os.write(self._descriptor, data) == len(data)
-        except OSError:
-            is_whole = False
-        if not is_whole:
-            self.release()
+        with self._lock:
+            if self._descriptor is None:
+                return
+            try:
+                is_whole = os.write(self._descriptor, data) == len(data)
+            except OSError:
+                is_whole = False
+            if not is_whole:
+                self.release()
 
 
 class JournalEntry(NamedTuple):
-    """The content of the journal of a dead process; `ending` is None if the process was killed before."""
+    """The content of the journal of a dead process; `ending` is None if the process was killed before.
+
+    `charges` are those of all requests. For the request that was under way they are estimated from what was
+    sent and shown.
+    """
 
     opening: Opening
     text: str
     ending: Ending | None
+    charges: tuple[Charge, ...]
 
 
 def begin_journal(folder: Path, opening: Opening) -> Journal:
@@ -125,7 +141,7 @@ def begin_journal(folder: Path, opening: Opening) -> Journal:
             close_quietly(descriptor)
             path.unlink(missing_ok=True)
     except OSError as error:
-        raise CannotWriteError(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"'{path}': {cause(error)}") from error
 
 
 def orphaned_journals(folder: Path) -> Iterator[tuple[Path, JournalEntry]]:
@@ -217,7 +233,9 @@ def _parse_lines(opening: Opening, lines: Iterable[bytes]) -> JournalEntry:
     """Parse the lines after the opening, up to the first damaged line."""
     shown: list[str] = []
     answer_pieces: list[str] = []
-    ended_entry: JournalEntry | None = None
+    ending: Ending | None = None
+    text: str | None = None
+    charges = _Charges()
     for line in lines:
         try:
             value: object = json.loads(line) if line.endswith(b"\n") else None
@@ -227,12 +245,51 @@ def _parse_lines(opening: Opening, lines: Iterable[bytes]) -> JournalEntry:
             shown.append(value)
         elif isinstance(value, list):
             answer_pieces += [piece for piece in value if isinstance(piece, str)]
+        elif isinstance(value, dict) and "request" in value:
+            charges.add(value, len(shown))
         elif isinstance(value, dict):
             answer = value.get("answer")
             value["answer"] = text = "".join(answer_pieces or shown) if answer is None else answer
-            ended_entry = JournalEntry(opening, text, _parse_ending(value))
+            ending = _parse_ending(value)
             answer_pieces = []
-    return ended_entry or JournalEntry(opening, "".join(shown or answer_pieces), None)
+    if text is None:
+        text = "".join(shown or answer_pieces)
+    return JournalEntry(opening, text, ending, charges.all(shown) or (ending.charges if ending else ()))
+
+
+class _Charges:
+    """The charges of a journal by the numbers of their requests; the latest of a request counts."""
+
+    def __init__(self) -> None:
+        self._by_number: dict[str, Charge | None] = {}
+        self._under_way: dict[str, int] = {}
+        """How many pieces were shown before each request that is not over."""
+
+    def add(self, record: Mapping[str, object], shown: int) -> None:
+        number = str(record["request"])
+        self._by_number[number] = _parse_charge(record.get("charge"))
+        if record.get("over"):
+            self._under_way.pop(number, None)
+        else:
+            self._under_way[number] = shown
+
+    def all(self, shown: Sequence[str]) -> tuple[Charge, ...]:
+        """Return the charges; the text after the start of the latest request under way is its answer."""
+        if self._under_way:
+            number, start = self._under_way.popitem()
+            if charge := self._by_number[number]:
+                tokens = estimate_tokens("".join(shown[start:]))
+                self._by_number[number] = charge._replace(completion_tokens=tokens)
+        return tuple(charge for charge in self._by_number.values() if charge is not None)
+
+
+def _parse_charge(values: object) -> Charge | None:
+    """Parse a charge; None for a request that costs nothing, and for a damaged line."""
+    try:
+        charge = Charge(*cast("list[object]", values))  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    return charge
 
 
 def _parse_ending(record: Mapping[str, object]) -> Ending | None:

@@ -25,6 +25,10 @@ _SESSION_SQL = (
     "SELECT s.id, s.name, s.prompt, s.created, s.updated, s.head, coalesce(t.depth, 0)"
     " FROM sessions s LEFT JOIN turns t ON t.id = s.head"
 )
+_LAST_USED_FIRST = """
+    WHERE ?1 IS NULL OR s.prompt = ?1
+    ORDER BY coalesce((SELECT max(id) FROM turns WHERE session = s.id), s.head) DESC, s.rowid DESC LIMIT ?2
+"""
 # a parent is older than its child; the condition on the ids ends the walk in a damaged file, too
 _CHAIN_SQL = """
     WITH RECURSIVE line (id, parent, number) AS (
@@ -68,11 +72,11 @@ def summary(connection: sqlite3.Connection, head: int) -> Summary | None:
 
 
 def sessions(connection: sqlite3.Connection, limit: int, prompt: str | None) -> list[Session]:
-    """Read sessions, latest first; with `prompt` only those of one command."""
-    rows = connection.execute(
-        f"{_SESSION_SQL} WHERE ?1 IS NULL OR s.prompt = ?1 ORDER BY s.updated DESC, s.rowid DESC LIMIT ?2",
-        (prompt, limit),
-    )
+    """Read sessions, the last used first; with `prompt` only those of one command.
+
+    The order is that of their newest turns, not of times: the clock may have jumped in between.
+    """
+    rows = connection.execute(_SESSION_SQL + _LAST_USED_FIRST, (prompt, limit))
     return [Session(*row) for row in rows]
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotReadError, CannotWriteError, NoInputError
-from gptkit.core.files import folder_lock
+from gptkit.core.files import cause, folder_lock
 from gptkit.core.sqlite import refuse_special_file
 from gptkit.history import pages
 from gptkit.history.rescue import RowRescuer
@@ -76,7 +76,7 @@ def _copy_store(path: Path, folder: Path) -> tuple[Path, bool]:
                 shutil.copyfile(source, copy.with_name(copy.name + suffix))
     except OSError as error:
         error_class = CannotWriteError if error.errno in _DISK_FULL else CannotReadError
-        raise error_class(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+        raise error_class(f"'{path}': {cause(error)}") from error
     with copy.open("rb") as file:
         return copy, file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
 
@@ -94,5 +94,5 @@ def _set_aside(path: Path) -> Path:
             if source.exists():
                 source.rename(backup.with_name(backup.name + suffix))
     except OSError as error:
-        raise CannotWriteError(f"'{path}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"'{path}': {cause(error)}") from error
     return backup

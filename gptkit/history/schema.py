@@ -38,7 +38,6 @@ _TABLES = (
         updated REAL NOT NULL,
         head INTEGER REFERENCES turns (id) DEFERRABLE INITIALLY DEFERRED)""",
     "CREATE UNIQUE INDEX sessions_by_name ON sessions (name) WHERE name <> ''",
-    "CREATE INDEX sessions_by_updated ON sessions (updated)",
     "CREATE INDEX sessions_by_head ON sessions (head)",
     # what is needed of every turn of a long session; the texts are in another table, so that to walk over
     # 10,000 turns reads some hundred pages
@@ -144,7 +143,7 @@ def store_turn(connection: sqlite3.Connection, opening: Opening, ending: Ending,
     )
     insert_charges(connection, opening.id, turn, (session, opening.prompt), ending.charges)
     connection.execute(
-        "UPDATE sessions SET head = ?, updated = max(updated, ?) WHERE id = ? AND (? OR head IS ?)",
+        "UPDATE sessions SET head = ?, updated = ? WHERE id = ? AND (? OR head IS ?)",
         (turn, opening.started + ending.seconds, session, moves_on, parent),
     )
     return turn

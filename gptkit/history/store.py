@@ -84,6 +84,7 @@ class Store(Database):
             return count
         for path, entry in orphaned_journals(self.journal_folder):
             ending = entry.ending or Ending("cancelled", entry.text, cause="killed", code=KILLED_CODE)
+            ending = ending._replace(charges=entry.charges)
             with self.writing() as connection:
                 schema.store_turn(connection, entry.opening, ending, moves_on=False)
             with suppress(OSError):
@@ -161,7 +162,7 @@ class Store(Database):
             if turn_id is not None and not known:
                 raise NoInputError(f"no turn {turn_id}")
             connection.execute(
-                "UPDATE sessions SET head = ?, updated = max(updated, ?) WHERE id = ?",
+                "UPDATE sessions SET head = ?, updated = ? WHERE id = ?",
                 (turn_id, self._now(), session_id),
             )
 
@@ -213,10 +214,10 @@ class Store(Database):
         with self.reading() as connection:
             return search(connection, replace_surrogates(words), limit)
 
-    def spending(self, since: float) -> tuple[float, int]:
+    def spending(self, since: float, until: float | None = None) -> tuple[float, int]:
         """Return the US dollars of requests with known prices, and the number of other requests."""
         with self.reading() as connection:
-            return spending(connection, since)
+            return spending(connection, since, until)
 
     def remove(self, session: Session | str) -> int:
         """Remove a session and its turns, except turns that other sessions share; returns how many turns."""
@@ -281,9 +282,11 @@ def session_lock(folder: Path, session_id: str, wait: Callable[[], object]) -> A
     return exclusive_lock(folder / f"{session_id}.lock", wait)
 
 
-def spending(connection: sqlite3.Connection, since: float) -> tuple[float, int]:
+def spending(connection: sqlite3.Connection, since: float, until: float | None) -> tuple[float, int]:
     """Return the US dollars of requests with known prices, and the number of other requests."""
     row = connection.execute(
-        "SELECT total(cost), count(*) - count(cost) FROM charges WHERE started >= ?", (since,)
+        "SELECT total(cost), count(*) - count(cost) FROM charges"
+        " WHERE started >= ? AND started < coalesce(?, started + 1)",
+        (since, until),
     ).fetchone()
     return float(row[0]), int(row[1])

@@ -1,4 +1,4 @@
-"""Which files of folders are worked on, and where their results go."""
+"""Plan which files of folders are processed, and where their results go."""
 
 from __future__ import annotations
 
@@ -8,85 +8,85 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gptkit.core.errors import NoInputError, UsageError
-from gptkit.jobs.walk import Skipped, Walk
-from gptkit.session.answer import partial_of
+from gptkit.core.files import cause
+from gptkit.jobs.walk import FolderWalk, SkippedFile
+from gptkit.session.answer import partial_path
 from gptkit.text.formats import FORMATS, detect_format, plain_text
 
 HEAD = 4096
-"""Bytes of a file that tell its format."""
+"""Bytes of the beginning of a file by which its format is recognised."""
 ENDINGS = frozenset(ending for known in FORMATS for ending in known.endings)
 
 
-class Work(NamedTuple):
-    """A file and where its result goes."""
+class FileTask(NamedTuple):
+    """A file of `size` bytes, and the `target` of its result."""
 
     path: Path
     target: Path
     size: int
 
 
-class Plan(NamedTuple):
-    work: tuple[Work, ...]
-    skipped: tuple[Skipped, ...]
+class FolderPlan(NamedTuple):
+    tasks: tuple[FileTask, ...]
+    skipped: tuple[SkippedFile, ...]
 
 
-def plan(inputs: Sequence[Path], output: Path, *, any_format: bool = False) -> Plan:
-    """What to do with files and folders. The tree of a single folder is mirrored in the output as it is;
-    of several inputs, each goes there under its name. Raises UsageError where a result would take the
-    place of an input or of another result.
+def plan_folders(inputs: Sequence[Path], output: Path, *, any_format: bool = False) -> FolderPlan:
+    """Find the files below the inputs, and where their results go.
 
-    Args:
-        any_format: files of folders are taken whatever they are called.
+    The tree of a single folder is mirrored in `output`; of several inputs each is mirrored below its own
+    name. With `any_format` the names of files do not matter. Raises UsageError if a result would overwrite an
+    input or another result.
     """
     if output.exists() and not output.is_dir():
         raise UsageError(f"'{output}': it is not a folder")
-    skipped: list[Skipped] = []
-    work: list[Work] = []
+    skipped: list[SkippedFile] = []
+    tasks: list[FileTask] = []
     for path in inputs:
         if not path.exists():
             raise NoInputError(f"'{path}': no such file")
         if not path.is_dir():
-            work.append(Work(path, output / path.name, _size(path)))
+            tasks.append(FileTask(path, output / path.name, _size(path)))
             continue
         base = output if len(inputs) == 1 else output / (path.name or path.resolve().name)
-        for found in _files(path, output.resolve(), any_format, skipped):
-            work.append(Work(found, base / found.relative_to(path), _size(found)))
-    if not work:
+        for file in _files_below(path, output.resolve(), any_format, skipped):
+            tasks.append(FileTask(file, base / file.relative_to(path), _size(file)))
+    if not tasks:
         names = ", ".join(f"'{path}'" for path in inputs)
         raise NoInputError(f"no file in a known format in {names}")
-    _check(work)
-    return Plan(tuple(work), tuple(skipped))
+    _check_targets(tasks)
+    return FolderPlan(tuple(tasks), tuple(skipped))
 
 
-def _check(work: Sequence[Work]) -> None:
-    inputs = {_identity(one.path) for one in work} - {None}
+def _check_targets(tasks: Sequence[FileTask]) -> None:
+    inputs = {_identity(task.path) for task in tasks} - {None}
     targets: dict[Path, Path] = {}
-    for one in work:
-        for path in (one.target, partial_of(one.target)):
+    for task in tasks:
+        for path in (task.target, partial_path(task.target)):
             if _identity(path) in inputs:
                 raise UsageError(f"'{path}': the output would overwrite the input")
-        if (other := targets.setdefault(one.target, one.path)) != one.path:
-            raise UsageError(f"'{other}' and '{one.path}' would both be written to '{one.target}'")
+        if (other := targets.setdefault(task.target, task.path)) != task.path:
+            raise UsageError(f"'{other}' and '{task.path}' would both be written to '{task.target}'")
 
 
-def _files(folder: Path, output: Path, any_format: bool, skipped: list[Skipped]) -> Iterator[Path]:
-    """The files of a folder that are worked on; the output folder is none of them."""
-    walk = Walk(folder.resolve(), lambda entry: Path(entry.path) == output)
+def _files_below(folder: Path, output: Path, any_format: bool, skipped: list[SkippedFile]) -> Iterator[Path]:
+    """Yield the files of a folder to process; the output folder is none of them."""
+    walk = FolderWalk(folder.resolve(), lambda entry: Path(entry.path) == output)
     for path, entry in walk.files(folder):
-        if why := _against(entry, any_format):
-            walk.skip(path, why)
+        if reason := _reason_to_skip(entry, any_format):
+            walk.skip(path, reason)
         else:
             yield path
     skipped += walk.skipped
 
 
-def _against(entry: os.DirEntry[str], any_format: bool) -> str:
-    """Why a file is not worked on; nothing where it is."""
+def _reason_to_skip(entry: os.DirEntry[str], any_format: bool) -> str:
+    """Return why a file is skipped; empty if it is processed."""
     try:
         with Path(entry.path).open("rb") as file:
             head = file.read(HEAD)
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return cause(error)
     if Path(entry.name).suffix.lower() in ENDINGS:
         return ""
     if b"\0" in head:
@@ -95,7 +95,7 @@ def _against(entry: os.DirEntry[str], any_format: bool) -> str:
 
 
 def _is_known(name: str, head: bytes) -> bool:
-    """A name without an ending leaves it to the content; any other that is not known means something else."""
+    """Whether a file without an ending has a known format by its content; an unknown ending means another."""
     if Path(name).suffix:
         return False
     text = head.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What a long job would take: requests, tokens and money, before anything is sent."""
+"""Estimate what a long job would need before anything is sent: requests, tokens and money."""
 
 from __future__ import annotations
 
@@ -7,127 +7,140 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import prompt_tokens
-from gptkit.jobs.merge_plan import longest, plan
-from gptkit.jobs.missing import newly
+from gptkit.jobs.merge_plan import requests_by_level, result_token_limit
+from gptkit.jobs.missing import first_time
 from gptkit.jobs.request import in_one_piece
 
 if TYPE_CHECKING:
     from gptkit.core.chat import ChatRequest, OutputFormat
     from gptkit.jobs.job import Job
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.services import Services
     from gptkit.text.pieces import Piece
 
 
-LEAST, MOST = 0.8, 1.45
-"""Tokens of an answer for each token of the text: from Russian into English, and back."""
-TWICE = 10
-"""Of so many pieces one is asked for twice at most, and one of fewer."""
-SHORTEST, USUAL = 4, 2
-"""The shortest and the usual result have one part in so many of the longest."""
-RULES = 200
-"""Tokens of what a merge is told beside the prompt."""
+LEAST_RATIO, MOST_RATIO = 0.8, 1.45
+"""Tokens of an answer for each token of the text: from Russian into English, and from English into
+Russian."""
+PIECES_PER_RETRY = 10
+"""Of this many pieces, and of fewer, at most one is expected to be asked for twice."""
+SHORTEST_DIVISOR, USUAL_DIVISOR = 4, 2
+"""By which the longest result is divided to get the shortest and the usual result."""
+RULE_TOKENS = 200
+"""Tokens of the rules that a merge is sent besides the prompt."""
 
 
 def forecast(
     services: Services,
     job: Job,
     form: OutputFormat,
-    found: Iterable[tuple[Piece, Sequence[Lacking]]],
-    awaited: Callable[[bytes], object] = lambda _: None,
-    room: int = 0,
+    pieces: Iterable[tuple[Piece, Sequence[MissingAnswer]]],
+    is_awaited: Callable[[bytes], object] = lambda _: None,
+    token_limit: int = 0,
 ) -> dict[str, object]:
-    """As `--dry-run` prints it. Reads all of the input; sends nothing.
+    """Return what `--dry-run` prints; reads all of the input and sends nothing.
 
-    Args:
-        found: the pieces of a document, or of several, each with what lacks of it.
-        awaited: knows what a batch is to bring.
-        room: how many tokens of text a request may have, where the results of the pieces are merged. Merges
-            count as requests, whatever the memory has of them.
+    `pieces` come with the answers that the memory lacks of them. `is_awaited` tells whether a batch is to
+    bring the answer to a key. `token_limit` is that of a request whose results are merged, 0 without merges;
+    merges count as requests even if the memory has their answers.
     """
-    count = _Count(job, awaited, is_merged=bool(room))
-    for piece, lacking in found:
-        count.add(piece, lacking)
-    levels = plan(count.sizes, room, longest(room) // USUAL) if room else ()
-    around = prompt_tokens(in_one_piece(job, "", form)) + RULES
-    loads = [count.merged(room, part, around) for part in (SHORTEST, 1)] if room else count.asked()
+    counter = _PieceCounter(job, is_awaited, is_merged=bool(token_limit))
+    for piece, missing in pieces:
+        counter.add(piece, missing)
+    levels = (
+        requests_by_level(counter.sizes, token_limit, result_token_limit(token_limit) // USUAL_DIVISOR)
+        if token_limit
+        else ()
+    )
+    merge_prompt = prompt_tokens(in_one_piece(job, "", form)) + RULE_TOKENS
+    estimates = (
+        [counter.reduce_estimate(token_limit, part, merge_prompt) for part in (SHORTEST_DIVISOR, 1)]
+        if token_limit
+        else counter.map_estimates()
+    )
     return {
         "prompt": job.invocation.template.name,
         "url": services.url,
         "format": job.format.name,
-        **count.told,
-        "requests": count.requests + sum(levels[1:]),
-        **({"levels": list(levels)} if room else {}),
-        "estimate": {name: [getattr(one, name) for one in loads] for name in Load._fields}
-        | {"cost": _cost(services, job, loads)},
-        "body": count.first.body() if count.first else None,
+        **counter.counts,
+        "requests": counter.requests + sum(levels[1:]),
+        **({"levels": list(levels)} if token_limit else {}),
+        "estimate": {name: [getattr(estimate, name) for estimate in estimates] for name in Estimate._fields}
+        | {"cost": _cost_range(services, job, estimates)},
+        "body": counter.first_request.body() if counter.first_request else None,
     }
 
 
-class Load(NamedTuple):
-    """Of a whole job."""
+class Estimate(NamedTuple):
+    """The requests and tokens of a whole job."""
 
     requests: int
     prompt_tokens: int
     completion_tokens: int
 
 
-class _Count:
-    """Of pieces: those that need no request, that the memory has, that a batch is to bring, that wait for
-    another with the same text; and what the others take. `sizes` are the tokens of all that are merged."""
+class _PieceCounter:
+    """Counts pieces: unchanged, in the memory, in a batch, repeated; and the tokens of the requests for the
+    others.
 
-    def __init__(self, job: Job, awaited: Callable[[bytes], object], is_merged: bool) -> None:
-        self.told = dict.fromkeys(("pieces", "unchanged", "in_memory", "in_batch", "repeated"), 0)
+    `sizes` are the tokens of the sources of all pieces whose results are merged.
+    """
+
+    def __init__(self, job: Job, is_awaited: Callable[[bytes], object], is_merged: bool) -> None:
+        self.counts = dict.fromkeys(("pieces", "unchanged", "in_memory", "in_batch", "repeated"), 0)
         self.sizes: list[int] = []
-        self.first: ChatRequest | None = None
+        self.first_request: ChatRequest | None = None
         self.requests = 0
-        self._prompt = self._text = 0
-        self._awaited = awaited
-        self._is_new = newly(job)
+        self._prompt_tokens = self._text_tokens = 0
+        self._is_awaited = is_awaited
+        self._is_new = first_time(job)
         self._is_merged = is_merged
 
-    def add(self, piece: Piece, lacking: Sequence[Lacking]) -> None:
-        missing = [one for one in lacking if not self._awaited(one.key)]
-        new = [one for one in missing if self._is_new(one.key)]
-        self.told["pieces"] += 1
+    def add(self, piece: Piece, missing_answers: Sequence[MissingAnswer]) -> None:
+        missing = [answer for answer in missing_answers if not self._is_awaited(answer.key)]
+        new = [answer for answer in missing if self._is_new(answer.key)]
+        self.counts["pieces"] += 1
         if self._is_merged:
             self.sizes.append(estimate_tokens(piece.source))
         if not (piece.text or self._is_merged):
-            self.told["unchanged"] += 1
+            self.counts["unchanged"] += 1
         elif not new:
-            self.told["repeated" if missing else "in_batch" if lacking else "in_memory"] += 1
-        for one in new:
-            sent = one.request()
-            self.first = self.first or sent
+            self.counts["repeated" if missing else "in_batch" if missing_answers else "in_memory"] += 1
+        for answer in new:
+            request = answer.request()
+            self.first_request = self.first_request or request
             self.requests += 1
-            self._prompt += prompt_tokens(sent)
-            self._text += estimate_tokens(one.piece.text)
+            self._prompt_tokens += prompt_tokens(request)
+            self._text_tokens += estimate_tokens(answer.piece.text)
 
-    def asked(self) -> list[Load]:
-        """At least, and at most; who asks again sends the first answer as well."""
-        again = -(-self.requests // TWICE)
-        share = again / max(1, self.requests)
-        prompt, answer = self._prompt, self._text * MOST
+    def map_estimates(self) -> list[Estimate]:
+        """Return the least and the most that a map needs; a request that is repeated holds the first
+        answer."""
+        retries = -(-self.requests // PIECES_PER_RETRY)
+        share = retries / max(1, self.requests)
+        prompt, answer = self._prompt_tokens, self._text_tokens * MOST_RATIO
         return [
-            Load(self.requests, prompt, int(self._text * LEAST)),
-            Load(self.requests + again, int(prompt + (prompt + answer) * share), int(answer * (1 + share))),
+            Estimate(self.requests, prompt, int(self._text_tokens * LEAST_RATIO)),
+            Estimate(
+                self.requests + retries, int(prompt + (prompt + answer) * share), int(answer * (1 + share))
+            ),
         ]
 
-    def merged(self, room: int, part: int, around: int) -> Load:
-        """With results that have one part in so many of the longest; each of them is read once."""
-        result = longest(room) // part
-        merges = sum(plan(self.sizes, room, result)[1:])
-        read = merges * around + (len(self.sizes) + merges - 1) * result if merges else 0
+    def reduce_estimate(self, token_limit: int, part: int, merge_prompt: int) -> Estimate:
+        """Return what a reduction needs if a result has the longest result's tokens divided by `part`."""
+        result = result_token_limit(token_limit) // part
+        merges = sum(requests_by_level(self.sizes, token_limit, result)[1:])
+        read = merges * merge_prompt + (len(self.sizes) + merges - 1) * result if merges else 0
         requests = self.requests + merges
-        return Load(requests, self._prompt + read, requests * result)
+        return Estimate(requests, self._prompt_tokens + read, requests * result)
 
 
-def _cost(services: Services, job: Job, loads: Sequence[Load]) -> Mapping[str, object] | None:
-    """A range, with the day of the prices; None where no price is known."""
+def _cost_range(services: Services, job: Job, estimates: Sequence[Estimate]) -> Mapping[str, object] | None:
+    """Return the least and the most US dollars, with the day of the prices; None without a known price."""
     model, prices = job.invocation.model, services.prices
     dollars = []
-    for requests, *tokens in loads:
-        cost = prices.cost(model, *(each // max(1, requests) for each in tokens))
+    for requests, *tokens in estimates:
+        cost = prices.cost(model, *(count // max(1, requests) for count in tokens))
         if cost is None:
             return None
         dollars.append(round(cost * requests * job.share, 6))

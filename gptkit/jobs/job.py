@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from gptkit.core.chat import Reply
 from gptkit.core.errors import GptkitError
 from gptkit.exchange.invocation import Invocation
+from gptkit.jobs.options import Languages
 from gptkit.text.pieces import Finding, Format, Piece, PieceAnswer
 
 if TYPE_CHECKING:
@@ -51,19 +52,23 @@ class Job(NamedTuple):
     workers: int = 4
     fresh: bool = False
     share: float = 1.0
+    languages: Languages = Languages()
 
 
 def about(job: Job) -> Mapping[str, str]:
     """What the memory keeps with an answer: how it came about."""
     invocation = job.invocation
     options = {name: str(value) for name, value in invocation.values.items()}
-    return {**options, "prompt": invocation.template.name, "model": invocation.model}
+    languages = {"to": job.languages.target, "from": job.languages.source}
+    named = {name: language for name, language in languages.items() if language}
+    return {**options, **named, "prompt": invocation.template.name, "model": invocation.model}
 
 
 class Done(NamedTuple):
     """A piece and what is written in its place.
 
-    `reply` is the one that holds a new answer, `failure` what kept any answer from being used.
+    `reply` is the one that holds a new answer, `failure` what kept any answer from being used. What is wrong
+    with the answer is the user's own decision where it `is_accepted`.
     """
 
     piece: Piece
@@ -72,7 +77,9 @@ class Done(NamedTuple):
     findings: tuple[Finding, ...] = ()
     reply: Reply | None = None
     failure: GptkitError | None = None
+    is_accepted: bool = False
 
     @property
     def is_whole(self) -> bool:
-        return self.how != "source" and not any(finding.level == "wrong" for finding in self.findings)
+        is_proved = self.is_accepted or not any(finding.level == "wrong" for finding in self.findings)
+        return self.how != "source" and is_proved

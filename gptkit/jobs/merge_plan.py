@@ -1,81 +1,85 @@
-"""Which results are merged together: groups that fit into one request, in order, level by level."""
+"""Decide which results are merged together: consecutive ones that fit into one request, level by level."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
 
-LEAST = 3
-"""Results that are merged together however long they are: a level must leave fewer than it found."""
-MIDDLE = 4
-"""A border is looked for where at least one part in so many lies on either side of it."""
-WORDS = 8
-"""A result may have a word for every so many tokens of a part: then several fit into the next request."""
+SMALLEST_GROUP = 3
+"""Results that are merged together however long they are, so that every level leaves fewer results."""
+OUTER_PART = 4
+"""A border between groups has at least one in this many parts of the tokens on either side."""
+TOKENS_PER_WORD = 8
+"""Tokens of a part for each word that its result may have, so that several results fit into a request."""
 
 
-def groups(openings: Sequence[str], weights: Sequence[int], room: int) -> list[range]:
-    """Runs of consecutive results that weigh at most `room` together, or are too few to be parted.
+def group_results(openings: Sequence[str], weights: Sequence[int], token_limit: int) -> list[range]:
+    """Group consecutive results; each group has at most `token_limit` tokens or SMALLEST_GROUP results.
 
-    Which border is taken depends on how the source behind it begins, and hardly on what was counted:
-    where something changes, the other groups stay as they are, and what came of them can be used again.
+    Borders depend on how the source behind them begins, and hardly on counts. So a change of the source
+    leaves most groups as they are, and their merges are found in the memory.
     """
     names = [hashlib.sha256(opening.encode("utf-8", "replace")).digest() for opening in openings]
-    return list(_parted(range(len(names)), names, weights, room))
+    return list(_split(range(len(names)), names, weights, token_limit))
 
 
-def words(room: int) -> int:
-    """How many a result may have."""
-    return max(50, room // WORDS)
+def word_limit(token_limit: int) -> int:
+    """Return how many words a result may have."""
+    return max(50, token_limit // TOKENS_PER_WORD)
 
 
-def longest(room: int) -> int:
-    """How many tokens such a result has, about."""
-    return words(room) * 4 // 3
+def result_token_limit(token_limit: int) -> int:
+    """Return about how many tokens a result of `word_limit` words has."""
+    return word_limit(token_limit) * 4 // 3
 
 
-def plan(tokens: Sequence[int], room: int, result: int) -> tuple[int, ...]:
-    """How many requests each level takes for pieces of so many tokens, the last merge included, where a
-    result has at most `result` tokens."""
+def requests_by_level(tokens: Sequence[int], token_limit: int, result_limit: int) -> tuple[int, ...]:
+    """Return the number of requests of each level, the last merge included.
+
+    `tokens` are those of the pieces; a result has at most `result_limit` tokens.
+    """
     if len(tokens) < 2:
         return (len(tokens),)
     levels = [len(tokens)]
-    weights = [_expected(count, result) for count in tokens]
-    while not fits(weights, room):
-        found = groups([str(number) for number in range(len(weights))], weights, room)
-        levels.append(sum(len(group) > 1 for group in found))
+    weights = [_expected_tokens(count, result_limit) for count in tokens]
+    while not fits_last_merge(weights, token_limit):
+        groups = group_results([str(number) for number in range(len(weights))], weights, token_limit)
+        levels.append(sum(len(group) > 1 for group in groups))
         weights = [
-            _expected(sum(weights[group.start : group.stop]), result) if len(group) > 1 else weights[group[0]]
-            for group in found
+            _expected_tokens(sum(weights[group.start : group.stop]), result_limit)
+            if len(group) > 1
+            else weights[group[0]]
+            for group in groups
         ]
     return (*levels, 1)
 
 
-def fits(weights: Sequence[int], room: int) -> bool:
+def fits_last_merge(weights: Sequence[int], token_limit: int) -> bool:
     """Whether the next merge is the last one."""
-    return sum(weights) <= room or len(weights) <= LEAST
+    return sum(weights) <= token_limit or len(weights) <= SMALLEST_GROUP
 
 
-def _expected(tokens: int, result: int) -> int:
-    return max(1, min(tokens, result))
+def _expected_tokens(tokens: int, result_limit: int) -> int:
+    return max(1, min(tokens, result_limit))
 
 
-def _parted(run: range, names: Sequence[bytes], weights: Sequence[int], room: int) -> Iterator[range]:
+def _split(run: range, names: Sequence[bytes], weights: Sequence[int], token_limit: int) -> Iterator[range]:
     total = sum(weights[run.start : run.stop])
-    if total <= room or len(run) <= LEAST:
+    if total <= token_limit or len(run) <= SMALLEST_GROUP:
         yield run
         return
-    cut = _border(run, names, weights, total)
-    yield from _parted(range(run.start, cut), names, weights, room)
-    yield from _parted(range(cut, run.stop), names, weights, room)
+    cut = _find_border(run, names, weights, total)
+    yield from _split(range(run.start, cut), names, weights, token_limit)
+    yield from _split(range(cut, run.stop), names, weights, token_limit)
 
 
-def _border(run: range, names: Sequence[bytes], weights: Sequence[int], total: int) -> int:
-    """A border that leaves two texts on either side, as any of more than three can."""
-    reached = weights[run.start]
+def _find_border(run: range, names: Sequence[bytes], weights: Sequence[int], total: int) -> int:
+    """Return the border of a run that leaves at least two results on either side."""
+    before = weights[run.start]
     inside, nearest = [], (total, run.start + 2)
-    for at in range(run.start + 2, run.stop - 1):
-        reached += weights[at - 1]
-        nearest = min(nearest, (abs(total - 2 * reached), at))
-        if total <= MIDDLE * reached <= (MIDDLE - 1) * total:
-            inside.append(at)
-    return min(inside, key=lambda at: names[at]) if inside else nearest[1]
+    for border in range(run.start + 2, run.stop - 1):
+        before += weights[border - 1]
+        nearest = min(nearest, (abs(total - 2 * before), border))
+        if total <= OUTER_PART * before <= (OUTER_PART - 1) * total:
+            inside.append(border)
+    return min(inside, key=lambda border: names[border]) if inside else nearest[1]

@@ -1,4 +1,4 @@
-"""What a job has to ask for: the pieces of a document, or its parts, whose answers the memory lacks."""
+"""Find the pieces of a document whose answers the memory lacks, and keep pieces in a temporary file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from gptkit.core.chat import ChatRequest, OutputFormat
 from gptkit.core.errors import CannotWriteError
+from gptkit.core.files import cause
 from gptkit.jobs.job import Job, about
 from gptkit.jobs.piece import DEEPEST
 from gptkit.jobs.request import Surroundings, asked, in_one_piece, key, placed
@@ -19,75 +20,78 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class Lacking(NamedTuple):
-    """One answer that the memory does not have under its `key`, and the request for it."""
+class MissingAnswer(NamedTuple):
+    """An answer that the memory does not have under its `key`; `request` makes the request for the answer."""
 
     key: bytes
     piece: Piece
     request: Callable[[], ChatRequest]
 
 
-def lacking_pieces(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Iterator[Lacking]:
-    """Of a document that is worked on piece by piece, in order; what stands there twice comes twice."""
-    for _, lacking in by_piece(pieces, job, form):
-        yield from lacking
+def missing_answers(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Iterator[MissingAnswer]:
+    """Yield the answers that the memory lacks of pieces, in order; of equal pieces the answer comes twice."""
+    for _, missing in missing_by_piece(pieces, job, form):
+        yield from missing
 
 
-def by_piece(
+def missing_by_piece(
     pieces: Iterable[Piece], job: Job, form: OutputFormat
-) -> Iterator[tuple[Piece, Sequence[Lacking]]]:
-    """Every piece with what lacks of it: nothing, or itself, or some of its halves."""
-    for place in placed(pieces):
-        around = Surroundings(place.before, is_whole=place.is_whole)
+) -> Iterator[tuple[Piece, Sequence[MissingAnswer]]]:
+    """Yield every piece with the answers that the memory lacks of it: of none, the piece, or some halves."""
+    for placed_piece in placed(pieces):
+        context = Surroundings(placed_piece.before, is_whole=placed_piece.is_whole)
         yield (
-            place.piece,
+            placed_piece.piece,
             [
-                Lacking(name, piece, partial(_request, job, piece, around, form))
-                for name, piece in _missing(place.piece, job, form, 0)
+                MissingAnswer(key_, piece, partial(_piece_request, job, piece, context, form))
+                for key_, piece in _missing_parts(placed_piece.piece, job, form, 0)
             ],
         )
 
 
-def newly(job: Job) -> Callable[[bytes], bool]:
-    """Says of a key whether it is asked for: not where the job itself has kept the answer by then."""
+def first_time(job: Job) -> Callable[[bytes], bool]:
+    """Return a function that tells whether a key comes for the first time.
+
+    Without a memory, and with --fresh, every key counts as new, since the job does not find its own answers.
+    """
     seen: set[bytes] = set()
 
-    def is_new(name: bytes) -> bool:
-        known = len(seen)
-        seen.add(name)
-        return len(seen) > known
+    def is_new(key_: bytes) -> bool:
+        count = len(seen)
+        seen.add(key_)
+        return len(seen) > count
 
     return is_new if job.memory is not None and not job.fresh else lambda _: True
 
 
-def _request(job: Job, piece: Piece, around: Surroundings, form: OutputFormat) -> ChatRequest:
-    return asked(job, piece, around, in_one_piece(job, piece.text, form))
+def _piece_request(job: Job, piece: Piece, context: Surroundings, form: OutputFormat) -> ChatRequest:
+    return asked(job, piece, context, in_one_piece(job, piece.text, form))
 
 
-def _missing(piece: Piece, job: Job, form: OutputFormat, depth: int) -> Iterator[tuple[bytes, Piece]]:
+def _missing_parts(piece: Piece, job: Job, form: OutputFormat, depth: int) -> Iterator[tuple[bytes, Piece]]:
     if not piece.text:
         return
-    name = key(job, piece, in_one_piece(job, piece.text, form))
-    held = None
+    key_ = key(job, piece, in_one_piece(job, piece.text, form))
+    stored = None
     if job.memory is not None and not job.fresh:
-        held = job.memory.get(name, piece.text, about(job))
-    if held is not None and held.in_halves:
+        stored = job.memory.get(key_, piece.text, about(job))
+    if stored is not None and stored.in_halves:
         halves = job.format.halves(piece) if depth < DEEPEST else None
         for half in halves or ():
-            yield from _missing(half, job, form, depth + 1)
-    elif held is None or (held.foreign and _is_wrong(piece, job, held.answer)):
-        yield name, piece
+            yield from _missing_parts(half, job, form, depth + 1)
+    elif stored is None or (stored.foreign and _is_wrong(piece, job, stored.answer)):
+        yield key_, piece
 
 
 def _is_wrong(piece: Piece, job: Job, answer: str) -> bool:
     return any(finding.level == "wrong" for finding in job.format.findings(piece, answer))
 
 
-def filed(piece: Piece) -> str:
+def piece_to_json(piece: Piece) -> str:
     return json.dumps(piece)
 
 
-def unfiled(text: str) -> Piece:
+def piece_from_json(text: str) -> Piece:
     source, masked, masks, units, path, line, form, slots, *_ = json.loads(text)
     return Piece(
         source,
@@ -97,17 +101,17 @@ def unfiled(text: str) -> Piece:
         tuple(path),
         line,
         form,
-        tuple(Slot(*one) for one in slots),
+        tuple(Slot(*slot) for slot in slots),
     )
 
 
-class Spool:
-    """A file without a name, which is gone with the process. Raises CannotWriteError."""
+class PieceSpool:
+    """A temporary file of pieces, which the end of the process removes. Raises CannotWriteError."""
 
     def __init__(self) -> None:
         import tempfile
 
-        with _faults():
+        with _converted_errors():
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed by __exit__
 
     def __enter__(self) -> Self:
@@ -116,21 +120,21 @@ class Spool:
     def __exit__(self, _kind: object, _error: BaseException | None, _trace: TracebackType | None) -> None:
         self._file.close()
 
-    def keep(self, pieces: Iterable[Piece]) -> None:
+    def write(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:
-            with _faults():
-                self._file.write(filed(piece).encode("ascii") + b"\n")
+            with _converted_errors():
+                self._file.write(piece_to_json(piece).encode("ascii") + b"\n")
 
-    def again(self) -> Iterator[Piece]:
-        with _faults():
+    def read(self) -> Iterator[Piece]:
+        with _converted_errors():
             self._file.seek(0)
         for line in self._file:
-            yield unfiled(line.decode("ascii"))
+            yield piece_from_json(line.decode("ascii"))
 
 
 @contextmanager
-def _faults() -> Iterator[None]:
+def _converted_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CannotWriteError(f"temporary file: {(error.strerror or str(error)).lower()}") from error
+        raise CannotWriteError(f"temporary file: {cause(error)}") from error

@@ -16,7 +16,7 @@ OPTIONS = (
     Parameter(
         "keys",
         "list",
-        help="Work on these values of a JSON or YAML input only, such as 'items.*.title'.",
+        help="Work on these values of JSON or YAML only, such as 'items.*.title'; of front matter too.",
         metavar="PATTERN",
     ),
     Parameter("glossary", help="Use the terms and translations in this CSV or TBX file.", metavar="FILE"),
@@ -57,6 +57,17 @@ class JobOptions(NamedTuple):
         """Who gives one of these wants even a short text to be worked on in pieces."""
         wanted = (self.as_, self.keys, self.glossary, self.report, self.output_dir)
         return bool(self.jobs or self.fresh or self.batch) or any(wanted)
+
+
+class Languages(NamedTuple):
+    """What the user says of the languages of a job, in any words; empty where nothing is said.
+
+    `is_translation`: the answer is in another language than the text.
+    """
+
+    target: str = ""
+    source: str = ""
+    is_translation: bool = False
 
 
 def options_of(values: Mapping[str, Value]) -> JobOptions:

@@ -1,4 +1,4 @@
-"""Where a long answer goes, piece by piece: a pipe, a terminal, a file that appears when it is whole."""
+"""Write a long answer piece by piece: to a pipe, a terminal, or a file that appears when it is whole."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gptkit.core.chat import AnswerDelta, Finished, Sink
 from gptkit.core.errors import CannotWriteError, GptkitError, TryAgainError
 from gptkit.core.files import (
     PRIVATE_FLAGS,
+    cause,
     close_quietly,
     create_locked,
     has_name,
@@ -21,13 +22,15 @@ from gptkit.core.files import (
     sync_folder,
     try_lock,
 )
-from gptkit.session.answer import partial_of
+from gptkit.session.answer import partial_path
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 
 CLOSED = -1
+MARK = "\ufeff"
+"""The byte order mark, with which a file begins whose source does."""
 
 
 class FileInUseError(TryAgainError):
@@ -35,19 +38,19 @@ class FileInUseError(TryAgainError):
 
 
 class Output(Protocol):
-    """Takes texts as soon as they are in their turn."""
+    """Takes the texts of an answer in order."""
 
     def write(self, text: str) -> None: ...
 
     def finish(self) -> None:
-        """All is there and as it should be."""
+        """End a whole answer."""
 
-    def leave(self, failure: GptkitError | None) -> None:
-        """There will be no more; the failure is told where the text is that came."""
+    def abandon(self, failure: GptkitError | None) -> None:
+        """End an incomplete answer; the hint of `failure` gets the place of the text so far."""
 
 
-class Plain:
-    """A pipe, which gets the text to the letter; where it `ends_lines`, with the end of its last line."""
+class PipeOutput:
+    """Writes the text to a pipe unchanged; with `ends_lines`, with a newline at the end."""
 
     def __init__(self, write: Callable[[str], None], *, ends_lines: bool = False) -> None:
         self._write = write
@@ -63,11 +66,11 @@ class Plain:
         if self._ends_lines and self._end != "\n":
             self._write("\n")
 
-    def leave(self, failure: GptkitError | None) -> None: ...
+    def abandon(self, failure: GptkitError | None) -> None: ...
 
 
-class Shown:
-    """A terminal, by way of a sink."""
+class TerminalOutput:
+    """Shows the text on a terminal through a sink."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -79,12 +82,12 @@ class Shown:
         self._sink(Finished("stop"))
         self._sink.close()
 
-    def leave(self, failure: GptkitError | None) -> None:
+    def abandon(self, failure: GptkitError | None) -> None:
         self._sink.close()
 
 
-class Collected:
-    """The whole text, for who shows it in one piece."""
+class CollectedOutput:
+    """Collects the text, for callers that show it as a whole."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -98,24 +101,24 @@ class Collected:
 
     def finish(self) -> None: ...
 
-    def leave(self, failure: GptkitError | None) -> None: ...
+    def abandon(self, failure: GptkitError | None) -> None: ...
 
 
-class File:
-    """A file. What there is of it stands beside it as FILE.partial, which takes its place when whole.
+class FileOutput:
+    """Writes FILE.partial, which replaces FILE when the text is whole.
 
-    Only one process at a time writes it: another raises FileInUseError.
+    Raises FileInUseError if another process is writing the file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._partial = partial_of(path)
+        self._partial = partial_path(path)
         try:
             if is_untrusted_link(path):
                 raise CannotWriteError(f"cannot write '{path}': it is another user's symbolic link")
-            self._descriptor = self._opened()
+            self._descriptor = self._open_partial()
         except OSError as error:
-            raise self._fault(error) from error
+            raise self._write_error(error) from error
 
     def write(self, text: str) -> None:
         rest = memoryview(text.encode("utf-8", "replace"))
@@ -123,45 +126,45 @@ class File:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
         except OSError as error:
-            raise self._fault(error) from error
+            raise self._write_error(error) from error
 
     def finish(self) -> None:
         try:
             target = self._path.resolve()
             with suppress(FileNotFoundError):
-                found = target.stat()
-                if not stat.S_ISREG(found.st_mode):
+                old = target.stat()
+                if not stat.S_ISREG(old.st_mode):
                     self._copy(target)
                     return
-                keep_owner(self._descriptor, found)
+                keep_owner(self._descriptor, old)
                 if hasattr(os, "fchmod"):
-                    os.fchmod(self._descriptor, stat.S_IMODE(found.st_mode))
+                    os.fchmod(self._descriptor, stat.S_IMODE(old.st_mode))
             os.fsync(self._descriptor)
             self._partial.replace(target)
             sync_folder(target.parent)
         except OSError as error:
-            raise self._fault(error) from error
+            raise self._write_error(error) from error
         finally:
             self._close()
 
-    def leave(self, failure: GptkitError | None) -> None:
+    def abandon(self, failure: GptkitError | None) -> None:
         if self._descriptor == CLOSED:
             return  # a signal came right after its end
-        empty = os.fstat(self._descriptor).st_size == 0
-        if empty:
+        is_empty = os.fstat(self._descriptor).st_size == 0
+        if is_empty:
             with suppress(OSError):
                 self._partial.unlink()
         elif failure is not None:
-            left = f"'{self._path}' was not written; what there is of it is in '{self._partial}'"
-            failure.hint = f"{failure.hint}; {left}" if failure.hint else left
+            where = f"'{self._path}' was not written; what there is of it is in '{self._partial}'"
+            failure.hint = f"{failure.hint}; {where}" if failure.hint else where
         self._close()
 
-    def _opened(self) -> int:
+    def _open_partial(self) -> int:
         while True:
             descriptor = os.open(self._partial, PRIVATE_FLAGS | os.O_CREAT, 0o666)
             try:
                 if not try_lock(descriptor):
-                    raise _taken(self._path)
+                    raise _in_use_error(self._path)
                 if has_name(descriptor, self._partial):  # else it is the result of who had it before
                     os.ftruncate(descriptor, 0)
                     return descriptor
@@ -182,36 +185,39 @@ class File:
         descriptor, self._descriptor = self._descriptor, CLOSED
         close_quietly(descriptor)  # what a file has to hold was synced before
 
-    def _fault(self, error: OSError) -> CannotWriteError:
-        return CannotWriteError(f"cannot write '{self._path}': {(error.strerror or str(error)).lower()}")
+    def _write_error(self, error: OSError) -> CannotWriteError:
+        return CannotWriteError(f"cannot write '{self._path}': {cause(error)}")
 
 
-class Place:
-    """Where a file will be that is written in one go: who enters has it alone, another one's entry raises
-    FileInUseError. FILE.partial is there meanwhile, and afterwards only with what came of an answer."""
+class OutputReservation:
+    """Reserves an output file that another function writes; None, and what is no file, need no reservation.
+
+    Entering locks FILE.partial; raises FileInUseError if another process has the lock. Leaving removes
+    FILE.partial if it is empty, or if `is_written` says that FILE is whole.
+    """
 
     def __init__(self, path: Path | None) -> None:
         is_file = path is not None and (path.is_file() or not path.exists())
         self._path = path if is_file else None
         self._descriptor = CLOSED
         self.is_written = False
-        """The file is there, so that what came of it before is of no use."""
+        """Whether the file was written, so that an older FILE.partial is of no use."""
 
     def __enter__(self) -> Self:
         if self._path is not None:
             path = self._path
 
-            def give_up() -> None:
-                raise _taken(path)
+            def raise_in_use() -> None:
+                raise _in_use_error(path)
 
             with suppress(OSError):  # where no lock can be had, everybody may come in
-                self._descriptor = create_locked(partial_of(path), give_up)
+                self._descriptor = create_locked(partial_path(path), raise_in_use)
         return self
 
     def __exit__(self, _kind: object, _error: BaseException | None, _trace: TracebackType | None) -> None:
         if self._path is None or self._descriptor == CLOSED:
             return
-        partial, descriptor = partial_of(self._path), self._descriptor
+        partial, descriptor = partial_path(self._path), self._descriptor
         with suppress(OSError):
             is_empty = os.fstat(descriptor).st_size == 0
             if (is_empty or self.is_written) and has_name(descriptor, partial):
@@ -219,36 +225,36 @@ class Place:
         close_quietly(descriptor)
 
 
-def _taken(path: Path) -> FileInUseError:
+def _in_use_error(path: Path) -> FileInUseError:
     return FileInUseError(f"'{path}' is being written by another gptkit")
 
 
-class Mirrored(File):
-    """A file that is left as it is where nothing would change, for who looks at the times of files."""
+class ChangedFileOutput(FileOutput):
+    """Writes a file only if its content changes, so that build tools see no new time of an unchanged file."""
 
-    is_new = True
+    is_changed = True
 
     def finish(self) -> None:
         try:
-            self.is_new = not self._is_same()
+            self.is_changed = not self._is_same()
         except OSError as error:
-            raise self._fault(error) from error
-        if self.is_new:
+            raise self._write_error(error) from error
+        if self.is_changed:
             super().finish()
         else:
-            self._drop()
+            self._remove_partial()
 
     def _is_same(self) -> bool:
         if not self._path.is_file() or self._path.stat().st_size != os.fstat(self._descriptor).st_size:
             return False
-        with self._path.open("rb") as known:
+        with self._path.open("rb") as old:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-            while block := known.read(1 << 18):
+            while block := old.read(1 << 18):
                 if os.read(self._descriptor, len(block)) != block:
                     return False
         return True
 
-    def _drop(self) -> None:
+    def _remove_partial(self) -> None:
         with suppress(OSError):
             self._partial.unlink()
         self._close()

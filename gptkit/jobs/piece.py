@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gptkit.core.chat import ChatRequest, Reply
@@ -12,6 +13,7 @@ from gptkit.core.errors import (
     ProtocolError,
     RefusedError,
     TooLongError,
+    WrongAnswerError,
 )
 from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_answer
@@ -53,7 +55,7 @@ class _Course:
     def __init__(self, job: Job, around: Surroundings, runtime: Runtime) -> None:
         self._job = job
         self._around = around
-        self._runtime = runtime
+        self._runtime = runtime._replace(rewrites_text=True)
         self._left = ANSWERS
 
     def done(self, piece: Piece, depth: int) -> Done:
@@ -76,9 +78,11 @@ class _Course:
         if held.in_halves:
             return self._halved(piece, depth, ())
         findings = self._findings(piece, held.answer)
-        if any(finding.level == "wrong" for finding in findings):
+        was_accepted = any(finding.level == "wrong" for finding in held.findings)
+        if any(finding.level == "wrong" for finding in findings) and not was_accepted:
             return None  # another tool's, or proved by the rules of an older version
-        return Done(piece, self._job.format.restore(piece, held.answer), "memory", findings)
+        text = self._job.format.restore(piece, held.answer)
+        return Done(piece, text, "memory", findings, is_accepted=was_accepted)
 
     def _asked(self, piece: Piece, depth: int, name: bytes, plain: ChatRequest) -> Done:
         request = asked(self._job, piece, self._around, plain)
@@ -91,10 +95,11 @@ class _Course:
                 isinstance(error, TooLongError | CutAtLimitError) and estimate_tokens(piece.text) >= LONG
             )
             return self._redone(piece, name, depth, _source(piece, error), DEEPEST if may_fit else 0)
-        if not _is_of_use(answer.findings):
+        accepts = self._runtime.accepts
+        if not (_is_of_use(answer.findings) or accepts):
             return self._redone(piece, name, depth, _unproved(piece, answer), 1)
         text = self._job.format.restore(piece, answer.text)
-        done = Done(piece, text, "answer", answer.findings, answer.reply)
+        done = Done(piece, text, "answer", answer.findings, answer.reply, is_accepted=accepts)
         if done.is_whole:
             self._keep(name, piece, PieceAnswer(answer.text, answer.findings))
         return done
@@ -140,20 +145,28 @@ class _Course:
     def _answer(self, piece: Piece, request: ChatRequest) -> _Answer:
         if not self._left:
             raise IncompleteError(f"no answer of use after {ANSWERS} of them")
-        self._left -= 1
         outcome = request_answer(request, self._runtime, None)
+        self._left = max(0, self._left - outcome.answers)
         if outcome.failure is not None:
             raise outcome.failure
         return _Answer(outcome.answer, self._findings(piece, outcome.answer), outcome.reply)
 
     def _findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
         found = tuple(self._job.format.findings(piece, answer))
+        found += tuple(self._whole_text_findings(piece, answer))
         if self._job.glossary is not None:
             from gptkit.text.formats.units import unit_line_finder
 
             line_of = unit_line_finder(piece) if piece.slots else line_finder(piece)
             found += self._job.glossary.missing_terms(piece.text, answer, line_of)
         return found
+
+    def _whole_text_findings(self, piece: Piece, answer: str) -> Iterator[Finding]:
+        from gptkit.jobs.memory.entries import language_tag
+        from gptkit.text.checks.translation import Target, piece_findings
+
+        languages = self._job.languages
+        return piece_findings(piece, answer, Target(language_tag(languages.target), languages.is_translation))
 
     def _keep(self, name: bytes, piece: Piece, held: PieceAnswer) -> None:
         if self._job.memory is not None:
@@ -171,7 +184,8 @@ def _source(piece: Piece, failure: GptkitError) -> Done:
 def _unproved(piece: Piece, answer: _Answer) -> Done:
     """The piece as it was, since something is wrong with its answer."""
     findings = tuple(finding for finding in answer.findings if finding.level != "doubtful")
-    failure = IncompleteError(f"the answer cannot be used: {findings[0]}")
+    kind = RefusedError if findings[0].kind == "refusal" else WrongAnswerError
+    failure = kind(str(findings[0]))
     return Done(piece, piece.source, "source", findings, answer.reply, failure)
 
 

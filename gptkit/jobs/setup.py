@@ -14,14 +14,14 @@ from gptkit.core.errors import ConfigurationError, DataError, UsageError
 from gptkit.core.yaml_tree import spelling_hint
 from gptkit.encodings.stream import split_lines
 from gptkit.exchange.invocation import Invocation, RetryPolicy, Runtime
-from gptkit.jobs.consent import share_of_price
+from gptkit.jobs.consent import price_factor
 from gptkit.jobs.job import Job, Memory
-from gptkit.jobs.memory.store import memory as memory_of
-from gptkit.jobs.options import options_of
+from gptkit.jobs.memory.store import memory_of
+from gptkit.jobs.options import Languages, options_of
 from gptkit.session.conversation import Conversation
-from gptkit.session.input import LongText, content
+from gptkit.session.input import LongText, read_text_file
 from gptkit.templates.template import Template, Value
-from gptkit.text.formats import FORMATS, detect_format, format_named
+from gptkit.text.formats import FORMATS, detect_format, format_named, unsupported_format
 from gptkit.text.pieces import Format, Piece
 
 if TYPE_CHECKING:
@@ -46,18 +46,37 @@ class Source(NamedTuple):
     format: Format
     lines: Iterator[str]
     size: int | None
+    is_marked: bool = False
+    """Whether it begins with a byte order mark, which its lines do not have and its result does."""
 
 
-def opened(text: LongText, values: Mapping[str, Value], is_file: bool) -> Source:
+def opened(
+    text: LongText, values: Mapping[str, Value], languages: Languages, *, is_file: bool, is_map: bool
+) -> Source:
+    """Open a document. Raises DataError where the result of `is_map`, which has the format of the document,
+    would be damaged because gptkit does not support that format."""
     head = ""
     texts = text.texts
     while len(head) < HEAD and (more := next(texts, "")):
         head += more
-    format_ = _format(values, text.name if is_file else None, head[:HEAD])
-    return Source(text.name, format_, split_lines(chain([head], texts)), text.size)
+    if is_map and not options_of(values).as_:
+        check_format(text.name, head[:HEAD], is_file)
+    format_ = _for_languages(_format(values, text.name if is_file else None, head[:HEAD]), languages)
+    return Source(text.name, format_, split_lines(chain([head], texts)), text.size, text.is_marked)
 
 
-def job(services: Services, invocation: Invocation, document: Format, keeping: bool) -> Job:
+def check_format(name: str, head: str, is_file: bool) -> None:
+    """Raise DataError for a document in a known format that is not supported."""
+    if title := unsupported_format(name if is_file else None, head):
+        raise DataError(
+            f"'{name}': {title}, which is not supported",
+            hint="--as text works on the whole file as plain text, syntax and all",
+        )
+
+
+def job(
+    services: Services, invocation: Invocation, document: Format, keeping: bool, languages: Languages
+) -> Job:
     options = options_of(invocation.values)
     memory: Memory | None = None
     if keeping and options.memory:
@@ -67,10 +86,11 @@ def job(services: Services, invocation: Invocation, document: Format, keeping: b
         invocation=_counted(invocation)._replace(values=own_values(invocation)),
         format=document,
         memory=memory,
-        glossary=_glossary(options.glossary, invocation.values),
+        glossary=_glossary(options.glossary, languages.target),
         workers=options.jobs or services.settings.integer("jobs"),
         fresh=options.fresh,
-        share=share_of_price(options),
+        share=price_factor(options),
+        languages=languages,
     )
 
 
@@ -101,9 +121,10 @@ def working(services: Services, template: Template, shared: SharedOptions, *, is
 
 def patient_means(services: Services, conversation: Conversation, invocation: Invocation) -> Runtime:
     form = services.format(invocation.template)
-    verbose = conversation.how.verbose
+    verbose = conversation.display.verbose
     runtime = services.runtime(form, invocation.model, conversation.budget, verbose, patient=True)
-    return runtime._replace(policy=RetryPolicy(runtime.policy.attempts, max(runtime.policy.wait, WAIT)))
+    policy = RetryPolicy(runtime.policy.attempts, max(runtime.policy.wait, WAIT))
+    return runtime._replace(policy=policy, warn=conversation.warn, accepts=conversation.shared.accept)
 
 
 def _counted(invocation: Invocation) -> Invocation:
@@ -136,27 +157,27 @@ def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
     if options.keys:
         with_keys = getattr(found, "with_keys", None)
         if with_keys is None:
-            raise UsageError(f"--keys needs JSON or YAML, and the input is {found.name}")
+            raise UsageError(f"--keys needs JSON, YAML or Markdown, and the input is {found.name}")
         found = with_keys(options.keys)
-    return _for_language(found, values)
+    return found
 
 
-def _for_language(found: Format, values: Mapping[str, Value]) -> Format:
+def _for_languages(found: Format, languages: Languages) -> Format:
     """The format, told of the languages where what it writes depends on them."""
     for_language = getattr(found, "for_language", None)
     if for_language is None:
         return found
-    from gptkit.jobs.memory.entries import tag
+    from gptkit.jobs.memory.entries import language_tag
 
-    language, source = (tag(str(values.get(name) or "")) for name in ("to", "from"))
-    told: Format = for_language(language, source or "en")
+    target, source = language_tag(languages.target), language_tag(languages.source)
+    told: Format = for_language(target, source or "en")
     return told
 
 
-def _glossary(path: str, values: Mapping[str, Value]) -> Glossary | None:
+def _glossary(path: str, language: str) -> Glossary | None:
     if not path:
         return None
     from gptkit.text.glossary import parse_glossary
 
-    name, text = content(path)
-    return parse_glossary(text, str(values.get("to") or ""), name)
+    name, text = read_text_file(path)
+    return parse_glossary(text, language, name)

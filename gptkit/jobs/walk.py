@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.core.files import cause
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -15,7 +17,7 @@ IGNORE = ".gitignore"
 REPOSITORY = ".git"
 
 
-class Skipped(NamedTuple):
+class SkippedFile(NamedTuple):
     """A file that is not worked on, and why not."""
 
     path: Path
@@ -29,14 +31,14 @@ class FoundFile(NamedTuple):
     entry: os.DirEntry[str]
 
 
-class _Rules(NamedTuple):
-    """What one .gitignore says of the paths below its folder."""
+class _IgnoreRules(NamedTuple):
+    """The patterns of the .gitignore of a folder."""
 
     folder: Path
     patterns: GitIgnoreSpec
 
 
-class Walk:
+class FolderWalk:
     """A walk through one folder, in the order of names; of links, those to files inside of it are taken."""
 
     def __init__(
@@ -48,7 +50,7 @@ class Walk:
             root: the folder, without links in its path.
             is_left_out: whether an entry is passed over without a word, a folder with all that is in it.
         """
-        self.skipped: list[Skipped] = []
+        self.skipped: list[SkippedFile] = []
         self._root = root
         self._is_left_out = is_left_out
         self._use_ignore_files = use_ignore_files
@@ -56,21 +58,21 @@ class Walk:
     def files(self, path: Path) -> Iterator[FoundFile]:
         """Yield the files; `path` is the root as the user writes it."""
         above = _folders_above(self._root) if self._use_ignore_files else []
-        return self._below(path, self._root, [rules for folder in above for rules in _rules(folder)])
+        return self._below(path, self._root, [rules for folder in above for rules in _read_rules(folder)])
 
     def skip(self, path: Path, why: str) -> None:
         """Note that a file is not worked on."""
-        self.skipped.append(Skipped(path, why))
+        self.skipped.append(SkippedFile(path, why))
 
-    def _below(self, shown: Path, folder: Path, rules: list[_Rules]) -> Iterator[FoundFile]:
+    def _below(self, shown: Path, folder: Path, rules: list[_IgnoreRules]) -> Iterator[FoundFile]:
         try:
             with os.scandir(folder) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self.skip(shown, (error.strerror or str(error)).lower())
+            self.skip(shown, cause(error))
             return
         if self._use_ignore_files and any(entry.name == IGNORE for entry in found):
-            rules = [*rules, *_rules(folder)]
+            rules = [*rules, *_read_rules(folder)]
         for entry in found:
             is_folder = entry.is_dir(follow_symlinks=False)
             if entry.name == REPOSITORY or self._is_left_out(entry):
@@ -80,13 +82,13 @@ class Walk:
             path = shown / entry.name
             if is_folder:
                 yield from self._below(path, folder / entry.name, rules)
-            elif why := self._against(entry):
-                self.skip(path, why)
+            elif reason := self._reason_to_skip(entry):
+                self.skip(path, reason)
             else:
                 yield FoundFile(path, entry)
 
-    def _against(self, entry: os.DirEntry[str]) -> str:
-        """Why an entry is no file of the folder; empty for one that is."""
+    def _reason_to_skip(self, entry: os.DirEntry[str]) -> str:
+        """Return why an entry is no file of the folder; empty for one that is."""
         if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(self._root):
             return "a link out of the folder"
         if not entry.is_file():
@@ -95,13 +97,13 @@ class Walk:
 
 
 def _folders_above(root: Path) -> list[Path]:
-    """Folders above that belong to the same repository, the highest first."""
+    """Return the folders above `root` in its repository, the highest first."""
     found = [root, *root.parents]
     top = next((at for at, folder in enumerate(found) if (folder / REPOSITORY).exists()), 0)
     return found[top:0:-1]
 
 
-def _rules(folder: Path) -> list[_Rules]:
+def _read_rules(folder: Path) -> list[_IgnoreRules]:
     path = folder / IGNORE
     try:
         if path.is_symlink():  # git does not follow it either
@@ -111,14 +113,14 @@ def _rules(folder: Path) -> list[_Rules]:
         return []
     from pathspec import GitIgnoreSpec
 
-    return [_Rules(folder, GitIgnoreSpec.from_lines(text.splitlines()))]
+    return [_IgnoreRules(folder, GitIgnoreSpec.from_lines(text.splitlines()))]
 
 
-def _is_ignored(path: Path, is_folder: bool, rules: Sequence[_Rules]) -> bool:
-    """The deepest file that says something of a path decides."""
+def _is_ignored(path: Path, is_folder: bool, rules: Sequence[_IgnoreRules]) -> bool:
+    """Whether a path is ignored, by the deepest .gitignore with a pattern for it."""
     for folder, patterns in reversed(rules):
         name = path.relative_to(folder).as_posix() + "/" * is_folder
-        said = patterns.check_file(name).include
-        if said is not None:
-            return said
+        is_ignored = patterns.check_file(name).include
+        if is_ignored is not None:
+            return is_ignored
     return False

@@ -1,4 +1,4 @@
-"""Threads that work on several things at once, and hand on what came of each in their order."""
+"""Run work on several items in threads, within the limits of the server, and yield results in order."""
 
 from __future__ import annotations
 
@@ -20,164 +20,173 @@ from gptkit.exchange.invocation import Runtime
 from gptkit.exchange.retry import LONGEST_PAUSE
 
 PAUSE = 1.0
-"""Seconds in which nothing is sent after the server called for less, if it does not say how long."""
+"""Seconds without requests after the server asked for fewer, if it does not say how long."""
 
 
-FINAL = (NoPermissionError, UnavailableError)
-"""What ends the job, unless it is about a parameter that can be left out."""
+FINAL_ERRORS = (NoPermissionError, UnavailableError)
+"""Errors that end the job, unless they are about a parameter that can be left out."""
 
 
-class Abandoned(Exception):  # noqa: N818 - no error: the job is over
-    """The job ended while this worker waited."""
+class JobEnded(Exception):  # noqa: N818 - no error: the job is over
+    """Ends the waiting of a worker when the job ends."""
 
 
-class Gate:
-    """At most `most` requests at once; fewer where the server calls for it.
+class RequestLimiter:
+    """Lets at most `most` requests run at once, and fewer if the server asks for fewer.
 
-    A place is held by a thread, until its answer is kept: what a kill may cost is never more than that.
-    Additive increase, multiplicative decrease, as TCP does (Chiu and Jain 1989): half as many after
-    a 429, one more after every round of requests that went well.
+    A thread holds its place until its answer is stored, so that a killed process has never more than `most`
+    answers to lose. The limit follows additive increase and multiplicative decrease, as in TCP (Chiu and Jain
+    1989): it is halved after a 429, and grows by one after every round of successful requests.
     """
 
     def __init__(self, most: int, now: Callable[[], float]) -> None:
-        self._most = most
+        self._thread_limit = most
         self._now = now
         self._limit = float(most)
-        self._holders: set[int] = set()
-        self._until = 0.0
-        self._slowed = float("-inf")
+        self._threads: set[int] = set()
+        self._resume_at = 0.0
+        self._halved_at = float("-inf")
         self._closed = False
-        self._lets_through = False
+        self._admits_waiting = False
         lock = RLock()
         self._changed = Condition(lock)
-        self._free = Condition(lock)
-        """Told once for each place that there is more: to wake all who wait takes longer than a request."""
-        self.heard: float | None = None
-        """When a request last went well."""
+        self._place_free = Condition(lock)
+        """Notified once for each place that becomes free, since waking all threads takes longer than a
+        request."""
+        self.last_success: float | None = None
+        """When a request last succeeded; None if none did."""
 
     @property
     def limit(self) -> int:
-        """How many may run now."""
+        """How many requests may run now."""
         return max(1, int(self._limit))
 
-    def close(self, lets_through: bool = False) -> None:
-        """The job is over: who waits here is sent away, but for those who only wait for a place if it is
-        the budget that ended it: room was made for their requests."""
+    def close(self, admits_waiting: bool = False) -> None:
+        """End the waiting of all threads with JobEnded.
+
+        With `admits_waiting` the threads that wait for a place still get one: if the budget ended the job,
+        their requests were reserved in it before.
+        """
         with self._changed:
             self._closed = True
-            self._lets_through = lets_through
+            self._admits_waiting = admits_waiting
             self._changed.notify_all()
-            self._free.notify_all()
+            self._place_free.notify_all()
 
-    def enter(self) -> None:
-        """Wait for a place, and hold it; whoever has one keeps it, unless there are too many by now."""
+    def acquire(self) -> None:
+        """Wait for a place and hold it; a thread that has one keeps it unless the limit has fallen since."""
         me = get_ident()
         with self._changed:
-            if len(self._holders) > self.limit:
-                self._leave(me)
-            while self._is_open() and (not self._has_place(me) or self._now() < self._until):
-                left = self._until - self._now()
-                self._free.wait(max(0.01, left) if left > 0 else None)
+            if len(self._threads) > self.limit:
+                self._remove(me)
+            while self._is_open() and (not self._may_hold(me) or self._now() < self._resume_at):
+                pause = self._resume_at - self._now()
+                self._place_free.wait(max(0.01, pause) if pause > 0 else None)
             if not self._is_open():
-                raise Abandoned
-            self._holders.add(me)
+                raise JobEnded
+            self._threads.add(me)
 
-    def leave(self) -> None:
-        """The answer is kept, or there is none."""
+    def release(self) -> None:
+        """Give back the place of this thread, whose answer is stored or has failed."""
         with self._changed:
-            self._leave(get_ident())
+            self._remove(get_ident())
 
-    def slow(self, wait: float | None, sent: float) -> None:
-        """The server called for fewer requests; those sent before it was last heard count once."""
+    def slow_down(self, wait: float | None, sent: float) -> None:
+        """Halve the limit and wait, since the server asked for fewer requests.
+
+        Requests that were `sent` before the last halving do not halve the limit again.
+        """
         with self._changed:
-            self._until = max(self._until, self._now() + (wait or PAUSE))
-            if sent > self._slowed:
-                self._slowed = self._now()
+            self._resume_at = max(self._resume_at, self._now() + (wait or PAUSE))
+            if sent > self._halved_at:
+                self._halved_at = self._now()
                 self._limit = max(1.0, self._limit / 2)
 
-    def went_well(self) -> None:
+    def note_success(self) -> None:
         with self._changed:
-            self.heard = self._now()
-            before = self.limit
-            self._limit = min(float(self._most), self._limit + 1 / self._limit)
-            self._free.notify(self.limit - before)
+            self.last_success = self._now()
+            limit_before = self.limit
+            self._limit = min(float(self._thread_limit), self._limit + 1 / self._limit)
+            self._place_free.notify(self.limit - limit_before)
 
     def sleep(self, seconds: float) -> None:
-        """Between two tries, without a place; ends early when the job does."""
+        """Wait between two tries without holding a place; raises JobEnded when the job ends."""
         until = self._now() + seconds
         with self._changed:
-            self._leave(get_ident())
+            self._remove(get_ident())
             while (left := until - self._now()) > 0:
                 if self._closed:
-                    raise Abandoned
+                    raise JobEnded
                 self._changed.wait(left)
 
     def _is_open(self) -> bool:
-        return self._lets_through or not self._closed
+        return self._admits_waiting or not self._closed
 
-    def _has_place(self, thread: int) -> bool:
-        return thread in self._holders or len(self._holders) < self.limit
+    def _may_hold(self, thread: int) -> bool:
+        return thread in self._threads or len(self._threads) < self.limit
 
-    def _leave(self, thread: int) -> None:
-        if thread in self._holders:
-            self._holders.remove(thread)
-            self._free.notify()
+    def _remove(self, thread: int) -> None:
+        if thread in self._threads:
+            self._threads.remove(thread)
+            self._place_free.notify()
 
 
-def gated(provider: Provider, gate: Gate, now: Callable[[], float], confirm: Callable[[], None]) -> Provider:
-    """The provider behind the gate; who sends leaves it when the answer is kept.
+def limit_requests(
+    provider: Provider, limiter: RequestLimiter, now: Callable[[], float], confirm: Callable[[], None]
+) -> Provider:
+    """Return a provider that waits for a place before it sends; the place is held until the answer is stored.
 
-    While one waited others were answered: `confirm` raises what is now against sending.
+    `confirm` is called after the waiting, and raises if the budget does not allow the request any more.
     """
 
     def send(request: ChatRequest) -> Iterator[Event]:
-        gate.enter()
+        limiter.acquire()
         sent = now()
         try:
             confirm()
             events = list(provider(request))
         except GptkitError as error:
             if isinstance(error, RateLimitError):
-                gate.slow(error.wait, sent)
-            if isinstance(error, FINAL) and not error.parameter:
-                gate.close()
-            gate.leave()
+                limiter.slow_down(error.wait, sent)
+            if isinstance(error, FINAL_ERRORS) and not error.parameter:
+                limiter.close()
+            limiter.release()
             raise
-        gate.went_well()
+        limiter.note_success()
         return iter(events)
 
     return send
 
 
-AHEAD = 4
-"""Things for each worker that are read ahead of the one that is awaited: memory does not grow with the
-input, and a slow one does not leave the others without work."""
-PATIENCE = 900.0
-"""Seconds without a single answer after which a server that answered before is given up."""
-UNHEARD = 2
-"""How often something may have no luck at a server that never answered."""
+AHEAD_PER_WORKER = 4
+"""Items for each worker that are read ahead of the awaited one. Memory does not grow with the input, and a
+slow item does not leave the other workers idle."""
+SILENCE_LIMIT = 900.0
+"""Seconds without any answer after which a server that answered before is given up."""
+UNANSWERED_TRIES = 2
+"""How often an item is tried at a server that never answered."""
 LAST_CALL = 20.0
-"""Seconds for requests that are under way when the job ends early: they are paid for."""
+"""Seconds to wait for requests under way when the job ends early, since they are paid for."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Workshop(Generic[Item, Result]):
-    """`work` is done in threads; the caller's thread hands on. `workers` of them at once have a
-    request under way, or an answer that is not yet kept; half as many more make the next ones ready.
+class WorkerPool(Generic[Item, Result]):
+    """Threads that run `work` on items.
 
-    The runtime that `work` gets sends no more than the server can take, and ends with the workshop.
+    `workers` threads at once have a request under way or an answer that is not stored yet; half as many more
+    prepare the next requests. The runtime that `work` gets sends only as the limiter allows.
     """
 
     def __init__(self, work: Callable[[Item, Runtime], Result], workers: int, runtime: Runtime) -> None:
-        self._do = work
+        self._run_item = work
         self._workers = workers
-        self._most = workers + workers // 2
-        self._gate = Gate(workers, runtime.now)
-        provider = gated(runtime.provider, self._gate, runtime.now, runtime.budget.confirm)
+        self._thread_limit = workers + workers // 2
+        self._limiter = RequestLimiter(workers, runtime.now)
+        provider = limit_requests(runtime.provider, self._limiter, runtime.now, runtime.budget.confirm)
         self._runtime = runtime._replace(
-            provider=provider, sleep=self._gate.sleep, answer_stored=self._gate.leave
+            provider=provider, sleep=self._limiter.sleep, answer_stored=self._limiter.release
         )
         self._waiting: deque[_Task[Item, Result]] = deque()
         self._changed = Condition()
@@ -187,70 +196,73 @@ class Workshop(Generic[Item, Result]):
         self._threads: list[Thread] = []
 
     def run(self, items: Iterable[Item]) -> Iterator[Result]:
-        """In order, each as soon as it and all before it are there. May be called again.
+        """Yield the results in the order of the items, each as soon as all before it are there.
 
-        A thread of its own reads the items: while it waits for more, what is done is handed on. Raises the
-        first failure, the reading's too, after what was done before that item was handed on.
+        A thread reads the items, so that results are yielded while the next item is awaited. Raises the first
+        failure of an item or of the reading, after the results before it. May be called again.
         """
-        reading: _Reading[Item, Result] = _Reading()
-        Thread(target=self._read, args=(iter(items), reading), daemon=True).start()
-        while (task := self._next(reading)) is not None:
-            yield self._finished(task)
+        read_ahead: _ReadAhead[Item, Result] = _ReadAhead()
+        Thread(target=self._read_items, args=(iter(items), read_ahead), daemon=True).start()
+        while (task := self._next_task(read_ahead)) is not None:
+            yield self._wait_for_result(task)
             with self._changed:
-                reading.ahead.popleft()
+                read_ahead.ahead.popleft()
                 self._changed.notify_all()
-        if reading.failure is not None:
-            raise reading.failure
+        if read_ahead.failure is not None:
+            raise read_ahead.failure
 
     def close(self) -> None:
-        """Nothing new is begun; what is under way is waited for if the job failed, so that it is kept."""
+        """Begin no more items.
+
+        If the job failed, wait for the requests under way, so that answers are stored.
+        """
         with self._changed:
             self._closed = True
             self._waiting.clear()
-            self._gate.close(isinstance(self._failure, BudgetError))
+            self._limiter.close(isinstance(self._failure, BudgetError))
             self._changed.notify_all()
             if isinstance(self._failure, GptkitError):
                 self._changed.wait_for(lambda: not self._working, LAST_CALL)
 
-    def _read(self, items: Iterator[Item], reading: _Reading[Item, Result]) -> None:
+    def _read_items(self, items: Iterator[Item], read_ahead: _ReadAhead[Item, Result]) -> None:
         try:
-            while self._has_room(reading):
+            while self._wait_for_room(read_ahead):
                 task: _Task[Item, Result] = _Task(next(items))
                 with self._changed:
                     if self._closed or self._failure:  # while it was read
                         return
-                    reading.ahead.append(task)
+                    read_ahead.ahead.append(task)
                     self._waiting.append(task)
                     self._changed.notify_all()
-                self._hire()
+                self._start_worker()
         except StopIteration:
             pass
         except BaseException as error:
-            reading.failure = error
+            read_ahead.failure = error
         finally:
             with self._changed:
-                reading.is_over = True
+                read_ahead.is_over = True
                 self._changed.notify_all()
 
-    def _has_room(self, reading: _Reading[Item, Result]) -> bool:
-        """Waits for it; false when the job is over."""
-        most = AHEAD * self._workers
+    def _wait_for_room(self, read_ahead: _ReadAhead[Item, Result]) -> bool:
+        """Wait until more items may be read; returns false when the job is over."""
+        limit = AHEAD_PER_WORKER * self._workers
         with self._changed:
-            self._changed.wait_for(lambda: len(reading.ahead) < most or self._closed or self._failure)
+            self._changed.wait_for(lambda: len(read_ahead.ahead) < limit or self._closed or self._failure)
             return not (self._closed or self._failure)
 
-    def _next(self, reading: _Reading[Item, Result]) -> _Task[Item, Result] | None:
+    def _next_task(self, read_ahead: _ReadAhead[Item, Result]) -> _Task[Item, Result] | None:
         with self._changed:
-            self._changed.wait_for(lambda: reading.ahead or reading.is_over)
-            return reading.ahead[0] if reading.ahead else None
+            self._changed.wait_for(lambda: read_ahead.ahead or read_ahead.is_over)
+            return read_ahead.ahead[0] if read_ahead.ahead else None
 
-    def _hire(self) -> None:
-        if len(self._threads) < self._most and len(self._waiting) > 0:
+    def _start_worker(self) -> None:
+        if len(self._threads) < self._thread_limit and len(self._waiting) > 0:
             thread = Thread(target=self._work, daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _finished(self, task: _Task[Item, Result]) -> Result:
+    def _wait_for_result(self, task: _Task[Item, Result]) -> Result:
         with self._changed:
             self._changed.wait_for(lambda: task.results or self._failure is not None)
             if not task.results:  # what is under way is paid for
@@ -270,27 +282,31 @@ class Workshop(Generic[Item, Result]):
                 self._working += 1
             try:
                 if task.failures:
-                    self._gate.sleep(min(LONGEST_PAUSE, float(task.failures)))
-                task.results.append(self._do(task.item, self._runtime))
-            except Abandoned:
+                    self._limiter.sleep(min(LONGEST_PAUSE, float(task.failures)))
+                task.results.append(self._run_item(task.item, self._runtime))
+            except JobEnded:
                 pass
             except TryAgainError as error:
-                self._try_later(task, error)
+                self._retry_later(task, error)
             except BaseException as error:
                 self._fail(error)
             finally:
-                self._gate.leave()
+                self._limiter.release()
                 with self._changed:
                     self._working -= 1
                     self._changed.notify_all()
 
-    def _try_later(self, task: _Task[Item, Result], error: TryAgainError) -> None:
-        """What had no luck is the next to be tried again, as long as other things have some."""
+    def _retry_later(self, task: _Task[Item, Result], error: TryAgainError) -> None:
+        """Make a failed item the next one to be tried, as long as other items succeed; else fail."""
         task.failures += 1
         with self._changed:
-            heard = self._gate.heard
-            hopeful = task.failures < UNHEARD if heard is None else self._runtime.now() - heard < PATIENCE
-            if hopeful and not self._closed:
+            last_success = self._limiter.last_success
+            may_succeed = (
+                task.failures < UNANSWERED_TRIES
+                if last_success is None
+                else self._runtime.now() - last_success < SILENCE_LIMIT
+            )
+            if may_succeed and not self._closed:
                 self._waiting.appendleft(task)
                 self._changed.notify()
                 return
@@ -300,7 +316,7 @@ class Workshop(Generic[Item, Result]):
         with self._changed:
             self._failure = self._failure or error
             self._waiting.clear()
-            self._gate.close(isinstance(self._failure, BudgetError))
+            self._limiter.close(isinstance(self._failure, BudgetError))
 
 
 class _Task(Generic[Item, Result]):
@@ -313,7 +329,7 @@ class _Task(Generic[Item, Result]):
         """None yet, or the one."""
 
 
-class _Reading(Generic[Item, Result]):
+class _ReadAhead(Generic[Item, Result]):
     __slots__ = ("ahead", "failure", "is_over")
 
     def __init__(self) -> None:

@@ -15,6 +15,7 @@ from gptkit.core.errors import (
     ProtocolError,
     TryAgainError,
 )
+from gptkit.core.files import cause
 from gptkit.core.sanitize import one_line
 from gptkit.provider.exchange import Exchange
 
@@ -170,7 +171,7 @@ class Batches:
                 file.seek(0)
                 return self._upload_file(name, file)
         except OSError as error:
-            raise CannotWriteError(f"temporary file: {(error.strerror or str(error)).lower()}") from error
+            raise CannotWriteError(f"temporary file: {cause(error)}") from error
 
     def submit(self, file_id: str, metadata: Mapping[str, str]) -> Batch:
         """Start a batch with the requests of an uploaded file."""

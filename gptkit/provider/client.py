@@ -59,7 +59,9 @@ def model_names(endpoint: Endpoint) -> list[str]:
     except GptkitError as failure:
         failure.attempts = 1
         raise
-    rows = answer.get("data", answer.get("models")) if isinstance(answer, dict) else answer
+    rows = answer.get("data", answer.get("models", "")) if isinstance(answer, dict) else answer
+    if rows is None:  # a list without rows, as some servers write one
+        return []
     if not isinstance(rows, list):
         raise ProtocolError("malformed answer: no list of models", tries=2)
     names = [row.get("id") or row.get("name") for row in rows if isinstance(row, dict)]
@@ -72,6 +74,8 @@ def _exchange(endpoint: Endpoint, request: ChatRequest) -> tuple[Exchange, ChatR
 
         return start_local(request)
     target = Endpoint(_ECHO_URL) if request.model == "echo" else endpoint
+    if request.patient:
+        target = target._replace(deadlines=target.deadlines.patient())
     return Exchange(target, "/chat/completions", request), request
 
 

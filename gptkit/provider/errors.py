@@ -6,7 +6,9 @@ import errno
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from gptkit.core.chat import SYSTEM_ROLE
 from gptkit.core.errors import (
     GptkitError,
     IncompleteError,
@@ -21,193 +23,8 @@ from gptkit.core.errors import (
 )
 from gptkit.core.redact import Redactor, is_secret
 from gptkit.core.sanitize import one_line
+from gptkit.provider.error_body import ErrorReport, parse_error_body, retry_after, token_counts
 from gptkit.provider.exchange import Exchange, StatusError
-from gptkit.provider.stream import page_title
-
-_MESSAGE_LIMIT = 4096
-"""Characters of a message that are searched; a few hundred are shown."""
-
-_PARAMETER = re.compile(
-    r"""(?:unsupported\ (?:parameter|value)s?|unrecogni[sz]ed\ request\ arguments?(?:\ supplied)?
-        |unknown\ (?:parameter|argument|field|name)s?|unexpected\ (?:parameter|argument|field)s?
-        |extra\ inputs\ are\ not\ permitted|(?:parameter|argument|field)\ not\ (?:supported|allowed)
-        |unexpected\ keyword\ argument|invalid\ (?:parameter|value)):?\s*
-        ['"`]?(?P<name>[A-Za-z_][A-Za-z0-9_]*)""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_QUOTED_PARAMETER = re.compile(
-    r"""['"`](?P<name>[a-z_][a-z0-9_]*)['"`]?(?:\ parameter)?\ (?:is|are|does|do)\ (?:not|n't|un|only\ )""",
-    re.VERBOSE,
-)
-_LOCATION = re.compile(r"""['"]?loc['"]?:\s*[\[(]\s*(?:['"]body['"],\s*)?['"]([a-z_][a-z0-9_]*)['"]""")
-_NUMBER = r"(\d[\d,_]*)"
-_CONTEXT_LENGTH = rf"maximum context length is {_NUMBER}.*?(?:requested|resulted in)(?: about)? {_NUMBER}"
-_TOKEN_COUNTS = (  # and whether the allowed number comes before the sent one
-    (re.compile(_CONTEXT_LENGTH, re.DOTALL), True),
-    (re.compile(rf"{_NUMBER} tokens? > {_NUMBER}"), False),
-    (re.compile(rf"token count \({_NUMBER}\) exceeds .*?\({_NUMBER}\)", re.DOTALL), False),
-    (re.compile(rf"\({_NUMBER} tokens?\) exceeds .*?\({_NUMBER} tokens?\)", re.DOTALL), False),
-)
-_TOO_LONG = re.compile(
-    r"context[_ ](?:length|size|window)|prompt is too long|too many tokens|exceed_context_size"
-    r"|input token count|reduce the length",
-    re.IGNORECASE,
-)
-_NO_CREDIT = re.compile(
-    r"insufficient[_ ](?:quota|balance|credits?|funds)|credit[_ ]balance|exceeded your current quota"
-    r"|billing[_ ](?:hard[_ ]limit|not[_ ]active)|(?:spend|spending|budget)[_ ]limit"
-    r"|payment[_ ]required|out of credits",
-    re.IGNORECASE,
-)
-
-_REFUSED = re.compile(
-    r"content[_ ](?:filter|policy|management policy)|ResponsibleAIPolicyViolation|invalid_prompt"
-    r"|moderation[_ ]blocked|safety[_ ]system|input was flagged|flagged as potentially",
-    re.IGNORECASE,
-)
-_BAD_VALUE = re.compile(
-    r"(?:above|below)[ _](?:the )?(?:max|min)|out[ _]of[ _]range|too (?:large|small|high|low)"
-    r"|(?:less|greater|more) than(?: or equal)?|must be (?:between|at (?:least|most)|positive|a )"
-    r"|expected a value|invalid[ _]type|(?:less|greater)_than",
-    re.IGNORECASE,
-)
-"""Messages about a value that no model takes; to drop such a parameter would hide the user's mistake."""
-
-
-class ErrorReport(NamedTuple):
-    """What an error body says. `kind` is the server's code and type. All texts are foreign."""
-
-    message: str
-    kind: str
-    parameter: str
-    status: int | None
-    counts: tuple[int, int] | None = None
-
-    @property
-    def is_out_of_credit(self) -> bool:
-        return bool(_NO_CREDIT.search(f"{self.kind} {self.message}"))
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the provider refuses the content of the request; another request may be answered."""
-        return bool(_REFUSED.search(f"{self.kind} {self.message}"))
-
-    @property
-    def rejected_parameter(self) -> str:
-        """The parameter that the model does not know; empty if only its value is wrong."""
-        bad_value = _BAD_VALUE.search(self.kind) or _BAD_VALUE.search(self.message)
-        return "" if bad_value else self.parameter
-
-    @property
-    def is_too_long(self) -> bool:
-        return bool(_TOO_LONG.search(self.kind) or (not self.parameter and _TOO_LONG.search(self.message)))
-
-
-def parse_error_body(body: object) -> ErrorReport:
-    """Parse an error body: an object, or text that is no JSON."""
-    if isinstance(body, Mapping):
-        inner = body.get("error")
-        if isinstance(inner, Mapping):
-            return parse_error_body(inner)
-        message = _message(body)[:_MESSAGE_LIMIT]
-        kind = " ".join(str(body[name])[:100] for name in ("code", "type", "status") if body.get(name))
-        return ErrorReport(message, kind, _parameter(body, message), _status(body), _counts(body))
-    text = body if isinstance(body, str) else ""
-    if text.lstrip()[:1] == "<":
-        text = page_title(text.encode()) or "a web page"
-    return ErrorReport(text[:_MESSAGE_LIMIT], "", _parameter({}, text[:_MESSAGE_LIMIT]), None)
-
-
-def token_counts(report: ErrorReport) -> tuple[int, int] | None:
-    """Return the tokens that were sent and that are allowed; None unless the server says both."""
-    if report.counts:
-        return report.counts
-    for pattern, allowed_first in _TOKEN_COUNTS:
-        if match := pattern.search(report.message):
-            one, other = (int(re.sub(r"\D", "", number)) for number in match.groups())
-            return (other, one) if allowed_first else (one, other)
-    return None
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that `retry-after-ms` or `retry-after` (seconds or a date) asks to wait."""
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) / unit
-        except ValueError:
-            continue
-        if 0 <= seconds < float("inf"):
-            return seconds
-    return _seconds_until(headers.get("retry-after", ""))
-
-
-def _seconds_until(date: str) -> float | None:
-    from email.utils import parsedate_to_datetime
-    from time import time
-
-    try:
-        return max(0.0, parsedate_to_datetime(date).timestamp() - time())
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
-
-
-def _counts(body: Mapping[object, object]) -> tuple[int, int] | None:
-    sent, allowed = body.get("n_prompt_tokens"), body.get("n_ctx")
-    return (sent, allowed) if isinstance(sent, int) and isinstance(allowed, int) else None
-
-
-def _message(body: Mapping[object, object]) -> str:
-    for name in ("message", "detail", "error", "msg", "error_description", "title", "errors"):
-        value = body.get(name)
-        if isinstance(value, str) and value.strip():
-            return value
-        if isinstance(value, Mapping):
-            return _message(value)
-        if isinstance(value, list) and value:
-            rows = [row for row in value if isinstance(row, Mapping)]
-            return "; ".join(_validation_text(row) for row in rows) if rows else str(value[0])
-    return ""
-
-
-def _validation_text(row: Mapping[object, object]) -> str:
-    """Format one message of a validation library, with its location."""
-    place = row.get("loc")
-    path = ".".join(str(part) for part in place if part != "body") if isinstance(place, list | tuple) else ""
-    return f"{path}: {_message(row)}" if path else _message(row)
-
-
-def _parameter(body: Mapping[object, object], message: str) -> str:
-    named = body.get("param")
-    if isinstance(named, str) and (root := re.match(r"[A-Za-z_]\w*", named)):
-        return root[0]
-    if place := _first_location(body):
-        return place
-    for pattern in (_LOCATION, _PARAMETER, _QUOTED_PARAMETER):
-        if match := pattern.search(message):
-            return match[1]
-    return ""
-
-
-def _first_location(value: object) -> str:
-    """Find the first `loc` of a validation library in a nested answer."""
-    if isinstance(value, Mapping):
-        place = value.get("loc")
-        if isinstance(place, list | tuple):
-            return next((part for part in place if isinstance(part, str) and part != "body"), "")
-        return next((name for inner in value.values() if (name := _first_location(inner))), "")
-    if isinstance(value, list):
-        return next((name for inner in value if (name := _first_location(inner))), "")
-    return ""
-
-
-def _status(body: Mapping[object, object]) -> int | None:
-    for name in ("status", "code", "status_code"):
-        value = body.get(name)
-        number = int(value) if isinstance(value, str) and value.isdigit() and len(value) == 3 else value
-        if isinstance(number, int) and not isinstance(number, bool) and 400 <= number <= 599:
-            return number
-    return None
-
 
 _CA_HINT = "if your network has its own certificate authority, name its file in SSL_CERT_FILE"
 
@@ -260,9 +77,10 @@ def in_stream_error(body: object, exchange: Exchange) -> GptkitError:
 
 def _translate(error: Exception, exchange: Exchange) -> GptkitError:
     if isinstance(error, StatusError):
-        failure = _status_error(error.status_code, parse_error_body(error.body), exchange)
-        failure.wait = retry_after(error.headers)
-        return failure
+        report, wait = parse_error_body(error.body), retry_after(error.headers)
+        return _status_error(
+            error.status_code, report if wait is None else report._replace(wait=wait), exchange
+        )
     links = exception_chain(error)
     names = [kind.__name__ for kind in type(links[-1]).__mro__]
     row = next((EXCEPTION_ROWS[name] for name in names if name in EXCEPTION_ROWS), _internal_error)
@@ -270,27 +88,54 @@ def _translate(error: Exception, exchange: Exchange) -> GptkitError:
 
 
 def _status_error(status: int, report: ErrorReport, exchange: Exchange) -> GptkitError:
-    row = STATUS_ROWS.get(status) or STATUS_ROWS[500 if status >= 500 else 400]
     if status in (400, 413, 422) and report.is_too_long:
         numbers = token_counts(report)
         of = f": {numbers[0]} of {numbers[1]} tokens" if numbers else _shown_text(report, exchange)
         long = TooLongError(f"input too long{of}")
         long.limit = numbers[1] if numbers else None
         return long
-    if status in (400, 402, 403, 429) and report.is_out_of_credit:
-        row = STATUS_ROWS[402]
-    if status in (400, 403, 422) and report.is_refused:
-        row = STATUS_ROWS[451]
-    if status == 404 and not exchange.model:
-        row = STATUS_ROWS[405] if exchange.resource.endswith("API") else STATUS_ROWS[405]._replace(hint="")
-    if status == 401 and not exchange.endpoint.key:
-        row = row._replace(what="the server wants an API key")
+    row = _status_row(status, report, exchange)
     proxy = f"the proxy {exchange.proxy}" if exchange.proxy else "a proxy on the way"
     names = {"url": exchange.base_url.url, "model": exchange.model, "resource": exchange.resource}
-    what = row.what.format(**names, proxy=proxy) + f" ({status}){_shown_text(report, exchange)}"
-    failure = row.kind(what, hint=row.hint, tries=row.tries, billed=row.billed)
-    failure.parameter = report.rejected_parameter if status in (400, 422) else ""
+    what = (
+        row.what.format(**names, proxy=proxy, key=exchange.endpoint.key_name)
+        + f" ({status}){_shown_text(report, exchange)}"
+    )
+    failure = row.kind(what, hint=row.hint, tries=row.tries, billed=row.billed, wait=report.wait)
+    if status in (400, 422, 500) and report.rejects_system_role:  # llama.cpp's chat templates fail with 500
+        failure.parameter = SYSTEM_ROLE
+    elif status in (400, 422):
+        failure.parameter, failure.one_value = report.rejected_parameter, report.rejects_one_value
     return failure
+
+
+def _status_row(status: int, report: ErrorReport, exchange: Exchange) -> _Row:
+    """Return the row of a status; the server's words decide between rows of one status."""
+    if status in (400, 403, 422) and report.is_refused:
+        return STATUS_ROWS[451]
+    if status in (400, 402, 403, 429) and report.is_out_of_credit:
+        return STATUS_ROWS[402]
+    if status in (400, 403) and report.is_bad_key:
+        status = 401
+    if status == 401:
+        row = STATUS_ROWS[401]._replace(hint=exchange.endpoint.key_hint)
+        return row if exchange.endpoint.key else row._replace(what="the server wants an API key")
+    if status == 404 and not (exchange.model and report.names_model(exchange.model)):
+        status = 405
+    row = STATUS_ROWS.get(status) or STATUS_ROWS[500 if status >= 500 else 400]
+    return row._replace(hint=_address_hint(exchange)) if status == 405 else row
+
+
+def _address_hint(exchange: Exchange) -> str:
+    """Return a hint at the base URL; a missing list of models or of batches says nothing about the URL."""
+    if not exchange.resource.endswith("API"):
+        return ""
+    if not exchange.base_url.query and not _VERSION.search(exchange.base_url.path):
+        return f"the base URL often ends in /v1: '{exchange.base_url.url}/v1'"
+    return "'gptkit config list' shows where the base URL is set"
+
+
+_VERSION = re.compile(r"/v\d")
 
 
 def _shown_text(report: ErrorReport, exchange: Exchange) -> str:
@@ -309,13 +154,11 @@ class _Row(NamedTuple):
 
 STATUS_ROWS: Mapping[int, _Row] = {
     400: _Row(UnavailableError, 1, "request not accepted"),
-    401: _Row(
-        NoPermissionError, 1, "the API key was not accepted", "store the right one with 'gptkit keys set'"
-    ),
+    401: _Row(NoPermissionError, 1, "{key} was not accepted"),
     402: _Row(UnavailableError, 1, "no credit"),
     403: _Row(NoPermissionError, 1, "not allowed"),
     404: _Row(UnavailableError, 1, "no model '{model}' at '{url}'", "'gptkit models' lists what is there"),
-    405: _Row(UnavailableError, 1, "no {resource} at '{url}'", "the base URL often ends in /v1"),
+    405: _Row(UnavailableError, 1, "no {resource} at '{url}'"),
     407: _Row(NoPermissionError, 1, "{proxy} wants a login", "write user and password into its URL"),
     408: _Row(TryAgainError, 2, "the server gave up waiting", billed=True),
     409: _Row(TryAgainError, 2, "conflict at the server", billed=True),
@@ -361,19 +204,29 @@ _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PAC
 
 
 def _lookup_error(error: BaseException, exchange: Exchange) -> GptkitError:
-    host = exchange.proxy or exchange.base_url.host
+    host = urlsplit(exchange.endpoint.proxy or "").hostname or exchange.base_url.host
+    whose = "the proxy " if exchange.proxy else ""
     import socket
 
     if isinstance(error, OSError) and error.errno == socket.EAI_AGAIN:
-        return TryAgainError(f"no answer from name look-up for '{host}'", tries=4)
-    return TryAgainError(f"no such host: '{host}'", hint="check the base URL and the network", tries=2)
+        return TryAgainError(f"no answer from name look-up for {whose}'{host}'", tries=4)
+    hint = f"check the {'address of the proxy' if exchange.proxy else 'base URL'} and the network"
+    return TryAgainError(f"no such host: {whose}'{host}'", hint=hint, tries=2)
 
 
 _IDLE_HINT = "a model that thinks for long needs a larger idle_timeout: 'gptkit config set idle_timeout 600'"
 
 
 def _refused_error(error: BaseException, exchange: Exchange) -> GptkitError:
-    return TryAgainError(f"nothing listens on {exchange.proxy or exchange.base_url.host_port}", tries=4)
+    if exchange.proxy:
+        hint = "'--proxy none' goes without a proxy; 'gptkit config list' shows where the proxy is set"
+        return TryAgainError(f"the proxy {exchange.proxy} does not listen", tries=4, hint=hint)
+    return TryAgainError(f"nothing listens on {exchange.base_url.host_port}", tries=4)
+
+
+def _peer(exchange: Exchange) -> str:
+    """Return the name of what a connection is opened to."""
+    return f"the proxy {exchange.proxy}" if exchange.proxy else exchange.base_url.host_port
 
 
 def _timeout_error(error: BaseException, exchange: Exchange) -> GptkitError:
@@ -394,8 +247,7 @@ def _timeout_error(error: BaseException, exchange: Exchange) -> GptkitError:
 def _closed_error(error: BaseException, exchange: Exchange) -> GptkitError:
     what = "connection reset" if isinstance(error, ConnectionResetError) else "connection closed"
     if exchange.phase in ("connect", "send"):
-        where = exchange.proxy or exchange.base_url.host_port
-        return TryAgainError(f"{what} by {where} before the request was sent", tries=4)
+        return TryAgainError(f"{what} by {_peer(exchange)} before the request was sent", tries=4)
     if exchange.phase == "wait":
         return TryAgainError(f"{what} before an answer", tries=2, billed=True)
     return _cut_error(what, exchange)
@@ -407,8 +259,7 @@ def _network_error(error: BaseException, exchange: Exchange) -> GptkitError:
     text = one_line(str(getattr(error, "strerror", "") or error)).lower() or "network error"
     if exchange.phase in ("wait", "read"):
         return _cut_error(text, exchange)
-    where = exchange.proxy or exchange.base_url.host_port
-    return TryAgainError(f"{where}: {text}" + (f" ({reason})" if reason else ""), tries=4)
+    return TryAgainError(f"{_peer(exchange)}: {text}" + (f" ({reason})" if reason else ""), tries=4)
 
 
 def _cut_error(what: str, exchange: Exchange) -> GptkitError:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta, RefusalDelta, Usage
-from gptkit.core.errors import ProtocolError, TryAgainError
+from gptkit.core.errors import GptkitError, ProtocolError, TryAgainError
 from gptkit.provider.exchange import Exchange
 
 _OPEN = "<think>"
@@ -65,8 +65,14 @@ class ThinkTagSplitter:
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTENT = "content"
-_TRAILER_WAIT = 5.0
-"""Seconds to wait for usage and the end of the stream after the whole answer."""
+FINISH_REASONS = {
+    **dict.fromkeys(("stop", "eos", "eos_token", "stop_token", "stop_sequence"), "stop"),
+    **dict.fromkeys(("end", "end_turn", "complete", "completed"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "model_length"), "length"),
+    **dict.fromkeys(("content_filter", "content_filtered", "safety", "recitation"), "content_filter"),
+    "error": "error",
+}
+"""OpenAI's words for the finish reasons of Anthropic, Gemini, Mistral, Cohere and TGI, in lower case."""
 
 
 def events(pieces: Iterable[object], exchange: Exchange) -> Iterator[Event]:
@@ -79,7 +85,7 @@ def events(pieces: Iterable[object], exchange: Exchange) -> Iterator[Event]:
     try:
         for piece in pieces:
             if not isinstance(piece, dict):
-                raise _malformed_error("a piece is not an object")
+                raise _other_value_error(piece, exchange)
             choices = piece.get("choices")
             if choices:
                 yield from reader.choice(choices)
@@ -128,8 +134,8 @@ class _AnswerReader:
                 if isinstance(delta, dict):
                     yield from self._delta(delta)
                 if reason:
-                    self.reason = reason if isinstance(reason, str) else str(reason)[:60]
-                    self._exchange.clock.shorten(_TRAILER_WAIT)
+                    self.reason = _finish_reason(reason)
+                    self._exchange.clock.shorten(self._exchange.endpoint.deadlines.end)
                 return
 
     def read_metadata(self, piece: dict[str, object]) -> None:
@@ -157,7 +163,7 @@ class _AnswerReader:
     def _delta(self, delta: dict[str, object]) -> Iterator[Event]:
         content = delta.get("content")
         if content:
-            self._exchange.clock.restart()
+            self._begin_content()
             if not isinstance(content, str):
                 part, content = _split_parts(content)
                 yield from _events(ReasoningDelta, self._reasoning.feed(part))
@@ -172,10 +178,21 @@ class _AnswerReader:
             yield from _events(ReasoningDelta, self._reasoning.feed(thought))
         refusal = delta.get("refusal")
         if isinstance(refusal, str) and refusal:
-            self._exchange.clock.restart()
+            self._begin_content()
             yield from _events(RefusalDelta, self._refusal.feed(refusal))
         if delta.get("tool_calls") or delta.get("function_call"):
-            self._exchange.clock.restart()
+            self._begin_content()
+
+    def _begin_content(self) -> None:
+        """Restart the content deadline, and forget a finish reason that came too early."""
+        self._exchange.clock.restart()
+        self.reason = None
+
+
+def _finish_reason(reason: object) -> str:
+    """Return a finish reason in OpenAI's words; an unknown one as the server spells the reason."""
+    text = reason if isinstance(reason, str) else str(reason)[:60]
+    return FINISH_REASONS.get(text.lower(), text)
 
 
 def _events(kind: type[ReasoningDelta] | type[RefusalDelta], text: str) -> Iterator[Event]:
@@ -259,6 +276,15 @@ def _check_other_piece(piece: dict[str, object], exchange: Exchange) -> None:
         raise in_stream_error(piece, exchange)
     if kind == "chat.completion.chunk" and "choices" not in piece:
         raise _malformed_error("a chunk has no choices")
+
+
+def _other_value_error(piece: object, exchange: Exchange) -> GptkitError:
+    """Make the error of a piece that is no object; Gemini reports errors in an array."""
+    if isinstance(piece, list) and piece and isinstance(piece[0], dict) and piece[0].get("error"):
+        from gptkit.provider.errors import in_stream_error
+
+        return in_stream_error(piece, exchange)
+    return _malformed_error("a piece is not an object")
 
 
 def _check_names(delta: dict[str, object]) -> None:

@@ -130,13 +130,15 @@ class _Probe:
     def _check_key(self) -> str:
         if self._keyless is not None:
             raise self._keyless
-        shown = "accepted" if api_key(self._endpoint) else "none, and none was asked for"
+        has_key = bool(api_key(self._endpoint))
+        shown = f"{self._endpoint.key_name}: accepted" if has_key else "none, and none was asked for"
         try:
             self._names = model_names(self._endpoint)
         except NoPermissionError:
             raise
         except UnavailableError:
-            return f"{shown}; the server has no list of models"
+            unknown = f"{self._endpoint.key_name}: not checked" if has_key else shown
+            return f"{unknown}; the server has no list of models"
         return shown
 
     def _find_model(self) -> str:

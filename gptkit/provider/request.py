@@ -134,6 +134,8 @@ def api_key(endpoint: Endpoint) -> str:
 
 def _authorization(endpoint: Endpoint, base_url: BaseUrl) -> dict[str, str]:
     secret = api_key(endpoint)
+    if secret and "api-version=" in base_url.query:  # Azure takes tokens of its directory as `Bearer`
+        return {"api-key": secret}
     if secret:
         return {"Authorization": f"Bearer {secret}"}
     if base_url.login:

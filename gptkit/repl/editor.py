@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from gptkit.core.errors import CannotWriteError, SignalError
-from gptkit.core.files import make_private_folder, write_private
+from gptkit.core.files import cause, has_name, make_private_folder, write_private
 from gptkit.core.sanitize import one_line
 from gptkit.core.signals import interruptible, lend_wakeup_fd
 from gptkit.core.table import text_width
@@ -408,8 +408,7 @@ class HistoryFile:
                 if size > FILE_CAP:
                     self._drop_older_half(descriptor, size)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise CannotWriteError(f"cannot write '{self._path}': {reason}") from error
+            raise CannotWriteError(f"cannot write '{self._path}': {cause(error)}") from error
 
     @contextlib.contextmanager
     def _locked_file(self) -> Iterator[int]:
@@ -424,17 +423,11 @@ class HistoryFile:
                 if hasattr(os, "fchmod") and stat.S_IMODE(status.st_mode) != 0o600:
                     os.fchmod(descriptor, 0o600)
                 _lock(descriptor)
-                if self._is_current(descriptor):
+                if has_name(descriptor, self._path):
                     yield descriptor
                     return
             finally:
                 os.close(descriptor)
-
-    def _is_current(self, descriptor: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(descriptor), self._path.stat())
-        except FileNotFoundError:
-            return False
 
     def _drop_older_half(self, descriptor: int, size: int) -> None:
         rest = os.pread(descriptor, size, size // 2)

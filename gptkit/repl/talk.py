@@ -8,8 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import GptkitError, NoInputError, SignalError
-from gptkit.session.conversation import NEWEST, NOTED, Conversation
-from gptkit.session.input import Given, content
+from gptkit.session.conversation import NEWEST, NOTE_TURNS, Conversation
+from gptkit.session.input import PromptInput, read_text_file
 from gptkit.templates import render
 from gptkit.templates.template import Template, Value
 
@@ -112,15 +112,15 @@ class Talk:
     @property
     def reasoning(self) -> bool:
         """Whether the thoughts of the model are shown."""
-        return self._conversation.how.reasoning
+        return self._conversation.display.reasoning
 
     @reasoning.setter
     def reasoning(self, is_shown: bool) -> None:
-        self._conversation.how = self._conversation.how._replace(reasoning=is_shown)
+        self._conversation.display = self._conversation.display._replace(reasoning=is_shown)
 
     @property
     def last(self) -> Turn | None:
-        return next(iter(self._conversation.chain()), None)
+        return next(iter(self._conversation.turns()), None)
 
     def send_message(self, text: str, files: Sequence[Path] = ()) -> int:
         """Send a message, show its answer and store both; returns the exit code of a single exchange."""
@@ -135,13 +135,13 @@ class Talk:
 
         Raises as `-f` does.
         """
-        name, text = content(str(path), self._conversation.shared.encoding)
+        name, text = read_text_file(str(path), self._conversation.shared.encoding)
         self._attached.append((name, text))
         return name
 
     def turns(self, limit: int) -> tuple[Turn, ...]:
         """Return the newest turns of the conversation, at most `limit`, the oldest of them first."""
-        return tuple(islice(self._conversation.chain(), limit))[::-1]
+        return tuple(islice(self._conversation.turns(), limit))[::-1]
 
     def undo(self) -> Turn | None:
         """Go back to before the last turn and return it; the turn stays stored on its own branch."""
@@ -172,7 +172,7 @@ class Talk:
         """Return the system message; with a text, set it first."""
         if text is not None:
             self._conversation.system = text
-        _, sent = self._conversation.request(self._make_input("...", []))
+        _, sent = self._conversation.next_request(self._make_input("...", []))
         return "".join(message.content for message in sent.messages if message.role == "system")
 
     def summary(self) -> Summary | None:
@@ -196,11 +196,11 @@ class Talk:
             last = self.last
             turn = last.id if last else None
             if charges != before.charges:
-                self._token_count = _TokenCount(turn, conversation.tokens(), charges)
+                self._token_count = _TokenCount(turn, conversation.token_count(), charges)
             elif turn != before.turn:
                 self._token_count = _TokenCount(turn, self._recorded_tokens(), charges)
         except GptkitError:  # a damaged history is reported where it is needed
-            return conversation.tokens()
+            return conversation.token_count()
         return self._token_count.tokens
 
     def _recorded_tokens(self) -> int:
@@ -208,7 +208,8 @@ class Talk:
 
         with self._conversation.store.reading() as connection:
             counts = (
-                exchange_tokens(connection, turn.id) for turn in islice(self._conversation.chain(), NOTED)
+                exchange_tokens(connection, turn.id)
+                for turn in islice(self._conversation.turns(), NOTE_TURNS)
             )
             return next((tokens for tokens in counts if tokens is not None), 0)
 
@@ -233,14 +234,14 @@ class Talk:
         terminal.report(outcome.failure)
         return outcome.failure.code
 
-    def _make_input(self, text: str, files: list[tuple[str, str]]) -> Given:
+    def _make_input(self, text: str, files: list[tuple[str, str]]) -> PromptInput:
         """Make the input of a message; words beside files are the request about the files."""
         whole = "\n".join(file_text.removesuffix("\n") for _, file_text in files)
         if not files:
-            return Given(text, "", (("words", text),) if text else (), self._values)
+            return PromptInput(text, "", (("words", text),) if text else (), self._values)
         if not text or render.uses_variable(self.template, "request"):
-            return Given(whole, text, tuple(files), self._values)
-        return Given(f"{text}\n\n{whole}", "", tuple(files), self._values)
+            return PromptInput(whole, text, tuple(files), self._values)
+        return PromptInput(f"{text}\n\n{whole}", "", tuple(files), self._values)
 
 
 def typed_message(turn: Turn) -> tuple[str, list[tuple[str, str]]]:

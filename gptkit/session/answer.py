@@ -1,4 +1,4 @@
-"""Shows what came of an invocation: to a pipe, a terminal, a file or a program."""
+"""Write the outcome of an invocation: to a pipe, a terminal, a file or as JSON."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.chat import AnswerDelta, ChatRequest, OutputFormat, ReasoningDelta, Reply, Sink
+from gptkit.core.chat import (
+    AnswerDelta,
+    Charge,
+    ChatRequest,
+    OutputFormat,
+    ReasoningDelta,
+    Reply,
+    Sink,
+    Usage,
+)
 from gptkit.core.errors import CannotWriteError, GptkitError, ProtocolError, UsageError
 from gptkit.core.files import is_same_file, is_untrusted_link, replace_path, write_atomic
 from gptkit.core.redact import Redactor
 from gptkit.core.terminal import Terminal, allows_styles
+from gptkit.exchange.budget import prompt_tokens
 from gptkit.exchange.invocation import Invocation, Outcome
 from gptkit.session.options import SharedOptions
 
@@ -20,16 +30,16 @@ if TYPE_CHECKING:
     from gptkit.output.markdown import MarkdownSink
 
 
-def check(terminal: Terminal, output: Path, inputs: Sequence[Path]) -> None:
-    """All that can be known before the answer; the file must be none of the inputs, however spelled."""
+def check_output(terminal: Terminal, output: Path, inputs: Sequence[Path]) -> None:
+    """Raise CannotWriteError or UsageError for an output that cannot be written or is one of the inputs."""
     try:
         if is_untrusted_link(output):
             raise CannotWriteError(f"'{output}': it is another user's symbolic link")
         if output.is_dir():
             raise UsageError(f"'{output}': the output is a folder")
-        partial = partial_of(output)
+        partial = partial_path(output)
         for path in (output, partial) if os.path.exists(partial) else (output,):  # noqa: PTH110
-            if terminal.is_stdin(path) or any(is_same_file(path, each) for each in inputs):
+            if terminal.is_stdin(path) or any(is_same_file(path, input_path) for input_path in inputs):
                 raise UsageError(f"'{path}': the output would overwrite the input")
         folder = output.resolve().parent
         if not folder.is_dir():
@@ -43,15 +53,15 @@ def check(terminal: Terminal, output: Path, inputs: Sequence[Path]) -> None:
 
 
 def check_report(terminal: Terminal, report: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
-    """A second file that is written beside the output: as above, and it must not be an output either."""
-    check(terminal, report, ())
-    for what, paths in (("input", inputs), ("output", outputs)):
-        if any(is_same_file(report, each) for each in paths):
-            raise UsageError(f"'{report}': the report would overwrite the {what}")
+    """Raise as `check_output` does for a report, and if the report is one of the outputs."""
+    check_output(terminal, report, ())
+    for kind, paths in (("input", inputs), ("output", outputs)):
+        if any(is_same_file(report, path) for path in paths):
+            raise UsageError(f"'{report}': the report would overwrite the {kind}")
 
 
-def write(terminal: Terminal, output: Path, text: str) -> None:
-    """An answer that was paid for is not lost to a full disk: it goes to standard output instead."""
+def write_answer(terminal: Terminal, output: Path, text: str) -> None:
+    """Write an answer to a file; if that fails, print the answer, which was paid for, and raise."""
     try:
         write_atomic(output, text.encode("utf-8", "replace"))
     except CannotWriteError as error:
@@ -60,14 +70,14 @@ def write(terminal: Terminal, output: Path, text: str) -> None:
         raise
 
 
-def keep_partial(output: Path, text: str, failure: GptkitError) -> None:
-    """What came of an answer goes beside the file that was meant for the whole, and is as private.
+def write_partial(output: Path, text: str, failure: GptkitError) -> None:
+    """Write an incomplete answer to FILE.partial, as private as FILE, and tell so in the hint of `failure`.
 
-    The user has not named this file: whatever stands there, also a link to another, is replaced.
+    The user has not named FILE.partial, so that whatever is there is replaced, also a link to another file.
     """
     if output.exists() and not output.is_file():
         return
-    partial = partial_of(output)
+    partial = partial_path(output)
     try:
         replace_path(partial, text.encode("utf-8", "replace"), like=output)
     except CannotWriteError as error:
@@ -76,17 +86,17 @@ def keep_partial(output: Path, text: str, failure: GptkitError) -> None:
     failure.hint = f"'{output}' was not written; what came is in '{partial}'"
 
 
-def partial_of(output: Path) -> Path:
-    """Where there is what came of an output that is not whole."""
+def partial_path(output: Path) -> Path:
+    """Return the path of FILE.partial, which holds an incomplete answer for FILE."""
     return output.with_name(output.name + ".partial")
 
 
 STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
-"""As a file it would be put in place of what a shell's `>>` adds to."""
+"""Names of standard output, which is not opened as a file: that would replace what a shell's `>>` adds to."""
 
 
-class Showing(NamedTuple):
-    """How the user wants the answer."""
+class DisplayOptions(NamedTuple):
+    """How the answer is to be shown, and where it goes."""
 
     output: Path | None
     raw: bool
@@ -97,18 +107,18 @@ class Showing(NamedTuple):
     reasoning: bool = False
 
     @property
-    def whole(self) -> bool:
-        """Nothing is written before the answer is whole."""
+    def needs_whole(self) -> bool:
+        """Whether nothing is written before the answer is whole."""
         return self.as_json or self.response or self.output is not None
 
 
-def showing(shared: SharedOptions) -> Showing:
+def display_options(shared: SharedOptions) -> DisplayOptions:
     for group in (("raw", "json", "response"), ("quiet", "verbose")):
         chosen = [name for name in group if shared.first_given([name])]
         if len(chosen) > 1:
             raise UsageError(f"--{chosen[0]} and --{chosen[1]} do not go together")
     output = shared.output
-    return Showing(
+    return DisplayOptions(
         output=output if output is not None and str(output) not in STANDARD_OUTPUT else None,
         raw=shared.raw,
         as_json=shared.json,
@@ -119,32 +129,36 @@ def showing(shared: SharedOptions) -> Showing:
     )
 
 
-def sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -> Sink | None:
-    """Where the answer goes while it arrives; None when only the whole is written."""
-    found = _answer_sink(terminal, how, form, markdown)
-    if found is None or not how.reasoning:
-        return found
-    return _thinking(terminal, found)
+def make_sink(
+    terminal: Terminal, display: DisplayOptions, format_: OutputFormat, markdown: bool
+) -> Sink | None:
+    """Make the sink that shows the answer while it arrives; returns None if only the whole is written."""
+    answer_sink = _answer_sink(terminal, display, format_, markdown)
+    if answer_sink is None or not display.reasoning:
+        return answer_sink
+    return _reasoning_sink(terminal, answer_sink)
 
 
-def _thinking(terminal: Terminal, inner: Sink | None) -> Sink:
-    """Thoughts go to standard error, wherever the answer goes."""
+def _reasoning_sink(terminal: Terminal, inner: Sink | None) -> Sink:
+    """Return a sink that shows reasoning on standard error, and passes the answer on to `inner`."""
     from gptkit.output.sinks import ReasoningSink
 
     dim = terminal.stderr_is_terminal and allows_styles(terminal.environ)
     return ReasoningSink(inner, terminal.write_error, terminal.stderr_is_terminal, dim)
 
 
-def _answer_sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown: bool) -> Sink | None:
+def _answer_sink(
+    terminal: Terminal, display: DisplayOptions, format_: OutputFormat, markdown: bool
+) -> Sink | None:
     from gptkit.output import sinks
 
-    if how.whole:
+    if display.needs_whole:
         return None
     if not terminal.stdout_is_terminal:
-        return sinks.PipeSink(terminal.write) if form.streams or how.raw else None
-    if form.rendering == "none" and not how.raw:
+        return sinks.PipeSink(terminal.write) if format_.streams or display.raw else None
+    if format_.rendering == "none" and not display.raw:
         return None
-    if how.raw or form.rendering == "plain" or not markdown or terminal.is_dumb:
+    if display.raw or format_.rendering == "plain" or not markdown or terminal.is_dumb:
         return sinks.PlainSink(terminal.write)
     from gptkit.output.flush import TimedFlushSink
 
@@ -152,7 +166,7 @@ def _answer_sink(terminal: Terminal, how: Showing, form: OutputFormat, markdown:
 
 
 def markdown_sink(terminal: Terminal) -> MarkdownSink:
-    """Renders as wide and as colourful as the terminal is; for a dumb one it is not."""
+    """Make a sink that renders Markdown for the terminal, which must not be a dumb one."""
     from gptkit.output.markdown import MarkdownSink
 
     return MarkdownSink(
@@ -164,80 +178,91 @@ def markdown_sink(terminal: Terminal) -> MarkdownSink:
     )
 
 
-class Facts(NamedTuple):
-    """What is known of an exchange beside its answer: US dollars (None: no price is known) and whether
-    they are a guess, and the id of the conversation that it is part of."""
+class AnswerFacts(NamedTuple):
+    """What is known of an exchange besides its answer.
+
+    `cost` is in US dollars, None without a known price; `session` is the id of the conversation, `charges`
+    are those of the requests of the exchange.
+    """
 
     cost: float | None = None
     is_estimate: bool = False
     session: str | None = None
+    charges: Sequence[Charge] = ()
 
 
-def show(
-    terminal: Terminal, how: Showing, invocation: Invocation, outcome: Outcome, shown: bool, facts: Facts
+def show_answer(
+    terminal: Terminal,
+    display: DisplayOptions,
+    invocation: Invocation,
+    outcome: Outcome,
+    is_shown: bool,
+    facts: AnswerFacts,
 ) -> None:
-    """Write what the sink has not shown, and the line of `--verbose`."""
-    if how.reasoning and not shown and outcome.reply.reasoning:
-        told = _thinking(terminal, None)
-        told(ReasoningDelta(outcome.reply.reasoning))
-        told.close()
-    pieces = _content(how, lambda: _record(invocation, outcome, terminal.redactor, facts), outcome, shown)
-    if pieces is not None and how.output is not None and outcome.failure is not None:
-        keep_partial(how.output, "".join(pieces), outcome.failure)
+    """Write what no sink has shown, and the line of `--verbose`."""
+    if display.reasoning and not is_shown and outcome.reply.reasoning:
+        reasoning_sink = _reasoning_sink(terminal, None)
+        reasoning_sink(ReasoningDelta(outcome.reply.reasoning))
+        reasoning_sink.close()
+    pieces = _remaining_text(
+        display, lambda: _answer_record(invocation, outcome, terminal.redactor, facts), outcome, is_shown
+    )
+    if pieces is not None and display.output is not None and outcome.failure is not None:
+        write_partial(display.output, "".join(pieces), outcome.failure)
     elif pieces is not None:
-        _deliver(terminal, how, pieces)
-    if how.verbose:
-        note_summary(terminal, invocation, outcome.reply, facts)
+        _write_pieces(terminal, display, pieces)
+    if display.verbose:
+        print_summary(terminal, invocation, outcome.reply, facts)
 
 
-def note_summary(terminal: Terminal, invocation: Invocation, reply: Reply, facts: Facts) -> None:
+def print_summary(terminal: Terminal, invocation: Invocation, reply: Reply, facts: AnswerFacts) -> None:
     """Print the line of `--verbose`."""
     terminal.print_error_line(f"gptkit: {_summary(invocation, reply, facts)}")
 
 
 def show_request(
-    terminal: Terminal, how: Showing, request: ChatRequest, url: str, invocation: Invocation
+    terminal: Terminal, display: DisplayOptions, request: ChatRequest, url: str, invocation: Invocation
 ) -> None:
-    """What `--dry-run` prints."""
-    from gptkit.core.tokens import estimate_tokens
-
-    tokens = sum(estimate_tokens(message.content) + 4 for message in request.messages) + 3
+    """Print what `--dry-run` shows."""
     record = {
         "prompt": invocation.template.name,
         "url": url,
         "body": request.body(),
         "requests": 1,
-        "estimate": {"prompt_tokens": tokens},
+        "estimate": {"prompt_tokens": prompt_tokens(request)},
     }
-    _deliver(terminal, how, _json(record))
+    _write_pieces(terminal, display, _json_pieces(record))
 
 
-def _content(
-    how: Showing, record: Callable[[], Mapping[str, object]], outcome: Outcome, shown: bool
+def _remaining_text(
+    display: DisplayOptions, record: Callable[[], Mapping[str, object]], outcome: Outcome, is_shown: bool
 ) -> Iterator[str] | None:
-    """What is still to be written; an answer cut short goes nowhere but beside an output file."""
-    if how.as_json:
-        return _json(record())
-    if how.response and outcome.reply.response is not None:
-        return _json(outcome.reply.response)
+    """Return what is still to be written; None if nothing is.
+
+    An incomplete answer is written only for an output file, to FILE.partial.
+    """
+    if display.as_json:
+        return _json_pieces(record())
+    if display.response and outcome.reply.response is not None:
+        return _json_pieces(outcome.reply.response)
     if outcome.failure is not None:
-        return iter((outcome.reply.text,)) if how.output is not None else None
-    if how.response:
+        return iter((outcome.reply.text,)) if display.output is not None else None
+    if display.response:
         raise ProtocolError("the server sent no response object but a stream", hint="use --json instead")
-    return None if shown else iter((outcome.answer,))
+    return None if is_shown else iter((outcome.answer,))
 
 
-def _deliver(terminal: Terminal, how: Showing, pieces: Iterator[str]) -> None:
-    if how.output is not None:
+def _write_pieces(terminal: Terminal, display: DisplayOptions, pieces: Iterator[str]) -> None:
+    if display.output is not None:
         text = "".join(pieces)
-        write(terminal, how.output, text if text.endswith("\n") else text + "\n")
+        write_answer(terminal, display.output, text if text.endswith("\n") else text + "\n")
     elif terminal.stdout_is_terminal:
         from gptkit.output.sinks import PlainSink
 
-        shown = PlainSink(terminal.write)
+        sink = PlainSink(terminal.write)
         for piece in pieces:
-            shown(AnswerDelta(piece))
-        shown.close()
+            sink(AnswerDelta(piece))
+        sink.close()
     else:
         last = ""
         for piece in pieces:
@@ -246,30 +271,27 @@ def _deliver(terminal: Terminal, how: Showing, pieces: Iterator[str]) -> None:
         terminal.print_sanitized(last.removesuffix("\n"))
 
 
-def _json(record: object) -> Iterator[str]:
+def _json_pieces(record: object) -> Iterator[str]:
     from gptkit.output.json_format import json_pieces
 
     return json_pieces(record)
 
 
-def _record(
-    invocation: Invocation, outcome: Outcome, secrets: Redactor, facts: Facts
+def _answer_record(
+    invocation: Invocation, outcome: Outcome, secrets: Redactor, facts: AnswerFacts
 ) -> Mapping[str, object]:
-    """The answer is the model's to the letter; what the server says about it may repeat the key."""
+    """Return the object that `--json` prints.
+
+    The server's words are redacted, since they may repeat the key.
+    """
     reply = outcome.reply
-    usage = reply.usage
     return {
         "prompt": invocation.template.name,
         "answer": outcome.answer,
         "model": secrets.redact(reply.model or invocation.model),
         "finish_reason": reply.reason and secrets.redact(reply.reason),
         "refusal": secrets.redact(reply.refusal) or None,
-        "usage": usage
-        and {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-        },
+        "usage": _usage_record(reply, facts.charges),
         "cost": None if facts.cost is None else {"usd": facts.cost, "estimated": facts.is_estimate},
         "session": facts.session,
         "attempts": reply.attempts,
@@ -279,8 +301,35 @@ def _record(
     }
 
 
-def _summary(invocation: Invocation, reply: Reply, facts: Facts) -> str:
-    if reply.usage:
+def _usage_record(reply: Reply, charges: Sequence[Charge]) -> Mapping[str, object] | None:
+    """Return the tokens of one request, None if the server did not count them; or the sums of several."""
+    usage, counts = reply.usage, {}
+    if len(charges) > 1:
+        usage = _total_usage(charges)
+        counts = {"requests": len(charges), "estimated": any(charge.estimated for charge in charges)}
+    return usage and {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        **counts,
+    }
+
+
+def _total_usage(charges: Sequence[Charge]) -> Usage:
+    return Usage(
+        sum(charge.prompt_tokens for charge in charges), sum(charge.completion_tokens for charge in charges)
+    )
+
+
+def _summary(invocation: Invocation, reply: Reply, facts: AnswerFacts) -> str:
+    if len(facts.charges) > 1:
+        usage, about = (
+            _total_usage(facts.charges),
+            "≈ " if any(charge.estimated for charge in facts.charges) else "",
+        )
+        count = len(facts.charges)
+        tokens = f"{about}{usage.prompt_tokens} tokens in, {usage.completion_tokens} out in {count} requests"
+    elif reply.usage:
         tokens = f"{reply.usage.prompt_tokens} tokens in, {reply.usage.completion_tokens} out"
     else:
         from gptkit.core.tokens import estimate_tokens

@@ -1,4 +1,4 @@
-"""One call of a prompt command: what its command line says, and what that means for an exchange."""
+"""The call of a prompt command: its options, its input, and the conversation that it continues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from gptkit.core.errors import CannotWriteError, NoInputError, UsageError
 from gptkit.session import answer
-from gptkit.session.input import WHOLE, Given, ReadingOptions, gather
+from gptkit.session.input import WHOLE, PromptInput, ReadingOptions, read_input
 
 if TYPE_CHECKING:
     from gptkit.exchange.capability import Greeting
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """`values` are those of the prompt file's own parameters and of the options that capabilities add."""
+    """One call of a prompt command.
+
+    `values` are those of the prompt file's parameters and of the options that capabilities add.
+    """
 
     def __init__(
         self, services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions
@@ -28,94 +31,115 @@ class Call:
         self.template = template
         self.values = values
         self.shared = shared
-        self.how = answer.showing(shared)
-        self._given: Given | None = None
+        self.display = answer.display_options(shared)
+        self._input: PromptInput | None = None
 
     @property
     def model(self) -> str:
         return self.shared.model or self.template.model or self.services.settings.text("model")
 
-    def given(self, reading: ReadingOptions = WHOLE, inputs: Sequence[Path] = ()) -> Given:
-        """The input, read once; a text of more than `reading.over` bytes is only opened (`Given.long`).
-        `inputs` are files that are read beside it: none of them may be the output.
+    def read_input(self, reading: ReadingOptions = WHOLE, other_paths: Sequence[Path] = ()) -> PromptInput:
+        """Read the input, once; a text of more than `reading.long_above` bytes is only opened
+        (`PromptInput.long`).
 
-        Raises CannotWriteError and UsageError first for an output that cannot be written: an answer that goes
-        nowhere is not paid for.
+        First raises CannotWriteError or UsageError for an output that cannot be written, so that no answer is
+        paid for that goes nowhere. `other_paths` are files that must not be the output either.
         """
-        if self._given is None:
-            self._check_output(inputs)
+        if self._input is None:
+            self._check_output(other_paths)
             services = self.services
             own = [one.read_input for one in services.capabilities_of(self.template) if one.read_input]
             wait = services.settings.number("stdin_wait")
-            self._given = (
+            self._input = (
                 own[0](self)
                 if own
-                else gather(services.terminal, self.template, self.values, self.shared, wait, reading)
+                else read_input(services.terminal, self.template, self.values, self.shared, wait, reading)
             )
-        return self._given
+        return self._input
 
-    def session(self) -> Session | None:
-        """The conversation to go on with: the one that the command line names, or the command's own."""
+    def open_session(self) -> Session | None:
+        """Find or create the conversation to continue: the one that the options name, or the command's own.
+
+        If the named one cannot be opened since the disk is full or read-only, `shared` is changed so that
+        nothing is recorded.
+        """
         name, latest = self.shared.session, self.shared.continue_
         if name is None and not latest:
-            return self._own_session()
+            return self._default_session()
         if name is not None and latest:
             raise UsageError("--session and --continue do not go together")
         if self.shared.no_log:
             raise UsageError(f"--no-log and {'--continue' if latest else '--session'} do not go together")
         if name is not None:
-            return self._named(name)
-        found = self.services.history.latest_session()
-        if found is None:
+            try:
+                return self._named_session(name)
+            except CannotWriteError as error:
+                self._stop_recording(name, error)
+                return None
+        latest_session = self.services.history.latest_session()
+        if latest_session is None:
             raise NoInputError("there is no conversation to continue")
-        return found
+        return latest_session
+
+    def _stop_recording(self, name: str, error: CannotWriteError) -> None:
+        self.shared = self.shared._replace(session=None, no_log=True)
+        if not self.display.quiet:
+            self.services.terminal.print_error_line(
+                f"gptkit: '{name}' cannot be opened, so this conversation is not recorded: {error.message}"
+            )
 
     def greeting(self) -> Greeting | None:
-        """What a new conversation begins with."""
+        """Return the greeting with which a new conversation begins; None without one."""
         for capability in self.services.capabilities_of(self.template):
             if capability.greeting is not None:
-                found = capability.greeting(self.services, self.template, self.values)
-                return cast("Greeting | None", found)
+                greeting = capability.greeting(self.services, self.template, self.values)
+                return cast("Greeting | None", greeting)
         return None
 
-    def _own_session(self) -> Session | None:
-        """The one that a command has by itself. Where none can be begun the answer does not suffer for it."""
-        names = [one.session_name for one in self.services.capabilities_of(self.template) if one.session_name]
-        own = names[0](self.template, self.values) if names else ""
-        if not own or self.shared.no_log or not self.services.settings.boolean("log"):
+    def _default_session(self) -> Session | None:
+        """Return the conversation that a command continues by default; None if none can be created."""
+        name_functions = [
+            capability.session_name
+            for capability in self.services.capabilities_of(self.template)
+            if capability.session_name
+        ]
+        name = name_functions[0](self.template, self.values) if name_functions else ""
+        if not name or self.shared.no_log or not self.services.settings.boolean("log"):
             return None
         try:
-            return self._named(own)
+            return self._named_session(name)
         except CannotWriteError:  # the record of the exchange tells it
             return None
 
-    def _named(self, name: str) -> Session | None:
+    def _named_session(self, name: str) -> Session | None:
         from gptkit.history.names import session_name as valid
 
-        found = self.services.history.find_session(name)
-        named = name if found else valid(name)
-        return found or (None if self.shared.dry_run else self._begun(named))
+        session = self.services.history.find_session(name)
+        named = name if session else valid(name)
+        return session or (None if self.shared.dry_run else self._create_session(named))
 
-    def _begun(self, name: str) -> Session:
-        """A new conversation, or the one that another process has begun in the meantime."""
+    def _create_session(self, name: str) -> Session:
+        """Create a conversation, or find the one that another process has created in the meantime."""
         try:
             return self.services.history.create(name, self.template.name)
         except UsageError:
-            found = self.services.history.find_session(name)
-            if found is None:
+            session = self.services.history.find_session(name)
+            if session is None:
                 raise
-            return found
+            return session
 
     @property
-    def inputs(self) -> list[Path]:
-        """The files that the command line names to be read."""
-        kinds = {one.variable for one in self.template.declared_parameters if one.kind == "file"}
-        named = [Path(str(value)) for name, value in self.values.items() if name in kinds and value]
-        return [*self.shared.file, *named]
+    def input_paths(self) -> list[Path]:
+        """The files that the command line names as input."""
+        kinds = {
+            parameter.variable for parameter in self.template.declared_parameters if parameter.kind == "file"
+        }
+        paths = [Path(str(value)) for name, value in self.values.items() if name in kinds and value]
+        return [*self.shared.file, *paths]
 
-    def _check_output(self, inputs: Sequence[Path]) -> None:
-        terminal, output = self.services.terminal, self.how.output
+    def _check_output(self, other_paths: Sequence[Path]) -> None:
+        terminal, output = self.services.terminal, self.display.output
         if output is not None:
-            answer.check(terminal, output, [*self.inputs, *inputs])
+            answer.check_output(terminal, output, [*self.input_paths, *other_paths])
         elif terminal.stdout_is_closed:
             raise CannotWriteError("standard output: it is closed")

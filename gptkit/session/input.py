@@ -1,15 +1,14 @@
-"""Where the input of a prompt command comes from: words, standard input, files."""
+"""Read the input of a prompt command from words, standard input and files."""
 
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from gptkit.core.errors import CannotReadError, NoInputError, UsageError
-from gptkit.core.files import cause
+from gptkit.core.errors import NoInputError, UsageError
+from gptkit.core.files import naming_errors
 from gptkit.core.terminal import Terminal
 from gptkit.session.options import SharedOptions
 from gptkit.templates import render
@@ -21,119 +20,137 @@ DASH = "-"
 
 
 class LongText(NamedTuple):
-    """A text that is read as it is worked on. `size` is in bytes, None where nobody knows."""
+    """A text that is read block by block. `size` is in bytes, None if not known."""
 
     name: str
     size: int | None
     texts: Iterator[str]
+    is_marked: bool = False
+    """Whether its bytes begin with a byte order mark, which the text does not have."""
 
 
-class Given(NamedTuple):
-    """What a command works on. `wanted` is what the user wants with the text, in words.
+class PromptInput(NamedTuple):
+    """The input of a prompt: a text, and the user's `request` about the text.
 
-    A `long` text stands in place of the `text`.
+    `files` are the names and texts that `text` is made of. If `long` is there, `text` is empty. `is_marked`
+    says that the text is that of one file or of standard input, and its bytes begin with a byte order mark.
     """
 
     text: str
-    wanted: str
+    request: str
     files: tuple[tuple[str, str], ...]
     values: Mapping[str, Value]
     long: LongText | None = None
+    is_marked: bool = False
 
 
 class ReadingOptions(NamedTuple):
     """How input is read.
 
     Attributes:
-        over: a single file or standard input of more bytes is handed on unread; None: none is.
+        long_above: a single file or standard input of more bytes is opened as `long` and not read; None: none
+            is.
         as_is: the answer takes the place of the text, so that a PDF or a workbook is refused, as the answer
             could not be one.
     """
 
-    over: int | None = None
+    long_above: int | None = None
     as_is: bool = False
 
 
 WHOLE = ReadingOptions()
 
 
-def gather(
+def read_input(
     terminal: Terminal,
     template: Template,
     values: Mapping[str, Value],
     shared: SharedOptions,
     wait: float,
     reading: ReadingOptions = WHOLE,
-) -> Given:
-    """Read and decode all input; `wait` is how many seconds a pipe may stay silent beside words."""
-    sources = _Sources(terminal, shared, reading)
-    values = {name: sources.clean(value) for name, value in values.items()}
-    words, paths = _asked(str(values.get("text", "")), shared)
-    file_names = {one.variable: one.default for one in template.declared_parameters if one.kind == "file"}
-    values = {name: value for name, value in file_names.items() if value is not None} | values
-    borrowed = sum(values.get(name) == DASH for name in file_names)
-    if paths.count(DASH) + borrowed > 1:
+) -> PromptInput:
+    """Read and decode all input.
+
+    If there are words, a pipe is read only if it has something within `wait` seconds.
+    """
+    reader = _SourceReader(terminal, shared, reading)
+    values = {name: reader.decode_words(value) for name, value in values.items()}
+    words, paths = _words_and_paths(str(values.get("text", "")), shared)
+    file_defaults = _file_defaults(template)
+    values = {name: value for name, value in file_defaults.items() if value is not None} | values
+    stdin_values = sum(values.get(name) == DASH for name in file_defaults)
+    if paths.count(DASH) + stdin_values > 1:
         raise UsageError("standard input can be read only once")
     if template.input == "none" and paths:
         raise UsageError(f"'{template.name}' takes no input from files or standard input")
-    asked = bool(paths)
-    values = {name: sources.text(str(v)) if name in file_names else v for name, v in values.items()}
-    if not paths and not borrowed and sources.offers_stdin(template, bool(words), wait):
+    is_named = bool(paths)
+    values = {name: reader.text(str(v)) if name in file_defaults else v for name, v in values.items()}
+    if not paths and not stdin_values and reader.should_read_stdin(template, bool(words), wait):
         paths = [DASH]
-    if reading.over is not None and len(paths) == 1 and (long := sources.long(paths[0])):
-        given = _given(template, words, [(long.name, "...")], values)
-        return given._replace(text="", files=(), long=long)
-    named = [(path, sources.text(path)) for path in paths]
-    if named and words and not asked and not named[0][1].strip():
-        sources.tell_empty()
-    files = [(_shown(path), text) for path, text in named if text.strip()]
-    if named and not files and (asked or not words) and template.input == "required":
-        raise NoInputError(f"no input: nothing in {_names([path for path, _ in named])}")
-    return _given(template, words, files, values)
+    if reading.long_above is not None and len(paths) == 1 and (long := reader.open_if_long(paths[0])):
+        prompt_input = _make_input(template, words, [(long.name, "...")], values)
+        return prompt_input._replace(text="", files=(), long=long)
+    sources = [(path, reader.text(path)) for path in paths]
+    if sources and words and not is_named and not sources[0][1].strip():
+        reader.note_empty_stdin()
+    files = [(_display_name(path), text) for path, text in sources if text.strip()]
+    if sources and not files and (is_named or not words) and template.input == "required":
+        raise NoInputError(f"no input: nothing in {_quoted_names([path for path, _ in sources])}")
+    is_marked = len(paths) == 1 and reader.is_marked(paths[0])
+    return _make_input(template, words, files, values)._replace(is_marked=is_marked)
 
 
-def content(path: str, encoding: str | None = None) -> tuple[str, str]:
-    """A file's name as the model may see it, and its text; raises what `-f` raises."""
-    return _shown(path), _text(_content(path), path, encoding)
+def _file_defaults(template: Template) -> Mapping[str, Value | None]:
+    """Return the defaults of the parameters that name files, by variable."""
+    parameters = (parameter for parameter in template.declared_parameters if parameter.kind == "file")
+    return {parameter.variable: parameter.default for parameter in parameters}
 
 
-def beside(
+def read_text_file(path: str, encoding: str | None = None) -> tuple[str, str]:
+    """Return a file's name as the model sees it, and its text; raises what `-f` raises."""
+    return _display_name(path), _text(_read_bytes(path), path, encoding)
+
+
+def input_beside_files(
     terminal: Terminal, template: Template, values: Mapping[str, Value], shared: SharedOptions
-) -> Given:
-    """What comes with files that are read later, one by one: words say what is wanted of them."""
-    sources = _Sources(terminal, shared)
-    values = {name: sources.clean(value) for name, value in values.items()}
-    file_names = {one.variable: one.default for one in template.declared_parameters if one.kind == "file"}
-    values = {name: value for name, value in file_names.items() if value is not None} | values
-    values = {name: sources.text(str(v)) if name in file_names else v for name, v in values.items()}
-    given = _given(template, str(values.get("text", "")), [(STDIN, "...")], values)
-    return given._replace(text="", files=())
+) -> PromptInput:
+    """Read the input that goes with files which are read later, one by one: the words are the request."""
+    reader = _SourceReader(terminal, shared)
+    values = {name: reader.decode_words(value) for name, value in values.items()}
+    file_defaults = _file_defaults(template)
+    values = {name: value for name, value in file_defaults.items() if value is not None} | values
+    values = {name: reader.text(str(v)) if name in file_defaults else v for name, v in values.items()}
+    prompt_input = _make_input(template, str(values.get("text", "")), [(STDIN, "...")], values)
+    return prompt_input._replace(text="", files=())
 
 
-def document(path: str, reading: ReadingOptions, encoding: str | None = None) -> LongText:
-    """A file's text; one of more than `reading.over` bytes is read as it is worked on."""
-    name = _names([path])
-    blocks, size = _blocks(path, name)
+def open_text(path: str, reading: ReadingOptions, encoding: str | None = None) -> LongText:
+    """Open a file's text; a file of at most `reading.long_above` bytes is read at once."""
+    name = _quoted_names([path])
+    blocks, size = _open_blocks(path, name)
     head = _head(blocks, reading)
     if _is_streamed(head, reading):
         from gptkit.encodings.stream import decode_stream
 
-        return LongText(_shown(path), size, decode_stream(head, blocks, name, encoding))
+        return LongText(
+            _display_name(path), size, decode_stream(head, blocks, name, encoding), _is_marked(head)
+        )
     data = b"".join([head, *blocks])
-    return LongText(_shown(path), len(data), iter([_text(data, path, encoding, reading.as_is)]))
+    text = _text(data, path, encoding, reading.as_is)
+    return LongText(_display_name(path), len(data), iter([text]), _is_marked(head))
 
 
 def _head(blocks: Iterator[bytes], reading: ReadingOptions) -> bytes:
-    """The first blocks: more than `over` bytes of a longer input, else all of the input."""
+    """Return the first blocks: more than `long_above` bytes of a longer input, else all of the input."""
     head = b""
-    while len(head) <= (reading.over or 0) and (block := next(blocks, b"")):
+    while len(head) <= (reading.long_above or 0) and (block := next(blocks, b"")):
         head += block
     return head
 
 
 def _is_streamed(head: bytes, reading: ReadingOptions) -> bool:
     """Whether a text is read as it is worked on; a document has to be read whole."""
-    return len(head) > (reading.over or 0) and (reading.as_is or not _holds_document(head))
+    return len(head) > (reading.long_above or 0) and (reading.as_is or not _holds_document(head))
 
 
 def _holds_document(head: bytes) -> bool:
@@ -143,10 +160,10 @@ def _holds_document(head: bytes) -> bool:
 
 
 def _text(data: bytes, path: str, encoding: str | None, as_is: bool = False) -> str:
-    """The text of a file or of standard input, also that of a document which is no text."""
-    name = _names([path])
+    """Return the text of a file or of standard input, also that of a document which is no text."""
+    name = _quoted_names([path])
     if as_is or not _holds_document(data):
-        return _decoded(data, name, encoding)
+        return _decode(data, name, encoding)
     from gptkit.encodings.decode import decode
     from gptkit.readers import document_text
     from gptkit.readers.process import DocumentReader
@@ -155,8 +172,8 @@ def _text(data: bytes, path: str, encoding: str | None, as_is: bool = False) -> 
         return document_text(reader.blocks(BytesIO(data), path, name))
 
 
-def _decoded(data: bytes, name: str, encoding: str | None) -> str:
-    """Loaded for files and standard input only: words need no decoding."""
+def _decode(data: bytes, name: str, encoding: str | None) -> str:
+    """Decode bytes; the decoders are imported only if there are any, since words need none."""
     if not data:
         return ""
     from gptkit.encodings.decode import decode
@@ -164,58 +181,79 @@ def _decoded(data: bytes, name: str, encoding: str | None) -> str:
     return decode(data, name, encoding)
 
 
-def _asked(words: str, shared: SharedOptions) -> tuple[str, list[str]]:
-    """The words, and where else to read: a dash as the words is standard input."""
+def _is_marked(data: bytes) -> bool:
+    if not data:
+        return False
+    from gptkit.encodings.decode import MARKS
+
+    return data.startswith(tuple(mark for mark, _, _ in MARKS))
+
+
+def _words_and_paths(words: str, shared: SharedOptions) -> tuple[str, list[str]]:
+    """Return the words, and the paths to read; a dash as the words means standard input."""
     paths = [str(path) for path in shared.file]
     if (shared.stdin or words == DASH) and DASH not in paths:
         paths.append(DASH)
     return "" if words == DASH else words, paths
 
 
-class _Sources:
-    """Files and standard input, decoded; standard input is read when it is first needed."""
+class _SourceReader:
+    """Reads and decodes files and standard input; standard input is read once, when first needed."""
 
     def __init__(self, terminal: Terminal, shared: SharedOptions, reading: ReadingOptions = WHOLE) -> None:
         self._terminal = terminal
         self._encoding = shared.encoding
-        self._quiet = shared.quiet
+        self._is_quiet, self._is_verbose = shared.quiet, shared.verbose
         self._reading = reading
-        self._read: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
+        self._marked: set[str] = set()
 
     def text(self, path: str) -> str:
-        if path in self._read:
-            return self._read[path]
-        data = self._terminal.read() if path == DASH else _content(path)
-        text = _text(data, path, self._encoding, self._reading.as_is)
+        if path in self._texts:
+            return self._texts[path]
+        text = self._decoded(path, self._terminal.read() if path == DASH else _read_bytes(path))
         if path == DASH:
-            self._read[path] = text
+            self._texts[path] = text
         return text
 
-    def clean(self, value: Value) -> Value:
-        """Words as text: bytes that the locale could not decode are decoded as any other input."""
+    def decode_words(self, value: Value) -> Value:
+        """Return a value as text; bytes that the locale could not decode are decoded as other input is."""
         if isinstance(value, tuple):
-            return tuple(str(self.clean(item)) for item in value)
+            return tuple(str(self.decode_words(item)) for item in value)
         if isinstance(value, str) and not _is_unicode(value):
-            return _decoded(os.fsencode(value), "an argument", self._encoding)
+            return _decode(os.fsencode(value), "an argument", self._encoding)
         return value
 
-    def long(self, path: str) -> LongText | None:
-        """The text of a file or of standard input if there is more of it than is read at once."""
-        name = _names([path])
-        blocks, size = self._terminal.read_blocks() if path == DASH else _blocks(path, name)
+    def open_if_long(self, path: str) -> LongText | None:
+        """Open a file or standard input if there is more of it than is read at once; else return None."""
+        name = _quoted_names([path])
+        blocks, size = self._terminal.read_blocks() if path == DASH else _open_blocks(path, name)
         head = _head(blocks, self._reading)
         if _is_streamed(head, self._reading):
             from gptkit.encodings.stream import decode_stream
 
-            return LongText(_shown(path), size, decode_stream(head, blocks, name, self._encoding))
-        text = _text(b"".join([head, *blocks]), path, self._encoding, self._reading.as_is)
-        if len(text) > (self._reading.over or 0):
-            return LongText(_shown(path), len(text.encode()), iter([text]))
-        self._read[path] = text  # a pipe is not read twice
+            texts = decode_stream(head, blocks, name, self._encoding)
+            return LongText(_display_name(path), size, texts, _is_marked(head))
+        text = self._decoded(path, b"".join([head, *blocks]))
+        self._texts[path] = text  # a pipe is not read twice
+        if len(text) > (self._reading.long_above or 0):
+            return LongText(_display_name(path), len(text.encode()), iter([text]))
         return None
 
-    def offers_stdin(self, template: Template, has_words: bool, wait: float) -> bool:
-        """Whether to read it unasked; one that stays silent must not hold up who needs no more input."""
+    def is_marked(self, path: str) -> bool:
+        """Whether the bytes of a source that was read whole begin with a byte order mark."""
+        return path in self._marked
+
+    def _decoded(self, path: str, data: bytes) -> str:
+        if _is_marked(data):
+            self._marked.add(path)
+        return _text(data, path, self._encoding, self._reading.as_is)
+
+    def should_read_stdin(self, template: Template, has_words: bool, wait: float) -> bool:
+        """Whether to read standard input that the user did not name.
+
+        Beside words, a pipe that stays silent for `wait` seconds is not read, so that the command goes on.
+        """
         if template.input == "none" or self._terminal.stdin_kind in ("terminal", "closed"):
             return False
         if template.input == "required" and not has_words:
@@ -225,78 +263,65 @@ class _Sources:
             return False
         return True
 
-    def tell_empty(self) -> None:
-        if self._terminal.stdin_kind != "device":
+    def note_empty_stdin(self) -> None:
+        if self._is_verbose and self._terminal.stdin_kind != "device":
             self._note("standard input was empty; the words are the input")
 
     def _note(self, text: str) -> None:
-        if not self._quiet:
+        if not self._is_quiet:
             self._terminal.print_error_line(f"gptkit: {text}")
 
 
-def _given(
+def _make_input(
     template: Template, words: str, files: list[tuple[str, str]], values: Mapping[str, Value]
-) -> Given:
-    text = _joined([text for _, text in files])
-    wanted = str(values.get("request", ""))
+) -> PromptInput:
+    text = _join_texts([text for _, text in files])
+    request = str(values.get("request", ""))
     if text and words:
-        if wanted:
+        if request:
             raise UsageError(f"'{template.name}' takes its text as words or from a file or pipe, not both")
-        wanted = words
+        request = words
     elif words:
         text, files = words, [("words", words)]
     if template.input == "required" and not text.strip():
         raise NoInputError("no input", hint="give words, pipe text in, or name a file with -f")
-    if wanted and text and not render.uses_variable(template, "request"):
+    if request and text and not render.uses_variable(template, "request"):
         raise UsageError(f"'{template.name}' takes words or a text from a file or pipe, not both")
-    rest = {name: value for name, value in values.items() if name not in ("text", "request")}
-    return Given(text, wanted, tuple(files), rest)
+    other_values = {name: value for name, value in values.items() if name not in ("text", "request")}
+    return PromptInput(text, request, tuple(files), other_values)
 
 
-def _joined(texts: Sequence[str]) -> str:
-    """One after the other; what does not end its last line gets that end before the next begins."""
-    whole = [text if text.endswith("\n") else text + "\n" for text in texts[:-1]]
-    return "".join([*whole, *texts[-1:]])
+def _join_texts(texts: Sequence[str]) -> str:
+    """Join texts, with a newline between two if the first has none at its end."""
+    ended = [text if text.endswith("\n") else text + "\n" for text in texts[:-1]]
+    return "".join([*ended, *texts[-1:]])
 
 
-def _content(path: str) -> bytes:
-    return b"".join(_blocks(path, _names([path]))[0])
+def _read_bytes(path: str) -> bytes:
+    return b"".join(_open_blocks(path, _quoted_names([path]))[0])
 
 
-def _blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
-    """A file's bytes as they are asked for, and how many there are."""
+def _open_blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
+    """Open a file; returns its blocks of bytes, read on demand, and its size if known."""
     from gptkit.core.streams import read_blocks
 
-    with _told(name):
+    with naming_errors(name):
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - it is open while it is read
         status = os.fstat(file.fileno())
 
     def read() -> Iterator[bytes]:
-        with file, _told(name):
+        with file, naming_errors(name):
             yield from read_blocks(file, name)
 
     return read(), status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-@contextmanager
-def _told(name: str) -> Iterator[None]:
-    """What goes wrong with a file, as an error that names it."""
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise NoInputError(f"{name}: no such file") from None
-    except IsADirectoryError:
-        raise NoInputError(f"{name}: it is a folder") from None
-    except (OSError, ValueError) as error:
-        raise CannotReadError(f"{name}: {cause(error)}") from None
-
-
-def _names(paths: Sequence[str]) -> str:
+def _quoted_names(paths: Sequence[str]) -> str:
     return ", ".join(STDIN if path == DASH else f"'{path}'" for path in paths)
 
 
-def _shown(path: str) -> str:
-    """A file's name for the model: text, whatever bytes the file system holds."""
+def _display_name(path: str) -> str:
+    """Return a file's name for the model, as valid text whatever bytes the name has."""
     return STDIN if path == DASH else os.fsencode(path).decode("utf-8", "replace")
 
 

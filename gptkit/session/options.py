@@ -1,4 +1,4 @@
-"""The options that every prompt command has, as data, and the positionals that one takes."""
+"""The options that every prompt command has, as data, and the positional arguments of a command."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -54,13 +54,14 @@ FLAGS = (
     Flag("base-url", "text", "Address of the API.", metavar="URL"),
     Flag("proxy", "text", "Use this proxy (http, https, socks5), or 'none'.", metavar="URL"),
     Flag("reasoning", "flag", "Show the model's thoughts on standard error."),
+    Flag("accept", "flag", "Take the answer even if something is wrong with it; say what is wrong."),
     Flag("quiet", "flag", "Print only failures on standard error, no notes.", "q"),
     Flag("verbose", "flag", "Print model, tokens and seconds on standard error.", "v"),
 )
 
 
 class SharedOptions(NamedTuple):
-    """What the command line says of the options that every prompt command has: a field for each of FLAGS."""
+    """The values of the options that every prompt command has; a field for each of FLAGS."""
 
     file: tuple[Path, ...] = ()
     stdin: bool = False
@@ -84,17 +85,18 @@ class SharedOptions(NamedTuple):
     base_url: str | None = None
     proxy: str | None = None
     reasoning: bool = False
+    accept: bool = False
     quiet: bool = False
     verbose: bool = False
 
     def first_given(self, names: Iterable[str]) -> str:
-        """The first of these options, by its name, that the command line has; empty if it has none."""
+        """Return the first of these option names that the command line has; empty if it has none."""
         given = self._asdict()
         return next((name for name in names if given[_field(name)]), "")
 
 
 def shared_options(given: Mapping[str, object]) -> SharedOptions:
-    """From typed values by the variables of FLAGS; None and what is missing are the defaults."""
+    """Make SharedOptions of typed values by the variables of FLAGS; None and missing values are defaults."""
     fields = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in given.items()
@@ -109,15 +111,28 @@ RESERVED_OPTIONS = frozenset(FUTURE_OPTIONS) | {flag.name for flag in FLAGS}
 RESERVED_SHORTS = frozenset(FUTURE_SHORTS) | {flag.short for flag in FLAGS if flag.short}
 
 
+def is_word(argument: str) -> bool:
+    """Whether an argument of the command line is a word although it may begin with a dash.
+
+    That is so for a dash before a space (`- one`) and for a name with a space before any `=` (`--amend it`).
+    """
+    return argument[:1] != "-" or _is_dashed_word(argument)
+
+
+def _is_dashed_word(argument: str) -> bool:
+    first = argument.split(None, 1)[0]
+    return first != argument and (first == "-" or (first[:2] == "--" and "=" not in first))
+
+
 def _field(name: str) -> str:
     return "continue_" if name == "continue" else name.replace("-", "_")
 
 
 def positionals(template: Template) -> tuple[Parameter, ...]:
-    """What the file declares; a prompt without input takes no words for it either."""
+    """Return the arguments that a template declares; without input, the argument for the text is left out."""
     return tuple(one for one in template.arguments if template.input != "none" or one.name != "text")
 
 
 def is_required(argument: Parameter) -> bool:
-    """The text has other ways to come in."""
+    """Whether an argument must be given; the text need not, since it may come from a file or a pipe."""
     return argument.name != "text" and argument.default is None

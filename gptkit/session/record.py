@@ -1,4 +1,4 @@
-"""Keeps what becomes of an exchange, from before its request on; a record that fails costs no answer."""
+"""Record an exchange from before its request until its end; a failure to record does not lose the answer."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     Begin = Callable[[Opening], Journal]
     FallBack = Callable[[Opening], Opening]
-    Heard = Callable[[str], None]
+    AddText = Callable[[str], None]
 
 
-class Keeper(NamedTuple):
-    """What the record of an exchange is made with; `store` returns where finished turns go."""
+class RecordContext(NamedTuple):
+    """What the record of an exchange needs; `store` returns the history that finished turns go to."""
 
     services: Services
     budget: Budget
@@ -32,88 +32,95 @@ class Keeper(NamedTuple):
     store: Callable[[], Store]
 
 
-class Record:
-    """One exchange, recorded while it is entered as a context; an exception inside is its end.
+class ExchangeRecord:
+    """Records one exchange, as a context manager; an exception inside is stored as the end of the exchange.
 
-    `turn` is the stored turn once it is over, None where nothing could be stored. What cannot be
-    recorded goes where `fall_back` says, if that is given: then the keeper's store is another one.
+    `turn` is the number of the stored turn after the end, None if it could not be stored. If the history
+    cannot be written, `fall_back` switches the context's `store` to another and returns the opening there.
     """
 
     def __init__(
         self,
-        keeper: Keeper,
+        context: RecordContext,
         opening: Opening | None,
         begin: Begin | None,
         fall_back: FallBack | None = None,
     ) -> None:
         self.turn: int | None = None
         self._fall_back = fall_back
-        self._keeper = keeper
-        self._terminal = keeper.services.terminal
+        self._context = context
+        self._terminal = context.services.terminal
         self._opening = opening
         self._begin = begin
         self._journal: Journal | None = None
-        self._charged = len(keeper.budget.charges)
+        self.first_charge = len(context.budget.charges)
+        """Of the budget's charges, the number of the first that belongs to the exchange."""
         self._text: list[str] = []
-        self._settled: Outcome | None = None
+        self._answered: Outcome | None = None
         self._started = self._terminal.monotonic()
 
-    def __enter__(self) -> Record:
+    def __enter__(self) -> ExchangeRecord:
         if self._opening is not None and self._begin is not None:
             try:
                 self._journal = self._begin(self._opening)
             except GptkitError as error:
-                self._complain(error)
-                self._opening = self._fallen_back(self._opening)
+                self._warn(error)
+                self._opening = self._fall_back_once(self._opening)
+            else:
+                budget = self._context.budget
+                for number, charge in enumerate(budget.charges[self.first_charge :], 1):
+                    self._journal.add_charge(-number, charge, True)
+                budget.observer = self._journal.add_charge
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
+        self._context.budget.observer = None
         if error is not None and self._opening is not None:
-            self._finish(self._ended(self._settled) if self._settled else self._cut_short(error))
+            self._store(self._ending_of(self._answered) if self._answered else self._ending_of_failure(error))
 
-    def listening(self, sink: Sink | None) -> Sink | None:
-        """The sink, and what it shows is kept second by second."""
-        return sink if sink is None or self._opening is None else _Listening(sink, self._heard)
+    def recording_sink(self, sink: Sink | None) -> Sink | None:
+        """Return a sink that passes events on to `sink` and records the answer as it arrives."""
+        return sink if sink is None or self._opening is None else _RecordingSink(sink, self._add_text)
 
-    def settle(self, outcome: Outcome) -> None:
-        """The answer is whole, whatever becomes of the requests that follow it."""
-        self._settled = outcome
+    def record_answer(self, outcome: Outcome) -> None:
+        """Record a whole answer before further requests of the exchange, which may fail."""
+        self._answered = outcome
         if self._journal is not None:
-            self._journal.record_ending(self._ended(outcome))
+            self._journal.record_ending(self._ending_of(outcome))
 
     def finish(self, outcome: Outcome) -> None:
-        """The exchange is over and its answer is where it belongs."""
+        """End the record, after the answer was written."""
         self._text.clear()
         if self._opening is not None:
-            self._finish(self._ended(outcome))
+            self._store(self._ending_of(outcome))
 
-    def _heard(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         if self._journal is not None:
             self._journal.add(text)
         else:
             self._text.append(text)
 
-    def _finish(self, ending: Ending) -> None:
+    def _store(self, ending: Ending) -> None:
         opening, self._opening = self._opening, None
         if opening is None:
             return
         try:
-            self.turn = self._keeper.store().finish(self._journal or opening, ending)
+            self.turn = self._context.store().finish(self._journal or opening, ending)
         except GptkitError as error:
-            self._complain(error)
-            if moved := self._fallen_back(opening):
-                self.turn = self._keeper.store().finish(moved, ending)
+            self._warn(error)
+            if moved := self._fall_back_once(opening):
+                self.turn = self._context.store().finish(moved, ending)
 
-    def _fallen_back(self, opening: Opening) -> Opening | None:
-        found, self._fall_back = self._fall_back, None
-        return found(opening) if found else None
+    def _fall_back_once(self, opening: Opening) -> Opening | None:
+        fall_back, self._fall_back = self._fall_back, None
+        return fall_back(opening) if fall_back else None
 
-    def _complain(self, error: GptkitError) -> None:
-        if not self._keeper.is_quiet:
+    def _warn(self, error: GptkitError) -> None:
+        if not self._context.is_quiet:
             what = "this exchange is" if self._fall_back is None else "from here on this conversation is"
             self._terminal.print_error_line(f"gptkit: {what} not recorded: {error.message}")
 
-    def _ended(self, outcome: Outcome) -> Ending:
+    def _ending_of(self, outcome: Outcome) -> Ending:
         from gptkit.history.model import Ending
 
         reply, failure = outcome.reply, outcome.failure
@@ -131,11 +138,11 @@ class Record:
             attempts=reply.attempts,
             first=reply.first,
             seconds=reply.total,
-            charges=tuple(self._keeper.budget.charges[self._charged :]),
+            charges=tuple(self._context.budget.charges[self.first_charge :]),
             notes=outcome.notes,
         )
 
-    def _cut_short(self, error: BaseException) -> Ending:
+    def _ending_of_failure(self, error: BaseException) -> Ending:
         from gptkit.history.model import Ending
 
         text = "".join(self._text) if self._journal is None else self._journal.read_text()
@@ -155,30 +162,30 @@ class Record:
             request_id=getattr(error, "request_id", ""),
             attempts=getattr(error, "attempts", 1),
             seconds=self._terminal.monotonic() - self._started,
-            charges=tuple(self._keeper.budget.charges[self._charged :]),
+            charges=tuple(self._context.budget.charges[self.first_charge :]),
         )
 
 
-class _Listening:
-    """A sink that tells what it shows."""
+class _RecordingSink:
+    """A sink that records the answer before it passes events on."""
 
-    def __init__(self, sink: Sink, heard: Heard) -> None:
+    def __init__(self, sink: Sink, add_text: AddText) -> None:
         self._sink = sink
-        self._heard = heard
+        self._add_text = add_text
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, AnswerDelta):  # before it is shown: a signal right after that would lose it
-            self._heard(event.text)
+            self._add_text(event.text)
         self._sink(event)
 
     def close(self) -> None:
         self._sink.close()
 
 
-def opening(
-    services: Services, invocation: Invocation, sent: ChatRequest, session: str | None, parent: int | None
+def make_opening(
+    services: Services, invocation: Invocation, request: ChatRequest, session: str | None, parent: int | None
 ) -> Opening:
-    """What is known of an exchange before its request goes out."""
+    """Return what is known of an exchange before its request is sent."""
     from gptkit.history.model import Opening, new_opening_id
 
     return Opening(
@@ -187,24 +194,24 @@ def opening(
         parent=parent,
         prompt=invocation.template.name,
         model=invocation.model,
-        system="\n\n".join(message.content for message in sent.messages if message.role == "system"),
-        user=_last(sent.messages),
-        request=_repeatable(invocation, sent),
+        system="\n\n".join(message.content for message in request.messages if message.role == "system"),
+        user=_last_user_message(request.messages),
+        request=_request_record(invocation, request),
         started=services.terminal.unix_time(),
     )
 
 
-def _last(messages: tuple[Message, ...]) -> str:
+def _last_user_message(messages: tuple[Message, ...]) -> str:
     return next((message.content for message in reversed(messages) if message.role == "user"), "")
 
 
-def _repeatable(invocation: Invocation, sent: ChatRequest) -> Mapping[str, object]:
-    """All of a request but the texts that the record holds anyway."""
-    found: dict[str, object] = {"parameters": dict(sent.parameters), "stream": sent.stream}
+def _request_record(invocation: Invocation, request: ChatRequest) -> Mapping[str, object]:
+    """Return all of a request except the texts that the record has in other fields."""
+    record: dict[str, object] = {"parameters": dict(request.parameters), "stream": request.stream}
     if invocation.values:
-        found["options"] = dict(invocation.values)
+        record["options"] = dict(invocation.values)
     if invocation.files:
-        found["files"] = [name for name, _ in invocation.files]
+        record["files"] = [name for name, _ in invocation.files]
     if invocation.template.examples:
-        found["examples"] = [list(pair) for pair in invocation.template.examples]
-    return found
+        record["examples"] = [list(pair) for pair in invocation.template.examples]
+    return record

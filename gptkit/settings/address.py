@@ -9,12 +9,14 @@ from functools import lru_cache
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
 _NUMERIC_HOST = frozenset("0123456789abcdef:.")
 _PATH = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._~!$&'()*+,;=:@%-")
+_QUERY = r"api-version=[A-Za-z0-9.-]{1,40}"
 _CALLS = ("/chat/completions", "/completions", "/responses", "/models")
+_QUOTES = ('"', "'", "`", "“", "”", "‘", "’", "«", "»")
 _PORTS = {"https": 443, "http": 80}
 
 
 class ApiAddress:  # every run makes one: a dataclass would take longer to define than all else here
-    """The parts of a base URL."""
+    """The parts of a base URL; `url` is the whole, with Azure's `?api-version=` at its end."""
 
     __slots__ = ("host", "port", "scheme", "url")
 
@@ -29,6 +31,11 @@ class ApiAddress:  # every run makes one: a dataclass would take longer to defin
         """What keys are bound to: the host, with the port unless it is that of https."""
         return self.host if (self.scheme, self.port) == ("https", 443) else f"{self.host}:{self.port}"
 
+    def call_url(self, path: str) -> str:
+        """The URL of a call of the API, such as `/chat/completions`."""
+        base, mark, query = self.url.partition("?")
+        return f"{base}{path}{mark}{query}"
+
     @property
     def is_loopback(self) -> bool:
         """Whether what is sent to the host stays on this machine; true only for unambiguous spellings."""
@@ -42,10 +49,13 @@ def parse_base_url(url: str) -> ApiAddress:
     Few forms are accepted, so that no other URL parser can read another host from the same URL.
     """
     scheme, _, rest = url.strip().partition("://")
+    rest, mark, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
     host, port = _split_port(authority.lower())
     scheme, path = scheme.lower(), (slash + path).rstrip("/")
     if not url.isascii() or scheme not in _PORTS or not _is_host(host) or not _PATH.issuperset(path):
+        raise ValueError(_problem(url.strip()))
+    if mark and not re.fullmatch(_QUERY, query):
         raise ValueError(_problem(url.strip()))
     number = int(port or _PORTS[scheme])
     if not 0 < number < 65536:
@@ -54,7 +64,7 @@ def parse_base_url(url: str) -> ApiAddress:
         if path.endswith(call):
             raise ValueError(f"leave out the '{call}' at its end")
     authority = host if number == _PORTS[scheme] else f"{host}:{number}"
-    return ApiAddress(f"{scheme}://{authority}{path}", scheme, host, number)
+    return ApiAddress(f"{scheme}://{authority}{path}{mark}{query}", scheme, host, number)
 
 
 def parse_authority(text: str) -> str:
@@ -88,6 +98,8 @@ def _is_loopback_address(host: str) -> bool:
 
 def _problem(url: str) -> str:
     scheme, separator, rest = url.partition("://")
+    if url[:1] in _QUOTES or url[-1:] in _QUOTES:
+        return "stands in quotes; leave them out"
     if not separator:
         return "must begin with https:// or http://"
     if scheme.lower() not in _PORTS:
@@ -97,7 +109,7 @@ def _problem(url: str) -> str:
     if not rest.isascii():
         return "holds a character that is not ASCII"
     if "?" in rest or "#" in rest:
-        return "must not hold '?' or '#'"
+        return "must not hold '#', nor '?' except for '?api-version='"
     return "is not a URL"
 
 

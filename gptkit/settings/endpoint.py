@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import Deadlines, Endpoint
 from gptkit.core.errors import NoPermissionError
-from gptkit.settings.address import bypasses_proxy, parse_proxy_url
-from gptkit.settings.keys import KEY_VARIABLE, find_key
+from gptkit.settings.address import bypasses_proxy, parse_base_url, parse_proxy_url
+from gptkit.settings.keys import COMMAND_ORIGIN, KEY_VARIABLE, KEYRING_ORIGIN, Key, find_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,11 @@ def endpoint(settings: Settings, servers: Sequence[LocalServer] | None = None) -
     """
     target = settings.base_url()
     keyless = endpoint_without_key(settings)
-    return keyless._replace(key=_key(settings, target, keyless.headers, servers))
+    key = _key(settings, target, keyless.headers, servers)
+    if key is None:
+        return keyless._replace(key_hint=unused_key_hint(settings, target) or keyless.key_hint)
+    name, hint = _key_words(key)
+    return keyless._replace(key=key.text, key_name=name, key_hint=hint or keyless.key_hint)
 
 
 def endpoint_without_key(settings: Settings) -> Endpoint:
@@ -54,6 +58,7 @@ def endpoint_without_key(settings: Settings) -> Endpoint:
             idle=settings.number("idle_timeout"),
             first_content=settings.number("first_token_timeout"),
             content=settings.number("token_timeout"),
+            end=settings.number("end_timeout"),
         ),
         lenient_finish=settings.text("finish") == "lenient",
     )
@@ -79,21 +84,44 @@ def proxy_for(settings: Settings, target: ApiAddress) -> str | None:
 
 def _key(
     settings: Settings, target: ApiAddress, headers: Mapping[str, str], servers: Sequence[LocalServer] | None
-) -> str | None:
+) -> Key | None:
     if any(name.lower() in _KEY_HEADERS for name in headers):
         return None
     key = find_key(settings, target)
-    if key is not None:
-        return key.text
-    if target.is_loopback:
-        return None
+    if key is not None or target.is_loopback:
+        return key
     raise NoPermissionError(f"no key for {target.authority}", hint=_hint(settings, target, servers))
+
+
+def _key_words(key: Key) -> tuple[str, str]:
+    """Return where a key is, and what to do if a server does not accept the key ("": store another one)."""
+    place, _, variable = key.origin.partition(" ")
+    if place == "environment":
+        return f"the key in {variable}", f"correct {variable}: it comes before what 'gptkit keys set' stores"
+    if place == COMMAND_ORIGIN:
+        return "the key from api_key_command", "'gptkit config get api_key_command' shows the command"
+    return ("the key in the keyring" if place == KEYRING_ORIGIN else f"the key in '{key.origin}'"), ""
+
+
+def unused_key_hint(settings: Settings, target: ApiAddress) -> str:
+    """Say why a configured source of a key is not used for a host; empty if there is none."""
+    for layer in settings.layers:
+        for name in ("api_key_command", "api_key_env"):
+            if name in layer.values and layer.base_url is not None and not layer.applies_to(target):
+                own = parse_base_url(layer.base_url).authority
+                setting = f"{name} ({layer.values[name].origin})"
+                return (
+                    f"{setting} is for {own}; 'gptkit keys set --host {target.authority}' stores another key"
+                )
+    return ""
 
 
 def _hint(settings: Settings, target: ApiAddress, servers: Sequence[LocalServer] | None) -> str:
     variable = settings.value_for_host("api_key_env", target)
     if variable is not None:
         return f"set the environment variable {variable.value}, which api_key_env names ({variable.origin})"
+    if hint := unused_key_hint(settings, target):
+        return hint
     if settings.environ.get(KEY_VARIABLE):
         advice = "'gptkit keys set' stores one"
         return f"{KEY_VARIABLE} is not sent there: it is for the host of OPENAI_BASE_URL; {advice}"

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 
 KEY_VARIABLE = "OPENAI_API_KEY"
+COMMAND_ORIGIN, KEYRING_ORIGIN = "api_key_command", "keyring"
+"""The origins of keys that are neither in a variable (`environment NAME`) nor in the key file."""
 COMMAND_SECONDS = 30.0
 """Seconds that `api_key_command` may take."""
 _START_SECONDS = 0.5
 """Seconds to wait after a signal for a command that is just being started, in order to end it."""
+
+
+_QUOTES = "\"'`“”‘’«»"
 
 
 class Key:
@@ -60,6 +65,8 @@ def parse_key(text: str, origin: str) -> Key | None:
     text = text.strip().removeprefix("\ufeff").strip()
     if not text:
         return None
+    if text[0] in _QUOTES or text[-1] in _QUOTES:
+        raise NoPermissionError(f"the key from {origin} stands in quotes", hint="leave out the quotes")
     if not text.isascii():
         problem = "holds a character that is not ASCII"
     elif not text.isprintable() or " " in text:
@@ -69,6 +76,22 @@ def parse_key(text: str, origin: str) -> Key | None:
     raise NoPermissionError(
         f"the key from {origin} {problem}", hint="copy the whole key again and nothing else"
     )
+
+
+def first_source(settings: Settings, target: ApiAddress) -> str:
+    """The origin of the key for a host that comes before a stored one; empty if there is none.
+
+    No command is run.
+    """
+    variable = settings.value_for_host("api_key_env", target)
+    for layer in settings.layers:
+        if not layer.applies_to(target):
+            continue
+        if (name := _variable_of_layer(layer, variable)) and settings.environ.get(name, "").strip():
+            return name
+        if "api_key_command" in layer.values:
+            return COMMAND_ORIGIN
+    return ""
 
 
 def environment_without_keys(settings: Settings) -> dict[str, str]:
@@ -90,16 +113,20 @@ def environment_without_keys_named_in(text: str, environ: Mapping[str, str]) -> 
 
 def _key_of_layer(layer: Layer, settings: Settings, variable: SettingValue | None) -> Key | None:
     """The key in a layer of settings; `variable` is the value of `api_key_env` for the host."""
-    if layer.is_environment and variable is None:
-        return _key_of_variable(KEY_VARIABLE, settings.environ)
-    if variable is not None and layer.values.get("api_key_env") is variable:
-        key = _key_of_variable(str(variable.value), settings.environ)
-        if key is not None:
-            return key
+    name = _variable_of_layer(layer, variable)
+    if name and (key := _key_of_variable(name, settings.environ)):
+        return key
     command = layer.values.get("api_key_command")
     if command is not None and isinstance(command.value, tuple):
         return _key_of_command(command.value, environment_without_keys(settings))
     return None
+
+
+def _variable_of_layer(layer: Layer, variable: SettingValue | None) -> str:
+    """The environment variable that a layer names for the key; empty if none."""
+    if variable is None:
+        return KEY_VARIABLE if layer.is_environment else ""
+    return str(variable.value) if layer.values.get("api_key_env") is variable else ""
 
 
 def _key_of_variable(name: str, environ: Mapping[str, str]) -> Key | None:
@@ -123,7 +150,7 @@ def _key_of_command(command: Sequence[str], environ: Mapping[str, str]) -> Key:
     else:
         first = output.lstrip().split(b"\n", 1)[0].decode("utf-8", "replace")
         if code == 0:
-            if key := parse_key(first, "api_key_command"):
+            if key := parse_key(first, COMMAND_ORIGIN):
                 return key
             problem = "printed no key"
         else:
@@ -224,7 +251,7 @@ def stored_key(path: Path, host: str) -> Key | None:
     entry = read_key_file(path).get(host)
     if entry is None or entry.key:
         return entry.key if entry else None
-    return parse_key(read_keyring(host), "keyring")
+    return parse_key(read_keyring(host), KEYRING_ORIGIN)
 
 
 def read_key_file(path: Path) -> dict[str, StoredKey]:

@@ -97,6 +97,13 @@ SETTINGS: Mapping[str, Setting] = {
             "first_token_timeout", "number", "seconds to wait for the first word of an answer", 600.0, above=0
         ),
         Setting("token_timeout", "number", "seconds to wait for the next word of an answer", 120.0, above=0),
+        Setting(
+            "end_timeout",
+            "number",
+            "seconds to wait for more after the server has said why an answer ended",
+            10.0,
+            above=0,
+        ),
         Setting("attempts", "integer", "limit of requests for one answer, the first included", 4, least=1),
         Setting(
             "wait_budget",
@@ -115,6 +122,7 @@ SETTINGS: Mapping[str, Setting] = {
             least=0,
         ),
         Setting("monthly_limit", "number", "limit of US dollars to spend in a calendar month", above=0),
+        Setting("stream", "boolean", "ask for answers as streams; false: in one piece", True),
         Setting(
             "finish",
             "choice",

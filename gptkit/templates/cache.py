@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import stat
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
 from gptkit import __version__
+from gptkit.core.clock import unix_nanoseconds
 from gptkit.core.errors import GptkitError
 from gptkit.core.files import write_private
 from gptkit.core.paths import Paths
@@ -33,7 +33,7 @@ Two changes within the granularity of the file system's clock (two seconds on FA
 class TreeCache:
     """The cached trees of prompt files; nothing is cached where files have no owners."""
 
-    def __init__(self, paths: Paths, now: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, paths: Paths, now: Callable[[], int] = unix_nanoseconds) -> None:
         self._paths = paths
         self._now = now
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from gptkit.core.errors import CannotReadError, NoInputError
-from gptkit.core.files import folder_lock, write_private
+from gptkit.core.files import cause, folder_lock, write_private
 from gptkit.core.paths import Paths
 from gptkit.core.yaml_tree import SIZE_CAP, Problem, YamlFileError, YamlNode, parse_yaml, spelling_hint
 from gptkit.templates import parse, render
@@ -165,7 +165,7 @@ def _is_in(folder: PromptFolder, path: Path) -> bool:
 
 
 def _unreadable_error(path: Path, error: OSError) -> CannotReadError:
-    return CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}")
+    return CannotReadError(f"'{path}': {cause(error)}")
 
 
 def _read_text(path: Path) -> str:
@@ -252,7 +252,7 @@ def file_hashes(folder: Path) -> FileHashes:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise CannotReadError(f"'{folder}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{folder}': {cause(error)}") from None
     for path in paths:
         if path.suffix in (".yaml", ".yml") and (data := _content(path)) is not None:
             hashes[path.name] = hashlib.sha256(data).hexdigest()
@@ -293,7 +293,7 @@ def _store(paths: Paths) -> Mapping[str, FileHashes]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}") from None
+        raise CannotReadError(f"'{path}': {cause(error)}") from None
     except (ValueError, RecursionError):
         raise _damaged_error(path) from None
     if not isinstance(data, dict) or not all(isinstance(value, dict) for value in data.values()):

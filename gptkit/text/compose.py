@@ -25,8 +25,9 @@ class TextPositions(NamedTuple):
     end: int
 
 
-def build_pieces(blocks: Iterable[TextBlock], token_limit: int, name: str) -> Iterator[Piece]:
-    line, headings = 1, Headings()
+def build_pieces(blocks: Iterable[TextBlock], token_limit: int, name: str, line: int = 1) -> Iterator[Piece]:
+    """Yield pieces of blocks in the format `name`; `line` is the line of the input where the blocks begin."""
+    headings = Headings()
     for group in group_blocks(blocks, token_limit):
         piece = build_piece(group, name)._replace(line=line, path=headings.path(group[0]))
         headings.add(group)

@@ -20,6 +20,7 @@ LEVELS: Mapping[str, Level] = {
     "digits": "doubtful",
     "emphasis": "doubtful",
     "literal": "doubtful",
+    "surrogate": "doubtful",
 }
 """The level of each kind of finding; any other kind is `wrong`."""
 UNIT_LINE = re.compile(r"^[ \t]*⟦#([0-9]+)⟧[ \t]*(?:\n|$)", re.MULTILINE)

@@ -112,6 +112,34 @@ def test_a_picture_plays_without_declaring_anything(gptkit: Gptkit, server: Fake
     assert messages[-1] == {"role": "system", "content": "Stay as Haruhi."}
 
 
+KEYS = ("say", "emotion", "actions", "state")
+
+
+@pytest.mark.parametrize(
+    ("schema", "options", "allowed"),
+    [
+        ("", [], {"say"}),
+        ("", ["--actions", "wave"], {"say", "actions"}),
+        ("{type: object, properties: {line: {type: string}}}", [], set()),
+        ("{type: object, properties: {line: {}, actions: {}}}", ["--actions", "wave"], {"actions"}),
+    ],
+)
+def test_the_prompt_names_only_keys_that_the_schema_allows(
+    gptkit: Gptkit, server: FakeServer, folder: Path, schema: str, options: list[str], allowed: set[str]
+) -> None:
+    (folder / "s.yaml").write_text(schema)
+    reply: dict[str, object] = {"line": "Hi!"} if schema else {"say": "Hi!", "emotion": "calm"}
+    reply |= {"actions": []} if "actions" in allowed else {}
+    server.answer(lambda _: json.dumps(reply))
+    own = ["--schema", "s.yaml"] if schema else []
+    asked = '{"player": "Hello", "session": 1}\n' * 2
+    assert gptkit("roleplay", "Ann", "--npc", "--workers", "1", *own, *options, stdin=asked)[0] == 0
+    for request in server.requests:
+        told = [str(message["content"]) for message in request.json["messages"]]
+        assert {key for key in KEYS if f"`{key}`" in told[0]} == allowed
+        assert [answer for answer in told if '"actions"' in answer] == [] or "actions" in allowed
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from fake.program import AsProcess, InMemory, OnTerminal
 
-from gptkit.app import HOUSEKEEPING
+from gptkit.app import build_services
+from gptkit.core.terminal import memory_terminal
 
+COMMANDS = list(build_services(memory_terminal()).housekeeping)
 PROMPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "prompts").glob("*.yaml"))
 HAIKU = """\
 description: Write a haiku.
@@ -81,7 +83,7 @@ def mine(home: Path) -> Path:
 
 
 def test_commands(tab: Tab, mine: Path) -> None:
-    assert tab.bash("gptkit ") == [*sorted([*PROMPTS, "haiku"]), *(one.name for one in HOUSEKEEPING)]
+    assert tab.bash("gptkit ") == [*sorted([*PROMPTS, "haiku"]), *COMMANDS]
     assert tab.bash("gptkit tr") == ["translate"]
     assert tab.bash("gptkit xyzzy") == []
     assert tab.fish("gptkit ha") == {"haiku": "Write a haiku."}
@@ -129,7 +131,7 @@ def test_broken_and_hostile_files_are_silent(tab: Tab, mine: Path) -> None:
         (mine / f"{name}.yaml").write_text("description: x\n")
     assert tab.bash("gptkit ") == [
         *sorted([*PROMPTS, "haiku", "broken"]),
-        *(one.name for one in HOUSEKEEPING),
+        *COMMANDS,
     ]
     assert tab.bash("gptkit prompts show ") == sorted([*PROMPTS, "haiku", "broken"])
     for line in ("gptkit broken --", "gptkit broken ", "gptkit nosuch ", "gptkit nosuch --x "):

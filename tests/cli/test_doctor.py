@@ -34,6 +34,7 @@ def test_walks_to_the_first_token(gptkit: InMemory, server: FakeServer) -> None:
     assert f"{server.url} (environment OPENAI_BASE_URL)" in done.stdout
     assert "small (environment GPTKIT_MODEL)" in done.stdout
     assert len(re.findall(r" \d+\.\d{3} s ", done.stdout)) == 5
+    assert "the key in OPENAI_API_KEY: accepted" in done.stdout
     assert "sk-test" not in done.stdout
 
 

@@ -21,6 +21,7 @@ from gptkit.session.options import FLAGS
 GOLDEN = Path(__file__).parent / "golden" / "help"
 PROMPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "prompts").glob("*.yaml"))
 TAKES = "'gptkit {} --help' shows what it takes"
+DASHES = "; a word that begins with '-' stands after '--'"
 SHARED = "Options of every prompt:"
 HOSTILE = r"""
 description: "[red]haiku[/red] :smile: \e]52;c;aGk=\a \u202eeye [/] \\[b] \\"
@@ -213,7 +214,9 @@ def test_without_a_command_a_person_sees_the_help(screen: OnTerminal, gptkit: In
         (("prompts", "lst"), "no such command 'lst'", "did you mean 'list'?"),
         (("prompts", "xyzzy"), "no such command 'xyzzy'", TAKES.format("prompts")),
         (("ask", "--modle", "x"), "no such option '--modle'", "did you mean '--model'?"),
-        (("ask", "-Z"), "no such option '-Z'", TAKES.format("ask")),
+        (("ask", "-Z"), "no such option '-Z'", TAKES.format("ask") + DASHES),
+        (("commit", "--amend"), "no such option '--amend'", TAKES.format("commit") + DASHES),
+        (("models", "-Z"), "no such option '-Z'", TAKES.format("models")),
         (
             ("ask", "--model"),
             "option '--model' requires an argument",

@@ -58,7 +58,7 @@ def test_show_in_a_pipe_is_markdown(gptkit: InMemory, kept: Store) -> None:
 
 def test_show_on_a_terminal_is_rendered_and_obeys_nothing(gptkit: InMemory, kept: Store) -> None:
     kept.finish(opening("\x1b]0;pwned\x07"), ending("**bold** \x1b[2J", state="partial", cause="\x1b[31m"))
-    output = gptkit("history", "show", kept.sessions(3)[1].id, tty=True).stdout
+    output = gptkit("history", "show", kept.sessions(3)[0].id, tty=True).stdout
     assert "␛]0;pwned␇" in output
     assert "\x1b[1mbold\x1b[0m ␛[2J" in output
     assert "*partial: ␛[31m*" in output
@@ -66,7 +66,7 @@ def test_show_on_a_terminal_is_rendered_and_obeys_nothing(gptkit: InMemory, kept
 
 def test_show_on_a_dumb_terminal_is_markdown(gptkit: InMemory, kept: Store) -> None:
     kept.finish(opening("x"), ending("**bold**\n\n- 世界\n"))
-    output = gptkit("history", "show", kept.sessions(3)[1].id, tty=True, env={"TERM": "dumb"}).stdout
+    output = gptkit("history", "show", kept.sessions(3)[0].id, tty=True, env={"TERM": "dumb"}).stdout
     assert output.endswith("Assistant, m\n**bold**\n\n- 世界\n")
 
 

@@ -19,7 +19,7 @@ def file(home: Path) -> Path:
 
 def test_a_key_is_stored_from_standard_input_for_the_host_in_use(gptkit: InMemory, file: Path) -> None:
     note = f"gptkit: stored the key for api.openai.com in '{file}'\n"
-    assert gptkit("keys", "set", stdin=f"  {KEY}\r\n") == (0, "", note)
+    assert gptkit("keys", "set", stdin=f"  {KEY}\r\n", key=None) == (0, "", note)
     assert gptkit("keys", "list") == (0, "api.openai.com\t****wxyz\n", "")
     assert gptkit("keys", "path") == (0, f"{file}\n", "")
     for host in ("https://api.deepseek.com/v1", "api.other.example:8443"):
@@ -34,6 +34,19 @@ def test_a_key_is_stored_from_standard_input_for_the_host_in_use(gptkit: InMemor
         "",
         "gptkit: no key is stored for 'api.openai.com'\nhint: 'gptkit keys list' shows the hosts\n",
     )
+
+
+def test_a_key_that_another_one_outranks_is_stored_with_a_warning(
+    gptkit: InMemory, file: Path, home: Path
+) -> None:
+    note = f"gptkit: stored the key for api.openai.com in '{file}'\n"
+    warning = "gptkit: it is not used as long as {} gives another one\n"
+    assert gptkit("keys", "set", stdin=KEY) == (0, "", note + warning.format("OPENAI_API_KEY"))
+    (home / "config" / "config.yaml").write_text("api_key_command: touch ran\n")
+    assert gptkit("keys", "set", stdin=KEY, key=None) == (0, "", note + warning.format("api_key_command"))
+    assert not Path("ran").exists()
+    other = f"gptkit: stored the key for a.example in '{file}'\n"
+    assert gptkit("keys", "set", "--host", "a.example", stdin=KEY) == (0, "", other)
 
 
 def test_a_key_as_an_argument_is_refused_and_not_repeated(gptkit: InMemory, file: Path) -> None:
@@ -53,6 +66,8 @@ def test_a_key_as_an_argument_is_refused_and_not_repeated(gptkit: InMemory, file
         (" \n", 66, "no key was given"),
         ("sk-canary two", 77, "the key from input holds a space, a line break or a control character"),
         ("sk-canary\nsecond", 77, "the key from input holds a space, a line break or a control character"),
+        ('"sk-canary"', 77, "the key from input stands in quotes"),
+        ("“sk-canary”", 77, "the key from input stands in quotes"),
         ("sk-canary中", 77, "the key from input holds a character that is not ASCII"),
         (b"sk-canary\xff", 77, "the key from input holds a character that is not ASCII"),
         ("x" * 70_000, 2, "standard input: more than 64 KiB is not a key"),

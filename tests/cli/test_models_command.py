@@ -6,6 +6,7 @@ import json
 
 from fake.program import InMemory
 from fake.server import FakeServer
+from fake.wire import response
 
 ENV = {"GPTKIT_MODEL": "small"}
 
@@ -26,6 +27,15 @@ def test_says_when_the_default_is_not_offered(gptkit: InMemory, server: FakeServ
     server.models("large")
     note = "gptkit: the default model 'small' is not among them\n"
     assert gptkit("models", env=ENV) == (0, "large\t\n", note)
+
+
+def test_a_list_without_rows_is_empty(gptkit: InMemory, server: FakeServer) -> None:
+    server.raw([response(200, {"object": "list", "data": None})])
+    note = "gptkit: the default model 'small' is not among them\n"
+    assert gptkit("models", env=ENV) == (0, "", note)
+    server.raw([response(200, {"object": "list"})])
+    assert gptkit("models", env=ENV) == (76, "", "gptkit: malformed answer: no list of models\n")
+    assert len(server.requests) == 2
 
 
 def test_prints_json(gptkit: InMemory, server: FakeServer) -> None:

@@ -7,13 +7,14 @@ from typing import Any, get_type_hints
 
 import pytest
 from fake.program import AsProcess, InMemory, Surroundings
+from fake.server import FakeServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptkit.app import build_services
 from gptkit.capabilities.character.npc_server import ONE_EXCHANGE
 from gptkit.capabilities.conversation.config import SINGLE_EXCHANGE
-from gptkit.capabilities.long.job import ONE_ANSWER
+from gptkit.capabilities.long.job import SINGLE_ANSWER_OPTIONS
 from gptkit.cli import fast_args
 from gptkit.cli.command import build_command
 from gptkit.cli.help import help_style
@@ -87,6 +88,13 @@ WORDS = (
     "a//b/./c",
     "k=v",
     "--",
+    "- one",
+    "--amend it",
+    "--to it",
+    "--to it=1",
+    "-- x",
+    "-t x",
+    "--to=a b",
     "٣",
 )
 TOKENS = st.one_of(
@@ -136,7 +144,7 @@ def test_there_is_a_field_for_each_shared_option() -> None:
         assert shown in (kinds[flag.kind], f"<class '{kinds[flag.kind]}'>"), flag.name
 
 
-@pytest.mark.parametrize("names", [ONE_EXCHANGE, ONE_ANSWER, SINGLE_EXCHANGE])
+@pytest.mark.parametrize("names", [ONE_EXCHANGE, SINGLE_ANSWER_OPTIONS, SINGLE_EXCHANGE])
 def test_options_are_asked_for_by_names_that_there_are(names: tuple[str, ...]) -> None:
     assert SharedOptions().first_given(names) == ""
 
@@ -196,3 +204,29 @@ def test_the_two_ways_say_the_same(gptkit: InMemory) -> None:
     plainly = gptkit("translate", "Hello", "--to", "French", "--dry-run")
     assert plainly.code == 0
     assert plainly == gptkit("translate", "--dry-run", "--to", "French", "--", "Hello")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["- summarize this"], "- summarize this"),
+        (["-\u3000总结"], "-\u3000总结"),
+        (["--amend wording"], "--amend wording"),
+        (["--amend the=sign"], "--amend the=sign"),
+        (["-v", "--amend wording", "--max-tokens", "9", "too"], "--amend wording too"),
+        (["-m", "m", "- a", "-vm", "m", "- b"], "- a - b"),
+        (["- a", "--param", "x=- b", "--", "--raw", "c"], "- a --raw c"),
+        (["--amend"], None),
+        (["--amend=it please"], None),
+        (["-5 degrees"], None),
+    ],
+)
+def test_words_that_begin_with_a_dash(
+    gptkit: InMemory, server: FakeServer, args: list[str], words: str | None
+) -> None:
+    """A dash before a space, and a name with a space before any '=', are no option."""
+    if words is not None:
+        server.say("Hi")
+    done = gptkit("ask", *args)
+    assert (done.code, done.stdout) == ((2, "") if words is None else (0, "Hi\n"))
+    assert [request.user.strip() for request in server.requests] == [words] * (words is not None)

@@ -64,6 +64,7 @@ def test_columns_in_a_pipe(gptkit: InMemory, asked: Ask) -> None:
     code, output, errors = gptkit("usage")
     assert code == 0
     assert output == (
+        "day\trequests\tin\tout\tUSD\tnotes\n"
         f"{day(1)}\t2\t2000\t1000\t0.022000\testimated\n{day(0)}\t2\t1007\t503\t0.002000\t1 without a price\n"
     )
     assert errors == (
@@ -86,7 +87,8 @@ def test_every_way_to_group(gptkit: InMemory, asked: Ask, by: str, rows: list[st
     asked(charge(), charge("b"), prompt="翻译", session="三月")
     code, output, errors = gptkit("usage", "--by", by)
     assert (code, errors) == (0, "")
-    cells = [line.split("\t") for line in output.splitlines()]
+    heading, *cells = [line.split("\t") for line in output.splitlines()]
+    assert heading == [by, "requests", "in", "out", "USD", "notes"]
     if by == "session":
         assert len(cells[1][0]) == 8  # the id of a session that nobody named
         cells[1][0] = "NAME"
@@ -130,7 +132,7 @@ def test_a_span_of_whole_days(
 ) -> None:
     asked(*(charge(ago=ago) for ago in (30, 29, 6, 1, 0)))
     output = gptkit("usage", *options).stdout
-    assert [line.split("\t")[0] for line in output.splitlines()] == [day(ago) for ago in days]
+    assert [line.split("\t")[0] for line in output.splitlines()] == ["day", *(day(ago) for ago in days)]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +193,14 @@ def test_names_are_data(gptkit: InMemory, asked: Ask) -> None:
     asked(charge("a\x1b]52;c;aGk=\x07b\nc\td"))
     assert "\x1b" not in gptkit("usage", "--by", "model", tty=True).stdout
     piped = gptkit("usage", "--by", "model").stdout
-    assert (piped.count("\n"), piped.count("\t")) == (1, 5)
+    assert (piped.count("\n"), piped.count("\t")) == (2, 10)
+
+
+def test_no_cost_is_told_where_only_what_is_free_has_a_price(gptkit: InMemory, asked: Ask) -> None:
+    asked(charge("echo", (5, 2)), charge("unheard", (7, 3)))
+    asked(charge("echo", (5, 2)), prompt="free")
+    lines = gptkit("usage", "--by", "command").stdout.splitlines()
+    assert lines[1:] == ["ask\t2\t12\t5\t\t1 without a price", "free\t1\t5\t2\t0.000000\t"]
 
 
 def test_a_damaged_history_is_told_and_kept(run: AsProcess, home: Path) -> None:

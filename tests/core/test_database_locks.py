@@ -21,7 +21,7 @@ from fake.server import FakeServer
 from fake.signals import unblocked
 from fake.waiting import SOON
 
-from gptkit.jobs.batch.queue import Pending
+from gptkit.jobs.batch.queue import BatchQueue
 
 LOCKS = Path("/proc/locks")
 COUNT = 200
@@ -58,8 +58,8 @@ DATABASES = {
     "memory": Database("data/memory.db", memory_parts.memory, memory_parts.put, memory_count),
     "batches": Database(
         "batches.db",
-        lambda folder: Pending(folder / "batches.db"),
-        lambda kept, text: kept.begin("host", text, 0.0),
+        lambda folder: BatchQueue(folder / "batches.db"),
+        lambda kept, text: kept.add_shard("host", text, 0.0),
         lambda kept: len(kept.shards()),
     ),
 }

@@ -53,6 +53,7 @@ def test_a_relative_gptkit_home_is_absolute_from_then_on(tmp_path: Path) -> None
         ({}, "no home folder: HOME is not set"),
         ({"HOME": ""}, "no home folder: HOME is not set"),
         ({"HOME": "somewhere"}, "no home folder: HOME is not an absolute path"),
+        ({"HOME": "/nonexistent"}, "no home folder: HOME is '/nonexistent'"),
     ],
 )
 def test_without_a_home_only_writing_fails(environ: dict[str, str], problem: str) -> None:
@@ -61,6 +62,9 @@ def test_without_a_home_only_writing_fails(environ: dict[str, str], problem: str
     assert not (found.config / "prompts").is_dir()
     with pytest.raises(ConfigurationError, match=f"^{problem}$"):
         found.require(found.keys_file)
+    for folder in (found.config, found.data, found.cache):
+        with pytest.raises(OSError, match="Not a directory"):  # for root as well
+            folder.mkdir(parents=True)
 
 
 @linux

@@ -56,6 +56,17 @@ def test_keeps_invisible_characters_that_writing_needs(text: str) -> None:
     assert visible(text) == text
 
 
+@pytest.mark.parametrize("letter", ["a", "中", "ا", "क", "😀"])
+def test_a_letter_carries_thirty_combining_marks(letter: str) -> None:
+    most = letter + "\u0301\u0489" * 15
+    assert visible(most + letter) == most + letter
+    assert visible(most * 2) == most * 2
+    assert visible(most + "\u0302" * 1970 + letter) == most + "<U+0302>" * 1970 + letter
+    stream = VisibleStream()
+    shown = "".join(map(stream.feed, most + "\u0302\u0302" + letter + "\u0302"))
+    assert shown == most + "<U+0302><U+0302>" + letter + "\u0302"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

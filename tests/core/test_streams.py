@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
@@ -113,17 +114,17 @@ def test_a_reader_that_has_left_ends_all_else_silently(
 def test_a_reader_that_leaves_ends_the_request(run: AsProcess, server: FakeServer) -> None:
     def endless() -> Iterator[Step]:
         yield stream_head()
-        while True:
-            yield piece("line\n" * 1000)
+        for start in itertools.count(0, 1000):
+            yield piece("".join(f"line {number}\n" for number in range(start, start + 1000)))
 
     server.queue(Reply("endless", lambda _: endless()))
     shell = ("bash", "-c", '"$@" | head -n 1; exit "${PIPESTATUS[0]}"', "bash", *COMMAND)
-    assert run("say", "x", command=shell) == (141, "line\n", "")
+    assert run("say", "x", command=shell) == (141, "line 0\n", "")
     assert server.connections[0].wait_closed()
 
 
 def test_a_slow_reader_gets_everything(around: Surroundings, server: FakeServer) -> None:
-    text = "0123456789 世界 " * 400_000
+    text = "".join(f"{number:010} 世界 " for number in range(400_000))
     server.say(text, pieces=5)
     process = started(around, "say", "x")
     server.wait_requests()
@@ -133,7 +134,7 @@ def test_a_slow_reader_gets_everything(around: Surroundings, server: FakeServer)
 def test_a_reader_s_pipe_that_does_not_block_gets_everything(
     around: Surroundings, server: FakeServer
 ) -> None:
-    text = "0123456789 " * 100_000
+    text = "".join(f"{number:010} " for number in range(100_000))
     server.say(text, pieces=2)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)

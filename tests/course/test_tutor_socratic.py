@@ -190,3 +190,28 @@ def test_the_response_of_the_api_shows_no_more_than_the_answer(
     assert choice["message"] == {"role": "assistant", "content": FALLBACK if withheld else QUESTION}
     assert SOLUTION not in output
     assert leaks(home, SOLUTION) == []
+
+
+def test_all_requests_of_a_turn_are_counted(gptkit: InMemory, server: FakeServer) -> None:
+    """Three drafts, a check of each, and the record; only for the drafts the server says the tokens."""
+    for _ in range(3):
+        server.say(SOLUTION, usage=(1000, 10))
+        server.say(check(gives_away=True))
+    server.say(update())
+    output = gptkit(*ASK, "2x = 6?", "--json").stdout
+    total = json.loads(gptkit("usage", "--json").stdout)["total"]
+    assert total["prompt_tokens"] > 3000 + 1000
+    assert json.loads(output)["usage"] == {
+        "prompt_tokens": total["prompt_tokens"],
+        "completion_tokens": total["completion_tokens"],
+        "total_tokens": total["prompt_tokens"] + total["completion_tokens"],
+        "requests": 7,
+        "estimated": True,
+    }
+
+
+def test_the_line_of_v_counts_all_requests_of_a_turn(gptkit: InMemory, server: FakeServer) -> None:
+    server.say(QUESTION, usage=(100, 10))
+    server.say(check(), usage=(1000, 1))
+    server.say(update(), usage=(5000, 5))
+    assert "6100 tokens in, 16 out in 3 requests" in gptkit(*ASK, "2x = 6?", "-v", "--no-stream").stderr

@@ -146,7 +146,7 @@ def test_options_have_a_typed_field_each(
 def greeted(call: Call) -> int | None:
     if not call.values.get("greet"):
         return None
-    call.services.terminal.write(f"{call.template.capabilities['greeter']}, {call.given().text}!\n")
+    call.services.terminal.write(f"{call.template.capabilities['greeter']}, {call.read_input().text}!\n")
     return 0
 
 

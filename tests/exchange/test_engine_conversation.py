@@ -11,12 +11,12 @@ from engine_parts import Parts, said
 from gptkit.core.chat import AnswerDelta, Finished, Message
 from gptkit.core.errors import IncompleteError
 from gptkit.core.tokens import estimate_tokens
+from gptkit.exchange.budget import message_tokens
 from gptkit.exchange.context import (
     CUT_OFF,
     PastTurn,
     StoredSummary,
     build_context,
-    message_tokens,
     summarise_turns,
 )
 

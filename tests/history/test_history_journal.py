@@ -83,6 +83,35 @@ def test_a_killed_exchange_is_stored_as_far_as_it_was_shown(kept: Store, tmp_pat
     assert list((tmp_path / "data" / "journal").iterdir()) == []
 
 
+def test_each_request_of_a_killed_exchange_is_in_the_books(kept: Store, tmp_path: Path) -> None:
+    """Two are over, one of them free; of the one under way the tokens are estimated from what was shown."""
+    journal = begin_journal(tmp_path / "data" / "journal", opening("words"))
+    (known,) = ending().charges
+    estimate = known._replace(completion_tokens=0, estimated=True, cost=None)
+    for number, charge in ((1, known), (2, None)):
+        journal.add_charge(number, estimate, False)
+        journal.add(f"answer {number}")
+        journal.add_charge(number, charge, True)
+    journal.add_charge(3, estimate, False)
+    journal.add("一二三四五六七八九十")
+    journal.release()
+    (turn,) = kept.chain(kept.sessions(9)[0].head)
+    assert (turn.prompt_tokens, turn.completion_tokens, turn.estimated) == (20, 5 + 8, True)
+    assert kept.spending(0) == (0.25, 1)
+
+
+def test_a_request_after_the_ending_is_in_the_books(kept: Store, tmp_path: Path) -> None:
+    journal = begin_journal(tmp_path / "data" / "journal", opening("words"))
+    (known,) = ending().charges
+    journal.add_charge(1, known._replace(estimated=True), False)
+    journal.add_charge(1, known, True)
+    journal.record_ending(ending())
+    journal.add_charge(2, known._replace(completion_tokens=0, estimated=True), False)
+    journal.release()
+    (turn,) = kept.chain(kept.sessions(9)[0].head)
+    assert (turn.state, turn.answer, turn.prompt_tokens, turn.completion_tokens) == ("ok", "hello", 20, 5)
+
+
 def test_one_that_was_whole_is_whole(kept: Store, tmp_path: Path) -> None:
     """It was killed between its last word and the store."""
     killed(tmp_path, "all of it", ends="yes")

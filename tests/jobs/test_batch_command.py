@@ -16,11 +16,11 @@ from gptkit.core.errors import NoPermissionError, UsageError
 from gptkit.core.terminal import memory_terminal
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation
-from gptkit.jobs.batch.service import submit_missing
-from gptkit.jobs.batch.submit import Submitted
+from gptkit.jobs.batch.service import fetch_and_submit
+from gptkit.jobs.batch.submit import SubmissionCounts
 from gptkit.jobs.job import Job
-from gptkit.jobs.memory.store import memory as memory_of
-from gptkit.jobs.missing import lacking_pieces
+from gptkit.jobs.memory.store import memory_of
+from gptkit.jobs.missing import missing_answers
 from gptkit.text.formats.plain import PlainText
 
 PROMPT = template("description: d\nsystem: Shout.\noutput: text\n")
@@ -37,7 +37,7 @@ class Submitting:
         """On standard error, by the latest."""
         self._home = home
 
-    def __call__(self, text: str = TEXT, memory: bool = True) -> Submitted:
+    def __call__(self, text: str = TEXT, memory: bool = True) -> SubmissionCounts:
         environ = {"GPTKIT_HOME": str(self._home), "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": self.url}
         terminal = memory_terminal(stdin=None, environ=environ, terminal=False, width=80)
         services = build_services(terminal)
@@ -46,7 +46,7 @@ class Submitting:
         runtime = services.runtime(services.format(PROMPT), "small", Budget(), verbose=False)
         pieces = form.pieces(text.splitlines(True), 8)
         try:
-            return submit_missing(services, lacking_pieces(pieces, job, runtime.format), job, runtime)
+            return fetch_and_submit(services, missing_answers(pieces, job, runtime.format), job, runtime)
         finally:
             memory_of(services).close()
             self.told = terminal.errors
@@ -63,7 +63,7 @@ def test_from_submission_to_the_memory(gptkit: InMemory, submit: Submitting) -> 
     assert (code, errors) == (0, "")
     assert output.split("\t")[:3] == ["batch_0", "in_progress", f"0/{count}"]
     assert output.endswith("\tto fetch\n")
-    assert submit() == Submitted(0, count)
+    assert submit() == SubmissionCounts(0, count)
     submit.fake.finish()
     assert submit().is_complete
     assert submit.told == f"gptkit: batch 'batch_0' completed: {count} answers accepted\n"
@@ -136,7 +136,7 @@ def test_a_batch_that_is_gone_keeps_nobody_from_the_others(submit: Submitting) -
     assert gone.startswith("gptkit: no batch 'batch_0' at '")
     assert "--forget batch_0" in gone
     assert taken == "gptkit: batch 'batch_1' completed: 1 answers accepted"
-    assert submit("One paragraph.\n") == Submitted(0, 1)
+    assert submit("One paragraph.\n") == SubmissionCounts(0, 1)
 
 
 def test_what_was_interrupted_is_listed_and_goes_on(gptkit: InMemory, submit: Submitting) -> None:
@@ -153,7 +153,7 @@ def test_a_batch_waits_at_the_endpoint_it_was_made_for(submit: Submitting) -> No
     count = submit().new
     submit.fake.finish()
     here, submit.url = submit.url, submit.url.replace("127.0.0.1", "localhost")
-    assert (submit(), submit.told) == (Submitted(0, count), "")
+    assert (submit(), submit.told) == (SubmissionCounts(0, count), "")
     submit.url = here
     assert submit().is_complete
 

@@ -74,7 +74,8 @@ def test_statistics_on_a_terminal(screen: OnTerminal, keep: Keep) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "code", "left"), [("y\r", 0, None), ("\r", 83, PieceAnswer("answer to a"))]
+    ("typed", "code", "left"),
+    [("y\r", 0, None), ("是\r", 0, None), ("\r", 83, PieceAnswer("answer to a"))],
 )
 def test_a_terminal_is_asked(
     screen: OnTerminal,

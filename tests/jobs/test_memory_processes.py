@@ -16,7 +16,7 @@ from fake.signals import unblocked
 from memory_parts import integrity, key, memory, put
 from together import together
 
-from gptkit.jobs.memory.jsonl import json_lines
+from gptkit.jobs.memory.jsonl import export_jsonl
 
 PARTS = Path(__file__).parents[1] / "support" / "memory_parts.py"
 TEXTS = [f"text {number}" for number in range(60)]
@@ -145,7 +145,7 @@ def test_imports_at_once_on_an_empty_home(around: Surroundings, home: Path, tmp_
     made = memory(tmp_path / "elsewhere")
     put(made, "a")
     file = tmp_path / "export.jsonl"
-    file.write_bytes(b"".join(json_lines(made)))
+    file.write_bytes(b"".join(export_jsonl(made)))
     made.close()
     home.rmdir()
     results = together(around, [("memory", "import", str(file))] * 6)

@@ -17,7 +17,7 @@ from processes import open_below
 from gptkit.core.errors import ConfigurationError, TryAgainError
 from gptkit.jobs.memory import maintenance
 from gptkit.jobs.memory.entries import APPLICATION_ID
-from gptkit.jobs.memory.maintenance import groups
+from gptkit.jobs.memory.maintenance import group_entries
 from gptkit.jobs.memory.store import MemoryStore
 from gptkit.text.pieces import Finding, PieceAnswer
 
@@ -60,9 +60,9 @@ def test_a_second_answer_replaces_the_first(kept: MemoryStore) -> None:
     put(kept, "a", "one")
     put(kept, "a", "two")
     assert kept.get(key("a")) == PieceAnswer("two")
-    assert [(group.entries, group.size) for group in groups(kept)] == [(1, 4)]
+    assert [(group.entries, group.size) for group in group_entries(kept)] == [(1, 4)]
     put(kept, "世", "界")
-    assert [(group.entries, group.size) for group in groups(kept)] == [(2, 10)]
+    assert [(group.entries, group.size) for group in group_entries(kept)] == [(2, 10)]
 
 
 def test_files_are_private(kept: MemoryStore, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_uses_are_counted_for_all_that_was_found(kept: MemoryStore, tmp_path: Pa
     later = memory(tmp_path, now=STARTED + 100)
     assert [later.get(key(text)) is not None for text in "aab"] == [True] * 3
     later.close()
-    found = [group._replace(size=0) for group in groups(later)]
+    found = [group._replace(size=0) for group in group_entries(later)]
     assert found == [
         ("translate", "m", "fr", 1, 0, 2, STARTED + 100),
         ("translate", "n", "de", 1, 0, 1, STARTED + 100),
@@ -94,7 +94,7 @@ def test_a_use_is_never_older_than_one_before(kept: MemoryStore, tmp_path: Path)
         again = memory(tmp_path, now=now)
         assert again.get(key("a"))
         again.close()
-    assert [(group.hits, group.used) for group in groups(again)] == [(2, STARTED + 100)]
+    assert [(group.hits, group.used) for group in group_entries(again)] == [(2, STARTED + 100)]
 
 
 def test_once_it_is_closed_there_is_one_file(kept: MemoryStore, tmp_path: Path) -> None:
@@ -111,15 +111,15 @@ def test_what_another_process_still_reads_is_told(kept: MemoryStore) -> None:
         other.execute("BEGIN")
         other.execute("SELECT count(*) FROM entries").fetchone()
         with pytest.raises(TryAgainError, match="removed, but another process keeps its log open"):
-            maintenance.clear(kept)
-    assert groups(kept) == []
+            maintenance.remove_all(kept)
+    assert group_entries(kept) == []
 
 
 def test_jobs_are_told_apart_by_prompt_model_and_language(kept: MemoryStore) -> None:
     put(kept, "a", prompt="ab", model="c", to="Klingon")
     put(kept, "b", prompt="a", model="bc", to="Klingon")
     put(kept, "c", prompt="a", model="bc", to="German")
-    found = {(group.prompt, group.model, group.language) for group in groups(kept)}
+    found = {(group.prompt, group.model, group.language) for group in group_entries(kept)}
     assert found == {("ab", "c", "Klingon"), ("a", "bc", "Klingon"), ("a", "bc", "de")}
 
 
@@ -134,9 +134,9 @@ def test_clear_leaves_no_text_in_any_file(kept: MemoryStore, tmp_path: Path) -> 
     for number in range(50):
         put(kept, f"{number} {SECRET}", f"{SECRET} " * 500, tone=SECRET)
     assert SECRET.encode() in b"".join(files(tmp_path).values())
-    assert maintenance.clear(kept) == 50
+    assert maintenance.remove_all(kept) == 50
     assert SECRET.encode() not in b"".join(files(tmp_path).values())
-    assert (groups(kept), integrity(kept)) == ([], "ok")
+    assert (group_entries(kept), integrity(kept)) == ([], "ok")
     assert kept.path.stat().st_size < 100_000
 
 
@@ -239,12 +239,12 @@ def test_answers_wait_for_a_store_that_is_locked(tmp_path: Path) -> None:
         other.execute("ROLLBACK")
     assert notices == [f"'{kept.path}': it is locked by another process: the job goes on without the memory"]
     put(kept, "too early")
-    assert [group.entries for group in groups(kept)] == [1]
+    assert [group.entries for group in group_entries(kept)] == [1]
     clock[0] += 60
     put(kept, "three")
-    assert [group.entries for group in groups(kept)] == [5]
+    assert [group.entries for group in group_entries(kept)] == [5]
     put(kept, "four")
-    assert ([group.entries for group in groups(kept)], len(notices)) == ([6], 1)
+    assert ([group.entries for group in group_entries(kept)], len(notices)) == ([6], 1)
     kept.close()
 
 
@@ -270,7 +270,7 @@ def test_a_store_that_was_locked_is_waited_for_a_second_until_it_is_free(tmp_pat
     put(kept, "three")
     assert patience() == 60_000
     kept.close()
-    assert [(group.entries, group.hits) for group in groups(kept)] == [(4, 1)]
+    assert [(group.entries, group.hits) for group in group_entries(kept)] == [(4, 1)]
 
 
 def test_of_what_waits_the_oldest_are_given_up(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_of_what_waits_the_oldest_are_given_up(tmp_path: Path) -> None:
         assert [kept.get(key(str(number))) is not None for number in (0, 1, 2000)] == [False, True, True]
         other.execute("ROLLBACK")
     kept.close()
-    assert [group.entries for group in groups(kept)] == [2001]
+    assert [group.entries for group in group_entries(kept)] == [2001]
 
 
 def test_nobody_adds_to_what_waits_while_it_is_written(kept: MemoryStore) -> None:
@@ -306,7 +306,7 @@ def test_what_several_threads_wait_with_is_written_at_once(kept: MemoryStore) ->
             connection.set_trace_callback(statements.append)
         for thread in threads:
             thread.start()
-            while thread.is_alive() and len(kept._coming) <= threads.index(thread):
+            while thread.is_alive() and len(kept._arrived) <= threads.index(thread):
                 thread.join(0.001)
     for thread in threads:
         thread.join()
@@ -383,5 +383,5 @@ def test_many_threads(kept: MemoryStore) -> None:
     for thread in threads:
         thread.join()
     assert sorted(asked) == sorted(str(number) for number in range(40))
-    assert sum(group.entries for group in groups(kept)) == 40
+    assert sum(group.entries for group in group_entries(kept)) == 40
     assert list((kept.path.parent / "claims").iterdir()) == []

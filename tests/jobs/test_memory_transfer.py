@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from memory_parts import ABOUT, STARTED, key, memory, put
 
 from gptkit.core.errors import DataError, UsageError
-from gptkit.jobs.memory.entries import foreign_key, renumbered, tag
-from gptkit.jobs.memory.jsonl import ImportCounts, json_lines, take_json_lines
-from gptkit.jobs.memory.maintenance import groups
+from gptkit.jobs.memory.entries import foreign_key, language_tag, renumber_marks
+from gptkit.jobs.memory.jsonl import ImportCounts, export_jsonl, import_jsonl
+from gptkit.jobs.memory.maintenance import group_entries
 from gptkit.jobs.memory.store import MemoryStore
-from gptkit.jobs.memory.tmx import take_tmx, tmx
+from gptkit.jobs.memory.tmx import export_tmx, import_tmx
 from gptkit.text.pieces import Finding, PieceAnswer
 
 HEAD = b'{"gptkit":"memory","version":1}\n'
@@ -52,7 +52,7 @@ def document(*units: str, srclang: str = "en") -> bytes:
 
 
 def taken(kept: MemoryStore, data: bytes, prompt: str | None = "translate") -> ImportCounts:
-    return take_tmx(kept, io.BytesIO(data), prompt, STARTED)
+    return import_tmx(kept, io.BytesIO(data), prompt, STARTED)
 
 
 def answer(kept: MemoryStore, text: str, **about: str) -> str | None:
@@ -69,12 +69,12 @@ def test_json_lines_lose_nothing(kept: MemoryStore, other: MemoryStore) -> None:
     taken(kept, document(unit("Hello", "Bonjour")))
     kept.get(key("c"))
     kept.close()
-    whole = b"".join(json_lines(kept))
-    assert take_json_lines(other, whole.splitlines(keepends=True)) == (4, 0, 0)
-    assert b"".join(json_lines(other)) == whole
+    whole = b"".join(export_jsonl(kept))
+    assert import_jsonl(other, whole.splitlines(keepends=True)) == (4, 0, 0)
+    assert b"".join(export_jsonl(other)) == whole
     assert other.get(key("a")) == held
     assert answer(other, "Hello") == "Bonjour"
-    assert take_json_lines(other, io.BytesIO(whole)) == (0, 4, 0)
+    assert import_jsonl(other, io.BytesIO(whole)) == (0, 4, 0)
     assert whole.startswith(HEAD)
     assert whole.count(b'"foreign":true') == 1
 
@@ -84,7 +84,7 @@ def test_an_export_does_not_tell_the_order_in_which_answers_came(kept: MemorySto
     for number in range(20):
         put(kept, str(number))
         put(other, str(19 - number))
-    assert b"".join(json_lines(kept)) == b"".join(json_lines(other))
+    assert b"".join(export_jsonl(kept)) == b"".join(export_jsonl(other))
     other.close()
 
 
@@ -114,14 +114,14 @@ def test_a_wrong_line_is_named_and_nothing_is_taken(
 ) -> None:
     put(other, "a")
     put(other, "b")
-    head, first, second = b"".join(json_lines(other)).splitlines()
+    head, first, second = b"".join(export_jsonl(other)).splitlines()
     if isinstance(line, dict):
         record = json.loads(second) | line
         line = json.dumps({name: value for name, value in record.items() if value is not ...}).encode()
     with pytest.raises(DataError) as caught:
-        take_json_lines(kept, [head, first, line])
+        import_jsonl(kept, [head, first, line])
     assert caught.value.message == f"line 3: {says}"
-    assert groups(kept) == []
+    assert group_entries(kept) == []
 
 
 def test_another_file_is_no_export(kept: MemoryStore) -> None:
@@ -130,16 +130,16 @@ def test_another_file_is_no_export(kept: MemoryStore) -> None:
         ([b'{"gptkit":"history"}'], "line 1: it is no export of the memory"),
     ):
         with pytest.raises(DataError) as caught:
-            take_json_lines(kept, lines)
+            import_jsonl(kept, lines)
         assert caught.value.message == says
     with pytest.raises(UsageError):
-        take_json_lines(kept, [HEAD.replace(b"1", b"2")])
+        import_jsonl(kept, [HEAD.replace(b"1", b"2")])
 
 
 def test_tmx_says_what_a_translator_s_tool_needs(kept: MemoryStore) -> None:
     put(kept, 'a < ⟦0⟧ & "b"\r\n\x1b⟦12⟧', "⟦12⟧ c ⟦0⟧", to="French", **{"from": "en-GB"}, tone='<"warm">')
     kept.put(key("halves"), "halves", PieceAnswer("", in_halves=True), ABOUT)
-    whole = b"".join(tmx(kept))
+    whole = b"".join(export_tmx(kept))
     assert b'<seg>a &lt; <ph x="0"/> &amp; &quot;b&quot;&#13;\n<ph type="x-control">U+001B</ph>' in whole
     root = ElementTree.fromstring(whole)
     (only,) = root.iter("tu")
@@ -160,7 +160,7 @@ def test_tmx_says_what_a_translator_s_tool_needs(kept: MemoryStore) -> None:
 
 def test_an_unnamed_language_is_undetermined(kept: MemoryStore, other: MemoryStore) -> None:
     put(kept, "a", to="Klingon")
-    whole = b"".join(tmx(kept))
+    whole = b"".join(export_tmx(kept))
     assert whole.count(b'xml:lang="und"') == 2
     assert taken(other, whole) == (0, 0, 1)
 
@@ -174,11 +174,11 @@ def test_any_text_survives_tmx(tmp_path_factory: pytest.TempPathFactory, pairs: 
     """Of texts that differ in the numbers of their marks alone, one is found."""
     folder = tmp_path_factory.mktemp("tmx")
     source, target = memory(folder / "a"), memory(folder / "b")
-    plain = {renumbered(text)[0]: text for text in pairs if "⟦#" not in text}
+    plain = {renumber_marks(text)[0]: text for text in pairs if "⟦#" not in text}
     texts = {text: f"{text} {pairs[text].replace('⟦', '')}.".strip() for text in plain.values()}
     for text, translated in texts.items():
         put(source, text, translated)
-    assert taken(target, b"".join(tmx(source))) == (len(texts), 0, 0)
+    assert taken(target, b"".join(export_tmx(source))) == (len(texts), 0, 0)
     assert {text: answer(target, text) for text in texts} == texts
     source.close()
     target.close()
@@ -214,7 +214,7 @@ def test_a_later_import_corrects(kept: MemoryStore) -> None:
     assert taken(kept, document(unit("Hello", "Bonsoir"))) == (1, 0, 0)
     assert taken(kept, document(unit("Hello", "Bonjour"))) == (1, 0, 0)
     assert taken(kept, document(unit("Hello", "Bonjour"))) == (0, 1, 0)
-    assert (answer(kept, "Hello"), groups(kept)[0].entries) == ("Bonjour", 1)
+    assert (answer(kept, "Hello"), group_entries(kept)[0].entries) == ("Bonjour", 1)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_the_key_of_a_text_never_changes() -> None:
 
 def test_a_piece_of_several_texts_becomes_as_many_units(kept: MemoryStore, other: MemoryStore) -> None:
     put(kept, "⟦#1⟧\nOne\n⟦#2⟧\nTwo ⟦6⟧", "⟦#1⟧\nUn\n⟦#2⟧\nDeux ⟦6⟧")
-    assert taken(other, b"".join(tmx(kept))) == (2, 0, 0)
+    assert taken(other, b"".join(export_tmx(kept))) == (2, 0, 0)
     assert answer(other, "Two ⟦0⟧") == "Deux ⟦0⟧"
 
 
@@ -312,7 +312,7 @@ def test_what_is_no_tmx_is_refused_whole(kept: MemoryStore, data: bytes, says: s
     with pytest.raises(DataError) as caught:
         taken(kept, data)
     assert caught.value.message.startswith(says)
-    assert groups(kept) == []
+    assert group_entries(kept) == []
 
 
 @pytest.mark.parametrize(
@@ -329,4 +329,4 @@ def test_what_is_no_tmx_is_refused_whole(kept: MemoryStore, data: bytes, says: s
     ],
 )
 def test_languages_by_name_and_tag(name: str, found: str) -> None:
-    assert tag(name) == found
+    assert language_tag(name) == found

@@ -11,8 +11,8 @@ from fake.server import FakeServer
 from long_batches import ANSWERS, LINES, World
 
 from gptkit.core.sqlite import Database, connect
-from gptkit.jobs.batch.queue import APPLICATION_ID, MIGRATIONS, Pending
-from gptkit.jobs.batch.submit import Submitted
+from gptkit.jobs.batch.queue import APPLICATION_ID, MIGRATIONS, BatchQueue
+from gptkit.jobs.batch.submit import SubmissionCounts
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def as_version_1(path: Path) -> None:
 def test_batches_of_version_1_are_fetched(world: World) -> None:
     world.submit()
     as_version_1(world.folder / "batches.db")
-    assert world.submit() == Submitted(0, 7)
+    assert world.submit() == SubmissionCounts(0, 7)
     world.fake.finish()
     assert [(one.accepted, one.missing, one.prompt) for one in world.fetch()] == [
         (3, 0, "haiku"),
@@ -72,6 +72,6 @@ def test_the_answers_of_version_1_are_proved(world: World) -> None:
     world.fake.finish()
     (taken,) = world.fetch()
     assert (taken.accepted, taken.defective) == (0, 1)
-    record = Pending(world.folder / "batches.db")
+    record = BatchQueue(world.folder / "batches.db")
     assert record.shards() == []
     record.close()

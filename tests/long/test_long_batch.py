@@ -20,10 +20,10 @@ from gptkit.core.errors import (
     TryAgainError,
     UnavailableError,
 )
-from gptkit.jobs.batch.collect import collected
-from gptkit.jobs.batch.queue import Pending
-from gptkit.jobs.batch.submit import Desk, Submitted, submit_missing
-from gptkit.jobs.missing import lacking_pieces
+from gptkit.jobs.batch.collect import collect_batches
+from gptkit.jobs.batch.queue import BatchQueue
+from gptkit.jobs.batch.submit import BatchContext, SubmissionCounts, submit_missing
+from gptkit.jobs.missing import missing_answers
 from gptkit.jobs.piece import done
 from gptkit.jobs.request import Surroundings
 from gptkit.text.pieces import PieceAnswer
@@ -36,11 +36,11 @@ def world(server: FakeServer, tmp_path: Path) -> World:
 
 def test_a_document_in_shards_there_and_back(world: World) -> None:
     found = world.submit()
-    assert found == Submitted(7, 0)
+    assert found == SubmissionCounts(7, 0)
     assert not found.is_complete
     assert world.submitted == LINES
     assert [len(world.fake.lines(batch)) for batch in world.fake.made] == [3, 3, 1]
-    assert world.submit() == Submitted(0, 7)
+    assert world.submit() == SubmissionCounts(0, 7)
     assert world.fetch() == []
     world.fake.reverse = True
     world.fake.finish()
@@ -96,7 +96,7 @@ def test_fresh_asks_again_but_not_for_what_is_under_way(world: World) -> None:
     world.fetch()
     world.fresh = True
     assert world.submit().new == 7
-    assert world.submit() == Submitted(0, 7)
+    assert world.submit() == SubmissionCounts(0, 7)
 
 
 def test_a_piece_that_needs_halves_is_submitted_in_halves(world: World) -> None:
@@ -209,7 +209,7 @@ def test_an_upload_that_breaks_off_goes_on_with_the_next_run(world: World, end: 
     with pytest.raises(TryAgainError):
         world.submit()
     assert world.states() == ["complete"]
-    assert world.submit() == Submitted(4, 3)
+    assert world.submit() == SubmissionCounts(4, 3)
     assert world.submitted == LINES
 
 
@@ -250,14 +250,14 @@ def test_a_batch_whose_answer_was_lost_is_found_again(world: World) -> None:
     with pytest.raises(TryAgainError):
         world.submit()
     assert (world.states(), len(world.fake.made)) == (["uploaded"], 1)
-    assert world.submit() == Submitted(4, 3)
+    assert world.submit() == SubmissionCounts(4, 3)
     assert world.submitted == LINES
 
 
 def test_a_lost_answer_is_looked_for_before_the_next_try(world: World) -> None:
     world.attempts = 4
     _lose_answer(world, "/batches")
-    assert world.submit() == Submitted(7, 0)
+    assert world.submit() == SubmissionCounts(7, 0)
     assert (len(world.fake.made), world.submitted) == (3, LINES)
 
 
@@ -299,10 +299,10 @@ def test_a_run_that_is_killed_anywhere(world: World, step: str, number: int) -> 
     killing = _killing(world, step, number)
     job = world.job()
     pieces = job.format.pieces(TEXT.splitlines(True), 100)
-    with pytest.raises(Killed), killing.record.alone():
-        lacking = lacking_pieces(pieces, job, world.parts.format)
+    with pytest.raises(Killed), killing.queue.lock():
+        lacking = missing_answers(pieces, job, world.parts.format)
         submit_missing(lacking, job, world.parts.runtime, killing)
-    killing.record.close()
+    killing.queue.close()
     world.submit()
     assert sorted(world.submitted) == LINES
     world.fake.finish()
@@ -311,28 +311,28 @@ def test_a_run_that_is_killed_anywhere(world: World, step: str, number: int) -> 
     assert world.states() == []
 
 
-def _killing(world: World, step: str, number: int) -> Desk:
-    """A desk whose process dies right before the n-th such step of its record."""
-    desk = world.desk()
+def _killing(world: World, step: str, number: int) -> BatchContext:
+    """A context whose process dies right before the n-th such step of its record."""
+    context = world.context()
 
-    class Mortal(Pending):
+    class Mortal(BatchQueue):
         calls = 0
 
-        def begin(self, host: str, about: str, now: float) -> str:
+        def add_shard(self, host: str, about: str, now: float) -> str:
             self._die("begin")
-            return super().begin(host, about, now)
+            return super().add_shard(host, about, now)
 
-        def add(self, shard: str, rows: Any) -> None:
+        def add_pieces(self, shard: str, rows: Any) -> None:
             self._die("add")
-            super().add(shard, rows)
+            super().add_pieces(shard, rows)
 
-        def note(self, shard: str, state: Any, *, file: str = "", batch: str = "") -> None:
+        def set_state(self, shard: str, state: Any, *, file: str = "", batch: str = "") -> None:
             self._die("note")
-            super().note(shard, state, file=file, batch=batch)
+            super().set_state(shard, state, file=file, batch=batch)
 
-        def lines(self, shard: str) -> Iterator[bytes]:
+        def request_lines(self, shard: str) -> Iterator[bytes]:
             self._die("lines")
-            return super().lines(shard)
+            return super().request_lines(shard)
 
         def _die(self, name: str) -> None:
             if name == step:
@@ -340,7 +340,7 @@ def _killing(world: World, step: str, number: int) -> Desk:
                 if self.calls == number:
                     raise Killed
 
-    return desk._replace(record=Mortal(world.folder / "batches.db"))
+    return context._replace(queue=Mortal(world.folder / "batches.db"))
 
 
 def test_a_refusal_for_good_leaves_nothing_under_way(world: World) -> None:
@@ -359,7 +359,7 @@ def test_a_budget_ends_it_after_what_it_allows(world: World) -> None:
     assert world.submitted == LINES[:4]
     world.parts.requests = None
     world.parts.__post_init__()
-    assert world.submit() == Submitted(3, 4)
+    assert world.submit() == SubmissionCounts(3, 4)
 
 
 def test_a_download_that_breaks_off_is_taken_up_again(world: World) -> None:
@@ -369,7 +369,7 @@ def test_a_download_that_breaks_off_is_taken_up_again(world: World) -> None:
     world.fake.finish()
     content = world.fake.files["file-output-0"]
     head = http_head(200, {"Content-Type": "text/plain", "Content-Length": str(len(content))})
-    desk = world.desk()
+    context = world.context()
     world.server.answer(
         lambda request: (
             type(world.fake._reply(request))("cut", lambda _: [head + content[:-30], close()])
@@ -377,9 +377,9 @@ def test_a_download_that_breaks_off_is_taken_up_again(world: World) -> None:
             else world.fake._reply(request)
         )
     )
-    with pytest.raises(IncompleteError, match="answer cut short"), desk.record.alone():
-        list(collected(desk))
-    desk.record.close()
+    with pytest.raises(IncompleteError, match="answer cut short"), context.queue.lock():
+        list(collect_batches(context))
+    context.queue.close()
     assert len(world.known) == 2
     world.server.answer(world.fake._reply)
     (taken,) = world.fetch()
@@ -400,15 +400,15 @@ def test_what_the_memory_cannot_write_stays_to_be_fetched(world: World) -> None:
 
 
 def test_two_runs_do_not_submit_at_once(world: World) -> None:
-    record = Pending(world.folder / "batches.db")
-    with record.alone(), pytest.raises(TryAgainError, match="another gptkit"):
+    record = BatchQueue(world.folder / "batches.db")
+    with record.lock(), pytest.raises(TryAgainError, match="another gptkit"):
         world.submit()
     assert world.submit().new == 7
 
 
 def test_the_record_keeps_requests_only_as_long_as_they_are_needed(world: World) -> None:
     world.submit()
-    record = Pending(world.folder / "batches.db")
-    assert [list(record.lines(shard.id)) for shard in record.shards()] == [[], [], []]
+    record = BatchQueue(world.folder / "batches.db")
+    assert [list(record.request_lines(shard.id)) for shard in record.shards()] == [[], [], []]
     assert record.shards("elsewhere") == []
     record.close()

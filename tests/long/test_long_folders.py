@@ -22,15 +22,15 @@ from fake.waiting import SOON, wait_true
 from long_trees import texts, tree
 
 from gptkit.core.errors import NoInputError, UsageError
-from gptkit.jobs.folder_plan import plan
-from gptkit.jobs.output import File
+from gptkit.jobs.folder_plan import plan_folders
+from gptkit.jobs.output import FileOutput
 
 on_posix = pytest.mark.skipif(os.name != "posix", reason="links and permissions")
 
 
 def planned(root: str = "docs", output: str = "out") -> list[str]:
-    found = plan([Path(root)], Path(output))
-    return [one.path.relative_to(root).as_posix() for one in found.work]
+    found = plan_folders([Path(root)], Path(output))
+    return [one.path.relative_to(root).as_posix() for one in found.tasks]
 
 
 def text_of(request: Received) -> str:
@@ -119,17 +119,17 @@ def test_only_texts_in_known_formats_are_taken(folder: Path) -> None:
             "tool": b"\x7fELF\0\0",
         },
     )
-    found = plan([Path("docs")], Path("out"))
-    assert [one.path.name for one in found.work] == ["NOTES", "a.md", "b.PO", "c.txt"]
+    found = plan_folders([Path("docs")], Path("out"))
+    assert [one.path.name for one in found.tasks] == ["NOTES", "a.md", "b.PO", "c.txt"]
     assert [(one.path.name, one.why) for one in found.skipped] == [
         ("LICENSE", "not in a known format"),
         ("logo.png", "binary"),
         ("main.py", "not in a known format"),
         ("tool", "binary"),
     ]
-    every = plan([Path("docs")], Path("out"), any_format=True)
+    every = plan_folders([Path("docs")], Path("out"), any_format=True)
     assert [one.path.name for one in every.skipped] == ["logo.png", "tool"]
-    assert [one.path.name for one in plan([Path("docs/main.py")], Path("out")).work] == ["main.py"]
+    assert [one.path.name for one in plan_folders([Path("docs/main.py")], Path("out")).tasks] == ["main.py"]
 
 
 @on_posix
@@ -140,8 +140,8 @@ def test_links_lead_nowhere_else(folder: Path) -> None:
     (folder / "docs/sub/round").symlink_to(folder / "docs")
     (folder / "docs/in.md").symlink_to("sub/b.md")
     (folder / "docs/broken.md").symlink_to("nothing.md")
-    found = plan([Path("docs")], Path("results"))
-    assert [one.path.as_posix() for one in found.work] == ["docs/a.md", "docs/in.md", "docs/sub/b.md"]
+    found = plan_folders([Path("docs")], Path("results"))
+    assert [one.path.as_posix() for one in found.tasks] == ["docs/a.md", "docs/in.md", "docs/sub/b.md"]
     assert {one.path.name: one.why for one in found.skipped} == {
         "broken.md": "not a file",
         "far": "a link out of the folder",
@@ -153,14 +153,18 @@ def test_links_lead_nowhere_else(folder: Path) -> None:
 def test_the_output_inside_the_input_is_not_walked(folder: Path) -> None:
     tree(folder / "docs", {"a.md": "x", "fr/a.md": "x"})
     assert planned(output="docs/fr") == ["a.md"]
-    found = plan([Path("docs")], Path("docs/fr"))
-    assert [one.target for one in found.work] == [Path("docs/fr/a.md")]
+    found = plan_folders([Path("docs")], Path("docs/fr"))
+    assert [one.target for one in found.tasks] == [Path("docs/fr/a.md")]
 
 
 def test_several_inputs_keep_their_names(folder: Path) -> None:
     tree(folder, {"docs/a.md": "x", "guide/a.md": "x", "read.md": "x"})
-    found = plan([Path("docs"), Path("guide"), Path("read.md")], Path("out"))
-    assert [one.target.as_posix() for one in found.work] == ["out/docs/a.md", "out/guide/a.md", "out/read.md"]
+    found = plan_folders([Path("docs"), Path("guide"), Path("read.md")], Path("out"))
+    assert [one.target.as_posix() for one in found.tasks] == [
+        "out/docs/a.md",
+        "out/guide/a.md",
+        "out/read.md",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,7 @@ def test_no_result_takes_the_place_of_an_input(
 ) -> None:
     tree(folder / "docs", {"a.md": "x", "sub/a.md": "x"})
     with pytest.raises(UsageError) as caught:
-        plan([Path(path) for path in inputs], Path(output))
+        plan_folders([Path(path) for path in inputs], Path(output))
     assert caught.value.message == message
 
 
@@ -190,14 +194,14 @@ def test_an_input_is_known_under_another_name(folder: Path) -> None:
     tree(folder, {"docs/a.md": "x", "out/b.md": "x"})
     os.link("docs/a.md", "out/a.md")
     with pytest.raises(UsageError, match="would overwrite"):
-        plan([Path("docs")], Path("out"))
+        plan_folders([Path("docs")], Path("out"))
 
 
 def test_nothing_to_work_on_is_no_input(folder: Path) -> None:
     tree(folder, {"docs/a.png": b"\0"})
     for path in ("docs", "nowhere"):
         with pytest.raises(NoInputError):
-            plan([Path(path)], Path("out"))
+            plan_folders([Path(path)], Path("out"))
 
 
 FILES: dict[str, str | bytes] = {
@@ -307,9 +311,9 @@ def test_a_result_that_another_run_is_writing_is_left_to_it(
 ) -> None:
     tree(folder, {"docs/a.md": "good\n", "docs/b.md": "fine\n", "out/a.md": "older\n"})
     server.answer(shout)
-    other = File(Path("out/a.md"))
+    other = FileOutput(Path("out/a.md"))
     code, _, errors = gptkit(same, "-f", "docs", "--output-dir", "out")
-    other.leave(None)
+    other.abandon(None)
     assert code == 75
     assert "1 of 2 files failed: 'docs/a.md': 'out/a.md' is being written by another gptkit" in errors
     assert texts(folder / "out") == {"a.md": "older\n", "b.md": "FINE\n"}

@@ -7,14 +7,18 @@ from engine_parts import Plain as Unpromised
 from long_models import Kept, Model
 from long_reductions import ROOM, book, job, numbers, pieces
 
-from gptkit.capabilities.long.reduce import concluded, gathered, lacking_parts
+from gptkit.capabilities.long.reduce import (
+    missing_answers_of_parts,
+    reduce_to_final_input,
+    request_final_result,
+)
 from gptkit.core.errors import TooLongError
-from gptkit.jobs.missing import Lacking
+from gptkit.jobs.missing import MissingAnswer
 from gptkit.text.pieces import PieceAnswer
 
 
-def lacking(text: str, memory: Kept, fresh: bool = False) -> list[Lacking]:
-    return list(lacking_parts(pieces(text), job(memory, fresh), Unpromised(), ROOM))
+def lacking(text: str, memory: Kept, fresh: bool = False) -> list[MissingAnswer]:
+    return list(missing_answers_of_parts(pieces(text), job(memory, fresh), Unpromised(), ROOM))
 
 
 def test_nothing_lacks_once_a_run_is_over(memory_of_a_run: tuple[Kept, str]) -> None:
@@ -41,7 +45,7 @@ def test_of_a_part_that_was_too_long_a_half_that_lacks_is_wanted(
     assert found.key == half
 
 
-def _halves(text: str, memory: Kept, name: bytes) -> list[Lacking]:
+def _halves(text: str, memory: Kept, name: bytes) -> list[MissingAnswer]:
     """What lacks when nothing but that a part needs halves is known."""
     return lacking(text, _of({name: memory.held[name]}))
 
@@ -59,6 +63,6 @@ def memory_of_a_run() -> tuple[Kept, str]:
     long = next(one.source for one in pieces(text) if "m18m" in one.source)
     model = Model(lambda asked: TooLongError("too long") if asked == long else numbers(asked))
     one, runtime = job(memory), model.runtime()
-    found = gathered(pieces(text), one, runtime, ROOM, lambda _: None)
-    assert concluded(found, one, runtime, None).answer == numbers(text)
+    found = reduce_to_final_input(pieces(text), one, runtime, ROOM, lambda _: None)
+    assert request_final_result(found, one, runtime, None).answer == numbers(text)
     return memory, text

@@ -12,7 +12,7 @@ import pytest
 from fake.waiting import SOON
 from long_models import PROMPT, Answer, Kept, Model, Words
 
-from gptkit.capabilities.long.map import mapped
+from gptkit.capabilities.long.map import map_pieces
 from gptkit.core.chat import ChatRequest, Event, Message
 from gptkit.core.errors import (
     BudgetError,
@@ -27,7 +27,7 @@ from gptkit.core.errors import (
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation, RetryPolicy
 from gptkit.jobs.job import Done, Job
-from gptkit.jobs.workers import AHEAD, Gate, gated
+from gptkit.jobs.workers import AHEAD_PER_WORKER, RequestLimiter, limit_requests
 
 
 def shout(text: str) -> str:
@@ -45,7 +45,7 @@ def job(workers: int = 4, memory: Kept | None = None, fresh: bool = False) -> Jo
 
 
 def results(model: Model, lines: Iterable[str], one: Job | None = None) -> list[Done]:
-    return list(mapped(Words().pieces(lines, 100), one or job(), model.runtime()))
+    return list(map_pieces(Words().pieces(lines, 100), one or job(), model.runtime()))
 
 
 def written(found: Iterable[Done]) -> str:
@@ -81,10 +81,10 @@ def test_no_more_is_read_than_is_worked_on() -> None:
             read = number
             yield f"{number}\n"
 
-    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).runtime())
+    found = map_pieces(Words().pieces(lines(), 100), job(workers=2), Model(shout).runtime())
     for _ in range(3):
         next(found)
-    assert read <= 3 + AHEAD * 2
+    assert read <= 3 + AHEAD_PER_WORKER * 2
     found.close()
 
 
@@ -96,7 +96,7 @@ def test_what_is_done_is_handed_on_while_more_is_waited_for() -> None:
         assert more.wait(SOON), "nothing was handed on"
         yield "d\n"
 
-    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).runtime())
+    found = map_pieces(Words().pieces(lines(), 100), job(workers=2), Model(shout).runtime())
     assert [next(found).text for _ in range(3)] == ["A\n", "B\n", "C\n"]
     assert not more.is_set()
     more.set()
@@ -108,7 +108,7 @@ def test_a_reading_that_fails_ends_the_job_after_what_was_read() -> None:
         yield from ("a\n", "b\n")
         raise DataError("line 3: broken")
 
-    found = mapped(Words().pieces(lines(), 100), job(workers=2), Model(shout).runtime())
+    found = map_pieces(Words().pieces(lines(), 100), job(workers=2), Model(shout).runtime())
     assert [next(found).text for _ in range(2)] == ["A\n", "B\n"]
     with pytest.raises(DataError, match="line 3: broken"):
         next(found)
@@ -251,7 +251,7 @@ def test_a_budget_is_spent_to_its_last_request() -> None:
         model = Model(shout, 0.002)
         pieces = Words().pieces((f"{number}\n" for number in range(40)), 100)
         with pytest.raises(BudgetError):
-            list(mapped(pieces, job(4), model.runtime(Budget(max_requests=10))))
+            list(map_pieces(pieces, job(4), model.runtime(Budget(max_requests=10))))
         assert (len(model.asked), model.most <= 4) == (10, True)
 
 
@@ -262,7 +262,9 @@ def test_what_ends_the_job_ends_it_at_once(error: GptkitError) -> None:
     with pytest.raises(type(error)):
         found.extend(
             done.text
-            for done in mapped(Words().pieces((f"{n}\n" for n in range(1000)), 9), job(1), model.runtime())
+            for done in map_pieces(
+                Words().pieces((f"{n}\n" for n in range(1000)), 9), job(1), model.runtime()
+            )
         )
     assert "".join(found) == "".join(f"{number}\n" for number in range(9))
     assert len(model.asked) == 10
@@ -311,31 +313,31 @@ def test_what_was_not_accepted_is_not_remembered() -> None:
 
 
 def test_all_slow_down_together_and_speed_up_again() -> None:
-    gate = Gate(8, lambda: 100.0)
-    gate.slow(0.0, sent=90.0)
+    gate = RequestLimiter(8, lambda: 100.0)
+    gate.slow_down(0.0, sent=90.0)
     assert gate.limit == 4
-    gate.slow(0.0, sent=95.0)  # was under way already when the server called for less
+    gate.slow_down(0.0, sent=95.0)  # was under way already when the server called for less
     assert gate.limit == 4
-    gate.slow(0.0, sent=101.0)
+    gate.slow_down(0.0, sent=101.0)
     assert gate.limit == 2
     for _ in range(5):
-        gate.went_well()
+        gate.note_success()
     assert gate.limit == 3
     for _ in range(100):
-        gate.went_well()
+        gate.note_success()
     assert gate.limit == 8
 
 
 def test_a_place_is_held_until_the_answer_is_kept() -> None:
-    gate = Gate(1, time.monotonic)
+    gate = RequestLimiter(1, time.monotonic)
     sent: list[str] = []
 
     def other() -> None:
-        gate.enter()
+        gate.acquire()
         sent.append("other")
-        gate.leave()
+        gate.release()
 
-    send = gated(lambda _: iter(()), gate, time.monotonic, lambda: None)
+    send = limit_requests(lambda _: iter(()), gate, time.monotonic, lambda: None)
     question = ChatRequest("m", ())
     send(question)
     thread = threading.Thread(target=other)
@@ -343,25 +345,25 @@ def test_a_place_is_held_until_the_answer_is_kept() -> None:
     send(question)  # asked again: in its own place
     time.sleep(0.05)
     assert sent == []
-    gate.leave()
-    gate.leave()  # nothing is left twice
+    gate.release()
+    gate.release()  # nothing is left twice
     thread.join(SOON)
     assert sent == ["other"]
-    gate.enter()
-    gate.leave()
+    gate.acquire()
+    gate.release()
 
 
 def test_who_pauses_or_fails_has_no_place() -> None:
-    gate = Gate(1, time.monotonic)
+    gate = RequestLimiter(1, time.monotonic)
 
     def other() -> None:
-        gate.enter()
-        gate.leave()
+        gate.acquire()
+        gate.release()
 
     def refused(_: ChatRequest) -> Iterator[Event]:
         raise TryAgainError("500")
 
-    send = gated(refused, gate, time.monotonic, lambda: None)
+    send = limit_requests(refused, gate, time.monotonic, lambda: None)
     with pytest.raises(TryAgainError):
         send(ChatRequest("m", ()))
     for _ in range(2):
@@ -369,27 +371,27 @@ def test_who_pauses_or_fails_has_no_place() -> None:
         thread.start()
         thread.join(SOON)
         assert not thread.is_alive()
-        gate.enter()
+        gate.acquire()
         gate.sleep(0.001)
 
 
 def test_a_place_beyond_the_limit_is_given_up_before_the_next_request() -> None:
-    gate = Gate(2, time.monotonic)
+    gate = RequestLimiter(2, time.monotonic)
     entered = [threading.Event(), threading.Event()]
     go_on = threading.Event()
 
     def work(which: int) -> None:
-        gate.enter()
+        gate.acquire()
         entered[which].set()
         go_on.wait(SOON)
-        gate.enter()
-        gate.leave()
+        gate.acquire()
+        gate.release()
 
     threads = [threading.Thread(target=work, args=(which,)) for which in range(2)]
     for thread in threads:
         thread.start()
     assert all(event.wait(SOON) for event in entered)
-    gate.slow(0.01, sent=time.monotonic())
+    gate.slow_down(0.01, sent=time.monotonic())
     assert gate.limit == 1
     go_on.set()
     for thread in threads:
@@ -404,7 +406,7 @@ def test_a_rate_limit_is_waited_out_and_nothing_is_lost() -> None:
     )
     parts = model.runtime()._replace(policy=RetryPolicy(9, 60.0))
     lines = [f"{number}\n" for number in range(12)]
-    found = list(mapped(Words().pieces(lines, 9), job(), parts))
+    found = list(map_pieces(Words().pieces(lines, 9), job(), parts))
     assert written(found) == "".join(lines)
     assert len(model.asked) == 15
 
@@ -419,7 +421,7 @@ def test_a_piece_without_luck_has_its_turn_again_while_others_have_some() -> Non
     model = Model(answer)
     parts = model.runtime()._replace(sleep=lambda _: None)
     one = job(workers=2)
-    found = list(mapped(Words().pieces(["a\n", "b\n", "c\n"], 9), one, parts))
+    found = list(map_pieces(Words().pieces(["a\n", "b\n", "c\n"], 9), one, parts))
     assert written(found) == "A\nB\nC\n"
     assert tries.count("b") == 3
 

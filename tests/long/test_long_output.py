@@ -15,7 +15,7 @@ from fake.server import FakeServer
 from long_reductions import book, is_last, numbers
 from long_trees import texts, tree
 
-from gptkit.jobs.output import File, FileInUseError, Place
+from gptkit.jobs.output import FileInUseError, FileOutput, OutputReservation
 
 BOOK = book(90)
 BUSY = "is being written by another gptkit"
@@ -98,7 +98,7 @@ def test_in_a_folder_the_file_is_left_to_who_has_it(
     server.answer(answer)
     tree(folder, {"docs/a.txt": "m1m\n", "docs/b.txt": "m2m\n"})
     (folder / "out").mkdir()
-    with Place(Path("out/a.txt")):
+    with OutputReservation(Path("out/a.txt")):
         code, _, errors = gptkit(digest, "-f", "docs", "--output-dir", "out")
     assert code == 75
     assert f"1 of 2 files failed: 'docs/a.txt': 'out/a.txt' {BUSY}" in errors
@@ -107,12 +107,12 @@ def test_in_a_folder_the_file_is_left_to_who_has_it(
 
 def test_a_place_is_free_again(folder: Path) -> None:
     path = folder / "a.txt"
-    with Place(path), pytest.raises(FileInUseError), Place(path):
+    with OutputReservation(path), pytest.raises(FileInUseError), OutputReservation(path):
         pass
-    with Place(path):
+    with OutputReservation(path):
         assert names(folder) == ["a.txt.partial"]
-    with pytest.raises(FileInUseError), Place(path):
-        File(path)
+    with pytest.raises(FileInUseError), OutputReservation(path):
+        FileOutput(path)
     assert names(folder) == []
 
 
@@ -120,7 +120,7 @@ def test_who_comes_while_a_file_is_being_finished_does_not_empty_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name it opened was that of what is now the result of another."""
-    first = File(folder / "a.txt")
+    first = FileOutput(folder / "a.txt")
     first.write("the first\n")
     real = os.open
 
@@ -131,7 +131,7 @@ def test_who_comes_while_a_file_is_being_finished_does_not_empty_it(
         return descriptor
 
     monkeypatch.setattr(os, "open", opened)
-    second = File(folder / "a.txt")
+    second = FileOutput(folder / "a.txt")
     assert (folder / "a.txt").read_text() == "the first\n"
     second.write("the second\n")
     second.finish()
@@ -144,7 +144,7 @@ def test_a_file_keeps_its_owner_and_mode(folder: Path) -> None:
     path.write_text("old\n")
     os.chown(path, 12345, 54321)
     path.chmod(0o640)
-    file = File(path)
+    file = FileOutput(path)
     file.write("new\n")
     file.finish()
     found = path.stat()
@@ -166,7 +166,7 @@ def test_a_name_is_on_the_disk_before_the_job_is_over(folder: Path, monkeypatch:
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", synced)
-    file = File(folder / "a.txt")
+    file = FileOutput(folder / "a.txt")
     file.write("new\n")
     file.finish()
     assert settled == [(False, ["a.txt.partial"]), (True, ["a.txt"])]

@@ -177,7 +177,7 @@ def test_until_then_there_is_a_partial_one(
     code, output, errors = gptkit(same, "-o", "out.md", "--jobs", "1", stdin=text)
     assert (code, output) == (77, "")
     assert "'out.md' was not written; what there is of it is in 'out.md.partial'" in errors
-    assert "hint: store the right one with 'gptkit keys set'; " in errors
+    assert "hint: correct OPENAI_API_KEY: it comes before what 'gptkit keys set' stores; " in errors
     partial = (folder / "out.md.partial").read_text()
     assert partial
     assert text.startswith(partial)
@@ -319,7 +319,7 @@ def test_a_wrong_number_is_written_told_and_asked_for_again(
     server.answer(lambda _: wrong)
     (folder / "in.md").write_text(text)
     told = (
-        "gptkit: doubtful: line 3: number '2' missing (and 1 more; --report FILE lists all)\n"
+        "gptkit: doubtful: 'in.md': line 3: number '2' missing (and 1 more; --report FILE lists all)\n"
         "gptkit: 1 of 1 pieces with wrong numbers: line 3: number '35' missing\n"
         "hint: --report FILE lists all; run the same command to try these again\n"
     )
@@ -345,7 +345,7 @@ def test_a_doubtful_number_costs_one_request_and_a_line(
     (folder / "in.txt").write_text("We are open 24/7.\n")
     server.answer(lambda _: "Nous sommes ouverts 24h/24 et 7j/7.\n")
     command = (same, "-f", "in.txt", "-o", "out.txt")
-    told = "gptkit: doubtful: line 1: number '24' added\n"
+    told = "gptkit: doubtful: 'in.txt': line 1: number '24' added\n"
     for _ in range(2):
         assert gptkit(*command) == (0, "", told)
     assert (folder / "out.txt").read_text() == "Nous sommes ouverts 24h/24 et 7j/7.\n"

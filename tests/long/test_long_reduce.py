@@ -8,35 +8,42 @@ import pytest
 from long_models import Kept, Model
 from long_reductions import ROOM, book, job, numbers, pieces
 
-from gptkit.capabilities.long.reduce import MISSING, Gathered, Step, concluded, gathered, parts
+from gptkit.capabilities.long.reduce import (
+    MISSING_PART,
+    FinalInput,
+    ReduceProgress,
+    reduce_to_final_input,
+    request_final_result,
+    split_parts,
+)
 from gptkit.core.errors import BudgetError, GptkitError, NoPermissionError, RefusedError, TooLongError
 from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import Budget
 from gptkit.jobs.job import Job
-from gptkit.jobs.merge_plan import fits, groups, plan
+from gptkit.jobs.merge_plan import fits_last_merge, group_results, requests_by_level
 from gptkit.text.pieces import Piece
 
 
-def watched(_step: Step) -> None: ...
+def watched(_step: ReduceProgress) -> None: ...
 
 
-def reduced(text: str, model: Model, one: Job | None = None) -> tuple[str, Gathered]:
+def reduced(text: str, model: Model, one: Job | None = None) -> tuple[str, FinalInput]:
     one, runtime = one or job(), model.runtime()
-    found = gathered(pieces(text), one, runtime, ROOM, watched)
-    return concluded(found, one, runtime, None).answer, found
+    found = reduce_to_final_input(pieces(text), one, runtime, ROOM, watched)
+    return request_final_result(found, one, runtime, None).answer, found
 
 
 def test_every_part_is_in_the_result_in_order() -> None:
     text = book(90)
-    steps: list[Step] = []
+    steps: list[ReduceProgress] = []
     model = Model(numbers)
-    found = gathered(pieces(text), job(), model.runtime(), ROOM, steps.append)
-    answer = concluded(found, job(), model.runtime(), None).answer
+    found = reduce_to_final_input(pieces(text), job(), model.runtime(), ROOM, steps.append)
+    answer = request_final_result(found, job(), model.runtime(), None).answer
     assert answer == numbers(text)
     assert found.levels == max(step.level for step in steps) > 1
     assert found.findings == ()
     last = [step for step in steps if step.level == 1][-1]
-    assert last.done == len(pieces(text))
+    assert last.finished == len(pieces(text))
     assert last.bytes == len(text)
 
 
@@ -56,13 +63,15 @@ def test_no_request_holds_more_than_the_room_and_rules_of_its_step() -> None:
 
 
 def test_what_is_not_translated_is_read_as_well() -> None:
-    found = list(parts([Piece("a\n", "a"), Piece("code\n", ""), Piece("\n", ""), Piece("b\n", "b")], ROOM))
+    found = list(
+        split_parts([Piece("a\n", "a"), Piece("code\n", ""), Piece("\n", ""), Piece("b\n", "b")], ROOM)
+    )
     assert [one.source for one in found] == ["a\ncode\n\n", "b\n"]
 
 
 def test_a_source_much_longer_than_its_text_is_cut_and_keeps_its_lines() -> None:
     source = "".join(f"line {number} of the source\n\n" for number in range(200))
-    found = list(parts([Piece("x\n", "x"), Piece(source, "short", path=("Part",), line=2)], ROOM))
+    found = list(split_parts([Piece("x\n", "x"), Piece(source, "short", path=("Part",), line=2)], ROOM))
     assert "".join(one.source for one in found) == "x\n" + source
     assert all(estimate_tokens(one.source) <= ROOM * 1.5 for one in found)
     assert {one.path for one in found[1:]} == {("Part",)}
@@ -113,14 +122,14 @@ def test_a_refused_part_is_missing_and_the_rest_goes_on() -> None:
     last = hit.line + hit.source.rstrip("\n").count("\n")
     where = f"lines {hit.line} to {last} are" if last > hit.line else f"line {hit.line} is"
     assert (finding.line, finding.message) == (hit.line, f"{where} missing: the model refused")
-    told = [request for request in model.asked if MISSING in request.text]
+    told = [request for request in model.asked if MISSING_PART in request.text]
     assert told
     assert all("do not guess what it says" in request.messages[0].content for request in told)
 
 
 def test_all_parts_refused_leave_nothing_to_conclude_from() -> None:
     model = Model(lambda _: RefusedError("no"))
-    found = gathered(pieces(book(20)), job(), model.runtime(), ROOM, watched)
+    found = reduce_to_final_input(pieces(book(20)), job(), model.runtime(), ROOM, watched)
     assert found.is_empty
     assert len(found.findings) == len(pieces(book(20)))
 
@@ -131,25 +140,25 @@ def test_a_part_that_does_not_fit_is_halved_and_not_paid_for_twice() -> None:
         lambda text: TooLongError("too long") if estimate_tokens(text) > ROOM // 3 else numbers(text)
     )
     one = job(memory)
-    found = gathered(pieces(text), one, model.runtime(), ROOM, watched)
+    found = reduce_to_final_input(pieces(text), one, model.runtime(), ROOM, watched)
     assert found.findings == ()
     assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
     again = Model(numbers)
-    gathered(pieces(text), one, again.runtime(), ROOM, watched)
+    reduce_to_final_input(pieces(text), one, again.runtime(), ROOM, watched)
     assert again.asked == []
 
 
 def test_results_that_cannot_be_merged_stay_side_by_side() -> None:
     text = book(90)
     model = Model(lambda text: RefusedError("no") if "<part>" in text else numbers(text))
-    found = gathered(pieces(text), job(), model.runtime(), ROOM, watched)
+    found = reduce_to_final_input(pieces(text), job(), model.runtime(), ROOM, watched)
     assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
 
 
 def test_results_that_do_not_get_shorter_are_not_merged_for_ever() -> None:
     text = book(90)
     model = Model(lambda text: text)
-    found = gathered(pieces(text), job(), model.runtime(), ROOM, watched)
+    found = reduce_to_final_input(pieces(text), job(), model.runtime(), ROOM, watched)
     assert found.levels == 2
     assert numbers(" ".join(result.text for result in found.results)) == numbers(text)
 
@@ -158,7 +167,7 @@ def test_results_that_do_not_get_shorter_are_not_merged_for_ever() -> None:
 def test_what_ends_the_job_ends_it_at_once(error: GptkitError) -> None:
     model = Model(lambda _: error)
     with pytest.raises(type(error)):
-        gathered(pieces(book(200)), job(workers=1), model.runtime(), ROOM, watched)
+        reduce_to_final_input(pieces(book(200)), job(workers=1), model.runtime(), ROOM, watched)
     assert len(model.asked) == 1
 
 
@@ -167,7 +176,7 @@ def test_the_budget_holds_over_all_levels() -> None:
     count = len(pieces(text))
     model = Model(numbers)
     with pytest.raises(BudgetError):
-        gathered(pieces(text), job(memory), model.runtime(Budget(count + 1)), ROOM, watched)
+        reduce_to_final_input(pieces(text), job(memory), model.runtime(Budget(count + 1)), ROOM, watched)
     assert len(model.asked) == count + 1
     again = Model(numbers)
     reduced(text, again, job(memory))
@@ -182,7 +191,7 @@ def weighing(count: int, seed: int = 1) -> tuple[list[str], list[int]]:
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 50, 333])
 def test_groups_hold_every_text_once_in_order_and_fit(count: int) -> None:
     texts, weights = weighing(count)
-    found = groups(texts, weights, 100)
+    found = group_results(texts, weights, 100)
     assert [number for run in found for number in run] == list(range(count))
     for run in found:
         assert sum(weights[run.start : run.stop]) <= 100 or len(run) <= 3
@@ -193,9 +202,9 @@ def test_a_changed_weight_leaves_the_other_groups_as_they_are() -> None:
     moved = 0
     for at in range(0, 300, 3):
         texts, weights = weighing(300)
-        before = {tuple(texts[run.start : run.stop]) for run in groups(texts, weights, 200)}
+        before = {tuple(texts[run.start : run.stop]) for run in group_results(texts, weights, 200)}
         weights[at] += 4
-        after = {tuple(texts[run.start : run.stop]) for run in groups(texts, weights, 200)}
+        after = {tuple(texts[run.start : run.stop]) for run in group_results(texts, weights, 200)}
         moved += len(after - before)
     assert moved <= 30, "groups, in a hundred edits"
 
@@ -205,12 +214,12 @@ def test_a_changed_weight_leaves_the_other_groups_as_they_are() -> None:
     [([], 600, (0,)), ([500], 600, (1,)), ([500] * 3, 600, (3, 1)), ([500] * 12, 600, (12, 1))],
 )
 def test_the_plan_of_small_jobs(tokens: list[int], room: int, levels: tuple[int, ...]) -> None:
-    assert plan(tokens, room, 50) == levels
+    assert requests_by_level(tokens, room, 50) == levels
 
 
 def test_the_plan_of_a_large_job_ends_in_one_request() -> None:
-    levels = plan([6000] * 5000, 6000, 500)
+    levels = requests_by_level([6000] * 5000, 6000, 500)
     assert levels[0] == 5000
     assert levels[-1] == 1
     assert levels[1] < levels[0] / 4
-    assert fits([6000, 6000], 6000)
+    assert fits_last_merge([6000, 6000], 6000)

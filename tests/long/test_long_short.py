@@ -76,7 +76,7 @@ def test_at_a_terminal_it_streams(screen: OnTerminal, server: FakeServer, notes:
 
 
 def test_the_history_has_the_text_and_the_answer(gptkit: InMemory, server: FakeServer, notes: Path) -> None:
-    long = "".join(f"Line {number} of many.\n\n" for number in range(300))
+    long = "".join(f"Zeile {number} von vielen.\n\n" for number in range(300))
     for text in (NOTES, long):
         notes.write_text(text, "utf-8")
         server.answer(text_of)

@@ -104,7 +104,10 @@ def test_an_existing_file_keeps_its_mode_and_a_link_stays(
         (
             [401],
             77,
-            failure("the API key was not accepted (401): no", "store the right one with 'gptkit keys set'"),
+            failure(
+                "the key in OPENAI_API_KEY was not accepted (401): no",
+                "correct OPENAI_API_KEY: it comes before what 'gptkit keys set' stores",
+            ),
         ),
         (
             [404],
@@ -308,7 +311,7 @@ def test_a_failed_request_is_an_object_as_well(gptkit: InMemory, server: FakeSer
         **FAILURE,
         "code": 77,
         "kind": "no_permission",
-        "message": "the API key was not accepted (401): no",
+        "message": "the key in OPENAI_API_KEY was not accepted (401): no",
         "attempts": 1,
         "request_id": "req_1",
     }

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from disk_sweeps import KEPT, WRITINGS, Runner, swept, tree_of, written
+from disk_sweeps import KEPT, WRITINGS, Runner, Writing, swept, tree_of, written
 from fake.server import FakeServer
 from long_disk_sweeps import swept_long
 
@@ -46,6 +46,22 @@ def test_a_long_job_is_done_by_the_same_command_whatever_happened(tmp_path: Path
         assert seen["broken: new"] >= 8, seen
         seen = swept_long(runner, server, ("kill",), ("--no-log",), ("ftruncate", "fsync"))
         assert seen["kill: old"] >= 2, seen
+
+
+@pytest.mark.parametrize("fault", ["full", "frozen"])
+def test_no_disk_costs_an_answer_of_a_session(runner: Runner, fault: str) -> None:
+    """The disk is full, or read-only, from each call on that changes a file."""
+    asked = Writing(("ask", "hi", "--model", "echo", "-s", "n"), "home/data/history.db")
+    runner.lay_out({})
+    calls = runner.run(asked).calls
+    assert len(calls) > 10
+    for at in range(len(calls)):
+        runner.lay_out({})
+        ran = runner.run(asked, fault, at)
+        place = f"{fault} at {at} of {' '.join(calls)}: {ran.errors}"
+        assert (ran.code, ran.output) == (0, "hi\n"), place
+        assert ran.errors.count("\n") <= 1, place
+        assert "not recorded" in ran.errors or not ran.errors, place
 
 
 @pytest.mark.parametrize("name", WRITINGS)

@@ -18,7 +18,7 @@ from gptkit.__main__ import main
 from gptkit.core.terminal import memory_terminal
 from gptkit.settings.schema import DEFAULT_MODEL
 
-KEY_HINT = "store the right one with 'gptkit keys set'"
+KEY_HINT = "correct OPENAI_API_KEY: it comes before what 'gptkit keys set' stores"
 CUT_HINT = "raise --max-tokens, or choose a model with a larger limit"
 QUOTA = {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}
 Patient = Callable[..., tuple[Result, list[float]]]
@@ -51,7 +51,12 @@ def streamed(*events: bytes) -> Reply:
 
 FOR_GOOD: list[tuple[Reply, int, str, str]] = [
     (failed(400, message="bad"), 69, "request not accepted (400): bad", ""),
-    (failed(401, message="bad key"), 77, "the API key was not accepted (401): bad key", KEY_HINT),
+    (
+        failed(401, message="bad key"),
+        77,
+        "the key in OPENAI_API_KEY was not accepted (401): bad key",
+        KEY_HINT,
+    ),
     (failed(402, message="pay"), 69, "no credit (402): pay", ""),
     (failed(403, message="not here"), 77, "not allowed (403): not here", ""),
     (

@@ -68,7 +68,8 @@ def test_an_answer_over_the_direct_road_loads_nothing_costly(
     code, modules, _ = watch(*words)
     assert code == 0
     assert modules & (COSTLY | {"httpcore2", "typer", "encodings.idna"}) == set()
-    assert not {module for module in modules if module.startswith(("gptkit.text", "gptkit.encodings"))}
+    ours = {module for module in modules if module.startswith(("gptkit.text.", "gptkit.encodings"))}
+    assert ours == {"gptkit.text.checks", "gptkit.text.checks.answer", "gptkit.text.pieces"}
 
 
 def test_what_is_costly_would_be_seen(watch: Watch, server: FakeServer) -> None:

@@ -33,7 +33,7 @@ from gptkit.core.errors import (
     UnavailableError,
 )
 from gptkit.provider.client import model_names, provider
-from gptkit.provider.errors import parse_error_body
+from gptkit.provider.error_body import parse_error_body
 
 FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
     (400, None, UnavailableError, 1, "request not accepted (400): The fake server was told to say 400."),
@@ -121,6 +121,38 @@ FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
         "server trouble (529): Overloaded",
     ),
     (599, [1, 2], TryAgainError, 4, "server trouble (599)"),
+    (
+        400,
+        [{"error": {"code": 400, "message": "Invalid role: sys", "status": "INVALID_ARGUMENT"}}],
+        UnavailableError,
+        1,
+        "request not accepted (400): Invalid role: sys",
+    ),
+    (
+        400,
+        [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key."}}],
+        NoPermissionError,
+        1,
+        "the API key was not accepted (400): API key not valid. Please pass a valid API key.",
+    ),
+    (
+        400,
+        {"code": "invalid_argument", "error": "Incorrect API key provided: ab***yz."},
+        NoPermissionError,
+        1,
+        "the API key was not accepted (400): Incorrect API key provided: ab***yz.",
+    ),
+    (
+        429,
+        [{"error": {"message": "You exceeded your current quota", "details": [{"retryDelay": "15.5s"}]}}],
+        RateLimitError,
+        4,
+        "too many requests (429): You exceeded your current quota",
+    ),
+    (404, {"detail": "Not Found"}, UnavailableError, 1, "no chat API at 'URL' (404): Not Found"),
+    (404, "<title>404</title>", UnavailableError, 1, "no chat API at 'URL' (404): 404"),
+    (404, {"error": "模型不存在"}, UnavailableError, 1, "no model 'gpt-test' at 'URL' (404): 模型不存在"),
+    (404, {"error": "no gpt-test"}, UnavailableError, 1, "no model 'gpt-test' at 'URL' (404): no gpt-test"),
 ]
 
 
@@ -137,7 +169,7 @@ def test_a_status_is_told_with_the_words_of_the_server(
 ) -> None:
     server.fail(status, body)
     got, error = failure(endpoint(server.url), kind, request(stream))
-    assert (got, error.message, error.tries) == ("", message, tries)
+    assert (got, error.message, error.tries) == ("", message.replace("URL", server.url), tries)
     assert error.request_id == "req_1"
     assert error.billed is (status in (408, 409))
     assert len(server.requests) == 1
@@ -274,7 +306,8 @@ def test_nothing_listens() -> None:
         assert (error.message, error.tries) == (f"nothing listens on 127.0.0.1:{port}", 4)
         proxy = f"http://ann:pw@127.0.0.1:{port}"
         _, error = failure(endpoint("http://127.0.0.1:1/v1", proxy=proxy), TryAgainError)
-    assert error.message == f"nothing listens on 127.0.0.1:{port}"
+    assert error.message == f"the proxy 127.0.0.1:{port} does not listen"
+    assert error.hint.startswith("'--proxy none' goes without a proxy; ")
 
 
 def test_names_that_cannot_be_looked_up() -> None:

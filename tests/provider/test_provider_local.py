@@ -42,6 +42,17 @@ def test_streamed_or_not_it_says_the_same(model: Path) -> None:
     assert end(whole).response is not None
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_ends_with_the_window_of_the_model(model: Path, stream: bool) -> None:
+    """Without `max_tokens` a model that never ends its answer gets what the prompt leaves of the window."""
+    messages = (Message("user", "hello 世界"),)
+    endless = ChatRequest(f"local:{model}", messages, {"logit_bias": [[2, False]]}, stream=stream)
+    finished = end(answers(NOWHERE, endless))
+    assert finished.reason == "length"
+    assert finished.usage is not None
+    assert finished.usage.prompt_tokens + finished.usage.completion_tokens == 512
+
+
 def test_an_abandoned_answer_stops_the_model(model: Path) -> None:
     events = provider(NOWHERE)(asked(model, max_tokens=480, logit_bias=[[2, False]]))
     assert isinstance(next(events), AnswerDelta)

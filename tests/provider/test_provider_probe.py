@@ -36,7 +36,7 @@ def test_all_is_well_and_the_first_token_is_enough(server: FakeServer) -> None:
         server.url,
         "127.0.0.1 is 127.0.0.1",
         f"127.0.0.1:{server.port} answers from 127.0.0.1",
-        "accepted",
+        "the API key: accepted",
         "'gpt-test' is one of 2",
         "it answers",
     ]
@@ -116,6 +116,11 @@ def test_a_server_without_a_list_and_an_unlisted_model(server: FakeServer) -> No
         "'gpt-test' cannot be looked up, trying it",
         "it answers",
     ]
+    server.fail(404, {"detail": "Not Found"}, times=2)
+    key, _, first = walked(endpoint(server.url))[3:]
+    assert key.detail == "the API key: not checked; the server has no list of models"
+    assert not first.ok
+    assert first.detail.startswith(f"no chat API at '{server.url}' (404): Not Found (")
     server.models("gpt-tests", "other")
     server.fail(404)
     found = walked(endpoint(server.url))

@@ -130,9 +130,15 @@ def odd_proxy(*replies: bytes, ends: bool = True) -> Iterator[str]:
 
 
 ODD: list[tuple[str, tuple[bytes, ...], type[GptkitError], str, int]] = [
-    ("http", (), TryAgainError, "connection closed by {} before the request was sent", 4),
-    ("socks5", (), TryAgainError, "connection closed by {} before the request was sent", 4),
-    ("socks5", (b"\x05\x00",), TryAgainError, "connection closed by {} before the request was sent", 4),
+    ("http", (), TryAgainError, "connection closed by the proxy {} before the request was sent", 4),
+    ("socks5", (), TryAgainError, "connection closed by the proxy {} before the request was sent", 4),
+    (
+        "socks5",
+        (b"\x05\x00",),
+        TryAgainError,
+        "connection closed by the proxy {} before the request was sent",
+        4,
+    ),
     ("http", (b"SSH-2.0-OpenSSH_9.6\r\n\r\n",), ProtocolError, "{} does not speak HTTP", 2),
     ("socks5", (b"HTTP/1.1 400 Bad\r\n\r\n",), ProtocolError, "proxy {} does not speak SOCKS5", 2),
     ("socks5", (b"\x05\x00", b"\x05\x77"), ProtocolError, "proxy {} does not speak SOCKS5", 2),

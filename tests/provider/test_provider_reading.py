@@ -16,7 +16,7 @@ from provider_calls import end, endpoint, failure, request, text
 from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta
 from gptkit.core.errors import GptkitError, UnavailableError
 from gptkit.provider.client import provider
-from gptkit.provider.errors import parse_error_body
+from gptkit.provider.error_body import parse_error_body
 from gptkit.provider.events import ThinkTagSplitter
 
 THOUGHTS = [

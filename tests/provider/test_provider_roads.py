@@ -18,7 +18,12 @@ from gptkit.provider.client import model_names, provider, transport_name
 from gptkit.provider.exchange import Exchange
 from gptkit.provider.sdk_transport import SdkAnswer
 
-PATIENCE = {"idle_timeout": "idle", "first_token_timeout": "first_content", "token_timeout": "content"}
+PATIENCE = {
+    "idle_timeout": "idle",
+    "first_token_timeout": "first_content",
+    "token_timeout": "content",
+    "end_timeout": "end",
+}
 """From the names of settings to those of deadlines."""
 UNTOLD = {"endless 1xx"}
 """What httpcore2 reads without telling anybody: then the end of the connection is the fault."""

@@ -193,6 +193,33 @@ def test_a_server_that_stays_silent_after_the_finish_reason_is_not_waited_for(se
     assert (text(events), end(events).reason) == ("Hello", "stop")
 
 
+def test_content_after_a_finish_reason_is_read(server: FakeServer) -> None:
+    """The server has said too early why the answer ended; only what stands at the end counts."""
+    server.raw([stream_head(), chunked(HELLO + STOP), pause(0.4), chunked(HELLO + STOP), hang()])
+    hurried = Deadlines(idle=SOON, first_content=SOON, content=SOON, end=0.8)
+    events = answers(endpoint(server.url, deadlines=hurried))
+    assert (text(events), end(events).reason) == ("HelloHello", "stop")
+    server.raw(stream(HELLO, STOP, HELLO, done()))
+    events = answers(endpoint(server.url))
+    assert (text(events), end(events).reason) == ("HelloHello", None)
+
+
+@pytest.mark.parametrize("stream_asked", [True, False])
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        *((name, "stop") for name in ("eos", "eos_token", "end", "end_turn", "STOP", "stop_sequence")),
+        *((name, "stop") for name in ("completed", "COMPLETE")),
+        *((name, "length") for name in ("max_tokens", "MAX_TOKENS", "model_length")),
+        ("SAFETY", "content_filter"),
+        ("Tired", "Tired"),
+    ],
+)
+def test_finish_reasons_of_other_apis(server: FakeServer, said: str, reason: str, stream_asked: bool) -> None:
+    server.say("Hello", finish=said)
+    assert end(answers(endpoint(server.url), request(stream_asked))).reason == reason
+
+
 BROKEN: list[tuple[bytes, str]] = [
     (b'data: {"choices": [{"delta": {"content": "x"\n\n', "not valid JSON"),
     (b"data: hello\n\n", "not valid JSON"),

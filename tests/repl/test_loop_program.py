@@ -52,7 +52,7 @@ def test_a_conversation_that_is_left_and_gone_on_with(screen: OnTerminal, server
 
 
 def test_the_status_weighs_the_conversation_as_it_is_now(screen: OnTerminal, server: FakeServer) -> None:
-    server.say("one two three " * 300, usage=(400, 200))
+    server.say("".join(f"word {number} " for number in range(300)), usage=(400, 200))
     first = screen("chat", "--json", "hello", "-s", "long")
     assert first.wait_exit() == 0
     second = screen("chat", "-s", "long")
@@ -64,6 +64,16 @@ def test_the_status_weighs_the_conversation_as_it_is_now(screen: OnTerminal, ser
     second.wait_until(lambda s: weight(s) == 600, "not what it was before the turn")
     second.send("/undo\r")
     second.wait_until(lambda s: weight(s) == 0, "not empty")
+
+
+def test_no_cost_is_shown_that_nobody_knows(screen: OnTerminal, server: FakeServer) -> None:
+    server.say("first")
+    running = screen("chat")
+    running.wait_for(" · 0 tokens")
+    running.send("one\r")
+    running.wait_for("first")
+    ready(running)
+    assert "$" not in running.text
 
 
 def weight(running: Screen) -> int:
@@ -192,6 +202,25 @@ def test_a_history_that_cannot_be_written_costs_no_memory(
         *(("user", "one"), ("assistant", "first"), ("user", "two"), ("assistant", "second")),
         ("user", "three"),
     ]
+    ready(running)
+    running.send("\x04")
+    assert running.wait_exit() == 0
+
+
+def test_a_named_talk_on_a_full_disk_is_in_memory(screen: OnTerminal, server: FakeServer, home: Path) -> None:
+    (home / "data").touch()
+    for answer in ("first", "second"):
+        server.say(answer)
+    running = screen("chat", "-s", "friends")
+    for typed, answer in (("one", "first"), ("two", "second")):
+        ready(running)
+        running.send(f"{typed}\r")
+        running.wait_for(answer)
+    assert said(server)[-1] == [("user", "one"), ("assistant", "first"), ("user", "two")]
+    assert (
+        " ".join(running.text.split()).count("'friends' cannot be opened, so this conversation is not") == 1
+    )
+    assert running.text.count("gptkit:") == 1
     ready(running)
     running.send("\x04")
     assert running.wait_exit() == 0

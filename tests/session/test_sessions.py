@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -10,9 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake.connection import hang
 from fake.program import AsProcess
 from fake.received import Received
 from fake.server import FakeServer
+from fake.waiting import SOON
+from fake.wire import chunk, chunked, sse, stream_head
+from tutoring import update
+
+from gptkit.core.clock import LATEST_TIME
 
 Gptkit = Callable[..., tuple[int, str, str]]
 
@@ -56,6 +63,45 @@ def test_continue_takes_the_latest_of_any_command(gptkit: Gptkit, server: FakeSe
     gptkit(chat, "b")
     assert gptkit(chat, "c", "-c") == (0, "third\n", "")
     assert messages(server)[1:] == [("user", "b"), ("assistant", "second"), ("user", "c")]
+
+
+def test_continue_goes_by_the_order_of_use_whatever_the_clock_says(
+    gptkit: Gptkit, server: FakeServer, chat: str
+) -> None:
+    """The clock was years ahead for the first conversation, and had lost its time for the third."""
+    for text, clock in (("a", 4e9), ("b", 1.8e9), ("c", 0.0)):
+        server.say(f"to {text}")
+        assert gptkit(chat, text, clock=clock) == (0, f"to {text}\n", "")
+    server.say("on")
+    assert gptkit(chat, "d", "-c", clock=1.8e9) == (0, "on\n", "")
+    assert messages(server)[1:] == [("user", "c"), ("assistant", "to c"), ("user", "d")]
+
+
+def test_what_was_spent_while_the_clock_was_ahead_is_not_of_this_month(
+    gptkit: Gptkit, server: FakeServer, chat: str
+) -> None:
+    gptkit("config", "set", "prices.gpt-0", "[1000, 1000]")
+    gptkit("config", "set", "monthly_limit", "1")
+    server.say("yes", usage=(900, 0), times=2)
+    assert gptkit(chat, "one", "--model", "gpt-0", clock=4e9)[0] == 0
+    assert gptkit(chat, "two", "--model", "gpt-0", clock=1.8e9)[0] == 0
+    assert "0.9 of 1 USD used" in gptkit("usage", clock=1.8e9)[2]
+    assert gptkit(chat, "three " * 100, "--model", "gpt-0", clock=1.8e9)[0] == 82
+
+
+def test_no_clock_is_a_bug(gptkit: Gptkit, server: FakeServer, chat: str) -> None:
+    for clock in (0.0, LATEST_TIME):
+        server.say("yes", times=2)
+        server.say(update(cards=[{"front": "1 + 1?", "back": "2", "topic": "sums"}]))
+        assert gptkit(chat, "hi", "-s", str(clock), clock=clock) == (0, "yes\n", "")
+        assert gptkit("tutor", "algebra", "go on", clock=clock)[:2] == (0, "yes\n")
+        for command in (
+            ("usage",),
+            ("history", "list"),
+            ("history", "show", str(clock)),
+            ("tutor", "algebra", "--due"),
+        ):
+            assert gptkit(*command, clock=clock)[0] == 0, command
 
 
 def test_another_command_can_go_on_with_it(gptkit: Gptkit, server: FakeServer, chat: str) -> None:
@@ -166,7 +212,7 @@ def test_the_oldest_turns_are_summarised_when_the_window_nears_its_end(
     gptkit: Gptkit, server: FakeServer, home: Path, chat: str
 ) -> None:
     gptkit("config", "set", "context_window", "4000")
-    long = "The quick brown fox jumps over the lazy dog. " * 80
+    long = "".join(f"Fox {number} jumps over the lazy dog. " for number in range(100))
     record = "They spoke of a fox."
 
     def answer(request: Received) -> str:
@@ -177,8 +223,11 @@ def test_the_oldest_turns_are_summarised_when_the_window_nears_its_end(
     for number in range(4):
         assert gptkit(chat, f"question {number}", "-s", "n")[0] == 0
     assert len(server.requests) == 4
-    assert gptkit(chat, "And now?", "-s", "n")[0] == 0
+    told = json.loads(gptkit(chat, "And now?", "-s", "n", "--json")[1])["usage"]
     assert len(server.requests) == 7
+    assert rows(home, "SELECT purpose, count(*) FROM charges GROUP BY 1") == [("answer", 5), ("summary", 2)]
+    assert told["requests"] == 3
+    assert rows(home, "SELECT prompt_tokens FROM turns ORDER BY id")[-1] == (told["prompt_tokens"],)
     summarising, asked = messages(server, -3), messages(server, -1)
     assert "question 0" in summarising[1][1]
     assert "They spoke of a fox." in asked[0][1]
@@ -194,7 +243,7 @@ def test_the_oldest_turns_are_summarised_when_the_window_nears_its_end(
 def test_a_conversation_that_the_server_calls_too_long_is_shortened(
     gptkit: Gptkit, server: FakeServer, chat: str
 ) -> None:
-    long = "The quick brown fox jumps over the lazy dog. " * 120
+    long = "".join(f"Fox {number} jumps over the lazy dog. " for number in range(140))
     full = {
         "code": "context_length_exceeded",
         "message": "This model's maximum context length is 2048 tokens, however you requested 3000 tokens",
@@ -250,6 +299,24 @@ def test_a_month_has_its_limit(gptkit: Gptkit, server: FakeServer, chat: str) ->
     assert gptkit(chat, "three", "--model", "gpt-0")[0] == 0
 
 
+def test_a_killed_process_is_in_the_books(run: AsProcess, server: FakeServer, chat: str) -> None:
+    """What was sent and shown is estimated when the next process opens the history."""
+    assert run("config", "set", "prices.gpt-0", "[1000, 1000]").code == 0
+    server.raw([stream_head(), chunked(sse(chunk({"content": "一二三四五六七八九十"}))), hang()])
+    process = run.start(chat, "数到十。", "--model", "gpt-0")
+    assert process.stdout
+    assert process.stdout.read(30).decode() == "一二三四五六七八九十"
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=SOON)
+    row = json.loads(run("usage", "--json").stdout)["total"]
+    assert (row["requests"], row["completion_tokens"], row["estimated"]) == (1, 8, True)
+    assert 10 < row["prompt_tokens"] < 30
+    assert row["cost"] == pytest.approx((row["prompt_tokens"] + 8) / 1000)
+    run("config", "set", "monthly_limit", "0.01")
+    assert run(chat, "And on?", "--model", "gpt-0").code == 82
+    assert len(server.requests) == 1
+
+
 def test_a_cap_without_a_price_is_refused(gptkit: Gptkit, server: FakeServer, chat: str) -> None:
     code, output, errors = gptkit(chat, "one", "--model", "gpt-0", "--max-cost", "1")
     assert (code, output) == (78, "")
@@ -269,6 +336,33 @@ def test_a_store_that_cannot_be_written_costs_the_record_and_not_the_answer(
     assert (code, output) == (0, "yes\n")
     assert errors.startswith("gptkit: this exchange is not recorded: ")
     assert errors.count("\n") == 1
+
+
+def test_a_named_session_on_such_a_disk_is_in_memory(
+    gptkit: Gptkit, server: FakeServer, home: Path, chat: str
+) -> None:
+    (home / "data").write_text("a file where the folder should be")
+    server.say("yes")
+    code, output, errors = gptkit(chat, "one", "-s", "n")
+    assert (code, output) == (0, "yes\n")
+    assert errors.startswith("gptkit: 'n' cannot be opened, so this conversation is not recorded: ")
+    assert errors.count("\n") == 1
+    server.say("yes")
+    assert gptkit(chat, "one", "-s", "n", "-q") == (0, "yes\n", "")
+
+
+def test_a_known_session_goes_on_although_it_cannot_be_locked(
+    gptkit: Gptkit, server: FakeServer, home: Path, chat: str
+) -> None:
+    server.say("yes", times=2)
+    gptkit(chat, "one", "-s", "n")
+    for name in ("sessions", "journal"):
+        (home / "data" / name).rmdir()
+        (home / "data" / name).write_text("a file where the folder should be")
+    code, output, errors = gptkit(chat, "two", "-s", "n")
+    assert (code, output) == (0, "yes\n")
+    assert errors.startswith("gptkit: this exchange is not recorded: ")
+    assert messages(server)[1:] == [("user", "one"), ("assistant", "yes"), ("user", "two")]
 
 
 def test_sixteen_at_once_take_turns(run: AsProcess, server: FakeServer, home: Path, chat: str) -> None:

@@ -59,6 +59,12 @@ def failure(made: Made, *args: object, **kwargs: object) -> GptkitError:
         ("http://api.openai.com", "http://api.openai.com", "api.openai.com:80"),
         ("http://api.openai.com:443", "http://api.openai.com:443", "api.openai.com:443"),
         ("https://[::1]:8000/v1", "https://[::1]:8000/v1", "[::1]:8000"),
+        (
+            "https://x.openai.azure.com/openai/deployments/d/?api-version=2026-01-01-preview",
+            "https://x.openai.azure.com/openai/deployments/d?api-version=2026-01-01-preview",
+            "x.openai.azure.com",
+        ),
+        ("https://x.example?api-version=1", "https://x.example?api-version=1", "x.example"),
         ("https://x-y.example/a/b%20c/~z", "https://x-y.example/a/b%20c/~z", "x-y.example"),
     ],
 )
@@ -72,13 +78,18 @@ def test_base_urls(url: str, clean: str, bound_to: str) -> None:
         ("api.openai.com/v1", "must begin with https:// or http://"),
         ("ftp://api.openai.com", "must begin with https:// or http://"),
         ("file:///etc/passwd", "must begin with https:// or http://"),
+        ('"https://api.openai.com/v1"', "stands in quotes; leave them out"),
+        ("'https://api.openai.com/v1", "stands in quotes; leave them out"),
+        ("“https://api.openai.com/v1”", "stands in quotes; leave them out"),
         ("https://", "is not a URL"),
         ("https:///v1", "is not a URL"),
         ("https://a b.example", "is not a URL"),
         ("https://a..b", "is not a URL"),
         ("https://evil.example\\@api.openai.com/v1", "must not hold a user or password"),
         ("https://user:pw@api.openai.com/v1", "must not hold a user or password"),
-        ("https://api.openai.com/v1?a=b", "must not hold '?' or '#'"),
+        ("https://api.openai.com/v1?a=b", "must not hold '#', nor '?' except for '?api-version='"),
+        ("https://api.openai.com/v1?api-version=1&key=pw", "must not hold '#', nor '?' except"),
+        ("https://api.openai.com/v1#a", "must not hold '#', nor '?' except"),
         ("https://evil.example#@api.openai.com/", "must not hold a user or password"),
         ("https://api.openai.com:99999", "there is no such port"),
         ("https://api.openai.com:0", "there is no such port"),
@@ -132,7 +143,7 @@ def test_all_of_an_endpoint(made: Made, tmp_path: Path) -> None:
         "base_url: https://api.example/v1\nheaders: {X-Title: t}\norganization: o\nproject_id: p\n"
         f"api_key_env: MINE\nproxy: socks5h://proxy.example:1080\nfinish: lenient\n"
         f"ca_file: {tmp_path}/ca.pem\nca_folder: {tmp_path}\n"
-        "connect_timeout: 1\nidle_timeout: 2\nfirst_token_timeout: 3\ntoken_timeout: 4\n"
+        "connect_timeout: 1\nidle_timeout: 2\nfirst_token_timeout: 3\ntoken_timeout: 4\nend_timeout: 5\n"
     )
     assert made(user, {"MINE": KEY}) == Endpoint(
         base_url="https://api.example/v1",
@@ -143,9 +154,45 @@ def test_all_of_an_endpoint(made: Made, tmp_path: Path) -> None:
         headers={"X-Title": "t"},
         organization="o",
         project="p",
-        deadlines=Deadlines(1, 2, 3, 4),
+        deadlines=Deadlines(1, 2, 3, 4, 5),
         lenient_finish=True,
+        key_name="the key in MINE",
+        key_hint="correct MINE: it comes before what 'gptkit keys set' stores",
     )
+
+
+def test_a_key_is_named_by_where_it_is(made: Made, tmp_path: Path) -> None:
+    found = made(environ={"OPENAI_API_KEY": KEY})
+    assert (found.key_name, found.key_hint) == (
+        "the key in OPENAI_API_KEY",
+        "correct OPENAI_API_KEY: it comes before what 'gptkit keys set' stores",
+    )
+    found = made("api_key_command: [echo, sk-x]\n")
+    assert (found.key_name, found.key_hint) == (
+        "the key from api_key_command",
+        "'gptkit config get api_key_command' shows the command",
+    )
+    (tmp_path / "keys.yaml").write_text(f"api.openai.com: {KEY}\n")
+    (tmp_path / "keys.yaml").chmod(0o600)
+    found = made()
+    assert (found.key_name, found.key_hint) == (
+        f"the key in '{tmp_path}/keys.yaml:1'",
+        "store the right one with 'gptkit keys set'",
+    )
+
+
+def test_a_key_command_for_another_host_is_not_run_and_the_hint_says_why(made: Made) -> None:
+    user = "api_key_command: [touch, ran]\n"
+    error = failure(made, user, base_url="https://other.example/v1")
+    assert isinstance(error, NoPermissionError)
+    assert re.sub(r"/\S*/", "", error.hint) == (
+        "api_key_command (config.yaml:1) is for api.openai.com; "
+        "'gptkit keys set --host other.example' stores another key"
+    )
+    found = made(user, base_url="http://localhost:8080/v1")
+    assert found.key is None
+    assert "api_key_command" in found.key_hint
+    assert not Path("ran").exists()
 
 
 def test_a_base_url_is_refused_with_where_it_came_from(made: Made) -> None:

@@ -105,7 +105,8 @@ TAO_TE_CHING = """道可道，非常道；名可名，非常名。无名天地�
 　　不尚贤，使民不争；不贵难得之货，使民不为盗；不见可欲，使民心不乱。是以圣人之治，虚其心，实其腹，弱其志，强其骨。
 """
 EVERYTHING = """---
-title: SECRETfront
+title: A page
+slug: SECRETfront
 ---
 
 # First *heading* {#SECRETid}

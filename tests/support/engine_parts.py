@@ -46,6 +46,8 @@ class Parts:
     chance: float = 1.0
     """What the random number is: 1 for the longest pauses."""
     known: dict[str, set[str]] = field(default_factory=dict)
+    """The names of what each model is known to reject; `values` are what they were rejected with."""
+    values: list[object] = field(default_factory=list)
     clock: float = 1000.0
     sent: list[ChatRequest] = field(default_factory=list)
     closed: int = 0
@@ -67,14 +69,19 @@ class Parts:
             sleep=self._sleep,
             random=lambda: self.chance,
             notice=self.notices.append,
+            notice_once=self.notices.append,
             json_format=JsonFormat,
         )
 
-    def names(self, model: str) -> frozenset[str]:
-        return frozenset(self.known.get(model, ()))
+    def rejects(self, model: str, name: str, value: object) -> bool:
+        return name in self.known.get(model, ())
 
-    def add(self, model: str, name: str) -> None:
+    def add(self, model: str, name: str, value: object = None) -> None:
         self.known.setdefault(model, set()).add(name)
+        self.values.append(value)
+
+    def remove(self, model: str, name: str) -> None:
+        self.known.get(model, set()).discard(name)
 
     def _provider(self, request: ChatRequest) -> Iterator[Event]:
         self.sent.append(request)

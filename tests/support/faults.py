@@ -119,7 +119,7 @@ BEFORE = [
         scripted([response(401, error_object(401)), read_body(), close()], when="head"),
         77,
         1,
-        "the API key was not accepted (401)",
+        "the key in OPENAI_API_KEY was not accepted (401)",
     ),
 ]
 
@@ -154,6 +154,24 @@ CUT = [
     ),
     Fault("lenient but cut", stream(BEGUN), 80, 1, "cut short", HALF, 2, "finish: lenient\n"),
     Fault("finish without [DONE]", stream(BEGUN, REST, STOP), 0, 1, shown=ANSWER),
+    Fault(
+        "silence after the finish",
+        in_chunks(BEGUN, REST, STOP, hang()),
+        0,
+        1,
+        shown=ANSWER,
+        settings="end_timeout: 0.3\n",
+    ),
+    Fault("more after the finish", stream(BEGUN, STOP, pause(0.1), REST + STOP), 0, 1, shown=ANSWER),
+    Fault(
+        "more after the finish, and no other",
+        stream(BEGUN, STOP, REST, done()),
+        80,
+        1,
+        "cut short: the server never said",
+        ANSWER,
+        2,
+    ),
     Fault("reset after the finish", in_chunks(BEGUN, REST, STOP, pause(0.05), reset()), 0, 1, shown=ANSWER),
     Fault(
         "fewer bytes than announced",
@@ -213,6 +231,7 @@ BROKEN = [
 
 ENDED = [
     Fault("length", said(ANSWER, finish="length"), 80, 1, "answer cut at the token limit", ANSWER),
+    Fault("MAX_TOKENS", said(ANSWER, finish="MAX_TOKENS"), 80, 1, "answer cut at the token limit", ANSWER),
     Fault("content filter", said(ANSWER, finish="content_filter"), 81, 1, "content filter", ANSWER),
     Fault("refusal", said(refusal="I \x1b[31mcannot"), 81, 1, "the model refused: 'I ␛[31mcannot'"),
     Fault("finish error", said("", finish="error"), 75, 4, "the server stopped with an error"),
@@ -244,10 +263,18 @@ ENDED = [
 STATUSES = [
     Fault("400", failed(400), 69, 1, "request not accepted (400)"),
     Fault("context length", failed(400, code="context_length_exceeded"), 65, 1, "input too long"),
-    Fault("401", failed(401), 77, 1, "the API key was not accepted (401)"),
+    Fault("401", failed(401), 77, 1, "the key in OPENAI_API_KEY was not accepted (401)"),
     Fault("402", failed(402), 69, 1, "no credit (402)"),
     Fault("403", failed(403, {"error": "Country not supported"}), 77, 1, "(403): Country not supported"),
     Fault("404", failed(404), 69, 1, "no model 'gpt-6-luna' at 'http://127.0.0.1:"),
+    Fault("404 of a path", failed(404, {"detail": "Not Found"}), 69, 1, "no chat API at 'http://127.0.0.1:"),
+    Fault(
+        "a wrong key in an array",
+        failed(400, [{"error": {"code": 400, "message": "API key not valid."}}]),
+        77,
+        1,
+        "was not accepted (400): API key not valid.",
+    ),
     Fault("408", failed(408), 75, 2, "told to say 408.; it may have been billed"),
     Fault("409", failed(409), 75, 2, "told to say 409.; it may have been billed"),
     Fault("413", failed(413), 65, 1, "input too long (413)"),
@@ -287,6 +314,10 @@ STATUSES = [
 
 FINE = [
     Fault("whole", said(ANSWER), 0, 1, shown=ANSWER),
+    *(
+        Fault(f"finish {finish}", said(ANSWER, finish=finish), 0, 1, shown=ANSWER)
+        for finish in ("eos_token", "STOP")
+    ),
     Fault("a byte at a time", in_chunks(*(bytes([b]) for b in WHOLE), close()), 0, 1, shown=ANSWER),
     *(
         Fault(name, stream(spelled), 0, 1, shown=ANSWER)

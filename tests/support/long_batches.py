@@ -11,11 +11,11 @@ from long_models import PROMPT, Kept, Words
 from provider_calls import endpoint
 
 from gptkit.exchange.invocation import Invocation, RetryPolicy
-from gptkit.jobs.batch.collect import CollectedBatch, collected
-from gptkit.jobs.batch.queue import Pending
-from gptkit.jobs.batch.submit import Desk, Submitted, submit_missing
+from gptkit.jobs.batch.collect import CollectedBatch, collect_batches
+from gptkit.jobs.batch.queue import BatchQueue
+from gptkit.jobs.batch.submit import BatchContext, SubmissionCounts, submit_missing
 from gptkit.jobs.job import Job
-from gptkit.jobs.missing import lacking_pieces
+from gptkit.jobs.missing import missing_answers
 from gptkit.provider.batches import Batches
 
 TEXT = "".join(f"line {number}\n" for number in range(1, 8))
@@ -43,36 +43,36 @@ class World:
         self.fresh = False
         self.attempts = 1
 
-    def submit(self, text: str = TEXT) -> Submitted:
+    def submit(self, text: str = TEXT) -> SubmissionCounts:
         """As one run of the program: nothing but the disk outlives it."""
-        desk = self.desk()
+        context = self.context()
         job = self.job()
         try:
-            with desk.record.alone():
+            with context.queue.lock():
                 pieces = job.format.pieces(text.splitlines(True), 100)
-                lacking = lacking_pieces(pieces, job, self.parts.format)
-                return submit_missing(lacking, job, self.parts.runtime, desk)
+                lacking = missing_answers(pieces, job, self.parts.format)
+                return submit_missing(lacking, job, self.parts.runtime, context)
         finally:
-            desk.record.close()
+            context.queue.close()
 
     def fetch(self) -> list[CollectedBatch]:
-        desk = self.desk()
+        context = self.context()
         try:
-            with desk.record.alone():
-                return list(collected(desk))
+            with context.queue.lock():
+                return list(collect_batches(context))
         finally:
-            desk.record.close()
+            context.queue.close()
 
     def job(self) -> Job:
         return Job(Invocation(PROMPT, "m"), Words(), self.memory, fresh=self.fresh)
 
-    def desk(self) -> Desk:
-        return Desk(
-            office=Office(endpoint(self.server.url)),
-            record=Pending(self.folder / "batches.db"),
+    def context(self) -> BatchContext:
+        return BatchContext(
+            client=Office(endpoint(self.server.url)),
+            queue=BatchQueue(self.folder / "batches.db"),
             host="here",
             memory=self.memory,
-            kept=lambda key: key in self.memory.held and key not in self.lost,
+            is_stored=lambda key: key in self.memory.held and key not in self.lost,
             rejections=self.parts,
             format_named=lambda name: Words() if name == "words" else None,
             policy=RetryPolicy(self.attempts),
@@ -95,7 +95,7 @@ class World:
         return sorted(held.answer for held in self.memory.held.values())
 
     def states(self) -> list[str]:
-        record = Pending(self.folder / "batches.db")
+        record = BatchQueue(self.folder / "batches.db")
         found: list[str] = [shard.state for shard in record.shards()]
         record.close()
         return found

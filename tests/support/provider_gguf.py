@@ -12,7 +12,7 @@ UNKNOWN, CONTROL, NORMAL, BYTE = 2, 3, 1, 6
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
 
 
-def write_model(path: Path, context: int = 512) -> Path:
+def write_model(path: Path, context: int = 512, template: str = TEMPLATE) -> Path:
     """A llama of 160 KB that knows bytes, letters and a few words, and says them at random."""
     tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     kinds = [UNKNOWN, CONTROL, CONTROL, *[BYTE] * 256]
@@ -36,7 +36,7 @@ def write_model(path: Path, context: int = 512) -> Path:
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
-    writer.add_chat_template(TEMPLATE)
+    writer.add_chat_template(template)
     _add_weights(writer, len(tokens) + len(words))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -7,9 +7,10 @@ import tracemalloc
 
 import pytest
 
+from gptkit.core.chat import Message
 from gptkit.text.checks.answer import (
     RunawayDetector,
-    answer_findings,
+    answer_finding,
     is_invisible,
     prompt_echo_findings,
     template_mark_findings,
@@ -84,9 +85,9 @@ def test_what_repeats_in_the_text_may_repeat_in_the_answer() -> None:
 
 def test_an_answer_far_longer_than_its_text_is_stopped() -> None:
     other = "".join(f"Line {number} says something new. " for number in range(400))
-    found = fed(RunawayDetector("A short text."), other)
+    found = fed(RunawayDetector("A short text.", rewrites_text=True), other)
     assert found == Finding(1, "repeat", "answer is far longer than the text can need")
-    assert fed(RunawayDetector(other), other) is None
+    assert fed(RunawayDetector(other, rewrites_text=True), other) is None
 
 
 def test_the_watch_takes_linear_time_and_little_memory() -> None:
@@ -211,8 +212,9 @@ def test_a_conversation_may_speak_of_its_rules_but_not_recite_them() -> None:
 
 
 def test_all_checks_of_a_whole_answer() -> None:
-    user = USER.format("Hello")
-    assert answer_findings("Bonjour", SYSTEM, user, "Hello") == ()
-    assert answer_findings("\u200b", SYSTEM, user, "Hello") == (Finding(1, "empty", "answer shows nothing"),)
-    found = answer_findings("Bonjour\n</text><|im_end|>", SYSTEM, user, "Hello")
-    assert [one.kind for one in found] == ["template", "prompt"]
+    messages = (Message("system", SYSTEM), Message("user", USER.format("Hello")))
+    assert answer_finding("Bonjour", messages, "Hello") is None
+    for answer, kind in ("Bonjour<|im_end|>", "template"), ("Bonjour\n</text>", "prompt"):
+        finding = answer_finding(answer, messages, "Hello")
+        assert finding is not None
+        assert finding.kind == kind

@@ -90,3 +90,29 @@ def test_nothing_behind_a_mark_is_sent(text: str) -> None:
     source = f"<body translate=no>{text.replace('yes', 'no')}"
     assert not any("word" in unit for unit in units(Html(), source) if "</body" not in text)
     assert "".join(piece.source for piece in Html().pieces(lines_of(source), 100)) == source
+
+
+DECLARED = [
+    ('<html lang="en">', "fr", '<html lang="fr">'),
+    ("<HTML class=x LANG=en-GB>", "zh-Hant", '<HTML class=x LANG="zh-Hant">'),
+    ("<html xml:lang='en' lang='en'>", "fr", '<html xml:lang="fr" lang="fr">'),
+    ('<html lang="en">', "", '<html lang="en">'),
+    ("<html>", "fr", "<html>"),
+    ('<p lang="la">', "fr", '<p lang="la">'),
+    ('<meta charset="gb2312">', "", '<meta charset="utf-8">'),
+    ("<meta charset=UTF-8>", "fr", "<meta charset=UTF-8>"),
+    (
+        '<meta http-equiv="Content-Type" content="text/html; charset=GBK" />',
+        "",
+        '<meta http-equiv="Content-Type" content="text/html; charset=utf-8" />',
+    ),
+    ('<?xml version="1.0" encoding="Big5"?>', "", '<?xml version="1.0" encoding="utf-8"?>'),
+    ("<p>charset=gbk</p>", "", "<p>charset=gbk</p>"),
+]
+
+
+@pytest.mark.parametrize(("tag", "language", "written"), DECLARED)
+def test_what_a_document_says_of_itself_is_true_of_the_result(tag: str, language: str, written: str) -> None:
+    known = Html().for_language(language)
+    found = list(known.pieces(lines_of(f"{tag}<p>Hello</p>\n"), 1000))
+    assert "".join(piece.source for piece in found) == f"{written}<p>Hello</p>\n"

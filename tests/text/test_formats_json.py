@@ -12,7 +12,7 @@ from unit_formats import found, lines_of, pieces_of, shout, translated, units
 
 from gptkit.core.errors import DataError, UsageError
 from gptkit.text.formats.json import Json
-from gptkit.text.formats.markdown import Markdown
+from gptkit.text.formats.plain import PlainText
 
 MESSAGES = """{
   "id": "btn_ok", "version": "1.2.0",
@@ -227,7 +227,7 @@ def test_recognised_by_content(head: str, expected: bool) -> None:
 
 
 def test_other_formats_have_no_keys() -> None:
-    assert not hasattr(Markdown(), "with_keys")
+    assert not hasattr(PlainText(), "with_keys")
 
 
 STRINGS = st.text(max_size=60) | st.text(

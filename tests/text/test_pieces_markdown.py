@@ -30,6 +30,7 @@ def test_code_addresses_and_placeholders_are_never_sent(most: int, end: str) -> 
     assert not [piece for piece in found if "SECRET" in piece.text]
     seen = " ".join(piece.text for piece in found)
     for words in (
+        "A page",
         "heading",
         "a title",
         "an image",
@@ -78,7 +79,7 @@ def test_what_the_model_sees(source: str, text: str) -> None:
     [
         "```\ncode\n```\n",
         "    code\n",
-        "---\ntitle: words\n---\n",
+        "---\nlayout: words\n---\n",
         "<!-- words\n\nwords -->\n",
         "***\n",
         "\n\n",

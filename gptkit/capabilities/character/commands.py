@@ -101,8 +101,11 @@ def _greeting(context: CommandContext, number: str) -> None:
 def _show(talk: Talk, text: str) -> None:
     services = talk.services
     form = services.format(talk.template)
-    sink = answer.sink(
-        services.terminal, answer.showing(SharedOptions()), form, services.settings.boolean("markdown")
+    sink = answer.make_sink(
+        services.terminal,
+        answer.display_options(SharedOptions()),
+        form,
+        services.settings.boolean("markdown"),
     )
     if sink is None:
         services.terminal.print_sanitized(text)

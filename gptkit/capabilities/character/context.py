@@ -15,7 +15,7 @@ from gptkit.capabilities.character.state import CharacterState, restore_state, s
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataError, UsageError
 from gptkit.core.tokens import estimate_tokens
-from gptkit.exchange.budget import LIMIT_NAMES
+from gptkit.exchange.budget import LIMIT_NAMES, message_tokens
 from gptkit.exchange.capability import Greeting
 from gptkit.exchange.invocation import Invocation, render_messages
 
@@ -163,7 +163,7 @@ def _token_budget(invocation: Invocation, scene: tuple[Message, ...], card: Card
 
     The window is asked for only as far as it is needed, since asking a local server takes long.
     """
-    scene_tokens = sum(estimate_tokens(message.content) + 4 for message in scene)
+    scene_tokens = message_tokens(scene)
     texts = (card.description, card.personality, card.scenario, card.examples, card.system, card.post_history)
     entries = card.book.entries if card.book else ()
     card_tokens = sum(map(estimate_tokens, texts)) + sum(estimate_tokens(entry.content) for entry in entries)

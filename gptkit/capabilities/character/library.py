@@ -133,7 +133,7 @@ def _is_file(path: Path) -> bool:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return False
-        raise CannotReadError(f"cannot read '{path}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotReadError(f"cannot read '{path}': {cause(error)}") from error
 
 
 def card_library(services: Services, keeping: bool = True) -> CardLibrary:

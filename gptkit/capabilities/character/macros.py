@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from gptkit.core.errors import DataError, UsageError
+from gptkit.core.excerpt import shorten
 
 DICE_CAP = 100
 SIDES_CAP = 1_000_000
@@ -91,8 +92,9 @@ def _parse_terms(expression: str) -> list[re.Match[str]]:
         terms.append(term)
         place = term.end()
     if not terms or place < len(expression):
-        excerpt = expression if len(expression) <= 40 else f"{expression[:39]}…"
-        raise UsageError(f"'{excerpt}': not a throw of dice", hint="examples: d20, 2d6+1, 4d6kh3")
+        raise UsageError(
+            f"'{shorten(expression, 40)}': not a throw of dice", hint="examples: d20, 2d6+1, 4d6kh3"
+        )
     return terms
 
 

@@ -14,13 +14,12 @@ from gptkit.capabilities.character.macros import Dice, seed_of
 from gptkit.capabilities.character.state import declared_values, with_check, world_fault
 from gptkit.core.chat import Message
 from gptkit.core.errors import DataError, GptkitError, TooLongError
-from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_json_and_reply
-from gptkit.exchange.budget import WorkerBudget
+from gptkit.exchange.budget import WorkerBudget, message_tokens
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.session import answer, conversation
-from gptkit.session.input import Given
-from gptkit.session.record import Keeper, Record, opening
+from gptkit.session.input import PromptInput
+from gptkit.session.record import ExchangeRecord, RecordContext, make_opening
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Action, Variable
@@ -31,11 +30,13 @@ if TYPE_CHECKING:
     from gptkit.templates.template import Template, Value
 
 
-RULE = (
-    "You are a character of a game, and a program reads your reply: one JSON object, nothing around it. "
-    "`say` is what is spoken aloud, plain, without asterisks and stage directions; empty if you say nothing. "
-    "What you do stands under `actions` alone."
-)
+RULE = "You are a character of a game, and a program reads your reply: one JSON object, nothing around it."
+KEY_RULES = {
+    "say": "`say` is what is spoken aloud, plain, without asterisks and stage directions; empty if you say "
+    "nothing.",
+    "actions": "What you do stands under `actions` alone.",
+}
+"""Rules on keys of the reply, each for a schema that has the key."""
 ACTIONS = "You can do this and nothing else; an empty list is fine:\n{}"
 
 
@@ -97,7 +98,7 @@ def request_reply(
         for message in rest
     )
     action_rules = [ACTIONS.format("\n".join(map(_action_line, form.actions)))] if form.actions else []
-    system = "\n\n".join(filter(None, [_system(prepared, runtime), RULE, *action_rules]))
+    system = "\n\n".join(filter(None, [_system(prepared, runtime), _rule(form), *action_rules]))
     prepared = prepared._replace(turns=(*prepared.turns[:before], *turns), system=system)
     strict = with_check(runtime, lambda result: _fault(result, form))
     value, reply = request_json_and_reply(
@@ -106,9 +107,13 @@ def request_reply(
     result = dict(cast("Mapping[str, object]", value))
     if isinstance(state := result.get("state"), dict) and form.variables:
         result["state"] = {**state, **declared_values(state, form.variables)}
-    if not form.is_own:
-        result.setdefault("actions", [])
     return NpcReply(result, Outcome(reply, _json(result), notes=prepared.notes))
+
+
+def _rule(form: ReplyForm) -> str:
+    properties = form.schema.get("properties")
+    keys = properties if isinstance(properties, dict) else {}
+    return " ".join([RULE, *(rule for key, rule in KEY_RULES.items() if key in keys)])
 
 
 def state_fault(state: Mapping[str, object], variables: Sequence[Variable]) -> str:
@@ -196,7 +201,7 @@ class NpcReplier:
         self._values = {name: value for name, value in values.items() if name != "seed"} | {"dice": False}
         self._shared = shared._replace(no_stream=True)
         self._form = form
-        self._how = answer.showing(shared)
+        self._how = answer.display_options(shared)
         self._budget = services.budget(shared.max_requests, shared.max_cost)
         self._is_recorded = not shared.no_log and services.settings.boolean("log")
         self._stores = services.capability_stores(template)
@@ -226,7 +231,8 @@ class NpcReplier:
         session.notes = reply.outcome.notes
         if self._form.is_own:
             return reply.value
-        return {**reply.value, "state": session.notes.get("state", {})}
+        actions = reply.value.get("actions", [])
+        return {**reply.value, "actions": actions, "state": session.notes.get("state", {})}
 
     def _notes_before(self, session: NpcSession, event: PlayerEvent) -> Mapping[str, object]:
         """Return the notes of the session with the values of the world that the event sets."""
@@ -242,23 +248,22 @@ class NpcReplier:
         return notes
 
     def _invocation(self, player: str) -> Invocation:
-        given = Given(player, "", (("words", player),), self._values)
-        return conversation.invocation(self._services, self._template, given, self._shared, self._how)
+        prompt_input = PromptInput(player, "", (("words", player),), self._values)
+        return conversation.make_invocation(
+            self._services, self._template, prompt_input, self._shared, self._how
+        )
 
     def _trim(self, session: NpcSession, invocation: Invocation) -> None:
         """Forget the oldest exchanges if there are too many, or more than the window can take."""
         session.past = session.past[-EXCHANGES:]
-        sizes = [
-            sum(estimate_tokens(message.content) + 4 for message in exchange.messages)
-            for exchange in session.past
-        ]
+        sizes = [message_tokens(exchange.messages) for exchange in session.past]
         window = self._services.context_window(invocation.model, sum(sizes))
         while window is not None and sizes and sum(sizes) > window * SHARE:
             del session.past[0], sizes[0]
 
     def _request_recorded(self, session: NpcSession, event: PlayerEvent, invocation: Invocation) -> NpcReply:
         services, budget = self._services, WorkerBudget(self._budget)
-        keeper = Keeper(services, budget, self._how.quiet, lambda: services.history)
+        keeper = RecordContext(services, budget, self._how.quiet, lambda: services.history)
         runtime = self._runtime._replace(budget=budget, stores=self._stores)
         turns = tuple(message for past in session.past for message in past.messages)
         invocation = invocation._replace(turns=turns)
@@ -271,7 +276,7 @@ class NpcReplier:
         return reply
 
     def _request(
-        self, record: Record, session: NpcSession, invocation: Invocation, runtime: Runtime
+        self, record: ExchangeRecord, session: NpcSession, invocation: Invocation, runtime: Runtime
     ) -> NpcReply:
         with record:
             reply = request_reply(invocation, runtime, self._form, [past.reply for past in session.past])
@@ -287,18 +292,18 @@ class NpcReplier:
 
     def _record(
         self,
-        keeper: Keeper,
+        keeper: RecordContext,
         session: NpcSession,
         event: PlayerEvent,
         invocation: Invocation,
         runtime: Runtime,
-    ) -> Record:
+    ) -> ExchangeRecord:
         if not self._is_recorded:
-            return Record(keeper, None, None)
+            return ExchangeRecord(keeper, None, None)
         request = build_request(invocation, runtime.format)
-        turn = opening(self._services, invocation, request, session.history_session, session.last_turn)
+        turn = make_opening(self._services, invocation, request, session.history_session, session.last_turn)
         turn = turn._replace(request={**turn.request, "words": event.player, "npc": event.session})
-        return Record(keeper, turn, self._services.journal)
+        return ExchangeRecord(keeper, turn, self._services.journal)
 
     def _follow(self, session: NpcSession, turn: int | None) -> None:
         """Continue the same session of the history with the next exchange, also after a failure."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Never, cast
 
 from gptkit.core.errors import CannotReadError, DataError
 from gptkit.core.excerpt import describe_unexpected
+from gptkit.core.files import cause
 from gptkit.core.sanitize import one_line
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def read_lines(terminal: Terminal, is_over: Callable[[], bool]) -> Iterator[byte
         try:
             block = cast("bytes | None", terminal.stdin.read(_BLOCK)) if terminal.stdin else b""
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = cause(error)
             raise CannotReadError(f"standard input: {reason}") from error
         if block is None:
             continue

@@ -284,9 +284,9 @@ def _forbidden_keywords(schema: object) -> Iterator[str]:
 def _load_schema(path: str) -> Mapping[str, object]:
     """Read the schema in a file of JSON or YAML."""
     from gptkit.core.yaml_tree import parse_yaml
-    from gptkit.session.input import content
+    from gptkit.session.input import read_text_file
 
-    _, text = content(path)
+    _, text = read_text_file(path)
     try:
         data: object = json.loads(text)
     except ValueError:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def open_loop(call: Call) -> int:
     """Run the prompt loop until the user leaves; returns the exit code."""
-    services = call.services
-    talk = Talk(services, call.template, call.values, call.shared, call.session())
+    services, session = call.services, call.open_session()
+    talk = Talk(services, call.template, call.values, call.shared, session)
     talk.greeting = call.greeting()
     services.endpoint(talk.model)  # raises without a key, before the loop opens
 

@@ -153,7 +153,7 @@ def export(services: Services, template: Template, values: Mapping[str, Value], 
     if not learner.cards:
         raise NoInputError(f"the course '{learner.subject}' has no cards yet")
     if path is not None:
-        answer.check(services.terminal, path, [course_store(services).path(learner.subject)])
+        answer.check_output(services.terminal, path, [course_store(services).path(learner.subject)])
     if not is_anki and path is None:
         services.terminal.print_sanitized(cards_csv(learner).removesuffix("\n"))
         return 0

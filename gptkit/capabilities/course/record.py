@@ -28,6 +28,7 @@ from gptkit.capabilities.course.model import (
 )
 from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, SignalError
+from gptkit.core.excerpt import shorten
 from gptkit.exchange.ask import request_json
 from gptkit.text.quotes import is_quoted, strip_quotes
 
@@ -180,7 +181,7 @@ class _TurnUpdate:
         ):
             words = strip_quotes(quote)
             if not is_quoted(words, self._learner_words):
-                self.refused.append(f"{name}: quote: the learner did not write '{_shorten(words)}'")
+                self.refused.append(f"{name}: quote: the learner did not write '{shorten(words, 60)}'")
                 continue
             mistake = Mistake(self._now.date(), self._topic(topic), words, wrong)
             if mistake not in mistakes:
@@ -199,7 +200,7 @@ class _TurnUpdate:
             card = Flashcard(front, back, due, self._topic(topic))
             room -= estimated_size(Learner("", cards=(card,)))
             if normalize_name(front) in fronts:
-                self.refused.append(f"{name}: there is a card '{_shorten(front)}' already")
+                self.refused.append(f"{name}: there is a card '{shorten(front, 60)}' already")
             elif len(self.learner.cards) >= MAX_CARDS or room < 0:
                 self.refused.append(f"{name}: the course is full")
             else:
@@ -254,11 +255,6 @@ def _clean(text: str) -> str:
         or unicodedata.category(character) in ("Zs", "Cf", "Co")
     )
     return "\n".join(line.rstrip() for line in "".join(characters).strip().split("\n"))
-
-
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else line[:59] + "…"
 
 
 SENT_TOPICS, SENT_MISTAKES, SENT_CARDS = 60, 10, 40

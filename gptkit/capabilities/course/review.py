@@ -18,7 +18,7 @@ from gptkit.exchange.ask import request_json_and_reply
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime
 from gptkit.output.formats import FORMATS
 from gptkit.session.conversation import Conversation
-from gptkit.session.record import Record, opening
+from gptkit.session.record import ExchangeRecord, make_opening
 
 if TYPE_CHECKING:
     from gptkit.capabilities.course.model import Flashcard, Learner, Rating
@@ -244,21 +244,21 @@ class _ReviewSession:
         """Have the model rate an answer; the request is recorded in the history as any other."""
         conversation, services = self._conversation, self._services
         runtime = services.runtime(
-            FORMATS["text"](None), self._model, conversation.budget, conversation.how.verbose
+            FORMATS["text"](None), self._model, conversation.budget, conversation.display.verbose
         )
         request = rating_request(card, answer, self._model)
         record = None
         if conversation.is_recorded:
             invocation = Invocation(self._template, self._model)
             session = conversation.session
-            turn_opening = opening(
+            turn_opening = make_opening(
                 services,
                 invocation,
                 request,
                 session.id if session else None,
                 session.head if session else None,
             )
-            record = Record(conversation.keeper, turn_opening, services.journal)
+            record = ExchangeRecord(conversation.record_context, turn_opening, services.journal)
         if record is None:
             rated = rate_answer(request, runtime)
         else:

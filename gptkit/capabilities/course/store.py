@@ -15,8 +15,8 @@ from gptkit.capabilities.course import file_format
 from gptkit.capabilities.course import rubric as rubrics
 from gptkit.capabilities.course.model import LINE_LENGTH, Learner, normalize_name
 from gptkit.capabilities.course.rubric import Criterion, Rubric
-from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError, UsageError
-from gptkit.core.files import cause, folder_lock, write_private
+from gptkit.core.errors import CannotReadError, DataError, GptkitError, UsageError
+from gptkit.core.files import cause, folder_lock, naming_errors, write_private
 from gptkit.core.yaml_tree import SIZE_CAP
 from gptkit.encodings.decode import decode
 
@@ -82,7 +82,7 @@ def load_courses(folder: Path) -> tuple[tuple[Learner, ...], tuple[GptkitError, 
     except (FileNotFoundError, NotADirectoryError):
         return (), ()
     except OSError as error:
-        raise CannotReadError(f"cannot read '{folder}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotReadError(f"cannot read '{folder}': {cause(error)}") from error
     for file in files:
         try:
             learner = file_format.parse_course(_file_content(file) or "", str(file))
@@ -117,7 +117,7 @@ def _file_content(file: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise CannotReadError(f"cannot read '{file}': {(error.strerror or str(error)).lower()}") from error
+        raise CannotReadError(f"cannot read '{file}': {cause(error)}") from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -163,23 +163,14 @@ class CourseStore:
         """
         rubric = self._rubrics.get((path, is_key))
         if rubric is None:
-            text = decode(_content(Path(path)), f"'{path}'")
+            with naming_errors(f"'{path}'"):
+                data = Path(path).read_bytes()
+            text = decode(data, f"'{path}'")
             rubric = rubrics.parse_rubric(text, path)
             if is_key and not rubric.key:
                 rubric = Rubric((Criterion("answer", rubrics.POINTS, "agrees with the key"),), text.strip())
             self._rubrics[path, is_key] = rubric
         return rubric
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise NoInputError(f"'{path}': no such file") from None
-    except IsADirectoryError:
-        raise NoInputError(f"'{path}': it is a folder") from None
-    except (OSError, ValueError) as error:
-        raise CannotReadError(f"'{path}': {cause(error)}") from None
 
 
 def course_store(services: Services, records_lessons: bool = True) -> CourseStore:

@@ -9,7 +9,7 @@ from gptkit.capabilities.documents.config import KEY, declared_paths
 from gptkit.capabilities.documents.search import document_search
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.encodings.decode import decode
-from gptkit.session.input import DASH, STDIN, Given
+from gptkit.session.input import DASH, STDIN, PromptInput
 
 if TYPE_CHECKING:
     from gptkit.services import Services
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gptkit.templates.template import Value
 
 
-def read_question(call: Call) -> Given:
+def read_question(call: Call) -> PromptInput:
     """Return the question as the text, and the paths of all documents among the values.
 
     Standard input is a document if a dash stands for it, or if no path is given and it is piped in.
@@ -28,8 +28,8 @@ def read_question(call: Call) -> Given:
     question = str(values.pop("text", ""))
     paths = [*cast("tuple[str, ...]", values.get(KEY, ())), *map(str, shared.file)]
     search = document_search(services, not shared.no_log)
-    search.heed(shared.encoding, call.how.quiet)
-    if not question.strip() and any(one.name == "text" for one in template.arguments):
+    search.heed(shared.encoding, call.display.quiet)
+    if question.strip() in ("", DASH) and any(one.name == "text" for one in template.arguments):
         raise NoInputError("no question", hint="the first word after the command is the question")
     if paths.count(DASH) > 1:
         raise UsageError("standard input can be read only once")
@@ -41,7 +41,7 @@ def read_question(call: Call) -> Given:
             raise NoInputError("no input: nothing in standard input")
     paths = [path for path in paths if path != DASH]
     values[KEY] = tuple(paths)
-    return Given(question, "", (), values)
+    return PromptInput(question, "", (), values)
 
 
 def no_documents() -> NoInputError:

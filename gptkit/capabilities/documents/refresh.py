@@ -14,7 +14,7 @@ from gptkit.capabilities.documents.passages import Passage, passages_of
 from gptkit.capabilities.documents.store import FileChange, FileRow, FileState, PassageStore
 from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError
 from gptkit.core.tokens import estimate_tokens
-from gptkit.jobs.walk import Walk
+from gptkit.jobs.walk import FolderWalk
 from gptkit.readers.process import DocumentReader, open_document
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ SECRETS = ("*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_dsa*", "id_ecdsa*"
 CHANGING = "it changes while it is read"
 
 
-class Selection(NamedTuple):
+class FileSelection(NamedTuple):
     """Which files of folders are taken: those that match any of `include`, none of `exclude`."""
 
     include: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Refresh:
         self,
         store: PassageStore,
         reader: DocumentReader,
-        selection: Selection = Selection(),  # noqa: B008 - a constant
+        selection: FileSelection = FileSelection(),  # noqa: B008 - a constant
         encoding: str = "",
         progress: Callable[[int, int], object] = lambda _done, _of: None,
     ) -> None:
@@ -133,7 +133,9 @@ class Refresh:
             return
         self._roots.append(real)
         folder = Path(path)
-        walk = Walk(Path(real), lambda entry: entry.name.startswith(".") or _matches(entry.name, SECRETS))
+        walk = FolderWalk(
+            Path(real), lambda entry: entry.name.startswith(".") or _matches(entry.name, SECRETS)
+        )
         for name, entry in walk.files(folder):
             if self._selection.takes(name, folder):
                 try:

@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 def print_passages(call: Call) -> int:
     """Print the best passages with their places; returns the exit code."""
-    given, terminal = call.given(), call.services.terminal
+    prompt_input, terminal = call.read_input(), call.services.terminal
     search = document_search(call.services, not call.shared.no_log)
-    wish = Wish(((given.text, 1.0),), call.template, given.values, call.model, ranked_only=True)
+    wish = Wish(((prompt_input.text, 1.0),), call.template, prompt_input.values, call.model, ranked_only=True)
     if not search.has_documents(wish):
         raise no_documents()
-    most = options_of(given.values).passages or config_of(call.template).passages
+    most = options_of(prompt_input.values).passages or config_of(call.template).passages
     passages = search.find(wish).ranked[:most]
-    if call.how.as_json:
+    if call.display.as_json:
         text = json.dumps([passage_json(one) for one in passages], ensure_ascii=False, indent=2)
     else:
         text = "\n\n".join(_block(one) for one in passages)
-    if call.how.output is not None:
-        answer.write(terminal, call.how.output, text + "\n")
-    elif passages or call.how.as_json:
+    if call.display.output is not None:
+        answer.write_answer(terminal, call.display.output, text + "\n")
+    elif passages or call.display.as_json:
         terminal.print_sanitized(text)
     if not passages:
-        terminal.report(NotFoundError("not in the documents"), as_json=call.how.as_json)
+        terminal.report(NotFoundError("not in the documents"), as_json=call.display.as_json)
         return NotFoundError.code
     return 0
 

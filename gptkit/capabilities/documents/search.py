@@ -12,7 +12,7 @@ from time import time
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from gptkit.capabilities.documents.config import KEY, config_of, declared_paths, options_of
-from gptkit.capabilities.documents.refresh import Refresh, Refreshed, Selection, Unread, read_passages
+from gptkit.capabilities.documents.refresh import FileSelection, Refresh, Refreshed, Unread, read_passages
 from gptkit.capabilities.documents.retrieve import (
     Index,
     Retrieved,
@@ -134,7 +134,7 @@ class DocumentSearch:
         """Bring an index up to date with files and folders."""
         options = options_of(values)
         with DocumentReader(decode, self._encoding) as reader:
-            selection = Selection(options.include, options.exclude)
+            selection = FileSelection(options.include, options.exclude)
             return Refresh(store, reader, selection, self._encoding or "", self._progress).run(paths)
 
     @contextmanager

@@ -1,12 +1,13 @@
-"""What a prompt file says under `long`, and the options that it gets by that."""
+"""The capability `long`: its key in prompt files (what to do with long input) and its options."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+from gptkit.core.errors import DataError
 from gptkit.core.yaml_tree import Problem, literal_text, mapping_entries, spelling_hint
 from gptkit.exchange.capability import Capability, import_on_call
-from gptkit.jobs.options import OPTIONS, options_of
-from gptkit.templates.template import Template
+from gptkit.jobs.options import OPTIONS, Languages, options_of
+from gptkit.templates.template import Template, Value
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import YamlNode
@@ -15,33 +16,55 @@ if TYPE_CHECKING:
 
 Mode = Literal["map", "reduce", "refuse"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-PIECE = {"map": 2000, "reduce": 6000, "refuse": 0}
+PIECE_TOKENS = {"map": 2000, "reduce": 6000, "refuse": 0}
 """Tokens of a piece: for `map` few enough that a model keeps a piece's structure, and many pieces run
 side by side; for `reduce` as many as one answer can do justice to."""
-LEAST_PIECE = 50
+LEAST_PIECE_TOKENS = 50
 
 
-class Long(NamedTuple):
-    """How input larger than one request is worked on, and how many tokens a piece of it has."""
+class LongConfig(NamedTuple):
+    """What to do with input larger than one request, and how many tokens each piece of the input has.
+
+    `target` and `source` name the options for the languages into and from which a text is translated.
+    """
 
     mode: Mode = "map"
-    piece: int = PIECE["map"]
+    piece: int = PIECE_TOKENS["map"]
+    target: str = ""
+    source: str = ""
 
 
 def long_mode(template: Template) -> Mode:
-    found = template.capabilities["long"]
-    return found.mode if isinstance(found, Long) else "map"
+    config = template.capabilities["long"]
+    return config.mode if isinstance(config, LongConfig) else "map"
 
 
 def piece_tokens(template: Template) -> int:
-    found = template.capabilities["long"]
-    return found.piece if isinstance(found, Long) else Long().piece
+    config = template.capabilities["long"]
+    return config.piece if isinstance(config, LongConfig) else LongConfig().piece
 
 
-def long(node: "YamlNode", report: Callable[[Problem], None]) -> Long:
-    """`long: map`, or a mapping with `mode` and `piece`."""
+def languages(template: Template, values: Mapping[str, Value]) -> Languages:
+    """Return the languages by the options that the prompt file names, or by their defaults.
+
+    Raises DataError for a name without an option.
+    """
+    config = template.capabilities["long"]
+    if not isinstance(config, LongConfig):
+        return Languages()
+    defaults = {parameter.variable: parameter.default for parameter in template.declared_parameters}
+    for key, name in (("target", config.target), ("source", config.source)):
+        if name and name.replace("-", "_") not in defaults:
+            raise DataError(f"prompt '{template.name}': long.{key}: there is no option '{name}'")
+    said = {**defaults, **values}
+    target, source = (str(said.get(name.replace("-", "_")) or "") for name in (config.target, config.source))
+    return Languages(target, source, bool(config.target))
+
+
+def parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> LongConfig:
+    """Read `long: map`, or a mapping with `mode`, `piece`, `target` and `source`."""
     if isinstance(node.value, dict):
-        entries = mapping_entries(node, "long", report, ("mode", "piece"))
+        entries = mapping_entries(node, "long", report, ("mode", "piece", "target", "source"))
     else:
         entries = {"mode": node}
     word = literal_text(entries["mode"], "long.mode", report).strip() if "mode" in entries else "map"
@@ -50,15 +73,25 @@ def long(node: "YamlNode", report: Callable[[Problem], None]) -> Long:
         report(
             Problem(node.line, "long", f"'{word}' is not a mode of long input", spelling_hint(word, MODES))
         )
-        return Long()
-    piece = entries["piece"].data() if "piece" in entries else PIECE[mode]
-    if not isinstance(piece, int) or isinstance(piece, bool) or (mode != "refuse" and piece < LEAST_PIECE):
-        report(Problem(node.line, "long.piece", f"must be a number of tokens, at least {LEAST_PIECE}"))
-        return Long(mode)
-    return Long(mode, piece)
+        return LongConfig()
+    piece = entries["piece"].data() if "piece" in entries else PIECE_TOKENS[mode]
+    if (
+        not isinstance(piece, int)
+        or isinstance(piece, bool)
+        or (mode != "refuse" and piece < LEAST_PIECE_TOKENS)
+    ):
+        report(Problem(node.line, "long.piece", f"must be a number of tokens, at least {LEAST_PIECE_TOKENS}"))
+        return LongConfig(mode)
+    named = {
+        name: literal_text(entries[name], f"long.{name}", report).strip()
+        for name in ("target", "source")
+        if name in entries
+    }
+    return LongConfig(mode, piece, **named)
 
 
 def _take_over(call: "Call") -> int | None:
+    """Start a job if the input needs one; else return None."""
     if long_mode(call.template) == "refuse" and not options_of(call.values).batch:
         return None
     code: int | None = _job(call)
@@ -66,4 +99,4 @@ def _take_over(call: "Call") -> int | None:
 
 
 _job = import_on_call("gptkit.capabilities.long.job:take_over")
-LONG = Capability("long", long, options=OPTIONS, take_over=_take_over, works_on_input=True)
+LONG = Capability("long", parse_config, options=OPTIONS, take_over=_take_over, works_on_input=True)

@@ -1,4 +1,4 @@
-"""Decides whether a call takes more than one exchange, and starts the job that it takes then."""
+"""Decide whether a call needs more than one exchange, and start the job if so."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from gptkit.session.input import ReadingOptions
 if TYPE_CHECKING:
     from gptkit.session.call import Call
 
-LONG_OVER = 64 << 10
-"""Bytes of an input that takes more than one exchange whatever it holds."""
-ONE_ANSWER = ("session", "continue", "response")
-"""Options that make no sense where there are several answers."""
-STRUCTURED = re.compile(r"\s*(?:[{\[<]|---\s|WEBVTT|1\r?\n\d\d:|#.*\n|msg)")
-"""How a text may begin that is not prose; what it is, its format says."""
-PROSE = re.compile(r"(?:.*\.(?:txt|md|markdown|text)|[^.]*)\Z", re.IGNORECASE)
+LONG_BYTES = 64 << 10
+"""Bytes above which an input always needs more than one exchange."""
+SINGLE_ANSWER_OPTIONS = ("session", "continue", "response")
+"""Shared options that need a single answer."""
+STRUCTURED_BEGINNING = re.compile(r"\s*(?:[{\[<]|---\s|WEBVTT|1\r?\n\d\d:|#.*\n|msg)")
+"""How a text begins that may be something else than prose; its format then has to be found."""
+PROSE_FILE = re.compile(r"(?:.*\.(?:txt|md|markdown|text)|[^.]*)\Z", re.IGNORECASE)
 """Names of files that hold prose."""
 
 
 def take_over(call: Call) -> int | None:
-    """The exit code of a job; None for input that one exchange is enough for."""
+    """Run a job on the input and return the exit code; return None if one exchange is enough."""
     services, template, shared = call.services, call.template, call.shared
     options = options_of(call.values)
     if options.batch:
@@ -36,22 +36,24 @@ def take_over(call: Call) -> int | None:
 
         return run_folder.run(services, template, call.values, shared)
     _check_report(call)
-    reading = ReadingOptions(LONG_OVER, as_is=long_mode(template) == "map")
-    given = call.given(reading, inputs=[Path(options.glossary)] if options.glossary else [])
+    reading = ReadingOptions(LONG_BYTES, as_is=long_mode(template) == "map")
+    prompt_input = call.read_input(reading, other_paths=[Path(options.glossary)] if options.glossary else [])
     is_file = bool(shared.file)
     is_proved = options.ask_for_pieces or _is_proved(call)
-    if given.long is None and not is_proved:
-        name = given.files[0][0] if given.files and is_file else ""
-        is_prose = PROSE.match(name) and not STRUCTURED.match(given.text)
-        if is_prose and len(given.text) < piece_tokens(template):
+    if prompt_input.long is None and not is_proved:
+        name = prompt_input.files[0][0] if prompt_input.files and is_file else ""
+        is_prose = PROSE_FILE.match(name) and not STRUCTURED_BEGINNING.match(prompt_input.text)
+        if is_prose and len(prompt_input.text) < piece_tokens(template):
             return None
     from gptkit.capabilities.long.run_map import run
-    from gptkit.capabilities.long.source import Wish, source
+    from gptkit.capabilities.long.source import find_document
 
-    document = source(services, template, given, call.model, Wish(is_proved, is_file))
+    document = find_document(
+        services, template, prompt_input, call.model, is_proved=is_proved, is_file=is_file
+    )
     if document is None:
         return None
-    if name := shared.first_given(ONE_ANSWER):
+    if name := shared.first_given(SINGLE_ANSWER_OPTIONS):
         raise UsageError(f"--{name} works for a single request, and this text needs several")
     return run(call, document)
 
@@ -68,15 +70,19 @@ def _check_batch(call: Call) -> None:
 
 
 def _check_report(call: Call) -> None:
-    """A report that could not be written is not paid for."""
+    """Refuse a report file that cannot be written, before anything is paid for."""
     options = options_of(call.values)
     if options.report:
-        inputs = [*call.inputs, *([Path(options.glossary)] if options.glossary else [])]
-        outputs = [call.how.output] if call.how.output else []
+        inputs = [*call.input_paths, *([Path(options.glossary)] if options.glossary else [])]
+        outputs = [call.display.output] if call.display.output else []
         answer.check_report(call.services.terminal, Path(options.report), inputs, outputs)
 
 
 def _is_proved(call: Call) -> bool:
-    """Whether a program reads the answer, so that it is compared with its source before it is written."""
-    is_read = call.how.output is not None or call.shared.json or not call.services.terminal.stdout_is_terminal
-    return is_read and not call.shared.first_given(ONE_ANSWER) and long_mode(call.template) == "map"
+    """Whether the answer has to be compared with its source: a program reads it, or it goes to a file."""
+    is_read = (
+        call.display.output is not None or call.shared.json or not call.services.terminal.stdout_is_terminal
+    )
+    return (
+        is_read and not call.shared.first_given(SINGLE_ANSWER_OPTIONS) and long_mode(call.template) == "map"
+    )

@@ -1,4 +1,4 @@
-"""The pieces of a document, each worked on by itself, several at once, and handed on in their order."""
+"""Process the pieces of documents, several at once, and yield the results in the order of the pieces."""
 
 from __future__ import annotations
 
@@ -14,79 +14,79 @@ from gptkit.jobs.piece import done
 from gptkit.jobs.request import Placed, Surroundings, placed
 from gptkit.text.pieces import Piece
 
-SETTLED = 40
-"""Translations of short phrases that later pieces are told of, the latest ones."""
+PHRASE_LIMIT = 40
+"""The most translated phrases that the requests for later pieces are told of."""
 PHRASE = re.compile(r"^#{1,6}[ \t]+(.{1,60}?)[ \t]*#*$|\*\*([^*\n]{1,60})\*\*", re.MULTILINE)
-"""Headings and bold words: where source and answer have as many, they correspond one by one."""
+"""A heading or bold words. If a source and its answer have equally many, they correspond one by one."""
 
 
-def mapped(
+def map_pieces(
     pieces: Iterable[Piece], job: Job, runtime: Runtime, *, threads: bool = True
 ) -> Generator[Done, None, None]:
-    """Every piece with its text, in order, each as soon as it and all before it are there.
+    """Process the pieces of one document; yields each result as soon as all results before it are there.
 
-    Raises the first failure that ends the whole job, after what was done before that piece was
-    handed on. Closing the iterator ends the job. Without `threads` one piece is done after the other.
+    Raises the first failure that ends the whole job, after the results of all earlier pieces. Closing the
+    generator ends the job. Without `threads` the pieces are processed one after the other.
     """
     if not threads:
-        settled = Settled()
+        settled = SettledPhrases()
         for piece in placed(pieces):
-            yield _done(job, piece, settled, runtime)
+            yield _process(job, piece, settled, runtime)
         return
-    shares = (Share(0, job, piece) for piece in placed(pieces))
-    with closing(mapped_all(shares, job.workers, runtime)) as results:
-        for _, one in results:
-            if one is not None:
-                yield one
+    document_pieces = (DocumentPiece(0, job, piece) for piece in placed(pieces))
+    with closing(map_documents(document_pieces, job.workers, runtime)) as results:
+        for _, result in results:
+            if result is not None:
+                yield result
 
 
-class Share(NamedTuple):
-    """A piece of one of several documents, which are counted; None is the end of one."""
+class DocumentPiece(NamedTuple):
+    """A piece of the document of this number; None marks the end of that document."""
 
     document: int
     job: Job
-    placed: Placed | None = None
+    piece: Placed | None = None
 
 
-def mapped_all(
-    shares: Iterable[Share], workers: int, runtime: Runtime
-) -> Generator[tuple[Share, Done | None], None, None]:
-    """The pieces of several documents, side by side as those of one."""
-    from gptkit.jobs.workers import Workshop
+def map_documents(
+    pieces: Iterable[DocumentPiece], workers: int, runtime: Runtime
+) -> Generator[tuple[DocumentPiece, Done | None], None, None]:
+    """Process the pieces of several documents with one pool of workers; yields each piece with its result."""
+    from gptkit.jobs.workers import WorkerPool
 
-    settled = Settled()
+    settled = SettledPhrases()
 
-    def work(share: Share, runtime: Runtime) -> tuple[Share, Done | None]:
-        if share.placed is None:
-            return share, None
-        return share, _done(share.job, share.placed, settled, runtime)
+    def work(piece: DocumentPiece, runtime: Runtime) -> tuple[DocumentPiece, Done | None]:
+        if piece.piece is None:
+            return piece, None
+        return piece, _process(piece.job, piece.piece, settled, runtime)
 
-    workshop = Workshop(work, workers, runtime)
+    pool = WorkerPool(work, workers, runtime)
     try:
-        yield from workshop.run(shares)
+        yield from pool.run(pieces)
     finally:
-        workshop.close()
+        pool.close()
 
 
-def _done(job: Job, place: Placed, settled: Settled, runtime: Runtime) -> Done:
-    around = Surroundings(place.before, settled.phrases, place.is_whole)
-    one = done(job, place.piece, around, runtime)
-    settled.add(one)
-    return one
+def _process(job: Job, placed_piece: Placed, settled: SettledPhrases, runtime: Runtime) -> Done:
+    context = Surroundings(placed_piece.before, settled.phrases, placed_piece.is_whole)
+    result = done(job, placed_piece.piece, context, runtime)
+    settled.add(result)
+    return result
 
 
-class Settled:
-    """Headings and bold words whose translations are accepted, by whichever thread, as soon as they are."""
+class SettledPhrases:
+    """Headings and bold words with their accepted translations, collected by all threads of a job."""
 
     def __init__(self) -> None:
         self.phrases: tuple[tuple[str, str], ...] = ()
         self._lock = Lock()
 
-    def add(self, one: Done) -> None:
-        doubts = all(finding.level == "doubtful" for finding in one.findings)
-        if one.how not in ("answer", "memory") or not doubts:
+    def add(self, result: Done) -> None:
+        is_accepted = all(finding.level == "doubtful" for finding in result.findings)
+        if result.how not in ("answer", "memory") or not is_accepted:
             return
-        sources, answers = (_phrases(text) for text in (one.piece.source, one.text))
+        sources, answers = (_find_phrases(text) for text in (result.piece.source, result.text))
         if len(sources) != len(answers):
             return
         with self._lock:
@@ -95,8 +95,8 @@ class Settled:
                 if source != answer:
                     known.pop(source, None)
                     known[source] = answer
-            self.phrases = tuple(known.items())[-SETTLED:]
+            self.phrases = tuple(known.items())[-PHRASE_LIMIT:]
 
 
-def _phrases(text: str) -> list[str]:
-    return [found[1] or found[2] for found in PHRASE.finditer(text)]
+def _find_phrases(text: str) -> list[str]:
+    return [match[1] or match[2] for match in PHRASE.finditer(text)]

@@ -1,4 +1,4 @@
-"""A command over the files of folders, whose results go into a folder of the same shape."""
+"""Run a command on the files of folders, and write the results into a folder of the same shape."""
 
 from __future__ import annotations
 
@@ -8,66 +8,69 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.capabilities.long.map import Share, mapped_all
+from gptkit.capabilities.long.config import languages, long_mode, piece_tokens
+from gptkit.capabilities.long.map import DocumentPiece, map_documents
 from gptkit.core.chat import ChatRequest, Message, Reply
 from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError, UsageError
 from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
-from gptkit.jobs.batch.guard import Once
+from gptkit.jobs.batch.guard import BatchGuard
 from gptkit.jobs.consent import Consent
-from gptkit.jobs.folder_plan import Plan, Work, plan
-from gptkit.jobs.folder_results import Results
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.folder_plan import FileTask, FolderPlan, plan_folders
+from gptkit.jobs.folder_results import FolderResults
+from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.request import placed
 from gptkit.jobs.setup import READ_WHOLE, Source, job, opened, patient_means, working
 from gptkit.session import answer
-from gptkit.session.conversation import invocation
-from gptkit.session.input import DASH, Given, ReadingOptions, beside, document
+from gptkit.session.conversation import make_invocation
+from gptkit.session.input import DASH, PromptInput, ReadingOptions, input_beside_files, open_text
 from gptkit.text.formats import plain_text
 from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.services import Services
     from gptkit.session.conversation import Conversation
     from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
 
 
-OF_ONE_FILE = (DataError, NoInputError, CannotReadError, UsageError)
-"""What is wrong with a file and says nothing of the others."""
+FILE_ERRORS = (DataError, NoInputError, CannotReadError, UsageError)
+"""Errors of one file, after which the other files are still processed."""
 
 
 def run(services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions) -> int:
-    """Work through all files that -f names; returns the exit code."""
-    inputs = _inputs(shared)
+    """Process all files and folders that -f names; returns the exit code."""
+    inputs = _input_paths(shared)
     options = options_of(values)
-    found = plan(inputs, Path(options.output_dir), any_format=bool(options.as_))
-    if told := options.report:
-        sources, results = [one.path for one in found.work], [one.target for one in found.work]
+    plan = plan_folders(inputs, Path(options.output_dir), any_format=bool(options.as_))
+    if report := options.report:
+        sources, results = (
+            [planned.path for planned in plan.tasks],
+            [planned.target for planned in plan.tasks],
+        )
         glossary = [Path(options.glossary)] if options.glossary else []
-        answer.check_report(services.terminal, Path(str(told)), sources + glossary, results)
+        answer.check_report(services.terminal, Path(str(report)), sources + glossary, results)
     conversation = working(services, template, shared, is_map=long_mode(template) == "map")
-    given = beside(services.terminal, template, values, shared)
+    prompt_input = input_beside_files(services.terminal, template, values, shared)
     if long_mode(template) == "reduce":
         from gptkit.capabilities.long.run_folder_reduce import run as run_each
 
-        return run_each(conversation, given, found)
-    task = _Task(conversation, found, given)
+        return run_each(conversation, prompt_input, plan)
+    job_ = _FolderJob(conversation, plan, prompt_input)
     if shared.dry_run:
-        task.show_forecast()
+        job_.show_forecast()
         return 0
-    failure = task.failure()
+    failure = job_.run()
     if failure is None:
         return 0
-    services.terminal.report(failure, as_json=conversation.how.as_json)
+    services.terminal.report(failure, as_json=conversation.display.as_json)
     return failure.code
 
 
-def _inputs(shared: SharedOptions) -> list[Path]:
+def _input_paths(shared: SharedOptions) -> list[Path]:
     if name := shared.first_given(("output", "stdin", "response", "session", "continue")):
         raise UsageError(f"--{name} and --output-dir do not go together")
     if not shared.file or Path(DASH) in shared.file:
@@ -75,138 +78,149 @@ def _inputs(shared: SharedOptions) -> list[Path]:
     return list(shared.file)
 
 
-class _Task:
-    """All files on their way: one budget, one crew of workers, one line of progress."""
+class _FolderJob:
+    """A job on all files of a plan, with one budget, one pool of workers and one line of progress."""
 
-    def __init__(self, conversation: Conversation, found: Plan, given: Given) -> None:
-        services, how = conversation.services, conversation.how
+    def __init__(self, conversation: Conversation, plan: FolderPlan, prompt_input: PromptInput) -> None:
+        services, display = conversation.services, conversation.display
         self._services = services
         self._conversation = conversation
-        self._plan = found
-        self._invocation = invocation(services, conversation.template, given, conversation.shared, how)
+        self._plan = plan
+        self._invocation = make_invocation(
+            services, conversation.template, prompt_input, conversation.shared, display
+        )
         self._options = options_of(self._invocation.values)
-        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded)
-        self._most = piece_tokens(conversation.template)
-        self._size = sum(one.size for one in found.work)
-        self._consent = Consent(conversation, self._invocation.model, self._options, self._most, self._size)
-        self._once = Once(services, self._job)
-        self._progress = Progress(services.terminal, how.quiet)
-        self._results = Results(found)
+        text_languages = languages(conversation.template, self._invocation.values)
+        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded, text_languages)
+        self._piece_tokens = piece_tokens(conversation.template)
+        self._size = sum(planned.size for planned in plan.tasks)
+        self._consent = Consent(
+            conversation, self._invocation.model, self._options, self._piece_tokens, self._size
+        )
+        self._batch_guard = BatchGuard(services, self._job)
+        self._progress = Progress(services.terminal, display.quiet)
+        self._results = FolderResults(plan)
 
-    def failure(self) -> GptkitError | None:
-        """Do the work; what ends it early, and else what could not be done, with a word on how to go on."""
+    def run(self) -> GptkitError | None:
+        """Process the files and report on them; returns what ended the job early or which files failed."""
         started = self._services.terminal.monotonic()
         sent = ChatRequest(self._invocation.model, (Message("user", self._name),))
-        record = self._conversation.recording(self._invocation, sent, None, {"long": True})
+        record = self._conversation.make_record(self._invocation, sent, None, {"long": True})
         try:
             with record:
-                failure = self._worked() or self._results.failure()
+                failure = self._process_files() or self._results.failure()
                 reply = self._reply(started, failure)
                 record.finish(Outcome(reply, reply.text, failure))
         finally:
             self._progress.clear()
             if self._job.memory is not None:
                 memory_of(self._services).close()
-        self._results.tell(self._conversation, self._options.report)
+        self._results.report(self._conversation, self._options.report)
         return failure
 
     def show_forecast(self) -> None:
-        """What `--dry-run` prints."""
+        """Print what `--dry-run` shows."""
         from gptkit.jobs.forecast import forecast
-        from gptkit.jobs.missing import by_piece
+        from gptkit.jobs.missing import missing_by_piece
 
         form = self._services.format(self._invocation.template)
         formats: set[str] = set()
 
-        def found() -> Iterator[tuple[Piece, Sequence[Lacking]]]:
-            for source, pieces in self._by_file():
+        def missing_by_pieces() -> Iterator[tuple[Piece, Sequence[MissingAnswer]]]:
+            for source, pieces in self._pieces_by_file():
                 if source is not None:
                     formats.add(source.format.name)
-                    with suppress(*OF_ONE_FILE):
-                        yield from by_piece(pieces, self._job._replace(format=source.format), form)
+                    with suppress(*FILE_ERRORS):
+                        yield from missing_by_piece(pieces, self._job._replace(format=source.format), form)
 
-        with self._once.awaited() as awaited:
-            told = forecast(self._services, self._job, form, found(), awaited)
-        told |= {
+        with self._batch_guard.pending_lookup() as find_shard:
+            result = forecast(self._services, self._job, form, missing_by_pieces(), find_shard)
+        result |= {
             "format": sorted(formats),
-            "files": len(self._plan.work),
+            "files": len(self._plan.tasks),
             "skipped": len(self._plan.skipped),
         }
-        self._services.terminal.print_sanitized(json.dumps(told, ensure_ascii=False, indent=2))
+        self._services.terminal.print_sanitized(json.dumps(result, ensure_ascii=False, indent=2))
 
-    def _worked(self) -> GptkitError | None:
+    def _process_files(self) -> GptkitError | None:
         try:
             runtime = patient_means(self._services, self._conversation, self._invocation)
-            self._once.check(lambda: self._lacking(runtime))
-            if self._consent.is_wanted(len(self._plan.work)):
-                self._consent.survey(self._lacking(runtime))
-            with closing(mapped_all(self._shares(), self._job.workers, runtime)) as results:
-                for share, done in results:
+            self._batch_guard.refuse_pending(lambda: self._missing_answers(runtime))
+            if self._consent.may_be_needed(len(self._plan.tasks)):
+                self._consent.check_answers(self._missing_answers(runtime))
+            with closing(map_documents(self._document_pieces(), self._job.workers, runtime)) as results:
+                for piece, done in results:
                     if done is None:
-                        self._results.end(share.document)
+                        self._results.finish_file(piece.document)
                     else:
-                        self._results.add(share.document, done)
+                        self._results.add_piece(piece.document, done)
                         self._progress.show(self._tally)
         except GptkitError as error:
             progress.tell_how_to_go_on(error, self._job.memory)
-            self._results.stop()
+            self._results.abandon()
             return error
         except BaseException:
-            self._results.stop()
+            self._results.abandon()
             raise
         return None
 
-    def _lacking(self, runtime: Runtime) -> Iterator[Lacking]:
-        """What the memory lacks of all files; what a file is wrong with is met again when it is read."""
-        from gptkit.jobs.missing import lacking_pieces
+    def _missing_answers(self, runtime: Runtime) -> Iterator[MissingAnswer]:
+        """Yield the answers that the memory lacks of all files; a broken file is reported when it is
+        processed."""
+        from gptkit.jobs.missing import missing_answers
 
-        for source, pieces in self._by_file():
-            own = self._job if source is None else self._job._replace(format=source.format)
-            with suppress(*OF_ONE_FILE):
-                yield from lacking_pieces(pieces, own, runtime.format)
+        for source, pieces in self._pieces_by_file():
+            file_job = self._job if source is None else self._job._replace(format=source.format)
+            with suppress(*FILE_ERRORS):
+                yield from missing_answers(pieces, file_job, runtime.format)
 
-    def _shares(self) -> Iterator[Share]:
-        for number, (source, pieces) in enumerate(self._by_file()):
-            own = self._job if source is None else self._job._replace(format=source.format)
+    def _document_pieces(self) -> Iterator[DocumentPiece]:
+        for number, (source, pieces) in enumerate(self._pieces_by_file()):
+            file_job = self._job if source is None else self._job._replace(format=source.format)
             try:
-                for one in placed(pieces):
-                    yield Share(number, own, one)
-            except OF_ONE_FILE as error:
-                self._results.fail(number, error)
-            yield Share(number, own)
+                for piece in placed(pieces):
+                    yield DocumentPiece(number, file_job, piece)
+            except FILE_ERRORS as error:
+                self._results.set_failure(number, error)
+            yield DocumentPiece(number, file_job)
 
-    def _by_file(self) -> Iterator[tuple[Source | None, Iterable[Piece]]]:
-        """Each file is opened when its turn comes; one that cannot be has no pieces."""
-        for number, one in enumerate(self._plan.work):
+    def _pieces_by_file(self) -> Iterator[tuple[Source | None, Iterable[Piece]]]:
+        """Open one file after the other; yields its pieces, and none for a file that cannot be opened."""
+        for number, planned in enumerate(self._plan.tasks):
             try:
-                source = self._opened(one)
-            except OF_ONE_FILE as error:
-                self._results.fail(number, error)
+                source = self._open(planned)
+            except FILE_ERRORS as error:
+                self._results.set_failure(number, error)
                 yield None, ()
             else:
-                yield source, source.format.pieces(source.lines, self._most)
+                if source.is_marked:
+                    self._results.mark(number)
+                yield source, source.format.pieces(source.lines, self._piece_tokens)
 
-    def _opened(self, one: Work) -> Source:
-        text = document(
-            str(one.path), ReadingOptions(READ_WHOLE, as_is=True), self._conversation.shared.encoding
+    def _open(self, planned: FileTask) -> Source:
+        text = open_text(
+            str(planned.path),
+            ReadingOptions(READ_WHOLE, as_is=True),
+            self._conversation.shared.encoding,
         )
-        return opened(text, self._invocation.values, is_file=True)
+        languages = self._job.languages
+        return opened(text, self._invocation.values, languages, is_file=True, is_map=True)
 
     def _tally(self) -> Tally:
         charges = self._conversation.budget.charges
-        tokens = sum(one.prompt_tokens + one.completion_tokens for one in charges)
+        tokens = sum(charge.prompt_tokens + charge.completion_tokens for charge in charges)
         part = min(1.0, self._results.bytes / self._size) if self._size else None
         return Tally(self._results.pieces, tokens, part, self._conversation.cost()[0] if charges else None)
 
     @property
     def _name(self) -> str:
-        count = len(self._plan.work)
-        return f"[{self._plan.work[0].path}{f' and {count - 1} more' if count > 1 else ''}]"
+        count = len(self._plan.tasks)
+        return f"[{self._plan.tasks[0].path}{f' and {count - 1} more' if count > 1 else ''}]"
 
     def _reply(self, started: float, failure: GptkitError | None) -> Reply:
         budget = self._conversation.budget
         return Reply(
-            text=f"[{self._results.done} of {len(self._plan.work)} files]",
+            text=f"[{self._results.done_count} of {len(self._plan.tasks)} files]",
             reason="stop" if failure is None else None,
             usage=progress.usage(budget.charges),
             model=self._invocation.model,

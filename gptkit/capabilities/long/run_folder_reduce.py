@@ -1,4 +1,4 @@
-"""One result for each of the files of folders, one file after the other."""
+"""Reduce each file of folders to one result, one file after the other."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.long.config import piece_tokens
-from gptkit.capabilities.long.run_reduce import ANSWERED, Task
+from gptkit.capabilities.long.config import languages, piece_tokens
+from gptkit.capabilities.long.run_reduce import REDUCE_ANSWER_RATIO, ReduceJob
 from gptkit.core.errors import (
     CannotReadError,
     CannotWriteError,
@@ -21,79 +21,86 @@ from gptkit.core.errors import (
     ProtocolError,
     RefusedError,
 )
+from gptkit.core.files import cause
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
-from gptkit.jobs.folder_plan import Plan, Work
-from gptkit.jobs.folder_results import Results
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.folder_plan import FileTask, FolderPlan
+from gptkit.jobs.folder_results import FolderResults
+from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.output import FileInUseError
 from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
-from gptkit.session.conversation import Conversation, invocation
-from gptkit.session.input import Given, ReadingOptions, document
+from gptkit.session.conversation import Conversation, make_invocation
+from gptkit.session.input import PromptInput, ReadingOptions, open_text
 from gptkit.text.formats import plain_text
 
 if TYPE_CHECKING:
     from gptkit.exchange.invocation import Runtime
     from gptkit.jobs.job import Memory
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.templates.template import Value
 
 
-OF_ONE_FILE = (DataError, NoInputError, CannotReadError, IncompleteError, RefusedError, ProtocolError)
-"""What is wrong with a file or its result, and says nothing of the others."""
+FILE_ERRORS = (DataError, NoInputError, CannotReadError, IncompleteError, RefusedError, ProtocolError)
+"""Errors of one file or its result, after which the other files are still processed."""
 
 
-def run(conversation: Conversation, given: Given, found: Plan) -> int:
-    """Work through the files; returns the exit code."""
-    results = Results(found)
+def run(conversation: Conversation, prompt_input: PromptInput, plan: FolderPlan) -> int:
+    """Process the files of a plan; returns the exit code."""
+    results = FolderResults(plan)
     failure: GptkitError | None = None
-    path = options_of(given.values).report
-    work = _Work(conversation, given, found)
+    path = options_of(prompt_input.values).report
+    folder_job = _FolderJob(conversation, prompt_input, plan)
     if conversation.shared.dry_run:
-        work.show_forecasts()
+        folder_job.show_forecasts()
         return 0
     try:
-        work.agree()
-        for number, one in enumerate(found.work):
-            results.put(number, *work.done(one))
+        folder_job.check_cost()
+        for number, planned in enumerate(plan.tasks):
+            results.set_state(number, *folder_job.process(planned))
     except GptkitError as error:
         failure = error
-        progress.tell_how_to_go_on(failure, work.memory)
+        progress.tell_how_to_go_on(failure, folder_job.memory)
     finally:
-        work.close()
+        folder_job.close()
     failure = failure or results.failure()
-    results.tell(conversation, path)
+    results.report(conversation, path)
     if failure is None:
         return 0
-    conversation.services.terminal.report(failure, as_json=conversation.how.as_json)
+    conversation.services.terminal.report(failure, as_json=conversation.display.as_json)
     return failure.code
 
 
-class _Work:
-    """What the files have in common: the budget, and what the user agreed to."""
+class _FolderJob:
+    """A job on the files of a plan, with one budget and one question about the cost."""
 
-    def __init__(self, conversation: Conversation, given: Given, found: Plan) -> None:
+    def __init__(self, conversation: Conversation, prompt_input: PromptInput, plan: FolderPlan) -> None:
         self._conversation = conversation
-        done_here: dict[str, Value] = {"report": "", "yes": True}
-        self._given = given._replace(values={**given.values, **done_here})
-        self._found = found
+        values_of_folder: dict[str, Value] = {"report": "", "yes": True}
+        self._given = prompt_input._replace(values={**prompt_input.values, **values_of_folder})
+        self._plan = plan
         services = conversation.services
-        size = sum(one.size for one in found.work)
+        size = sum(planned.size for planned in plan.tasks)
         piece = piece_tokens(conversation.template)
         self._consent = Consent(
-            conversation, conversation.model, options_of(given.values), piece, size, ANSWERED
+            conversation,
+            conversation.model,
+            options_of(prompt_input.values),
+            piece,
+            size,
+            REDUCE_ANSWER_RATIO,
         )
-        self._invocation = invocation(
-            services, conversation.template, given, conversation.shared, conversation.how
+        self._invocation = make_invocation(
+            services, conversation.template, prompt_input, conversation.shared, conversation.display
         )
-        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded)
+        text_languages = languages(conversation.template, self._invocation.values)
+        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded, text_languages)
 
-    def agree(self) -> None:
-        """Raises BudgetError where the user does not agree to the cost of all files together."""
+    def check_cost(self) -> None:
+        """Raise BudgetError unless the user agrees to the cost of all files together."""
         runtime = patient_means(self._conversation.services, self._conversation, self._invocation)
-        if self._consent.is_wanted(len(self._found.work)):
-            self._consent.survey(self._lacking(runtime))
+        if self._consent.may_be_needed(len(self._plan.tasks)):
+            self._consent.check_answers(self._missing_answers(runtime))
         self._consent.is_given = True
 
     @property
@@ -104,56 +111,58 @@ class _Work:
         if self.memory is not None:
             memory_of(self._conversation.services).close()
 
-    def done(self, one: Work) -> tuple[str, GptkitError | None]:
-        """What became of a file."""
-        before = _status(one.target)
+    def process(self, planned: FileTask) -> tuple[str, GptkitError | None]:
+        """Reduce one file; returns its state for the report, and its failure if it is not done."""
+        before = _file_status(planned.target)
         try:
-            one.target.parent.mkdir(parents=True, exist_ok=True)
-            failure = self._task(one).failure()
-        except (*OF_ONE_FILE, FileInUseError) as error:
+            planned.target.parent.mkdir(parents=True, exist_ok=True)
+            failure = self._document_job(planned).run()
+        except (*FILE_ERRORS, FileInUseError) as error:
             failure = error
         except OSError as error:
-            failure = CannotWriteError(
-                f"cannot write '{one.target}': {(error.strerror or str(error)).lower()}"
-            )
+            failure = CannotWriteError(f"cannot write '{planned.target}': {cause(error)}")
         if failure is not None:
-            if not isinstance(failure, (*OF_ONE_FILE, FileInUseError)):
+            if not isinstance(failure, (*FILE_ERRORS, FileInUseError)):
                 raise failure
             return "not done", failure
-        return "unchanged" if before is not None and _status(one.target) == before else "written", None
+        return "unchanged" if before is not None and _file_status(
+            planned.target
+        ) == before else "written", None
 
     def show_forecasts(self) -> None:
         files: list[object] = []
-        for one in self._found.work:
+        for planned in self._plan.tasks:
             try:
-                found = self._task(one).forecast()
-            except OF_ONE_FILE as error:
-                found = {"why": error.message}
-            files.append({"file": str(one.path), **found})
+                result = self._document_job(planned).forecast()
+            except FILE_ERRORS as error:
+                result = {"why": error.message}
+            files.append({"file": str(planned.path), **result})
         text = json.dumps({"files": files}, ensure_ascii=False, indent=2)
         self._conversation.services.terminal.print_sanitized(text)
 
-    def _lacking(self, runtime: Runtime) -> Iterator[Lacking]:
-        """What the memory lacks of all files; what a file is wrong with is met again when it is its turn."""
-        for one in self._found.work:
-            with suppress(*OF_ONE_FILE):
-                task = self._task(one)
-                yield from task.lacking(task.pieces, runtime.format)
+    def _missing_answers(self, runtime: Runtime) -> Iterator[MissingAnswer]:
+        """Yield the answers that the memory lacks of all files; a broken file is reported when it is
+        processed."""
+        for planned in self._plan.tasks:
+            with suppress(*FILE_ERRORS):
+                document_job = self._document_job(planned)
+                yield from document_job.missing_answers(document_job.pieces, runtime.format)
 
-    def _task(self, one: Work) -> Task:
-        general = self._conversation
-        shared = general.shared._replace(output=one.target, json=False)
-        own = Conversation(general.services, general.template, shared)
-        own.budget = general.budget
-        text = document(str(one.path), ReadingOptions(READ_WHOLE), shared.encoding)
+    def _document_job(self, planned: FileTask) -> ReduceJob:
+        folder_conversation = self._conversation
+        shared = folder_conversation.shared._replace(output=planned.target, json=False)
+        conversation = Conversation(folder_conversation.services, folder_conversation.template, shared)
+        conversation.budget = folder_conversation.budget
+        text = open_text(str(planned.path), ReadingOptions(READ_WHOLE), shared.encoding)
         head = next(text.texts, "")
         if not head.strip() and (text.size or 0) <= READ_WHOLE:
-            raise NoInputError(f"no input: nothing in '{one.path}'")
+            raise NoInputError(f"no input: nothing in '{planned.path}'")
         text = text._replace(texts=chain([head], text.texts))
-        return Task(own, self._given, opened(text, self._given.values, is_file=True), self._consent)
+        source = opened(text, self._given.values, self._job.languages, is_file=True, is_map=False)
+        return ReduceJob(conversation, self._given, source, self._consent)
 
 
-def _status(path: Path) -> tuple[int, int] | None:
+def _file_status(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
     except OSError:

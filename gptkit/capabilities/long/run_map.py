@@ -1,4 +1,4 @@
-"""A command over a long input: its pieces go out, their answers come in and are written in order."""
+"""Run a command on a long input piece by piece, and write the answers in the order of the pieces."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.long.config import long_mode, piece_tokens
-from gptkit.capabilities.long.map import mapped
+from gptkit.capabilities.long.config import languages, long_mode, piece_tokens
+from gptkit.capabilities.long.map import map_pieces
 from gptkit.capabilities.long.source import PROSE_FORMATS
 from gptkit.core.chat import ChatRequest, Message, Reply
 from gptkit.core.errors import GptkitError
@@ -17,34 +17,36 @@ from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.jobs import progress
-from gptkit.jobs.batch.guard import Once
+from gptkit.jobs.batch.guard import BatchGuard
 from gptkit.jobs.consent import Consent
 from gptkit.jobs.job import Done
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
-from gptkit.jobs.output import Collected, File, Output, Plain, Shown
+from gptkit.jobs.output import MARK, CollectedOutput, FileOutput, Output, PipeOutput, TerminalOutput
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of, working
 from gptkit.session import answer
-from gptkit.session.conversation import Conversation, invocation
-from gptkit.session.input import Given
+from gptkit.session.conversation import Conversation, make_invocation
+from gptkit.session.input import STDIN, PromptInput
 
 if TYPE_CHECKING:
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.session.call import Call
     from gptkit.text.pieces import Piece
 
 
-KEPT, KEPT_WHOLE = 2000, 1 << 20
-"""Characters that the history keeps of the answer to a text that is read as it is needed, and to one that
-is held; the memory has all of it."""
+HISTORY_LENGTH, SHORT_HISTORY_LENGTH = 2000, 1 << 20
+"""Characters of an answer that the history keeps, of a text that is read block by block and of one that was
+read whole. The memory has all of the answer."""
 
 
 def run(call: Call, document: Source) -> int:
-    """Work through a document piece by piece; returns the exit code."""
-    services, template, given = call.services, call.template, call.given()
+    """Process a document, and return the exit code."""
+    services, template, prompt_input = call.services, call.template, call.read_input()
     is_map = long_mode(template) == "map"
-    is_short = is_map and bool(given.text) and estimate_tokens(given.text) <= piece_tokens(template)
+    is_short = (
+        is_map and bool(prompt_input.text) and estimate_tokens(prompt_input.text) <= piece_tokens(template)
+    )
     if is_short:
         conversation = Conversation(services, template, call.shared)
         conversation.budget.answers_match_texts = True
@@ -53,93 +55,101 @@ def run(call: Call, document: Source) -> int:
     if not is_map:
         from gptkit.capabilities.long import run_reduce
 
-        return run_reduce.run(conversation, given, document)
-    task = _Task(conversation, given, document, is_short)
+        return run_reduce.run(conversation, prompt_input, document)
+    job_ = _DocumentJob(conversation, prompt_input, document, is_short)
     if call.shared.dry_run:
-        task.show_forecast()
+        job_.show_forecast()
         return 0
-    outcome = task.outcome()
+    outcome = job_.run()
     if outcome.failure is not None:
-        services.terminal.report(outcome.failure, as_json=conversation.how.as_json)
+        services.terminal.report(outcome.failure, as_json=conversation.display.as_json)
         return outcome.failure.code
     return 0
 
 
-class _Task:
-    """One document on its way; a short one without threads."""
+class _DocumentJob:
+    """A job on one document; a short one is processed without threads."""
 
-    def __init__(self, conversation: Conversation, given: Given, document: Source, is_short: bool) -> None:
+    def __init__(
+        self, conversation: Conversation, prompt_input: PromptInput, document: Source, is_short: bool
+    ) -> None:
         services, template = conversation.services, conversation.template
         self._services = services
         self._conversation = conversation
         self._document = document
-        self._given = given
+        self._given = prompt_input
         self._is_short = is_short
-        self._kept = KEPT_WHOLE if given.text else KEPT
-        self._invocation = invocation(
-            services, template, given._replace(text="", files=()), conversation.shared, conversation.how
+        self._history_length = SHORT_HISTORY_LENGTH if prompt_input.text else HISTORY_LENGTH
+        self._invocation = make_invocation(
+            services,
+            template,
+            prompt_input._replace(text="", files=()),
+            conversation.shared,
+            conversation.display,
         )
-        self._job = job(services, self._invocation, document.format, conversation.is_recorded)
-        self._progress = Progress(services.terminal, conversation.how.quiet)
+        text_languages = languages(conversation.template, self._invocation.values)
+        self._job = job(services, self._invocation, document.format, conversation.is_recorded, text_languages)
+        self._progress = Progress(services.terminal, conversation.display.quiet)
         options = options_of(self._invocation.values)
         self._consent = Consent(
             conversation, self._invocation.model, options, piece_tokens(template), document.size
         )
-        self._once = Once(services, self._job, submits=options.batch)
-        self._most = piece_tokens(template)
-        self._tail = ""
-        self._written = 0
+        self._batch_guard = BatchGuard(services, self._job, submits=options.batch)
+        self._piece_tokens = piece_tokens(template)
+        self._beginning = ""
+        self._written_length = 0
         self._findings = progress.Findings()
         self._last: Done | None = None
         self._turn: int | None = None
 
-    def outcome(self) -> Outcome:
-        how, started = self._conversation.how, self._services.terminal.monotonic()
-        output = self._output()
-        invocation, sent = self._request()
-        record = self._conversation.recording(invocation, sent, None, {"long": True})
+    def run(self) -> Outcome:
+        how, started = self._conversation.display, self._services.terminal.monotonic()
+        output = self._make_output()
+        invocation, request = self._request()
+        record = self._conversation.make_record(invocation, request, None, {"long": True})
         with record:
-            failure = self._failure(output)
+            failure = self._process_pieces(output)
             reply = self._reply(started, failure)
             record.finish(Outcome(reply, reply.text, failure))
         self._turn = record.turn
-        if (isinstance(output, Collected) and failure is None) or how.as_json:
-            self._show(output, Outcome(reply, self._collected(output), failure))
+        if (isinstance(output, CollectedOutput) and failure is None) or how.as_json:
+            self._show(output, Outcome(reply, self._collected_answer(output), failure))
         elif how.verbose:
-            answer.note_summary(self._services.terminal, self._invocation, reply, self._facts)
+            answer.print_summary(self._services.terminal, self._invocation, reply, self._facts)
         if self._job.memory is not None:
             memory_of(self._services).close()
         self._findings.write(options_of(self._invocation.values).report, self._document.name)
         return Outcome(reply, "", failure)
 
-    def _collected(self, output: Output) -> str:
-        """The whole answer; that to words of the command line ends as they do."""
-        if not isinstance(output, Collected):
+    def _collected_answer(self, output: Output) -> str:
+        """Return the whole answer; one to words of the command line has no final newline, as they have
+        none."""
+        if not isinstance(output, CollectedOutput):
             return ""
-        words = self._given.files[:1] == (("words", self._given.text),)
-        return output.text.removesuffix("\n") if words else output.text
+        is_words = self._given.files[:1] == (("words", self._given.text),)
+        return output.text.removesuffix("\n") if is_words else output.text
 
     def show_forecast(self) -> None:
-        """What `--dry-run` prints."""
+        """Print what `--dry-run` shows."""
         from gptkit.jobs.forecast import forecast
-        from gptkit.jobs.missing import by_piece
+        from gptkit.jobs.missing import missing_by_piece
 
         form = self._services.format(self._invocation.template)
-        found = by_piece(pieces_of(self._document, self._most), self._job, form)
-        with self._once.awaited() as awaited:
-            told = forecast(self._services, self._job, form, found, awaited)
-        self._services.terminal.print_sanitized(json.dumps(told, ensure_ascii=False, indent=2))
+        missing = missing_by_piece(pieces_of(self._document, self._piece_tokens), self._job, form)
+        with self._batch_guard.pending_lookup() as find_shard:
+            result = forecast(self._services, self._job, form, missing, find_shard)
+        self._services.terminal.print_sanitized(json.dumps(result, ensure_ascii=False, indent=2))
 
-    def _failure(self, output: Output) -> GptkitError | None:
-        """Do the work; what ends it early is returned, with a word on how to go on."""
+    def _process_pieces(self, output: Output) -> GptkitError | None:
+        """Process the pieces and write their answers; returns what ended the job early, or what is wrong."""
         failure: GptkitError | None = None
         try:
             runtime = self._runtime()
-            lack = partial(self._lacking, runtime)
-            found = pieces_of(self._document, self._most)
+            find_missing = partial(self._missing_answers, runtime)
+            all_pieces = pieces_of(self._document, self._piece_tokens)
             with (
-                self._once.pieces(found, runtime, lack, self._consent) as pieces,
-                closing(mapped(pieces, self._job, runtime, threads=not self._is_short)) as results,
+                self._batch_guard.unpaid_pieces(all_pieces, runtime, find_missing, self._consent) as pieces,
+                closing(map_pieces(pieces, self._job, runtime, threads=not self._is_short)) as results,
             ):
                 for done in results:
                     self._count(done)
@@ -147,56 +157,66 @@ class _Task:
         except GptkitError as error:
             failure = error
             progress.tell_how_to_go_on(failure, self._job.memory)
-            failure.partial = self._written > 0
+            failure.partial = self._written_length > 0
         except BaseException:
-            output.leave(None)
+            output.abandon(None)
             raise
         finally:
             self._progress.clear()
-        failure = failure or self._unusable() or self._findings.failure()
+        failure = failure or self._only_failure() or self._findings.failure()
         if failure is None:
             output.finish()
-            self._doubt_keys()
+            self._warn_of_keys()
         else:
-            output.leave(failure)
+            output.abandon(failure)
         if self._findings.doubts:
             first, count = str(self._findings.doubtful[0]), self._findings.doubts
-            self._conversation.warn(progress.doubt(first, count))
+            is_file = len(self._conversation.shared.file) == 1
+            where = f"'{self._document.name}': " if is_file and self._document.name != STDIN else ""
+            self._conversation.warn(progress.doubt(f"{where}{first}", count))
         return failure
 
     def _runtime(self) -> Runtime:
         if not self._is_short:
             return patient_means(self._services, self._conversation, self._invocation)
-        form, how = self._services.format(self._invocation.template), self._conversation.how
-        return self._services.runtime(form, self._invocation.model, self._conversation.budget, how.verbose)
+        form, display = self._services.format(self._invocation.template), self._conversation.display
+        return self._services.runtime(
+            form, self._invocation.model, self._conversation.budget, display.verbose
+        )
 
     def _write(self, done: Done, output: Output) -> None:
-        """Write a piece, as it was where it has no answer of use. Of a document that is one such piece
-        nothing is written but the answer, beside a file."""
-        self._last, text = done, done.text
-        if self._unusable():
-            text = done.reply.text if done.reply and isinstance(output, File) else ""
-        output.write(text)
-        self._written += len(text)
-        if len(self._tail) < self._kept:
-            self._tail += text[: self._kept - len(self._tail)]
+        """Write the text of a piece, which is its source if no answer could be used.
 
-    def _unusable(self) -> GptkitError | None:
-        """What is wrong with the only answer of a document."""
+        If that is the only piece of the document, nothing is written; FILE.partial gets the unusable answer.
+        """
+        self._last, text = done, done.text
+        if self._only_failure():
+            text = done.reply.text if done.reply and isinstance(output, FileOutput) else ""
+        is_first = bool(text) and not self._written_length
+        if is_first and self._document.is_marked and isinstance(output, FileOutput | PipeOutput):
+            output.write(MARK)
+        output.write(text)
+        self._written_length += len(text)
+        if len(self._beginning) < self._history_length:
+            self._beginning += text[: self._history_length - len(self._beginning)]
+
+    def _only_failure(self) -> GptkitError | None:
+        """Return the failure of a document's only piece; None if there are more pieces or it has an
+        answer."""
         done = self._last
         return done.failure if done and done.how == "source" and self._findings.pieces == 1 else None
 
-    def _doubt_keys(self) -> None:
-        """A key that is misspelled looks like success."""
+    def _warn_of_keys(self) -> None:
+        """Warn if --keys chose no text, since a misspelled key would look like success."""
         keys = options_of(self._invocation.values).keys
         if keys and self._findings.counts["through"] == self._findings.pieces:
             listed = ", ".join(f"'{key}'" for key in keys)
             self._conversation.warn(f"--keys {listed}: no text matches in '{self._document.name}'")
 
-    def _lacking(self, runtime: Runtime, pieces: Iterable[Piece]) -> Iterator[Lacking]:
-        from gptkit.jobs.missing import lacking_pieces
+    def _missing_answers(self, runtime: Runtime, pieces: Iterable[Piece]) -> Iterator[MissingAnswer]:
+        from gptkit.jobs.missing import missing_answers
 
-        return lacking_pieces(pieces, self._job, runtime.format)
+        return missing_answers(pieces, self._job, runtime.format)
 
     def _count(self, done: Done) -> None:
         self._findings.add(done)
@@ -204,7 +224,7 @@ class _Task:
 
     def _tally(self) -> Tally:
         budget = self._conversation.budget
-        tokens = sum(one.prompt_tokens + one.completion_tokens for one in budget.charges)
+        tokens = sum(charge.prompt_tokens + charge.completion_tokens for charge in budget.charges)
         size = self._document.size
         return Tally(
             self._findings.pieces,
@@ -213,47 +233,47 @@ class _Task:
             self._conversation.cost()[0] if budget.charges else None,
         )
 
-    def _output(self) -> Output:
-        how, terminal = self._conversation.how, self._services.terminal
-        if how.as_json:
-            return Collected()
-        if how.output is not None:
-            return File(how.output)
+    def _make_output(self) -> Output:
+        display, terminal = self._conversation.display, self._services.terminal
+        if display.as_json:
+            return CollectedOutput()
+        if display.output is not None:
+            return FileOutput(display.output)
         if not terminal.stdout_is_terminal:
             is_prose = self._document.format.name in PROSE_FORMATS
-            return Plain(terminal.write, ends_lines=self._is_short and is_prose)
+            return PipeOutput(terminal.write, ends_lines=self._is_short and is_prose)
         form = self._services.format(self._invocation.template)
-        sink = answer.sink(terminal, how, form, self._services.settings.boolean("markdown"))
-        return Shown(sink) if sink is not None else Collected()
+        sink = answer.make_sink(terminal, display, form, self._services.settings.boolean("markdown"))
+        return TerminalOutput(sink) if sink is not None else CollectedOutput()
 
     def _show(self, output: Output, outcome: Outcome) -> None:
         outcome = outcome._replace(json_fields=self._findings.listed)
-        shown = not isinstance(output, Collected)
-        answer.show(
-            self._services.terminal, self._conversation.how, self._invocation, outcome, shown, self._facts
+        shown = not isinstance(output, CollectedOutput)
+        answer.show_answer(
+            self._services.terminal, self._conversation.display, self._invocation, outcome, shown, self._facts
         )
 
     @property
-    def _facts(self) -> answer.Facts:
-        turn = self._turn if self._conversation.how.as_json else None
+    def _facts(self) -> answer.AnswerFacts:
+        turn = self._turn if self._conversation.display.as_json else None
         session = self._conversation.store.session_of_turn(turn) if turn is not None else None
-        return answer.Facts(*self._conversation.cost(), session.id if session else None)
+        return answer.AnswerFacts(*self._conversation.cost(), session.id if session else None)
 
     def _request(self) -> tuple[Invocation, ChatRequest]:
-        """What the history keeps of the input."""
+        """Return the request under which the history records the job; a long input is only named there."""
         if self._is_short:
             whole = self._invocation._replace(text=self._given.text, files=self._given.files)
             return whole, build_request(whole, self._services.format(whole.template))
-        said = self._given.text or f"[{self._document.name}]"
-        return self._invocation, ChatRequest(self._invocation.model, (Message("user", said),))
+        shown_input = self._given.text or f"[{self._document.name}]"
+        return self._invocation, ChatRequest(self._invocation.model, (Message("user", shown_input),))
 
     def _reply(self, started: float, failure: GptkitError | None) -> Reply:
         budget: Budget = self._conversation.budget
-        more = self._written - len(self._tail)
+        left_out = self._written_length - len(self._beginning)
         last = self._last.reply if self._last and self._last.reply else Reply("", None)
         only = last if self._findings.pieces == 1 else Reply("", None)
         return only._replace(
-            text=self._tail + (f"\n[... {more} characters more]" if more else ""),
+            text=self._beginning + (f"\n[... {left_out} characters more]" if left_out else ""),
             reason="stop" if failure is None else None,
             usage=progress.usage(budget.charges),
             model=only.model or self._invocation.model,

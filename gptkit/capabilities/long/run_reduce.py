@@ -1,4 +1,4 @@
-"""A command that makes one result of a long input: parts, merges, and the last merge as it arrives."""
+"""Run a command that reduces a long input to one result, and show the result while it arrives."""
 
 from __future__ import annotations
 
@@ -8,153 +8,172 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.long.config import LEAST_PIECE, piece_tokens
-from gptkit.capabilities.long.reduce import Gathered, Step, concluded, gathered
+from gptkit.capabilities.long.config import LEAST_PIECE_TOKENS, languages, piece_tokens
+from gptkit.capabilities.long.reduce import (
+    FinalInput,
+    ReduceProgress,
+    reduce_to_final_input,
+    request_final_result,
+)
 from gptkit.core.chat import ChatRequest, Message
 from gptkit.core.errors import GptkitError, IncompleteError
 from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
-from gptkit.jobs.output import Place
+from gptkit.jobs.output import OutputReservation
 from gptkit.jobs.progress import Progress, Tally
 from gptkit.jobs.setup import Source, job, patient_means, pieces_of
 from gptkit.session import answer
-from gptkit.session.conversation import invocation
-from gptkit.session.input import Given
+from gptkit.session.conversation import make_invocation
+from gptkit.session.input import PromptInput
 
 if TYPE_CHECKING:
     from gptkit.core.chat import OutputFormat
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.session.conversation import Conversation
-    from gptkit.session.record import Record
+    from gptkit.session.record import ExchangeRecord
     from gptkit.templates.template import Template
     from gptkit.text.pieces import Piece
 
 
-ANSWERED = 0.2
-"""Tokens of all results, for each of the text, about."""
-LISTED = 1000
-"""Missing parts that are listed."""
+REDUCE_ANSWER_RATIO = 0.2
+"""About how many tokens all results together have for each token of the text."""
+LISTED_PARTS = 1000
+"""The most missing parts that are listed."""
 
 
-def run(conversation: Conversation, given: Given, document: Source) -> int:
-    """Work through a document part by part, and merge; returns the exit code."""
-    task = Task(conversation, given, document)
+def run(conversation: Conversation, prompt_input: PromptInput, document: Source) -> int:
+    """Reduce a document to one result, and return the exit code."""
+    job_ = ReduceJob(conversation, prompt_input, document)
     if conversation.shared.dry_run:
-        told = json.dumps(task.forecast(), ensure_ascii=False, indent=2)
-        conversation.services.terminal.print_sanitized(told)
+        result = json.dumps(job_.forecast(), ensure_ascii=False, indent=2)
+        conversation.services.terminal.print_sanitized(result)
         return 0
-    failure = task.failure()
+    failure = job_.run()
     if failure is None:
         return 0
-    conversation.services.terminal.report(failure, as_json=conversation.how.as_json)
+    conversation.services.terminal.report(failure, as_json=conversation.display.as_json)
     return failure.code
 
 
-def room(conversation: Conversation, template: Template, model: str) -> int:
-    """How many tokens of text one request may have."""
+def part_token_limit(conversation: Conversation, template: Template, model: str) -> int:
+    """Return how many tokens of text one request may have, by the prompt file and the model's window."""
     piece, window = piece_tokens(template), conversation.services.context_window(model)
-    return piece if window is None else max(LEAST_PIECE, min(piece, window // 2))
+    return piece if window is None else max(LEAST_PIECE_TOKENS, min(piece, window // 2))
 
 
-class Task:
-    """One document on its way to one result.
+class ReduceJob:
+    """A job that reduces one document to one result.
 
-    With a `consent` it is one of many: then an output that would not change is left alone.
+    With a `consent` the document is one of many; an output file that would not change is then left alone.
     """
 
     def __init__(
-        self, conversation: Conversation, given: Given, document: Source, consent: Consent | None = None
+        self,
+        conversation: Conversation,
+        prompt_input: PromptInput,
+        document: Source,
+        consent: Consent | None = None,
     ) -> None:
-        services, how = conversation.services, conversation.how
+        services, display = conversation.services, conversation.display
         self._services = services
         self._conversation = conversation
         self._document = document
-        self._invocation = invocation(
-            services, conversation.template, given._replace(text="", files=()), conversation.shared, how
+        self._invocation = make_invocation(
+            services,
+            conversation.template,
+            prompt_input._replace(text="", files=()),
+            conversation.shared,
+            display,
         )
-        self._job = job(services, self._invocation, document.format, conversation.is_recorded)
-        self._room = room(conversation, conversation.template, self._invocation.model)
-        self._progress = Progress(services.terminal, how.quiet)
+        text_languages = languages(conversation.template, self._invocation.values)
+        self._job = job(services, self._invocation, document.format, conversation.is_recorded, text_languages)
+        self._token_limit = part_token_limit(conversation, conversation.template, self._invocation.model)
+        self._progress = Progress(services.terminal, display.quiet)
         options, piece = options_of(self._invocation.values), piece_tokens(conversation.template)
         self._consent = consent or Consent(
-            conversation, self._invocation.model, options, piece, document.size, ANSWERED
+            conversation, self._invocation.model, options, piece, document.size, REDUCE_ANSWER_RATIO
         )
         self._parts = 0
         self._is_one_of_many = consent is not None
 
-    def failure(self) -> GptkitError | None:
-        """Do it all and show it; what ends it early, with nothing to show, is raised."""
-        with Place(self._conversation.how.output) as place:
-            failure = self._done()
-            place.is_written = failure is None
+    def run(self) -> GptkitError | None:
+        """Reduce the document and show the result; returns what is wrong with the result.
+
+        Raises the GptkitError that leaves nothing to show.
+        """
+        with OutputReservation(self._conversation.display.output) as reservation:
+            failure = self._process()
+            reservation.is_written = failure is None
         return failure
 
-    def _done(self) -> GptkitError | None:
+    def _process(self) -> GptkitError | None:
         started = self._services.terminal.monotonic()
-        sent = ChatRequest(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
-        record = self._conversation.recording(self._invocation, sent, None, {"long": True})
+        request = ChatRequest(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
+        record = self._conversation.make_record(self._invocation, request, None, {"long": True})
         runtime = patient_means(self._services, self._conversation, self._invocation)
         try:
             with record:
-                found = self._gathered(runtime)
-                missing = self._missing(found)
-                if missing is not None and found.is_empty:
+                final_input = self._final_input(runtime)
+                missing = self._missing_error(final_input)
+                if missing is not None and final_input.is_empty:
                     raise missing
-                outcome, shown = self._concluded(found, runtime, record, started)
+                outcome, is_shown = self._final_outcome(final_input, runtime, record, started)
                 failure = outcome.failure or missing
                 record.finish(outcome._replace(failure=failure))
         finally:
             if self._job.memory is not None:
                 memory_of(self._services).close()
-        self._show(outcome, missing, shown)
+        self._show(outcome, missing, is_shown)
         return failure
 
     def forecast(self) -> Mapping[str, object]:
-        """What `--dry-run` prints."""
-        from gptkit.capabilities.long.reduce import by_part
+        """Return what `--dry-run` prints."""
+        from gptkit.capabilities.long.reduce import missing_by_part
         from gptkit.jobs.forecast import forecast
 
         form = self._services.format(self._invocation.template)
-        found = by_part(self.pieces, self._job, form, self._room)
-        return forecast(self._services, self._job, form, found, room=self._room)
+        missing = missing_by_part(self.pieces, self._job, form, self._token_limit)
+        return forecast(self._services, self._job, form, missing, token_limit=self._token_limit)
 
     @property
     def pieces(self) -> Iterator[Piece]:
-        """Of the document, which is read but once."""
+        """The pieces of the document, which can be read once."""
         if self._is_one_of_many:
-            return self._document.format.pieces(self._document.lines, self._room)
-        return pieces_of(self._document, self._room)
+            return self._document.format.pieces(self._document.lines, self._token_limit)
+        return pieces_of(self._document, self._token_limit)
 
-    def lacking(self, pieces: Iterable[Piece], form: OutputFormat) -> Iterator[Lacking]:
-        """What the memory lacks of them."""
-        from gptkit.capabilities.long.reduce import lacking_parts
+    def missing_answers(self, pieces: Iterable[Piece], form: OutputFormat) -> Iterator[MissingAnswer]:
+        """Yield the answers that the memory lacks of the pieces."""
+        from gptkit.capabilities.long.reduce import missing_answers_of_parts
 
-        return lacking_parts(pieces, self._job, form, self._room)
+        return missing_answers_of_parts(pieces, self._job, form, self._token_limit)
 
-    def _gathered(self, runtime: Runtime) -> Gathered:
-        lack = partial(self.lacking, form=runtime.format)
+    def _final_input(self, runtime: Runtime) -> FinalInput:
+        find_missing = partial(self.missing_answers, form=runtime.format)
         try:
-            pieces = self._consent.checked(self.pieces, lack)
-            return gathered(pieces, self._job, runtime, self._room, self._watch)
+            pieces = self._consent.check_pieces(self.pieces, find_missing)
+            return reduce_to_final_input(pieces, self._job, runtime, self._token_limit, self._show_progress)
         except GptkitError as error:
             progress.tell_how_to_go_on(error, self._job.memory)
             raise
         finally:
             self._progress.clear()
 
-    def _concluded(
-        self, found: Gathered, runtime: Runtime, record: Record, started: float
+    def _final_outcome(
+        self, final_input: FinalInput, runtime: Runtime, record: ExchangeRecord, started: float
     ) -> tuple[Outcome, bool]:
-        """What came of the last request, and whether it was shown while it arrived."""
-        services, how = self._services, self._conversation.how
-        sink = answer.sink(services.terminal, how, runtime.format, services.settings.boolean("markdown"))
+        """Ask for the final result; returns the outcome, and whether it was shown while it arrived."""
+        services, display = self._services, self._conversation.display
+        sink = answer.make_sink(
+            services.terminal, display, runtime.format, services.settings.boolean("markdown")
+        )
         try:
-            outcome = concluded(found, self._job, runtime, record.listening(sink))
+            outcome = request_final_result(final_input, self._job, runtime, record.recording_sink(sink))
         except GptkitError as error:
-            progress.tell_how_to_go_on(error, None if found.whole else self._job.memory)
+            progress.tell_how_to_go_on(error, None if final_input.whole else self._job.memory)
             raise
         finally:
             if sink is not None:
@@ -165,59 +184,60 @@ class Task:
             attempts=budget.request_count,
             total=services.terminal.monotonic() - started,
         )
-        facts = {
+        json_fields = {
             "parts": max(1, self._parts),
-            "levels": 1 if found.whole else found.levels + 1,
-            "findings": self._listed(found),
+            "levels": 1 if final_input.whole else final_input.levels + 1,
+            "findings": self._listed_findings(final_input),
         }
-        return outcome._replace(reply=reply, json_fields=facts), sink is not None
+        return outcome._replace(reply=reply, json_fields=json_fields), sink is not None
 
-    def _show(self, outcome: Outcome, missing: GptkitError | None, shown: bool) -> None:
-        """A result that lacks parts is shown as what it is; a file gets only a whole one."""
-        how = self._conversation.how
-        if how.output is not None and outcome.failure is None:
+    def _show(self, outcome: Outcome, missing: GptkitError | None, is_shown: bool) -> None:
+        """Show the outcome; a result that lacks parts is shown, too, but not written to an output file."""
+        display = self._conversation.display
+        if display.output is not None and outcome.failure is None:
             outcome = outcome._replace(failure=missing)
-            if self._is_one_of_many and missing is None and _holds(how.output, outcome.answer):
+            if self._is_one_of_many and missing is None and _file_holds(display.output, outcome.answer):
                 return
-        facts = answer.Facts(*self._conversation.cost())
-        answer.show(self._services.terminal, how, self._invocation, outcome, shown, facts)
+        facts = answer.AnswerFacts(*self._conversation.cost())
+        answer.show_answer(self._services.terminal, display, self._invocation, outcome, is_shown, facts)
 
-    def _watch(self, step: Step) -> None:
-        self._parts = step.done if step.level == 1 else self._parts
-        self._progress.show(lambda: self._tally(step))
+    def _show_progress(self, progress_: ReduceProgress) -> None:
+        self._parts = progress_.finished if progress_.level == 1 else self._parts
+        self._progress.show(lambda: self._tally(progress_))
 
-    def _tally(self, step: Step) -> Tally:
+    def _tally(self, progress_: ReduceProgress) -> Tally:
         charges, size = self._conversation.budget.charges, self._document.size
-        whole = step.of if step.level > 1 else size
-        reached = step.done if step.level > 1 else step.bytes
+        total = progress_.total if progress_.level > 1 else size
+        reached = progress_.finished if progress_.level > 1 else progress_.bytes
         return Tally(
-            step.done,
-            sum(one.prompt_tokens + one.completion_tokens for one in charges),
-            min(1.0, reached / whole) if whole else None,
+            progress_.finished,
+            sum(charge.prompt_tokens + charge.completion_tokens for charge in charges),
+            min(1.0, reached / total) if total else None,
             self._conversation.cost()[0] if charges else None,
-            level=step.level,
+            level=progress_.level,
         )
 
-    def _missing(self, found: Gathered) -> GptkitError | None:
+    def _missing_error(self, final_input: FinalInput) -> GptkitError | None:
         path = options_of(self._invocation.values).report
         if path:
-            about = {"document": self._document.name, "parts": max(1, self._parts)}
-            progress.write(path, {**about, "findings": self._listed(found)})
-        if not found.findings:
+            counts = {"document": self._document.name, "parts": max(1, self._parts)}
+            progress.write(path, {**counts, "findings": self._listed_findings(final_input)})
+        if not final_input.findings:
             return None
-        count, first = len(found.findings), found.findings[0].message
+        count, first = len(final_input.findings), final_input.findings[0].message
         return IncompleteError(
             f"{count} of {self._parts} parts are missing in the result: {first}",
             hint="--report FILE lists all; run the same command to try these again",
         )
 
-    def _listed(self, found: Gathered) -> list[Mapping[str, object]]:
+    def _listed_findings(self, final_input: FinalInput) -> list[Mapping[str, object]]:
         return [
-            {"line": one.line, "kind": one.kind, "message": one.message} for one in found.findings[:LISTED]
+            {"line": finding.line, "kind": finding.kind, "message": finding.message}
+            for finding in final_input.findings[:LISTED_PARTS]
         ]
 
 
-def _holds(path: Path, text: str) -> bool:
+def _file_holds(path: Path, text: str) -> bool:
     try:
         return path.read_bytes() == (text if text.endswith("\n") else text + "\n").encode("utf-8", "replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What batches bring: each answer is proved, accepted ones are kept, the others are left or missing again."""
+"""Fetch the answers of ended batches, check each, and store those that pass in the memory."""
 
 from __future__ import annotations
 
@@ -18,28 +18,31 @@ from gptkit.core.errors import (
     UnavailableError,
 )
 from gptkit.exchange.retry import reply_failure
-from gptkit.jobs.batch.submit import patiently
-from gptkit.jobs.missing import unfiled
+from gptkit.jobs.batch.submit import call_with_retries
+from gptkit.jobs.missing import piece_from_json
 from gptkit.output.formats import FORMATS
 from gptkit.text.pieces import Format, Piece, PieceAnswer
 
 if TYPE_CHECKING:
     from gptkit.jobs.batch.queue import Shard
-    from gptkit.jobs.batch.submit import Desk
+    from gptkit.jobs.batch.submit import BatchContext
     from gptkit.provider.batches import Batch, BatchResult
 
 
-ASKED_BY_ITSELF = (DataError, IncompleteError, ProtocolError, RefusedError)
-"""Failures that the same request would meet again; an ordinary run knows what to do about them."""
+DEFECTS = (DataError, IncompleteError, ProtocolError, RefusedError)
+"""Failures that the same request would meet again in a batch; an ordinary run corrects the request."""
 GONE = "gone"
-"""The status of a batch that the provider does not know; the account may be another one."""
-BLOCK = 200
-"""Answers after which the record is brought up to date."""
+"""Our status for a batch that the provider does not know, perhaps since the account is another one."""
+ANSWERS_AT_ONCE = 200
+"""Answers after which the queue is updated."""
 
 
 class CollectedBatch(NamedTuple):
-    """What one batch brought, in pieces: `accepted` ones are in the memory, `defective` ones have to be
-    asked for by themselves, `missing` ones came without an answer. `failure` is the first thing wrong."""
+    """What became of the pieces of one batch, as counts.
+
+    `accepted` answers are in the memory; `defective` ones have to be asked for without a batch; for `missing`
+    ones no answer came. `failure` is the first problem.
+    """
 
     batch: str
     status: str
@@ -51,57 +54,57 @@ class CollectedBatch(NamedTuple):
     charges: tuple[Charge, ...] = ()
 
 
-def collected(desk: Desk) -> Iterator[CollectedBatch]:
-    """What the batches that are over brought, each as soon as it is taken, and which are gone. Call it
-    within `desk.record.alone()`.
+def collect_batches(context: BatchContext) -> Iterator[CollectedBatch]:
+    """Store the answers of every batch that ended; yields what became of each, also of those that are gone.
 
-    A download that fails ends it after what came was kept; the next call goes on there.
+    Call it within `context.queue.lock()`. Raises the GptkitError of a download that fails, after the answers
+    before the failure are stored; the next call continues from there.
     """
-    for shard in desk.record.shards(desk.host):
-        if shard.state == "submitted" and (taken := _taken(desk, shard)) is not None:
-            yield taken
+    for shard in context.queue.shards(context.host):
+        if shard.state == "submitted" and (collected := _collect_batch(context, shard)) is not None:
+            yield collected
 
 
-def _taken(desk: Desk, shard: Shard) -> CollectedBatch | None:
-    """A batch that the provider does not know keeps nobody from the others."""
+def _collect_batch(context: BatchContext, shard: Shard) -> CollectedBatch | None:
+    """Store the answers of a shard's batch; returns None while the batch is not over."""
     try:
-        batch = patiently(desk, lambda: desk.office.status(shard.batch))
+        batch = call_with_retries(context, lambda: context.client.status(shard.batch))
     except UnavailableError as error:
         return CollectedBatch(shard.batch, GONE, failure=error.message)
-    return _Course(desk, shard).taken(batch) if batch.is_over else None
+    return _BatchCollector(context, shard).collect(batch) if batch.is_over else None
 
 
-class _Course:
-    """One batch on its way into the memory."""
+class _BatchCollector:
+    """Stores the answers of one batch."""
 
-    def __init__(self, desk: Desk, shard: Shard) -> None:
-        self._desk = desk
+    def __init__(self, context: BatchContext, shard: Shard) -> None:
+        self._context = context
         self._shard = shard
-        common = json.loads(shard.about)
-        self._about: Mapping[str, str] = {str(k): str(v) for k, v in common["about"].items()}
-        self._model = str(common["model"])
-        self._output = FORMATS.get(common["output"], FORMATS["text"])(common["schema"])
+        shared = json.loads(shard.about)
+        self._metadata: Mapping[str, str] = {str(k): str(v) for k, v in shared["about"].items()}
+        self._model = str(shared["model"])
+        self._output = FORMATS.get(shared["output"], FORMATS["text"])(shared["schema"])
         self._accepted: dict[bytes, Charge | None] = {}
         self._defective: dict[bytes, Charge | None] = {}
         self._counts = [0, 0]
         self._failure = ""
         self._charges: list[Charge] = []
 
-    def taken(self, batch: Batch) -> CollectedBatch:
+    def collect(self, batch: Batch) -> CollectedBatch:
         self._failure = batch.problem
         try:
-            for result in self._desk.office.results(batch.files):
-                self._take(result)
-                if len(self._accepted) + len(self._defective) >= BLOCK:
-                    self._settle()
+            for result in self._context.client.results(batch.files):
+                self._collect_result(result)
+                if len(self._accepted) + len(self._defective) >= ANSWERS_AT_ONCE:
+                    self._save()
         finally:
-            self._settle()
-        self._desk.record.drop(self._shard.id)
+            self._save()
+        self._context.queue.remove_shard(self._shard.id)
         accepted, defective = self._counts
         return CollectedBatch(
             batch=batch.id,
             status=batch.status,
-            prompt=self._about.get("prompt", ""),
+            prompt=self._metadata.get("prompt", ""),
             accepted=accepted,
             defective=defective,
             missing=self._shard.pieces - accepted - defective,
@@ -109,92 +112,95 @@ class _Course:
             charges=tuple(self._charges),
         )
 
-    def _take(self, result: BatchResult) -> None:
-        """Results that nobody waits for, or no longer, are passed over."""
-        name = _key(result.custom_id)
-        awaited = self._desk.record.piece(self._shard.id, name) if name else None
-        if awaited is None or name in self._accepted or name in self._defective:
-            if not name and result.failure:
-                self._note(result.failure)
+    def _collect_result(self, result: BatchResult) -> None:
+        """Store one answer. A result that the shard does not wait for is ignored."""
+        key = _parse_key(result.custom_id)
+        awaited = self._context.queue.piece(self._shard.id, key) if key else None
+        if awaited is None or key in self._accepted or key in self._defective:
+            if not key and result.failure:
+                self._note_failure(result.failure)
             return
-        piece, form = unfiled(awaited[0]), self._form(awaited[1])
-        charge = self._charge(result.reply)
+        piece, format_ = piece_from_json(awaited[0]), self._format(awaited[1])
+        charge = self._charge_for(result.reply)
         try:
             if result.failure or result.reply is None:
                 raise result.failure or ProtocolError("a result without an answer")
-            held = _proved(piece, result.reply, self._output, form)
+            answer = _check_answer(piece, result.reply, self._output, format_)
         except GptkitError as error:
-            self._note(error)
+            self._note_failure(error)
             if error.parameter:
-                self._desk.rejections.add(self._model, error.parameter)
-            elif isinstance(error, ASKED_BY_ITSELF):
-                self._defective[name] = charge
+                self._context.rejections.add(self._model, error.parameter)
+            elif isinstance(error, DEFECTS):
+                self._defective[key] = charge
             return
-        self._desk.memory.put(name, piece.text, held, self._about)
-        self._accepted[name] = charge
+        self._context.memory.put(key, piece.text, answer, self._metadata)
+        self._accepted[key] = charge
 
-    def _form(self, name: str) -> Format:
-        """Whose structure an answer keeps."""
-        form = self._desk.format_named(name)
-        if form is None:
+    def _format(self, name: str) -> Format:
+        """Return the document format whose structure an answer must keep; raises CannotReadError."""
+        format_ = self._context.format_named(name)
+        if format_ is None:
             raise CannotReadError(
                 f"batch '{self._shard.batch}': its format '{name}' is not known to this version of gptkit"
             )
-        return form
+        return format_
 
-    def _note(self, error: GptkitError) -> None:
+    def _note_failure(self, error: GptkitError) -> None:
         self._failure = self._failure or error.message
 
-    def _settle(self) -> None:
-        """What the memory has on disk is no longer awaited; what it could not write still is."""
-        unkept = [name for name in self._accepted if not self._desk.kept(name)]
-        for name in unkept:
-            del self._accepted[name]
-        settled = {**self._accepted, **self._defective}
-        if settled:
-            self._desk.record.settle(settled, list(self._defective), self._desk.clock())
+    def _save(self) -> None:
+        """Remove from the queue what the memory has on disk.
+
+        Raises CannotWriteError if answers are not there.
+        """
+        unstored = [key for key in self._accepted if not self._context.is_stored(key)]
+        for key in unstored:
+            del self._accepted[key]
+        collected = {**self._accepted, **self._defective}
+        if collected:
+            self._context.queue.remove_pieces(collected, list(self._defective), self._context.clock())
         self._counts[0] += len(self._accepted)
         self._counts[1] += len(self._defective)
-        self._charges += [charge for charge in settled.values() if charge is not None]
+        self._charges += [charge for charge in collected.values() if charge is not None]
         self._accepted.clear()
         self._defective.clear()
-        if unkept:
+        if unstored:
             raise CannotWriteError(
-                f"{len(unkept)} answers could not be stored",
+                f"{len(unstored)} answers could not be stored",
                 hint="run the same command to fetch them again",
             )
 
-    def _charge(self, reply: Reply | None) -> Charge | None:
+    def _charge_for(self, reply: Reply | None) -> Charge | None:
         if reply is None or reply.usage is None:
             return None
         return Charge(
             model=reply.model or self._model,
             purpose="batch",
-            host=self._desk.host,
+            host=self._context.host,
             prompt_tokens=reply.usage.prompt_tokens,
             completion_tokens=reply.usage.completion_tokens,
             estimated=False,
             cost=None,
-            started=self._desk.clock(),
+            started=self._context.clock(),
             seconds=0.0,
         )
 
 
-def _proved(piece: Piece, reply: Reply, output: OutputFormat, form: Format) -> PieceAnswer:
-    """An answer that is whole, in its format, and with nothing wrong about it; else raises why not."""
+def _check_answer(piece: Piece, reply: Reply, output: OutputFormat, format_: Format) -> PieceAnswer:
+    """Return the answer of a reply. Raises a GptkitError if it is not whole, not in its format, or wrong."""
     if (failure := reply_failure(reply)) is not None:
         raise failure
     try:
         answer = output.finish(reply.text)
     except AnswerFormatError as defect:
         raise IncompleteError(f"an answer that cannot be used: {defect.problem}") from None
-    findings = form.findings(piece, answer)
+    findings = format_.findings(piece, answer)
     if wrong := next((finding for finding in findings if finding.level == "wrong"), None):
         raise IncompleteError(str(wrong))
     return PieceAnswer(answer, findings)
 
 
-def _key(custom_id: str) -> bytes:
+def _parse_key(custom_id: str) -> bytes:
     try:
         return bytes.fromhex(custom_id)
     except ValueError:

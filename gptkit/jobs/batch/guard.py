@@ -1,4 +1,4 @@
-"""What batches are to bring is not asked for a second time."""
+"""Prevent that a job asks again for answers that a batch under way will bring."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from gptkit.jobs.batch.queue import Shard
     from gptkit.jobs.consent import Consent, Lack
     from gptkit.jobs.job import Job
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.services import Services
     from gptkit.text.pieces import Piece
 
 
-class Once:
-    """Stands between the pieces of a job and the requests for them. With `submits` they go into a batch."""
+class BatchGuard:
+    """Checks the pieces of a job before they are asked for. With `submits` they go into a batch instead."""
 
     def __init__(self, services: Services, job: Job, submits: bool = False) -> None:
         self._services = services
@@ -30,39 +30,41 @@ class Once:
         self._submits = submits
 
     @contextmanager
-    def pieces(
-        self, found: Iterable[Piece], runtime: Runtime, lack: Lack, consent: Consent
+    def unpaid_pieces(
+        self, pieces: Iterable[Piece], runtime: Runtime, missing_answers: Lack, consent: Consent
     ) -> Iterator[Iterable[Piece]]:
-        """The pieces of a document for the ordinary run; raises TryAgainError if it has to wait for a batch.
+        """Give the pieces that an ordinary run may ask for now, after the user agreed to the cost.
 
-        Args:
-            lack: what the memory lacks of pieces.
+        `missing_answers` finds which of given pieces the memory has no answer to. Raises TryAgainError if a
+        batch is to bring some of the answers, BudgetError if the user does not agree.
         """
-        if not (self._submits or self._shards):
-            yield consent.checked(found, lack)
+        if not (self._submits or self._pending_shards):
+            yield consent.check_pieces(pieces, missing_answers)
             return
-        from gptkit.jobs.missing import Spool
+        from gptkit.jobs.missing import PieceSpool
 
-        with Spool() as spool:
-            spool.keep(found)
+        with PieceSpool() as spool:
+            spool.write(pieces)
             if not self._submits:
-                self.check(lambda: lack(spool.again()))
-                yield consent.checked(spool.again(), lack)
+                self.refuse_pending(lambda: missing_answers(spool.read()))
+                yield consent.check_pieces(spool.read(), missing_answers)
                 return
             if not consent.is_given:
-                with self.awaited() as awaited:
-                    consent.survey(one for one in lack(spool.again()) if not awaited(one.key))
-            self._submit(lack(spool.again()), runtime)
-            yield spool.again()
+                with self.pending_lookup() as find_shard:
+                    consent.check_answers(
+                        answer for answer in missing_answers(spool.read()) if not find_shard(answer.key)
+                    )
+            self._submit(missing_answers(spool.read()), runtime)
+            yield spool.read()
 
-    def check(self, lacking: Callable[[], Iterable[Lacking]]) -> None:
-        """Raise TryAgainError where a batch is to bring some of the pieces; collect what it has brought."""
-        if self._first(lacking()) is None:
+    def refuse_pending(self, missing_answers: Callable[[], Iterable[MissingAnswer]]) -> None:
+        """Fetch what batches have brought; raises TryAgainError if a batch is still to bring an answer."""
+        if self._first_pending(missing_answers()) is None:
             return
         from gptkit.jobs.batch import service
 
-        service.fetch(self._services)
-        if shard := self._first(lacking()):
+        service.fetch_answers(self._services)
+        if shard := self._first_pending(missing_answers()):
             name = shard.batch or shard.id
             raise TryAgainError(
                 f"some of the pieces are in batch '{name}', under way since {format_time(shard.created)}",
@@ -70,48 +72,50 @@ class Once:
             )
 
     @contextmanager
-    def awaited(self) -> Iterator[Callable[[bytes], Shard | None]]:
-        """Finds what is under way that is to bring the answer to a key."""
-        if not self._shards:
+    def pending_lookup(self) -> Iterator[Callable[[bytes], Shard | None]]:
+        """Give a function that finds the shard under way which is to bring the answer to a key."""
+        if not self._pending_shards:
             yield lambda _: None
             return
         from gptkit.jobs.batch import service
 
-        record = service.record(self._services)
+        queue = service.batch_queue(self._services)
         try:
-            yield lambda key: self._shards.get(record.shard_of(key))
+            yield lambda key: self._pending_shards.get(queue.shard_of(key))
         finally:
-            record.close()
+            queue.close()
 
-    def _first(self, lacking: Iterable[Lacking]) -> Shard | None:
-        if not self._shards:
+    def _first_pending(self, missing_answers: Iterable[MissingAnswer]) -> Shard | None:
+        if not self._pending_shards:
             return None
-        with self.awaited() as awaited:
-            return next((shard for one in lacking if (shard := awaited(one.key))), None)
+        with self.pending_lookup() as find_shard:
+            return next((shard for answer in missing_answers if (shard := find_shard(answer.key))), None)
 
-    def _submit(self, lacking: Iterable[Lacking], runtime: Runtime) -> None:
-        """Raises TryAgainError unless all pieces are there."""
-        from gptkit.jobs.batch.service import submit_missing
+    def _submit(self, missing_answers: Iterable[MissingAnswer], runtime: Runtime) -> None:
+        """Submit the missing answers; raises TryAgainError unless all answers are there already."""
+        from gptkit.jobs.batch.service import fetch_and_submit
 
-        submitted = submit_missing(self._services, lacking, self._job, runtime)
-        if submitted.is_complete:
+        counts = fetch_and_submit(self._services, missing_answers, self._job, runtime)
+        if counts.is_complete:
             return
-        count = submitted.new + submitted.under_way
+        count = counts.new + counts.under_way
         then = "the same command without --fresh" if self._job.fresh else "the same command"
         raise TryAgainError(
             f"{count} {'piece is' if count == 1 else 'pieces are'} with the provider"
-            f" ({submitted.new} of them submitted now)",
+            f" ({counts.new} of them submitted now)",
             hint=f"'gptkit batch list' shows them; when they are done, {then} prints the result",
         )
 
     @cached_property
-    def _shards(self) -> Mapping[str, Shard]:
-        """Those under way for the same prompt and model; without a memory nobody wants what they bring,
-        and --fresh asks again whatever they may bring. Where there never was a batch this is a look at a
-        name."""
+    def _pending_shards(self) -> Mapping[str, Shard]:
+        """The shards under way for the prompt and model of the job, by their ids.
+
+        Without a memory their answers could not be used, and --fresh asks again for all. That the file exists
+        is checked first: most users never submit a batch.
+        """
         job = self._job
         if job.memory is None or job.fresh or not (self._services.paths.data / RECORD).exists():
             return {}
         from gptkit.jobs.batch import service
 
-        return service.under_way(self._services, job)
+        return service.pending_shards(self._services, job)

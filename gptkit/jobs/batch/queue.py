@@ -1,4 +1,4 @@
-"""What is under way in batches: written before a request leaves, so that none is ever sent twice."""
+"""The queue of requests in batches, written before a request is sent, so that none is sent twice."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x67707462
 """`gptb` at byte 68 of the file."""
 HINT = "move the file away: what is under way is then asked for again"
-_REMEMBERED = 90 * 86400
-"""Seconds after which a defective piece has either been asked for by itself or is not wanted any more."""
+_DEFECTIVE_SECONDS = 90 * 86400
+"""Seconds after which a defective piece was asked for without a batch, or is not needed any more."""
 _BLOCK = 200
-"""Lines that are read at once: a line holds a whole request."""
+"""Request lines that are read at once; each holds a whole request."""
 
 State = Literal["planned", "complete", "uploaded", "submitted"]
-Row = tuple[bytes, bytes, str, str]
-"""One piece: its key in the memory, its request line, the piece itself (JSON), and how its answer is
-proved."""
+QueueRow = tuple[bytes, bytes, str, str]
+"""One piece: its key in the memory, its request line, the piece itself (JSON), and the format that its answer
+must keep."""
 
 
 class Shard(NamedTuple):
-    """One input file of a batch. `host` is where it goes, `about` (JSON) what its pieces have in common.
+    """One input file of a batch. `host` is the endpoint, `about` (JSON) what its pieces have in common.
 
-    `planned`: its lines are still being written; `complete`: they all are, and may be on their way;
-    `uploaded`: the provider has them as `file`; `submitted`: it works on them as `batch`.
+    States: `planned`, lines are still being written; `complete`, all lines are written and may be on their
+    way to the provider; `uploaded`, the provider has them as `file`; `submitted`, it works on them as
+    `batch`.
     """
 
     id: str
@@ -50,12 +51,12 @@ class Shard(NamedTuple):
     pieces: int
 
 
-def _first(connection: sqlite3.Connection) -> None:
-    for statement in _FIRST:
+def _create_tables(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES:
         connection.execute(statement)
 
 
-_FIRST = (
+_TABLES = (
     """CREATE TABLE shards (
         id TEXT NOT NULL PRIMARY KEY,
         host TEXT NOT NULL,
@@ -77,61 +78,61 @@ _FIRST = (
 )
 
 
-def _second(connection: sqlite3.Connection) -> None:
-    """Pieces of one shard may be in several formats; until then the shard said which."""
+def _add_formats(connection: sqlite3.Connection) -> None:
+    """Store the format with each piece; before, all pieces of a shard had the one that `about` named."""
     connection.execute("ALTER TABLE pieces ADD COLUMN proof TEXT NOT NULL DEFAULT ''")
     for shard, about in connection.execute("SELECT id, about FROM shards").fetchall():
-        found = json.loads(about)
+        data = json.loads(about)
         connection.execute(
-            "UPDATE pieces SET proof = ? WHERE shard = ?", (str(found.pop("format", "")), shard)
+            "UPDATE pieces SET proof = ? WHERE shard = ?", (str(data.pop("format", "")), shard)
         )
-        connection.execute("UPDATE shards SET about = ? WHERE id = ?", (json.dumps(found), shard))
+        connection.execute("UPDATE shards SET about = ? WHERE id = ?", (json.dumps(data), shard))
 
 
-MIGRATIONS: Sequence[Migration] = (_first, _second)
-_SHARDS = """
+MIGRATIONS: Sequence[Migration] = (_create_tables, _add_formats)
+_SELECT_SHARDS = """
     SELECT id, host, state, created, about, file, batch,
         (SELECT count(*) FROM pieces WHERE shard = shards.id)
     FROM shards WHERE ?1 IS NULL OR host = ?1 ORDER BY shards.rowid
 """
 
 
-class Pending:
-    """One database file. Every failure is a GptkitError."""
+class BatchQueue:
+    """The database file of shards and their pieces. Every failure is a GptkitError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._access = Database(path, MIGRATIONS, APPLICATION_ID, HINT)
-        self.close = self._access.close
+        self._database = Database(path, MIGRATIONS, APPLICATION_ID, HINT)
+        self.close = self._database.close
 
     def exists(self) -> bool:
-        """Asking does not make one."""
+        """Whether there is a file; none is made."""
         return self.path.exists()
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Nobody else submits or fetches meanwhile. Raises TryAgainError where somebody already does."""
-        return exclusive_lock(self.path.with_name(self.path.name + ".lock"), _give_up)
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other processes from submitting and fetching; raises TryAgainError if one is doing so."""
+        return exclusive_lock(self.path.with_name(self.path.name + ".lock"), _raise_in_use)
 
-    def begin(self, host: str, about: str, now: float) -> str:
-        """A new shard, without pieces yet; returns its id."""
+    def add_shard(self, host: str, about: str, now: float) -> str:
+        """Add a planned shard without pieces; returns its id."""
         identity = os.urandom(12).hex()
-        with self._access.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(
                 "INSERT INTO shards VALUES (?, ?, 'planned', ?, ?, '', '')", (identity, host, now, about)
             )
         return identity
 
-    def add(self, shard: str, rows: Iterable[Row]) -> None:
-        """A piece that is in a shard already stays there."""
-        with self._access.writing() as connection:
+    def add_pieces(self, shard: str, rows: Iterable[QueueRow]) -> None:
+        """Add pieces to a shard; one that is in any shard already stays there."""
+        with self._database.writing() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO pieces (key, shard, line, piece, proof) VALUES (?, ?, ?, ?, ?)",
                 [(key, shard, line, piece, proof) for key, line, piece, proof in rows],
             )
 
-    def note(self, shard: str, state: State, *, file: str = "", batch: str = "") -> None:
-        """How far a shard has come; what was known of it before stays known."""
-        with self._access.writing() as connection:
+    def set_state(self, shard: str, state: State, *, file: str = "", batch: str = "") -> None:
+        """Set the state of a shard, and its file or batch unless empty."""
+        with self._database.writing() as connection:
             connection.execute(
                 "UPDATE shards SET state = ?, file = coalesce(nullif(?, ''), file),"
                 " batch = coalesce(nullif(?, ''), batch) WHERE id = ?",
@@ -140,32 +141,35 @@ class Pending:
             if state == "submitted":
                 connection.execute("UPDATE pieces SET line = NULL WHERE shard = ?", (shard,))
 
-    def drop(self, shard: str) -> None:
-        """Forget a shard: its pieces are missing again."""
-        with self._access.writing() as connection:
+    def remove_shard(self, shard: str) -> None:
+        """Remove a shard with its pieces, which then count as missing."""
+        with self._database.writing() as connection:
             connection.execute("DELETE FROM shards WHERE id = ?", (shard,))
 
-    def settle(self, keys: Iterable[bytes], defective: Iterable[bytes], now: float) -> None:
-        """What came is no longer awaited; the defective ones are not to be submitted again."""
-        with self._access.writing() as connection:
+    def remove_pieces(self, keys: Iterable[bytes], defective: Iterable[bytes], now: float) -> None:
+        """Remove pieces that were answered.
+
+        Those that are `defective` are remembered, not to be submitted again.
+        """
+        with self._database.writing() as connection:
             connection.executemany("DELETE FROM pieces WHERE key = ?", [(key,) for key in keys])
             connection.executemany(
                 "INSERT OR REPLACE INTO defective VALUES (?, ?)", [(key, now) for key in defective]
             )
-            connection.execute("DELETE FROM defective WHERE noted < ?", (now - _REMEMBERED,))
+            connection.execute("DELETE FROM defective WHERE noted < ?", (now - _DEFECTIVE_SECONDS,))
 
     def shards(self, host: str | None = None) -> list[Shard]:
-        """Of one host or of all, oldest first."""
+        """Return the shards of one host, or of all, oldest first."""
         if not self.exists():
             return []
-        with self._access.reading() as connection:
-            return [Shard(*row) for row in connection.execute(_SHARDS, (host,))]
+        with self._database.reading() as connection:
+            return [Shard(*row) for row in connection.execute(_SELECT_SHARDS, (host,))]
 
-    def lines(self, shard: str) -> Iterator[bytes]:
-        """The request lines in the order in which they were added, some at a time."""
+    def request_lines(self, shard: str) -> Iterator[bytes]:
+        """Yield the request lines of a shard in the order in which they were added, read in blocks."""
         last = 0
         while True:
-            with self._access.reading() as connection:
+            with self._database.reading() as connection:
                 rows = connection.execute(
                     "SELECT rowid, line FROM pieces WHERE shard = ? AND rowid > ? AND line IS NOT NULL"
                     " ORDER BY rowid LIMIT ?",
@@ -177,27 +181,27 @@ class Pending:
                 yield bytes(line)
 
     def piece(self, shard: str, key: bytes) -> tuple[str, str] | None:
-        """The piece that a shard awaits an answer to, and how that is proved."""
-        with self._access.reading() as connection:
+        """Return a piece of a shard (JSON) and the name of its format; None if it is not in the shard."""
+        with self._database.reading() as connection:
             row = connection.execute(
                 "SELECT piece, proof FROM pieces WHERE key = ? AND shard = ?", (key, shard)
             ).fetchone()
         return None if row is None else (str(row[0]), str(row[1]))
 
     def shard_of(self, key: bytes) -> str:
-        """The id of the shard that a piece is in; empty if it is in none."""
-        with self._access.reading() as connection:
+        """Return the id of the shard that a piece is in; empty if it is in none."""
+        with self._database.reading() as connection:
             row = connection.execute("SELECT shard FROM pieces WHERE key = ?", (key,)).fetchone()
         return "" if row is None else str(row[0])
 
-    def standing(self, key: bytes) -> Literal["under way", "defective", ""]:
-        """What is known of a piece."""
-        with self._access.reading() as connection:
+    def piece_state(self, key: bytes) -> Literal["under way", "defective", ""]:
+        """Return whether a piece is in a shard or came back defective; empty if neither."""
+        with self._database.reading() as connection:
             if connection.execute("SELECT 1 FROM pieces WHERE key = ?", (key,)).fetchone():
                 return "under way"
-            found = connection.execute("SELECT 1 FROM defective WHERE key = ?", (key,)).fetchone()
-        return "defective" if found else ""
+            defective = connection.execute("SELECT 1 FROM defective WHERE key = ?", (key,)).fetchone()
+        return "defective" if defective else ""
 
 
-def _give_up() -> None:
+def _raise_in_use() -> None:
     raise TryAgainError("another gptkit is submitting or fetching batches")

@@ -1,4 +1,4 @@
-"""Batches of this endpoint: what they are made with, and what is done with all that they brought."""
+"""Submit and fetch batches at the endpoint of the settings; report and charge what they brought."""
 
 from __future__ import annotations
 
@@ -8,88 +8,92 @@ from typing import TYPE_CHECKING
 
 from gptkit.core.errors import UsageError
 from gptkit.exchange.invocation import RetryPolicy, Runtime
-from gptkit.jobs.batch.collect import GONE, CollectedBatch, collected
-from gptkit.jobs.batch.submit import Desk, Submitted
-from gptkit.jobs.batch.submit import submit_missing as submitted
+from gptkit.jobs.batch.collect import GONE, CollectedBatch, collect_batches
+from gptkit.jobs.batch.submit import BatchContext, SubmissionCounts, submit_missing
 from gptkit.jobs.job import DISCOUNT, RECORD, about
-from gptkit.jobs.memory.store import memory as memory_of
+from gptkit.jobs.memory.store import memory_of
 
 if TYPE_CHECKING:
     from gptkit.core.chat import Charge
-    from gptkit.jobs.batch.queue import Pending, Shard
+    from gptkit.jobs.batch.queue import BatchQueue, Shard
     from gptkit.jobs.job import Job
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.provider.batches import Batches
     from gptkit.services import Services
 
 
-def submit_missing(services: Services, lacking: Iterable[Lacking], job: Job, runtime: Runtime) -> Submitted:
-    """Fetch what is ready, then submit what is still missing. Raises UsageError without a memory.
+def fetch_and_submit(
+    services: Services, lacking: Iterable[MissingAnswer], job: Job, runtime: Runtime
+) -> SubmissionCounts:
+    """Fetch the answers that are ready, then submit what is still missing.
 
-    Once the result's `is_complete` holds, an ordinary run finds every piece in the memory but the
-    defective ones, which it asks for by themselves.
+    Once the result's `is_complete` holds, an ordinary run finds every answer in the memory but the defective
+    ones, for which it asks itself. Raises UsageError without a memory.
     """
     if job.memory is None:
         raise UsageError("--batch needs the memory, which holds the answers: leave out --no-memory")
-    made = _desk(services)
-    with made.record.alone():
-        _fetch(services, made)
-        return submitted(
-            lacking, job, runtime._replace(budget=runtime.budget.with_price_factor(DISCOUNT)), made
+    context = _batch_context(services)
+    with context.queue.lock():
+        _fetch_into_memory(services, context)
+        return submit_missing(
+            lacking, job, runtime._replace(budget=runtime.budget.with_price_factor(DISCOUNT)), context
         )
 
 
-def fetch(services: Services) -> None:
-    """Take the answers of the batches that are over into the memory."""
-    made = _desk(services)
-    with made.record.alone():
-        _fetch(services, made)
+def fetch_answers(services: Services) -> None:
+    """Store the answers of the batches that are over in the memory."""
+    context = _batch_context(services)
+    with context.queue.lock():
+        _fetch_into_memory(services, context)
 
 
-def batches(services: Services) -> Batches:
+def batch_client(services: Services) -> Batches:
     from gptkit.provider.batches import Batches
 
     return Batches(services.endpoint(""))
 
 
-def record(services: Services) -> Pending:
-    from gptkit.jobs.batch.queue import Pending
+def batch_queue(services: Services) -> BatchQueue:
+    from gptkit.jobs.batch.queue import BatchQueue
 
-    return Pending(services.paths.require(services.paths.data) / RECORD)
+    return BatchQueue(services.paths.require(services.paths.data) / RECORD)
 
 
-def under_way(services: Services, job: Job) -> Mapping[str, Shard]:
-    """The shards at this endpoint that may hold pieces of a job; what was only planned is nowhere yet."""
-    known = record(services)
+def pending_shards(services: Services, job: Job) -> Mapping[str, Shard]:
+    """Return the shards at this endpoint with the prompt and model of a job; planned ones were not sent
+    yet."""
+    queue = batch_queue(services)
     try:
-        shards = known.shards(services.settings.base_url().url)
+        shards = queue.shards(services.settings.base_url().url)
     finally:
-        known.close()
-    own = about(job)
+        queue.close()
+    metadata = about(job)
     return {
         shard.id: shard
         for shard in shards
-        if shard.state != "planned" and shard.pieces and _about(shard) == (own["prompt"], own["model"])
+        if shard.state != "planned"
+        and shard.pieces
+        and _prompt_and_model(shard) == (metadata["prompt"], metadata["model"])
     }
 
 
-def _desk(services: Services) -> Desk:
+def _batch_context(services: Services) -> BatchContext:
     from gptkit.jobs.memory import entries
     from gptkit.text.formats import format_named
 
     memory = memory_of(services)
 
-    def kept(key: bytes) -> bool:
+    def is_stored(key: bytes) -> bool:
         with memory.reading() as connection:
-            return entries.held(connection, key) is not None
+            return entries.find_answer(connection, key) is not None
 
     settings, terminal = services.settings, services.terminal
-    return Desk(
-        office=batches(services),
-        record=record(services),
+    return BatchContext(
+        client=batch_client(services),
+        queue=batch_queue(services),
         host=settings.base_url().url,
         memory=memory,
-        kept=kept,
+        is_stored=is_stored,
         rejections=services.rejections,
         format_named=format_named,
         policy=RetryPolicy(settings.integer("attempts"), settings.number("wait_budget")),
@@ -99,48 +103,52 @@ def _desk(services: Services) -> Desk:
     )
 
 
-def _fetch(services: Services, made: Desk) -> None:
-    """Of each batch it is told what it brought, and noted what that cost."""
-    for taken in collected(made):
-        if taken.charges:
-            _charge(services, taken)
-        services.terminal.print_error_line(f"gptkit: {_told(taken)}")
+def _fetch_into_memory(services: Services, context: BatchContext) -> None:
+    """Store the answers of ended batches, store what they cost, and print a line on each batch."""
+    for batch in collect_batches(context):
+        if batch.charges:
+            _store_charges(services, batch)
+        services.terminal.print_error_line(f"gptkit: {_describe(batch)}")
 
 
-def _told(taken: CollectedBatch) -> str:
-    if taken.status == GONE:
-        how = f"'gptkit batch cancel --forget {taken.batch}' makes gptkit ask for its pieces again"
-        return f"{taken.failure}; {how}"
-    counts = [f"{taken.accepted} answers accepted"]
-    if taken.defective:
-        counts.append(f"{taken.defective} unusable, which will be asked for one by one")
-    if taken.missing:
-        counts.append(f"{taken.missing} missing again")
-    why = f" ({taken.failure})" if taken.failure else ""
-    return f"batch '{taken.batch}' {taken.status}: {', '.join(counts)}{why}"
+def _describe(batch: CollectedBatch) -> str:
+    if batch.status == GONE:
+        how = f"'gptkit batch cancel --forget {batch.batch}' makes gptkit ask for its pieces again"
+        return f"{batch.failure}; {how}"
+    counts = [f"{batch.accepted} answers accepted"]
+    if batch.defective:
+        counts.append(f"{batch.defective} unusable, which will be asked for one by one")
+    if batch.missing:
+        counts.append(f"{batch.missing} missing again")
+    why = f" ({batch.failure})" if batch.failure else ""
+    return f"batch '{batch.batch}' {batch.status}: {', '.join(counts)}{why}"
 
 
-def _charge(services: Services, taken: CollectedBatch) -> None:
+def _store_charges(services: Services, batch: CollectedBatch) -> None:
     from gptkit.history.model import new_opening_id
     from gptkit.history.schema import insert_charges
 
     with services.history.writing() as connection:
-        names = ("", taken.prompt)
+        names = ("", batch.prompt)
         insert_charges(
-            connection, new_opening_id(), None, names, (_priced(services, one) for one in taken.charges)
+            connection,
+            new_opening_id(),
+            None,
+            names,
+            (_with_cost(services, charge) for charge in batch.charges),
         )
 
 
-def _priced(services: Services, one: Charge) -> Charge:
-    cost = services.prices.cost(one.model, one.prompt_tokens, one.completion_tokens)
-    return one._replace(
+def _with_cost(services: Services, charge: Charge) -> Charge:
+    cost = services.prices.cost(charge.model, charge.prompt_tokens, charge.completion_tokens)
+    return charge._replace(
         cost=None if cost is None else cost * DISCOUNT, host=services.settings.base_url().authority
     )
 
 
-def _about(shard: Shard) -> tuple[object, object]:
-    found = json.loads(shard.about).get("about", {})
-    return found.get("prompt"), found.get("model")
+def _prompt_and_model(shard: Shard) -> tuple[object, object]:
+    metadata = json.loads(shard.about).get("about", {})
+    return metadata.get("prompt"), metadata.get("model")
 
 
 def _random() -> float:

@@ -1,4 +1,4 @@
-"""Long input through a provider's Batch API: what the memory lacks is submitted, once, and nothing else."""
+"""Submit the missing answers of a job to the provider's Batch API, each only once."""
 
 from __future__ import annotations
 
@@ -8,43 +8,44 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gptkit.core.errors import BudgetError, DataError, GptkitError, UnavailableError
-from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE, drop_rejected_parameters
+from gptkit.exchange.adaptation import adapt_request
+from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE
 from gptkit.jobs.job import about
-from gptkit.jobs.missing import filed
+from gptkit.jobs.missing import piece_to_json
 
 if TYPE_CHECKING:
     from gptkit.core.chat import ChatRequest
     from gptkit.exchange.invocation import Rejections, RetryPolicy, Runtime
-    from gptkit.jobs.batch.queue import Pending, Row
+    from gptkit.jobs.batch.queue import BatchQueue, QueueRow
     from gptkit.jobs.job import Job, Memory
-    from gptkit.jobs.missing import Lacking
+    from gptkit.jobs.missing import MissingAnswer
     from gptkit.provider.batches import Batch, Batches
     from gptkit.text.pieces import Format
 
 
-Made = TypeVar("Made")
-MARK = "gptkit"
+Result = TypeVar("Result")
+SHARD_METADATA = "gptkit"
 """The name under which a batch carries the id of its shard."""
-LISTED = 1000
-"""The latest batches among which a lost one is looked for."""
-SKEW = 86_400.0
+LATEST_BATCHES = 1000
+"""The number of latest batches among which a lost one is looked for."""
+CLOCK_SKEW = 86_400.0
 """Seconds by which the provider's clock may be behind."""
-BLOCK = 100
-"""Pieces that are recorded at once."""
+PIECES_AT_ONCE = 100
+"""Pieces that are added to the queue at once."""
 
 
-class Desk(NamedTuple):
-    """What batches are made with: the provider's Batch API, the record of what is under way, the memory.
+class BatchContext(NamedTuple):
+    """What submitting and fetching need: the Batch API, the queue, the memory, the policy of retries.
 
-    `host` is the endpoint whose batches these are. `kept` says whether the memory has written an answer, as
-    the next process will see it. `clock` gives Unix seconds.
+    `host` is the URL of the endpoint. `is_stored` tells whether the memory has an answer on disk, where the
+    next process will find it. `clock` gives Unix seconds.
     """
 
-    office: Batches
-    record: Pending
+    client: Batches
+    queue: BatchQueue
     host: str
     memory: Memory
-    kept: Callable[[bytes], bool]
+    is_stored: Callable[[bytes], bool]
     rejections: Rejections
     format_named: Callable[[str], Format | None]
     policy: RetryPolicy
@@ -53,47 +54,49 @@ class Desk(NamedTuple):
     random: Callable[[], float]
 
 
-class Submitted(NamedTuple):
-    """What a submission came to, in pieces: `new` ones, and those `under_way` in earlier batches."""
+class SubmissionCounts(NamedTuple):
+    """The pieces of a job that are with the provider: `new` ones, and those `under_way` in earlier
+    batches."""
 
     new: int
     under_way: int
 
     @property
     def is_complete(self) -> bool:
-        """An ordinary run has no piece to wait for."""
+        """Whether an ordinary run has no piece to wait for."""
         return not self.new and not self.under_way
 
 
-def submit_missing(lacking: Iterable[Lacking], job: Job, runtime: Runtime, desk: Desk) -> Submitted:
-    """Submit what is neither in the memory nor under way, nor came defective: that is left for an ordinary
-    run. Call it within `desk.record.alone()`.
+def submit_missing(
+    lacking: Iterable[MissingAnswer], job: Job, runtime: Runtime, context: BatchContext
+) -> SubmissionCounts:
+    """Submit missing answers that are not under way; defective ones are left for an ordinary run.
 
-    What an earlier run did not bring to its end is finished first. A budget that is reached ends it
-    with BudgetError after what it allows was submitted; whatever else ends it, the next call goes on.
+    Call it within `context.queue.lock()`. Submissions that an earlier run did not finish are finished first.
+    Raises BudgetError after submitting what the budget allows. After any other error the next call continues.
     """
-    resume(desk)
-    plan = _Plan(runtime, desk.record)
+    resume_submission(context)
+    selection = _PieceSelection(runtime, context.queue)
     new = 0
-    for shard, count in _recorded(plan.wanted(lacking), job, desk):
-        _submit(desk, shard)
+    for shard, count in _queue_shards(selection.select(lacking), job, context):
+        _submit_shard(context, shard)
         new += count
-    if plan.over is not None:
-        raise plan.over
-    return Submitted(new, plan.under_way)
+    if selection.budget_error is not None:
+        raise selection.budget_error
+    return SubmissionCounts(new, selection.under_way)
 
 
-def resume(desk: Desk) -> None:
-    """Bring what an interrupted run began to its end; what it had only planned is dropped."""
-    for shard in desk.record.shards(desk.host):
+def resume_submission(context: BatchContext) -> None:
+    """Finish the submissions of an interrupted run; shards that were only planned are removed."""
+    for shard in context.queue.shards(context.host):
         if shard.state == "planned":
-            desk.record.drop(shard.id)
+            context.queue.remove_shard(shard.id)
         elif shard.state != "submitted":
-            _submit(desk, shard.id, shard.file, shard.created)
+            _submit_shard(context, shard.id, shard.file, shard.created)
 
 
-def patiently(desk: Desk, call: Callable[[], Made]) -> Made:
-    """The call, made again while its failure deserves it and the policy allows it."""
+def call_with_retries(context: BatchContext, call: Callable[[], Result]) -> Result:
+    """Call, and call again after a failure as often as the failure and the policy allow."""
     tries, waited = 0, 0.0
     while True:
         try:
@@ -101,125 +104,126 @@ def patiently(desk: Desk, call: Callable[[], Made]) -> Made:
         except GptkitError as error:
             tries += 1
             longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (tries - 1))
-            pause = max(desk.random() * longest, error.wait or 0.0)
-            if tries >= min(error.tries, desk.policy.attempts) or waited + pause > desk.policy.wait:
+            pause = max(context.random() * longest, error.wait or 0.0)
+            if tries >= min(error.tries, context.policy.attempts) or waited + pause > context.policy.wait:
                 error.attempts = tries
                 raise
-        desk.sleep(pause)
+        context.sleep(pause)
         waited += pause
 
 
-class _Plan:
-    """Of what the memory lacks, the part that is to be submitted."""
+class _PieceSelection:
+    """Selects the missing answers that are to be submitted, and counts those under way."""
 
-    def __init__(self, runtime: Runtime, record: Pending) -> None:
+    def __init__(self, runtime: Runtime, queue: BatchQueue) -> None:
         self.under_way = 0
-        self.over: BudgetError | None = None
+        self.budget_error: BudgetError | None = None
         self._runtime = runtime
-        self._record = record
+        self._queue = queue
         self._seen: set[bytes] = set()
 
-    def wanted(self, lacking: Iterable[Lacking]) -> Iterator[tuple[Lacking, ChatRequest]]:
-        """Each once, with its request as it is sent; ends where the budget does."""
-        for one in lacking:
-            if one.key in self._seen:
+    def select(self, lacking: Iterable[MissingAnswer]) -> Iterator[tuple[MissingAnswer, ChatRequest]]:
+        """Yield each answer to submit once, with its request; sets `budget_error` where the budget ends."""
+        for missing in lacking:
+            if missing.key in self._seen:
                 continue
-            self._seen.add(one.key)
-            standing = self._record.standing(one.key)
-            self.under_way += standing == "under way"
-            if standing:
+            self._seen.add(missing.key)
+            state = self._queue.piece_state(missing.key)
+            self.under_way += state == "under way"
+            if state:
                 continue
-            sent = drop_rejected_parameters(one.request().without_streaming(), self._runtime)
+            request = adapt_request(missing.request(), self._runtime).without_streaming()
             try:
-                self._runtime.budget.reserve(sent)
-            except BudgetError as over:
-                self.over = over
+                self._runtime.budget.reserve(request)
+            except BudgetError as error:
+                self.budget_error = error
                 return
-            yield one, sent
+            yield missing, request
 
 
-def _submit(desk: Desk, shard: str, file: str = "", since: float = 0.0) -> None:
-    """A shard that has a file already may have a batch."""
-    submission = _Submission(desk, shard, since)
+def _submit_shard(context: BatchContext, shard: str, file: str = "", created: float = 0.0) -> None:
+    """Upload a shard unless it has a `file`, and make a batch of it unless it has one already."""
+    submission = _ShardSubmission(context, shard, created)
     if file:
         submission.is_doubtful = True
     else:
-        file = patiently(desk, submission.upload)
-        desk.record.note(shard, "uploaded", file=file)
-    batch = patiently(desk, lambda: submission.submit(file))
-    desk.record.note(shard, "submitted", batch=batch.id)
+        file = call_with_retries(context, submission.upload)
+        context.queue.set_state(shard, "uploaded", file=file)
+    batch = call_with_retries(context, lambda: submission.submit(file))
+    context.queue.set_state(shard, "submitted", batch=batch.id)
 
 
-class _Submission:
-    """Two requests; where the provider refuses one for good, its pieces are missing again."""
+class _ShardSubmission:
+    """The two requests that submit a shard. A shard that the provider refuses for good is removed."""
 
-    def __init__(self, desk: Desk, shard: str, since: float) -> None:
+    def __init__(self, context: BatchContext, shard: str, created: float) -> None:
         self.is_doubtful = False
-        """A batch may have been made of which the answer was lost."""
-        self._desk = desk
+        """Whether a batch may have been made although its response was lost."""
+        self._context = context
         self._shard = shard
-        self._since = since
+        self._created = created
 
     def upload(self) -> str:
-        with self._dropped_if_refused():
-            return self._desk.office.upload(
-                f"gptkit-{self._shard}.jsonl", self._desk.record.lines(self._shard)
+        with self._remove_if_refused():
+            return self._context.client.upload(
+                f"gptkit-{self._shard}.jsonl", self._context.queue.request_lines(self._shard)
             )
 
     def submit(self, file: str) -> Batch:
-        found = self._lost() if self.is_doubtful else None
+        lost = self._find_lost_batch() if self.is_doubtful else None
         self.is_doubtful = True
-        with self._dropped_if_refused():
-            return found or self._desk.office.submit(file, {MARK: self._shard})
+        with self._remove_if_refused():
+            return lost or self._context.client.submit(file, {SHARD_METADATA: self._shard})
 
-    def _lost(self) -> Batch | None:
-        for batch in self._desk.office.list_latest(LISTED):
-            if batch.metadata.get(MARK) == self._shard:
+    def _find_lost_batch(self) -> Batch | None:
+        for batch in self._context.client.list_latest(LATEST_BATCHES):
+            if batch.metadata.get(SHARD_METADATA) == self._shard:
                 return batch
-            if 0 < batch.created < self._since - SKEW:
+            if 0 < batch.created < self._created - CLOCK_SKEW:
                 break
         return None
 
     @contextmanager
-    def _dropped_if_refused(self) -> Iterator[None]:
+    def _remove_if_refused(self) -> Iterator[None]:
         try:
             yield
         except (UnavailableError, DataError):
-            self._desk.record.drop(self._shard)
+            self._context.queue.remove_shard(self._shard)
             raise
 
 
-def _recorded(
-    wanted: Iterable[tuple[Lacking, ChatRequest]], job: Job, desk: Desk
+def _queue_shards(
+    selected: Iterable[tuple[MissingAnswer, ChatRequest]], job: Job, context: BatchContext
 ) -> Iterator[tuple[str, int]]:
-    """Shards within the provider's limits, each with its number of pieces, when all of it is on disk."""
+    """Write shards within the provider's limits to the queue; yields each complete one with its piece
+    count."""
     shard, count, size = "", 0, 0
-    rows: list[Row] = []
-    for one, request in wanted:
-        line = desk.office.line(one.key.hex(), request)
-        if count and (count == desk.office.most_requests or size + len(line) > desk.office.most_bytes):
-            _complete(desk, shard, rows)
+    rows: list[QueueRow] = []
+    for missing, request in selected:
+        line = context.client.line(missing.key.hex(), request)
+        if count and (count == context.client.most_requests or size + len(line) > context.client.most_bytes):
+            _complete_shard(context, shard, rows)
             yield shard, count
             shard, count, size = "", 0, 0
-        shard = shard or desk.record.begin(desk.host, _common(job), desk.clock())
-        rows.append((one.key, line, filed(one.piece), job.format.name))
+        shard = shard or context.queue.add_shard(context.host, _shared_data(job), context.clock())
+        rows.append((missing.key, line, piece_to_json(missing.piece), job.format.name))
         count, size = count + 1, size + len(line)
-        if len(rows) >= BLOCK:
-            desk.record.add(shard, rows)
+        if len(rows) >= PIECES_AT_ONCE:
+            context.queue.add_pieces(shard, rows)
             rows.clear()
     if shard:
-        _complete(desk, shard, rows)
+        _complete_shard(context, shard, rows)
         yield shard, count
 
 
-def _complete(desk: Desk, shard: str, rows: list[Row]) -> None:
-    desk.record.add(shard, rows)
+def _complete_shard(context: BatchContext, shard: str, rows: list[QueueRow]) -> None:
+    context.queue.add_pieces(shard, rows)
     rows.clear()
-    desk.record.note(shard, "complete")
+    context.queue.set_state(shard, "complete")
 
 
-def _common(job: Job) -> str:
-    """What the proofs of all answers need besides the piece."""
+def _shared_data(job: Job) -> str:
+    """Return what the check of every answer needs besides its piece, as JSON."""
     template = job.invocation.template
     return json.dumps(
         {

@@ -1,4 +1,4 @@
-"""The tables of the memory, and the steps that lead from one version of them to the next."""
+"""The tables of the memory, their entries, and how answers of other tools are matched to a text."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ APPLICATION_ID = 0x6770746D
 HINT = "move the file away: a new one is made"
 
 
-def _first(connection: sqlite3.Connection) -> None:
-    for statement in _FIRST:
+def _create_tables(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES:
         connection.execute(statement)
 
 
-_FIRST = (
+_TABLES = (
     # What the answers of one job have in common; `options` may hold whole files.
     """CREATE TABLE origins (
         id INTEGER PRIMARY KEY,
@@ -37,7 +37,7 @@ _FIRST = (
         model TEXT NOT NULL,
         language TEXT NOT NULL,
         options TEXT NOT NULL)""",
-    # The texts lie in a table of their own, so that to note a use does not write them again.
+    # The texts have a table of their own, so that counting a use does not write them again.
     """CREATE TABLE entries (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         key BLOB NOT NULL UNIQUE,
@@ -55,10 +55,10 @@ _FIRST = (
         answer TEXT NOT NULL,
         findings TEXT NOT NULL)""",
 )
-MIGRATIONS: Sequence[Migration] = (_first,)
+MIGRATIONS: Sequence[Migration] = (_create_tables,)
 
 
-_NAMES = """
+_LANGUAGES = """
     af afrikaans|ar arabic العربية|bg bulgarian български|bn bengali বাংলা|ca catalan català
     |cs czech čeština|cy welsh cymraeg|da danish dansk|de german deutsch|el greek ελληνικά
     |en english american_english|en-GB british_english|eo esperanto|es spanish español castellano
@@ -77,67 +77,69 @@ _NAMES = """
     |uz uzbek oʻzbek|vi vietnamese tiếng_việt|zh chinese mandarin simplified_chinese 中文 汉语 简体中文 简体
     |zh-TW traditional_chinese taiwanese_mandarin 繁體中文 繁体中文 正體中文 繁體|zu zulu isizulu
 """
-_USUAL = """
+_USUAL_REGIONS = """
     ar-EG bg-BG ca-ES cs-CZ da-DK de-DE el-GR en-US es-ES et-EE eu-ES fa-IR fi-FI fr-FR ga-IE gl-ES
     he-IL hi-IN hr-HR hu-HU id-ID is-IS it-IT ja-JP ko-KR lt-LT lv-LV nb-NO nl-NL pl-PL pt-BR ro-RO
     ru-RU sk-SK sl-SI sr-RS sv-SE ta-IN th-TH tr-TR uk-UA vi-VN zh-CN zh-Hans zh-Hans-CN
 """
-"""Regions and scripts that go without saying, from the likely subtags of the Unicode CLDR."""
-_OTHERS = {"zh-hant": "zh-TW", "zh-hant-tw": "zh-TW", "no": "nb", "no-no": "nb", "iw": "he", "in": "id"}
+"""Tags whose region or script is the usual one and is left out, from the likely subtags of the Unicode
+CLDR."""
+_OTHER_TAGS = {"zh-hant": "zh-TW", "zh-hant-tw": "zh-TW", "no": "nb", "no-no": "nb", "iw": "he", "in": "id"}
 _TAG = re.compile("[a-z]{2,3}(?:-[a-z0-9]{2,8})*", re.IGNORECASE | re.ASCII)
-_names: dict[str, str] = {}
+_tags: dict[str, str] = {}
 
 
-def tag(name: str) -> str:
-    """The shortest tag of a language; empty where it is not known.
+def language_tag(name: str) -> str:
+    """Return the shortest tag of a language name or tag; empty if the language is not known.
 
-    A region is left out where it is the usual one: `fr-FR` is `fr`, `fr-CA` stays.
+    A region is left out if it is the usual one: `fr-FR` becomes `fr`, `fr-CA` stays.
     """
-    if not _names:
-        _names.update(_read())
+    if not _tags:
+        _tags.update(_language_names_to_tags())
     plain = " ".join(name.casefold().replace("_", " ").split())
-    if found := _names.get(plain):
-        return found
+    if tag := _tags.get(plain):
+        return tag
     hyphened = name.strip().replace("_", "-")
     if not _TAG.fullmatch(hyphened) or hyphened.lower() in ("und", "mul", "zxx"):
         return ""
-    return _names.get(hyphened.casefold(), _cased(hyphened))
+    return _tags.get(hyphened.casefold(), _canonical_case(hyphened))
 
 
-def _read() -> dict[str, str]:
-    found: dict[str, str] = dict(_OTHERS)
-    for group in _NAMES.replace("\n", " ").split("|"):
+def _language_names_to_tags() -> dict[str, str]:
+    tags: dict[str, str] = dict(_OTHER_TAGS)
+    for group in _LANGUAGES.replace("\n", " ").split("|"):
         code, *names = group.split()
-        found.update(dict.fromkeys((name.replace("_", " ").casefold() for name in names), code))
-        found[code.casefold()] = code
-    for each in _USUAL.split():
-        found[each.casefold()] = each.partition("-")[0]
-    return found
+        tags.update(dict.fromkeys((name.replace("_", " ").casefold() for name in names), code))
+        tags[code.casefold()] = code
+    for tag in _USUAL_REGIONS.split():
+        tags[tag.casefold()] = tag.partition("-")[0]
+    return tags
 
 
-def _cased(code: str) -> str:
-    """`pt-br` is written `pt-BR`, `zh-hant` `zh-Hant`."""
+def _canonical_case(code: str) -> str:
+    """Write a tag in its usual case: `pt-br` as `pt-BR`, `zh-hant` as `zh-Hant`."""
     primary, *rest = code.split("-")
-    shown = [
-        each.upper() if len(each) == 2 else each.title() if len(each) == 4 else each.lower() for each in rest
+    subtags = [
+        subtag.upper() if len(subtag) == 2 else subtag.title() if len(subtag) == 4 else subtag.lower()
+        for subtag in rest
     ]
-    return "-".join([primary.lower(), *shown])
+    return "-".join([primary.lower(), *subtags])
 
 
-_HELD = """
+_SELECT_ANSWER = """
     SELECT id, answer, findings, in_halves, is_foreign FROM entries JOIN texts ON entry = id WHERE key = ?
 """
-_INSERT = (
+_INSERT_ENTRY = (
     "INSERT INTO entries (key, origin, in_halves, is_foreign, size, created, used, hits)"
     " SELECT ?, id, ?, ?, ?, ?, ?, ? FROM origins WHERE digest = ?"
 )
-_ALL = """
+_SELECT_ENTRIES = """
     SELECT key, text, answer, findings, in_halves, is_foreign, prompt, model, options, created, used, hits
     FROM entries JOIN texts ON entry = entries.id JOIN origins ON origins.id = origin ORDER BY key
 """
 
 
-class Entry(NamedTuple):
+class MemoryEntry(NamedTuple):
     """One accepted answer; `findings` and `options` are JSON, times are in Unix seconds."""
 
     key: bytes
@@ -158,18 +160,20 @@ class Entry(NamedTuple):
         return len(self.text.encode()) + len(self.answer.encode())
 
 
-def entry(key: bytes, text: str, held: PieceAnswer, about: Mapping[str, str], now: float) -> Entry:
-    return Entry(
+def make_entry(
+    key: bytes, text: str, answer: PieceAnswer, about: Mapping[str, str], now: float
+) -> MemoryEntry:
+    return MemoryEntry(
         key=key,
         text=replace_surrogates(text),
-        answer=replace_surrogates(held.answer),
-        findings=replace_surrogates(compact([list(finding) for finding in held.findings])),
-        in_halves=held.in_halves,
-        is_foreign=held.foreign,
+        answer=replace_surrogates(answer.answer),
+        findings=replace_surrogates(compact_json([list(finding) for finding in answer.findings])),
+        in_halves=answer.in_halves,
+        is_foreign=answer.foreign,
         prompt=replace_surrogates(about.get("prompt", "")),
         model=replace_surrogates(about.get("model", "")),
         options=replace_surrogates(
-            compact({name: about[name] for name in sorted(about) if name not in _OWN})
+            compact_json({name: about[name] for name in sorted(about) if name not in _OWN_COLUMNS})
         ),
         created=now,
         used=now,
@@ -177,141 +181,144 @@ def entry(key: bytes, text: str, held: PieceAnswer, about: Mapping[str, str], no
     )
 
 
-def held(connection: sqlite3.Connection, key: bytes) -> tuple[int, PieceAnswer] | None:
-    """An entry's id and what it says."""
-    row = connection.execute(_HELD, (key,)).fetchone()
+def find_answer(connection: sqlite3.Connection, key: bytes) -> tuple[int, PieceAnswer] | None:
+    """Return the id of the entry with a key, and its answer; None if there is no such entry."""
+    row = connection.execute(_SELECT_ANSWER, (key,)).fetchone()
     if row is None:
         return None
-    return int(row[0]), said(*row[1:])
+    return int(row[0]), parse_answer(*row[1:])
 
 
-def said(answer: str, findings: str, in_halves: int, is_foreign: int) -> PieceAnswer:
+def parse_answer(answer: str, findings: str, in_halves: int, is_foreign: int) -> PieceAnswer:
     try:
-        found = tuple(Finding(*each) for each in json.loads(findings)) if findings != "[]" else ()
+        parsed = tuple(Finding(*finding) for finding in json.loads(findings)) if findings != "[]" else ()
     except (ValueError, TypeError):
         raise CannotReadError("the memory is damaged: findings are no JSON", hint=HINT) from None
-    return PieceAnswer(answer, found, bool(in_halves), bool(is_foreign))
+    return PieceAnswer(answer, parsed, bool(in_halves), bool(is_foreign))
 
 
-def insert(connection: sqlite3.Connection, each: Entry) -> None:
-    """Add an entry; one with the same key makes way."""
-    connection.execute("DELETE FROM entries WHERE key = ?", (each.key,))
-    digest = _digest(each)
+def insert_entry(connection: sqlite3.Connection, entry: MemoryEntry) -> None:
+    """Insert an entry; an old one with the same key is removed."""
+    connection.execute("DELETE FROM entries WHERE key = ?", (entry.key,))
+    digest = _origin_digest(entry)
     values = (
-        each.key,
-        each.in_halves,
-        each.is_foreign,
-        each.size,
-        each.created,
-        each.used,
-        each.hits,
+        entry.key,
+        entry.in_halves,
+        entry.is_foreign,
+        entry.size,
+        entry.created,
+        entry.used,
+        entry.hits,
         digest,
     )
-    cursor = connection.execute(_INSERT, values)
+    cursor = connection.execute(_INSERT_ENTRY, values)
     if not cursor.rowcount:
         connection.execute(
             "INSERT INTO origins (digest, prompt, model, language, options) VALUES (?, ?, ?, ?, ?)",
-            (digest, each.prompt, each.model, _language(each.options), each.options),
+            (digest, entry.prompt, entry.model, _target_language(entry.options), entry.options),
         )
-        cursor = connection.execute(_INSERT, values)
+        cursor = connection.execute(_INSERT_ENTRY, values)
     connection.execute(
-        "INSERT INTO texts VALUES (?, ?, ?, ?)", (cursor.lastrowid, each.text, each.answer, each.findings)
+        "INSERT INTO texts VALUES (?, ?, ?, ?)", (cursor.lastrowid, entry.text, entry.answer, entry.findings)
     )
 
 
-def entries(connection: sqlite3.Connection) -> Iterator[Entry]:
-    """All of them in the order of their keys, which does not depend on when they came."""
-    for row in connection.execute(_ALL):
-        each = Entry(*row)
-        yield each._replace(in_halves=bool(each.in_halves), is_foreign=bool(each.is_foreign))
+def read_entries(connection: sqlite3.Connection) -> Iterator[MemoryEntry]:
+    """Yield all entries by key, an order that does not depend on when they were stored."""
+    for row in connection.execute(_SELECT_ENTRIES):
+        entry = MemoryEntry(*row)
+        yield entry._replace(in_halves=bool(entry.in_halves), is_foreign=bool(entry.is_foreign))
 
 
-def compact(value: object) -> str:
+def compact_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def replace_surrogates(text: str) -> str:
-    """The text as valid Unicode: a lone surrogate becomes U+FFFD."""
+    """Replace lone surrogates by U+FFFD, so that the text is valid Unicode."""
     return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
-_OWN = ("prompt", "model")
+_OWN_COLUMNS = ("prompt", "model")
 
 
-def _digest(each: Entry) -> bytes:
-    return hashlib.sha256("\0".join((each.prompt, each.model, each.options)).encode()).digest()
+def _origin_digest(entry: MemoryEntry) -> bytes:
+    return hashlib.sha256("\0".join((entry.prompt, entry.model, entry.options)).encode()).digest()
 
 
-def _language(options: str) -> str:
-    """What answers are written in, as far as an option says so."""
-    wanted = str(json.loads(options).get("to", ""))
-    return tag(wanted) or wanted
+def _target_language(options: str) -> str:
+    """Return the language of answers by the option `to`: its tag, else the option itself."""
+    language = str(json.loads(options).get("to", ""))
+    return language_tag(language) or language
 
 
 _UNITS = "⟦#1⟧\n"
 
 
 def foreign_key(text: str, prompt: str, language: str) -> bytes:
-    parts = ("foreign", prompt, language, renumbered(text.strip())[0])
+    """Return the key of another tool's translation of a text, whatever numbers its marks have."""
+    parts = ("foreign", prompt, language, renumber_marks(text.strip())[0])
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest()
 
 
-def found(
+def find_foreign_answer(
     connection: sqlite3.Connection, text: str, about: Mapping[str, str]
 ) -> tuple[list[int], PieceAnswer] | None:
-    """The ids of the entries that hold a text, and what they say together.
+    """Find another tool's translation of a piece; returns the ids of the entries and the answer.
 
-    A piece that is made of several texts is found where each of them is.
+    A piece of several units has a translation only if each unit has one. `about` names prompt and language.
     """
-    language = tag(about.get("to", ""))
+    language = language_tag(about.get("to", ""))
     if not language:
         return None
 
     def lookup(text: str) -> tuple[int, PieceAnswer] | None:
-        return held(connection, foreign_key(text, about.get("prompt", ""), language))
+        return find_answer(connection, foreign_key(text, about.get("prompt", ""), language))
 
     units = parse_units(text) if text.startswith(_UNITS) else {}
     ids: list[int] = []
     answers: list[str] = []
-    for each in units.values() if units else (text,):
-        if not each.strip():
-            answers.append(each)
+    for unit in units.values() if units else (text,):
+        if not unit.strip():
+            answers.append(unit)
             continue
-        one = _answer(each, lookup)
-        if one is None:
+        answer = _foreign_answer(unit, lookup)
+        if answer is None:
             return None
-        ids.append(one[0])
-        answers.append(one[1])
+        ids.append(answer[0])
+        answers.append(answer[1])
     if not ids:
         return None
     return ids, PieceAnswer(join_units(answers) if units else answers[0], foreign=True)
 
 
-def renumbered(text: str) -> tuple[str, Sequence[str]]:
-    """The text with marks counted from 0 as they come, and what they were."""
+def renumber_marks(text: str) -> tuple[str, Sequence[str]]:
+    """Number the marks of a text from 0 in their order; returns the text and the old marks."""
     if "⟦" not in text:
         return text, ()
     numbers: dict[str, int] = {}
-    plain = MARK.sub(lambda found: mark(numbers.setdefault(found[0], len(numbers))), text)
+    plain = MARK.sub(lambda match: mark(numbers.setdefault(match[0], len(numbers))), text)
     return plain, list(numbers)
 
 
-def aligned(text: str, answer: str) -> tuple[str, str]:
-    """Both with the numbers that the text's marks have by their order."""
-    plain, marks = renumbered(text.strip())
-    numbers = {each: mark(number) for number, each in enumerate(marks)}
-    return plain, MARK.sub(lambda found: numbers.get(found[0], found[0]), answer.strip())
+def renumber_pair(text: str, answer: str) -> tuple[str, str]:
+    """Number the marks of a text from 0 in their order, and those of its answer alike."""
+    plain, marks = renumber_marks(text.strip())
+    numbers = {old: mark(number) for number, old in enumerate(marks)}
+    return plain, MARK.sub(lambda match: numbers.get(match[0], match[0]), answer.strip())
 
 
-def _answer(text: str, lookup: Callable[[str], tuple[int, PieceAnswer] | None]) -> tuple[int, str] | None:
-    one = lookup(text)
-    if one is None:
+def _foreign_answer(
+    text: str, lookup: Callable[[str], tuple[int, PieceAnswer] | None]
+) -> tuple[int, str] | None:
+    found = lookup(text)
+    if found is None:
         return None
-    marks = renumbered(text.strip())[1]
+    marks = renumber_marks(text.strip())[1]
 
-    def own(found: re.Match[str]) -> str:
-        number = int(found[1])
-        return marks[number] if number < len(marks) else found[0]
+    def own_mark(match: re.Match[str]) -> str:
+        number = int(match[1])
+        return marks[number] if number < len(marks) else match[0]
 
     start, end = len(text) - len(text.lstrip()), len(text.rstrip())
-    return one[0], text[:start] + MARK.sub(own, one[1].answer) + text[end:]
+    return found[0], text[:start] + MARK.sub(own_mark, found[1].answer) + text[end:]

@@ -1,4 +1,4 @@
-"""Removes answers so that nothing of their text stays in the file."""
+"""Remove answers from the memory, so that nothing of their text stays in the file, and count them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 _ROUNDS = 5
 
 
-def clear(memory: MemoryStore) -> int:
-    """Everything; returns how many entries."""
+def remove_all(memory: MemoryStore) -> int:
+    """Remove every entry; returns their number."""
     with memory.writing() as connection:
         count = int(connection.execute("SELECT count(*) FROM entries").fetchone()[0])
         for table in ("texts", "entries", "origins"):
@@ -24,28 +24,32 @@ def clear(memory: MemoryStore) -> int:
 
 
 def prune(memory: MemoryStore, before: float | None, size: int | None) -> int:
-    """What was last used before a time, then the least recently used until the file has at most `size`
-    bytes; returns how many entries."""
+    """Remove entries that were last used before a time, then the least recently used until the file has at
+    most `size` bytes; returns the number of removed entries."""
     count = 0
     if before is not None:
         with memory.writing() as connection:
-            count += _removed(connection, "SELECT id FROM entries WHERE used < ?", before)
+            count += _remove_entries(connection, "SELECT id FROM entries WHERE used < ?", before)
         memory.shrink()
     if size is None:
         return count
     for _ in range(_ROUNDS):
         with memory.writing() as connection:
-            found = _excess(connection, size)
-            if found:
-                count += found
+            removed = _remove_excess(connection, size)
+            if removed:
+                count += removed
         memory.shrink()
-        if not found or memory.path.stat().st_size <= size:
+        if not removed or memory.path.stat().st_size <= size:
             break
     return count
 
 
-def _excess(connection: sqlite3.Connection, size: int) -> int:
-    """Remove as much text as the file is too long, by the share that texts have of it."""
+def _remove_excess(connection: sqlite3.Connection, size: int) -> int:
+    """Remove the least recently used entries that make the file larger than `size` bytes.
+
+    The texts are taken to share in the excess by their part of the file, so that several rounds may be
+    needed.
+    """
     pages, free, page_size = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("page_count", "freelist_count", "page_size")
@@ -55,7 +59,7 @@ def _excess(connection: sqlite3.Connection, size: int) -> int:
     if used <= size or not total:
         return 0
     surplus = total * (used - size) / used
-    return _removed(
+    return _remove_entries(
         connection,
         "SELECT id FROM (SELECT id, sum(size) OVER (ORDER BY used, id) - size AS older FROM entries)"
         " WHERE older < ?",
@@ -63,8 +67,8 @@ def _excess(connection: sqlite3.Connection, size: int) -> int:
     )
 
 
-def _removed(connection: sqlite3.Connection, chosen: str, value: float) -> int:
-    count = connection.execute(f"DELETE FROM entries WHERE id IN ({chosen})", (value,)).rowcount  # noqa: S608
+def _remove_entries(connection: sqlite3.Connection, selection: str, value: float) -> int:
+    count = connection.execute(f"DELETE FROM entries WHERE id IN ({selection})", (value,)).rowcount  # noqa: S608
     connection.execute("DELETE FROM origins WHERE id NOT IN (SELECT origin FROM entries)")
     return int(count)
 
@@ -76,10 +80,11 @@ _GROUPS = """
 """
 
 
-class Group(NamedTuple):
-    """Answers of one prompt and model in one language; `size` is in bytes of text, `used` the last use.
+class EntryGroup(NamedTuple):
+    """The answers of one prompt and model in one language. `size` is in bytes of text, `used` is the last
+    use.
 
-    The model is empty where they came from another tool.
+    The model is empty for answers of another tool.
     """
 
     prompt: str
@@ -91,16 +96,16 @@ class Group(NamedTuple):
     used: float
 
 
-def groups(memory: MemoryStore) -> list[Group]:
-    """Largest first."""
+def group_entries(memory: MemoryStore) -> list[EntryGroup]:
+    """Group all entries by prompt, model and language; the largest group first."""
     with memory.reading() as connection:
         return [
-            Group(prompt, model, language, count, int(size), int(hits), used)
+            EntryGroup(prompt, model, language, count, int(size), int(hits), used)
             for prompt, model, language, count, size, hits, used in connection.execute(_GROUPS)
         ]
 
 
 def file_size(memory: MemoryStore) -> int:
-    """Bytes on the disk, with the log."""
+    """Return the bytes on the disk of the database and its log."""
     sides = (memory.path.with_name(memory.path.name + ending) for ending in ("", "-wal"))
     return sum(path.stat().st_size for path in sides if path.exists())

@@ -1,4 +1,4 @@
-"""The store of accepted answers: what was paid for once is found again by every job and process."""
+"""Store accepted answers, so that every later job and process finds what was paid for."""
 
 from __future__ import annotations
 
@@ -34,49 +34,52 @@ if TYPE_CHECKING:
     from gptkit.services import Services
 
 
-_PAUSE = 0.02
-"""Seconds between two looks whether another one is done; a request takes ten times as long at least."""
-_ENDING = ".lock"
+_CLAIM_PAUSE = 0.02
+"""Seconds between two looks whether a claim has ended; a request takes at least ten times as long."""
+_LOCK_ENDING = ".lock"
 
 
-class Claims:
-    """A folder of locked files, one for each piece that is being asked for.
+class PieceClaims:
+    """Claims to pieces that are being asked for: a folder of locked files, one for each piece.
 
-    A lock ends with its process however that ends; the file that is then left behind is empty, serves
-    the next one who wants the piece, and is removed by the next process that comes here.
+    A lock ends with its process, however that ends. The file that such a process leaves is empty; the next
+    claim to the piece locks it again, and the next process that uses the folder removes it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._mine: set[bytes] = set()
+        self._claimed: set[bytes] = set()
         self._lock = Lock()
         self._is_ready = False
 
     @contextmanager
     def claim(self, key: bytes, pause: Callable[[float], object]) -> Iterator[None]:
-        """Where the folder cannot be written to, only the threads of this process know of each other."""
-        while not self._taken(key):
-            pause(_PAUSE)
+        """Wait for the claim to a piece and hold it; `pause` waits some seconds.
+
+        If the folder cannot be written to, only threads of this process respect the claim.
+        """
+        while not self._claim_in_process(key):
+            pause(_CLAIM_PAUSE)
         try:
-            with self._file(key, pause):
+            with self._locked_file(key, pause):
                 yield
         finally:
             with self._lock:
-                self._mine.discard(key)
+                self._claimed.discard(key)
 
-    def _taken(self, key: bytes) -> bool:
+    def _claim_in_process(self, key: bytes) -> bool:
         with self._lock:
-            if key in self._mine:
+            if key in self._claimed:
                 return False
-            self._mine.add(key)
+            self._claimed.add(key)
             return True
 
     @contextmanager
-    def _file(self, key: bytes, pause: Callable[[float], object]) -> Iterator[None]:
-        path = self._folder / f"{key.hex()}{_ENDING}"
+    def _locked_file(self, key: bytes, pause: Callable[[float], object]) -> Iterator[None]:
+        path = self._folder / f"{key.hex()}{_LOCK_ENDING}"
         try:
-            self._make_ready()
-            descriptor = create_locked(path, lambda: pause(_PAUSE))
+            self._prepare_folder()
+            descriptor = create_locked(path, lambda: pause(_CLAIM_PAUSE))
         except OSError:
             yield
             return
@@ -85,7 +88,7 @@ class Claims:
         finally:
             unlink_and_close(descriptor, path)
 
-    def _make_ready(self) -> None:
+    def _prepare_folder(self) -> None:
         if self._is_ready:
             return
         with self._lock:
@@ -96,7 +99,7 @@ class Claims:
 
     def _remove_abandoned(self) -> None:
         with suppress(OSError):
-            for path in self._folder.glob(f"*{_ENDING}"):
+            for path in self._folder.glob(f"*{_LOCK_ENDING}"):
                 with suppress(OSError):
                     descriptor = os.open(path, PRIVATE_FLAGS)
                     try:
@@ -106,21 +109,21 @@ class Claims:
                         close_quietly(descriptor)
 
 
-_RETRY = 5.0
-"""Seconds after which a store that could not be written is tried again."""
-_PATIENCE = 1.0
-"""Seconds for which a store that was locked all the time before is waited for."""
-_WAITING = 2000
-"""Answers that wait for a store that cannot be written; older ones are given up."""
-_USES = 5000
-"""Entries whose use is written at once, at the latest."""
+_RETRY_SECONDS = 5.0
+"""Seconds after which a database that could not be written is tried again."""
+_RETRY_TIMEOUT = 1.0
+"""Seconds to wait for a database that was locked all the time before."""
+_UNWRITTEN_LIMIT = 2000
+"""Answers that are kept while the database cannot be written; older ones are given up."""
+_USES_LIMIT = 5000
+"""Entries whose uses are counted before the counts are written."""
 
 
 class MemoryStore:
-    """One database file, opened when it is first used.
+    """The database file of accepted answers, opened when it is first used.
 
-    `get`, `put` and `claim` are for jobs, which go on without the memory if need be: `notice` is told
-    once. Only a store of a newer gptkit stops them, with ConfigurationError. Everything else raises.
+    A job goes on without the memory if that fails: `get`, `put` and `claim` then call `notice`, once, and
+    raise nothing but the ConfigurationError for a file of a newer gptkit. All other methods raise.
     """
 
     def __init__(
@@ -133,90 +136,91 @@ class MemoryStore:
         self._now = now
         self._notice = notice
         self._reader, self._writer = (Database(path, MIGRATIONS, APPLICATION_ID, HINT) for _ in range(2))
-        self._claims = Claims(path.with_name("claims"))
+        self._claims = PieceClaims(path.with_name("claims"))
         self._lock = Lock()
         self._uses: dict[int, int] = {}
-        self._coming: deque[entries.Entry] = deque()
-        self._unwritten: dict[bytes, entries.Entry] = {}
+        self._arrived: deque[entries.MemoryEntry] = deque()
+        self._unwritten: dict[bytes, entries.MemoryEntry] = {}
         self._retry_at = 0.0
         self._is_damaged = self._has_noticed = False
 
     def get(self, key: bytes, text: str = "", about: Mapping[str, str] | None = None) -> PieceAnswer | None:
-        """What is known under a key; or else, with `text` and `about`, what another tool made of the text."""
+        """Return the answer under a key; else, given `text` and `about`, another tool's translation; else
+        None."""
         if self._is_damaged:
             return None
-        if self._unwritten and (waiting := self._unwritten.get(key)):
-            return entries.said(waiting.answer, waiting.findings, waiting.in_halves, waiting.is_foreign)
+        if self._unwritten and (entry := self._unwritten.get(key)):
+            return entries.parse_answer(entry.answer, entry.findings, entry.in_halves, entry.is_foreign)
         try:
             with self._reader.reading() as connection:
-                if one := entries.held(connection, key):
-                    ids, known = [one[0]], one[1]
-                elif text and about and (several := entries.found(connection, text, about)):
-                    ids, known = several
+                if found := entries.find_answer(connection, key):
+                    ids, answer = [found[0]], found[1]
+                elif text and about and (several := entries.find_foreign_answer(connection, text, about)):
+                    ids, answer = several
                 else:
                     return None
         except (CannotReadError, CannotWriteError, TryAgainError) as error:
-            self._do_without(error)
+            self._report_failure(error)
             return None
-        self._note_uses(ids)
-        return known
+        self._count_uses(ids)
+        return answer
 
-    def put(self, key: bytes, text: str, held: PieceAnswer, about: Mapping[str, str]) -> None:
-        """An answer that cannot be written now is written with a later one, or when the memory is closed.
+    def put(self, key: bytes, text: str, answer: PieceAnswer, about: Mapping[str, str]) -> None:
+        """Store an answer; one that cannot be written now is written with a later one, or by `close`.
 
-        Whoever writes, writes what all threads have come with by then.
+        The thread that has the lock writes the answers of all threads that wait for it.
         """
-        self._coming.append(entries.entry(key, text, held, about, self._now()))
+        self._arrived.append(entries.make_entry(key, text, answer, about, self._now()))
         with self._writer.lock:
             if self._is_damaged:
-                self._coming.clear()
-            if not self._coming:
+                self._arrived.clear()
+            if not self._arrived:
                 return
-            while self._coming:
-                each = self._coming.popleft()
-                self._unwritten[each.key] = each
-            while len(self._unwritten) > _WAITING:
+            while self._arrived:
+                entry = self._arrived.popleft()
+                self._unwritten[entry.key] = entry
+            while len(self._unwritten) > _UNWRITTEN_LIMIT:
                 del self._unwritten[next(iter(self._unwritten))]
             if self._now() >= self._retry_at:
-                self._write_waiting()
+                self._write_answers()
 
     def claim(
         self, key: bytes, pause: Callable[[float], object] = time.sleep
     ) -> AbstractContextManager[None]:
-        """Nobody else asks for this piece meanwhile; one who already does is waited for.
+        """Keep other threads and processes from asking for a piece; waits for one that already does.
 
-        `pause` waits for that many seconds; what it raises, if it is no OSError, ends the waiting.
+        `pause` waits for some seconds; what it raises, if it is no OSError, ends the waiting.
         """
         if not self._is_damaged:
             try:
                 self._writer.open()  # a store of a newer gptkit is met before anything is paid for
             except (CannotReadError, CannotWriteError, TryAgainError) as error:
-                self._do_without(error)
+                self._report_failure(error)
         return self._claims.claim(key, pause)
 
     def close(self) -> None:
-        """Write what waits, as far as that is possible."""
+        """Write what is not written yet, as far as that is possible."""
         with self._writer.lock:
             if self._unwritten and not self._is_damaged:
-                self._write_waiting()
+                self._write_answers()
         self._write_uses()
         self._reader.close()
         self._writer.close()
 
     def exists(self) -> bool:
-        """Asking does not make one."""
+        """Whether there is a file; none is made."""
         return self.path.exists()
 
     def reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        """One moment of the store: what others write meanwhile is not seen."""
+        """Open a read transaction, which does not see what others write meanwhile."""
         return self._reader.snapshot()
 
     def writing(self) -> AbstractContextManager[sqlite3.Connection]:
-        """One transaction."""
+        """Open a write transaction."""
         return self._writer.writing()
 
     def shrink(self) -> None:
-        """Give the room of what was removed back, and leave none of its text in the file or its log.
+        """Shrink the file after a removal, so that neither it nor its log holds any removed text.
 
         Raises TryAgainError while another process keeps the log open.
         """
@@ -230,31 +234,31 @@ class MemoryStore:
         if busy:
             raise TryAgainError(f"'{self.path}': removed, but another process keeps its log open")
 
-    def _write_waiting(self) -> None:
-        """Holds the writer's lock."""
+    def _write_answers(self) -> None:
+        """Write the unwritten answers; the caller holds the writer's lock."""
         failed = self._retry_at > 0
         try:
             self._writer.open()
             if failed:
-                self._writer.set_busy_timeout(_PATIENCE)
+                self._writer.set_busy_timeout(_RETRY_TIMEOUT)
             with self._writer.writing() as connection:
-                for each in self._unwritten.values():
-                    entries.insert(connection, each)
+                for entry in self._unwritten.values():
+                    entries.insert_entry(connection, entry)
         except (CannotReadError, CannotWriteError, TryAgainError) as error:
-            self._retry_at = self._now() + _RETRY
-            self._do_without(error)
+            self._retry_at = self._now() + _RETRY_SECONDS
+            self._report_failure(error)
             return
         self._unwritten.clear()
         if failed:
             self._retry_at = 0.0
             self._writer.set_busy_timeout(sqlite.BUSY_SECONDS)
 
-    def _note_uses(self, ids: list[int]) -> None:
+    def _count_uses(self, ids: list[int]) -> None:
         with self._lock:
-            for number in ids:
-                self._uses[number] = self._uses.get(number, 0) + 1
-            many = len(self._uses) >= _USES
-        if many:
+            for identity in ids:
+                self._uses[identity] = self._uses.get(identity, 0) + 1
+            is_full = len(self._uses) >= _USES_LIMIT
+        if is_full:
             self._write_uses()
 
     def _write_uses(self) -> None:
@@ -270,26 +274,26 @@ class MemoryStore:
                     [(now, count, number) for number, count in uses.items()],
                 )
         except (CannotReadError, CannotWriteError, TryAgainError) as error:
-            self._do_without(error)
+            self._report_failure(error)
 
-    def _do_without(self, error: GptkitError) -> None:
+    def _report_failure(self, error: GptkitError) -> None:
         if isinstance(error, CannotReadError):
             self._is_damaged = True
             self._unwritten.clear()
             self._reader.close_without_cleanup()
             self._writer.close_without_cleanup()
         with self._lock:
-            first, self._has_noticed = not self._has_noticed, True
-        if first:
+            is_first, self._has_noticed = not self._has_noticed, True
+        if is_first:
             self._notice(f"{error.message}: the job goes on without the memory")
 
 
-def memory(services: Services) -> MemoryStore:
-    """The memory of a run, made once."""
-    return services.shared(_memory)
+def memory_of(services: Services) -> MemoryStore:
+    """Return the memory of a run, opened once."""
+    return services.shared(_open_memory)
 
 
-def _memory(services: Services) -> MemoryStore:
+def _open_memory(services: Services) -> MemoryStore:
     path = services.paths.require(services.paths.data) / "memory.db"
     return MemoryStore(
         path, services.terminal.unix_time, lambda text: services.terminal.print_error_line(f"gptkit: {text}")

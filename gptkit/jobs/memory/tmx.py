@@ -1,4 +1,4 @@
-"""Reads TMX of any tool as a stream; a document that declares entities is refused."""
+"""Export the memory as TMX, and import TMX of any tool; a document that declares entities is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from gptkit.core.errors import DataError, UsageError
 from gptkit.jobs.memory import entries
-from gptkit.jobs.memory.entries import aligned, foreign_key, tag
+from gptkit.jobs.memory.entries import foreign_key, language_tag, renumber_pair
 from gptkit.jobs.memory.jsonl import ImportCounts
 from gptkit.text.pieces import MARK, PieceAnswer, mark, parse_units
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PROMPT = "x-prompt"
 CONTROL = "x-control"
-"""Type of the element that stands for a character which XML cannot have."""
+"""The type of an element that stands for a character which XML cannot hold."""
 _HEAD = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE tmx SYSTEM "tmx14.dtd">
@@ -35,141 +35,143 @@ srclang="*all*" datatype="unknown"/>
 <body>
 """
 _TAIL = "</body>\n</tmx>\n"
-_ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
 _SPECIAL = re.compile('[&<>"\r]')
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that XML 1.0 has no way to write, https://www.w3.org/TR/xml/#charsets."""
 _UNITS = "⟦#1⟧\n"
 
 
-def tmx(memory: MemoryStore) -> Iterator[bytes]:
-    """Pieces that are made of several texts become as many units; those asked for in halves have none."""
+def export_tmx(memory: MemoryStore) -> Iterator[bytes]:
+    """Write all entries as TMX. A piece of several texts becomes several units, a halved piece none."""
     yield _HEAD.encode()
     with memory.reading() as connection:
-        for each in entries.entries(connection):
-            if each.in_halves:
+        for entry in entries.read_entries(connection):
+            if entry.in_halves:
                 continue
-            for text, answer in _pairs(each):
-                yield _unit(each, text, answer).encode()
+            for text, answer in _text_pairs(entry):
+                yield _format_unit(entry, text, answer).encode()
     yield _TAIL.encode()
 
 
-def _pairs(each: entries.Entry) -> Iterator[tuple[str, str]]:
-    if not each.text.startswith(_UNITS):
-        yield each.text, each.answer
+def _text_pairs(entry: entries.MemoryEntry) -> Iterator[tuple[str, str]]:
+    if not entry.text.startswith(_UNITS):
+        yield entry.text, entry.answer
         return
-    texts, answers = parse_units(each.text), parse_units(each.answer)
+    texts, answers = parse_units(entry.text), parse_units(entry.answer)
     for number, text in texts.items():
         if text and number in answers:
             yield text, answers[number]
 
 
-def _unit(each: entries.Entry, text: str, answer: str) -> str:
-    options: dict[str, str] = json.loads(each.options)
-    source = tag(options.get("from", "")) or "und"
-    target = tag(options.get("to", "")) or "und"
-    named = {PROMPT: each.prompt, "x-model": each.model}
-    named |= {f"x-option-{name}": value for name, value in options.items() if len(value) <= 200}
+def _format_unit(entry: entries.MemoryEntry, text: str, answer: str) -> str:
+    options: dict[str, str] = json.loads(entry.options)
+    source = language_tag(options.get("from", "")) or "und"
+    target = language_tag(options.get("to", "")) or "und"
+    properties_by_type = {PROMPT: entry.prompt, "x-model": entry.model}
+    properties_by_type |= {f"x-option-{name}": value for name, value in options.items() if len(value) <= 200}
     properties = [
-        f'<prop type="{_plain(name)}">{_plain(value)}</prop>\n' for name, value in named.items() if value
+        f'<prop type="{_xml_text(name)}">{_xml_text(value)}</prop>\n'
+        for name, value in properties_by_type.items()
+        if value
     ]
     return (
-        f'<tu creationdate="{_date(each.created)}" lastusagedate="{_date(each.used)}"'
-        f' usagecount="{each.hits}">\n'
+        f'<tu creationdate="{_format_time(entry.created)}" lastusagedate="{_format_time(entry.used)}"'
+        f' usagecount="{entry.hits}">\n'
         f"{''.join(properties)}"
-        f'<tuv xml:lang="{source}"><seg>{_segment(text)}</seg></tuv>\n'
-        f'<tuv xml:lang="{target}"><seg>{_segment(answer)}</seg></tuv>\n'
+        f'<tuv xml:lang="{source}"><seg>{_format_segment(text)}</seg></tuv>\n'
+        f'<tuv xml:lang="{target}"><seg>{_format_segment(answer)}</seg></tuv>\n'
         "</tu>\n"
     )
 
 
-def _segment(text: str) -> str:
-    shown = MARK.sub(r'<ph x="\1"/>', _escaped(text))
-    return _FORBIDDEN.sub(lambda found: f'<ph type="{CONTROL}">U+{ord(found[0]):04X}</ph>', shown)
+def _format_segment(text: str) -> str:
+    escaped = MARK.sub(r'<ph x="\1"/>', _escape(text))
+    return _FORBIDDEN.sub(lambda match: f'<ph type="{CONTROL}">U+{ord(match[0]):04X}</ph>', escaped)
 
 
-def _plain(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", _escaped(text))
+def _xml_text(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", _escape(text))
 
 
-def _escaped(text: str) -> str:
-    return _SPECIAL.sub(lambda found: _ESCAPED[found[0]], text)
+def _escape(text: str) -> str:
+    return _SPECIAL.sub(lambda match: _ESCAPES[match[0]], text)
 
 
-def _date(moment: float) -> str:
-    return strftime("%Y%m%dT%H%M%SZ", gmtime(moment))
+def _format_time(time: float) -> str:
+    return strftime("%Y%m%dT%H%M%SZ", gmtime(time))
 
 
-_CODES = frozenset({"ph", "bpt", "ept", "it", "ut"})
-"""Elements that stand for a code of the document; `hi` only surrounds text."""
+_CODE_ELEMENTS = frozenset({"ph", "bpt", "ept", "it", "ut"})
+"""Elements that stand for a code of the document; `hi` is none, since it surrounds text."""
 _LANGUAGE = ("http://www.w3.org/XML/1998/namespace lang", "xml:lang", "lang")
 _BLOCK = 1 << 16
-_LONGEST = 1 << 22
-"""Characters of one text: more is no memory of a translator."""
+_LONGEST_TEXT = 1 << 22
+"""Characters of the longest text that is read; no translator's memory has longer ones."""
 _LONGEST_NAME = 200
 _DEEPEST = 50
 
 
-class Text(NamedTuple):
-    """What one language says; codes of the document are marks."""
+class LanguageText(NamedTuple):
+    """A text in one language; codes of the document are marks."""
 
     language: str
     text: str
 
 
-class Unit(NamedTuple):
-    """One text in several languages; `source` is the language of the original, and `prompt` what gptkit
-    called when it wrote this, if that is known."""
+class TranslationUnit(NamedTuple):
+    """One text in several languages. `source` is the language of the original. `prompt` is the prompt that
+    gptkit noted when it wrote the unit, empty in files of other tools."""
 
-    texts: Sequence[Text]
+    texts: Sequence[LanguageText]
     source: str
     prompt: str
     line: int
 
 
-def units(file: BinaryIO) -> Iterator[Unit]:
-    """Raises DataError with the number of the line."""
+def read_units(file: BinaryIO) -> Iterator[TranslationUnit]:
+    """Read the units of a TMX file as a stream; raises DataError with the number of a broken line."""
     from xml.parsers import expat
 
-    reading = _Reading(expat.ParserCreate())
+    parser = _TmxParser(expat.ParserCreate())
     try:
         while block := file.read(_BLOCK):
-            reading.parser.Parse(block, False)
-            yield from reading.taken()
-        reading.parser.Parse(b"", True)
-        yield from reading.taken()
+            parser.parser.Parse(block, False)
+            yield from parser.take_units()
+        parser.parser.Parse(b"", True)
+        yield from parser.take_units()
     except expat.ExpatError as error:
         raise DataError(f"line {error.lineno}, column {error.offset + 1}: not XML") from None
-    if not reading.is_tmx:
+    if not parser.is_tmx:
         raise DataError("it is empty")
 
 
 def is_tmx(head: bytes) -> bool:
-    """Whether a file begins as XML does, in any of its encodings."""
+    """Whether a file that begins with `head` is XML, in any of its encodings."""
     for bom, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8")):
         if head.startswith(bom):
             return head[len(bom) :].decode(encoding, "replace").lstrip().startswith("<")
     return head.replace(b"\0", b"").lstrip().startswith(b"<")
 
 
-class _Reading:
-    """What has been read of a document so far."""
+class _TmxParser:
+    """Makes units of the events of the XML parser."""
 
     def __init__(self, parser: XMLParserType) -> None:
         self.parser = parser
         self.is_tmx = False
-        self._done: list[Unit] = []
+        self._units: list[TranslationUnit] = []
         self._depth = 0
         self._header_source = ""
         self._source = ""
-        self._texts: list[Text] = []
+        self._texts: list[LanguageText] = []
         self._language = ""
         self._property = self._prompt = ""
         self._line = 0
         self._segment: io.StringIO | None = None
-        self._code: _Code | None = None
+        self._code: _InlineCode | None = None
         self._code_depth = 0
-        self._codes: _Codes = _Codes()
+        self._numbers_of_codes: _CodeNumbers = _CodeNumbers()
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -177,72 +179,80 @@ class _Reading:
         parser.EntityDeclHandler = self._refuse_entity
         parser.SkippedEntityHandler = self._refuse_entity
 
-    def taken(self) -> list[Unit]:
-        done, self._done = self._done, []
-        return done
+    def take_units(self) -> list[TranslationUnit]:
+        units, self._units = self._units, []
+        return units
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise self._fault("it is nested too deeply")
+            raise self._error("it is nested too deeply")
         if self._depth == 1:
             if name != "tmx":
-                raise self._fault("it is not TMX")
+                raise self._error("it is not TMX")
             self.is_tmx = True
         elif self._code is not None:
             self._code_depth += 1
         elif self._segment is not None:
-            if name in _CODES:
-                self._code, self._code_depth = _Code(name, attributes), 1
+            if name in _CODE_ELEMENTS:
+                self._code, self._code_depth = _InlineCode(name, attributes), 1
         elif name == "header":
             self._header_source = attributes.get("srclang", "")
         elif name == "tu":
-            self._texts, self._line, self._codes = [], self.parser.CurrentLineNumber, _Codes()
+            self._texts, self._line, self._numbers_of_codes = (
+                [],
+                self.parser.CurrentLineNumber,
+                _CodeNumbers(),
+            )
             self._source = attributes.get("srclang", self._header_source)
             self._prompt = ""
         elif name == "prop":
             self._property = attributes.get("type", "")
         elif name == "tuv":
-            self._language = next((attributes[each] for each in _LANGUAGE if each in attributes), "")
+            self._language = next(
+                (attributes[attribute] for attribute in _LANGUAGE if attribute in attributes), ""
+            )
         elif name == "seg":
             self._segment = io.StringIO()
-            self._codes.begin()
+            self._numbers_of_codes.begin_language()
 
     def _end(self, name: str) -> None:
         self._depth -= 1
         if self._code is not None:
             self._code_depth -= 1
             if not self._code_depth and self._segment is not None:
-                self._segment.write(self._code.control() or mark(self._codes.number(self._code)))
+                self._segment.write(
+                    self._code.control_character() or mark(self._numbers_of_codes.number(self._code))
+                )
                 self._code = None
         elif name == "seg" and self._segment is not None:
-            self._texts.append(Text(self._language, self._segment.getvalue()))
+            self._texts.append(LanguageText(self._language, self._segment.getvalue()))
             self._segment = None
         elif name == "prop":
             self._property = ""
         elif name == "tu":
-            self._done.append(Unit(self._texts, self._source, self._prompt, self._line))
+            self._units.append(TranslationUnit(self._texts, self._source, self._prompt, self._line))
 
     def _characters(self, text: str) -> None:
         if self._code is not None:
             if self._code_depth == 1:
                 self._code.content += text
         elif self._segment is not None:
-            if self._segment.tell() + len(text) > _LONGEST:
-                raise self._fault("a text is too long")
+            if self._segment.tell() + len(text) > _LONGEST_TEXT:
+                raise self._error("a text is too long")
             self._segment.write(text)
         elif self._property == PROMPT and len(self._prompt) < _LONGEST_NAME:
             self._prompt += text
 
     def _refuse_entity(self, *_declaration: object) -> None:
-        raise self._fault("it has entities of its own, which are not read")
+        raise self._error("it has entities of its own, which are not read")
 
-    def _fault(self, what: str) -> DataError:
-        return DataError(f"line {self.parser.CurrentLineNumber}: {what}")
+    def _error(self, problem: str) -> DataError:
+        return DataError(f"line {self.parser.CurrentLineNumber}: {problem}")
 
 
-class _Code:
-    """An element that stands for something which is not to be translated."""
+class _InlineCode:
+    """An element that stands for a code of the document, which is not translated."""
 
     def __init__(self, name: str, attributes: dict[str, str]) -> None:
         self.name = name
@@ -250,8 +260,8 @@ class _Code:
         self.number = attributes.get("i") if name in ("bpt", "ept") else attributes.get("x")
         self.content = ""
 
-    def control(self) -> str:
-        """The character that it stands for, where gptkit wrote it since XML cannot."""
+    def control_character(self) -> str:
+        """Return the character of an element that gptkit wrote for what XML cannot hold; else nothing."""
         if self.type != CONTROL:
             return ""
         try:
@@ -261,80 +271,83 @@ class _Code:
         return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
 
 
-class _Codes:
-    """The codes of one unit: the same one has the same number in each language.
+class _CodeNumbers:
+    """Numbers the codes of one unit, so that a code has one number in every language.
 
-    It is the same if its number says so, or else what it stands for; those of equal content are told
-    apart by their order.
+    Codes are the same if they have one number in the file or, without numbers, one content; codes of equal
+    content are told apart by their order.
     """
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, str, int], int] = {}
         self._seen: dict[tuple[str, str], int] = {}
 
-    def begin(self) -> None:
-        """The codes of another language follow."""
+    def begin_language(self) -> None:
+        """Begin with the codes of another language of the unit."""
         self._seen = {}
 
-    def number(self, code: _Code) -> int:
+    def number(self, code: _InlineCode) -> int:
         kind = "" if code.name in ("ph", "it", "ut") else code.name
-        name = (kind, f"#{code.number}" if code.number else code.content)
-        again = self._seen[name] = self._seen.get(name, -1) + 1
-        return self._numbers.setdefault((*name, again), len(self._numbers))
+        identity = (kind, f"#{code.number}" if code.number else code.content)
+        occurrence = self._seen[identity] = self._seen.get(identity, -1) + 1
+        return self._numbers.setdefault((*identity, occurrence), len(self._numbers))
 
 
-def take_tmx(memory: MemoryStore, file: BinaryIO, prompt: str | None, now: float) -> ImportCounts:
-    """Into the memory of a prompt, else of those that the file names, as gptkit's own do.
+def import_tmx(memory: MemoryStore, file: BinaryIO, prompt: str | None, now: float) -> ImportCounts:
+    """Import the translations of a TMX file for a prompt, or for the prompts that the file names.
 
-    A text that is there already gets the new translation. Raises DataError with the line, UsageError
-    for a file that leaves open which prompt is meant; then nothing is taken."""
+    A text that is there already gets the new translation. Raises DataError with the line, and UsageError if
+    no prompt is known; then nothing is imported.
+    """
     added = known = left_out = 0
     with memory.writing() as connection:
-        for unit in units(file):
-            meant = prompt or unit.prompt
-            if not meant:
+        for unit in read_units(file):
+            unit_prompt = prompt or unit.prompt
+            if not unit_prompt:
                 raise UsageError(
                     "the TMX does not say which prompt its texts are for", hint="name it with --prompt"
                 )
-            pairs = list(_unit_pairs(unit))
+            pairs = list(_translations(unit))
             left_out += not pairs
             for source, target in pairs:
-                if _take(connection, source, target, meant, now):
+                if _store_pair(connection, source, target, unit_prompt, now):
                     added += 1
                 else:
                     known += 1
     return ImportCounts(added, known, left_out)
 
 
-def _unit_pairs(unit: Unit) -> Iterator[tuple[Text, Text]]:
-    """The original with each translation whose codes are those of the original."""
+def _translations(unit: TranslationUnit) -> Iterator[tuple[LanguageText, LanguageText]]:
+    """Yield the original with each of its translations that has the same codes."""
     original = _original(unit)
     if original is None or not original.text.strip():
         return
     codes = Counter(MARK.findall(original.text))
-    for each in unit.texts:
-        usable = each.text.strip() and Counter(MARK.findall(each.text)) == codes
-        if each is not original and usable and tag(each.language):
-            yield original, each
+    for translation in unit.texts:
+        has_codes = translation.text.strip() and Counter(MARK.findall(translation.text)) == codes
+        if translation is not original and has_codes and language_tag(translation.language):
+            yield original, translation
 
 
-def _original(unit: Unit) -> Text | None:
-    """The text in the language that the unit names as its source; by custom the first one."""
-    wanted = tag(unit.source)
-    named = (each for each in unit.texts if wanted and tag(each.language) == wanted)
-    return next(named, unit.texts[0] if unit.texts else None)
+def _original(unit: TranslationUnit) -> LanguageText | None:
+    """Return the text in the source language of the unit, by custom the first text; None without any."""
+    language = language_tag(unit.source)
+    originals = (text for text in unit.texts if language and language_tag(text.language) == language)
+    return next(originals, unit.texts[0] if unit.texts else None)
 
 
-def _take(connection: sqlite3.Connection, source: Text, target: Text, prompt: str, now: float) -> bool:
-    language = tag(target.language)
+def _store_pair(
+    connection: sqlite3.Connection, source: LanguageText, target: LanguageText, prompt: str, now: float
+) -> bool:
+    language = language_tag(target.language)
     key = foreign_key(source.text, prompt, language)
-    old = entries.held(connection, key)
-    text, answer = aligned(source.text, target.text)
-    if old is not None and old[1].answer == answer:
+    known = entries.find_answer(connection, key)
+    text, answer = renumber_pair(source.text, target.text)
+    if known is not None and known[1].answer == answer:
         return False
     about = {"prompt": prompt, "to": language}
-    if tag(source.language):
-        about["from"] = tag(source.language)
-    held = PieceAnswer(answer, foreign=True)
-    entries.insert(connection, entries.entry(key, text, held, about, now))
+    if language_tag(source.language):
+        about["from"] = language_tag(source.language)
+    stored = PieceAnswer(answer, foreign=True)
+    entries.insert_entry(connection, entries.make_entry(key, text, stored, about, now))
     return True

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from gptkit.text.checks.common import quote_excerpt
+from gptkit.core.chat import Message
+from gptkit.core.excerpt import shorten
+from gptkit.core.patterns import lazy_pattern
 from gptkit.text.pieces import Finding
 
+SHOWN = 60
+"""Characters that a finding shows of the answer."""
 STEP = 256
 """Characters after which an answer is looked at again."""
 TAIL = 8192
@@ -23,25 +26,24 @@ ROOM, TIMES_AS_LONG = 2000, 4
 """Characters, and how many times those of the text, within which any translation of a text is."""
 DISTINCT = 3
 """Words of a block from which it is a sentence."""
-BLOCK_BEGINS = re.compile(r"\n\s*|[.!?]\s+|[。！？]")
-CODE_SIGNS = re.compile(r"[{}()\[\]<>;=|&\\_^~#*+$@\"]")
+BLOCK_BEGINS = lazy_pattern(r"\n\s*|[.!?]\s+|[。！？]")
+WORD = lazy_pattern(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]")
+CODE_SIGNS = lazy_pattern(r"[{}()\[\]<>;=|&\\_^~#*+$@\"]")
 
 
 class RunawayDetector:
     """Detect a model that repeats itself, or finds no end, while its answer arrives.
 
-    `text` is what the model works on, if the answer is a text like it: what repeats there may repeat in the
-    answer, and the answer has a most length. Time is linear in the answer, memory bounded.
+    `text` is what the model works on: if that repeats itself, the answer may. With `rewrites_text` the answer
+    is the text in another form, and has a length at most. Time is linear in the answer, memory bounded.
     """
 
-    def __init__(self, text: str | None = None) -> None:
-        self._most = None if text is None else TIMES_AS_LONG * _width_of(text) + ROOM
-        self._may_repeat = False
+    def __init__(self, text: str = "", *, rewrites_text: bool = False) -> None:
+        self._most = TIMES_AS_LONG * _width_of(text) + ROOM if rewrites_text else None
         self._tail = ""
         self._waiting: list[str] = []
         self._size = self._unseen = self._length = self._run = 0
-        if text is not None:
-            self._may_repeat = RunawayDetector().feed(text, last=True) is not None
+        self._may_repeat = bool(text) and RunawayDetector().feed(text, last=True) is not None
 
     def feed(self, delta: str, *, last: bool = False) -> Finding | None:
         """Return what is wrong as soon as it is certain; `line` is where the repetition begins in the answer.
@@ -68,7 +70,7 @@ class RunawayDetector:
         if found is None:
             return None
         line = max(1, self._size + 1 - self._tail[-self._run :].count("\n"))
-        return Finding(line, "repeat", f"the model repeats itself: {quote_excerpt(found)}")
+        return Finding(line, "repeat", f"the model repeats itself: {_quote(found)}")
 
     def _find_repetition(self, arrived: int) -> str | None:
         """Return the block that the answer repeats at its end too often, None if there is no such block."""
@@ -101,7 +103,7 @@ def _periodic_length(text: str, period: int) -> int:
 
 
 def _least_columns(block: str) -> int:
-    words = {word.lower() for word in re.findall(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]", block)}
+    words = {word.lower() for word in WORD.findall(block)}
     is_one_word = not any(sign.isspace() for sign in block) and block.isascii()
     if not words or is_one_word:
         return BLANK
@@ -119,28 +121,32 @@ def _width_of(text: str) -> int:
     return len(text) if text.isascii() else len(text) + sum(sign > "\u1fff" for sign in text)
 
 
-def answer_findings(answer: str, system: str, user: str, text: str) -> tuple[Finding, ...]:
-    """Return what is wrong with a whole answer; the arguments are those of `prompt_echo_findings`."""
-    if is_invisible(answer):
-        return (Finding(1, "empty", "answer shows nothing"),)
-    return (*template_mark_findings(answer, user), *prompt_echo_findings(answer, system, user, text))
+def answer_finding(answer: str, messages: Sequence[Message], text: str) -> Finding | None:
+    """Return what is wrong with a whole answer to messages that work on `text`, None if it may be right."""
+    sent = "\n".join(message.content for message in messages)
+    system = "\n".join(message.content for message in messages if message.role == "system")
+    user = next((message.content for message in reversed(messages) if message.role == "user"), "")
+    return next(template_mark_findings(answer, sent), None) or next(
+        prompt_echo_findings(answer, system, user, text), None
+    )
 
 
-FENCED = re.compile(r"(?ms:^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z))|`+[^`\n]+`+")
-TEMPLATE = re.compile(
-    r"<\|[a-z][a-z0-9_]{1,30}\|>|<｜[^｜<>\n]{1,40}｜>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>"
+FENCED = lazy_pattern(r"(?ms:^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z))|`+[^`\n]+`+")
+TEMPLATE = lazy_pattern(
+    r"(?m)<\|[a-z][a-z0-9_]{1,30}\|>|<｜[^｜<>\n]{1,40}｜>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>"
     r"|\[/?(?:AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|SYSTEM_PROMPT|THINK)\]|<(?:bos|eos|pad|unk)>|</s>(?=\s*\Z)"
     r"|^###? ?(?:Instruction|Response|Human|Assistant):\s*$|^<0x[0-9A-F]{2}>|</?think(?:ing)?>",
-    re.MULTILINE,
 )
-THOUGHT_ENDS = re.compile(
-    r"\s*</think(?:ing)?>\s*|\s*\[/THINK\]\s*|\A.*<\|channel\|>final<\|message\|>", re.DOTALL
+THOUGHT_ENDS = lazy_pattern(
+    r"(?s)\s*</think(?:ing)?>\s*|\s*\[/THINK\]\s*|\A.*<\|channel\|>final<\|message\|>"
 )
-THOUGHT_BEGINS = re.compile(r"<think(?:ing)?>|\[THINK\]")
+THOUGHT_BEGINS = lazy_pattern(r"<think(?:ing)?>|\[THINK\]")
 
 
 def without_thought(answer: str) -> str:
     """Return what stands behind the end of a thought whose beginning is missing, else the answer itself."""
+    if not THOUGHT_ENDS.search(answer):
+        return answer
     bare = FENCED.sub(lambda found: "\x00" * len(found[0]), answer)
     ends = [found.end() for found in THOUGHT_ENDS.finditer(bare)]
     return answer[ends[-1] :] if ends and not THOUGHT_BEGINS.search(bare) else answer
@@ -148,11 +154,13 @@ def without_thought(answer: str) -> str:
 
 def template_mark_findings(answer: str, asked: str) -> Iterator[Finding]:
     """Yield the first mark of a chat template outside of code, unless `asked` holds it, too."""
+    if not TEMPLATE.search(answer):
+        return
     bare = FENCED.sub(lambda found: "\n" * found[0].count("\n"), answer)
     for found in TEMPLATE.finditer(bare):
         if found[0].strip() not in asked:
             line = bare.count("\n", 0, found.start()) + 1
-            yield Finding(line, "template", f"mark of a chat template: {quote_excerpt(found[0])}")
+            yield Finding(line, "template", f"mark of a chat template: {_quote(found[0])}")
             return
 
 
@@ -165,8 +173,8 @@ def is_invisible(answer: str) -> bool:
     return all(sign in BLANKS or unicodedata.category(sign) in INVISIBLE for sign in answer)
 
 
-DELIMITER = re.compile(r"^[ \t]*(</?[a-z][a-z0-9_-]*>)[ \t]*$", re.MULTILINE)
-DELIMITER_IN_ANSWER = re.compile(r"(?m:^[ \t]*(?=<[a-z])|(?=</[a-z]))(</?[a-z][a-z0-9_-]*>)")
+DELIMITER = lazy_pattern(r"(?m)^[ \t]*(</?[a-z][a-z0-9_-]*>)[ \t]*$")
+DELIMITER_IN_ANSWER = lazy_pattern(r"(?m:^[ \t]*(?=<[a-z])|(?=</[a-z]))(</?[a-z][a-z0-9_-]*>)")
 RULE = 40
 """Characters from which a line of the prompt is one that nobody writes by chance."""
 RULES_TOLD = 200
@@ -183,13 +191,17 @@ def prompt_echo_findings(answer: str, system: str, user: str, text: str) -> Iter
     for found in DELIMITER_IN_ANSWER.finditer(answer):
         if found[1] in delimiters:
             line = answer.count("\n", 0, found.start()) + 1
-            message = f"delimiter of the prompt given back: {quote_excerpt(found[1])}"
+            message = f"delimiter of the prompt given back: {_quote(found[1])}"
             yield Finding(line, "prompt", message)
             return
     plain, theirs = (" ".join(one.split()) for one in (answer, text))
     told = [rule for rule in _rule_lines(system) if rule in plain and rule not in theirs]
     if told and (delimiters or sum(map(len, told)) >= RULES_TOLD):
-        yield Finding(1, "prompt", f"rules of the prompt given back: {quote_excerpt(told[0])}")
+        yield Finding(1, "prompt", f"rules of the prompt given back: {_quote(told[0])}")
+
+
+def _quote(text: str) -> str:
+    return f"'{shorten(text, SHOWN)}'"
 
 
 def _rule_lines(system: str) -> Iterator[str]:

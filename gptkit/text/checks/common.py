@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from gptkit.core.excerpt import shorten
 from gptkit.core.patterns import lazy_pattern
 from gptkit.text.compose import END, GAP, count_line_ends, locate_text
 from gptkit.text.masking import OPAQUE, OWN_MARK, Rules, mask_text
@@ -212,8 +213,7 @@ def kind_of(mask: str) -> str:
 
 
 def quote_excerpt(value: str) -> str:
-    value = " ".join(value.split())
-    return f"'{value if len(value) <= SHOWN else value[: SHOWN - 1] + '…'}'"
+    return f"'{shorten(value, SHOWN)}'"
 
 
 def _added_findings(piece: Piece, answer: str, rules: Rules, line_of: LineOf) -> Iterator[Finding]:

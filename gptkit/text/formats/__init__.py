@@ -38,7 +38,7 @@ FORMATS = (
     KnownFormat("html", (".html", ".htm", ".xhtml"), lambda head: "<" in head, "html:Html"),
     KnownFormat(
         "json",
-        (".json", ".jsonl", ".ndjson", ".arb", ".geojson", ".webmanifest"),
+        (".json", ".jsonl", ".ndjson", ".geojson", ".webmanifest"),
         lambda head: '"' in head,
         "json:Json",
     ),
@@ -52,6 +52,53 @@ FORMATS = (
     KnownFormat("text", (".txt", ".text"), lambda head: True, "plain:PlainText"),
 )
 """All formats, in the order in which they are asked about an unknown document; the last takes any text."""
+
+
+UNSUPPORTED = {
+    ".adoc": "AsciiDoc",
+    ".arb": "ARB",
+    ".asciidoc": "AsciiDoc",
+    ".ass": "ASS subtitles",
+    ".csv": "CSV",
+    ".ipynb": "a Jupyter notebook",
+    ".properties": "Java properties",
+    ".rst": "reStructuredText",
+    ".sbv": "SBV subtitles",
+    ".strings": "Apple strings",
+    ".tex": "LaTeX",
+    ".toml": "TOML",
+    ".ttml": "TTML subtitles",
+    ".xlf": "XLIFF",
+    ".xliff": "XLIFF",
+    "strings.xml": "Android strings",
+}
+"""Formats that would be damaged if they were read as any of FORMATS, by extension or whole file name."""
+_PROLOG = r"\ufeff?\s*(?:(?:<!--(?:(?!-->).)*-->|<(?:\?|!(?!--))[^>]*>)\s*)*"
+UNSUPPORTED_SIGNS = {
+    r"\s*\{\s*\"cells\"\s*:\s*\[": ".ipynb",
+    r"\s*\{.*\"@@locale\"\s*:": ".arb",
+    rf"{_PROLOG}<xliff\b": ".xliff",
+    rf"{_PROLOG}<resources\b.*<(?:string|plurals|string-array)\b": "strings.xml",
+    rf"{_PROLOG}<(?:tt:)?tt\b[^<>]*\bxmlns": ".ttml",
+    r"\s*\[Script Info\]": ".ass",
+    r"(?:\s|%[^\n]*\n)*\\documentclass\b": ".tex",
+}
+"""Patterns of beginnings that only documents of one format of UNSUPPORTED have."""
+
+
+def unsupported_format(name: str | None, head: str) -> str:
+    """Return what a document is called that has a known format which is not supported; else nothing.
+
+    The beginning decides where the file name has no extension of FORMATS or UNSUPPORTED.
+    """
+    path = PurePath(name.lower() if name else "")
+    if title := UNSUPPORTED.get(path.name) or UNSUPPORTED.get(path.suffix):
+        return title
+    if path.suffix and any(path.suffix in known.endings for known in FORMATS):
+        return ""
+    signs = UNSUPPORTED_SIGNS.items()
+    ending = next((ending for sign, ending in signs if re.match(sign, head, re.DOTALL)), None)
+    return UNSUPPORTED[ending] if ending else ""
 
 
 def detect_format(name: str | None, head: str) -> Format:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from gptkit.text.chunk import BUFFER_LIMIT, HOLE, has_letters
 from gptkit.text.formats.html_reader import CLOSE, START, TEXT, UNCLOSED, OpenElements, Token, read_tokens
@@ -35,6 +35,24 @@ HEAD = re.compile(
 )
 
 
+LANGUAGE = re.compile(r"""(\s(?:xml:)?lang\s*=\s*)("[^"]*"|'[^']*'|[^\s"'>]+)""", re.IGNORECASE)
+CHARSET = re.compile(
+    r"""((?:charset|<\?xml\b[^>]*\sencoding)\s*=\s*["']?)(?!utf-?8\b)[\w.:-]+""", re.IGNORECASE
+)
+
+
+def _declared(token: Token, language: str) -> str:
+    """Return the source of a token, where it declares language or charset, with those of the result.
+
+    An empty `language` is not known: what the document declares then stays.
+    """
+    if token.name == "html" and token.kind == START and language:
+        return LANGUAGE.sub(lambda found: f'{found[1]}"{language}"', token.source)
+    if token.name == "meta" or token.source.startswith("<?xml"):
+        return CHARSET.sub(r"\1utf-8", token.source)
+    return token.source
+
+
 KEEPS = re.compile("translate", re.IGNORECASE)
 """Part of every attribute or class that keeps an element from being translated."""
 
@@ -49,11 +67,20 @@ class Html(UnitFormat):
     name = "html"
     rules: ClassVar[Rules] = {**COMMON_RULES, "<": _tag_rule}
 
+    def __init__(self, language: str = "") -> None:
+        self._language = language
+
+    def for_language(self, language: str, _source: str = "") -> Self:
+        """Return the format for a translation into a language, given by its BCP 47 tag."""
+        return type(self)(language)
+
     def recognises(self, head: str) -> bool:
         return HEAD.match(head) is not None
 
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
-        return _Segmenter().segments(read_tokens(lines))
+        tokens = read_tokens(lines)
+        declared = (token._replace(source=_declared(token, self._language)) for token in tokens)
+        return _Segmenter().segments(declared)
 
     def encode_text(self, literal: str, text: str, syntax: str) -> str:
         return text.replace("\n", syntax) if syntax else text

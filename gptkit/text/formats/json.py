@@ -10,6 +10,7 @@ from gptkit.core.errors import DataError
 from gptkit.text.formats.keyed import KeyedFormat
 from gptkit.text.formats.units import Segment, find_middle
 from gptkit.text.masking import UNBREAKABLE
+from gptkit.text.pieces import Finding, Piece
 
 TOKEN = re.compile(
     r"""
@@ -32,6 +33,7 @@ STARTS = re.compile(
     r'\ufeff?\s*(?:\{\s*"(?:[^"\\\n]|\\.)*"\s*:|\[\s*\{\s*"(?:[^"\\\n]|\\.)*"\s*:'
     r'|\[\s*"(?:[^"\\\n]|\\.)*"\s*(?:,\s*["{\[]|\]\s*\Z))'
 )
+SURROGATE = re.compile("[\ud800-\udfff]")
 LONG = 4096  # characters without a text that become a segment of their own
 
 
@@ -58,7 +60,8 @@ class Json(KeyedFormat):
                 text = document.read(token)
                 if text is not None and self.is_translatable(text, document.path()):
                     span = token.start("string") - begin, token.end("string") - begin
-                    yield Segment(buffer[begin : token.end()], text, *span, path=document.keys())
+                    half_in = document.name() if SURROGATE.search(text) else ""
+                    yield Segment(buffer[begin : token.end()], text, *span, half_in, path=document.keys())
                     begin = token.end()
                 elif token.end() - begin > LONG:
                     yield Segment(buffer[begin : token.end()])
@@ -67,6 +70,12 @@ class Json(KeyedFormat):
         document.finish(buffer[place:])
         if begin < len(buffer):
             yield Segment(buffer[begin:])
+
+    def unit_findings(self, unit: Piece, answer: str) -> Iterator[Finding]:
+        yield from super().unit_findings(unit, answer)
+        if name := unit.slots[0].syntax:
+            message = f"half a character (a lone surrogate) in '{name}' left as it is"
+            yield Finding(unit.line, "surrogate", message)
 
     def encode_text(self, literal: str, text: str, syntax: str) -> str:
         escaped = re.search(r"\\u(?!00[01])(?!2028|2029)[0-9A-Fa-f]{4}", literal) is not None
@@ -77,7 +86,7 @@ class Json(KeyedFormat):
             code = f"\\u{ord(sign):04x}"
             if code in literal.lower():
                 new = new.replace(sign, code if code in literal else code.upper().replace("U", "u", 1))
-        return new
+        return SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", new)
 
     def split_segment(self, segment: Segment) -> tuple[Segment, Segment] | None:
         atoms = ATOM.findall(segment.source[segment.start : segment.end])
@@ -109,6 +118,10 @@ class _Document:
     def keys(self) -> tuple[str, ...]:
         return tuple(key for key in self._above if isinstance(key, str))
 
+    def name(self) -> str:
+        """Return the path as --keys has it; empty for a value without keys."""
+        return ".".join(map(str, self._above))
+
     def read(self, token: re.Match[str]) -> str | None:
         """Take in the next token; return the text if the token is a string that is a value, else None."""
         kind = token.lastgroup
@@ -120,7 +133,7 @@ class _Document:
             self._take_sign(token, expected)
             return None
         if kind == "string" and expected in {"key", "key or }"}:
-            self._above[-1] = _decode(token["string"])
+            self._above[-1] = SURROGATE.sub("\ufffd", _decode(token["string"]))
             self._expected = ":"
             return None
         if expected not in {"value", "value or ]"}:

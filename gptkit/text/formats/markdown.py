@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Self
 
 from gptkit.core.patterns import lazy_pattern
 from gptkit.text.checks.common import (
@@ -21,17 +21,13 @@ from gptkit.text.checks.common import (
 from gptkit.text.chunk import BLOCK, HEADING, HOLE, INSIDE, TextBlock, make_block, split_block, split_lines
 from gptkit.text.compose import build_pieces, count_line_ends, halve, restore_layout
 from gptkit.text.formats import markdown_reader
+from gptkit.text.formats.markdown_outline import outline_findings
 from gptkit.text.formats.markdown_reader import (
-    CODE,
-    HEADING_LEAF,
-    HTML,
-    ITEM,
-    TABLE,
-    TEXT,
+    ADMONITION,
+    END,
     Leaf,
-    count_columns,
-    document_leaves,
     leaves,
+    split_front_matter,
 )
 from gptkit.text.masking import (
     BACKTICKS,
@@ -47,6 +43,9 @@ from gptkit.text.masking import (
     pattern_rule,
 )
 from gptkit.text.pieces import MARK, Finding, Piece, unmask
+
+if TYPE_CHECKING:
+    from gptkit.text.formats.front_matter import FrontMatter
 
 WORDS_OF_A_NAME = 3
 
@@ -109,7 +108,6 @@ PROSE = lazy_pattern(r"[^\W\d_]{2,}\s+[^\W\d_]{2,}")
 COMMAND = lazy_pattern(r"\\[A-Za-z]+(?:\{[^{}]*\})?")
 EMOJI = lazy_pattern(r"(?<![A-Za-z0-9:]):[a-z+-][a-z0-9_+-]{0,30}:(?![A-Za-z0-9:])")
 CONTAINER = lazy_pattern(r"(?<!:):{3,}[ \t]*[\w-]*")
-END = r"(?:\r\n|\n|\r)"
 LINE_START = lazy_pattern(r"(?:^|[\n\r])[ \t>]*$")
 _DEFINED = pattern_rule(
     rf"\[(?:[^\[\]\\]|\\.)++\]:[ \t]*(?:{END}[ \t]*)?(?:<[^<>\n]*>|[^\s<]\S*+)(?=\s*(?:[\"'(]|{END}|$))"
@@ -141,97 +139,6 @@ MARKDOWN_RULES: Rules = {
 }
 
 
-KINDS = {TEXT: "blocks", HEADING_LEAF: "heading", ITEM: "list", TABLE: "table", HTML: "tag", CODE: "blocks"}
-TASK_MARK = lazy_pattern(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)+\[([ xX])\][ \t]")
-EMPTY_CELL = lazy_pattern(r"(?<!\\)\|[ \t]*(?=\|)")
-WORD = lazy_pattern(r"[^\W_]")
-MAX_DIFFERENCES = 8
-"""Findings about the outline that are reported for one piece."""
-
-
-class OutlineEntry(NamedTuple):
-    """A block in the outline of a text; the outlines of source and answer are compared."""
-
-    kind: str  # of the leaf
-    label: str  # describes the block in messages
-    inside: str  # see Leaf.inside
-    line: int  # of the text, from 0
-
-    @property
-    def likeness(self) -> tuple[str, str]:
-        return self.label, self.inside
-
-
-def outline_findings(before: str, after: str, first_line: int, indent_before: int) -> Iterator[Finding]:
-    """Compare the blocks of two texts; `first_line` is the line of the input where `before` begins."""
-    old, new = list(_outline(before, indent_before)), list(_outline(after, indent_before))
-    if [entry.likeness for entry in old] == [entry.likeness for entry in new]:
-        return
-    for start, end, new_start, new_end in _changes(old, new)[:MAX_DIFFERENCES]:
-        line = old[min(start, len(old) - 1)].line + first_line if old else first_line
-        kind = KINDS[(old[start] if start < end else new[new_start]).kind]
-        yield Finding(line, kind, _message(old[start:end], new[new_start:new_end]))
-
-
-def _changes(old: Sequence[OutlineEntry], new: Sequence[OutlineEntry]) -> list[tuple[int, int, int, int]]:
-    """Yield the start and end of each stretch that differs, in the old and in the new outline."""
-    if len(old) == len(new):
-        pairs = enumerate(zip(old, new, strict=True))
-        return [(at, at + 1, at, at + 1) for at, (was, now) in pairs if was.likeness != now.likeness]
-    from difflib import SequenceMatcher
-
-    before, after = ([entry.likeness for entry in entries] for entries in (old, new))
-    codes = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    return [code[1:] for code in codes if code[0] != "equal"]
-
-
-def _message(old: Sequence[OutlineEntry], new: Sequence[OutlineEntry]) -> str:
-    was, became = _describe_all(old), _describe_all(new)
-    if not new:
-        return f"{was} missing"
-    if not old:
-        return f"{became} added"
-    if was == became:
-        return f"{was} stands in '{new[0].inside}', not in '{old[0].inside}'"
-    return f"{was} became {became}"
-
-
-def _describe_all(entries: Sequence[OutlineEntry]) -> str:
-    names = [entry.label for entry in entries[:4]]
-    return ", ".join(names) + (f" and {len(entries) - 4} more" if len(entries) > 4 else "")
-
-
-def _outline(text: str, indent_before: int) -> Iterator[OutlineEntry]:
-    line = 0
-    for leaf in leaves(split_lines(text), indent_before):
-        if leaf.source.strip():
-            blank = count_line_ends(leaf.source[: len(leaf.source) - len(leaf.source.lstrip())])
-            yield OutlineEntry(leaf.kind, _describe(leaf), leaf.inside, line + blank)
-        line += count_line_ends(leaf.source)
-
-
-def _describe(leaf: Leaf) -> str:
-    rows = [row for row in leaf.source.splitlines() if row.strip()]
-    if leaf.kind == TABLE or (leaf.kind == TEXT and all(row.lstrip().startswith("|") for row in rows)):
-        empty = sum(len(EMPTY_CELL.findall(row.strip())) for row in rows)
-        cells = f" with {empty} empty" if empty else ""
-        return f"table of {len(rows)} rows by {'/'.join(_shape(rows))} columns{cells}"
-    bare = "" if leaf.kind == CODE or WORD.search(leaf.source) else " without words"
-    if leaf.kind == HEADING_LEAF:
-        return f"heading of level {leaf.level}{bare}"
-    if leaf.kind == ITEM:
-        task = TASK_MARK.match(leaf.source)
-        state = (" [ ]" if task[1] == " " else " [x]") if task else ""
-        return f"list item of level {leaf.level}{state}{bare}"
-    return leaf.kind + bare
-
-
-def _shape(rows: Sequence[str]) -> list[str]:
-    """Return the number of columns of each row; only one number if all rows have as many."""
-    shape = [str(count_columns(row.lstrip(" \t>"))) for row in rows]
-    return shape[:1] if len(set(shape)) == 1 else shape
-
-
 AHEAD = 1 << 18
 """Characters that are read ahead of the block being split, for links that are defined further down."""
 
@@ -243,15 +150,36 @@ class Markdown:
         signs = {match.lastgroup for match in SIGNS.finditer(head)}
         return bool(signs & {"title", "fence", "table", "definition"}) or len(signs) > 1
 
+    def __init__(self, patterns: Sequence[str] = ()) -> None:
+        self._patterns = tuple(patterns)
+
+    def with_keys(self, patterns: Sequence[str]) -> Self:
+        """Return the format that also translates the values of front matter which `patterns` choose."""
+        chosen = type(self)(patterns)
+        chosen._front_matter()  # raises UsageError for a pattern that is none
+        return chosen
+
     def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:
+        front, rest = split_front_matter(lines)
+        if front:
+            yield from self._front_matter().pieces([front], token_limit)
         link_labels: set[str] = set()
-        document = document_leaves(_read_ahead(lines, link_labels))
-        return build_pieces(_blocks(document, token_limit, link_labels), token_limit, self.name)
+        blocks = _blocks(leaves(_read_ahead(rest, link_labels)), token_limit, link_labels)
+        yield from build_pieces(blocks, token_limit, self.name, 1 + count_line_ends(front))
+
+    def _front_matter(self) -> FrontMatter:
+        from gptkit.text.formats.front_matter import FrontMatter
+
+        return FrontMatter(self._patterns)
 
     def restore(self, piece: Piece, answer: str) -> str:
+        if piece.slots:
+            return self._front_matter().restore(piece, answer)
         return restore_layout(piece, answer, _spell_out_names(piece, answer))
 
     def findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
+        if piece.slots:
+            return self._front_matter().findings(piece, answer)
         if not differs_from_source(piece, answer):
             return ()
         line_of, body = line_finder(piece), normalize_answer(answer)
@@ -267,6 +195,8 @@ class Markdown:
         return tuple(findings)
 
     def halves(self, piece: Piece) -> tuple[Piece, Piece] | None:
+        if piece.slots:
+            return self._front_matter().halves(piece)
         link_labels = {
             normalize_label(name[1]) for name, mask in _names(piece.text, piece.masks) if mask in UNNAMED
         }
@@ -289,6 +219,10 @@ SIGNS = lazy_pattern(
     r"|(?P<setext>(?:={3,}|-{3,})[ \t]*$))"
     r"|(?P<link>\[[^\]\n]+\]\([^)\s]+\))|(?P<strong>\*\*\w[^*\n]*\*\*)|(?P<code>`[^`\n]+`)",
     re.MULTILINE,
+)
+ADMONITION_TITLE = lazy_pattern(
+    r"""\s*[ \t>]*+(?:[!?=][^"\r\n]*"([^\r\n]+)"[ \t]*(?=[\r\n]|\Z)|:{3,}[ \t]*(?:[\w-]*\[([^\]\r\n]+)\]"""
+    r"""|(?:[\w-]+|\{[^{}\r\n]*\})[ \t]+([^\s{][^{\r\n]*?)[ \t]*(?=[{\r\n]|\Z)))"""
 )
 DEFINITION = lazy_pattern(r"^ {0,3}\[((?:[^\[\]\\]|\\.)+)\]:", re.MULTILINE)
 TITLE = lazy_pattern(r"^[ \t>]*(?:#{1,6}[ \t]+)?(.*?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
@@ -333,6 +267,8 @@ def _block(leaf: Leaf, link_labels: Collection[str]) -> TextBlock:
         return _code_block(source)
     if leaf.kind == markdown_reader.TABLE:
         return _table_block(source, link_labels)
+    if leaf.kind == ADMONITION:
+        return _admonition_block(source, link_labels)
     if leaf.kind == markdown_reader.HTML:
         return make_block(*merge_holes(*mask_text(source, COMMON_RULES)))
     text, masks = mask_text(source, MARKDOWN_RULES, link_labels)
@@ -349,6 +285,19 @@ def _code_block(source: str) -> TextBlock:
         return TextBlock(source, source)
     start = source.index(core)
     return TextBlock(source, source[:start] + HOLE + source[start + len(core) :], (core,))
+
+
+def _admonition_block(source: str, link_labels: Collection[str]) -> TextBlock:
+    """Make a block of the line of an admonition; all but a title is masked."""
+    found = ADMONITION_TITLE.match(source)
+    if found is None or not found.lastindex:
+        return _code_block(source)
+    start, end = found.span(found.lastindex)
+    line = source.rstrip()
+    first = len(line) - len(line.lstrip())
+    title, masks = mask_text(source[start:end], MARKDOWN_RULES, link_labels)
+    text = f"{source[:first]}{HOLE}{title}{HOLE if end < len(line) else ''}{source[len(line) :]}"
+    return make_block(text, [line[first:start], *masks, *([line[end:]] if end < len(line) else [])])
 
 
 def _table_block(source: str, link_labels: Collection[str]) -> TextBlock:

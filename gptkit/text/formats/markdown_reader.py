@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 
 TEXT, HEADING_LEAF, ITEM, TABLE, HTML = "paragraph", "heading", "list item", "table", "HTML block"
+ADMONITION = "admonition"
+"""The line that begins or ends an admonition, which holds its syntax and maybe a title."""
 CODE = "block"
-"""A block that is not translated: code, rules, comments, front matter, blank lines."""
+"""A block that is not translated: code, rules, comments, blank lines."""
 
 
 class Leaf(NamedTuple):
@@ -35,6 +37,9 @@ def parse_leaves(lines: Sequence[str], indent_before: int = 0) -> list[Leaf]:
     """Split lines into leaf blocks; see `leaves`."""
     text = "".join(lines)
     first = text[:1]
+    if first == "i" and (imports := IMPORTS.match(text)):
+        rest = list(split_lines(text[imports.end() :]))
+        return [Leaf(CODE, imports[0]), *(parse_leaves(rest) if rest else ())]
     if PARAGRAPH.fullmatch(text):
         return [Leaf(TEXT, text)]
     if first == "#" and (heading := ONE_HEADING.fullmatch(text)):
@@ -47,12 +52,13 @@ def parse_leaves(lines: Sequence[str], indent_before: int = 0) -> list[Leaf]:
 
 
 SAFE = (
-    r"(?:[^\s#>\-+*_=~`|<:\[\d\\$⟦]|\*{1,2}[^\s*]|_{1,2}[^\s_]|`[^`\n\r]|\d+(?![\d.)])"
+    r"(?!!!!|\?\?\?)(?:[^\s#>\-+*_=~`|<:\[\d\\$⟦]|\*{1,2}[^\s*]|_{1,2}[^\s_]|`[^`\n\r]|\d+(?![\d.)])"
     r"|\[(?!\^)[^\[\]\n\r]++\](?!:)|\\[^\[\s]|\$[^$\s]|:[a-z])"
 )
 """The start of a line that can begin nothing but a paragraph."""
 REST = r"[^\n\r]*+(?:\r\n|\n|\r|\Z)"
-BLANK = r"(?:[ \t]*+(?:\r\n|\n|\r))*+[ \t]*+"
+END = r"(?:\r\n|\n|\r)"
+BLANK = rf"(?:[ \t]*+{END})*+[ \t]*+"
 MARKER = r"(?:[-*+]|\d{1,9}[.)])"
 TASK = r"(?:\[[ xX]\][ \t]+)?"
 PARAGRAPH = lazy_pattern(rf"(?:{SAFE}{REST})++{BLANK}")
@@ -62,6 +68,15 @@ LIST = lazy_pattern(rf"(?:{ONE_ITEM})++{BLANK}")
 ITEM_START = lazy_pattern(rf"^([ ]*)({MARKER})[ \t]", re.MULTILINE)
 DELIMITERS = lazy_pattern(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*+\|?[ \t]*[\r\n]*")
 PIPE = lazy_pattern(r"(?<!\\)\|")
+IMPORTS = lazy_pattern(
+    rf"(?:import[ \t]+(?:[\w$*{{}},\s]+?\sfrom[ \t]*)?(['\"])[^'\"\r\n]+\1[ \t]*;?[ \t]*(?:{END}|\Z))++"
+    rf"(?:[ \t]*+{END})*+"
+)
+"""Lines of MDX that import modules, with the blank lines behind."""
+ADMONITION_LINE = lazy_pattern(
+    r"([ \t>]*)(?:(?P<body>!!![ \t]+[\w-]|\?\?\?\+?[ \t]+[\w-]|===[!+]?[ \t]+\")|:{3,}[ \t]*(?:[\w{\[-]|$))"
+)
+"""Admonitions, details and tabs of MkDocs, whose `body` is indented; fences of colons, as in Docusaurus."""
 FOOTNOTE = lazy_pattern(r"( {0,3})\[\^[^\]\s]+\]:")
 RAW_HTML = lazy_pattern(r"\s*<(?:[!?]|(?:script|pre|style|textarea)\b)", re.IGNORECASE)
 
@@ -114,12 +129,17 @@ def _parse(lines: Sequence[str], indent_before: int) -> Iterator[tuple[int, int,
                 kind, item_line = ITEM, -1
             elif kind == HTML and RAW_HTML.match(token.content):
                 kind = CODE
+            elif kind == HEADING_LEAF and ADMONITION_LINE.match(lines[token.map[0]].rstrip("\r\n")):
+                kind = ADMONITION
             depth = int(token.tag[1]) if kind == HEADING_LEAF else level if kind == ITEM else 0
             yield token.map[0], token.map[1], Leaf(kind, "", depth, inside)
 
 
 def _to_commonmark(lines: Sequence[str], indent_before: int) -> Iterator[str]:
-    """Write footnotes as list items and formulas as code blocks, which CommonMark knows."""
+    """Write footnotes as list items, formulas as code blocks, and lines of admonitions as headings.
+
+    An admonition with an indented body becomes a list item.
+    """
     whole = any("$$" in line or "\\[" in line for line in lines)
     formulas = _formula_lines(lines) if whole else ()
     for number, line in enumerate(lines):
@@ -131,6 +151,8 @@ def _to_commonmark(lines: Sequence[str], indent_before: int) -> Iterator[str]:
             plain = plain[:indent] + "~~~~~~~~"
         elif footnote := FOOTNOTE.match(plain):
             plain = f"{footnote[1]}-   {plain[footnote.end() :].lstrip() or '.'}"
+        elif admonition := ADMONITION_LINE.match(plain):
+            plain = f"{admonition[1]}-   # ." if admonition["body"] else f"{admonition[1]}# ."
         yield plain
 
 
@@ -204,8 +226,8 @@ def leaves(lines: Iterable[str], indent_before: int = 0) -> Iterator[Leaf]:
     return _Reader(indent_before).read(bounded_lines(lines))
 
 
-def document_leaves(lines: Iterable[str]) -> Iterator[Leaf]:
-    """Split a whole document, which may begin with front matter, into leaf blocks."""
+def split_front_matter(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
+    """Return the front matter that a document begins with, empty if it has none, and the lines behind it."""
     rest = iter(lines)
     head = [line for line in [next(rest, None)] if line is not None]
     closings = FRONT_MATTER.get(head[0].strip()) if head else None
@@ -216,10 +238,8 @@ def document_leaves(lines: Iterable[str]) -> Iterator[Leaf]:
         if len(head) == 2 and not FRONT_LINE.match(line):
             break
         if line.rstrip() in closings:
-            yield Leaf(CODE, "".join(head))
-            head = []
-            break
-    yield from leaves(chain(head, rest))
+            return "".join(head), rest
+    return "", chain(head, rest)
 
 
 REGION = BUFFER_LIMIT // 4

@@ -279,12 +279,13 @@ def _describe_form(numbers: Sequence[int], form: int, count: int) -> str:
 LANGUAGE = re.compile(r"^Language:[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
 PLURALS = re.compile(r"^Plural-Forms:.*$", re.MULTILINE | re.IGNORECASE)
 CHARSET = re.compile(r"(?<=charset=)CHARSET\b")
+OTHER_CHARSET = re.compile(r"(?<=charset=)(?!CHARSET\b|(?i:utf-?8)\b)[^\s;]+")
 DEFAULT_COUNT = 2  # forms of a catalog that was begun without a thought of its language
 NEW = "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n"
 
 
 def translate_header(text: str, language: str, source: str) -> str:
-    """Set the language of a header and the plural rule of that language.
+    """Set the language of a header, the plural rule of that language, and the charset of all results.
 
     A header that declares a third language, or a rule with as many forms as the language has, keeps its rule.
 
@@ -293,6 +294,7 @@ def translate_header(text: str, language: str, source: str) -> str:
         language: the BCP 47 tag of the language into which the catalog is translated.
         source: the BCP 47 tag of the language from which it is translated.
     """
+    text = OTHER_CHARSET.sub("UTF-8", text)
     rule = plural_rule(language)
     if rule is None:
         return text

@@ -66,7 +66,7 @@ class UnitFormat(ABC):
     def with_keys(self, patterns: Sequence[str]) -> Self:
         raise UsageError(
             f"--keys: '{patterns[0] if patterns else ''}' chooses nothing in {self.name}",
-            hint="only JSON and YAML have keys",
+            hint="only JSON, YAML and the front matter of Markdown have keys",
         )
 
     def pieces(self, lines: Iterable[str], token_limit: int) -> Iterator[Piece]:

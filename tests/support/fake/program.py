@@ -92,12 +92,16 @@ class InMemory:
         tty: bool = False,
         width: int = 80,
         key: str | None = "sk-test",
+        clock: float | None = None,
     ) -> Result:
+        """`clock` is the time in Unix seconds; None for the true one."""
         from gptkit.__main__ import main
         from gptkit.core.terminal import memory_terminal
 
         environ = self.around.environ(env, key)
         terminal = memory_terminal(stdin=_bytes(stdin), environ=environ, terminal=tty, width=width)
+        if clock is not None:
+            terminal.unix_time = lambda: clock
         code = main(list(args), terminal)
         return Result(code, terminal.output, terminal.errors)
 
