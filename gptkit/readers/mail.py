@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from email import message_from_bytes, policy
+from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import Message
 
 from gptkit.core.errors import GptkitError
@@ -31,8 +33,8 @@ def read_mailbox(source: DocumentData) -> Iterator[Block]:
 
 def _message(source: DocumentData, data: bytes, number: int) -> Iterator[Block]:
     """The headers of a message, then its texts; lines are counted from the first header on."""
-    message = message_from_bytes(data, policy=policy.default)
-    subject = " ".join(str(message["subject"] or "").split())
+    message = message_from_bytes(data)
+    subject = _header(message, "Subject")
     text = "\n\n".join(_texts(message, source, 0))
     for first, lines in paragraphs(text):
         place = DocumentPlace("message", first, first + len(lines) - 1, str(number))
@@ -44,7 +46,7 @@ def _texts(part: Message, source: DocumentData, depth: int) -> Iterator[str]:
     if depth == 0 or part.get_content_type() == "message/rfc822":
         headers = part if depth == 0 else part.get_payload(0)
         if isinstance(headers, Message):
-            yield "\n".join(f"{name}: {headers[name]}" for name in SHOWN if headers[name])
+            yield "\n".join(f"{name}: {_header(headers, name)}" for name in SHOWN if headers[name])
     if part.is_multipart():
         parts = [one for one in part.get_payload() if isinstance(one, Message)]
         if part.get_content_type() == "multipart/alternative":
@@ -53,6 +55,16 @@ def _texts(part: Message, source: DocumentData, depth: int) -> Iterator[str]:
             yield from _texts(one, source, depth + 1)
     elif part.get_content_maintype() == "text":
         yield _text(part, source)
+
+
+def _header(message: Message, name: str) -> str:
+    """A header on one line, decoded; as it is where that fails."""
+    value = message[name] or ""
+    try:
+        text = str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, ValueError):
+        text = str(value)
+    return " ".join(text.split())
 
 
 def _text(part: Message, source: DocumentData) -> str:

@@ -75,7 +75,7 @@ def _text(document: PdfDocument, at: int) -> str:
     text = BROKEN_WORD.sub("", text_page.get_text_bounded()).replace("\r\n", "\n")
     text_page.close()
     page.close()
-    return CONTROL.sub("", text).strip()
+    return CONTROL.sub(" ", text).strip()
 
 
 def _titles(document: PdfDocument) -> Mapping[int, list[tuple[int, str]]]:

@@ -19,8 +19,9 @@ Places = Mapping[str, str]
 """Words of a document and where they stand, as a citation says it after the file's name."""
 
 
-def make_pdf(password: str = "") -> bytes:
-    """Three pages: i with a title, 1 with the rent in a chapter of the outline, 2 with Chinese."""
+def make_pdf(password: str = "", scanned: bool = False) -> bytes:
+    """Three pages: i with a title, 1 with the rent in a chapter of the outline, 2 with Chinese; or a scanned
+    one."""
     from reportlab.lib.pdfencrypt import StandardEncryption
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.cidfonts import UnicodeCIDFont
@@ -29,6 +30,10 @@ def make_pdf(password: str = "") -> bytes:
     pdfmetrics.registerFont(UnicodeCIDFont("STSong-Light"))
     file = BytesIO()
     canvas = Canvas(file, encrypt=StandardEncryption(password) if password else None)
+    if scanned:
+        canvas.rect(72, 72, 100, 100)
+        canvas.save()
+        return file.getvalue()
     canvas.addPageLabel(0, style="ROMAN_LOWER")
     canvas.addPageLabel(1, style="ARABIC", start=1)
     canvas.drawString(72, 720, "A lease")
