@@ -72,7 +72,8 @@ def _check_targets(tasks: Sequence[FileTask]) -> None:
 def _files_below(folder: Path, output: Path, any_format: bool, skipped: list[SkippedFile]) -> Iterator[Path]:
     """Yield the files of a folder to process; the output folder is none of them."""
     walk = FolderWalk(folder.resolve(), lambda entry: Path(entry.path) == output)
-    for path, entry in walk.files(folder):
+    for name, entry in walk.files(folder):
+        path = Path(name)
         if reason := _reason_to_skip(entry, any_format):
             walk.skip(path, reason)
         else:

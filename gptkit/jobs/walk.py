@@ -27,7 +27,7 @@ class SkippedFile(NamedTuple):
 class FoundFile(NamedTuple):
     """A file of a folder: its path as the user would write it, and its entry in the real folder."""
 
-    path: Path
+    path: str
     entry: os.DirEntry[str]
 
 
@@ -58,18 +58,20 @@ class FolderWalk:
     def files(self, path: Path) -> Iterator[FoundFile]:
         """Yield the files; `path` is the root as the user writes it."""
         above = _folders_above(self._root) if self._use_ignore_files else []
-        return self._below(path, self._root, [rules for folder in above for rules in _read_rules(folder)])
+        return self._below(
+            str(path), self._root, [rules for folder in above for rules in _read_rules(folder)]
+        )
 
     def skip(self, path: Path, why: str) -> None:
         """Note that a file is not worked on."""
         self.skipped.append(SkippedFile(path, why))
 
-    def _below(self, shown: Path, folder: Path, rules: list[_IgnoreRules]) -> Iterator[FoundFile]:
+    def _below(self, shown: str, folder: Path, rules: list[_IgnoreRules]) -> Iterator[FoundFile]:
         try:
             with os.scandir(folder) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self.skip(shown, cause(error))
+            self.skip(Path(shown), cause(error))
             return
         if self._use_ignore_files and any(entry.name == IGNORE for entry in found):
             rules = [*rules, *_read_rules(folder)]
@@ -79,11 +81,11 @@ class FolderWalk:
                 continue
             if rules and _is_ignored(folder / entry.name, is_folder, rules):
                 continue
-            path = shown / entry.name
+            path = entry.name if shown == "." else os.path.join(shown, entry.name)  # noqa: PTH118 - thousands
             if is_folder:
                 yield from self._below(path, folder / entry.name, rules)
             elif reason := self._reason_to_skip(entry):
-                self.skip(path, reason)
+                self.skip(Path(path), reason)
             else:
                 yield FoundFile(path, entry)
 

@@ -6,17 +6,18 @@ the line ends of PDF, and says where the quote stands. Neither takes what is onl
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import cache
 from typing import NamedTuple
+
+from gptkit.core.patterns import lazy_pattern
 
 _MARKS = ('""', "''", "“”", "‘’", "„“", "«»", "‹›", "「」", "『』", "《》", "``")
 _SPACED = ("LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW", "DIGIT", "ARMENIAN", "GEORGIAN", "HANGUL")
 """Scripts with spaces between words, by the first word of their characters' Unicode names."""
 
 
-ELLIPSIS = re.compile(r"\[\s*(?:…|\.{3})\s*\]|\.{3,}|…+")
+ELLIPSIS = lazy_pattern(r"\[\s*(?:…|\.{3})\s*\]|\.{3,}|…+")
 SHORTEST_PIECE = 8
 """Folded characters of each piece around an ellipsis; a Chinese character counts as two."""
 LONGEST_GAP = 300
@@ -38,7 +39,7 @@ _COMPATIBLE = (
 )
 """Forms of a character that mean the character itself; not `<super>` or `<fraction>`: 10² is no 102."""
 _NUMERALS = frozenset("〇零一二两兩三四五六七八九十百千万萬亿億")
-_WORD_OR_MARK = re.compile(r"[A-Za-z]+|\S")
+_WORD_OR_MARK = lazy_pattern(r"[A-Za-z]+|\S")
 _APART = "\x1f"
 """Stands between digits that belong to two numbers."""
 

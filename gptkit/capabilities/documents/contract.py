@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gptkit.capabilities.documents.retrieve import FoundPassage
 from gptkit.core.chat import ChatRequest, Message
+from gptkit.core.patterns import lazy_pattern
 from gptkit.exchange.ask import SCHEMA_INSTRUCTION
 from gptkit.readers import citation
 
@@ -38,8 +39,8 @@ at most one sentence. Then write the `answer`; after each of its statements stan
 quote that proves it: the first quote is 1. Without a quote there is no answer: if the passages do not \
 answer the question, leave `quotes` and `answer` empty."""
 _QUOTES = ("quotes", "quote", "evidence", "evidences", "citations")
-_ANSWER_KEY = re.compile(r'"answer"\s*:\s*"')
-_UNFINISHED_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)\Z")
+_ANSWER_KEY = lazy_pattern(r'"answer"\s*:\s*"')
+_UNFINISHED_ESCAPE = lazy_pattern(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)\Z")
 
 
 def request_of(

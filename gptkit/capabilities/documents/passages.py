@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from gptkit.core.patterns import lazy_pattern
 from gptkit.readers import Block, DocumentPlace, joined_place
 
 FULL = 900
@@ -14,7 +14,7 @@ LONGEST = 1800
 """Size of the longest block that is not cut."""
 SHORT = 200
 """Size below which a passage goes on below the next heading."""
-SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+|[。！？；][”’」』）]*|\n")
+SENTENCE_END = lazy_pattern(r"[.!?][\"'”’)\]]*\s+|[。！？；][”’」』）]*|\n")
 Located = tuple[int, str, int, int, str | None]
 """Where a block begins in the text of its passage, and the fields of its DocumentPlace."""
 

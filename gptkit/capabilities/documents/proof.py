@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from gptkit.capabilities.documents.retrieve import FoundPassage
 from gptkit.capabilities.documents.statements import Statement, names_of, numbers_of
 from gptkit.capabilities.documents.words import words_of
+from gptkit.core.patterns import lazy_pattern
 from gptkit.readers import DocumentPlace, joined_place
 from gptkit.text.quotes import FoldedText, FoundQuote, find_quote, fold
 
@@ -20,7 +21,7 @@ CITED_BY_US = 2
 """Quotes that are cited for a statement that cites none."""
 BEGINNING = 4
 """Letters of a word by which texts are about the same."""
-_SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_SPACELESS = lazy_pattern("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 class Citation(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from gptkit.capabilities.documents.passages import Passage, passages_of
 from gptkit.capabilities.documents.store import FileChange, FileRow, FileState, PassageStore
 from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError
+from gptkit.core.files import cause
 from gptkit.core.tokens import estimate_tokens
 from gptkit.jobs.walk import FolderWalk
 from gptkit.readers.process import DocumentReader, open_document
@@ -26,8 +28,8 @@ FILES_AT_ONCE = 50
 """Files that are written in one transaction."""
 PASSAGES_AT_ONCE = 4000
 """Passages that are held in memory before they are written."""
-SECRETS = ("*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*")
-"""Names of files that are never taken from a folder, only when they are named."""
+NOT_TAKEN = re.compile(r"\.|id_(?:rsa|dsa|ecdsa|ed25519)|.*\.(?:pem|key|p12|pfx)\Z", re.DOTALL)
+"""Names of files that are never taken from a folder, only when they are named: hidden ones and keys."""
 CHANGING = "it changes while it is read"
 
 
@@ -37,8 +39,11 @@ class FileSelection(NamedTuple):
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
-    def takes(self, path: Path, folder: Path) -> bool:
-        below = path.relative_to(folder).as_posix()
+    def takes(self, path: str, folder: Path) -> bool:
+        """Whether a file of a folder is taken, by its path below the folder or by its name."""
+        if not (self.include or self.exclude):
+            return True
+        below = Path(path).relative_to(folder).as_posix()
         return (not self.include or _matches(below, self.include)) and not _matches(below, self.exclude)
 
 
@@ -99,12 +104,12 @@ class Refresh:
         """Read what changed of files and folders. Raises NoInputError for a path that is not there, DataError
         and CannotReadError for a named file that cannot be read."""
         found = {one.path: one for path in paths for one in self._find(path)}
-        rows = self._store.files()
+        rows = self._store.files(self._roots, found)
         stale = [one for one in found.values() if not self._is_current(one, rows.get(one.path))]
         gone = self._gone(rows, found)
         if stale or gone:
             self._read(stale, rows, gone)
-            rows = self._store.files()
+            rows = self._store.files(self._roots, found)
         files: dict[int, str] = {}
         for one in found.values():
             row = rows.get(one.path)
@@ -127,21 +132,19 @@ class Refresh:
                 f"'{path}': no such file", hint="a question of several words stands in quotation marks"
             ) from None
         except (OSError, ValueError) as error:
-            raise CannotReadError(f"'{path}': {getattr(error, 'strerror', None) or error}".lower()) from None
+            raise CannotReadError(f"'{path}': {cause(error)}") from None
         if not os.path.isdir(real):  # noqa: PTH112
             yield _Found(path, real, file_state(status), True)
             return
         self._roots.append(real)
         folder = Path(path)
-        walk = FolderWalk(
-            Path(real), lambda entry: entry.name.startswith(".") or _matches(entry.name, SECRETS)
-        )
+        walk = FolderWalk(Path(real), lambda entry: NOT_TAKEN.match(entry.name) is not None)
         for name, entry in walk.files(folder):
             if self._selection.takes(name, folder):
                 try:
-                    yield _Found(str(name), entry.path, file_state(entry.stat()), False)
+                    yield _Found(name, entry.path, file_state(entry.stat()), False)
                 except OSError as error:
-                    walk.skip(name, (error.strerror or str(error)).lower())
+                    walk.skip(Path(name), cause(error))
         self._skipped += [Unread(str(each.path), each.why) for each in walk.skipped]
 
     def _gone(self, rows: Mapping[str, FileRow], found: Mapping[str, _Found]) -> list[int]:

@@ -76,6 +76,11 @@ class Retrieved(NamedTuple):
     passages: int = 0
     files: int = 0
 
+    @property
+    def tokens(self) -> int:
+        """Estimated tokens of what is sent."""
+        return sum(map(_size, self.sent))
+
 
 class Room(NamedTuple):
     """How much is sent: passages, and tokens of them."""

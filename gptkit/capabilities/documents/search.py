@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from gptkit.templates.template import Template, Value
 
 INDEX_FILE = "documents.db"
-WHOLE_SHARE = 0.5
-"""Share of a model's context window that whole documents may take."""
+WINDOW_SHARE = 0.5
+"""Share of a model's context window that passages may take."""
 TOLD = 3
 """Reasons for skipped files that are told; --json lists all."""
 
@@ -95,15 +95,19 @@ class DocumentSearch:
             if wish.ranked_only:
                 return retrieve(question, indexes, Room(0, 0))
             tokens = all_tokens(indexes)
-            window = self._services.context_window(wish.model, tokens * 2)
-            most = room.tokens if window is None else min(int(window * WHOLE_SHARE), room.tokens)
-            if options.whole and window is not None and tokens > window:
-                raise TooLongError(
-                    f"--whole: the documents have about {tokens:,} tokens, '{wish.model}' takes {window:,}"
-                )
-            if options.whole or (tokens <= most and options.passages is None):
-                return retrieve_whole(question, indexes)
-            return retrieve(question, indexes, room._replace(tokens=min(most, room.tokens)))
+            if options.whole or (tokens <= room.tokens and options.passages is None):
+                window = self._services.context_window(wish.model, tokens)
+                if window is None or tokens <= window * (1.0 if options.whole else WINDOW_SHARE):
+                    return retrieve_whole(question, indexes)
+                if options.whole:
+                    raise TooLongError(
+                        f"--whole: about {tokens:,} tokens, and '{wish.model}' takes {window:,}"
+                    )
+            found = retrieve(question, indexes, room)
+            window = self._services.context_window(wish.model, found.tokens)
+            if window is None or found.tokens <= window * WINDOW_SHARE:
+                return found
+            return retrieve(question, indexes, room._replace(tokens=int(window * WINDOW_SHARE)))
 
     @contextmanager
     def indexes(self, wish: Wish) -> Iterator[Sequence[Index]]:

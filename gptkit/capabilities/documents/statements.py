@@ -9,19 +9,21 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from gptkit.capabilities.documents.words import STOP_WORDS
+from gptkit.core.patterns import lazy_pattern
 from gptkit.text.checks.numbers import number_values
 
-MARK = re.compile(r"\s*[\[【［](\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)[\]】］]")
+MARK = lazy_pattern(r"\s*[\[【［](\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)[\]】］]")
 """A citation such as `[1]` or `[1, 2]`."""
 _MARKS = r"(?:\s*[\[【［]\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*[\]】］])*"
-_ABBREVIATION = re.compile(
+MARKS = lazy_pattern(rf"{_MARKS}\s*")
+_ABBREVIATION = lazy_pattern(
     r"(?:\b\w|\b\d\d|\b(?:art|abs|nr|no|st|dr|mr|mrs|ms|prof|vs|ca|bzw|usw|etc|cf|fig|sec|par|pp|vol|inc|ltd|co"
     r"|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec))\.\Z",
     re.IGNORECASE,
 )
 """What ends in a full stop that is not the end of a sentence: letters, ordinals, short words."""
-END = re.compile(rf"(?:(?:[.!?]+[\"'”’»)*_]*{_MARKS}(?=\s|\Z))|(?:[。！？；]+[”’」』）*_]*{_MARKS})|\n)\s*")
-LIST_SIGN = re.compile(r"\s*(?:[-*+•>|]|#{1,6}|\d{1,3}[.)、])\s+")
+END = lazy_pattern(rf"(?:(?:[.!?]+[\"'”’»)*_]*{_MARKS}(?=\s|\Z))|(?:[。！？；]+[”’」』）*_]*{_MARKS})|\n)\s*")
+LIST_SIGN = lazy_pattern(r"\s*(?:[-*+•>|]|#{1,6}|\d{1,3}[.)、])\s+")
 
 NUMBER_WORDS = {
     word: value
@@ -33,14 +35,14 @@ NUMBER_WORDS = {
     )
     for value, word in enumerate(words.split(), 1)
 }
-_ONE_CHINESE = re.compile("一(?=个?(?:月|年|天|日|周|星期|小时|元|次|倍|欧|美))")
-_CHINESE = re.compile(r"(?<![\d.])[〇零一二两兩三四五六七八九十百千万萬亿億]+")
+_ONE_CHINESE = lazy_pattern("一(?=个?(?:月|年|天|日|周|星期|小时|元|次|倍|欧|美))")
+_CHINESE = lazy_pattern(r"(?<![\d.])[〇零一二两兩三四五六七八九十百千万萬亿億]+")
 _CHINESE_DIGITS = dict(
     zip("〇零一二两兩三四五六七八九", (0, 0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True)
 )
 _CHINESE_TENS = {"十": 10, "百": 100, "千": 1000}
 _CHINESE_UNITS = frozenset("万萬亿億")
-_WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_WORD = lazy_pattern(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 
 
 class Statement(NamedTuple):
@@ -83,7 +85,7 @@ def statement_end(text: str, is_whole: bool) -> int:
 
 def _with_marks(text: str, end: int) -> int:
     """Marks that stand behind the white space belong to the sentence before them."""
-    marks = re.compile(rf"{_MARKS}\s*").match(text, end)
+    marks = MARKS.match(text, end)
     return marks.end() if marks and marks[0].strip() else end
 
 

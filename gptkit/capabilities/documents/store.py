@@ -11,7 +11,8 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gptkit.capabilities.documents.passages import Passage
 from gptkit.capabilities.documents.rank import HEADING, Totals
@@ -29,6 +30,8 @@ APPLICATION_ID = 0x67707469
 RULES = 1
 """Number of the rules by which files become blocks, passages and words; by other rules all is read anew."""
 HINT = "'gptkit index clear' makes room for a new one"
+COUNTED = 2000
+"""Passages with a word up to which those of a part of the index are counted; beyond, they are estimated."""
 _WORDS_IN_A_QUERY = 500
 """Variables of one statement, of which SQLite allows 999 at least."""
 
@@ -68,7 +71,7 @@ def _create(connection: sqlite3.Connection) -> None:
         """CREATE TABLE passages (
             id INTEGER PRIMARY KEY, file INTEGER NOT NULL REFERENCES files (id), heading TEXT NOT NULL,
             text BLOB NOT NULL, places TEXT NOT NULL, length INTEGER NOT NULL)""",
-        "CREATE INDEX passages_by_file ON passages (file)",
+        "CREATE INDEX passages_by_file ON passages (file, length)",
         """CREATE VIRTUAL TABLE words USING fts5 (
             heading, text, content = '',
             tokenize = "unicode61 remove_diacritics 0 categories 'L* M* N* Co'")""",
@@ -127,17 +130,21 @@ class PassageStore:
         if self.path is not None:
             self._database.close()
 
-    def files(self) -> dict[str, FileRow]:
-        """All files by their absolute paths."""
+    def files(self, roots: Iterable[str] | None = None, paths: Iterable[str] = ()) -> dict[str, FileRow]:
+        """The files below folders and those of paths, by their absolute paths; without folders all files."""
+        query = "SELECT id, path, size, mtime_ns, ctime_ns, inode, sha256, why, read_at, encoding FROM files"
         with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT id, path, size, mtime_ns, ctime_ns, inode, sha256, why, read_at, encoding FROM files"
-            )
-            return {
-                path: FileRow(row[0], path, FileState(*row[2:6]), *row[6:])
-                for row in rows
-                for path in [os.fsdecode(row[1])]
-            }
+            if roots is None:
+                return _file_rows(connection.execute(query))
+            found: dict[str, FileRow] = {}
+            for root in roots:
+                below = os.fsencode(root.rstrip(os.sep) + os.sep)
+                bounds = (below, below[:-1] + bytes([below[-1] + 1]))
+                found |= _file_rows(connection.execute(f"{query} WHERE path >= ? AND path < ?", bounds))
+            for path in paths:
+                if path not in found:
+                    found |= _file_rows(connection.execute(f"{query} WHERE path = ?", (os.fsencode(path),)))
+            return found
 
     def write(
         self, changes: Sequence[FileChange], deleted: Iterable[int] = (), touched: Iterable[FileRow] = ()
@@ -164,6 +171,14 @@ class PassageStore:
         with self._database.reading() as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _file_rows(rows: Iterable[tuple[Any, ...]]) -> dict[str, FileRow]:
+    return {
+        path: FileRow(row[0], path, FileState(*row[2:6]), *row[6:])
+        for row in rows
+        for path in [os.fsdecode(row[1])]
+    }
 
 
 class FileChange(NamedTuple):
@@ -250,8 +265,9 @@ class Scope:
         """
         self._connection = connection
         self.files = files
-        known = {row[0] for row in connection.execute("SELECT DISTINCT file FROM passages")}
+        known = {row[0] for row in connection.execute("SELECT id FROM files WHERE why = ''")}
         self._mask: bytearray | None = None
+        self._share = 1.0
         if known <= files.keys():
             row = connection.execute("SELECT passages, length FROM totals").fetchone()
             self.totals = Totals(*row)
@@ -265,9 +281,16 @@ class Scope:
         return sum(tokens for file, tokens in rows if file in self.files)
 
     def frequency(self, words: Iterable[str]) -> Mapping[str, int]:
-        """In how many passages each word stands."""
-        if self._mask is not None:
-            return {word: self._count(word) for word in words}
+        """In how many passages each word stands; in part of an index, of a frequent word about how many."""
+        found = self._whole_frequency(words)
+        if self._mask is None:
+            return found
+        return {
+            word: self._count(word) if count <= COUNTED else round(count * self._share)
+            for word, count in found.items()
+        }
+
+    def _whole_frequency(self, words: Iterable[str]) -> dict[str, int]:
         found: dict[str, int] = {}
         wanted = list(words)
         for start in range(0, len(wanted), _WORDS_IN_A_QUERY):
@@ -321,11 +344,13 @@ class Scope:
                 mask[number] = 1
                 count, total = count + 1, total + length
         self.totals = Totals(count, total)
+        whole = self._connection.execute("SELECT passages FROM totals").fetchone()[0]
+        self._share = count / max(1, whole)
 
     def _count(self, word: str) -> int:
         assert self._mask is not None  # noqa: S101 - asked for in part of an index only
         rows = self._connection.execute("SELECT rowid FROM words WHERE words MATCH ?", (f'"{word}"',))
-        return sum(self._mask[number] for (number,) in rows)
+        return sum(map(self._mask.__getitem__, chain.from_iterable(rows)))
 
     def _passage(self, number: int) -> IndexedPassage:
         row = self._connection.execute(

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache
 
+from gptkit.core.patterns import lazy_pattern
+
 _SPACELESS = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
     r"\U00020000-\U0003ffff"
@@ -14,7 +16,7 @@ _SPACELESS = (
 """Thai, Lao, Burmese, Khmer, kana, Chinese characters, hangul."""
 _INDIC = r"\u0900-\u0dff\u0300-\u036f"
 """Scripts whose vowel signs are no letters to `re`, and accents."""
-_RUN = re.compile(rf"[{_SPACELESS}]+|(?:[^\W_{_SPACELESS}]|[{_INDIC}])+")
+_RUN = lazy_pattern(rf"([{_SPACELESS}]+)|((?:[^\W_{_SPACELESS}]|[{_INDIC}])+)")
 _ASCII_RUN = re.compile(r"[a-z0-9]+")
 _KNOWN = 200_000
 """Words whose stems are remembered: more than one language has, less than a list of part numbers."""
@@ -29,7 +31,7 @@ STOP_WORDS = frozenset(
     those through to too under until up upon us ve very was wasn we were weren what when where which while
     who whom whose why will with won would wouldn y you your yours yourself yourselves""".split()  # noqa: SIM905
 )
-QUESTION_PHRASES = re.compile(
+QUESTION_PHRASES = lazy_pattern(
     "是什么时候|什么时候|是什么样的|什么样的|是什么意思|为什么|是什么|叫什么|有什么|做什么|什么|是多少|有多少|多少|是哪些|有哪些|哪些"
     "|是哪个|哪个|哪几|哪一|哪年|哪里|是哪|在哪|哪|是谁|谁|怎么样|怎样|怎么|如何|有几|是几|几个|吗|呢|请问|"
     "是什麼時候|什麼時候|為什麼|是什麼|叫什麼|有什麼|什麼|怎麼樣|怎樣|怎麼|請問|嗎|哪個|哪裡|誰"
@@ -43,9 +45,9 @@ def words_of(text: str) -> list[str]:
     if text.isascii():
         return [stem for word in _ASCII_RUN.findall(text.lower()) if (stem := stems[word])]
     found: list[str] = []
-    for run in _RUN.findall(unicodedata.normalize("NFKC", text).casefold()):
-        if not _is_spaceless(run):
-            if stem := stems[run]:
+    for run, word in _RUN.findall(unicodedata.normalize("NFKC", text).casefold()):
+        if word:
+            if stem := stems[word]:
                 found.append(stem)
         elif len(run) == 1:
             found.append(run)
@@ -56,13 +58,11 @@ def words_of(text: str) -> list[str]:
 
 def question_words(text: str) -> list[str]:
     """Return the words of a question, without its question words; all its words if nothing else is left."""
+    if text.isascii():
+        return words_of(text) or _ASCII_RUN.findall(text.lower())
     folded = unicodedata.normalize("NFKC", text)
     found = words_of(QUESTION_PHRASES.sub(" ", folded))
-    return found or [word.casefold() for word in _RUN.findall(folded)]
-
-
-def _is_spaceless(run: str) -> bool:
-    return run[0] >= "\u0e00" and re.match(f"[{_SPACELESS}]", run) is not None
+    return found or [(run or word).casefold() for run, word in _RUN.findall(folded)]
 
 
 class _Stems(dict[str, str]):
