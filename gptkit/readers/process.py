@@ -8,6 +8,7 @@ import signal
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
@@ -104,7 +105,8 @@ class DocumentReader:
             child.kill()
             child.wait()
             for pipe in (child.stdin, child.stdout):
-                cast(IO[bytes], pipe).close()
+                with suppress(BrokenPipeError):  # what the dead process has not taken
+                    cast(IO[bytes], pipe).close()
 
     def _read_in_child(self, reader: Reader, file: BinaryIO, name: str) -> Iterator[Block]:
         child = self._child = self._child or self._start()

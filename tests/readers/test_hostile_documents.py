@@ -167,6 +167,13 @@ def test_a_reader_that_dies_costs_one_document(reader: DocumentReader) -> None:
     assert NOTICE in text_of(reader, make_pdf(), "next.pdf")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_reader_that_dies_before_it_has_the_document_costs_that_one() -> None:
+    with DocumentReader(decode, limits=Limits(memory=120 << 20)) as reader:
+        assert "it is damaged, or made to stop" in fault(reader, make_pdf() + bytes(150 << 20), "a.pdf")
+        assert RENT in text_of(reader, KINDS["lease.docx"][0](), "next.docx")
+
+
 def test_blocks_that_nobody_wants_do_not_reach_the_next_document(reader: DocumentReader) -> None:
     many = b"a,b\n" * 50_000
     blocks: Iterator[Block] = reader.blocks(BytesIO(many), "a.csv")
