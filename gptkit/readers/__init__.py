@@ -162,7 +162,7 @@ class Reader(NamedTuple):
         place: `module:function` of a function from DocumentData to Iterator[Block], which raises DataError.
         is_text: a program or a person can read the file as it is.
         is_zip: the file is a ZIP archive, as Word, Excel and EPUB write them.
-        runs_here: read in the process itself; any other in a child process with limits.
+        runs_here: read in the process itself unless it is large; any other in a child process with limits.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Read documents: text in the process itself, all else in a child process with limits."""
+"""Read documents: short text in the process itself, all else in a child process with limits."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ sys.path[:] = json.loads(sys.argv[1])
 from gptkit.readers.child import serve
 serve(sys.argv[2], json.loads(sys.argv[3]))
 """
+READ_HERE = 16 << 20
+"""Bytes of the largest text that is read in the process itself, whose memory must not grow with the text."""
 PATIENCE = 600.0
 """Seconds after which the child process is killed over one document, however little it computed."""
 
@@ -91,8 +93,9 @@ class DocumentReader:
         """
         name = name or f"'{path}'"
         reader = reader_of(path, file.read(HEAD))
+        size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        if reader.runs_here:
+        if reader.runs_here and size <= READ_HERE:
             data = b"".join(read_blocks(file, name, self._limits.file))
             yield from reader.load()(DocumentData(data, name, self._decode, self._encoding))
         else:

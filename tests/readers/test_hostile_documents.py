@@ -182,6 +182,14 @@ def test_blocks_that_nobody_wants_do_not_reach_the_next_document(reader: Documen
     assert text_of(reader, b"x,y", "b.csv") == "x | y"
 
 
+def test_a_large_text_does_not_fill_the_memory_of_the_process(reader: DocumentReader) -> None:
+    assert text_of(reader, b"words\n", "a.md") == "words"
+    assert reader._child is None
+    with DocumentReader(decode) as large:
+        assert len(text_of(large, (b"w" * 1000 + b"\n\n") * 17_000, "a.md")) == 17_000 * 1001 - 1
+        assert large._child is not None
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc")
 def test_the_child_has_no_environment_and_ends_with_its_parent(
     reader: DocumentReader, monkeypatch: pytest.MonkeyPatch
