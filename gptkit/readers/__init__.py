@@ -13,6 +13,8 @@ encoding). Raises DataError."""
 
 
 LONGEST_HEADING = 200
+UNLOCK = "save a copy without a password"
+"""What to do with an encrypted document."""
 HEAD = 1 << 16
 """Bytes of a file that tell its kind."""
 MARKS = ((b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "workbook"), (b"{\\rtf", "RTF"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from document_files import KINDS, NOTICE, RENT, make_pdf, make_zip
 
-from gptkit.core.errors import DataError, GptkitError, NoInputError
+from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError
 from gptkit.encodings.decode import decode
 from gptkit.readers import Block
 from gptkit.readers.child import Limits
@@ -201,6 +201,19 @@ def test_the_child_has_no_environment_and_ends_with_its_parent(
     assert Path(f"/proc/{child.pid}/environ").read_bytes() == b""
     reader.close()
     assert child.returncode is not None
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.html"])
+def test_a_file_that_cannot_be_read_to_its_end_is_an_error(reader: DocumentReader, name: str) -> None:
+    class Broken(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 1000:
+                raise OSError(5, "Input/output error")
+            return super().read(min(size or 0, 1001))
+
+    with pytest.raises(CannotReadError, match=f"'{name}': input/output error"):
+        list(reader.blocks(Broken(b"a" * 5000), name))
+    assert text_of(reader, b"<p>words", "b.html") == "words"
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:
