@@ -13,6 +13,8 @@ encoding). Raises DataError."""
 
 
 LONGEST_HEADING = 200
+UNLOCK = "save a copy without a password"
+"""What to do with an encrypted document."""
 HEAD = 1 << 16
 """Bytes of a file that tell its kind."""
 MARKS = ((b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "workbook"), (b"{\\rtf", "RTF"))
@@ -162,7 +164,7 @@ class Reader(NamedTuple):
         place: `module:function` of a function from DocumentData to Iterator[Block], which raises DataError.
         is_text: a program or a person can read the file as it is.
         is_zip: the file is a ZIP archive, as Word, Excel and EPUB write them.
-        runs_here: read in the process itself; any other in a child process with limits.
+        runs_here: read in the process itself unless it is large; any other in a child process with limits.
     """
 
     name: str

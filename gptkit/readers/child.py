@@ -10,7 +10,7 @@ from contextlib import suppress
 from pkgutil import resolve_name
 from typing import IO, Any, NamedTuple
 
-from gptkit.core.errors import DataError
+from gptkit.core.errors import DataError, GptkitError
 from gptkit.readers import READERS, Block, DocumentData, whole_letters
 
 BATCH = 1 << 16
@@ -59,7 +59,7 @@ def serve(decoder: str, limits: list[int]) -> None:
 def _answers(name: str, source: DocumentData, limits: Limits) -> Iterator[Mapping[str, object]]:
     try:
         yield from _batches(name, source, limits)
-    except DataError as error:
+    except GptkitError as error:
         yield {"error": error.message, "hint": error.hint}
     except MemoryError:
         text = f"{source.name}: reading it takes more than {limits.memory >> 20} MiB of memory"

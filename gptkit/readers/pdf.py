@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import DataError
-from gptkit.readers import Block, DocumentData, DocumentPlace, HeadingPath
+from gptkit.readers import UNLOCK, Block, DocumentData, DocumentPlace, HeadingPath
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -30,9 +30,7 @@ def read_pdf(source: DocumentData) -> Iterator[Block]:
         yield from _pages(document, source.name)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
-            raise DataError(
-                f"{source.name}: it is encrypted", hint="save a copy without a password"
-            ) from None
+            raise DataError(f"{source.name}: it is encrypted", hint=UNLOCK) from None
         raise DataError(f"{source.name}: it is a damaged PDF", hint=SAVE_ANEW) from None
 
 

@@ -1,4 +1,4 @@
-"""Read documents: text in the process itself, all else in a child process with limits."""
+"""Read documents: short text in the process itself, all else in a child process with limits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
@@ -27,6 +28,8 @@ sys.path[:] = json.loads(sys.argv[1])
 from gptkit.readers.child import serve
 serve(sys.argv[2], json.loads(sys.argv[3]))
 """
+READ_HERE = 16 << 20
+"""Bytes of the largest text that is read in the process itself, whose memory must not grow with the text."""
 PATIENCE = 600.0
 """Seconds after which the child process is killed over one document, however little it computed."""
 
@@ -81,7 +84,8 @@ class DocumentReader:
         """Yield the blocks of a document, which are valid only if all of them come.
 
         Raises DataError, with a message that names the document, for a document that cannot be read: of an
-        unknown kind, encrypted, damaged, without text, beyond a limit. The next document can be read then.
+        unknown kind, encrypted, damaged, without text, beyond a limit; CannotReadError where the file system
+        fails. The next document can be read then.
 
         Args:
             file: the document from its beginning; it can seek.
@@ -89,13 +93,10 @@ class DocumentReader:
             name: what messages call the document; the path in quotation marks where it is left out.
         """
         name = name or f"'{path}'"
-        reader = reader_of(path, file.read(HEAD))
-        file.seek(0)
-        if reader.runs_here:
-            data = b"".join(read_blocks(file, name, self._limits.file))
-            yield from reader.load()(DocumentData(data, name, self._decode, self._encoding))
-        else:
-            yield from self._read_in_child(reader, file, name)
+        try:
+            yield from self._blocks(file, path, name)
+        except OSError as error:
+            raise CannotReadError(f"{name}: {cause(error)}") from None
 
     def close(self) -> None:
         """End the child process; a later document starts another."""
@@ -104,7 +105,18 @@ class DocumentReader:
             child.kill()
             child.wait()
             for pipe in (child.stdin, child.stdout):
-                cast(IO[bytes], pipe).close()
+                with suppress(BrokenPipeError):  # what the dead process has not taken
+                    cast(IO[bytes], pipe).close()
+
+    def _blocks(self, file: BinaryIO, path: str, name: str) -> Iterator[Block]:
+        reader = reader_of(path, file.read(HEAD))
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if reader.runs_here and size <= READ_HERE:
+            data = b"".join(read_blocks(file, name, self._limits.file))
+            yield from reader.load()(DocumentData(data, name, self._decode, self._encoding))
+        else:
+            yield from self._read_in_child(reader, file, name)
 
     def _read_in_child(self, reader: Reader, file: BinaryIO, name: str) -> Iterator[Block]:
         child = self._child = self._child or self._start()
@@ -120,7 +132,7 @@ class DocumentReader:
             whole = not answer.get("stops")
             if "error" in answer:
                 raise DataError(answer["error"], hint=answer["hint"])
-        except (EOFError, BrokenPipeError):
+        except (EOFError, BrokenPipeError, ValueError):  # it died, perhaps within an answer
             raise DataError(f"{name}: {self._death(child)}") from None
         finally:
             timer.cancel()

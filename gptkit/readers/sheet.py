@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO, StringIO
 
 from gptkit.core.errors import DataError
-from gptkit.readers import Block, DocumentData, DocumentPlace
+from gptkit.readers import UNLOCK, Block, DocumentData, DocumentPlace
 from gptkit.readers.archive import Archive
 
 OLD_OFFICE = b"\xd0\xcf\x11\xe0"
@@ -19,7 +19,6 @@ OLD_KINDS = (
     ("PowerPoint Document", "it is an old presentation (.ppt), which gptkit does not read"),
 )
 """Names in the directory of an old Office file, and what is wrong with such a file."""
-UNLOCK = "save a copy without a password"
 LONGEST_HEADER = 300
 SEPARATOR = " | "
 

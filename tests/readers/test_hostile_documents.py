@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from document_files import KINDS, NOTICE, RENT, make_pdf, make_zip
 
-from gptkit.core.errors import DataError, GptkitError, NoInputError
+from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputError
 from gptkit.encodings.decode import decode
 from gptkit.readers import Block
 from gptkit.readers.child import Limits
@@ -167,12 +167,27 @@ def test_a_reader_that_dies_costs_one_document(reader: DocumentReader) -> None:
     assert NOTICE in text_of(reader, make_pdf(), "next.pdf")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_reader_that_dies_before_it_has_the_document_costs_that_one() -> None:
+    with DocumentReader(decode, limits=Limits(memory=120 << 20)) as reader:
+        assert "it is damaged, or made to stop" in fault(reader, make_pdf() + bytes(150 << 20), "a.pdf")
+        assert RENT in text_of(reader, KINDS["lease.docx"][0](), "next.docx")
+
+
 def test_blocks_that_nobody_wants_do_not_reach_the_next_document(reader: DocumentReader) -> None:
     many = b"a,b\n" * 50_000
     blocks: Iterator[Block] = reader.blocks(BytesIO(many), "a.csv")
     next(blocks)
     del blocks
     assert text_of(reader, b"x,y", "b.csv") == "x | y"
+
+
+def test_a_large_text_does_not_fill_the_memory_of_the_process(reader: DocumentReader) -> None:
+    assert text_of(reader, b"words\n", "a.md") == "words"
+    assert reader._child is None
+    with DocumentReader(decode) as large:
+        assert len(text_of(large, (b"w" * 1000 + b"\n\n") * 17_000, "a.md")) == 17_000 * 1001 - 1
+        assert large._child is not None
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc")
@@ -186,6 +201,19 @@ def test_the_child_has_no_environment_and_ends_with_its_parent(
     assert Path(f"/proc/{child.pid}/environ").read_bytes() == b""
     reader.close()
     assert child.returncode is not None
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.html"])
+def test_a_file_that_cannot_be_read_to_its_end_is_an_error(reader: DocumentReader, name: str) -> None:
+    class Broken(BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 1000:
+                raise OSError(5, "Input/output error")
+            return super().read(min(size or 0, 1001))
+
+    with pytest.raises(CannotReadError, match=f"'{name}': input/output error"):
+        list(reader.blocks(Broken(b"a" * 5000), name))
+    assert text_of(reader, b"<p>words", "b.html") == "words"
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from document_files import KINDS, NOTICE, RENT, make_mail
+from document_files import KINDS, NOTICE, RENT, make_mail, make_zip
 
 from gptkit.encodings.decode import decode
 from gptkit.readers import (
@@ -192,3 +192,45 @@ def test_headings_end_those_of_their_level_and_below() -> None:
 def test_the_text_of_a_workbook_names_its_sheets() -> None:
     text = document_text(blocks_of(KINDS["lease.xlsx"][0](), "lease.xlsx"))
     assert text == f"预算\nitem | price\n{NOTICE} | 1250.5\n\nMay\n{RENT}"
+
+
+def word(body: str, **members: str) -> bytes:
+    """A Word document of which Word has shown the pages."""
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:mc="mc"'
+    relation = '<Relationship Id="{0}" Type="x/{0}" Target="{1}"/>'
+    root = f"<Relationships>{relation.format('officeDocument', 'word/document2.xml')}</Relationships>"
+    own = "".join(relation.format(name, f"{name}.xml") for name in members)
+    parts = {f"word/{name}.xml": text.replace(">", f" {space}>", 1) for name, text in members.items()}
+    return make_zip(
+        **{"_rels/.rels": root, "word/_rels/document2.xml.rels": f"<Relationships>{own}</Relationships>"},
+        **{"word/document2.xml": f"<w:document {space}><w:body>{body}</w:body></w:document>"},
+        **parts,
+    )
+
+
+def test_a_word_document_with_styles_notes_boxes_and_pages() -> None:
+    box = "<w:p><w:r><w:t>in a box</w:t></w:r></w:p>"
+    blocks = blocks_of(
+        word(
+            '<w:p><w:pPr><w:pStyle w:val="Own"/></w:pPr><w:r><w:t>标题</w:t></w:r></w:p>'
+            "<w:p><w:r><w:t>one</w:t><w:tab/><w:t>two</w:t><w:br/></w:r><w:del><w:r><w:delText>gone</w:delText></w:r>"
+            "</w:del><w:r><w:t>three</w:t></w:r></w:p>"
+            f"<w:p><mc:AlternateContent><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback>"
+            "</mc:AlternateContent><w:r><w:lastRenderedPageBreak/><w:t>around it</w:t></w:r></w:p>"
+            f"<w:tbl><w:tr><w:tc>{box}</w:tc><w:tc><w:tbl><w:tr><w:tc>{box}</w:tc></w:tr></w:tbl></w:tc></w:tr></w:tbl>",
+            styles='<w:styles><w:style w:styleId="1"><w:name w:val="heading 1"/></w:style>'
+            '<w:style w:styleId="Own"><w:name w:val="Own"/><w:basedOn w:val="1"/></w:style></w:styles>',
+            footnotes='<w:footnotes><w:footnote w:type="separator"/>'
+            f"<w:footnote>{box.replace('in a box', NOTICE)}</w:footnote></w:footnotes>",
+        ),
+        "a.docx",
+    )
+    assert [(block.text, place_text(block.place)) for block in blocks] == [
+        ("标题", "par.1 (p.1~)"),
+        ("one\ttwo\nthree", "par.2 (p.1~)"),
+        ("in a box", "par.4 (p.1~)"),
+        ("around it", "par.3 (p.2~)"),
+        ("in a box | in a box", "par.5-6 (p.2~)"),
+        (NOTICE, "note 1"),
+    ]
+    assert {block.heading for block in blocks[:-1]} == {("标题",)}
