@@ -14,7 +14,7 @@ import pytest
 from fake.program import InMemory, OnTerminal
 
 from gptkit.__main__ import main
-from gptkit.app import HOUSEKEEPING
+from gptkit.app import build_services
 from gptkit.core.terminal import memory_terminal
 from gptkit.session.options import FLAGS
 
@@ -49,7 +49,7 @@ LITERAL = (
 def pages() -> list[tuple[str, ...]]:
     """The words before every `--help` that there is."""
     found: list[tuple[str, ...]] = [(), *((name,) for name in PROMPTS)]
-    for name in (one.name for one in HOUSEKEEPING):
+    for name in build_services(memory_terminal()).housekeeping:
         _, _, commands = page((name,)).partition("\nCommands:\n")
         found += [(name,), *((name, word) for word in re.findall(r"^  (\S+)", commands, re.MULTILINE))]
     return found
