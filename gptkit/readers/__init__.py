@@ -19,6 +19,8 @@ HEAD = 1 << 16
 """Bytes of a file that tell its kind."""
 MARKS = ((b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "workbook"), (b"{\\rtf", "RTF"))
 """Bytes that a kind of documents begins with. Old files of Word and Outlook begin like those of Excel."""
+PDF = b"%PDF-"
+"""How a PDF begins. Some begin with other bytes; so does source code that knows the mark."""
 ZIP = b"PK\x03\x04"
 ZIP_ENTRIES = (
     (b"word/", "Word"),
@@ -193,7 +195,7 @@ def reader_of(name: str, head: bytes) -> Reader:
         if by_ending.is_zip:
             return by_ending
         return next((_named(kind) for entry, kind in ZIP_ENTRIES if entry in head), READERS[-1])
-    if b"%PDF-" in head[:1024]:
+    if head.lstrip().startswith(PDF) or (by_ending.name == "PDF" and PDF in head[:1024]):
         return _named("PDF")
     by_mark = next((_named(kind) for mark, kind in MARKS if head.startswith(mark)), None)
     if by_mark:

@@ -9,7 +9,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
 
-from gptkit.core.errors import GptkitError
+from gptkit.core.errors import DataError, GptkitError
 from gptkit.readers import Block, DocumentData, DocumentPlace
 from gptkit.readers.text import paragraphs
 from gptkit.readers.web import read_html
@@ -26,6 +26,8 @@ def read_mail(source: DocumentData) -> Iterator[Block]:
 
 def read_mailbox(source: DocumentData) -> Iterator[Block]:
     starts = [match.span() for match in BEGIN.finditer(source.data)]
+    if not starts:
+        raise DataError(f"{source.name}: it is no mailbox: no line begins with 'From '")
     ends = [start for start, _ in starts[1:]] + [len(source.data)]
     for number, ((_, start), end) in enumerate(zip(starts, ends, strict=True), 1):
         yield from _message(source, source.data[start:end], number)
@@ -74,7 +76,7 @@ def _text(part: Message, source: DocumentData) -> str:
     text = _decoded(data, part.get_content_charset(), source)
     if part.get_content_subtype() != "html":
         return text
-    page = source._replace(data=text.encode("utf-8", "replace"), encoding="utf-8")
+    page = source._replace(data=text.replace("\0", "").encode("utf-8", "replace"), encoding="utf-8")
     return "\n\n".join(block.text for block in read_html(page))
 
 

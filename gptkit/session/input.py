@@ -156,7 +156,7 @@ def _is_streamed(head: bytes, reading: ReadingOptions) -> bool:
 def _holds_document(head: bytes) -> bool:
     """Whether bytes begin like a PDF, a ZIP archive, an old Office file or RTF. Which of them the readers
     can read they know themselves; texts do not wait for their import."""
-    return head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")) or b"%PDF-" in head[:1024]
+    return head.lstrip().startswith((b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf"))
 
 
 def _text(data: bytes, path: str, encoding: str | None, as_is: bool = False) -> str:

@@ -82,6 +82,7 @@ def far_workbook() -> bytes:
         ("a.xlsx", far_workbook, "it is damaged, or made to stop its reader"),
         ("a.ipynb", lambda: b"[" * 1_000_000, "it is damaged (RecursionError)"),
         ("a.eml", lambda: b"Content-Type: message/rfc822\n\n" * 3000, "it is damaged (RecursionError)"),
+        ("a.mbox", lambda: b"Subject: x", "it is no mailbox: no line begins with 'From '"),
         ("a.rtf", lambda: b"{\\rtf1 " + b"{" * 100_000, "it holds no text"),
         ("a.pdf", lambda: ONE_PAGE + b"/Kids[2 0 R 2 0 R]/Count 1000000>>endobj", "more than 10,000 pages"),
         ("a.pdf", lambda: make_pdf(scanned=True), "its pages are scanned and hold no text"),

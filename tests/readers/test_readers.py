@@ -143,6 +143,8 @@ def test_the_bytes_decide_what_a_file_is_before_its_name() -> None:
     ):
         data = KINDS[name][0]()
         assert blocks_of(data, "x.txt") == blocks_of(data, name)
+    assert blocks_of(b"junk\n" + KINDS["lease.pdf"][0](), "x.pdf") == blocks_of(KINDS["lease.pdf"][0](), "x")
+    assert blocks_of(b'mark = b"%PDF-1.4"', "x.py")[0].text == 'mark = b"%PDF-1.4"'
     assert blocks_of(b"plain words", "x.docx")[0].text == "plain words"
 
 

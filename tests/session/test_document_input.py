@@ -45,7 +45,12 @@ def test_words_of_each_kind_arrive(gptkit: InMemory, server: FakeServer, tmp_pat
 
 
 def test_what_is_text_stays_as_it_is(gptkit: InMemory, server: FakeServer, tmp_path: Path) -> None:
-    for name, text in (("a.csv", CSV), ("a.html", "<p>a&amp;b</p>\n"), ("a.ipynb", '{"cells": []}')):
+    for name, text in (
+        ("a.csv", CSV),
+        ("a.html", "<p>a&amp;b</p>\n"),
+        ("a.ipynb", '{"cells": []}'),
+        ("a.py", 'b"%PDF-"'),
+    ):
         (tmp_path / name).write_text(text, "utf-8")
         server.say("Hi")
         assert gptkit("say", "-f", str(tmp_path / name)).code == 0
