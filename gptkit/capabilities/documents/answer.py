@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from gptkit.capabilities.documents.config import KEY, config_of, option_text, options_of
@@ -101,7 +101,6 @@ def answer_with_proof(invocation: Invocation, runtime: Runtime, sink: Sink | Non
     question = question_of(invocation)
     is_strict = options_of(invocation.values).strict
     shown = ProvedAnswer(Proof(question, retrieved.sent), sink, is_strict)
-    not_found = option_text(invocation.template, invocation.values, "not_found") or NOT_FOUND
     if not retrieved.sent:
         outcome = Outcome(Reply("", "stop"), "")
     else:
@@ -111,9 +110,9 @@ def answer_with_proof(invocation: Invocation, runtime: Runtime, sink: Sink | Non
         outcome = request_answer(request, runtime, shown, exact=True)
     failure = shown.finish(outcome)
     if not shown.text:
-        shown.show(not_found)
-    elif sources := shown.sources():
-        shown.show(sources)
+        shown.show(not_found_text(invocation))
+    elif shown.cited:
+        shown.show(sources_text(shown.cited))
     shown.close(outcome.reply)
     if isinstance(failure, NotFoundError):
         failure.hint = _nearest(retrieved)
@@ -190,14 +189,6 @@ class ProvedAnswer:
             )
         return None
 
-    def sources(self) -> str:
-        """The list of the quotes that the answer cites."""
-        lines = [
-            f'[{number}] {citation(one.passage.name, one.place)}: "{shorten(one.text, LONGEST_QUOTE)}"'
-            for number, one in enumerate(self.cited, 1)
-        ]
-        return "\n\n" + "\n".join(lines) if lines else ""
-
     def facts(self) -> dict[str, object]:
         """The statements and quotes for programs."""
         return {
@@ -205,7 +196,7 @@ class ProvedAnswer:
                 {"text": one.statement.content, "citations": self._numbers(one), "status": one.status}
                 for one in self.statements
             ],
-            "citations": [_citation_json(number, one) for number, one in enumerate(self.cited, 1)],
+            "citations": [citation_json(number, one) for number, one in enumerate(self.cited, 1)],
             "rejected": [_rejected_json(one) for one in self.proof.rejected],
         }
 
@@ -259,7 +250,21 @@ class ProvedAnswer:
         return list(dict.fromkeys(found))
 
 
-def _citation_json(number: int, one: Citation) -> dict[str, object]:
+def not_found_text(invocation: Invocation) -> str:
+    """The user's sentence for what is not found."""
+    return option_text(invocation.template, invocation.values, "not_found") or NOT_FOUND
+
+
+def sources_text(cited: Sequence[Citation]) -> str:
+    """The list of quotes below an answer."""
+    lines = [
+        f'[{number}] {citation(one.passage.name, one.place)}: "{shorten(one.text, LONGEST_QUOTE)}"'
+        for number, one in enumerate(cited, 1)
+    ]
+    return "\n\n" + "\n".join(lines)
+
+
+def citation_json(number: int, one: Citation) -> dict[str, object]:
     place = one.place
     return {
         "n": number,

@@ -32,10 +32,13 @@ OPTIONS = (
     Parameter(
         "whole", "boolean", plain=True, help="Send the documents whole, or nothing if they do not fit."
     ),
+    Parameter("all", "boolean", plain=True, help="Go through every passage, for questions like 'list all'."),
     Parameter("strict", "boolean", plain=True, help="Leave out what no quote of the documents proves."),
     Parameter("include", "list", help="Of folders take only the files that match.", metavar="GLOB"),
     Parameter("exclude", "list", help="Of folders take no files that match.", metavar="GLOB"),
     Parameter("no-index", "boolean", plain=True, help="Keep no index of the documents."),
+    Parameter("jobs", "integer", help="With --all, ask about N parts at once.", least=1),
+    Parameter("yes", "boolean", plain=True, help="With --all, start a costly job without asking first."),
 )
 
 
@@ -46,10 +49,13 @@ class DocumentsOptions(NamedTuple):
     passages: int | None = None
     context: int | None = None
     whole: bool = False
+    all: bool = False
     strict: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     no_index: bool = False
+    jobs: int | None = None
+    yes: bool = False
 
 
 def options_of(values: Mapping[str, Value]) -> DocumentsOptions:
@@ -112,9 +118,12 @@ def _take_over(call: "Call") -> int | None:
     code: int | None = None
     if options.retrieve_only:
         code = _print_passages(call)
+    elif options.all:
+        code = _go_through_all(call)
     return code
 
 
+_go_through_all = import_on_call(f"{_FOLDER}.exhaust:go_through_all")
 _print_passages = import_on_call(f"{_FOLDER}.retrieve_command:print_passages")
 DOCUMENTS = Capability(
     KEY,

@@ -142,6 +142,8 @@ class _Search:
         )
 
     def ranked(self, question: Mapping[str, float]) -> list[FoundPassage]:
+        if not question:
+            return []
         known = self._frequency(question)
         rarest = sorted((word for word in question if known.get(word)), key=lambda word: known[word])
         rarest = rarest[:LONGEST_QUESTION]

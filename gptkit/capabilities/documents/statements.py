@@ -76,7 +76,8 @@ def statement_end(text: str, is_whole: bool) -> int:
         head = text[: match.end()].rstrip()
         if not head:
             continue
-        if match[0][0] == "." and _ABBREVIATION.search(text[: match.start() + 1]):
+        is_plain = match[0].strip() == "." and "\n" not in match[0]
+        if is_plain and _ABBREVIATION.search(text[: match.start() + 1]):
             continue
         if match.end() < len(text) or is_whole:
             return _with_marks(text, match.end())
