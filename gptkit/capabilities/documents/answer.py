@@ -109,7 +109,7 @@ def answer_with_proof(invocation: Invocation, runtime: Runtime, sink: Sink | Non
         request = request_of(base, retrieved.sent, form)
         outcome = request_answer(request, runtime, shown, exact=True)
     failure = shown.finish(outcome)
-    if not shown.text:
+    if not shown.text and isinstance(failure, NotFoundError):
         shown.show(not_found_text(invocation))
     elif shown.cited:
         shown.show(sources_text(shown.cited))
