@@ -1,8 +1,9 @@
 """How well passages are found: questions with known answers, through `--retrieve-only --json`.
 
-    python tests/benchmarks/retrieval.py FOLDER
+    python tests/benchmarks/retrieval.py FOLDER [postgresql://HOST/DATABASE]
 
-FOLDER holds one of these collections, under the names that they are published with:
+With an address the documents are pushed into that shared index and searched there. FOLDER holds one of these
+collections, under the names that they are published with:
 
 - Cranfield: `cran.all.1400`, `cran.qry`, `cranqrel`. Relevant is a document with a code above 0: -1 is not.
 - CISI: `CISI.ALL`, `CISI.QRY`, `CISI.REL`.
@@ -30,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from gptkit.__main__ import main
 from gptkit.capabilities.documents.rank import K1, B, bag
 from gptkit.capabilities.documents.words import question_words, words_of
-from gptkit.core.terminal import memory_terminal
+from gptkit.core.terminal import MemoryTerminal, memory_terminal
 
 PASSAGES = 60
 """Passages that are asked for: several may be of one document."""
@@ -111,16 +112,21 @@ def write(found: Collection, folder: Path) -> None:
         (folder / f"{number}.md").write_text(head + text, "utf-8")
 
 
-def run_program(folder: Path, home: Path) -> Callable[[str], list[str]]:
+def run_program(folder: Path, home: Path, url: str = "") -> Callable[[str], list[str]]:
     """Answers a question with the documents that `gptkit qa --retrieve-only` ranks, the best first."""
 
-    def ranked(question: str) -> list[str]:
+    def run(*arguments: str) -> MemoryTerminal:
         terminal = memory_terminal(environ={"GPTKIT_HOME": str(home), "HOME": str(home)})
+        assert main(list(arguments), terminal) in (0, 85), terminal.errors
+        return terminal
+
+    if url:
+        run("index", "push", url, str(folder))
+    where = ["--index", url] if url else [str(folder)]
+
+    def ranked(question: str) -> list[str]:
         words = " ".join(question.split())
-        code = main(
-            ["qa", words, str(folder), "--retrieve-only", "--json", f"--passages={PASSAGES}"], terminal
-        )
-        assert code in (0, 85), terminal.errors
+        terminal = run("qa", words, *where, "--retrieve-only", "--json", f"--passages={PASSAGES}")
         return list(dict.fromkeys(Path(one["file"]).stem for one in json.loads(terminal.output)))
 
     return ranked
@@ -202,5 +208,9 @@ if __name__ == "__main__":
         texts, own = Path(temporary) / "documents", Path(temporary) / "home"
         texts.mkdir()
         write(known, texts)
-        rankers = {"gptkit": run_program(texts, own), "porter": run_porter(known), "BM25": run_bm25(known)}
+        rankers = {
+            "gptkit": run_program(texts, own, *sys.argv[2:3]),
+            "porter": run_porter(known),
+            "BM25": run_bm25(known),
+        }
         measure(known, rankers)

@@ -37,6 +37,7 @@ OPTIONS = (
     Parameter("include", "list", help="Of folders take only the files that match.", metavar="GLOB"),
     Parameter("exclude", "list", help="Of folders take no files that match.", metavar="GLOB"),
     Parameter("no-index", "boolean", plain=True, help="Keep no index of the documents."),
+    Parameter("index", help="Search a shared index: postgresql://HOST/DATABASE.", metavar="URL"),
     Parameter("jobs", "integer", help="With --all, ask about N parts at once.", least=1),
     Parameter("yes", "boolean", plain=True, help="With --all, start a costly job without asking first."),
 )
@@ -54,6 +55,7 @@ class DocumentsOptions(NamedTuple):
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     no_index: bool = False
+    index_: str = ""
     jobs: int | None = None
     yes: bool = False
 

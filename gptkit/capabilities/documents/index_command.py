@@ -100,6 +100,26 @@ def clear(ctx: typer.Context, yes: Yes = False) -> None:
     services.terminal.print_sanitized(f"removed {_count(count)}")
 
 
+@app.command()
+def push(
+    ctx: typer.Context,
+    url: Annotated[str, typer.Argument(help="postgresql://HOST/DATABASE", metavar="URL")],
+    paths: Annotated[list[str], typer.Argument(help="Files and folders.", metavar="PATH...")],
+) -> None:
+    """Write files and folders to a shared index; what is gone from a folder is removed there."""
+    from gptkit.capabilities.documents.postgres import push as push_files
+    from gptkit.capabilities.documents.store import Scope
+
+    services, search = _parts(ctx)
+    store = search.store()
+    found = search.refresh(store, [each for path in paths for each in expand(path)], {})
+    with store.reading() as connection:
+        files = Scope(connection, found.files).contents()
+        folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112
+        written = push_files(url, files, folders)
+    services.terminal.print_sanitized(f"{_count(written)} written, {_count(len(found.files))} up to date")
+
+
 def _count(number: int) -> str:
     return "1 file" if number == 1 else f"{number} files"
 

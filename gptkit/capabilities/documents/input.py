@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, cast
 
-from gptkit.capabilities.documents.config import KEY, declared_paths
+from gptkit.capabilities.documents.config import KEY, declared_paths, options_of
 from gptkit.capabilities.documents.search import document_search
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.encodings.decode import decode
@@ -33,7 +33,8 @@ def read_question(call: Call) -> PromptInput:
         raise NoInputError("no question", hint="the first word after the command is the question")
     if paths.count(DASH) > 1:
         raise UsageError("standard input can be read only once")
-    if shared.stdin or DASH in paths or (not (paths or declared_paths(template)) and _is_piped(services)):
+    has_others = paths or declared_paths(template) or options_of(values).index_
+    if shared.stdin or DASH in paths or (not has_others and _is_piped(services)):
         data = services.terminal.read()
         if data.strip():
             search.add_text(STDIN, data)

@@ -330,6 +330,16 @@ class Scope:
         )
         return [_stored(row) for row in rows]
 
+    def contents(self) -> Iterator[tuple[str, str, int, list[Passage]]]:
+        """Name, SHA-256, tokens and passages of each file."""
+        query = "SELECT id, file, heading, text, places FROM passages WHERE file = ? ORDER BY id"
+        for file, name in self.files.items():
+            row = self._connection.execute(
+                "SELECT sha256, tokens FROM files WHERE id = ?", (file,)
+            ).fetchone()
+            rows = self._connection.execute(query, (file,))
+            yield name, row[0], row[1], [_stored(each).passage for each in rows]
+
     def sha256(self, file: int) -> str:
         return str(self._connection.execute("SELECT sha256 FROM files WHERE id = ?", (file,)).fetchone()[0])
 
