@@ -18,21 +18,34 @@ if TYPE_CHECKING:
     from gptkit.exchange.capability import Capability
 
 
+PROMPT_FILES, SETTINGS, RECORDS = "Prompt files", "Settings", "Records"
 HOUSEKEEPING = (
-    HousekeepingCommand("prompts", "gptkit.cli.prompts", "List, show, make, check and test prompt files."),
-    HousekeepingCommand("models", "gptkit.cli.models", "List the models that the server offers."),
-    HousekeepingCommand("config", "gptkit.cli.config", "Show and change settings."),
-    HousekeepingCommand("profiles", "gptkit.cli.profiles", "Show and switch named sets of settings."),
-    HousekeepingCommand("keys", "gptkit.cli.keys", "Store API keys, each for one host."),
-    HousekeepingCommand("usage", "gptkit.cli.usage", "Show tokens and cost of past requests."),
     HousekeepingCommand(
-        "history", "gptkit.cli.history", "List, show, search, export and remove conversations."
+        "prompts",
+        "gptkit.cli.prompts",
+        "List, show, make, remove, check and test prompt files.",
+        PROMPT_FILES,
+    ),
+    HousekeepingCommand("config", "gptkit.cli.config", "Show and change settings.", SETTINGS),
+    HousekeepingCommand(
+        "profiles", "gptkit.cli.profiles", "Show and switch named sets of settings.", SETTINGS
+    ),
+    HousekeepingCommand("keys", "gptkit.cli.keys", "Store API keys, each for one host.", SETTINGS),
+    HousekeepingCommand("models", "gptkit.cli.models", "List the models that the server offers.", SETTINGS),
+    HousekeepingCommand(
+        "doctor", "gptkit.cli.doctor", "Check the connection to the model, step by step.", SETTINGS
     ),
     HousekeepingCommand(
-        "memory", "gptkit.cli.memory", "Show, export and prune stored answers to pieces of long texts."
+        "history", "gptkit.cli.history", "List, show, search, export and remove conversations.", RECORDS
     ),
-    HousekeepingCommand("batch", "gptkit.cli.batch", "List and cancel what --batch has submitted."),
-    HousekeepingCommand("doctor", "gptkit.cli.doctor", "Check the connection to the model, step by step."),
+    HousekeepingCommand("usage", "gptkit.cli.usage", "Show tokens and cost of past requests.", RECORDS),
+    HousekeepingCommand(
+        "memory",
+        "gptkit.cli.memory",
+        "Show, export and prune stored answers to pieces of long texts.",
+        RECORDS,
+    ),
+    HousekeepingCommand("batch", "gptkit.cli.batch", "List and cancel what --batch has submitted.", RECORDS),
 )
 
 FUTURE = ("help", "version", "gptkit")

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gptkit.core.chat import ChatRequest, Endpoint, Event, OutputFormat, Provider
-from gptkit.core.errors import GptkitError, ProtocolError, UsageError, WrongAnswerError
+from gptkit.core.errors import GptkitError, NoInputError, ProtocolError, UsageError, WrongAnswerError
 from gptkit.core.paths import Paths, paths
 from gptkit.core.redact import is_secret
 from gptkit.exchange.budget import Budget, CostCap
@@ -304,7 +304,7 @@ def _json_format(schema: Mapping[str, object]) -> OutputFormat:
     return FORMATS["json"](schema)
 
 
-def _start_check(request: ChatRequest, rewrites_text: bool) -> AnswerCheck:
+def _start_check(request: ChatRequest, runtime: Runtime) -> AnswerCheck:
     """Start the checks of any answer. Their module is loaded once the first text was handed on."""
     detectors: list[RunawayDetector] = []
 
@@ -312,7 +312,7 @@ def _start_check(request: ChatRequest, rewrites_text: bool) -> AnswerCheck:
         if not detectors:
             from gptkit.text.checks.answer import RunawayDetector
 
-            detectors.append(RunawayDetector(request.text, rewrites_text=rewrites_text))
+            detectors.append(RunawayDetector(request.text, rewrites_text=runtime.rewrites_text))
         finding = detectors[0].feed(delta)
         return WrongAnswerError(finding.message) if finding else None
 
@@ -322,9 +322,13 @@ def _start_check(request: ChatRequest, rewrites_text: bool) -> AnswerCheck:
         answer = checks.without_thought(whole)
         if checks.is_invisible(answer):
             return answer, ProtocolError("empty answer")
-        detector = checks.RunawayDetector(request.text, rewrites_text=rewrites_text)
+        detector = checks.RunawayDetector(request.text, rewrites_text=runtime.rewrites_text)
         finding = detector.feed(answer, last=True)
         finding = finding or checks.answer_finding(answer, request.messages, request.text)
+        if finding is None and runtime.nothing and checks.says(answer, runtime.nothing):
+            if not checks.holds_changes(request.text):
+                return answer, NoInputError(f"the model finds nothing to do: '{runtime.nothing}'")
+            return answer, WrongAnswerError(f"'{runtime.nothing}', but the diff has changed lines")
         return answer, WrongAnswerError(finding.message) if finding else None
 
     return AnswerCheck(feed, finish)

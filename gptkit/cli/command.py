@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import typer.core
 
 OPTION, ARGUMENT, FLAG = "option_", "argument_", "flag_"
+HELP_ALL = "help_all"
 PANEL = "Options of every prompt"
 METAVARS: Mapping[str, str] = {
     "text": "TEXT",
@@ -54,7 +55,9 @@ def build_command(
         help=help_style.format_text(template.description),
         context_settings=settings,
     )(callback)
-    return cast("typer.core.TyperCommand", typer.main.get_command(app))
+    command = cast("PromptCommand", typer.main.get_command(app))
+    command.examples = [help_style.format_text(example) for example in template.usage]
+    return command
 
 
 class PromptCommand(GptkitCommand):
@@ -101,7 +104,8 @@ def _callback(
     parameters = [
         *(_argument(argument, argument is last, help_style) for argument in arguments),
         *(_option(option, help_style) for option in options),
-        *(_flag(flag) for flag in FLAGS),
+        _help_all_option(),
+        *(_flag(flag, help_style) for flag in FLAGS),
     ]
     names = {OPTION + option.variable: option for option in options}
     names |= {ARGUMENT + argument.variable: argument for argument in arguments}
@@ -109,6 +113,7 @@ def _callback(
     def callback(**given: object) -> int:
         if last is not None and last.kind == "text":
             _move_dash_to_stdin(last, given)
+        del given[HELP_ALL]
         values = {
             parameter.variable: _convert_value(parameter, given[name])
             for name, parameter in names.items()
@@ -160,6 +165,7 @@ def _option(option: Parameter, help_style: HelpStyle) -> inspect.Parameter:
         settings["metavar"] = option.metavar or METAVARS[option.kind]
     if option.least is not None:
         settings["min"] = option.least
+    settings["hidden"] = option.is_rare and not help_style.is_completion
     kind: Any = list[str] if option.kind == "list" else _annotation_type(option)
     return inspect.Parameter(
         OPTION + option.variable,
@@ -194,7 +200,29 @@ def _default_text(parameter: Parameter) -> str:
     return f"{parameter.default:g}" if isinstance(parameter.default, float) else str(parameter.default)
 
 
-def _flag(flag: Flag) -> inspect.Parameter:
+def _help_all_option() -> inspect.Parameter:
+    return inspect.Parameter(
+        HELP_ALL,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[
+            bool,
+            typer.Option(
+                "--help-all", is_eager=True, callback=_show_all_help, help="Show every option and exit."
+            ),
+        ],
+    )
+
+
+def _show_all_help(ctx: typer.Context, is_wanted: bool) -> None:
+    if is_wanted and not ctx.resilient_parsing:
+        for parameter in ctx.command.params:
+            cast(Any, parameter).hidden = False
+        typer.echo(ctx.get_help())
+        raise typer.Exit
+
+
+def _flag(flag: Flag, help_style: HelpStyle) -> inspect.Parameter:
     types: Mapping[str, Any] = {
         "text": str | None,
         "integer": int | None,
@@ -206,6 +234,7 @@ def _flag(flag: Flag) -> inspect.Parameter:
     }
     names = [f"--{flag.name}"] + ([f"-{flag.short}"] if flag.short else [])
     settings: dict[str, Any] = {"help": flag.help, "rich_help_panel": PANEL, "readable": False}
+    settings["hidden"] = flag.is_rare and not help_style.is_completion
     if flag.metavar:
         settings["metavar"] = flag.metavar
     if flag.kind == "integer":

@@ -74,6 +74,8 @@ def help_style(terminal: Terminal) -> HelpStyle:
 class GptkitCommand(typer.core.TyperCommand):
     """A Typer command with gptkit's help page and error messages."""
 
+    examples: Sequence[str] = ()
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         takes_more, ctx.allow_extra_args = ctx.allow_extra_args, True
         with _errors_with_context(ctx):
@@ -91,6 +93,8 @@ class GptkitCommand(typer.core.TyperCommand):
 
 class GptkitGroup(typer.core.TyperGroup):
     """A Typer group with gptkit's help page and error messages; without a command it shows the help."""
+
+    examples: Sequence[str] = ()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         if not args and not ctx.resilient_parsing:
@@ -141,11 +145,15 @@ def _write_help(command: Any, ctx: Any, formatter: Any, sections: Sections) -> N
     terminal: Terminal = ctx.obj.terminal
     if help_style(terminal).is_framed:
         usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
-        texts = (usage, command.help or "", sections, command.epilog or "")
-        formatter.write(render_panels(*texts, width=terminal.width, colour=terminal.has_colour))
+        page = HelpPage(usage, command.help or "", command.examples, sections, command.epilog or "")
+        formatter.write(render_panels(page, terminal.width, terminal.has_colour))
         return
     command.format_usage(ctx, formatter)
     command.format_help_text(ctx, formatter)
+    if command.examples:
+        with formatter.section("Examples"):
+            for example in command.examples:
+                formatter.write_text(example)
     for title, rows in sections.items():
         with formatter.section(title):
             formatter.write_dl(rows, col_max=max(8, min(30, formatter.width // 3)))
@@ -205,9 +213,17 @@ OPTION_PATTERN = r"(?<!\S)--?[\w-]+"
 PLACEHOLDER_PATTERN = r"\[[A-Z][^\]]*\]|\b[A-Z]{2,}\b"
 
 
-def render_panels(
-    usage: str, description: str, sections: Mapping[str, Rows], epilog: str, *, width: int, colour: bool
-) -> str:
+class HelpPage(NamedTuple):
+    """The texts of a help page."""
+
+    usage: str
+    description: str
+    examples: Sequence[str]
+    sections: Mapping[str, Rows]
+    epilog: str
+
+
+def render_panels(page: HelpPage, width: int, colour: bool) -> str:
     """Render a framed help page; Typer's own would import Markdown and highlighters."""
     from rich.console import Console
     from rich.padding import Padding
@@ -222,14 +238,18 @@ def render_panels(
         legacy_windows=False,
         highlight=False,
     )
-    usage_line = Text(f"Usage: {usage}", "bold")
+    usage_line = Text(f"Usage: {page.usage}", "bold")
     usage_line.highlight_regex(PLACEHOLDER_PATTERN, "not bold yellow")
     console.print(Padding(usage_line, 1, expand=False))
-    console.print(Padding(Text.from_ansi(description), (0, 1, 1, 1), expand=False))
-    for title, rows in sections.items():
+    console.print(Padding(Text.from_ansi(page.description), (0, 1, 1, 1), expand=False))
+    if page.examples:  # without a frame, so that a line can be copied
+        examples = Text("\n").join(Text(example, "cyan") for example in page.examples)
+        console.print(Padding(Text("Examples:"), (0, 1), expand=False))
+        console.print(Padding(examples, (0, 1, 1, 3), expand=False))
+    for title, rows in page.sections.items():
         console.print(_render_panel(title, rows, width))
-    if epilog:
-        console.print(Padding(Text.from_ansi(epilog), 1, expand=False))
+    if page.epilog:
+        console.print(Padding(Text.from_ansi(page.epilog), 1, expand=False))
     return "\n".join(line.rstrip(" ") for line in file.getvalue().split("\n"))
 
 
@@ -247,7 +267,7 @@ def _render_panel(title: str, rows: Rows, width: int) -> RenderableType:
         table.add_row(
             _style_name(name), Text.from_ansi(text)
         )  # from_ansi, so that Rich's markup in the text stays text
-    return Panel(table, title=title, title_align="left", border_style="dim")
+    return Panel(table, title=Text(title), title_align="left", border_style="dim")
 
 
 def _style_name(name: str) -> Text:

@@ -48,10 +48,30 @@ def format_iso_time(moment: float) -> str:
     return strftime("%Y-%m-%dT%H:%M:%S%z", localtime(moment))
 
 
-def show_sessions(terminal: Terminal, sessions: Sequence[Session]) -> None:
-    rows = [(s.id, s.name or "-", s.prompt, str(s.turns), format_time(s.updated)) for s in sessions]
-    if rows:
-        terminal.print_sanitized(format_table(rows, terminal.stdout_is_terminal))
+QUESTION_LENGTH = 40
+"""Characters of a question in the list of sessions."""
+
+
+def show_sessions(terminal: Terminal, store: Store, sessions: Sequence[Session]) -> None:
+    rows = [_session_row(session, *store.question_and_state(session)) for session in sessions]
+    if not rows:
+        return
+    if terminal.stdout_is_terminal:
+        rows.insert(0, ("id", "name", "command", "turns", "last used", "state", "question"))
+    terminal.print_sanitized(format_table(rows, terminal.stdout_is_terminal))
+
+
+def _session_row(session: Session, question: str, state: str) -> tuple[str, ...]:
+    """Return the cells of a session; the state is that of the newest turn, empty if its answer is whole."""
+    return (
+        session.id,
+        session.name or "-",
+        session.prompt,
+        str(session.turns),
+        format_time(session.updated),
+        "" if state == "ok" else state,
+        one_line(" ".join(question.split()), QUESTION_LENGTH),
+    )
 
 
 def show_turns(terminal: Terminal, turns: Iterable[Turn], raw: bool) -> None:
@@ -167,7 +187,7 @@ def list_(
             services, {"sessions": [session_record(session) for session in sessions], "under_way": waiting}
         )
         return
-    show_sessions(services.terminal, sessions)
+    show_sessions(services.terminal, services.history, sessions)
     if openings:
         services.terminal.print_error_line(f"gptkit: {_count(len(openings), 'exchange')} under way")
 

@@ -10,6 +10,7 @@ from gptkit.session.call import Call
 from gptkit.session.conversation import Conversation
 
 if TYPE_CHECKING:
+    from gptkit.core.chat import Message
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
     from gptkit.templates.template import Template, Value
@@ -28,10 +29,19 @@ def run_prompt(
     return _run_exchange(call)
 
 
+def sent_messages(
+    services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions
+) -> tuple[Message, ...]:
+    """Return the messages of the first request that a command line would send."""
+    call = Call(services, template, values, shared._replace(dry_run=True))
+    services.override(call.shared._replace(max_tokens=None)._asdict())
+    prompt_input = call.read_input()
+    return _open_conversation(call).next_request(prompt_input)[1].messages
+
+
 def _run_exchange(call: Call) -> int:
-    services, prompt_input, session = call.services, call.read_input(), call.open_session()
-    conversation = Conversation(services, call.template, call.shared, session)
-    conversation.greeting = call.greeting()
+    services, prompt_input = call.services, call.read_input()
+    conversation = _open_conversation(call)
     if call.shared.dry_run:
         invocation, sent = conversation.next_request(prompt_input)
         answer.show_request(services.terminal, call.display, sent, services.url, invocation)
@@ -41,3 +51,10 @@ def _run_exchange(call: Call) -> int:
         services.terminal.report(outcome.failure, as_json=call.display.as_json)
         return outcome.failure.code
     return 0
+
+
+def _open_conversation(call: Call) -> Conversation:
+    session = call.open_session()  # which changes `call.shared` where no session can be opened
+    conversation = Conversation(call.services, call.template, call.shared, session)
+    conversation.greeting = call.greeting()
+    return conversation

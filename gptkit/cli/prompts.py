@@ -1,14 +1,15 @@
-"""`gptkit prompts`: list, show, make, check, render, test and trust prompt files."""
+"""`gptkit prompts`: list, show, make, edit, remove, check, render, test and trust prompt files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from gptkit.cli import prompt_files
 from gptkit.cli.command import build_command
 from gptkit.cli.help import help_style
 from gptkit.core.errors import (
@@ -19,15 +20,16 @@ from gptkit.core.errors import (
     NoPermissionError,
     UsageError,
 )
-from gptkit.core.files import cause, write_private
+from gptkit.core.files import cause
 from gptkit.core.table import format_table
 from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
-from gptkit.session.input import read_input
+from gptkit.session.input import machine_variables, read_input
 from gptkit.templates import library, parse
 from gptkit.templates.library import PromptFile
 
 if TYPE_CHECKING:
+    from gptkit.core.chat import Message
     from gptkit.exchange.capability import FileReport
     from gptkit.services import Services
     from gptkit.session.options import SharedOptions
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from gptkit.templates.testing import CaseResult
 
 
-app = typer.Typer(help="List, show, make, check and test prompt files.", add_completion=False)
+app = typer.Typer(help="List, show, make, remove, check and test prompt files.", add_completion=False)
 
 
 def _complete_names(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -76,16 +78,33 @@ def list_(
         )
 
 
-@app.command()
-def show(ctx: typer.Context, name: Name) -> None:
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def show(
+    ctx: typer.Context,
+    name: Name,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="With --as-sent: words and options of the command itself.", metavar="ARGUMENT..."
+        ),
+    ] = None,
+    as_sent: Annotated[
+        bool, typer.Option("--as-sent", help="Print the messages that it would send, with their tokens.")
+    ] = False,
+) -> int:
     """Print a prompt file as it is."""
 
     services = _services(ctx)
+    if as_sent:
+        return render_prompt(services, _find_entry(services, name).name, arguments or [], as_sent=True)
+    if arguments:
+        raise UsageError("words and options of a prompt go with --as-sent")
     data = read_prompt_file(_find_entry(services, name).path)
     if services.terminal.stdout_is_terminal:
         services.terminal.print_sanitized(data.decode("utf-8-sig", "replace").removesuffix("\n"))
     else:
         services.terminal.write_bytes(data)
+    return 0
 
 
 @app.command()
@@ -129,28 +148,36 @@ def new(
 
     services = _services(ctx)
     source = read_prompt_file(_find_entry(services, like).path) if like else None
-    services.terminal.print_sanitized(str(create_prompt_file(services, name, source)))
+    services.terminal.print_sanitized(str(prompt_files.new_prompt_file(services, name, source)))
 
 
 @app.command()
 def edit(ctx: typer.Context, name: Name) -> None:
-    """Open a prompt of yours, or a copy of a built-in one, in your editor and check it afterwards."""
+    """Open a prompt of yours, or a copy of a built-in one, in your editor and check it afterwards.
 
-    from gptkit.core.confirm import open_editor
-    from gptkit.settings.keys import environment_without_keys
-
+    The copy replaces the built-in prompt; without a change there is none.
+    """
     services = _services(ctx)
     entry = _find_entry(services, name, hint=f"'gptkit prompts new {name}' makes one")
-    environment = environment_without_keys(services.settings)
     if entry.origin == "built-in":
-        copy = create_prompt_file(services, name, read_prompt_file(entry.path))
-        entry = PromptFile(name, copy, "user", (*entry.shadows, entry.path))
-    open_editor(entry.path, environment)
+        copy = prompt_files.edit_built_in(services, entry, read_prompt_file(entry.path))
+        if copy is not None:
+            services.library.check(copy)
+        return
+    prompt_files.open_in_editor(services, entry.path)
     if entry.origin == "project" and entry.path.name in library.untrusted_files(services.paths):
         services.terminal.print_error_line(
             "gptkit: it has changed; 'gptkit prompts trust' trusts it as it is now"
         )
     services.library.check(entry)
+
+
+@app.command("rm")
+def remove(ctx: typer.Context, name: Name) -> None:
+    """Remove a prompt file of yours; a built-in prompt that it replaced counts again."""
+    services = _services(ctx)
+    told = prompt_files.remove_prompt_file(services, _find_entry(services, name))
+    services.terminal.print_sanitized(told)
 
 
 @app.command()
@@ -329,77 +356,6 @@ def _file_entry(services: Services, file: Path) -> PromptFile:
     return PromptFile(file.stem, file, "user", (*known.shadows, known.path))
 
 
-FILE_TEMPLATE = """\
-# This file is the command 'gptkit {name}'. Try: echo hello | gptkit {name} --model echo
-# 'gptkit prompts check {name}' says what is wrong with it, 'gptkit prompts test {name}' runs its tests.
-
-# The first line of 'gptkit {name} --help'.
-description: Rewrite a text.
-
-# What the model is told to be and to do. Values stand between double braces; what they hold is
-# inserted as it is and never read as a template.
-system: |
-  You rewrite the text you are given so that it is {{{{ style }}}}.
-  {{% if audience %}}
-  Write for {{{{ audience }}}}.
-  {{% endif %}}
-  Answer with the rewritten text and nothing else.
-
-# The user's message; this is the default. `text` is the input (words, standard input or -f files);
-# `request` is what you typed beside an input from a pipe or a file.
-# user: "{{{{ text }}}}"
-
-# Each one is a real option, with help and completion.
-# Types: text, integer, number, boolean, choice, file, list.
-options:
-  style:
-    type: choice
-    choices: [plain, formal, friendly]
-    default: plain
-    short: S
-    help: How it should read.
-  audience:
-    help: Who will read it.
-
-# Few-shot turns, sent before the text:
-# examples:
-#   - {{user: "gimme that report", assistant: "Please send me the report."}}
-
-# required (the default), optional or none
-input: required
-
-# text, markdown, code, email, commit or json; with a JSON Schema: {{format: json, schema: {{type: object}}}}
-output: text
-
-# Sent only when set here, and dropped for models that do not know them:
-# parameters:
-#   temperature: 0.3
-
-tests:
-  - text: gimme that report
-    options: {{style: formal}}
-    reply: Please send me the report.
-    expect:
-      contains: report
-      system_contains: so that it is formal
-"""
-
-
-def create_prompt_file(services: Services, name: str, source: bytes | None) -> Path:
-    """Create a prompt file in the user's folder from `source`, or from the template. Raises UsageError."""
-    if problem := parse.name_problem(name, services.vocabulary):
-        raise UsageError(f"'{name}': {problem}")
-    folder = library.user_folder(services.paths)
-    path = services.paths.require(folder / f"{name}.yaml")
-    for existing in (path, path.with_suffix(".yml")):
-        if existing.is_symlink() or existing.exists():
-            raise UsageError(
-                f"'{existing}': it exists already", hint=f"'gptkit prompts edit {name}' opens it"
-            )
-    write_private(path, FILE_TEMPLATE.format(name=name).encode() if source is None else source)
-    return path
-
-
 def read_prompt_file(path: Path) -> bytes:
     """Read a prompt file, even a broken one. Raises CannotReadError, DataError for a large file."""
     try:
@@ -426,34 +382,55 @@ def prompt_name_error(services: Services, name: str) -> GptkitError | None:
     return None
 
 
-def render_prompt(services: Services, name: str, arguments: list[str]) -> int:
-    """Print the messages of a prompt for a command line, without sending anything."""
+def render_prompt(services: Services, name: str, arguments: list[str], as_sent: bool = False) -> int:
+    """Print the messages of a prompt for a command line, without sending anything.
+
+    `as_sent` adds what capabilities and earlier turns add, and the estimated tokens of each message.
+    """
     template = services.library.template(name)
 
     def show_messages(values: Mapping[str, Value], shared: SharedOptions) -> int:
-        prompt_input = read_input(
-            services.terminal, template, values, shared, services.settings.number("stdin_wait")
-        )
+        if as_sent:
+            from gptkit.cli.prompt import sent_messages
+
+            _print_messages(services, sent_messages(services, template, values, shared), shared.json, True)
+            return 0
+        wait = services.settings.number("stdin_wait")
+        given = read_input(services.terminal, template, values, shared, wait)
+        extras = machine_variables(services.terminal.environ)
         invocation = Invocation(
-            template, "", prompt_input.text, prompt_input.request, prompt_input.files, prompt_input.values
+            template, "", given.text, given.request, given.files, given.values, extras=extras
         )
         sent = build_request(invocation, services.format(template)).messages
-        if shared.json:
-            record = [{"role": message.role, "content": message.content} for message in sent]
-            services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
-        else:
-            for message in sent:
-                services.terminal.print_sanitized(f"--- {message.role}")
-                services.terminal.print_sanitized(message.content.removesuffix("\n"))
+        _print_messages(services, sent, shared.json, False)
         return 0
 
     extra = [option for capability in services.capabilities_of(template) for option in capability.options]
     built = build_command(template, show_messages, extra, help_style(services.terminal))
     code: object = built.main(
         arguments,
-        prog_name=f"gptkit prompts render {name}",
+        prog_name=f"gptkit prompts {'show --as-sent' if as_sent else 'render'} {name}",
         standalone_mode=False,
         terminal_width=services.terminal.width,
         obj=services,
     )
     return code if isinstance(code, int) else 0
+
+
+def _print_messages(services: Services, sent: Sequence[Message], as_json: bool, with_tokens: bool) -> None:
+    from gptkit.core.tokens import estimate_tokens
+
+    tokens = [estimate_tokens(message.content) for message in sent]
+    if as_json:
+        record = [
+            {"role": message.role, "content": message.content, **({"tokens": count} if with_tokens else {})}
+            for message, count in zip(sent, tokens, strict=True)
+        ]
+        services.terminal.print_sanitized(json.dumps(record, ensure_ascii=False, indent=2))
+        return
+    for message, count in zip(sent, tokens, strict=True):
+        said = f" ({count} tokens)" if with_tokens else ""
+        services.terminal.print_sanitized(f"--- {message.role}{said}")
+        services.terminal.print_sanitized(message.content.removesuffix("\n"))
+    if with_tokens:
+        services.terminal.print_sanitized(f"--- {sum(tokens)} tokens in all, estimated")

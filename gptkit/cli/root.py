@@ -37,7 +37,11 @@ LEAST_HELP_WIDTH = 30
 """The least columns of a help page; a narrower terminal wraps lines itself."""
 INSTALL_OPTION = "--install-completion"
 PROMPTS_PANEL = "Prompts"
-HOUSEKEEPING_PANEL = "Housekeeping"
+ROOT_EXAMPLES = 3
+"""The number of groups of which `gptkit --help` shows the first example."""
+HELP = (
+    "Write, translate, program, learn and ask about documents with an AI model, in the terminal or in a pipe."
+)
 EPILOG = (
     "'gptkit NAME --help' shows a command's own options; 'gptkit prompts new NAME' makes a command of yours."
 )
@@ -55,7 +59,7 @@ def run(argv: list[str], services: Services) -> int:
         cls=PromptGroup,
         rich_markup_mode=None,
         context_settings={**CONTEXT_SETTINGS, "terminal_width": max(terminal.width, LEAST_HELP_WIDTH)},
-        help="Turn YAML prompt files into commands over the OpenAI chat API.",
+        help=HELP,
         epilog=EPILOG,
     )
     app.callback()(_options)
@@ -102,6 +106,12 @@ class PromptGroup(GptkitGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         self._listed = _services(ctx).library.files()
+        first_examples: dict[str, str] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            for example in command.examples[:1]:
+                first_examples.setdefault(command.rich_help_panel, example)
+        self.examples = [*first_examples.values()][:ROOT_EXAMPLES]
         super().format_help(ctx, formatter)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
@@ -131,21 +141,27 @@ def _services(ctx: Any) -> Services:  # noqa: ANN401
 def _listed_command(
     services: Services, name: str, entry: PromptFile | None, style: HelpStyle
 ) -> GptkitCommand:
-    """Make a command for a list, with name and help only."""
+    """Make a command for a list, with name, help and examples only."""
+    panel = PROMPTS_PANEL
+    examples: tuple[str, ...] = ()
     if entry is None or name in services.housekeeping:
-        text, panel = services.housekeeping[name].help, HOUSEKEEPING_PANEL
+        text, panel = services.housekeeping[name].help, services.housekeeping[name].group
     else:
         try:
-            text = services.library.outline(entry).description
+            outline = services.library.outline(entry)
+            text, panel, examples = outline.description, outline.group or PROMPTS_PANEL, outline.usage
         except GptkitError:
             import shlex
 
             text = f"(broken: 'gptkit prompts check {shlex.quote(name)}' says why)"
-        panel = PROMPTS_PANEL
-    shown_name = one_line(name, NAME_LIMIT)
-    return GptkitCommand(
-        shown_name, help=style.format_text(text), rich_markup_mode=None, rich_help_panel=panel
+    command = GptkitCommand(
+        one_line(name, NAME_LIMIT),
+        help=style.format_text(text),
+        rich_markup_mode=None,
+        rich_help_panel=one_line(panel, NAME_LIMIT),
     )
+    command.examples = [style.format_text(example) for example in examples]
+    return command
 
 
 def _prompt_command(services: Services, name: str, style: HelpStyle) -> Any:  # noqa: ANN401

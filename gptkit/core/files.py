@@ -36,7 +36,7 @@ def write_atomic(path: Path, data: bytes | Iterable[bytes], mode: int | None = N
     try:
         if is_untrusted_link(path):
             raise CannotWriteError(f"cannot write '{path}': it is another user's symbolic link")
-        existing = _status(path)
+        existing = file_status(path)
         if existing is None:
             target = path.resolve()
         elif stat.S_ISREG(existing.st_mode):
@@ -64,7 +64,7 @@ def write_private(path: Path, data: bytes) -> None:
                 f"cannot write '{path}': it is a symbolic link",
                 hint="remove it; private files are never links",
             )
-        existing = _status(path)
+        existing = file_status(path)
         if existing is not None and not stat.S_ISREG(existing.st_mode):
             raise CannotWriteError(f"cannot write '{path}': it is not a regular file")
         _replace(path, data, 0o600, None)
@@ -78,9 +78,9 @@ def replace_path(path: Path, data: bytes, like: Path) -> None:
     The new file has the mode of the file that it replaces, else the mode of `like`.
     """
     try:
-        example = None if path.is_symlink() else _status(path)
+        example = None if path.is_symlink() else file_status(path)
         if example is None or not stat.S_ISREG(example.st_mode):
-            example = _status(like)
+            example = file_status(like)
         _replace(path, data, stat.S_IMODE(example.st_mode) if example else None, None)
     except (OSError, ValueError) as error:
         raise CannotWriteError(f"cannot write '{path}': {cause(error)}") from error
@@ -88,7 +88,7 @@ def replace_path(path: Path, data: bytes, like: Path) -> None:
 
 def is_same_file(first: Path | int, second: Path | int) -> bool:
     """Whether two paths or open descriptors mean one regular file; a path need not exist yet."""
-    first_status, second_status = _status(first), _status(second)
+    first_status, second_status = file_status(first), file_status(second)
     if first_status is not None and second_status is not None:
         return stat.S_ISREG(first_status.st_mode) and os.path.samestat(first_status, second_status)
     if first_status is not None or second_status is not None:
@@ -98,7 +98,7 @@ def is_same_file(first: Path | int, second: Path | int) -> bool:
     first, second = first.resolve(), second.resolve()
     if first == second:
         return True
-    first_folder, second_folder = _status(first.parent), _status(second.parent)
+    first_folder, second_folder = file_status(first.parent), file_status(second.parent)
     if first.name != second.name or first_folder is None or second_folder is None:
         return False
     return os.path.samestat(first_folder, second_folder)
@@ -124,7 +124,8 @@ def _user_id() -> int:
     return os.geteuid() if hasattr(os, "geteuid") else 0  # Windows calls every owner 0
 
 
-def _status(path: Path | int) -> os.stat_result | None:
+def file_status(path: Path | int) -> os.stat_result | None:
+    """Return the status of a file or an open descriptor; None if there is no such file."""
     try:
         return os.fstat(path) if isinstance(path, int) else path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -147,12 +148,8 @@ def _replace(
         descriptor = os.open(temporary, flags, 0o666 if mode is None else 0o600)
         try:
             for piece in [data] if isinstance(data, bytes) else data:
-                _write_all(descriptor, piece)
-            if existing is not None:
-                keep_owner(descriptor, existing)
-            if mode is not None and hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
-                os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
+                write_all(descriptor, piece)
+            sync_replacement(descriptor, existing, mode)
         finally:
             os.close(descriptor)
         temporary.replace(target)
@@ -164,17 +161,25 @@ def _replace(
     _remove_abandoned(target.parent)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes to a descriptor, which may take fewer at once."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def keep_owner(descriptor: int, existing: os.stat_result) -> None:
-    """Give a new file the owner of the file that it replaces; only root can, for others nothing happens."""
-    if hasattr(os, "fchown") and (existing.st_uid, existing.st_gid) != (os.geteuid(), os.getegid()):
+def sync_replacement(descriptor: int, existing: os.stat_result | None, mode: int | None) -> None:
+    """Sync a new file to disk, with `mode` and with the owner of the existing file that it will replace.
+
+    Only root can change the owner; for others nothing happens.
+    """
+    owner = (existing.st_uid, existing.st_gid) if existing is not None else None
+    if owner is not None and hasattr(os, "fchown") and owner != (os.geteuid(), os.getegid()):
         with suppress(PermissionError):
-            os.fchown(descriptor, existing.st_uid, existing.st_gid)
+            os.fchown(descriptor, *owner)
+    if mode is not None and hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
+        os.fchmod(descriptor, mode)
+    os.fsync(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
@@ -204,7 +209,7 @@ def _remove_abandoned(folder: Path) -> None:
 def make_private_folder(folder: Path) -> None:
     """Make a folder and its missing parents with mode 0700, whatever the umask; raises OSError."""
     missing = []
-    while _status(folder) is None and folder != folder.parent:
+    while file_status(folder) is None and folder != folder.parent:
         missing.append(folder)
         folder = folder.parent
     for new_folder in reversed(missing):

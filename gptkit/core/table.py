@@ -36,6 +36,18 @@ def _align_row(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(padded).rstrip()
 
 
+def wrap_words(line: str, width: int) -> str:
+    """Break a line between words into parts of fewer columns than `width`; a longer word stays whole."""
+    lines = [""]
+    for word in line.split(" "):
+        longer = f"{lines[-1]} {word}"
+        if lines[-1] and text_width(longer) >= width:
+            lines.append(word)
+        else:
+            lines[-1] = longer if lines[-1] else word
+    return "\n".join(lines)
+
+
 def format_time(seconds: float) -> str:
     """Format Unix seconds as date and time in the user's time zone."""
     return strftime("%Y-%m-%d %H:%M", localtime(seconds))

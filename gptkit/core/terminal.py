@@ -66,6 +66,8 @@ class Terminal:
         self.stdout_is_file = False
         self.is_asking = False
         """Whether a question waits for its answer, so that nothing else may be written now."""
+        self.make_room: Callable[[bool], None] = _keep_room
+        """Called before a text is written; true: it is the answer, or has no end of line."""
         self._stdout = stdout
         self._stderr = stderr
         self.redactor = Redactor()
@@ -114,6 +116,7 @@ class Terminal:
         """Write to standard output at once; raises as `write` does."""
         if self._stdout is None:
             raise CannotWriteError("standard output: it is closed")
+        self.make_room(True)
         try:
             self._stdout(data)
         except BrokenPipeError:
@@ -135,6 +138,11 @@ class Terminal:
 
     def write_error(self, text: str) -> None:
         """Write a text to standard error, without secrets; nothing is raised if that fails."""
+        self.make_room(not (text.endswith("\n") or self.is_asking))
+        self.draw_error(text)
+
+    def draw_error(self, text: str) -> None:
+        """Do what `write_error` does, and leave the line of activity where it is."""
         if self._stderr is None:
             return
         with contextlib.suppress(OSError):
@@ -297,6 +305,9 @@ def memory_terminal(
     width: int = 80,
 ) -> MemoryTerminal:
     return MemoryTerminal(stdin, environ or {}, terminal, width)
+
+
+def _keep_room(is_answer: bool) -> None: ...
 
 
 def _refuse_to_write(_text: str) -> None:

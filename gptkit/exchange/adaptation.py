@@ -50,7 +50,7 @@ class Adaptation:
         if name in _parts(sent):
             value = _value(sent, name) if failure.one_value or name == STREAM else None
             self._learned.setdefault(name, []).append(value)
-        changes = list(self._changes())
+        changes = self._changes()
         request = changes[-1][2] if changes else self._wanted
         if request == sent or any(self._is_learned(part, _value(request, part)) for part in _parts(request)):
             return None

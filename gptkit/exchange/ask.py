@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from gptkit.core.chat import AnswerFormatError, ChatRequest, Message, Reply, Sink, Usage
-from gptkit.core.errors import GptkitError, WrongAnswerError
+from gptkit.core.errors import GptkitError, NoInputError, WrongAnswerError
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
 from gptkit.exchange.retry import send_with_retries
 
@@ -44,7 +44,8 @@ def request_answer(
         error.attempts += outcome.reply.attempts
         error.partial = True
         return outcome._replace(failure=error)
-    again = again._replace(reply=combine_replies(outcome.reply, again.reply), answers=2)
+    again = again._replace(reply=combine_replies(outcome.reply, again.reply))
+    again = again._replace(answers=outcome.answers + again.answers)
     if second is not None:
         return _with_failure(again, second)
     if again.failure:
@@ -60,13 +61,15 @@ def _finish(request: ChatRequest, outcome: Outcome, runtime: Runtime, is_shown: 
     text, wrong = outcome.reply.text, outcome.failure
     answer = text
     if wrong is None:
-        answer, wrong = runtime.start_check(request, runtime.rewrites_text).finish(text)
+        answer, wrong = runtime.start_check(request, runtime).finish(text)
     elif not isinstance(wrong, WrongAnswerError):
         return outcome
+    if isinstance(wrong, NoInputError):
+        raise AnswerFormatError(wrong.message, wrong, again=False)
     if wrong and not runtime.accepts:
         raise AnswerFormatError(getattr(wrong, "problem", wrong.message), wrong, again=True)
     if wrong:
-        runtime.warn(f"accepted: {wrong.message}")
+        runtime.warn(f"accepted: {getattr(wrong, 'problem', wrong.message)}")
     return outcome._replace(answer=text if exact else runtime.format.finish(text if is_shown else answer))
 
 

@@ -25,6 +25,8 @@ class HousekeepingCommand(NamedTuple):
     name: str
     module: str
     help: str
+    group: str = "Other commands"
+    """The heading under which `gptkit --help` lists the command."""
 
 
 class Capability(NamedTuple):

@@ -81,14 +81,14 @@ def build_context(
     later = _turns_after(stored, chain)
     summary = stored.text if stored else ""
     whole = ConversationContext(_messages(reversed(later)), summary)
-    most = token_budget(whole.tokens)
-    if most is None or whole.tokens <= most:
+    token_limit = token_budget(whole.tokens)
+    if token_limit is None or whole.tokens <= token_limit:
         return whole
-    recent = _turns_that_fit(later, int(most * RECENT_SHARE))
+    recent = _turns_that_fit(later, int(token_limit * RECENT_SHARE))
     older = [turn for turn in reversed(later[len(recent) :]) if _turn_messages(turn)]
     if not older:
         return whole
-    text = summarise(summary, older, most)
+    text = summarise(summary, older, token_limit)
     return ConversationContext(_messages(reversed(recent)), text, StoredSummary(later[len(recent)].id, text))
 
 
@@ -115,12 +115,12 @@ def _turn_messages(turn: PastTurn) -> tuple[Message, ...]:
     )
 
 
-def _turns_that_fit(later: Sequence[PastTurn], most: int) -> Sequence[PastTurn]:
-    """The newest turns of at most `most` tokens together."""
-    left = most
+def _turns_that_fit(later: Sequence[PastTurn], token_limit: int) -> Sequence[PastTurn]:
+    """Return the newest turns, at most `token_limit` tokens together."""
+    tokens_left = token_limit
     for count, turn in enumerate(later):
-        left -= message_tokens(_turn_messages(turn))
-        if left < 0:
+        tokens_left -= message_tokens(_turn_messages(turn))
+        if tokens_left < 0:
             return later[:count]
     return later
 
@@ -146,26 +146,26 @@ def summarise_turns(
     return summary
 
 
-def _batches(older: Sequence[PastTurn], most: int) -> Iterator[str]:
-    """Texts of at most `most` tokens, each of several messages."""
+def _batches(older: Sequence[PastTurn], token_limit: int) -> Iterator[str]:
+    """Yield texts of at most `token_limit` tokens, each of one or more messages."""
     batch: list[str] = []
-    left = most
+    tokens_left = token_limit
     for turn in older:
         for message in _turn_messages(turn):
-            text = f"{message.role}: {_cut_middle(message.content, most)}"
-            left -= estimate_tokens(text)
-            if left < 0 and batch:
+            text = f"{message.role}: {_cut_middle(message.content, token_limit)}"
+            tokens_left -= estimate_tokens(text)
+            if tokens_left < 0 and batch:
                 yield "\n\n".join(batch)
-                batch, left = [], most - estimate_tokens(text)
+                batch, tokens_left = [], token_limit - estimate_tokens(text)
             batch.append(text)
     if batch:
         yield "\n\n".join(batch)
 
 
-def _cut_middle(text: str, most: int) -> str:
-    """Keep the beginning and the end of a message of more than `most` tokens."""
+def _cut_middle(text: str, token_limit: int) -> str:
+    """Keep the beginning and the end of a message of more than `token_limit` tokens."""
     tokens = estimate_tokens(text)
-    if tokens <= most:
+    if tokens <= token_limit:
         return text
-    half = max(1, int(len(text) * most / tokens / 2) - 20)
+    half = max(1, int(len(text) * token_limit / tokens / 2) - 20)
     return f"{text[:half]}\n[...]\n{text[-half:]}"

@@ -78,7 +78,7 @@ class Outcome(NamedTuple):
     json_fields: Mapping[str, object] = {}
     """Fields that a capability adds to the object of `--json`."""
     answers: int = 1
-    """How many answers it took."""
+    """How many answers came for it, whole or not."""
 
 
 class AnswerCheck(NamedTuple):
@@ -116,12 +116,16 @@ class Runtime(NamedTuple):
     """Tells the user what went wrong besides the answer."""
     record_answer: Callable[[Outcome], None] = lambda _: None
     """Records a whole answer at once, before further requests for the same turn can fail."""
-    start_check: Callable[[ChatRequest, bool], AnswerCheck] = lambda _request, _rewrites: AnswerCheck()
-    """Starts the check of an answer, given its request and `rewrites_text`."""
+    start_check: Callable[[ChatRequest, "Runtime"], AnswerCheck] = lambda _request, _runtime: AnswerCheck()
+    """Starts the check of an answer, given its request and this runtime."""
+    nothing: str = ""
+    """The sentence with which the model says that there is nothing to do; empty if it has none."""
     rewrites_text: bool = False
     """Whether the answer is the text of the request in another form, such as a translation of it."""
     accepts: bool = False
     """Whether the user takes an answer that is wrong on its face."""
+    announce_pause: Callable[[str, float, str], None] = lambda _reason, _seconds, _tries: None
+    """Tells why nothing is sent for some seconds, and which try comes then, such as `2 of 4`."""
     answer_stored: Callable[[], None] = lambda: None
     """Called when an answer is stored, or given up, so that the death of the process no longer loses it."""
 
@@ -151,6 +155,7 @@ def render_messages(invocation: Invocation) -> tuple[Message, ...]:
         "text": invocation.text,
         "request": invocation.request,
         "files": [{"name": name, "text": text} for name, text in invocation.files],
+        "earlier": bool(invocation.turns),
         **invocation.extras,
     }
     return render.template_messages(invocation.template, invocation.values, variables)

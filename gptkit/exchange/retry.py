@@ -91,7 +91,7 @@ def send_with_retries(
     while True:
         reply, failure = loop.attempt(request, sink, reserved)
         if failure is None:
-            return Outcome(reply, reply.text)
+            return Outcome(reply, reply.text, answers=loop.answers)
         adjusted = None if reply.text else loop.adjust(request, failure)
         seen = bool(reply.text) and sink is not None
         pause = 0.0 if adjusted else None if seen else loop.next_pause(failure)
@@ -117,6 +117,8 @@ class _RetryLoop:
         self._purpose = purpose
         self._started = runtime.now()
         self._sent = 0
+        self.answers = 0
+        """Responses that were an answer, or part of one."""
         self._tries = 0
         self._waited = 0.0
         self._best: Outcome | None = None
@@ -133,7 +135,7 @@ class _RetryLoop:
         builder = _ReplyBuilder(self._runtime.now, self._started, self._sent)
         budget, started, doubtful = self._runtime.budget, self._runtime.budget.clock(), True
         budget.begin(request, reserved, started, self._purpose)
-        check = self._runtime.start_check(request, self._runtime.rewrites_text)
+        check = self._runtime.start_check(request, self._runtime)
         feed = AnswerCheck().feed if self._runtime.accepts else check.feed
         try:
             failure = _send(request, self._runtime.provider, (builder.add, sink, feed))
@@ -142,6 +144,7 @@ class _RetryLoop:
             reply = builder.reply()
             budget.charge(request, reserved, reply, doubtful, started, self._purpose)
         failure = failure or reply_failure(reply)
+        self.answers += bool(reply.text) or not isinstance(failure, TryAgainError)
         if failure is None or reply.text:
             self._adaptation.remember()
         if failure is not None and len(reply.text) > len(self._best.answer if self._best else ""):
@@ -171,6 +174,8 @@ class _RetryLoop:
     def wait(self, failure: GptkitError, pause: float) -> None:
         twice = ", counted twice" if failure.billed else ""
         self._runtime.notice(f"{failure.message}; next try in {pause:.1f} s{twice}")
+        tries = f"{self._tries + 1} of {min(failure.tries, self._runtime.policy.attempts)}"
+        self._runtime.announce_pause(failure.message, pause, tries)
         self._runtime.sleep(pause)
         self._waited += pause
 
@@ -183,7 +188,7 @@ class _RetryLoop:
         if best is None:
             raise failure
         failure.partial = True
-        return Outcome(best.reply._replace(attempts=self._sent), best.answer, failure)
+        return Outcome(best.reply._replace(attempts=self._sent), best.answer, failure, answers=self.answers)
 
 
 Listeners = tuple[Callable[[Event], None], Sink | None, Callable[[str], GptkitError | None]]

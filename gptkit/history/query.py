@@ -80,6 +80,17 @@ def sessions(connection: sqlite3.Connection, limit: int, prompt: str | None) -> 
     return [Session(*row) for row in rows]
 
 
+def question_and_state(connection: sqlite3.Connection, session: Session) -> tuple[str, str]:
+    """Read the beginning of a session's first question, and the state of its newest turn; "" without one."""
+    question = connection.execute(
+        "SELECT substr(user, 1, 200) FROM turns JOIN texts ON turn = turns.id"
+        " WHERE session = ? AND user <> '' ORDER BY turns.id LIMIT 1",
+        (session.id,),
+    ).fetchone()
+    state = connection.execute("SELECT state FROM turns WHERE id = ?", (session.head,)).fetchone()
+    return (str(question[0]) if question else ""), (str(state[0]) if state else "")
+
+
 def session_by_name(connection: sqlite3.Connection, name: str) -> Session | None:
     row = connection.execute(f"{_SESSION_SQL} WHERE s.name = ? AND s.name <> ''", (name,)).fetchone()
     return Session(*row) if row else None

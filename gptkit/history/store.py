@@ -134,6 +134,11 @@ class Store(Database):
         with self.reading() as connection:
             return query.sessions(connection, limit, prompt)
 
+    def question_and_state(self, session: Session) -> tuple[str, str]:
+        """Return the beginning of a session's first question, and the state of its newest turn."""
+        with self.reading() as connection:
+            return query.question_and_state(connection, session)
+
     def turn(self, turn_id: int) -> Turn | None:
         with self.reading() as connection:
             return next(iter(query.turns(connection, [turn_id])), None)

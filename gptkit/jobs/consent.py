@@ -10,7 +10,6 @@ from gptkit.core.confirm import is_yes
 from gptkit.core.errors import BudgetError
 from gptkit.core.tokens import estimate_tokens
 from gptkit.jobs.job import DISCOUNT
-from gptkit.jobs.progress import CLEAR, redraws
 from gptkit.text.pieces import Piece
 
 if TYPE_CHECKING:
@@ -134,10 +133,9 @@ def ask_user(terminal: Terminal, question: str) -> bool | None:
     """Ask the user; returns the answer, None if nobody can be asked."""
     if not (terminal.stdin_is_terminal and terminal.stderr_is_terminal):
         return None
-    at_start = CLEAR if redraws(terminal) else ""  # the line of progress may stand there
     terminal.is_asking = True  # results may still come in
     try:
-        terminal.write_error(f"{at_start}gptkit: {question}")
+        terminal.write_error(f"gptkit: {question}")
         answer = terminal.read_line()
     finally:
         terminal.is_asking = False

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from gptkit.core.errors import CannotWriteError, GptkitError, IncompleteError, TryAgainError
 from gptkit.core.files import cause
 from gptkit.jobs.folder_plan import FileTask, FolderPlan
-from gptkit.jobs.job import Done
-from gptkit.jobs.output import MARK, ChangedFileOutput
-from gptkit.jobs.progress import Findings, doubt, write
+from gptkit.jobs.job import PieceResult
+from gptkit.jobs.output import BYTE_ORDER_MARK, ChangedFileOutput
+from gptkit.jobs.progress import FindingCounts, finding_lines, write_report
 
 if TYPE_CHECKING:
     from gptkit.session.conversation import Conversation
@@ -21,7 +21,7 @@ class FileResult(NamedTuple):
     """What became of a file: its state is `written`, `unchanged` or `not done`."""
 
     state: str
-    findings: Findings
+    findings: FindingCounts
     failure: GptkitError | None = None
 
 
@@ -34,7 +34,7 @@ class FolderResults:
         self._marked: set[int] = set()
         self._results: dict[int, FileResult] = {}
         self._output: ChangedFileOutput | None = None
-        self._findings = Findings()
+        self._findings = FindingCounts()
         self.pieces = 0
         self.bytes = 0
 
@@ -50,13 +50,13 @@ class FolderResults:
         """Begin the result of a file with a byte order mark, as the file does."""
         self._marked.add(number)
 
-    def add_piece(self, number: int, done: Done) -> None:
+    def add_piece(self, number: int, result: PieceResult) -> None:
         bytes_before = self._findings.bytes
-        self._findings.add(done)
+        self._findings.add(result)
         self.pieces += 1
         self.bytes += self._findings.bytes - bytes_before
         if (output := self._open_output(number)) is not None:
-            output.write(done.text)
+            output.write(result.text)
 
     def finish_file(self, number: int) -> None:
         """End a file; its result is put in place if it is whole."""
@@ -68,11 +68,11 @@ class FolderResults:
             output.abandon(failure)
         state = "not done" if failure else "written" if output and output.is_changed else "unchanged"
         self._results[number] = FileResult(state, findings, failure)
-        self._output, self._findings = None, Findings()
+        self._output, self._findings = None, FindingCounts()
 
     def set_state(self, number: int, state: str, failure: GptkitError | None) -> None:
         """Set the result of a file that another function has processed."""
-        self._results[number] = FileResult(state, Findings(), failure)
+        self._results[number] = FileResult(state, FindingCounts(), failure)
 
     def abandon(self) -> None:
         """End without the file that is being written."""
@@ -105,26 +105,17 @@ class FolderResults:
         files = f"{len(skipped)} file{'s' * (len(skipped) > 1)} skipped"
         return f"{files}: '{skipped[0].path}': {skipped[0].why}{', ...' * (len(skipped) > 1)}"
 
-    def doubts_line(self) -> str:
-        """Return a line on the doubtful findings; empty if there are none."""
-        doubtful = [
-            (number, result.findings) for number, result in self._results.items() if result.findings.doubts
-        ]
-        if not doubtful:
-            return ""
-        number, first = doubtful[0]
-        what = f"'{self._plan.tasks[number].path}': {first.doubtful[0]}"
-        return doubt(what, sum(findings.doubts for _, findings in doubtful))
-
     def report(self, conversation: Conversation, path: object) -> None:
         """Write the report to `path`, print the object of --json, and warn of skipped and doubtful files."""
         terminal, display = conversation.services.terminal, conversation.display
         if path:
-            write(path, self.to_record())
+            write_report(path, self.to_record())
         if display.as_json:
             terminal.print_sanitized(json.dumps(self.to_record(), ensure_ascii=False, indent=2))
-        for line in filter(None, (self.skipped_line(), self.doubts_line())):
-            conversation.warn(line)
+        documents = [(str(self._plan.tasks[n].path), result.findings) for n, result in self._results.items()]
+        for line in (self.skipped_line(), *finding_lines(documents)):
+            if line:
+                conversation.warn(line)
 
     def to_record(self) -> Mapping[str, object]:
         """Return the record of all files that --report and --json show."""
@@ -151,7 +142,7 @@ class FolderResults:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._output = ChangedFileOutput(target)
                 if number in self._marked:
-                    self._output.write(MARK)
+                    self._output.write(BYTE_ORDER_MARK)
             except OSError as error:
                 self._failures[number] = CannotWriteError(f"cannot write '{target}': {cause(error)}")
             except (CannotWriteError, TryAgainError) as error:

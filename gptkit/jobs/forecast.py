@@ -9,7 +9,7 @@ from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import prompt_tokens
 from gptkit.jobs.merge_plan import requests_by_level, result_token_limit
 from gptkit.jobs.missing import first_time
-from gptkit.jobs.request import in_one_piece
+from gptkit.jobs.request import plain_request
 
 if TYPE_CHECKING:
     from gptkit.core.chat import ChatRequest, OutputFormat
@@ -33,7 +33,7 @@ RULE_TOKENS = 200
 def forecast(
     services: Services,
     job: Job,
-    form: OutputFormat,
+    format_: OutputFormat,
     pieces: Iterable[tuple[Piece, Sequence[MissingAnswer]]],
     is_awaited: Callable[[bytes], object] = lambda _: None,
     token_limit: int = 0,
@@ -52,7 +52,7 @@ def forecast(
         if token_limit
         else ()
     )
-    merge_prompt = prompt_tokens(in_one_piece(job, "", form)) + RULE_TOKENS
+    merge_prompt = prompt_tokens(plain_request(job, "", format_)) + RULE_TOKENS
     estimates = (
         [counter.reduce_estimate(token_limit, part, merge_prompt) for part in (SHORTEST_DIVISOR, 1)]
         if token_limit
@@ -143,7 +143,7 @@ def _cost_range(services: Services, job: Job, estimates: Sequence[Estimate]) -> 
         cost = prices.cost(model, *(count // max(1, requests) for count in tokens))
         if cost is None:
             return None
-        dollars.append(round(cost * requests * job.share, 6))
+        dollars.append(round(cost * requests * job.price_factor, 6))
     source = prices.source(model)
     dated = {} if source in ("settings", "offline") else {"prices": prices.version, "date": prices.date}
     return {"usd": dollars, **dated}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from gptkit.core.chat import ChatRequest, OutputFormat
 from gptkit.core.errors import CannotWriteError
 from gptkit.core.files import cause
-from gptkit.jobs.job import Job, about
-from gptkit.jobs.piece import DEEPEST
-from gptkit.jobs.request import Surroundings, asked, in_one_piece, key, placed
+from gptkit.jobs.job import Job, answer_metadata
+from gptkit.jobs.piece import DEEPEST_HALVING
+from gptkit.jobs.request import PieceContext, piece_key, piece_request, place_pieces, plain_request
 from gptkit.text.pieces import Piece, Slot
 
 if TYPE_CHECKING:
@@ -28,23 +28,23 @@ class MissingAnswer(NamedTuple):
     request: Callable[[], ChatRequest]
 
 
-def missing_answers(pieces: Iterable[Piece], job: Job, form: OutputFormat) -> Iterator[MissingAnswer]:
+def missing_answers(pieces: Iterable[Piece], job: Job, format_: OutputFormat) -> Iterator[MissingAnswer]:
     """Yield the answers that the memory lacks of pieces, in order; of equal pieces the answer comes twice."""
-    for _, missing in missing_by_piece(pieces, job, form):
+    for _, missing in missing_by_piece(pieces, job, format_):
         yield from missing
 
 
 def missing_by_piece(
-    pieces: Iterable[Piece], job: Job, form: OutputFormat
+    pieces: Iterable[Piece], job: Job, format_: OutputFormat
 ) -> Iterator[tuple[Piece, Sequence[MissingAnswer]]]:
     """Yield every piece with the answers that the memory lacks of it: of none, the piece, or some halves."""
-    for placed_piece in placed(pieces):
-        context = Surroundings(placed_piece.before, is_whole=placed_piece.is_whole)
+    for placed_piece in place_pieces(pieces):
+        context = PieceContext(placed_piece.before, is_whole=placed_piece.is_whole)
         yield (
             placed_piece.piece,
             [
-                MissingAnswer(key_, piece, partial(_piece_request, job, piece, context, form))
-                for key_, piece in _missing_parts(placed_piece.piece, job, form, 0)
+                MissingAnswer(key, piece, partial(_piece_request, job, piece, context, format_))
+                for key, piece in _missing_parts(placed_piece.piece, job, format_, 0)
             ],
         )
 
@@ -56,31 +56,33 @@ def first_time(job: Job) -> Callable[[bytes], bool]:
     """
     seen: set[bytes] = set()
 
-    def is_new(key_: bytes) -> bool:
+    def is_new(key: bytes) -> bool:
         count = len(seen)
-        seen.add(key_)
+        seen.add(key)
         return len(seen) > count
 
     return is_new if job.memory is not None and not job.fresh else lambda _: True
 
 
-def _piece_request(job: Job, piece: Piece, context: Surroundings, form: OutputFormat) -> ChatRequest:
-    return asked(job, piece, context, in_one_piece(job, piece.text, form))
+def _piece_request(job: Job, piece: Piece, context: PieceContext, format_: OutputFormat) -> ChatRequest:
+    return piece_request(job, piece, context, plain_request(job, piece.text, format_))
 
 
-def _missing_parts(piece: Piece, job: Job, form: OutputFormat, depth: int) -> Iterator[tuple[bytes, Piece]]:
+def _missing_parts(
+    piece: Piece, job: Job, format_: OutputFormat, depth: int
+) -> Iterator[tuple[bytes, Piece]]:
     if not piece.text:
         return
-    key_ = key(job, piece, in_one_piece(job, piece.text, form))
+    key = piece_key(job, piece, plain_request(job, piece.text, format_))
     stored = None
     if job.memory is not None and not job.fresh:
-        stored = job.memory.get(key_, piece.text, about(job))
+        stored = job.memory.get(key, piece.text, answer_metadata(job))
     if stored is not None and stored.in_halves:
-        halves = job.format.halves(piece) if depth < DEEPEST else None
+        halves = job.format.halves(piece) if depth < DEEPEST_HALVING else None
         for half in halves or ():
-            yield from _missing_parts(half, job, form, depth + 1)
+            yield from _missing_parts(half, job, format_, depth + 1)
     elif stored is None or (stored.foreign and _is_wrong(piece, job, stored.answer)):
-        yield key_, piece
+        yield key, piece
 
 
 def _is_wrong(piece: Piece, job: Job, answer: str) -> bool:

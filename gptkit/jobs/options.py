@@ -1,4 +1,4 @@
-"""The options of a command that works on long input, and what its command line says of them."""
+"""The options of commands that work on long input, and their values."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,29 +7,49 @@ from gptkit.exchange.capability import capability_options
 from gptkit.templates.template import Parameter, Value
 
 OPTIONS = (
-    Parameter("jobs", "integer", help="Work on N pieces of a long input at once.", least=1),
+    Parameter("jobs", "integer", help="Work on N pieces of a long input at once.", least=1, is_rare=True),
     Parameter(
         "as",
         help="Format of the input, if it is not recognised: text, markdown, html, srt, vtt, po, json, yaml.",
         metavar="FORMAT",
+        is_rare=True,
     ),
     Parameter(
         "keys",
         "list",
         help="Work on these values of JSON or YAML only, such as 'items.*.title'; of front matter too.",
         metavar="PATTERN",
+        is_rare=True,
     ),
     Parameter("glossary", help="Use the terms and translations in this CSV or TBX file.", metavar="FILE"),
-    Parameter("report", help="Write a JSON list of failed and doubtful pieces to this file.", metavar="FILE"),
-    Parameter("memory", "boolean", default=True, help="Use stored answers to pieces, and store new ones."),
-    Parameter("fresh", "boolean", plain=True, help="Ask the model again even where an answer is stored."),
+    Parameter(
+        "report",
+        help="Write a JSON list of failed and doubtful pieces to this file.",
+        metavar="FILE",
+        is_rare=True,
+    ),
+    Parameter(
+        "memory",
+        "boolean",
+        default=True,
+        help="Use stored answers to pieces, and store new ones.",
+        is_rare=True,
+    ),
+    Parameter(
+        "fresh",
+        "boolean",
+        plain=True,
+        help="Ask the model again even where an answer is stored.",
+        is_rare=True,
+    ),
     Parameter(
         "batch",
         "boolean",
         plain=True,
         help="Submit one input for half the price and a later answer; only with `long: map`.",
+        is_rare=True,
     ),
-    Parameter("yes", "boolean", plain=True, help="Start a costly job without asking first."),
+    Parameter("yes", "boolean", plain=True, help="Start a costly job without asking first.", is_rare=True),
     Parameter(
         "output-dir",
         help="Write the results of the files and folders given with -f into this folder.",
@@ -39,7 +59,7 @@ OPTIONS = (
 
 
 class JobOptions(NamedTuple):
-    """What the command line says of OPTIONS; None and what is empty was not given."""
+    """The values of OPTIONS; None and empty values were not given."""
 
     jobs: int | None = None
     as_: str = ""
@@ -54,9 +74,9 @@ class JobOptions(NamedTuple):
 
     @property
     def ask_for_pieces(self) -> bool:
-        """Who gives one of these wants even a short text to be worked on in pieces."""
-        wanted = (self.as_, self.keys, self.glossary, self.report, self.output_dir)
-        return bool(self.jobs or self.fresh or self.batch) or any(wanted)
+        """Whether an option was given that makes sense only in pieces, so that even a short text is split."""
+        values = (self.as_, self.keys, self.glossary, self.report, self.output_dir)
+        return bool(self.jobs or self.fresh or self.batch) or any(values)
 
 
 class Languages(NamedTuple):

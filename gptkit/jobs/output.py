@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from gptkit.core.chat import AnswerDelta, Finished, Sink
+from gptkit.core.chat import AnswerDelta, Event, Finished, Sink
 from gptkit.core.errors import CannotWriteError, GptkitError, TryAgainError
 from gptkit.core.files import (
     PRIVATE_FLAGS,
     cause,
     close_quietly,
     create_locked,
+    file_status,
     has_name,
     is_untrusted_link,
-    keep_owner,
     sync_folder,
+    sync_replacement,
     try_lock,
+    write_all,
 )
 from gptkit.session.answer import partial_path
+from gptkit.text.pieces import MARK
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 
 CLOSED = -1
-MARK = "\ufeff"
+LONGEST_MARK = 12
+"""Characters of the longest mark that an answer is waited for."""
+BYTE_ORDER_MARK = "\ufeff"
 """The byte order mark, with which a file begins whose source does."""
 
 
@@ -70,13 +76,29 @@ class PipeOutput:
 
 
 class TerminalOutput:
-    """Shows the text on a terminal through a sink."""
+    """Shows the text on a terminal through a sink; an answer may be shown while it arrives."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
+        self._live_text = ""
+
+    def live_sink(self, masks: Sequence[str]) -> Sink:
+        """Return a sink that shows an answer at once, and for each mark what it stands for."""
+        return _UnmaskingSink(self._show_live, masks)
 
     def write(self, text: str) -> None:
-        self._sink(AnswerDelta(text))
+        """Show what of a text was not shown while it arrived."""
+        shown, self._live_text = self._live_text, ""
+        if text.startswith(shown):
+            self._sink(AnswerDelta(text[len(shown) :]))
+        elif not shown.endswith("\n"):
+            self._sink(AnswerDelta("\n"))
+
+    def _show_live(self, event: Event) -> None:
+        if isinstance(event, AnswerDelta):
+            self._live_text += event.text
+        if not isinstance(event, Finished):
+            self._sink(event)
 
     def finish(self) -> None:
         self._sink(Finished("stop"))
@@ -84,6 +106,38 @@ class TerminalOutput:
 
     def abandon(self, failure: GptkitError | None) -> None:
         self._sink.close()
+
+
+class _UnmaskingSink:
+    """Hands events on, and in the text for each mark what it stands for; half a mark waits for its rest."""
+
+    def __init__(self, show: Callable[[Event], None], masks: Sequence[str]) -> None:
+        self._show = show
+        self._masks = masks
+        self._waiting = ""
+
+    def __call__(self, event: Event) -> None:
+        if not isinstance(event, AnswerDelta):
+            self.close()
+            self._show(event)
+            return
+        text = self._waiting + event.text
+        begin = text.rfind("⟦")
+        is_open = begin >= 0 and "⟧" not in text[begin:] and len(text) - begin <= LONGEST_MARK
+        self._waiting = text[begin:] if is_open else ""
+        self._hand_on(text[:begin] if is_open else text)
+
+    def close(self) -> None:
+        rest, self._waiting = self._waiting, ""
+        self._hand_on(rest)
+
+    def _hand_on(self, text: str) -> None:
+        if text:
+            self._show(AnswerDelta(MARK.sub(self._mask, text)))
+
+    def _mask(self, mark: re.Match[str]) -> str:
+        number = int(mark[1])
+        return self._masks[number] if number < len(self._masks) else mark[0]
 
 
 class CollectedOutput:
@@ -121,25 +175,19 @@ class FileOutput:
             raise self._write_error(error) from error
 
     def write(self, text: str) -> None:
-        rest = memoryview(text.encode("utf-8", "replace"))
         try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+            write_all(self._descriptor, text.encode("utf-8", "replace"))
         except OSError as error:
             raise self._write_error(error) from error
 
     def finish(self) -> None:
         try:
             target = self._path.resolve()
-            with suppress(FileNotFoundError):
-                old = target.stat()
-                if not stat.S_ISREG(old.st_mode):
-                    self._copy(target)
-                    return
-                keep_owner(self._descriptor, old)
-                if hasattr(os, "fchmod"):
-                    os.fchmod(self._descriptor, stat.S_IMODE(old.st_mode))
-            os.fsync(self._descriptor)
+            old = file_status(target)
+            if old is not None and not stat.S_ISREG(old.st_mode):
+                self._copy(target)
+                return
+            sync_replacement(self._descriptor, old, stat.S_IMODE(old.st_mode) if old else None)
             self._partial.replace(target)
             sync_folder(target.parent)
         except OSError as error:

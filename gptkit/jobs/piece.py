@@ -1,11 +1,11 @@
-"""One piece until its answer is proved: asked, asked again, asked in halves, or left as it is."""
+"""Get an answer to a piece that passes the checks: ask, ask again, ask in halves, or keep the source."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from gptkit.core.chat import ChatRequest, Reply
+from gptkit.core.chat import ChatRequest, Reply, Sink
 from gptkit.core.errors import (
     CutAtLimitError,
     GptkitError,
@@ -18,183 +18,232 @@ from gptkit.core.errors import (
 from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_answer
 from gptkit.exchange.invocation import Runtime
-from gptkit.jobs.job import Done, How, Job, Memory, about
-from gptkit.jobs.request import Surroundings, again, asked, in_one_piece, key
+from gptkit.jobs.job import Job, Memory, Origin, PieceResult, answer_metadata
+from gptkit.jobs.request import PieceContext, correction_request, piece_key, piece_request, plain_request
 from gptkit.text.checks.common import line_finder
 from gptkit.text.pieces import Finding, Piece, PieceAnswer
 
 NUMBER = "number"
-"""The kind of what may be wrong with an answer that is used all the same: it is nearer to the truth than the
-source, and no half of it would be better."""
-DEEPEST = 6
-"""How often a piece is halved at most where it does not fit; a defective one is halved once."""
-ANSWERS = 4
-"""Answers that a piece is worth, with all its halves."""
-LONG = 100
-"""Tokens of a piece from which on its halves may fit where its answer was cut."""
+"""The kind of finding with which an answer is used nevertheless: it is nearer to the truth than the source,
+and halves would be no better."""
+SUBSTITUTES = ("refusal", "remark", "unchanged")
+"""Kinds of findings that say that an answer is not the text that was asked for."""
+DEEPEST_HALVING = 6
+"""How often a piece is halved at most if it does not fit; one with a wrong answer is halved once."""
+ANSWER_LIMIT = 4
+"""The most answers that are asked for a piece and all its halves."""
+LONG_PIECE = 100
+"""The least tokens of a piece whose halves may fit if its answer was cut."""
 
 
-def done(job: Job, piece: Piece, around: Surroundings, runtime: Runtime) -> Done:
-    """What is written for a piece. Raises the GptkitError that ends the whole job, as a dead key does."""
+LiveSink = Callable[[Sequence[str]], Sink]
+"""Returns a sink that shows an answer while it arrives, given what the marks in it stand for."""
+
+
+def process_piece(
+    job: Job, piece: Piece, context: PieceContext, runtime: Runtime, live_sink: LiveSink | None = None
+) -> PieceResult:
+    """Return what is written for a piece; raises a GptkitError that ends the whole job, such as an invalid
+    key. An answer that the user sees arrive (`live_sink`) is not asked for again."""
     if not piece.text:
-        return Done(piece, piece.source, "through")
-    return _Course(job, around, runtime).done(piece, 0)
+        return PieceResult(piece, piece.source, "through")
+    return _PieceProcessor(job, context, runtime, live_sink).process(piece, 0)
 
 
-class _Answer(NamedTuple):
-    """An answer and what is wrong with it."""
+class _CheckedAnswer(NamedTuple):
+    """An answer with its findings."""
 
     text: str
     findings: tuple[Finding, ...]
     reply: Reply
 
 
-class _Course:
-    """The answers to one piece and its halves; that it does not fit into the model's window is no answer."""
+class _PieceProcessor:
+    """Asks for a piece and its halves, within a common limit of answers.
 
-    def __init__(self, job: Job, around: Surroundings, runtime: Runtime) -> None:
+    That a piece does not fit into the model's window does not count as an answer.
+    """
+
+    def __init__(self, job: Job, context: PieceContext, runtime: Runtime, live_sink: LiveSink | None) -> None:
         self._job = job
-        self._around = around
+        self._live_sink = live_sink
+        self._has_shown = False
+        self._context = context
         self._runtime = runtime._replace(rewrites_text=True)
-        self._left = ANSWERS
+        self._answers_left = ANSWER_LIMIT
 
-    def done(self, piece: Piece, depth: int) -> Done:
+    def process(self, piece: Piece, depth: int) -> PieceResult:
         if not piece.text:
-            return Done(piece, piece.source, "through")
+            return PieceResult(piece, piece.source, "through")
         memory = self._job.memory
-        plain = in_one_piece(self._job, piece.text, self._runtime.format)
-        name = key(self._job, piece, plain)
+        request = plain_request(self._job, piece.text, self._runtime.format)
+        key = piece_key(self._job, piece, request)
         if memory is None:
-            return self._asked(piece, depth, name, plain)
-        if found := self._remembered(memory, piece, depth, name):
-            return found
-        with memory.claim(name, self._runtime.sleep):
-            return self._remembered(memory, piece, depth, name) or self._asked(piece, depth, name, plain)
+            return self._ask(piece, depth, key, request)
+        if result := self._stored_result(memory, piece, depth, key):
+            return result
+        with memory.claim(key, self._runtime.sleep):
+            return self._stored_result(memory, piece, depth, key) or self._ask(piece, depth, key, request)
 
-    def _remembered(self, memory: Memory, piece: Piece, depth: int, name: bytes) -> Done | None:
-        held = None if self._job.fresh else memory.get(name, piece.text, about(self._job))
-        if held is None:
+    def _stored_result(self, memory: Memory, piece: Piece, depth: int, key: bytes) -> PieceResult | None:
+        stored = None if self._job.fresh else memory.get(key, piece.text, answer_metadata(self._job))
+        if stored is None:
             return None
-        if held.in_halves:
-            return self._halved(piece, depth, ())
-        findings = self._findings(piece, held.answer)
-        was_accepted = any(finding.level == "wrong" for finding in held.findings)
+        if stored.in_halves:
+            return self._process_halves(piece, depth, ())
+        findings = self._findings(piece, stored.answer)
+        was_accepted = any(finding.level == "wrong" for finding in stored.findings)
         if any(finding.level == "wrong" for finding in findings) and not was_accepted:
             return None  # another tool's, or proved by the rules of an older version
-        text = self._job.format.restore(piece, held.answer)
-        return Done(piece, text, "memory", findings, is_accepted=was_accepted)
+        text = self._job.format.restore(piece, stored.answer)
+        return PieceResult(piece, text, "memory", findings, is_accepted=was_accepted)
 
-    def _asked(self, piece: Piece, depth: int, name: bytes, plain: ChatRequest) -> Done:
-        request = asked(self._job, piece, self._around, plain)
+    def _ask(self, piece: Piece, depth: int, key: bytes, template_request: ChatRequest) -> PieceResult:
+        request = piece_request(self._job, piece, self._context, template_request)
+        tokens, server = estimate_tokens(piece.text), self._job.server
+        if server and server.is_too_long(tokens) and (halves := self._split(piece, key, depth)):
+            return halves
         try:
-            answer = self._answer(piece, request)
-            answer = answer if depth else self._better(piece, request, answer)
+            answer = self._request_answer(piece, request)
+            answer = answer if depth else self._improve(piece, request, answer)
         except (TooLongError, IncompleteError, RefusedError, ProtocolError) as error:
-            self._left += isinstance(error, TooLongError)
-            may_fit = (
-                isinstance(error, TooLongError | CutAtLimitError) and estimate_tokens(piece.text) >= LONG
-            )
-            return self._redone(piece, name, depth, _source(piece, error), DEEPEST if may_fit else 0)
+            fallback, is_long = _failed_result(piece, error), tokens >= LONG_PIECE
+            if isinstance(error, TooLongError) and is_long:
+                if server:
+                    server.note_too_long(tokens)
+                return self._split(piece, key, depth) or fallback
+            deepest = DEEPEST_HALVING if isinstance(error, CutAtLimitError) and is_long else 0
+            return self._retry_in_halves(piece, key, depth, fallback, deepest)
         accepts = self._runtime.accepts
-        if not (_is_of_use(answer.findings) or accepts):
-            return self._redone(piece, name, depth, _unproved(piece, answer), 1)
+        if not (_is_usable(answer.findings) or accepts):
+            return self._retry_in_halves(piece, key, depth, _rejected_result(piece, answer), 1)
         text = self._job.format.restore(piece, answer.text)
-        done = Done(piece, text, "answer", answer.findings, answer.reply, is_accepted=accepts)
-        if done.is_whole:
-            self._keep(name, piece, PieceAnswer(answer.text, answer.findings))
-        return done
+        result = PieceResult(piece, text, "answer", answer.findings, answer.reply, is_accepted=accepts)
+        if result.is_whole:
+            self._store(key, piece, PieceAnswer(answer.text, answer.findings))
+        return result
 
-    def _better(self, piece: Piece, request: ChatRequest, first: _Answer) -> _Answer:
-        """The answer, or the one that comes when the piece is asked for once more, naming what has to be
-        better, if that is no worse."""
-        wanting = [finding for finding in first.findings if finding.level != "doubtful"]
-        if not wanting:
+    def _improve(self, piece: Piece, request: ChatRequest, first: _CheckedAnswer) -> _CheckedAnswer:
+        """Ask once more with the defects of an answer; returns the new answer unless it is worse."""
+        defects = [finding for finding in first.findings if finding.level != "doubtful"]
+        if not defects or self._has_shown or self._runtime.accepts:
             return first
         try:
-            second = self._answer(piece, again(request, first.text, wanting))
+            second = self._request_answer(piece, correction_request(request, first.text, defects))
         except (TooLongError, IncompleteError, RefusedError, ProtocolError):
-            if not _is_of_use(first.findings):
+            if not _is_usable(first.findings):
                 raise
             return first
-        return second if _weight(second.findings) <= _weight(first.findings) else first
+        return second if _severity(second.findings) <= _severity(first.findings) else first
 
-    def _redone(self, piece: Piece, name: bytes, depth: int, source: Done, deepest: int) -> Done:
-        """The piece in halves, or its `source` where that does not help."""
-        found = self._halved(piece, depth, source.findings) if depth < deepest and self._left else None
-        if found is None:
-            return source
-        if found.is_whole:
-            self._keep(name, piece, PieceAnswer("", (), in_halves=True))
-        return found
+    def _retry_in_halves(
+        self, piece: Piece, key: bytes, depth: int, fallback: PieceResult, deepest: int
+    ) -> PieceResult:
+        """Process the halves of a piece; returns `fallback` if that is not possible or not allowed."""
+        may_halve = depth < deepest and self._answers_left and not self._has_shown
+        result = self._process_halves(piece, depth, fallback.findings) if may_halve else None
+        return self._store_halves(key, piece, result) if result else fallback
 
-    def _halved(self, piece: Piece, depth: int, findings: tuple[Finding, ...]) -> Done | None:
+    def _store_halves(self, key: bytes, piece: Piece, result: PieceResult) -> PieceResult:
+        if result.is_whole:
+            self._store(key, piece, PieceAnswer("", (), in_halves=True))
+        return result
+
+    def _split(self, piece: Piece, key: bytes, depth: int) -> PieceResult | None:
+        """Process the halves of a piece that is too long for the model, each worth answers of its own."""
+        if depth >= DEEPEST_HALVING or self._has_shown:
+            return None
+        result = self._process_halves(piece, depth, (), renews=True)
+        return self._store_halves(key, piece, result) if result else None
+
+    def _process_halves(
+        self, piece: Piece, depth: int, findings: tuple[Finding, ...], *, renews: bool = False
+    ) -> PieceResult | None:
         halves = self._job.format.halves(piece)
         if halves is None:
             return None
-        parts = [self.done(half, depth + 1) for half in halves]
+        parts = []
+        for half in halves:
+            self._answers_left = ANSWER_LIMIT if renews else self._answers_left
+            parts.append(self.process(half, depth + 1))
         text = "".join(part.text for part in parts)
-        found = tuple(finding for part in parts for finding in part.findings)
-        whole = all(part.how != "source" for part in parts)
-        how: How = (
-            "source" if not whole else "answer" if any(part.how == "answer" for part in parts) else "memory"
+        part_findings = tuple(finding for part in parts for finding in part.findings)
+        is_whole = all(part.origin != "source" for part in parts)
+        origin: Origin = (
+            "source"
+            if not is_whole
+            else "answer"
+            if any(part.origin == "answer" for part in parts)
+            else "memory"
         )
         failure = next((part.failure for part in parts if part.failure), None)
         reply = next((part.reply for part in reversed(parts) if part.reply), None)
-        return Done(piece, text, how, found or (() if whole else findings), reply, failure)
+        return PieceResult(
+            piece, text, origin, part_findings or (() if is_whole else findings), reply, failure
+        )
 
-    def _answer(self, piece: Piece, request: ChatRequest) -> _Answer:
-        if not self._left:
-            raise IncompleteError(f"no answer of use after {ANSWERS} of them")
-        outcome = request_answer(request, self._runtime, None)
-        self._left = max(0, self._left - outcome.answers)
+    def _request_answer(self, piece: Piece, request: ChatRequest) -> _CheckedAnswer:
+        if not self._answers_left:
+            raise IncompleteError(f"no answer of use after {ANSWER_LIMIT} of them")
+        sink = self._live_sink(piece.masks) if self._live_sink else None
+        outcome = request_answer(request, self._runtime, sink)
+        if sink is not None:
+            sink.close()
+            self._has_shown = True
+        self._answers_left = max(0, self._answers_left - outcome.answers)
         if outcome.failure is not None:
             raise outcome.failure
-        return _Answer(outcome.answer, self._findings(piece, outcome.answer), outcome.reply)
+        return _CheckedAnswer(outcome.answer, self._findings(piece, outcome.answer), outcome.reply)
 
     def _findings(self, piece: Piece, answer: str) -> tuple[Finding, ...]:
-        found = tuple(self._job.format.findings(piece, answer))
-        found += tuple(self._whole_text_findings(piece, answer))
+        findings = tuple(self._whole_text_findings(piece, answer))
+        if any(finding.kind in SUBSTITUTES for finding in findings):
+            return findings  # the structure of what is not the text tells nothing more
+        findings = (*self._job.format.findings(piece, answer), *findings)
         if self._job.glossary is not None:
             from gptkit.text.formats.units import unit_line_finder
 
             line_of = unit_line_finder(piece) if piece.slots else line_finder(piece)
-            found += self._job.glossary.missing_terms(piece.text, answer, line_of)
-        return found
+            findings += self._job.glossary.missing_terms(piece.text, answer, line_of)
+        return findings
 
     def _whole_text_findings(self, piece: Piece, answer: str) -> Iterator[Finding]:
         from gptkit.jobs.memory.entries import language_tag
-        from gptkit.text.checks.translation import Target, piece_findings
+        from gptkit.text.checks.translation import TargetLanguage, piece_findings
 
         languages = self._job.languages
-        return piece_findings(piece, answer, Target(language_tag(languages.target), languages.is_translation))
+        return piece_findings(
+            piece, answer, TargetLanguage(language_tag(languages.target), languages.is_translation)
+        )
 
-    def _keep(self, name: bytes, piece: Piece, held: PieceAnswer) -> None:
+    def _store(self, key: bytes, piece: Piece, answer: PieceAnswer) -> None:
         if self._job.memory is not None:
-            self._job.memory.put(name, piece.text, held, about(self._job))
+            self._job.memory.put(key, piece.text, answer, answer_metadata(self._job))
         self._runtime.answer_stored()
 
 
-def _source(piece: Piece, failure: GptkitError) -> Done:
-    """The piece as it was, since there is no answer to it."""
-    return Done(
+def _failed_result(piece: Piece, failure: GptkitError) -> PieceResult:
+    """Return the result of a piece without an answer: its source."""
+    return PieceResult(
         piece, piece.source, "source", (Finding(piece.line, "empty", failure.message),), None, failure
     )
 
 
-def _unproved(piece: Piece, answer: _Answer) -> Done:
-    """The piece as it was, since something is wrong with its answer."""
+def _rejected_result(piece: Piece, answer: _CheckedAnswer) -> PieceResult:
+    """Return the result of a piece whose answer is wrong: its source."""
     findings = tuple(finding for finding in answer.findings if finding.level != "doubtful")
     kind = RefusedError if findings[0].kind == "refusal" else WrongAnswerError
     failure = kind(str(findings[0]))
-    return Done(piece, piece.source, "source", findings, answer.reply, failure)
+    return PieceResult(piece, piece.source, "source", findings, answer.reply, failure)
 
 
-def _is_of_use(findings: tuple[Finding, ...]) -> bool:
+def _is_usable(findings: tuple[Finding, ...]) -> bool:
     return all(finding.level != "wrong" or finding.kind == NUMBER for finding in findings)
 
 
-def _weight(findings: tuple[Finding, ...]) -> int:
-    """What keeps an answer from being used first, then wrong numbers, then how many findings."""
+def _severity(findings: tuple[Finding, ...]) -> int:
+    """Return how bad findings are: those that make an answer unusable, then wrong numbers, then the
+    others."""
     return sum(
         1 if finding.level != "wrong" else 1000 if finding.kind == NUMBER else 1_000_000
         for finding in findings

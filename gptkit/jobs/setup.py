@@ -1,4 +1,4 @@
-"""What a long job is made of: the format of the input, the glossary, the memory, the workers."""
+"""Set up a long job: open the document, find its format, read the glossary, open the memory."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from gptkit.jobs.consent import price_factor
 from gptkit.jobs.job import Job, Memory
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import Languages, options_of
+from gptkit.jobs.server_record import ServerRecord
 from gptkit.session.conversation import Conversation
 from gptkit.session.input import LongText, read_text_file
 from gptkit.templates.template import Template, Value
@@ -30,17 +31,17 @@ if TYPE_CHECKING:
     from gptkit.text.glossary import Glossary
 
 
-HEAD = 4096
+HEAD_LENGTH = 4096
 READ_WHOLE = 64 << 10
-"""Bytes of a file in a folder that are read at once."""
-SWITCH = 0.001
-"""Seconds after which a thread that takes a text apart lets others send and receive."""
-WAIT = 900.0
-"""Seconds that a piece may wait for a server between its tries, all together."""
+"""Bytes of a file in a folder up to which the file is read at once."""
+SWITCH_INTERVAL = 0.001
+"""Seconds after which a thread that splits a text lets other threads send and receive."""
+PIECE_WAIT = 900.0
+"""Seconds that all pauses between the tries of a piece may take together."""
 
 
-class Source(NamedTuple):
-    """A document to be worked on: its lines as they come, and its size in bytes if that is known."""
+class Document(NamedTuple):
+    """A document: its lines, read on demand, and its size in bytes, None if not known."""
 
     name: str
     format: Format
@@ -50,19 +51,24 @@ class Source(NamedTuple):
     """Whether it begins with a byte order mark, which its lines do not have and its result does."""
 
 
-def opened(
+def open_document(
     text: LongText, values: Mapping[str, Value], languages: Languages, *, is_file: bool, is_map: bool
-) -> Source:
-    """Open a document. Raises DataError where the result of `is_map`, which has the format of the document,
-    would be damaged because gptkit does not support that format."""
+) -> Document:
+    """Open a document and find its format.
+
+    Raises DataError for a known format that is not supported if `is_map`, since the result must keep the
+    format.
+    """
     head = ""
     texts = text.texts
-    while len(head) < HEAD and (more := next(texts, "")):
+    while len(head) < HEAD_LENGTH and (more := next(texts, "")):
         head += more
     if is_map and not options_of(values).as_:
-        check_format(text.name, head[:HEAD], is_file)
-    format_ = _for_languages(_format(values, text.name if is_file else None, head[:HEAD]), languages)
-    return Source(text.name, format_, split_lines(chain([head], texts)), text.size, text.is_marked)
+        check_format(text.name, head[:HEAD_LENGTH], is_file)
+    format_ = _for_languages(
+        _document_format(values, text.name if is_file else None, head[:HEAD_LENGTH]), languages
+    )
+    return Document(text.name, format_, split_lines(chain([head], texts)), text.size, text.is_marked)
 
 
 def check_format(name: str, head: str, is_file: bool) -> None:
@@ -74,61 +80,64 @@ def check_format(name: str, head: str, is_file: bool) -> None:
         )
 
 
-def job(
-    services: Services, invocation: Invocation, document: Format, keeping: bool, languages: Languages
+def make_job(
+    services: Services, invocation: Invocation, document: Format, is_kept: bool, languages: Languages
 ) -> Job:
     options = options_of(invocation.values)
     memory: Memory | None = None
-    if keeping and options.memory:
+    if is_kept and options.memory:
         with suppress(ConfigurationError):  # a user without a home has no place for one
             memory = memory_of(services)
     return Job(
-        invocation=_counted(invocation)._replace(values=own_values(invocation)),
+        invocation=_with_usage(invocation)._replace(values=template_values(invocation)),
         format=document,
         memory=memory,
-        glossary=_glossary(options.glossary, languages.target),
+        glossary=_load_glossary(options.glossary, languages.target),
         workers=options.jobs or services.settings.integer("jobs"),
         fresh=options.fresh,
-        share=price_factor(options),
+        price_factor=price_factor(options),
         languages=languages,
+        server=ServerRecord(),
     )
 
 
-def pieces_of(document: Source, most: int) -> Iterator[Piece]:
-    """Raises DataError, with the name of the document, where it breaks the rules of its format."""
+def split_document(document: Document, token_limit: int) -> Iterator[Piece]:
+    """Yield the pieces of a document; raises DataError with its name if it breaks the rules of its format."""
     try:
-        yield from document.format.pieces(document.lines, most)
+        yield from document.format.pieces(document.lines, token_limit)
     except DataError as error:
         if error.message.startswith(f"{document.format.name}, line"):
             raise DataError(f"'{document.name}': {error.message}", hint=error.hint) from None
         raise
 
 
-def working(services: Services, template: Template, shared: SharedOptions, *, is_map: bool) -> Conversation:
-    """What a job of many requests is done with, in a process that is now ready for many threads.
+def begin_conversation(
+    services: Services, template: Template, shared: SharedOptions, *, is_map: bool
+) -> Conversation:
+    """Make the conversation of a job with many requests, and prepare the process for many threads.
 
-    Its --max-tokens is a cap on all answers together: with each request it would be a part of what
-    pieces are found again by.
+    --max-tokens limits all answers together. It is not sent with the requests, where it would become part of
+    the memory's keys.
     """
-    made = Conversation(services, template, shared._replace(max_tokens=None))
-    made.budget.max_answer_tokens = shared.max_tokens
-    made.budget.answers_match_texts = is_map
+    conversation = Conversation(services, template, shared._replace(max_tokens=None))
+    conversation.budget.max_answer_tokens = shared.max_tokens
+    conversation.budget.answers_match_texts = is_map
     gc.freeze()
     gc.enable()  # a run over a single exchange leaves less than it costs to collect
-    sys.setswitchinterval(SWITCH)
-    return made
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    return conversation
 
 
-def patient_means(services: Services, conversation: Conversation, invocation: Invocation) -> Runtime:
-    form = services.format(invocation.template)
+def patient_runtime(services: Services, conversation: Conversation, invocation: Invocation) -> Runtime:
+    format_ = services.format(invocation.template)
     verbose = conversation.display.verbose
-    runtime = services.runtime(form, invocation.model, conversation.budget, verbose, patient=True)
-    policy = RetryPolicy(runtime.policy.attempts, max(runtime.policy.wait, WAIT))
+    runtime = services.runtime(format_, invocation.model, conversation.budget, verbose, patient=True)
+    policy = RetryPolicy(runtime.policy.attempts, max(runtime.policy.wait, PIECE_WAIT))
     return runtime._replace(policy=policy, warn=conversation.warn, accepts=conversation.shared.accept)
 
 
-def _counted(invocation: Invocation) -> Invocation:
-    """The invocation whose streamed answers say what they used, where the server can tell."""
+def _with_usage(invocation: Invocation) -> Invocation:
+    """Ask for the token counts of streamed answers, if the server can tell them."""
     if not invocation.stream or STREAM_OPTIONS in invocation.template.parameters:
         return invocation
     return invocation._replace(
@@ -137,44 +146,45 @@ def _counted(invocation: Invocation) -> Invocation:
     )
 
 
-def own_values(invocation: Invocation) -> Mapping[str, Value]:
-    """The values of the template's own options: what an answer depends on."""
+def template_values(invocation: Invocation) -> Mapping[str, Value]:
+    """Return the values of the template's own options, on which an answer depends."""
     names = {parameter.variable for parameter in invocation.template.declared_parameters}
     return {name: value for name, value in invocation.values.items() if name in names}
 
 
-def _format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
+def _document_format(values: Mapping[str, Value], name: str | None, head: str) -> Format:
     options = options_of(values)
-    word = options.as_
-    if word:
-        found = format_named(word.lower().lstrip("."))
-        if found is None:
+    format_name = options.as_
+    if format_name:
+        format_ = format_named(format_name.lower().lstrip("."))
+        if format_ is None:
             raise UsageError(
-                f"--as: unknown format '{word}'", hint=spelling_hint(word, [one.name for one in FORMATS])
+                f"--as: unknown format '{format_name}'",
+                hint=spelling_hint(format_name, [known.name for known in FORMATS]),
             )
     else:
-        found = detect_format(name, head)
+        format_ = detect_format(name, head)
     if options.keys:
-        with_keys = getattr(found, "with_keys", None)
+        with_keys = getattr(format_, "with_keys", None)
         if with_keys is None:
-            raise UsageError(f"--keys needs JSON, YAML or Markdown, and the input is {found.name}")
-        found = with_keys(options.keys)
-    return found
+            raise UsageError(f"--keys needs JSON, YAML or Markdown, and the input is {format_.name}")
+        format_ = with_keys(options.keys)
+    return format_
 
 
-def _for_languages(found: Format, languages: Languages) -> Format:
-    """The format, told of the languages where what it writes depends on them."""
-    for_language = getattr(found, "for_language", None)
+def _for_languages(format_: Format, languages: Languages) -> Format:
+    """Return the format for these languages, if what it writes depends on them."""
+    for_language = getattr(format_, "for_language", None)
     if for_language is None:
-        return found
+        return format_
     from gptkit.jobs.memory.entries import language_tag
 
     target, source = language_tag(languages.target), language_tag(languages.source)
-    told: Format = for_language(target, source or "en")
-    return told
+    format_for_languages: Format = for_language(target, source or "en")
+    return format_for_languages
 
 
-def _glossary(path: str, language: str) -> Glossary | None:
+def _load_glossary(path: str, language: str) -> Glossary | None:
     if not path:
         return None
     from gptkit.text.glossary import parse_glossary

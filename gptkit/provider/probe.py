@@ -9,7 +9,7 @@ from time import monotonic, perf_counter
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from gptkit.core.chat import ChatRequest, Endpoint, Finished, Message
+from gptkit.core.chat import STREAM, ChatRequest, Endpoint, Finished, Message
 from gptkit.core.errors import GptkitError, NoPermissionError, UnavailableError
 from gptkit.provider.client import model_names, provider
 from gptkit.provider.connection import (
@@ -157,7 +157,13 @@ class _Probe:
         The request has no limit of tokens, since models name that parameter differently.
         """
         request = ChatRequest(self._model, (Message("user", "Say: yes"),), text="yes")
-        first = next(provider(self._endpoint)(request), None)
+        send = provider(self._endpoint)
+        try:
+            first = next(send(request), None)
+        except GptkitError as failure:
+            if failure.parameter != STREAM:
+                raise
+            first = next(send(request.without_streaming()._replace(patient=True)), None)
         if isinstance(first, Finished):
             return f"none: finished with '{first.reason}'"
         return "it answers"

@@ -24,6 +24,7 @@ OVERWRITE_FLAG = "-f"
 KEY_HELP = (
     'Alt-Enter begins a new line; so does a block between two lines of """.',
     "// begins a text with a slash. Ctrl-C stops an answer or clears the line, Ctrl-D leaves.",
+    "The words exit, quit and help are commands when they stand alone.",
 )
 
 

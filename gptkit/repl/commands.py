@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 BLOCK_FENCE = '"""'
 """The line that begins and ends a message of several lines."""
 SLASH = "/"
+BARE_COMMANDS = {"exit": "exit", "quit": "exit", "help": "help"}
+"""Words that are commands when they are the whole line, since people type them as in other programs."""
 
 
 class CommandContext:
@@ -84,6 +86,8 @@ def parse_line(line: str, commands: Mapping[str, SlashCommand]) -> TypedMessage 
     text = line.strip("\n").rstrip()
     if not text.strip():
         return None
+    if text in BARE_COMMANDS:
+        return _parse_command(BARE_COMMANDS[text], "", commands)
     if not text.startswith(SLASH):
         return TypedMessage(text)
     if text.startswith(SLASH * 2):

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from gptkit.core.activity import ActivityLine, describe_request
 from gptkit.core.chat import OWN_PARAMETERS, STREAM_OPTIONS, Message, Reply
 from gptkit.core.errors import CannotWriteError, GptkitError, TooLongError, TryAgainError, UsageError
 from gptkit.core.yaml_tree import parse_value
@@ -17,7 +18,7 @@ from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_reque
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.session import answer
 from gptkit.session.answer import DisplayOptions
-from gptkit.session.input import PromptInput
+from gptkit.session.input import PromptInput, machine_variables
 from gptkit.session.record import ExchangeRecord, RecordContext, make_opening
 from gptkit.templates.template import Template
 
@@ -59,6 +60,7 @@ def make_invocation(
         droppable=frozenset(settings_parameters) - frozenset(command_parameters),
         stream=stream,
         exact=display.raw,
+        extras=machine_variables(services.terminal.environ),
     )
 
 
@@ -148,7 +150,9 @@ class Conversation:
         base = self._make_invocation(prompt_input)
         format_ = self.services.format(self.template)
         runtime = self.services.runtime(format_, base.model, self.budget, self.display.verbose)
-        runtime = runtime._replace(stores=self.stores, warn=self.warn, accepts=self.shared.accept)
+        runtime = runtime._replace(
+            stores=self.stores, warn=self.warn, accepts=self.shared.accept, nothing=self.template.nothing
+        )
         self._first_charge = len(self.budget.charges)
         with self._lock_session():
             parent = self._newest_turn() if after == NEWEST else after
@@ -353,13 +357,18 @@ class Conversation:
         record.first_charge = self._recorded_charges  # with those of a summary of earlier turns
         try:
             with record:
+                activity = ActivityLine(services.terminal, is_quiet=display.quiet)
+                activity.start(describe_request(invocation.model))
                 try:
-                    runtime = runtime._replace(record_answer=record.record_answer)
+                    runtime = runtime._replace(
+                        record_answer=record.record_answer, announce_pause=activity.announce_pause
+                    )
                     recording_sink = record.recording_sink(sink)
                     outcome = run(
                         invocation, self._last_request, runtime, recording_sink, services.capabilities
                     )
                 finally:
+                    activity.stop()
                     if sink is not None:
                         sink.close()
                 record.finish(outcome)

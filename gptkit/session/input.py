@@ -2,9 +2,10 @@
 
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from gptkit.core.errors import NoInputError, UsageError
@@ -104,6 +105,16 @@ def _file_defaults(template: Template) -> Mapping[str, Value | None]:
     """Return the defaults of the parameters that name files, by variable."""
     parameters = (parameter for parameter in template.declared_parameters if parameter.kind == "file")
     return {parameter.variable: parameter.default for parameter in parameters}
+
+
+def machine_variables(environ: Mapping[str, str]) -> Mapping[str, object]:
+    """Return the variables of templates that name the user's system and shell, empty where unknown.
+
+    Windows tells no program which shell started it; PowerShell is its usual one.
+    """
+    system = {"linux": "linux", "darwin": "macos", "win32": "windows"}.get(sys.platform, "")
+    shell = PurePath(environ.get("SHELL", "powershell" if system == "windows" else "")).stem
+    return {"user_system": system, "user_shell": shell if shell.isascii() and shell.isalnum() else ""}
 
 
 def read_text_file(path: str, encoding: str | None = None) -> tuple[str, str]:

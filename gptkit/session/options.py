@@ -17,6 +17,8 @@ class Flag(NamedTuple):
     help: str
     short: str = ""
     metavar: str | None = None
+    is_rare: bool = True
+    """Whether `--help` leaves the option to `--help-all`."""
 
     @property
     def variable(self) -> str:
@@ -25,15 +27,27 @@ class Flag(NamedTuple):
 
 
 FLAGS = (
-    Flag("file", "paths", "Read the input from this file; can be repeated.", "f", "FILE"),
+    Flag("file", "paths", "Read the input from this file; can be repeated.", "f", "FILE", is_rare=False),
     Flag("stdin", "flag", "Wait for standard input even if it is silent; '-' as a word does the same."),
     Flag("encoding", "text", "Encoding of the input, if it is not UTF-8.", metavar="NAME"),
-    Flag("output", "path", "Write the answer to this file, whole or not at all.", "o", "FILE"),
+    Flag("output", "path", "Write the answer to this file, whole or not at all.", "o", "FILE", is_rare=False),
     Flag("raw", "flag", "Print the model's text unchanged: not formatted, nothing extracted."),
-    Flag("json", "flag", "Print one JSON object: answer, model, finish reason, usage, cost, request id."),
+    Flag(
+        "json",
+        "flag",
+        "Print one JSON object: answer, model, finish reason, usage, cost, request id.",
+        is_rare=False,
+    ),
     Flag("response", "flag", "Print the API's whole response object."),
     Flag("dry-run", "flag", "Show the request that would be sent; send nothing."),
-    Flag("model", "text", "The model to ask ('echo' repeats the input and needs no key).", "m", "MODEL"),
+    Flag(
+        "model",
+        "text",
+        "The model to ask ('echo' repeats the input and needs no key).",
+        "m",
+        "MODEL",
+        is_rare=False,
+    ),
     Flag(
         "max-tokens",
         "integer",
@@ -47,8 +61,10 @@ FLAGS = (
     ),
     Flag("param", "list", "Set another API parameter; VALUE is YAML; can be repeated.", metavar="KEY=VALUE"),
     Flag("no-stream", "flag", "Ask for the whole answer at once, not as a stream."),
-    Flag("session", "text", "Continue the conversation of this name, or begin it.", "s", "NAME"),
-    Flag("continue", "flag", "Continue the latest conversation.", "c"),
+    Flag(
+        "session", "text", "Continue the conversation of this name, or begin it.", "s", "NAME", is_rare=False
+    ),
+    Flag("continue", "flag", "Continue the latest conversation.", "c", is_rare=False),
     Flag("no-log", "flag", "Store nothing of this exchange in the history."),
     Flag("profile", "text", "Use this profile, a named set of settings.", metavar="NAME"),
     Flag("base-url", "text", "Address of the API.", metavar="URL"),
@@ -91,21 +107,21 @@ class SharedOptions(NamedTuple):
 
     def first_given(self, names: Iterable[str]) -> str:
         """Return the first of these option names that the command line has; empty if it has none."""
-        given = self._asdict()
-        return next((name for name in names if given[_field(name)]), "")
+        values = self._asdict()
+        return next((name for name in names if values[_field(name)]), "")
 
 
-def shared_options(given: Mapping[str, object]) -> SharedOptions:
+def shared_options(values: Mapping[str, object]) -> SharedOptions:
     """Make SharedOptions of typed values by the variables of FLAGS; None and missing values are defaults."""
     fields = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in given.items()
+        for name, value in values.items()
         if value is not None
     }
     return SharedOptions(**cast("dict[str, Any]", fields))
 
 
-FUTURE_OPTIONS = ("jobs", "yes", "help", "version")
+FUTURE_OPTIONS = ("jobs", "yes", "help", "help-all", "version")
 FUTURE_SHORTS = ("h", "V")
 RESERVED_OPTIONS = frozenset(FUTURE_OPTIONS) | {flag.name for flag in FLAGS}
 RESERVED_SHORTS = frozenset(FUTURE_SHORTS) | {flag.short for flag in FLAGS if flag.short}
@@ -130,7 +146,9 @@ def _field(name: str) -> str:
 
 def positionals(template: Template) -> tuple[Parameter, ...]:
     """Return the arguments that a template declares; without input, the argument for the text is left out."""
-    return tuple(one for one in template.arguments if template.input != "none" or one.name != "text")
+    return tuple(
+        argument for argument in template.arguments if template.input != "none" or argument.name != "text"
+    )
 
 
 def is_required(argument: Parameter) -> bool:

@@ -136,6 +136,8 @@ def parse_proxy_url(text: str) -> str | None:
     text = text.strip()
     if text.lower() in _NO_PROXY:
         return None
+    if text[:1] in _QUOTES or text[-1:] in _QUOTES:
+        raise ValueError("stands in quotes; leave them out")
     url = text if "://" in text else f"http://{text}"
     match = re.fullmatch(_PROXY_URL, url)
     if match is None:

@@ -183,6 +183,7 @@ def _remove(data: dict[str, object], keys: Sequence[str]) -> None:
 
 
 _PLAIN = r"[^\W_][\w./@%+:~-]*( [\w./@%+:~-]+)*"
+"""Texts that are written without quotes, if YAML reads them as the same text."""
 
 
 def insert_value(text: str, keys: Sequence[str], value: object) -> str:

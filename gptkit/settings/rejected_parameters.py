@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from gptkit.core.paths import Paths
 
-MEMORY = 30 * 24 * 3600.0
+DAY = 24 * 3600
+"""Seconds."""
+MEMORY = 30.0 * DAY
 """Seconds after which a rejection is forgotten, since servers and models change."""
 
 
@@ -23,7 +25,7 @@ class RejectionFile:
     """The file of rejected parameters. Its loss costs one refused request, so no error with it is raised.
 
     Each row holds the base URL, the model, the name of the parameter, the rejected value (without one: all
-    values), and when that was learned, in Unix seconds of `now`.
+    values), and the day when that was learned, in Unix seconds of `now`.
     """
 
     def __init__(self, paths: Paths, base_url: str, now: Callable[[], float]) -> None:
@@ -42,7 +44,8 @@ class RejectionFile:
         """Remember that a model rejects a value of a parameter; None for all values."""
         if self.rejects(model, name, value):
             return
-        row = {**self._subject(model, name), "learned": int(self._now())}
+        today = int(self._now() // DAY) * DAY  # one and the same row, whenever on this day
+        row = {**self._subject(model, name), "learned": today}
         if value is not None:
             row["value"] = value
         self._change(lambda rows: [*rows, row])

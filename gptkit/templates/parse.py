@@ -23,6 +23,8 @@ from gptkit.templates.template import DEFAULT_USER, INPUTS, Extension, Input, Pa
 
 KEYS = (
     "description",
+    "usage",
+    "group",
     "system",
     "user",
     "examples",
@@ -32,6 +34,7 @@ KEYS = (
     "model",
     "parameters",
     "output",
+    "nothing",
     "tests",
     "extends",
 )
@@ -40,7 +43,7 @@ TEXT_ARGUMENT = Parameter("text", help="Words to work on; by default standard in
 """The argument of a prompt file that declares none."""
 MERGED_KEYS = ("options", "parameters")
 """Keys whose entries are merged with those of the parent; any other key replaces that of the parent."""
-NOT_INHERITED = ("tests", "extends")
+NOT_INHERITED = ("usage", "tests", "extends")
 DEVICES = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
 """Names of devices on Windows, which no file may have, whatever its suffix."""
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -55,6 +58,8 @@ def parse_template(name: str, root: YamlNode, source: str, vocabulary: Vocabular
     """
     problems: list[Problem] = []
     report = problems.append
+    if problem := name_problem(name, vocabulary):
+        report(Problem(1, "", problem))
     template = _template(name, root, source, vocabulary, report)
     if not template.description and not problems:  # else a missing description may be a misspelt key
         report(Problem(root.line, "description", "missing; it is the first line of --help"))
@@ -80,7 +85,7 @@ def declared_names(root: YamlNode) -> frozenset[str]:
 
 
 def merge(child: YamlNode, parent: YamlNode) -> YamlNode:
-    """Merge the tree of a prompt file with that of its parent; tests are not inherited.
+    """Merge the tree of a prompt file with that of its parent; NOT_INHERITED keys stay with the parent.
 
     Inherited nodes get the line of the child's `extends`, so that a message about one names a line of the
     child's file.
@@ -127,8 +132,6 @@ def name_problem(name: str, vocabulary: Vocabulary) -> str | None:
 def _template(
     name: str, root: YamlNode, source: str, vocabulary: Vocabulary, report: ReportProblem
 ) -> Template:
-    if problem := name_problem(name, vocabulary):
-        report(Problem(1, "", problem))
     if isinstance(root.value, str | list) and root.kind != "nothing":
         report(Problem(root.line, "", f"a prompt file is a mapping of keys, this is {root.kind}"))
         return Template(name, source, "")
@@ -147,6 +150,8 @@ def _template(
         name=name,
         source=source,
         description=_description(entries.get("description"), report),
+        usage=_usage(entries.get("usage"), report),
+        group=single_line(entries.get("group"), "group", report),
         system=text_value(entries.get("system"), "system", report),
         user=text_value(entries.get("user"), "user", report) if "user" in entries else DEFAULT_USER,
         examples=_examples(entries.get("examples"), report),
@@ -157,6 +162,7 @@ def _template(
         parameters=_api_parameters(entries.get("parameters"), report),
         output=output,
         schema=schema,
+        nothing=single_line(entries.get("nothing"), "nothing", report),
         capabilities=capabilities,
         variables=tuple(chain.from_iterable(extension.variables for extension in declared)),
         cases=read_cases(entries.get("tests"), options, arguments, report),
@@ -170,6 +176,13 @@ def _description(node: YamlNode | None, report: ReportProblem) -> str:
     if node and not description and isinstance(node.value, str):
         report(Problem(node.line, "description", "empty; it is the first line of --help"))
     return description
+
+
+def _usage(node: YamlNode | None, report: ReportProblem) -> tuple[str, ...]:
+    return tuple(
+        single_line(item, f"usage.{index + 1}", report)
+        for index, item in enumerate(list_items(node, "usage", report))
+    )
 
 
 def _input(node: YamlNode | None, report: ReportProblem) -> Input:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gptkit.core.chat import Message
+from gptkit.core.chat import Message, delimit
 from gptkit.core.yaml_tree import Problem, YamlFileError, spelling_hint
-from gptkit.templates.template import INPUT_VARIABLES, Template, Value
+from gptkit.templates.template import CIRCUMSTANCES, INPUT_VARIABLES, Template, Value
 
 if TYPE_CHECKING:
     import minijinja
 
 
+_SCRIPT_SAMPLE = 4000
+"""Characters of a text that are looked at for its script."""
+_SCRIPTS = {"CJK": "han", "HIRAGANA": "kana", "KATAKANA": "kana"}
+"""Scripts that have another name in those of their characters."""
+_DENSE_SCRIPTS = ("han", "kana", "hangul")
+_DENSITY = 3
+"""Letters of an alphabet that say about as much as one character of a dense script."""
 FUEL = 5_000_000
 """Instructions of the template engine that one rendering may take, which ends endless loops."""
 _ENDLESS = "the template does not come to an end"
@@ -44,16 +53,19 @@ def template_messages(
 
     Args:
         values: the values of options and arguments that were given, by variable.
-        inputs: the variables `text`, `request` and `files`, and those of capabilities.
+        inputs: the variables `text`, `request` and `files`, those of capabilities, and known circumstances.
     """
     environment = _environment()
     parameters = {
         p.variable: p.empty_value if p.default is None else p.default for p in template.declared_parameters
     }
-    variables: dict[str, object] = dict.fromkeys((*INPUT_VARIABLES, *template.variables), "")
+    variables: dict[str, object] = dict.fromkeys((*INPUT_VARIABLES, *template.variables, *CIRCUMSTANCES), "")
+    variables["script"] = _script(template, values, inputs)
     for name, value in {**parameters, **values}.items():
         variables[name] = _List(value) if isinstance(value, tuple) else value
-    variables |= inputs
+    variables |= {
+        name: inputs[name] for name in inputs if name not in CIRCUMSTANCES or name not in parameters
+    }
     messages = []
     if system := _render(environment, template, "system", variables).strip():
         messages.append(Message("system", system))
@@ -62,6 +74,30 @@ def template_messages(
     if user := _render(environment, template, "user", variables):
         messages.append(Message("user", user))
     return tuple(messages)
+
+
+def _script(template: Template, values: Mapping[str, Value], inputs: Mapping[str, object]) -> str:
+    """The script of the input; of the request and the arguments where the text is Latin or has no letters."""
+    words = [inputs.get("request", ""), *(values.get(p.variable, "") for p in template.arguments)]
+    script = text_script(str(inputs.get("text", "")))
+    return script if script not in ("", "latin") else text_script(" ".join(map(str, words))) or script
+
+
+def text_script(text: str) -> str:
+    """Return the prevailing script of a text in lower case, such as `latin`, `han`, `hangul`, `cyrillic`.
+
+    `kana` is Japanese, which mixes kana with Chinese characters; empty for a text without letters.
+    """
+    if text.isascii():
+        return "latin" if any(map(str.isalpha, text[:_SCRIPT_SAMPLE])) else ""
+    counts: Counter[str] = Counter()
+    for sign in filter(str.isalpha, text[:_SCRIPT_SAMPLE]):
+        name = unicodedata.name(sign, " ").split(" ")[0].split("-")[0]
+        script = _SCRIPTS.get(name, name.lower())
+        counts[script] += _DENSITY if script in _DENSE_SCRIPTS else 1
+    if counts["kana"] * 10 > counts["han"]:
+        counts["kana"] += counts.pop("han", 0)
+    return max(counts, key=counts.__getitem__, default="") if counts.total() else ""
 
 
 class _List(list[str]):
@@ -78,7 +114,7 @@ def variable_problems(template: Template, own: frozenset[str] | None = None) -> 
     """
     environment = _environment()
     declared = {p.variable: p for p in template.declared_parameters}
-    known = (*declared, *INPUT_VARIABLES, *template.variables)
+    known = (*declared, *INPUT_VARIABLES, *template.variables, *CIRCUMSTANCES)
     problems: list[Problem] = []
     used: set[str] = set()
     for key in PARTS:
@@ -157,8 +193,13 @@ def _environment() -> minijinja.Environment:
     environment.trim_blocks = True
     environment.lstrip_blocks = True
     environment.fuel = FUEL
+    environment.add_filter("delimit", _delimit)
     environment.remove_global("debug")  # it would show all values
     return environment
+
+
+def _delimit(text: object, name: str, /, **attributes: object) -> str:
+    return delimit(str(text), name, **{key: str(value) for key, value in attributes.items()})
 
 
 def _render(

@@ -15,6 +15,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 INPUTS: tuple[Input, ...] = get_args(Input)
 INPUT_VARIABLES = ("text", "request", "files")
 """Variables that every template has: the input, the request about the input, and the input files."""
+CIRCUMSTANCES = ("script", "format", "earlier", "user_system", "user_shell")
+"""Variables that every template may ask for, unless it declares a parameter of that name: the script of the
+input, the format of the document, whether earlier turns are sent along, the user's system and shell."""
 DEFAULT_USER = "{% if request %}{{ request }}\n\n{% endif %}{{ text }}"
 
 
@@ -34,6 +37,8 @@ class Parameter(NamedTuple):
     """The smallest number allowed."""
     metavar: str = ""
     """The word for its value in `--help`, where that of its kind says too little."""
+    is_rare: bool = False
+    """Whether `--help` leaves the option to `--help-all`."""
 
     @property
     def variable(self) -> str:
@@ -69,6 +74,10 @@ class Template(NamedTuple):
     name: str
     source: str
     description: str
+    usage: tuple[str, ...] = ()
+    """Command lines that `--help` shows as examples."""
+    group: str = ""
+    """The heading under which `gptkit --help` lists the command; empty for the common one."""
     system: str = ""
     user: str = DEFAULT_USER
     examples: tuple[tuple[str, str], ...] = ()
@@ -79,6 +88,8 @@ class Template(NamedTuple):
     parameters: Mapping[str, object] = {}
     output: str = "markdown"
     schema: Mapping[str, object] | None = None
+    nothing: str = ""
+    """The sentence with which the model says that there is nothing to do; empty if it has none."""
     capabilities: Mapping[str, object] = {}
     variables: tuple[str, ...] = ()
     """Variables that the capabilities of the template add."""

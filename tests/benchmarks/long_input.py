@@ -141,12 +141,8 @@ async def _serve() -> None:
 
 
 def answer(asked: bytes) -> bytes:
-    said = (
-        json.loads(asked)["messages"][-1]["content"]
-        .strip()
-        .removeprefix("<text>\n")
-        .removesuffix("\n</text>")
-    )
+    lines = json.loads(asked)["messages"][-1]["content"].strip().split("\n")
+    said = "\n".join(lines[1:-1])  # without the delimiters
     message = {"role": "assistant", "content": said}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     usage = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}

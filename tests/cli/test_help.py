@@ -7,7 +7,9 @@ difference before it is committed: it is what users will see.
 from __future__ import annotations
 
 import re
+import shlex
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from fake.program import InMemory, OnTerminal
 
 from gptkit.__main__ import main
 from gptkit.app import build_services
+from gptkit.cli.command import build_command
+from gptkit.cli.help import HelpStyle
 from gptkit.core.terminal import memory_terminal
 from gptkit.session.options import FLAGS
 
@@ -23,6 +27,7 @@ PROMPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "prompts").g
 TAKES = "'gptkit {} --help' shows what it takes"
 DASHES = "; a word that begins with '-' stands after '--'"
 SHARED = "Options of every prompt:"
+COMMON = ["file", "output", "json", "model", "session", "continue"]
 HOSTILE = r"""
 description: "[red]haiku[/red] :smile: \e]52;c;aGk=\a \u202eeye [/] \\[b] \\"
 system: "{{ mood }}{{ tongue }}{{ syllables }}{{ b }}{{ words }}"
@@ -47,8 +52,9 @@ LITERAL = (
 
 
 def pages() -> list[tuple[str, ...]]:
-    """The words before every `--help` that there is."""
+    """The words before every `--help` that there is; with those of prompts also `--help-all`."""
     found: list[tuple[str, ...]] = [(), *((name,) for name in PROMPTS)]
+    found += [(name, "--help-all") for name in PROMPTS]
     for name in build_services(memory_terminal()).housekeeping:
         _, _, commands = page((name,)).partition("\nCommands:\n")
         found += [(name,), *((name, word) for word in re.findall(r"^  (\S+)", commands, re.MULTILINE))]
@@ -58,13 +64,13 @@ def pages() -> list[tuple[str, ...]]:
 def page(words: tuple[str, ...]) -> str:
     with tempfile.TemporaryDirectory() as home:
         terminal = memory_terminal(environ={"GPTKIT_HOME": home})
-        code = main([*words, "--help"], terminal)
+        code = main([*words, *(() if "--help-all" in words else ("--help",))], terminal)
     assert (code, terminal.errors) == (0, "")
     return terminal.output.decode()
 
 
 def golden(words: tuple[str, ...]) -> Path:
-    return GOLDEN / f"{'-'.join(words) or 'gptkit'}.txt"
+    return GOLDEN / f"{'-'.join(words).replace('---', '-') or 'gptkit'}.txt"
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +88,8 @@ def test_every_page_fits_and_says_what_it_is_about(every_page: dict[Path, str]) 
     assert len(every_page) > len(PROMPTS) + 15
     for path, text in every_page.items():
         lines = text.splitlines()
-        assert lines[0].startswith(f"Usage: gptkit {path.stem.replace('-', ' ')}".removesuffix(" gptkit"))
+        command = path.stem.removesuffix("-help-all").replace("-", " ")
+        assert lines[0].startswith(f"Usage: gptkit {command}".removesuffix(" gptkit"))
         assert re.match(r"  [A-Z].*", text.split("\n\n")[1]), path.name
         assert max(map(len, lines)) <= 80, path.name
         assert "..." not in re.sub(r"[A-Z]\.\.\.", "", text), f"{path.name}: something is cut"
@@ -92,21 +99,65 @@ def test_every_page_fits_and_says_what_it_is_about(every_page: dict[Path, str]) 
 
 def test_a_prompts_own_options_come_first(every_page: dict[Path, str]) -> None:
     for name in PROMPTS:
-        own, _, shared = every_page[golden((name,))].partition(SHARED)
+        own, _, shared = every_page[golden((name, "--help-all"))].partition(SHARED)
         for flag in FLAGS:
             assert f"--{flag.name} " not in own
             assert re.search(rf"^  (-\w, )?--{flag.name}\b", shared, re.MULTILINE), (
                 f"{name} lacks {flag.name}"
             )
         assert "--help" in own
+        own, _, shared = every_page[golden((name,))].partition(SHARED)
+        assert re.findall(r"^  (?:-\w, )?--(\w+)", shared, re.MULTILINE) == COMMON
+        assert own.count("--help-all") == 1
+
+
+def test_every_prompt_shows_examples_that_it_can_run(every_page: dict[Path, str]) -> None:
+    services = build_services(memory_terminal())
+    for name in PROMPTS:
+        template = services.template(name)
+        assert len(template.usage) in (2, 3)
+        extra = [option for one in services.capabilities_of(template) for option in one.options]
+        for example in template.usage:
+            assert f"\n  {example}\n" in every_page[golden((name,))]
+            words = shlex.split(example, comments=True)
+            command = words[words.index("gptkit") + 1 :]
+            arguments = [*takewhile(lambda word: word not in ("|", "<", ">"), command)]
+            assert arguments[0] == name
+            built = build_command(template, lambda *_: 7, extra, HelpStyle(False, False))
+            assert built.main(arguments[1:], standalone_mode=False, obj=services) == 7, example
+
+
+def test_on_24_rows_a_prompts_own_options_are_seen(screen: OnTerminal) -> None:
+    shown = screen("translate", "--help", columns=80, rows=24)
+    assert shown.wait_exit() == 0
+    for option in ("--to TEXT", "--audience TEXT", "--help-all", "--continue"):
+        assert option in "\n".join(shown.text.splitlines()[-23:])  # the prompt takes the last row
+
+
+def test_the_first_page_says_what_one_can_do(
+    every_page: dict[Path, str], gptkit: InMemory, home: Path
+) -> None:
+    first_page = every_page[golden(())]
+    assert "YAML" not in first_page
+    assert re.findall(r"^  gptkit (\w+)", first_page, re.MULTILINE) == ["ask", "chat", "code"]
+    folder = home / "config" / "prompts"
+    folder.mkdir(parents=True)
+    (folder / "haiku.yaml").write_text("description: Write a haiku.\nusage: [gptkit haiku moon]\n")
+    (folder / "ode.yaml").write_text('description: Write an ode.\ngroup: "[red]Verse\\e[2J"\n')
+    page = gptkit("--help").stdout
+    assert "\nPrompts:\n  haiku      Write a haiku.\n\n" in page
+    assert "\n[red]Verse␛[2J:\n  ode        Write an ode.\n\n" in page
+    assert "[red]Verse" in gptkit("--help", tty=True).stdout
 
 
 @pytest.mark.parametrize("width", [1, 12, 30, 40, 200])
 def test_no_width_breaks_a_page(gptkit: InMemory, width: int) -> None:
-    code, output, errors = gptkit("translate", "-h", width=width)
-    assert (code, errors) == (0, "")
-    assert max(map(len, output.splitlines())) <= max(width, 30)
-    assert re.sub(r"\s+", " ", page(("translate",))) == re.sub(r"\s+", " ", output)
+    for option in ("-h", "--help-all"):
+        code, output, errors = gptkit("translate", option, width=width)
+        assert (code, errors) == (0, "")
+        assert max(map(len, output.splitlines())) <= max(width, 30)
+        whole = page(("translate",) if option == "-h" else ("translate", option))
+        assert re.sub(r"\s+", " ", whole) == re.sub(r"\s+", " ", output)
 
 
 @pytest.mark.parametrize("width", [24, 40, 60, 80, 120])
@@ -142,6 +193,7 @@ def test_a_framed_page(gptkit: InMemory, home: Path) -> None:
         "│ TOPIC...  Its topic.  [required]         │\n"
         "╰──────────────────────────────────────────╯\n"
         "╭─ Options ────────────────────────────────╮\n"
+        "│ --help-all  Show every option and exit.  │\n"
         "│ -h, --help  Show this message and exit.  │\n"
         "╰──────────────────────────────────────────╯\n"
         "╭─ Options of every prompt ────────────────╮\n"

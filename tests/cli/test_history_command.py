@@ -13,7 +13,7 @@ from history_parts import conversation, ending, opening, store
 
 from gptkit.history.store import Store
 
-LIST = r"([0-9a-hjkmnp-tv-z]{8})\t(.*)\t(.*)\t(\d+)\t(\d{4}-\d\d-\d\d \d\d:\d\d)\n"
+LIST = r"([0-9a-hjkmnp-tv-z]{8})\t(.*)\t(.*)\t(\d+)\t(\d{4}-\d\d-\d\d \d\d:\d\d)\t(.*)\t(.*)\n"
 
 
 @pytest.fixture
@@ -29,9 +29,22 @@ def test_list(gptkit: InMemory, kept: Store) -> None:
     code, output, errors = gptkit("history", "list")
     rows = re.findall(LIST, output)
     assert (code, errors, [row[1:4] for row in rows]) == (0, "", [("plan", "chat", "2"), ("-", "ask", "1")])
+    assert [row[5:] for row in rows] == [("", "first question"), ("", "say 世界")]
     record = json.loads(gptkit("history", "list", "--json", "-n", "1").stdout)
     assert [(one["name"], one["turns"]) for one in record["sessions"]] == [("plan", 2)]
     assert re.findall(LIST, gptkit("history", "list", "--prompt", "ask").stdout) == rows[1:]
+
+
+def test_the_list_on_a_terminal_names_its_columns_and_marks_what_failed(
+    gptkit: InMemory, kept: Store
+) -> None:
+    kept.finish(opening("which\nwords " + "are long " * 9), ending("", state="failed"))
+    kept.finish(opening("stopped"), ending("", state="cancelled"))
+    heading, *lines = gptkit("history", "list", tty=True).stdout.splitlines()
+    assert heading.split() == ["id", "name", "command", "turns", "last", "used", "state", "question"]
+    assert lines[0].split()[-2:] == ["cancelled", "stopped"]
+    assert "failed     which words are long are long are long…" in lines[1]
+    assert lines[2].split()[-2:] == ["first", "question"]
 
 
 def test_asking_makes_no_store(gptkit: InMemory, home: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fake.program import InMemory, OnTerminal
+from fake.server import FakeServer
 
 BUILT_IN = Path(__file__).parents[2] / "prompts"
 GOOD = """\
@@ -25,6 +26,7 @@ TESTED = (
 )
 UNTRUSTED = "hint: read what is in '{}', then run 'gptkit prompts trust'\n"
 NUL, PICTURE = "\0", "␀"
+TAKES_BACK = "'gptkit prompts rm ask' takes that back"
 BAD_NAME = "a command's name is made of a-z, 0-9 and '-', starts with a letter, 64 at most"
 
 
@@ -206,6 +208,11 @@ class TestNew:
         assert [path.name for path in mine.iterdir()] == [file.name]
         assert file.read_text() == GOOD
 
+    def test_it_says_what_it_replaces(self, gptkit: InMemory, home: Path) -> None:
+        file = home / "config" / "prompts" / "ask.yaml"
+        told = f"gptkit: '{file}' replaces '{BUILT_IN / 'ask.yaml'}'; {TAKES_BACK}\n"
+        assert gptkit("prompts", "new", "ask") == (0, f"{file}\n", told)
+
     @pytest.mark.parametrize(
         "name", ["My", "../x", "", "a b", "1st", "-x", "a" * 65, "诗", "a\nb", "con.yaml"]
     )
@@ -224,6 +231,30 @@ class TestNew:
         (mine / "haiku.yaml").symlink_to(mine.parent / "elsewhere")
         assert gptkit("prompts", "new", "haiku").code == 2
         assert not (mine.parent / "elsewhere").exists()
+
+
+class TestRemove:
+    def test_the_built_in_one_counts_again(self, gptkit: InMemory, mine: Path) -> None:
+        file = mine / "ask.yaml"
+        file.write_text(GOOD)
+        told = f"removed '{file}'; 'ask' is '{BUILT_IN / 'ask.yaml'}' again\n"
+        assert gptkit("prompts", "rm", "ask") == (0, told, "")
+        assert not file.exists()
+        hint = "hint: 'gptkit prompts new ask' replaces it\n"
+        assert gptkit("prompts", "rm", "ask") == (2, "", f"gptkit: 'ask' is built in\n{hint}")
+
+    def test_even_one_that_no_command_can_be(self, gptkit: InMemory, mine: Path) -> None:
+        file = mine / "My Poem.yaml"
+        file.write_text(BROKEN)
+        assert gptkit("prompts", "rm", "My Poem") == (0, f"removed '{file}'\n", "")
+        assert not file.exists()
+
+    def test_what_is_not_the_users_stays(self, gptkit: InMemory, project: Path) -> None:
+        assert gptkit("prompts", "trust").code == 0
+        code, output, errors = gptkit("prompts", "rm", "deploy")
+        assert (code, output) == (2, "")
+        assert "belongs to the project\nhint: 'gptkit prompts trust --remove'" in errors
+        assert gptkit("prompts", "rm", "nobody").code == 66
 
 
 class TestCheck:
@@ -249,7 +280,10 @@ class TestCheck:
         (folder / "translate.yaml").write_text("extends: translate\ndescription: Mine.\n")
         (folder / "bad.yml").write_text("description: x\nsystem: '{{ nope }}'\n")
         assert gptkit("prompts", "check", "translate.yaml") == (0, "translate: ok\n", "")
-        told = "bad.yml:2: system: the variable 'nope' is not declared (allowed: text, request, files)\n"
+        told = (
+            "bad.yml:2: system: the variable 'nope' is not declared (allowed: text, request, files, script, "
+            "format, earlier, user_system, user_shell)\n"
+        )
         assert gptkit("prompts", "check", "./bad.yml", "translate.yaml") == (
             65,
             f"{told}translate: ok\n",
@@ -273,6 +307,33 @@ class TestCheck:
         assert code == 65
         assert ":2: ␛[2J: unknown key" in output
         assert "\x1b" not in output
+
+
+class TestShowAsSent:
+    def test_the_messages_with_their_tokens(self, gptkit: InMemory, mine: Path) -> None:
+        (mine / "say.yaml").write_text(GOOD)
+        told = (
+            "--- system (3 tokens)\nSay bye.\n--- user (2 tokens)\nto you\n--- 5 tokens in all, estimated\n"
+        )
+        assert gptkit("prompts", "show", "say", "--as-sent", "-w", "bye", "to", "you") == (0, told, "")
+        code, output, _ = gptkit("prompts", "show", "--as-sent", "say", "--json", stdin="一")
+        assert code == 0
+        assert json.loads(output) == [
+            {"role": "system", "content": "Say hello.", "tokens": 3},
+            {"role": "user", "content": "一", "tokens": 1},
+        ]
+
+    def test_earlier_turns_are_in(self, gptkit: InMemory, server: FakeServer) -> None:
+        server.say("Hello.")
+        assert gptkit("chat", "hi", "-s", "talk").code == 0
+        code, output, _ = gptkit("prompts", "show", "chat", "--as-sent", "--json", "-s", "talk", "go on")
+        assert code == 0
+        roles = [message["role"] for message in json.loads(output)]
+        assert roles == ["system", "user", "assistant", "user"]
+
+    def test_words_without_it_are_refused(self, gptkit: InMemory) -> None:
+        told = "gptkit: words and options of a prompt go with --as-sent\n"
+        assert gptkit("prompts", "show", "ask", "--length", "line") == (2, "", told)
 
 
 class TestRender:
@@ -414,12 +475,31 @@ class TestEdit:
     def test_a_built_in_one_is_copied_first(self, gptkit: InMemory, home: Path, folder: Path) -> None:
         env = self.editor(folder, "assert sys.argv[1] == '--wait'; open(file, 'a').write('# mine\\n')")
         before = (BUILT_IN / "ask.yaml").read_bytes()
-        assert gptkit("prompts", "edit", "ask", env=env) == (0, "", "")
         copy = home / "config" / "prompts" / "ask.yaml"
+        told = f"gptkit: '{copy}' replaces '{BUILT_IN / 'ask.yaml'}'; {TAKES_BACK}\n"
+        assert gptkit("prompts", "edit", "ask", env=env) == (0, "", told)
         assert copy.read_bytes() == before + b"# mine\n"
         assert (BUILT_IN / "ask.yaml").read_bytes() == before
         assert gptkit("prompts", "edit", "ask", env=env) == (0, "", "")
         assert copy.read_bytes() == before + b"# mine\n# mine\n"
+
+    def test_without_a_change_there_is_no_copy(self, gptkit: InMemory, home: Path, folder: Path) -> None:
+        told = "gptkit: nothing was changed; 'ask' is still the built-in prompt\n"
+        assert gptkit("prompts", "edit", "ask", env=self.editor(folder, "")) == (0, "", told)
+        for env in (self.editor(folder, "sys.exit(7)"), {"VISUAL": None, "EDITOR": "/no/such"}):
+            code, output, errors = gptkit("prompts", "edit", "ask", env=env)
+            assert (code, output, errors.count("gptkit:")) == (78, "", 1)
+        assert not list(home.rglob("*.yaml"))
+
+    def test_what_was_written_outlives_an_editor_that_fails(
+        self, gptkit: InMemory, home: Path, folder: Path
+    ) -> None:
+        env = self.editor(folder, "open(file, 'a').write('# mine\\n'); sys.exit(7)")
+        code, output, errors = gptkit("prompts", "edit", "ask", env=env)
+        assert (code, output) == (78, "")
+        copy = home / "config" / "prompts" / "ask.yaml"
+        assert copy.read_text("utf-8").endswith("# mine\n")
+        assert errors.startswith(f"gptkit: '{copy}' replaces '")
 
     def test_what_is_broken_afterwards_is_told_and_kept(
         self, gptkit: InMemory, mine: Path, folder: Path

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from asking import prompt
+from delimiters import delimited
 from fake.program import AsProcess, InMemory
 from fake.server import FakeServer
 from fake.waiting import SILENCE, SOON
@@ -237,9 +238,10 @@ def test_material_is_told_from_words(gptkit: InMemory, server: FakeServer, folde
     gptkit("tutor", "biology", "-f", "notes.md")
     gptkit("tutor", "biology", "begin", "-f", "notes.md", "-s", "b")
     gptkit("tutor", "biology", "-s", "c", stdin="Do cells have walls?")
+    work = delimited("work", "Cells have walls.\n")
     assert [last(server.requests[n]) for n in (0, 2, 4)] == [
-        "<work>\nCells have walls.\n\n</work>\n",
-        "begin\n\n<work>\nCells have walls.\n\n</work>\n",
+        f"{work}\n",
+        f"begin\n\n{work}\n",
         "Do cells have walls?\n",
     ]
 

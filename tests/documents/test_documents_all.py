@@ -28,7 +28,7 @@ def reports(folder: Path) -> Path:
 def findings(request: Received) -> str:
     """What a model finds that reads well: the deadline of each passage."""
     lines = [one for one in request.user.splitlines() if one.startswith("The deadline")]
-    passages = request.user.count("<passage-")
+    passages = request.user.count("<passage ")
     assert passages
     quotes = [{"passage": number, "text": line} for number, line in enumerate(lines, 1)]
     answer = "\n".join(f"{line} [{number}]" for number, line in enumerate(lines, 1))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from delimiters import delimited
 from fake.server import FakeServer
 
 Gptkit = Callable[..., tuple[int, str, str]]
@@ -60,14 +61,12 @@ def test_what_is_sent(gptkit: Gptkit, server: FakeServer, files: Path) -> None:
     assert (code, errors) == (0, "")
     assert output == '三十日。 [1]\n\n[1] 合同.txt:1: "合同期满前三十日"\n'
     system, user = (one["content"] for one in server.request.json["messages"])
-    assert "Answer from the passages only." in system
-    mark = user[len("<passages-") :][:8]
-    assert user == (
-        f'<passages-{mark}>\n<passage-{mark} id="1" source="lease.md:1-10" heading="lease > Lease">\n'
-        f"{LEASE.strip()}\n</passage-{mark}>\n"
-        f'<passage-{mark} id="2" source="合同.txt:1" heading="合同">\n{CONTRACT.strip()}\n</passage-{mark}>\n'
-        f"</passages-{mark}>\n\n提前多少天通知？"
-    )
+    assert "from the passages only" in system
+    passages = [
+        delimited("passage", LEASE.strip(), ' id="1" source="lease.md:1-10" heading="lease / Lease"'),
+        delimited("passage", CONTRACT.strip(), ' id="2" source="合同.txt:1" heading="合同"'),
+    ]
+    assert user == "\n".join(passages) + "\n\n提前多少天通知？"
     assert server.request.json["response_format"]["json_schema"]["strict"] is True
 
 

@@ -102,8 +102,8 @@ def test_a_passage_begins_below_a_new_heading_once_it_is_long_enough() -> None:
         Block("next", DocumentPlace("line", 3, 3), ("C", "D")),
     ]
     assert [(one.heading, len(one.places)) for one in passages_of(blocks, "t")] == [
-        ("t > A", 2),
-        ("t > C > D", 1),
+        ("t / A", 2),
+        ("t / C / D", 1),
     ]
 
 

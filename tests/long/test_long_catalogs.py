@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from delimiters import between
 from fake.received import Received
 from fake.server import FakeServer
 
@@ -34,8 +35,7 @@ def shouted(request: Received) -> str:
 
 
 def text_of(request: Received) -> str:
-    said = str(request.json["messages"][-1]["content"])
-    return said.split("<text>\n", 1)[1].rsplit("\n</text>", 1)[0]
+    return between(request.json["messages"][-1]["content"])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from delimiters import between
 from fake.program import InMemory
 from fake.server import FakeServer
 
@@ -69,7 +70,7 @@ def test_such_a_format_is_known_by_its_beginning_too(gptkit: InMemory, name: str
 
 
 def test_a_text_about_such_a_format_is_not_taken_for_it(gptkit: InMemory, server: FakeServer) -> None:
-    server.answer(lambda request: request.json["messages"][1]["content"][7:-8].replace("Of", "Von"))
+    server.answer(lambda request: between(request.json["messages"][1]["content"]).replace("Of", "Von"))
     text = '# Of XLIFF\n\nOf `<xliff>` and `<resources><string>`, {"@@locale": 1} and \\documentclass.\n'
     assert gptkit("translate", "--to", "German", stdin=text) == (0, text.replace("Of", "Von"), "")
 
@@ -91,7 +92,7 @@ def test_front_matter_takes_one_request_of_its_own(
     gptkit: InMemory, server: FakeServer, folder: Path
 ) -> None:
     (folder / "a.md").write_text("---\ntitle: Of tea\nicon: of-leaf\n---\n\n# Of tea\n")
-    server.answer(lambda request: request.json["messages"][1]["content"][7:-8].replace("Of", "Von"))
+    server.answer(lambda request: between(request.json["messages"][1]["content"]).replace("Of", "Von"))
     run = ["translate", "--to", "German", "-f", "a.md"]
     assert gptkit(*run) == (0, "---\ntitle: Von tea\nicon: of-leaf\n---\n\n# Von tea\n", "")
     assert len(server.requests) == 2

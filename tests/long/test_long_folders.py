@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from delimiters import delimited
 from fake.program import AsProcess, InMemory
 from fake.received import Received
 from fake.replies import Reply, failed, held, said
@@ -434,7 +435,7 @@ def test_words_say_what_is_wanted_and_options_hold(
     assert gptkit("translate", "--to", "French", "be kind", "-f", "docs", "--output-dir", "out").code == 0
     system, user = server.request.json["messages"]
     assert "into French" in system["content"]
-    assert user["content"] == "be kind\n\n<text>\nhello\n</text>\n"
+    assert user["content"] == f"be kind\n\n{delimited('text', 'hello')}\n"
     assert texts(folder / "out") == {"a.md": "bonjour\n"}
 
 

@@ -26,7 +26,7 @@ from gptkit.core.errors import (
 )
 from gptkit.exchange.budget import Budget
 from gptkit.exchange.invocation import Invocation, RetryPolicy
-from gptkit.jobs.job import Done, Job
+from gptkit.jobs.job import Job, PieceResult
 from gptkit.jobs.workers import AHEAD_PER_WORKER, RequestLimiter, limit_requests
 
 
@@ -44,11 +44,11 @@ def job(workers: int = 4, memory: Kept | None = None, fresh: bool = False) -> Jo
     return Job(invocation, Words(), memory, None, workers, fresh)
 
 
-def results(model: Model, lines: Iterable[str], one: Job | None = None) -> list[Done]:
+def results(model: Model, lines: Iterable[str], one: Job | None = None) -> list[PieceResult]:
     return list(map_pieces(Words().pieces(lines, 100), one or job(), model.runtime()))
 
 
-def written(found: Iterable[Done]) -> str:
+def written(found: Iterable[PieceResult]) -> str:
     return "".join(done.text for done in found)
 
 
@@ -117,7 +117,7 @@ def test_a_reading_that_fails_ends_the_job_after_what_was_read() -> None:
 def test_what_is_not_to_be_worked_on_goes_through() -> None:
     model = Model(shout)
     found = results(model, ["a\n", "\n", "b"])
-    assert (written(found), [done.how for done in found]) == ("A\n\nB", ["answer", "through", "answer"])
+    assert (written(found), [done.origin for done in found]) == ("A\n\nB", ["answer", "through", "answer"])
     assert sorted(model.texts) == ["a", "b"]
 
 
@@ -142,7 +142,7 @@ def test_a_defect_is_named_when_the_piece_is_asked_for_again() -> None:
     tries = iter(["LOST", "FOUND {x}"])
     model = Model(lambda _: next(tries))
     (done,) = results(model, ["find {x}\n"])
-    assert (done.text, done.how, done.findings) == ("FOUND {x}\n", "answer", ())
+    assert (done.text, done.origin, done.findings) == ("FOUND {x}\n", "answer", ())
     assert "placeholder '{x}' missing" in model.asked[1].messages[-1].content
     assert model.asked[1].messages[-2] == Message("assistant", "LOST")
 
@@ -150,14 +150,14 @@ def test_a_defect_is_named_when_the_piece_is_asked_for_again() -> None:
 def test_then_it_is_asked_for_in_halves() -> None:
     model = Model(lambda text: "LOST" if len(text) > 8 else shout(text))
     (done,) = results(model, ["one two {x} four"])
-    assert (done.text, done.how, done.is_whole) == ("ONE TWO {x} FOUR", "answer", True)
+    assert (done.text, done.origin, done.is_whole) == ("ONE TWO {x} FOUR", "answer", True)
     assert model.texts == ["one two {x} four"] * 2 + ["one two", "{x} four"]
 
 
 def test_then_it_is_kept_as_it_is_and_reported() -> None:
     model = Model(lambda text: "LOST")
     (done,) = results(model, ["{x}"])
-    assert (done.text, done.how) == ("{x}", "source")
+    assert (done.text, done.origin) == ("{x}", "source")
     assert [str(finding) for finding in done.findings] == ["line 1: placeholder '{x}' missing"]
 
 
@@ -165,11 +165,11 @@ def test_a_wrong_number_is_asked_for_once_more_then_written_and_never_remembered
     memory = Kept()
     model = Model(lambda text: shout(text).replace("7", "8"))
     (done,) = results(model, ["a b c 77"], job(memory=memory))
-    assert (done.text, done.how, done.is_whole) == ("A B C 88", "answer", False)
+    assert (done.text, done.origin, done.is_whole) == ("A B C 88", "answer", False)
     assert [str(finding) for finding in done.findings] == ["line 1: number '77' missing"]
     assert model.texts == ["a b c 77"] * 2
     (again,) = results(Model(shout), ["a b c 77"], job(memory=memory))
-    assert (again.text, again.how, again.is_whole) == ("A B C 77", "answer", True)
+    assert (again.text, again.origin, again.is_whole) == ("A B C 77", "answer", True)
 
 
 @pytest.mark.parametrize("second", ["", "~", "LOST"])
@@ -177,7 +177,7 @@ def test_what_is_worse_the_second_time_is_not_taken(second: str) -> None:
     tries = iter(["88 {x}", second or RefusedError("the model refused")])
     model = Model(lambda _: next(tries))
     (done,) = results(model, ["77 {x}"])
-    assert (done.text, done.how) == ("88 {x}", "answer")
+    assert (done.text, done.origin) == ("88 {x}", "answer")
     assert len(model.asked) == 2
 
 
@@ -185,7 +185,7 @@ def test_what_is_wrong_besides_a_number_is_asked_for_in_halves() -> None:
     model = Model(lambda text: "LOST" if " " in text else text.replace("77", "88"))
     memory = Kept()
     (done,) = results(model, ["77 {x}"], job(memory=memory))
-    assert (done.text, done.how, done.is_whole) == ("88 {x}", "answer", False)
+    assert (done.text, done.origin, done.is_whole) == ("88 {x}", "answer", False)
     assert model.texts == ["77 {x}", "77 {x}", "77", "{x}"]
     assert memory.texts == ["{x}"]
 
@@ -196,7 +196,7 @@ def test_a_doubtful_number_is_told_and_remembered() -> None:
         *results(model, ["5 **tap**"], job(memory=memory)),
         *results(model, ["5 **tap**"], job(memory=memory)),
     ]
-    assert [(done.text, done.how, done.is_whole) for done in found] == [
+    assert [(done.text, done.origin, done.is_whole) for done in found] == [
         ("five **Tap**", "answer", True),
         ("five **Tap**", "memory", True),
     ]
@@ -221,7 +221,7 @@ def test_what_is_settled_may_be_doubtful() -> None:
 def test_an_answer_that_is_cut_is_asked_for_in_halves() -> None:
     model = Model(lambda text: text + "~" if len(text) > 600 else shout(text))
     (done,) = results(model, ["aa bb cc " * 120])
-    assert (done.text, done.how) == ("AA BB CC " * 120, "answer")
+    assert (done.text, done.origin) == ("AA BB CC " * 120, "answer")
     assert len(model.asked) == 3
 
 
@@ -229,20 +229,20 @@ def test_an_answer_that_is_cut_is_asked_for_in_halves() -> None:
 def test_a_piece_is_worth_four_answers_and_a_sentence_is_not_cut(text: str, answers: int) -> None:
     model = Model(lambda text: text + "~")
     (done,) = results(model, [text])
-    assert (done.text, done.how, len(model.asked)) == (text, "source", answers)
+    assert (done.text, done.origin, len(model.asked)) == (text, "source", answers)
 
 
 def test_a_piece_that_is_too_long_for_the_window_is_halved() -> None:
     model = Model(lambda text: TooLongError("input too long") if len(text) > 400 else shout(text))
     (done,) = results(model, ["aa bb cc " * 120])
-    assert (done.how, len(model.asked)) == ("answer", 7)
+    assert (done.origin, len(model.asked)) == ("answer", 7)
 
 
 def test_a_refused_piece_is_kept_and_the_others_go_on() -> None:
     model = Model(lambda text: RefusedError("the model refused") if text == "bad" else shout(text))
     found = results(model, ["a\n", "bad\n", "c\n"])
     assert written(found) == "A\nbad\nC\n"
-    assert [done.how for done in found] == ["answer", "source", "answer"]
+    assert [done.origin for done in found] == ["answer", "source", "answer"]
 
 
 def test_a_budget_is_spent_to_its_last_request() -> None:
@@ -275,7 +275,7 @@ def test_the_memory_answers_the_second_time() -> None:
     results(Model(shout), lines, job(memory=memory))
     model = Model(shout)
     found = results(model, lines, job(memory=memory))
-    assert (written(found), {done.how for done in found}) == ("ONE\nTWO\nTHREE\n", {"memory"})
+    assert (written(found), {done.origin for done in found}) == ("ONE\nTWO\nTHREE\n", {"memory"})
     assert model.asked == []
 
 
@@ -302,7 +302,7 @@ def test_halves_that_were_accepted_are_not_asked_for_again() -> None:
     results(Model(answer), ["aa bb cc " * 120], job(memory=memory))
     model = Model(answer)
     (done,) = results(model, ["aa bb cc " * 120], job(memory=memory))
-    assert done.how == "memory"
+    assert done.origin == "memory"
     assert model.asked == []
 
 

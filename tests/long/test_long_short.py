@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from delimiters import between
 from fake.program import AsProcess, InMemory, OnTerminal
 from fake.received import Received
 from fake.server import FakeServer
@@ -25,7 +26,7 @@ def notes(folder: Path) -> Path:
 
 
 def text_of(request: Received) -> str:
-    return str(request.json["messages"][1]["content"])[7:-8]  # between <text> and </text>
+    return between(request.json["messages"][1]["content"])
 
 
 def translate(*more: str) -> list[str]:
@@ -71,7 +72,8 @@ def test_a_redirection_and_a_pipe_are_one_road(run: AsProcess, server: FakeServe
 def test_at_a_terminal_it_streams(screen: OnTerminal, server: FakeServer, notes: Path) -> None:
     server.say(LOST)
     shown = screen(*translate("-f", "notes.md"))
-    assert shown.wait_exit() == 0
+    assert shown.wait_exit() == 80
+    assert "Sie ist am Montag." in shown.text
     assert server.requests[0].json["stream"] is True
 
 
@@ -133,3 +135,15 @@ def test_only_prose_goes_on_in_the_next_file(gptkit: InMemory, server: FakeServe
     assert gptkit(*translate("-f", "notes.md", "-f", "more.txt", "-o", "out.md")).code == 0
     assert (notes.parent / "out.md").read_text("utf-8") == NOTES + "More.\n"
     assert gptkit("summarize", "-f", "a.json", "-f", "b.yaml").code == 0
+
+
+def test_the_rule_for_a_format_goes_out_with_that_format(
+    gptkit: InMemory, server: FakeServer, folder: Path
+) -> None:
+    (folder / "de.json").write_text('{"hello": "Good morning"}')
+    (folder / "de.txt").write_text("Good morning")
+    server.say("Guten Morgen", times=2)
+    for name in ("de.json", "de.txt"):
+        assert gptkit(*translate("-f", name, "--no-memory")).code == 0
+    rules = ["never keys" in request.system for request in server.requests]
+    assert rules == [True, False]

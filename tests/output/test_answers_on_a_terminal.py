@@ -48,7 +48,7 @@ def test_markdown_can_be_turned_off(screen: OnTerminal, server: FakeServer) -> N
 
 def test_nothing_of_an_answer_is_obeyed(screen: OnTerminal, server: FakeServer) -> None:
     server.say("a\x1b]52;c;aGk=\x07b\x1b[2Jc", times=2)
-    assert shown(screen, "translate", "x") == "a␛]52;c;aGk=␇b␛[2Jc"
+    assert shown(screen, "translate", "-q", "x") == "a␛]52;c;aGk=␇b␛[2Jc"
     assert "a␛]52;c;aGk=␇b␛[2Jc" in shown(screen, "ask", "x")
 
 

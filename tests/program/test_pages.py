@@ -201,7 +201,8 @@ def test_every_command_and_option_that_is_named_exists() -> None:
             if name in own:
                 continue
             inner = HELP / f"{name}-{rest[0] if rest else ''}.txt"
-            path = inner if inner.exists() else HELP / f"{name}.txt"
+            whole = HELP / f"{name}-help-all.txt"
+            path = next((file for file in (inner, whole) if file.exists()), HELP / f"{name}.txt")
             assert path.exists(), f"{page}: {command[0]}"
             help_page = path.read_text("utf-8")
             for option in (word for word in rest if re.match(r"--?[a-z]", word) and word != WRONG):

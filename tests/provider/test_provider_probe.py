@@ -129,6 +129,14 @@ def test_a_server_without_a_list_and_an_unlisted_model(server: FakeServer) -> No
     assert found[-1].detail.startswith(f"no model 'gpt-test' at '{server.url}' (404)")
 
 
+def test_a_server_that_may_not_stream_answers_in_one_piece(server: FakeServer) -> None:
+    server.models("gpt-test")
+    server.fail(400, {"error": {"message": "Streaming is not supported for this model"}})
+    server.say("yes")
+    assert walked(endpoint(server.url))[-1].detail == "it answers"
+    assert [request.json.get("stream") for request in server.requests[1:]] == [True, None]
+
+
 def test_a_model_without_a_network() -> None:
     found = walked(Endpoint(""), "echo")
     assert [(step.name, step.ok, step.detail) for step in found] == [("first token", True, "it answers")]

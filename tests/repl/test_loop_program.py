@@ -16,6 +16,9 @@ from fake.screen import Screen
 from fake.server import FakeServer
 from fake.wire import chunk, chunked, done, sse, stream_head
 
+from gptkit.capabilities.conversation.loop import format_age
+from gptkit.core.table import format_time
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals of POSIX")
 
 
@@ -51,6 +54,57 @@ def test_a_conversation_that_is_left_and_gone_on_with(screen: OnTerminal, server
     ]
 
 
+def test_the_loop_says_where_one_is(screen: OnTerminal, server: FakeServer, home: Path) -> None:
+    first = screen("chat", "-m", "gpt-test", columns=50)
+    first.wait_for("gpt-test · recorded · /help · Ctrl-D leaves")
+    assert b"\x1b[2mgpt-test" in first.raw
+    ready(first)
+    server.say("\n".join(f"line {number}" for number in range(1, 15)))
+    first.send("count\r")
+    first.wait_for("line 14")
+    ready(first)
+    first.send("help\r")
+    first.wait_for("/exit")
+    ready(first)
+    first.send("quit\r")
+    assert first.wait_exit() == 0
+    second = screen("chat", "-c", columns=50)
+    ready(second)
+    shown = second.text
+    assert re.search(r"\nchat '[0-9a-z]{8}' · 1 turn · last used a moment ago\n", shown)
+    assert "you: count\nline 1\n" in shown
+    assert "line 12\n2 more lines · 'gptkit history show' has all\n" in shown
+    second.send("exit\r")
+    assert second.wait_exit() == 0
+    third = screen("chat", "-s", "旅行", "--no-log")
+    assert third.wait_exit() == 2
+    named = screen("chat", "-s", "旅行")
+    named.wait_for("· recorded as '旅行' · /help")
+    unrecorded = screen("chat", "--no-log")
+    unrecorded.wait_for("· not recorded · /help")
+    for running in (named, unrecorded):
+        ready(running)
+        running.send("exit\r")
+        assert running.wait_exit() == 0
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (-5, "a moment ago"),
+        (59, "a moment ago"),
+        (60, "1 minute ago"),
+        (7199, "1 hour ago"),
+        (86_400, "1 day ago"),
+        (29 * 86_400, "29 days ago"),
+        (30 * 86_400, format_time(0)),
+    ],
+)
+def test_how_long_ago(seconds: int, told: str) -> None:
+    assert format_age(0, seconds) == told
+
+
 def test_the_status_weighs_the_conversation_as_it_is_now(screen: OnTerminal, server: FakeServer) -> None:
     server.say("".join(f"word {number} " for number in range(300)), usage=(400, 200))
     first = screen("chat", "--json", "hello", "-s", "long")
@@ -69,7 +123,9 @@ def test_the_status_weighs_the_conversation_as_it_is_now(screen: OnTerminal, ser
 def test_no_cost_is_shown_that_nobody_knows(screen: OnTerminal, server: FakeServer) -> None:
     server.say("first")
     running = screen("chat")
-    running.wait_for(" · 0 tokens")
+    ready(running)
+    assert weight(running) == 0
+    assert "$" not in running.text
     running.send("one\r")
     running.wait_for("first")
     ready(running)

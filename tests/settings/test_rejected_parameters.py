@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gptkit.core.paths import Paths
-from gptkit.settings.rejected_parameters import MEMORY, RejectionFile, forget_rejections
+from gptkit.settings.rejected_parameters import DAY, MEMORY, RejectionFile, forget_rejections
 
 URL = "https://api.example/v1"
 NOW = 1_800_000_000.0
@@ -36,7 +36,7 @@ def test_a_rejection_is_of_one_base_url_model_parameter_and_value(places: Paths)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "known"), [(MEMORY - 60, True), (MEMORY + 60, False), (-MEMORY - 60, False)]
+    ("seconds", "known"), [(MEMORY - DAY, True), (MEMORY + DAY, False), (-MEMORY - DAY, False)]
 )
 def test_a_rejection_is_forgotten_after_a_month(places: Paths, seconds: float, known: bool) -> None:
     file(places).add("m", "seed")

@@ -287,6 +287,11 @@ def test_a_wrong_proxy_is_refused_without_its_password(made: Made, text: str) ->
     assert "pw" not in error.message + error.hint
 
 
+def test_a_proxy_in_quotes_is_called_that(made: Made) -> None:
+    error = failure(made, environ={"HTTPS_PROXY": f"'{PROXY}'", "OPENAI_API_KEY": KEY})
+    assert error.message == "proxy (environment HTTPS_PROXY): stands in quotes; leave them out"
+
+
 def test_a_proxy_is_shown_without_its_password() -> None:
     assert parse_proxy_url("http://u:pw@p.example:1") == "http://u:pw@p.example:1"
     assert mask_password("http://u:pw@p.example:1") == "http://u:****@p.example:1"

@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from delimiters import delimited
 
 from gptkit.app import build_services
 from gptkit.core.terminal import memory_terminal
@@ -144,3 +145,19 @@ def _combinations(template: Template) -> list[dict[str, Value]]:
 
 def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+BARE = re.compile(r"(?m)^</?[a-z]+(?: name=.*)?>$")
+BLOCK = re.compile(r"<([a-z]+) [0-9a-f]{16}>\n(.*)\n</\1 [0-9a-f]{16}>", re.DOTALL)
+
+
+def test_every_block_of_input_has_its_digits(template: Template) -> None:
+    given = {"text": "X", "request": "W", "files": [{"name": "a.txt", "text": "X"}]}
+    system, *turns = template_messages(template, {}, given)
+    for turn in turns:
+        assert not BARE.search(turn.content)
+        for block in BLOCK.finditer(turn.content):
+            assert block[0] == delimited(block[1], block[2])
+            assert f"<{block[1]} ...>" in system.content
+    has_words_alone = template.name in ("roleplay", "qa")  # the documents of qa come with their own lines
+    assert bool(BLOCK.search(turns[-1].content)) != has_words_alone

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from delimiters import delimited
 from hypothesis import given
 from hypothesis import strategies as st
 from prompt_files import FILE, broken, template
@@ -14,6 +15,8 @@ from gptkit.core.yaml_tree import YamlFileError
 from gptkit.templates import render
 from gptkit.templates.template import Template, Value
 
+ALWAYS = "text, request, files, script, format, earlier, user_system, user_shell"
+"""The variables that every template has."""
 NOTHING: Mapping[str, object] = {"text": "", "request": "", "files": []}
 
 
@@ -87,11 +90,10 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_value_is_inserted_once_and_as_it_is(text: str) -> None:
     prompt = template(
-        "description: x\noptions: {to: {}}\nsystem: '[{{ to }}]'\n"
-        "user: |\n  <text>\n  {{ text }}\n  </text>\n"
+        "description: x\noptions: {to: {}}\nsystem: '[{{ to }}]'\nuser: |\n  {{ text | delimit('text') }}\n"
     )
     files = [{"name": text, "text": text}]
-    assert sent(prompt, {"to": text}, text=text) == [f"[{text}]", f"<text>\n{text}\n</text>\n"]
+    assert sent(prompt, {"to": text}, text=text) == [f"[{text}]", f"{delimited('text', text)}\n"]
     loop = "description: x\nuser: '{% for file in files %}{{ file.name }}|{{ file.text }}{% endfor %}'"
     assert sent(loop, files=files) == [f"{text}|{text}"]
 
@@ -232,7 +234,7 @@ LINES = [
 @pytest.mark.parametrize(("text", "line", "name"), LINES)
 def test_an_undeclared_variable_is_named_by_its_line(text: str, line: int, name: str) -> None:
     message = f"the variable '{name}' is not declared"
-    assert broken(text) == [(line, "system", message, "allowed: text, request, files")]
+    assert broken(text) == [(line, "system", message, f"allowed: {ALWAYS}")]
 
 
 def test_every_undeclared_variable_is_named() -> None:
@@ -241,8 +243,8 @@ def test_every_undeclared_variable_is_named() -> None:
     )
     assert broken(text) == [
         (4, "system", "the variable 'tne' is not declared", "did you mean 'tone'?"),
-        (5, "system", "the variable 'a' is not declared", "allowed: tone, text, request, files"),
-        (5, "system", "the variable 'b' is not declared", "allowed: tone, text, request, files"),
+        (5, "system", "the variable 'a' is not declared", f"allowed: tone, {ALWAYS}"),
+        (5, "system", "the variable 'b' is not declared", f"allowed: tone, {ALWAYS}"),
         (6, "user", "the variable 'txt' is not declared", "did you mean 'text'?"),
     ]
 
@@ -353,3 +355,33 @@ def test_an_inherited_parameter_may_be_unused() -> None:
 )
 def test_a_prompt_says_whether_it_takes_a_request(text: str, used: bool) -> None:
     assert render.uses_variable(template(text), "request") is used
+
+
+@pytest.mark.parametrize(
+    ("text", "request_", "script"),
+    [
+        ("hello", "", "latin"),
+        ("1 + 1", "", ""),
+        ("水为什么会流", "why?", "han"),
+        ("用 git rebase 之后出错了", "", "han"),
+        ("世界は広い", "", "kana"),
+        ("물은 왜", "", "hangul"),
+        ("Привет, world", "", "cyrillic"),
+        ("the water", "翻译", "han"),
+        ("", "翻译", "han"),
+        ("é" * 10_000, "", "latin"),
+    ],
+)
+def test_the_script_of_the_input(text: str, request_: str, script: str) -> None:
+    assert sent("description: x\nsystem: '{{ script }}.'\n", text=text, request=request_)[0] == f"{script}."
+
+
+def test_the_script_of_an_argument() -> None:
+    prompt = "description: x\narguments: {question: {}}\nsystem: '{{ script }} {{ question }} {{ text }}'\n"
+    assert sent(prompt, {"question": "为什么？"}, text="water")[0] == "han 为什么？ water"
+
+
+def test_an_option_comes_before_a_circumstance_of_its_name() -> None:
+    prompt = "description: x\noptions: {format: {default: short}}\nsystem: '{{ format }} {{ earlier }}'\n"
+    assert sent(prompt, format="json", earlier=True)[0] == "short True"
+    assert sent(prompt, {"format": "long"}, format="json")[0] == "long"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from asking import prompt
+from delimiters import delimited
 from fake.program import InMemory
 from fake.server import FakeServer
 
@@ -80,6 +81,7 @@ def test_it_has_a_help_of_its_own(gptkit: InMemory, mine: Path) -> None:
         "Options:\n"
         "  -M, --mood CHOICE  Mood of the haiku.  [calm, sad, merry; default: calm]\n"
         "  --season TEXT      Season of the haiku.\n"
+        "  --help-all         Show every option and exit.\n"
         "  -h, --help         Show this message and exit.\n"
         "\n"
         "Options of every prompt:\n"
@@ -146,7 +148,7 @@ def test_it_extends_the_one_it_takes_the_place_of(gptkit: InMemory, server: Fake
     system, user = server.request.system, server.request.user
     assert "into 简体中文." in system
     assert "Use a warm tone" in system
-    assert user == "<text>\nHi\n</text>\n"
+    assert user == f"{delimited('text', 'Hi')}\n"
     assert "\n  translate  Translate for us.\n" in gptkit("--help").stdout
 
 

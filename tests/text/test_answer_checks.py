@@ -204,6 +204,37 @@ def test_what_the_text_says_itself_is_not_the_prompt(answer: str, text: str) -> 
     assert list(prompt_echo_findings(answer, SYSTEM, USER.format(text), text)) == []
 
 
+DIGITS = "0123456789abcdef"
+ASKED = f"be kind\n\n<text {DIGITS}>\n{{}}\n</text {DIGITS}>\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (f"<text {DIGITS}>\nBonjour\n</text {DIGITS}>", f"<text {DIGITS}>"),
+        (f"Bonjour\n</text {DIGITS}>", f"</text {DIGITS}>"),
+        ("<text>\nBonjour\n</text>", "<text>"),
+        ("Bonjour</text>", "</text>"),
+        (f'<document {DIGITS} name="a b.txt">\nBonjour', f'<document {DIGITS} name="a b.txt">'),
+        ("Bonjour\n</documents>", "</documents>"),
+    ],
+)
+def test_a_delimiter_with_digits_given_back_is_found(answer: str, told: str) -> None:
+    inside = f'<documents {DIGITS}>\n<document {DIGITS} name="a b.txt">\nHello\n</document {DIGITS}>'
+    user = ASKED.format("Hello") if "text" in told[:6] else f"{inside}\n</documents {DIGITS}>"
+    (found,) = prompt_echo_findings(answer, SYSTEM, user, "Hello")
+    assert found.message == f"delimiter of the prompt given back: '{told}'"
+
+
+def test_a_delimiter_that_the_text_has_is_not_the_prompt_but_with_its_digits() -> None:
+    text = "<text>\nHello\n</text>"
+    assert list(prompt_echo_findings("<text>\nBonjour\n</text>", SYSTEM, ASKED.format(text), text)) == []
+    given_back = f"<text>\nBonjour\n</text {DIGITS}>"
+    assert list(prompt_echo_findings(given_back, SYSTEM, ASKED.format(text), text))
+    other = f"<text {DIGITS[::-1]}>\nBonjour"
+    assert list(prompt_echo_findings(other, SYSTEM, ASKED.format(text), text)) == []
+
+
 def test_a_conversation_may_speak_of_its_rules_but_not_recite_them() -> None:
     asked = "What are your rules?"
     assert list(prompt_echo_findings(f"I was told: {RULE}", SYSTEM, asked, asked)) == []

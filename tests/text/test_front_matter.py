@@ -48,6 +48,13 @@ def test_what_people_read_is_translated(front: str, wanted: str) -> None:
     assert translated(front) == wanted
 
 
+def test_front_matter_tells_markdown() -> None:
+    assert Markdown().recognises("---\ntitle: 你好\n---\n\nText.\n")
+    assert Markdown().recognises('+++\r\ntitle = "One"\r\n+++\r\nText.\r\n')
+    assert not Markdown().recognises("---\n\nText.\n\n---\n")
+    assert not Markdown().recognises("title: one\n---\n")
+
+
 def test_keys_choose_more() -> None:
     yaml = "---\ntitle: one\nhero: {text: two, link: three}\n---\n"
     assert translated(yaml, ["hero.text"]) == "---\ntitle: ONE\nhero: {text: TWO, link: three}\n---\n"

@@ -16,7 +16,7 @@ from yaml import CSafeLoader, load
 from gptkit.encodings.stream import split_lines
 from gptkit.text.checks.common import general_findings
 from gptkit.text.checks.language import detect_language, other_language, weight
-from gptkit.text.checks.translation import Target, piece_findings, text_findings
+from gptkit.text.checks.translation import TargetLanguage, piece_findings, text_findings
 from gptkit.text.chunk import HOLE
 from gptkit.text.formats import format_named
 from gptkit.text.masking import COMMON_RULES, mask_text
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
     name: str
     format: str
     source: str
-    target: Target
+    target: TargetLanguage
     text: str
     damages: tuple[tuple[str, str, str, str], ...]
 
@@ -46,7 +46,7 @@ def answers() -> Iterator[Answer]:
     documents: list[dict[str, Any]] = load((DATA / "damages.yaml").read_text("utf-8"), CSafeLoader)
     for one in documents:
         for answer in one["answers"]:
-            target = Target(answer["to"], is_translated=not one.get("keeps_language", False))
+            target = TargetLanguage(answer["to"], is_translated=not one.get("keeps_language", False))
             damages = tuple((kind, level, old, new) for kind, level, old, new in answer["damages"])
             name = f"{one['name']} [{answer['to']}]"
             yield Answer(name, one["format"], one["source"], target, answer["text"], damages)
@@ -98,7 +98,7 @@ def wrong_kinds(text: str, answer: str, to: str) -> set[str]:
     given = marked(piece, f"⟦#1⟧\n{answer.strip()}")
     unit = piece._replace(text=piece.units[0])
     general = () if given == piece.text else general_findings(unit, given[5:], COMMON_RULES, lambda _: 1)
-    found = [*general, *piece_findings(piece, given, Target(to))]
+    found = [*general, *piece_findings(piece, given, TargetLanguage(to))]
     return {one.kind for one in found if one.level == "wrong"}
 
 
@@ -163,10 +163,10 @@ UNTRANSLATED = [
 
 @pytest.mark.parametrize(("text", "to", "is_wrong"), UNTRANSLATED)
 def test_a_text_may_stay_where_nothing_is_to_translate(text: str, to: str, is_wrong: bool) -> None:
-    found = list(text_findings(text, text, Target(to), lambda _: 1))
+    found = list(text_findings(text, text, TargetLanguage(to), lambda _: 1))
     message = "text is unchanged, not translated"
     assert found == ([Finding(1, "unchanged", message)] if is_wrong else [])
-    assert list(text_findings(text, text, Target("", is_translated=False), lambda _: 1)) == []
+    assert list(text_findings(text, text, TargetLanguage("", is_translated=False), lambda _: 1)) == []
 
 
 @pytest.mark.parametrize(
@@ -189,14 +189,14 @@ def test_a_text_may_stay_where_nothing_is_to_translate(text: str, to: str, is_wr
     ],
 )
 def test_texts_that_say_what_models_say_are_translated(text: str, answer: str, to: str) -> None:
-    assert list(text_findings(text, answer, Target(to), lambda _: 1)) == []
+    assert list(text_findings(text, answer, TargetLanguage(to), lambda _: 1)) == []
 
 
 def test_the_finding_names_the_defect_and_the_place() -> None:
     text = "One is here.\n\nThe museum opens at nine, and all of its rooms are free for children."
     answer = "Un est ici.\n\nLe musée ouvre à neuf heures, et toutes ses salles sont gratuites pour les"
     piece = Piece(text, text, line=7)
-    assert list(piece_findings(piece, answer, Target("fr"))) == [
+    assert list(piece_findings(piece, answer, TargetLanguage("fr"))) == [
         Finding(9, "end", "text breaks off: 'salles sont gratuites pour les'")
     ]
 
@@ -207,6 +207,6 @@ def test_lines_of_units_are_those_of_the_document() -> None:
     source = '{\n"a": "The first one is here.",\n"b": "Do you want to save your changes?"\n}'
     (piece,) = known.pieces(split_lines([source]), 500)
     answer = "⟦#1⟧\nDer erste ist hier.\n⟦#2⟧\nDo you want to save your changes?"
-    assert list(piece_findings(piece, answer, Target("de"))) == [
+    assert list(piece_findings(piece, answer, TargetLanguage("de"))) == [
         Finding(3, "unchanged", "text is unchanged, not translated")
     ]

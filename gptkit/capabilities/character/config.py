@@ -27,9 +27,11 @@ OPTIONS = (
         plain=True,
         help="Serve a game: read one JSON object per line and write one per line.",
     ),
-    Parameter("schema", "file", help="With --npc: use the JSON Schema in this file for the replies."),
-    Parameter("actions", "list", help="With --npc: allow these actions, such as 'wave,leave'."),
-    Parameter("workers", "integer", help="With --npc: answer N sessions at once (default: 8)."),
+    Parameter(
+        "schema", "file", help="With --npc: use the JSON Schema in this file for the replies.", is_rare=True
+    ),
+    Parameter("actions", "list", help="With --npc: allow these actions, such as 'wave,leave'.", is_rare=True),
+    Parameter("workers", "integer", help="With --npc: answer N sessions at once (default: 8).", is_rare=True),
 )
 
 

@@ -69,8 +69,8 @@ def played_character(
 
 def greeting_index(card: Card, values: Mapping[str, Value]) -> int:
     """Return the index of the greeting that the command line names; raises UsageError."""
-    given = options_of(values).greeting
-    number = 1 if given is None else given
+    option = options_of(values).greeting
+    number = 1 if option is None else option
     if not 1 <= number <= len(card.greetings):
         last = len(card.greetings)
         several = f"greetings 1 to {last}" if last > 1 else "one greeting"

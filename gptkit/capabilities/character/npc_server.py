@@ -220,9 +220,9 @@ class _NpcServer:
 
 
 def _refuse(values: Mapping[str, Value], shared: SharedOptions) -> None:
-    given = shared.first_given(ONE_EXCHANGE)
-    if given:
-        raise UsageError(f"--{given} and --npc do not go together")
+    option = shared.first_given(ONE_EXCHANGE)
+    if option:
+        raise UsageError(f"--{option} and --npc do not go together")
     if values.get("text"):
         raise UsageError("with --npc the player's words come from standard input, one JSON object a line")
     if options_of(values).greeting:
@@ -230,8 +230,8 @@ def _refuse(values: Mapping[str, Value], shared: SharedOptions) -> None:
 
 
 def _workers(values: Mapping[str, Value]) -> int:
-    given = options_of(values).workers
-    workers = WORKERS if given is None else given
+    option = options_of(values).workers
+    workers = WORKERS if option is None else option
     if not 1 <= workers <= MAX_WORKERS:
         raise UsageError(f"--workers: 1 to {MAX_WORKERS}")
     return workers
@@ -244,11 +244,11 @@ def _reply_form(character: PlayedCharacter, values: Mapping[str, Value]) -> npc.
     return npc.reply_form(character.variables, actions, card.available_emotions if card else (), schema)
 
 
-def _parse_actions(given: tuple[str, ...]) -> tuple[Action, ...]:
+def _parse_actions(items: tuple[str, ...]) -> tuple[Action, ...]:
     from gptkit.capabilities.character.card import CardFinding
     from gptkit.capabilities.character.card_json import parse_actions
 
-    words = [word.strip() for item in given for word in item.split(",")]
+    words = [word.strip() for item in items for word in item.split(",")]
     findings: list[CardFinding] = []
     actions = parse_actions([word for word in words if word], "--actions", findings.append)
     if findings:

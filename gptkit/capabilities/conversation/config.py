@@ -26,9 +26,9 @@ def _parse_config(node: "YamlNode", report: Callable[[Problem], None]) -> bool:
 def _take_over(call: "Call") -> int | None:
     """Open the prompt loop if a person sits at a terminal and has given no text yet; else return None."""
     terminal = call.services.terminal
-    given = call.values.get("text") or call.shared.first_given(SINGLE_EXCHANGE)
+    has_text = call.values.get("text") or call.shared.first_given(SINGLE_EXCHANGE)
     at_terminal = terminal.stdin_is_terminal and terminal.stdout_is_terminal
-    if not call.template.capabilities[KEY] or not at_terminal or given:
+    if not call.template.capabilities[KEY] or not at_terminal or has_text:
         return None
     code: int = _open_loop(call)
     return code

@@ -158,9 +158,7 @@ def begin_loop(talk: Talk) -> None:
     terminal, store = talk.services.terminal, course_store(talk.services)
     about = f", {learner.level}" if learner.level else ""
     how = config.method(talk.template, talk.values)
-    terminal.print_sanitized(
-        f"{learner.subject}{about}{f' ({how})' if how else ''}; /help shows the commands"
-    )
+    terminal.print_sanitized(f"{learner.subject}{about}{f' ({how})' if how else ''}")
     if store.path(learner.subject).exists():
         topics = sorted(learner.topics, key=lambda topic: topic.mastery)
         weakest = ", ".join(f"{topic.name} {topic.mastery:.0%}" for topic in topics[:3])

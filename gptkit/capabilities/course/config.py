@@ -119,12 +119,12 @@ def method(template: Template, values: Mapping[str, Value]) -> str:
 
 def tries(template: Template, values: Mapping[str, Value]) -> int:
     """Return how often the learner must try before the solution may be shown; raises UsageError below 0."""
-    given = options_of(values).tries
-    if given is None:
+    limit = options_of(values).tries
+    if limit is None:
         return config_of(template).tries
-    if given < 0:
-        raise UsageError(f"--tries {given}: must be 0 or more")
-    return given
+    if limit < 0:
+        raise UsageError(f"--tries {limit}: must be 0 or more")
+    return limit
 
 
 def option_text(template: Template, values: Mapping[str, Value], variable: str) -> str:

@@ -33,13 +33,13 @@ from gptkit.exchange.budget import prompt_tokens
 from gptkit.exchange.invocation import Outcome, build_request
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
-from gptkit.jobs.job import Job, about
+from gptkit.jobs.job import Job, answer_metadata
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.missing import MissingAnswer
 from gptkit.jobs.options import JobOptions
-from gptkit.jobs.progress import Progress, Tally
-from gptkit.jobs.request import key_of
-from gptkit.jobs.setup import patient_means, working
+from gptkit.jobs.progress import JobProgress, ProgressLine
+from gptkit.jobs.request import request_key
+from gptkit.jobs.setup import begin_conversation, patient_runtime
 from gptkit.jobs.workers import WorkerPool
 from gptkit.session import answer
 from gptkit.session.conversation import make_invocation
@@ -88,7 +88,7 @@ class _PassageJob:
     def __init__(self, call: Call) -> None:
         prompt_input = call.read_input()
         self._services, self._display = call.services, call.display
-        self._conversation = working(call.services, call.template, call.shared, is_map=False)
+        self._conversation = begin_conversation(call.services, call.template, call.shared, is_map=False)
         self._invocation = make_invocation(
             call.services, call.template, prompt_input, self._conversation.shared, call.display
         )
@@ -130,13 +130,13 @@ class _PassageJob:
         """Ask, prove and show; returns what is wrong with the result."""
         services, started = self._services, self._services.terminal.monotonic()
         record = self._conversation.make_record(self._invocation, self._requests[0], None, {"all": True})
-        runtime = patient_means(services, self._conversation, self._invocation)
+        runtime = patient_runtime(services, self._conversation, self._invocation)
         with record:
             try:
                 self._consent().check_answers(self._missing())
                 answers = list(self._answers(runtime))
             except GptkitError as error:
-                progress.tell_how_to_go_on(error, self._job.memory)
+                progress.add_resume_hint(error, self._job.memory)
                 raise
             finally:
                 if self._job.memory is not None:
@@ -144,7 +144,7 @@ class _PassageJob:
             outcome = self._outcome(answers)
             budget = self._conversation.budget
             reply = outcome.reply._replace(
-                usage=progress.usage(budget.charges),
+                usage=progress.total_usage(budget.charges),
                 attempts=budget.request_count,
                 total=services.terminal.monotonic() - started,
             )
@@ -167,24 +167,24 @@ class _PassageJob:
 
     def _missing(self) -> Iterator[MissingAnswer]:
         for request in self._requests:
-            key = key_of(self._job, request)
+            key = request_key(self._job, request)
             if self._job.memory is None or self._job.memory.get(key) is None:
                 text = request.messages[-1].content
                 yield MissingAnswer(key, Piece(text, text), partial(_same, request))
 
     def _answers(self, runtime: Runtime) -> Iterator[_GroupAnswer]:
-        terminal_line = Progress(self._services.terminal, self._display.quiet)
+        terminal_line = ProgressLine(self._services.terminal, self._display.quiet)
         pool = WorkerPool(self._answer, self._job.workers, runtime)
         try:
             for done, one in enumerate(pool.run(self._requests), 1):
-                terminal_line.show(partial(self._tally, done))
+                terminal_line.show(partial(self._job_progress, done))
                 yield one
         finally:
             pool.close()
             terminal_line.clear()
 
     def _answer(self, request: ChatRequest, runtime: Runtime) -> _GroupAnswer:
-        memory, key = self._job.memory, key_of(self._job, request)
+        memory, key = self._job.memory, request_key(self._job, request)
         if memory is None:
             return self._ask(request, runtime)
         if stored := memory.get(key):
@@ -194,7 +194,9 @@ class _PassageJob:
                 return _GroupAnswer(stored.answer)
             found = self._ask(request, runtime)
             if found.failure is None:
-                memory.put(key, request.messages[-1].content, PieceAnswer(found.reply), about(self._job))
+                memory.put(
+                    key, request.messages[-1].content, PieceAnswer(found.reply), answer_metadata(self._job)
+                )
                 runtime.answer_stored()
             return found
 
@@ -264,11 +266,11 @@ class _PassageJob:
         answer.show_answer(terminal, self._display, self._invocation, outcome, is_shown, facts)
         self._conversation.warn(f"{len(self._passages)} of {len(self._passages)} passages read")
 
-    def _tally(self, done: int) -> Tally:
+    def _job_progress(self, done: int) -> JobProgress:
         charges = self._conversation.budget.charges
         tokens = sum(one.prompt_tokens + one.completion_tokens for one in charges)
         cost = self._conversation.cost()[0] if charges else None
-        return Tally(done, tokens, done / len(self._groups), cost)
+        return JobProgress(done, tokens, done / len(self._groups), cost, total=len(self._groups))
 
 
 def _same(request: ChatRequest) -> ChatRequest:

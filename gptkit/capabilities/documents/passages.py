@@ -20,7 +20,7 @@ Located = tuple[int, str, int, int, str | None]
 
 
 class Passage(NamedTuple):
-    """A part of a document. `heading` joins the document's title and the headings above with ` > `."""
+    """A part of a document. `heading` joins the document's title and the headings above with ` / `."""
 
     heading: str
     text: str
@@ -74,7 +74,7 @@ def _passage(blocks: list[Block], title: str) -> Passage:
             text += "\n" if block.place.kind == "row" else "\n\n"
         places.append((len(text), *block.place))
         text += block.text
-    return Passage(" > ".join((title, *blocks[0].heading)), text, tuple(places))
+    return Passage(" / ".join((title, *blocks[0].heading)), text, tuple(places))
 
 
 def _cut(blocks: Iterable[Block]) -> Iterator[Block]:

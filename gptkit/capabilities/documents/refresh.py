@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from time import time
@@ -84,19 +84,18 @@ class Refresh:
         reader: DocumentReader,
         selection: FileSelection = FileSelection(),  # noqa: B008 - a constant
         encoding: str = "",
-        progress: Callable[[int, int], object] = lambda _done, _of: None,
     ) -> None:
         """Prepare a pass.
 
         Args:
             encoding: that of the reader, empty to recognise the encoding of each text.
-            progress: is told how many files of how many have been read.
         """
         self._store = store
         self._reader = reader
         self._selection = selection
         self._encoding = encoding
-        self._progress = progress
+        self.progress = "looking for files"
+        """What is being done, for a line on the terminal."""
         self._skipped: list[Unread] = []
         self._roots: list[str] = []
 
@@ -164,7 +163,7 @@ class Refresh:
         touched: list[FileRow] = []
         try:
             for done, one in enumerate(stale):
-                self._progress(done, len(stale))
+                self.progress = f"reading {done + 1} of {len(stale)} files"
                 change = self._change(one, rows.get(one.path))
                 if isinstance(change, FileRow):
                     touched.append(change)
@@ -176,7 +175,6 @@ class Refresh:
                     self._store.write(written)
         finally:
             self._store.write(changes, gone, touched)
-            self._progress(len(stale), len(stale))
 
     def _change(self, one: _Found, row: FileRow | None) -> FileChange | FileRow | None:
         """What there is to write of a file; None for one that never stays the same while it is read."""

@@ -57,6 +57,6 @@ def passage_json(one: FoundPassage) -> dict[str, object]:
 
 
 def _block(one: FoundPassage) -> str:
-    heading = one.passage.heading.partition(" > ")[2]
+    heading = one.passage.heading.partition(" / ")[2]
     head = citation(one.name, one.passage.place()) + (f"  {heading}" if heading else "")
     return f"{head}\n{one.passage.text.strip()}"

@@ -23,9 +23,9 @@ from gptkit.capabilities.documents.retrieve import (
     retrieve_whole,
 )
 from gptkit.capabilities.documents.store import FileChange, FileState, PassageStore, Scope
+from gptkit.core.activity import ActivityLine
 from gptkit.core.errors import CannotWriteError, ConfigurationError, NoInputError, TooLongError
 from gptkit.encodings.decode import decode
-from gptkit.jobs.progress import BETWEEN, CLEAR, redraws
 from gptkit.readers.process import DocumentReader
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ class DocumentSearch:
         self._stores: dict[bool, PassageStore] = {}
         self._texts: list[_Text] = []
         self._encoding: str | None = None
-        self._shown = float("-inf")
         self._has_told = False
         self._is_quiet = False
         self.keeps = True
@@ -141,9 +140,15 @@ class DocumentSearch:
     def refresh(self, store: PassageStore, paths: Sequence[str], values: Mapping[str, Value]) -> Refreshed:
         """Bring an index up to date with files and folders."""
         options = options_of(values)
+        selection = FileSelection(options.include, options.exclude)
+        line = ActivityLine(self._terminal, is_quiet=self._is_quiet)
         with DocumentReader(decode, self._encoding) as reader:
-            selection = FileSelection(options.include, options.exclude)
-            return Refresh(store, reader, selection, self._encoding or "", self._progress).run(paths)
+            refresh = Refresh(store, reader, selection, self._encoding or "")
+            line.start(lambda _: refresh.progress)
+            try:
+                return refresh.run(paths)
+            finally:
+                line.stop()
 
     @contextmanager
     def _in_memory(self, texts: Sequence[_Text]) -> Iterator[Index]:
@@ -201,16 +206,6 @@ class DocumentSearch:
         )
         more = f"; {len(reasons) - TOLD} more reasons" if len(reasons) > TOLD else ""
         self._tell(f"skipped {told}{more}")
-
-    def _progress(self, done: int, of: int) -> None:
-        now = self._terminal.monotonic()
-        if not redraws(self._terminal) or self._is_quiet:
-            return
-        if done == of and self._shown > float("-inf"):
-            self._terminal.write_error(CLEAR)
-        elif done < of and now - self._shown >= BETWEEN:
-            self._shown = now
-            self._terminal.write_error(f"{CLEAR}reading {done + 1} of {of} files")
 
 
 def _paths(wish: Wish) -> list[str]:

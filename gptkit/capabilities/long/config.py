@@ -56,8 +56,10 @@ def languages(template: Template, values: Mapping[str, Value]) -> Languages:
     for key, name in (("target", config.target), ("source", config.source)):
         if name and name.replace("-", "_") not in defaults:
             raise DataError(f"prompt '{template.name}': long.{key}: there is no option '{name}'")
-    said = {**defaults, **values}
-    target, source = (str(said.get(name.replace("-", "_")) or "") for name in (config.target, config.source))
+    language_values = {**defaults, **values}
+    target, source = (
+        str(language_values.get(name.replace("-", "_")) or "") for name in (config.target, config.source)
+    )
     return Languages(target, source, bool(config.target))
 
 

@@ -79,10 +79,5 @@ def _check_report(call: Call) -> None:
 
 
 def _is_proved(call: Call) -> bool:
-    """Whether the answer has to be compared with its source: a program reads it, or it goes to a file."""
-    is_read = (
-        call.display.output is not None or call.shared.json or not call.services.terminal.stdout_is_terminal
-    )
-    return (
-        is_read and not call.shared.first_given(SINGLE_ANSWER_OPTIONS) and long_mode(call.template) == "map"
-    )
+    """Whether the answer is compared with its source."""
+    return not call.shared.first_given(SINGLE_ANSWER_OPTIONS) and long_mode(call.template) == "map"

@@ -9,9 +9,9 @@ from threading import Lock
 from typing import NamedTuple
 
 from gptkit.exchange.invocation import Runtime
-from gptkit.jobs.job import Done, Job
-from gptkit.jobs.piece import done
-from gptkit.jobs.request import Placed, Surroundings, placed
+from gptkit.jobs.job import Job, PieceResult
+from gptkit.jobs.piece import LiveSink, process_piece
+from gptkit.jobs.request import PieceContext, PlacedPiece, place_pieces
 from gptkit.text.pieces import Piece
 
 PHRASE_LIMIT = 40
@@ -21,19 +21,25 @@ PHRASE = re.compile(r"^#{1,6}[ \t]+(.{1,60}?)[ \t]*#*$|\*\*([^*\n]{1,60})\*\*", 
 
 
 def map_pieces(
-    pieces: Iterable[Piece], job: Job, runtime: Runtime, *, threads: bool = True
-) -> Generator[Done, None, None]:
+    pieces: Iterable[Piece],
+    job: Job,
+    runtime: Runtime,
+    *,
+    threads: bool = True,
+    live_sink: LiveSink | None = None,
+) -> Generator[PieceResult, None, None]:
     """Process the pieces of one document; yields each result as soon as all results before it are there.
 
     Raises the first failure that ends the whole job, after the results of all earlier pieces. Closing the
-    generator ends the job. Without `threads` the pieces are processed one after the other.
+    generator ends the job. Without `threads` the pieces are processed one after the other, and
+    `live_sink` shows an answer while it arrives.
     """
     if not threads:
         settled = SettledPhrases()
-        for piece in placed(pieces):
-            yield _process(job, piece, settled, runtime)
+        for piece in place_pieces(pieces):
+            yield _process(job, piece, settled, runtime, live_sink)
         return
-    document_pieces = (DocumentPiece(0, job, piece) for piece in placed(pieces))
+    document_pieces = (DocumentPiece(0, job, piece) for piece in place_pieces(pieces))
     with closing(map_documents(document_pieces, job.workers, runtime)) as results:
         for _, result in results:
             if result is not None:
@@ -45,18 +51,18 @@ class DocumentPiece(NamedTuple):
 
     document: int
     job: Job
-    piece: Placed | None = None
+    piece: PlacedPiece | None = None
 
 
 def map_documents(
     pieces: Iterable[DocumentPiece], workers: int, runtime: Runtime
-) -> Generator[tuple[DocumentPiece, Done | None], None, None]:
+) -> Generator[tuple[DocumentPiece, PieceResult | None], None, None]:
     """Process the pieces of several documents with one pool of workers; yields each piece with its result."""
     from gptkit.jobs.workers import WorkerPool
 
     settled = SettledPhrases()
 
-    def work(piece: DocumentPiece, runtime: Runtime) -> tuple[DocumentPiece, Done | None]:
+    def work(piece: DocumentPiece, runtime: Runtime) -> tuple[DocumentPiece, PieceResult | None]:
         if piece.piece is None:
             return piece, None
         return piece, _process(piece.job, piece.piece, settled, runtime)
@@ -68,10 +74,18 @@ def map_documents(
         pool.close()
 
 
-def _process(job: Job, placed_piece: Placed, settled: SettledPhrases, runtime: Runtime) -> Done:
-    context = Surroundings(placed_piece.before, settled.phrases, placed_piece.is_whole)
-    result = done(job, placed_piece.piece, context, runtime)
+def _process(
+    job: Job,
+    placed_piece: PlacedPiece,
+    settled: SettledPhrases,
+    runtime: Runtime,
+    live_sink: LiveSink | None = None,
+) -> PieceResult:
+    context = PieceContext(placed_piece.before, settled.phrases, placed_piece.is_whole)
+    result = process_piece(job, placed_piece.piece, context, runtime, live_sink)
     settled.add(result)
+    if job.server is not None and result.origin in ("answer", "source"):
+        job.server.add(result.failure, result.findings[0].kind if result.findings else "")
     return result
 
 
@@ -82,9 +96,9 @@ class SettledPhrases:
         self.phrases: tuple[tuple[str, str], ...] = ()
         self._lock = Lock()
 
-    def add(self, result: Done) -> None:
+    def add(self, result: PieceResult) -> None:
         is_accepted = all(finding.level == "doubtful" for finding in result.findings)
-        if result.how not in ("answer", "memory") or not is_accepted:
+        if result.origin not in ("answer", "memory") or not is_accepted:
             return
         sources, answers = (_find_phrases(text) for text in (result.piece.source, result.text))
         if len(sources) != len(answers):

@@ -12,11 +12,11 @@ from gptkit.core.chat import AnswerDelta, ChatRequest, Finished, OutputFormat, R
 from gptkit.core.errors import IncompleteError, ProtocolError, RefusedError, TooLongError
 from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_answer
-from gptkit.exchange.invocation import Outcome, Runtime, build_request
-from gptkit.jobs.job import Job, about
+from gptkit.exchange.invocation import Outcome, Runtime
+from gptkit.jobs.job import Job, answer_metadata
 from gptkit.jobs.merge_plan import fits_last_merge, group_results, word_limit
 from gptkit.jobs.missing import MissingAnswer
-from gptkit.jobs.request import in_one_piece, key_of, with_rules
+from gptkit.jobs.request import plain_request, request_key, with_rules
 from gptkit.jobs.workers import WorkerPool
 from gptkit.text.chunk import split_lines
 from gptkit.text.compose import count_line_ends
@@ -170,14 +170,14 @@ class StepRunner:
     def _request(self, text: str, rules: str, format_: OutputFormat) -> ChatRequest:
         form_rule = BOUND_FORM if format_.parameters else FREE_FORM
         added_rules = rules.format(form=form_rule, words=self._word_limit, characters=2 * self._word_limit)
-        return with_rules(in_one_piece(self._job, text, format_), added_rules)
+        return with_rules(plain_request(self._job, text, format_), added_rules)
 
     def _store(self, text: str, step: str, answer: PieceAnswer, format_: OutputFormat) -> None:
         if self._job.memory is not None:
-            self._job.memory.put(self._key(text, step, format_), text, answer, about(self._job))
+            self._job.memory.put(self._key(text, step, format_), text, answer, answer_metadata(self._job))
 
     def _key(self, text: str, step: str, format_: OutputFormat) -> bytes:
-        return key_of(self._job, in_one_piece(self._job, text, format_), f"{step} {self._word_limit}")
+        return request_key(self._job, plain_request(self._job, text, format_), f"{step} {self._word_limit}")
 
 
 class _InHalves(Exception):  # noqa: N818 - no error: the memory says how to go on
@@ -292,17 +292,17 @@ def request_final_result(final_input: FinalInput, job: Job, runtime: Runtime, si
         stored = memory.get(key) if memory and not job.fresh else None
         if stored is not None:
             return _stored_outcome(stored.answer, job, runtime, sink)
-        request = build_request(job.invocation._replace(text=text), runtime.format)
+        request = plain_request(job, text, runtime.format)
         exact = job.invocation.exact
         outcome = request_answer(with_rules(request, rules) if rules else request, runtime, sink, exact=exact)
         if memory and outcome.failure is None:
-            memory.put(key, text, PieceAnswer(outcome.reply.text), about(job))
+            memory.put(key, text, PieceAnswer(outcome.reply.text), answer_metadata(job))
         return outcome
 
 
 def result_key(job: Job, text: str, format_: OutputFormat, step: Literal["whole", "last"]) -> bytes:
     """Return the memory's key of the final result, made of one `whole` text or in the `last` merge."""
-    return key_of(job, in_one_piece(job, text, format_), step)
+    return request_key(job, plain_request(job, text, format_), step)
 
 
 def split_parts(pieces: Iterable[Piece], token_limit: int) -> Iterator[Piece]:
@@ -389,4 +389,4 @@ def _missing_whole(piece: Piece, job: Job, format_: OutputFormat) -> Sequence[Mi
     key = result_key(job, piece.source, format_, "whole")
     if job.memory is not None and not job.fresh and job.memory.get(key) is not None:
         return ()
-    return (MissingAnswer(key, piece, partial(in_one_piece, job, piece.source, format_)),)
+    return (MissingAnswer(key, piece, partial(plain_request, job, piece.source, format_)),)

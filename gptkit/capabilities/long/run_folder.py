@@ -19,10 +19,17 @@ from gptkit.jobs.consent import Consent
 from gptkit.jobs.folder_plan import FileTask, FolderPlan, plan_folders
 from gptkit.jobs.folder_results import FolderResults
 from gptkit.jobs.memory.store import memory_of
-from gptkit.jobs.options import options_of
-from gptkit.jobs.progress import Progress, Tally
-from gptkit.jobs.request import placed
-from gptkit.jobs.setup import READ_WHOLE, Source, job, opened, patient_means, working
+from gptkit.jobs.options import JobOptions, options_of
+from gptkit.jobs.progress import JobProgress, ProgressLine
+from gptkit.jobs.request import place_pieces
+from gptkit.jobs.setup import (
+    READ_WHOLE,
+    Document,
+    begin_conversation,
+    make_job,
+    open_document,
+    patient_runtime,
+)
 from gptkit.session import answer
 from gptkit.session.conversation import make_invocation
 from gptkit.session.input import DASH, PromptInput, ReadingOptions, input_beside_files, open_text
@@ -46,28 +53,30 @@ def run(services: Services, template: Template, values: Mapping[str, Value], sha
     inputs = _input_paths(shared)
     options = options_of(values)
     plan = plan_folders(inputs, Path(options.output_dir), any_format=bool(options.as_))
-    if report := options.report:
-        sources, results = (
-            [planned.path for planned in plan.tasks],
-            [planned.target for planned in plan.tasks],
-        )
-        glossary = [Path(options.glossary)] if options.glossary else []
-        answer.check_report(services.terminal, Path(str(report)), sources + glossary, results)
-    conversation = working(services, template, shared, is_map=long_mode(template) == "map")
+    if options.report:
+        _check_report(services, options, plan)
+    conversation = begin_conversation(services, template, shared, is_map=long_mode(template) == "map")
     prompt_input = input_beside_files(services.terminal, template, values, shared)
     if long_mode(template) == "reduce":
-        from gptkit.capabilities.long.run_folder_reduce import run as run_each
+        from gptkit.capabilities.long.run_folder_reduce import run as run_reductions
 
-        return run_each(conversation, prompt_input, plan)
-    job_ = _FolderJob(conversation, plan, prompt_input)
+        return run_reductions(conversation, prompt_input, plan)
+    folder_job = _FolderJob(conversation, plan, prompt_input)
     if shared.dry_run:
-        job_.show_forecast()
+        folder_job.show_forecast()
         return 0
-    failure = job_.run()
+    failure = folder_job.run()
     if failure is None:
         return 0
     services.terminal.report(failure, as_json=conversation.display.as_json)
     return failure.code
+
+
+def _check_report(services: Services, options: JobOptions, plan: FolderPlan) -> None:
+    """Refuse a report file that cannot be written, or that is an input or a result."""
+    inputs = [task.path for task in plan.tasks] + ([Path(options.glossary)] if options.glossary else [])
+    results = [task.target for task in plan.tasks]
+    answer.check_report(services.terminal, Path(options.report), inputs, results)
 
 
 def _input_paths(shared: SharedOptions) -> list[Path]:
@@ -91,14 +100,16 @@ class _FolderJob:
         )
         self._options = options_of(self._invocation.values)
         text_languages = languages(conversation.template, self._invocation.values)
-        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded, text_languages)
+        self._job = make_job(
+            services, self._invocation, plain_text(), conversation.is_recorded, text_languages
+        )
         self._piece_tokens = piece_tokens(conversation.template)
-        self._size = sum(planned.size for planned in plan.tasks)
+        self._size = sum(task.size for task in plan.tasks)
         self._consent = Consent(
             conversation, self._invocation.model, self._options, self._piece_tokens, self._size
         )
         self._batch_guard = BatchGuard(services, self._job)
-        self._progress = Progress(services.terminal, display.quiet)
+        self._progress = ProgressLine(services.terminal, display.quiet)
         self._results = FolderResults(plan)
 
     def run(self) -> GptkitError | None:
@@ -144,19 +155,20 @@ class _FolderJob:
 
     def _process_files(self) -> GptkitError | None:
         try:
-            runtime = patient_means(self._services, self._conversation, self._invocation)
+            self._progress.show(self._job_progress)
+            runtime = patient_runtime(self._services, self._conversation, self._invocation)
+            runtime = runtime._replace(announce_pause=self._progress.announce_pause)
             self._batch_guard.refuse_pending(lambda: self._missing_answers(runtime))
             if self._consent.may_be_needed(len(self._plan.tasks)):
                 self._consent.check_answers(self._missing_answers(runtime))
             with closing(map_documents(self._document_pieces(), self._job.workers, runtime)) as results:
-                for piece, done in results:
-                    if done is None:
+                for piece, result in results:
+                    if result is None:
                         self._results.finish_file(piece.document)
                     else:
-                        self._results.add_piece(piece.document, done)
-                        self._progress.show(self._tally)
+                        self._results.add_piece(piece.document, result)
         except GptkitError as error:
-            progress.tell_how_to_go_on(error, self._job.memory)
+            progress.add_resume_hint(error, self._job.memory)
             self._results.abandon()
             return error
         except BaseException:
@@ -178,17 +190,17 @@ class _FolderJob:
         for number, (source, pieces) in enumerate(self._pieces_by_file()):
             file_job = self._job if source is None else self._job._replace(format=source.format)
             try:
-                for piece in placed(pieces):
+                for piece in place_pieces(pieces):
                     yield DocumentPiece(number, file_job, piece)
             except FILE_ERRORS as error:
                 self._results.set_failure(number, error)
             yield DocumentPiece(number, file_job)
 
-    def _pieces_by_file(self) -> Iterator[tuple[Source | None, Iterable[Piece]]]:
+    def _pieces_by_file(self) -> Iterator[tuple[Document | None, Iterable[Piece]]]:
         """Open one file after the other; yields its pieces, and none for a file that cannot be opened."""
-        for number, planned in enumerate(self._plan.tasks):
+        for number, task in enumerate(self._plan.tasks):
             try:
-                source = self._open(planned)
+                source = self._open(task)
             except FILE_ERRORS as error:
                 self._results.set_failure(number, error)
                 yield None, ()
@@ -197,20 +209,22 @@ class _FolderJob:
                     self._results.mark(number)
                 yield source, source.format.pieces(source.lines, self._piece_tokens)
 
-    def _open(self, planned: FileTask) -> Source:
+    def _open(self, task: FileTask) -> Document:
         text = open_text(
-            str(planned.path),
+            str(task.path),
             ReadingOptions(READ_WHOLE, as_is=True),
             self._conversation.shared.encoding,
         )
         languages = self._job.languages
-        return opened(text, self._invocation.values, languages, is_file=True, is_map=True)
+        return open_document(text, self._invocation.values, languages, is_file=True, is_map=True)
 
-    def _tally(self) -> Tally:
+    def _job_progress(self) -> JobProgress:
         charges = self._conversation.budget.charges
         tokens = sum(charge.prompt_tokens + charge.completion_tokens for charge in charges)
         part = min(1.0, self._results.bytes / self._size) if self._size else None
-        return Tally(self._results.pieces, tokens, part, self._conversation.cost()[0] if charges else None)
+        return JobProgress(
+            self._results.pieces, tokens, part, self._conversation.cost()[0] if charges else None
+        )
 
     @property
     def _name(self) -> str:
@@ -222,7 +236,7 @@ class _FolderJob:
         return Reply(
             text=f"[{self._results.done_count} of {len(self._plan.tasks)} files]",
             reason="stop" if failure is None else None,
-            usage=progress.usage(budget.charges),
+            usage=progress.total_usage(budget.charges),
             model=self._invocation.model,
             attempts=budget.request_count,
             total=self._services.terminal.monotonic() - started,

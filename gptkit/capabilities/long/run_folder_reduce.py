@@ -29,7 +29,7 @@ from gptkit.jobs.folder_results import FolderResults
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.output import FileInUseError
-from gptkit.jobs.setup import READ_WHOLE, job, opened, patient_means
+from gptkit.jobs.setup import READ_WHOLE, make_job, open_document, patient_runtime
 from gptkit.session.conversation import Conversation, make_invocation
 from gptkit.session.input import PromptInput, ReadingOptions, open_text
 from gptkit.text.formats import plain_text
@@ -56,11 +56,11 @@ def run(conversation: Conversation, prompt_input: PromptInput, plan: FolderPlan)
         return 0
     try:
         folder_job.check_cost()
-        for number, planned in enumerate(plan.tasks):
-            results.set_state(number, *folder_job.process(planned))
+        for number, task in enumerate(plan.tasks):
+            results.set_state(number, *folder_job.process(task))
     except GptkitError as error:
         failure = error
-        progress.tell_how_to_go_on(failure, folder_job.memory)
+        progress.add_resume_hint(failure, folder_job.memory)
     finally:
         folder_job.close()
     failure = failure or results.failure()
@@ -80,7 +80,7 @@ class _FolderJob:
         self._given = prompt_input._replace(values={**prompt_input.values, **values_of_folder})
         self._plan = plan
         services = conversation.services
-        size = sum(planned.size for planned in plan.tasks)
+        size = sum(task.size for task in plan.tasks)
         piece = piece_tokens(conversation.template)
         self._consent = Consent(
             conversation,
@@ -94,11 +94,13 @@ class _FolderJob:
             services, conversation.template, prompt_input, conversation.shared, conversation.display
         )
         text_languages = languages(conversation.template, self._invocation.values)
-        self._job = job(services, self._invocation, plain_text(), conversation.is_recorded, text_languages)
+        self._job = make_job(
+            services, self._invocation, plain_text(), conversation.is_recorded, text_languages
+        )
 
     def check_cost(self) -> None:
         """Raise BudgetError unless the user agrees to the cost of all files together."""
-        runtime = patient_means(self._conversation.services, self._conversation, self._invocation)
+        runtime = patient_runtime(self._conversation.services, self._conversation, self._invocation)
         if self._consent.may_be_needed(len(self._plan.tasks)):
             self._consent.check_answers(self._missing_answers(runtime))
         self._consent.is_given = True
@@ -111,54 +113,52 @@ class _FolderJob:
         if self.memory is not None:
             memory_of(self._conversation.services).close()
 
-    def process(self, planned: FileTask) -> tuple[str, GptkitError | None]:
+    def process(self, task: FileTask) -> tuple[str, GptkitError | None]:
         """Reduce one file; returns its state for the report, and its failure if it is not done."""
-        before = _file_status(planned.target)
+        before = _file_status(task.target)
         try:
-            planned.target.parent.mkdir(parents=True, exist_ok=True)
-            failure = self._document_job(planned).run()
+            task.target.parent.mkdir(parents=True, exist_ok=True)
+            failure = self._document_job(task).run()
         except (*FILE_ERRORS, FileInUseError) as error:
             failure = error
         except OSError as error:
-            failure = CannotWriteError(f"cannot write '{planned.target}': {cause(error)}")
+            failure = CannotWriteError(f"cannot write '{task.target}': {cause(error)}")
         if failure is not None:
             if not isinstance(failure, (*FILE_ERRORS, FileInUseError)):
                 raise failure
             return "not done", failure
-        return "unchanged" if before is not None and _file_status(
-            planned.target
-        ) == before else "written", None
+        return "unchanged" if before is not None and _file_status(task.target) == before else "written", None
 
     def show_forecasts(self) -> None:
         files: list[object] = []
-        for planned in self._plan.tasks:
+        for task in self._plan.tasks:
             try:
-                result = self._document_job(planned).forecast()
+                result = self._document_job(task).forecast()
             except FILE_ERRORS as error:
                 result = {"why": error.message}
-            files.append({"file": str(planned.path), **result})
+            files.append({"file": str(task.path), **result})
         text = json.dumps({"files": files}, ensure_ascii=False, indent=2)
         self._conversation.services.terminal.print_sanitized(text)
 
     def _missing_answers(self, runtime: Runtime) -> Iterator[MissingAnswer]:
         """Yield the answers that the memory lacks of all files; a broken file is reported when it is
         processed."""
-        for planned in self._plan.tasks:
+        for task in self._plan.tasks:
             with suppress(*FILE_ERRORS):
-                document_job = self._document_job(planned)
+                document_job = self._document_job(task)
                 yield from document_job.missing_answers(document_job.pieces, runtime.format)
 
-    def _document_job(self, planned: FileTask) -> ReduceJob:
+    def _document_job(self, task: FileTask) -> ReduceJob:
         folder_conversation = self._conversation
-        shared = folder_conversation.shared._replace(output=planned.target, json=False)
+        shared = folder_conversation.shared._replace(output=task.target, json=False)
         conversation = Conversation(folder_conversation.services, folder_conversation.template, shared)
         conversation.budget = folder_conversation.budget
-        text = open_text(str(planned.path), ReadingOptions(READ_WHOLE), shared.encoding)
+        text = open_text(str(task.path), ReadingOptions(READ_WHOLE), shared.encoding)
         head = next(text.texts, "")
         if not head.strip() and (text.size or 0) <= READ_WHOLE:
-            raise NoInputError(f"no input: nothing in '{planned.path}'")
+            raise NoInputError(f"no input: nothing in '{task.path}'")
         text = text._replace(texts=chain([head], text.texts))
-        source = opened(text, self._given.values, self._job.languages, is_file=True, is_map=False)
+        source = open_document(text, self._given.values, self._job.languages, is_file=True, is_map=False)
         return ReduceJob(conversation, self._given, source, self._consent)
 
 

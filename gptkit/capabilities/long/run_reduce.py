@@ -23,8 +23,8 @@ from gptkit.jobs.consent import Consent
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.output import OutputReservation
-from gptkit.jobs.progress import Progress, Tally
-from gptkit.jobs.setup import Source, job, patient_means, pieces_of
+from gptkit.jobs.progress import JobProgress, ProgressLine
+from gptkit.jobs.setup import Document, make_job, patient_runtime, split_document
 from gptkit.session import answer
 from gptkit.session.conversation import make_invocation
 from gptkit.session.input import PromptInput
@@ -44,14 +44,14 @@ LISTED_PARTS = 1000
 """The most missing parts that are listed."""
 
 
-def run(conversation: Conversation, prompt_input: PromptInput, document: Source) -> int:
+def run(conversation: Conversation, prompt_input: PromptInput, document: Document) -> int:
     """Reduce a document to one result, and return the exit code."""
-    job_ = ReduceJob(conversation, prompt_input, document)
+    reduce_job = ReduceJob(conversation, prompt_input, document)
     if conversation.shared.dry_run:
-        result = json.dumps(job_.forecast(), ensure_ascii=False, indent=2)
+        result = json.dumps(reduce_job.forecast(), ensure_ascii=False, indent=2)
         conversation.services.terminal.print_sanitized(result)
         return 0
-    failure = job_.run()
+    failure = reduce_job.run()
     if failure is None:
         return 0
     conversation.services.terminal.report(failure, as_json=conversation.display.as_json)
@@ -74,7 +74,7 @@ class ReduceJob:
         self,
         conversation: Conversation,
         prompt_input: PromptInput,
-        document: Source,
+        document: Document,
         consent: Consent | None = None,
     ) -> None:
         services, display = conversation.services, conversation.display
@@ -89,9 +89,11 @@ class ReduceJob:
             display,
         )
         text_languages = languages(conversation.template, self._invocation.values)
-        self._job = job(services, self._invocation, document.format, conversation.is_recorded, text_languages)
+        self._job = make_job(
+            services, self._invocation, document.format, conversation.is_recorded, text_languages
+        )
         self._token_limit = part_token_limit(conversation, conversation.template, self._invocation.model)
-        self._progress = Progress(services.terminal, display.quiet)
+        self._progress = ProgressLine(services.terminal, display.quiet)
         options, piece = options_of(self._invocation.values), piece_tokens(conversation.template)
         self._consent = consent or Consent(
             conversation, self._invocation.model, options, piece, document.size, REDUCE_ANSWER_RATIO
@@ -113,7 +115,9 @@ class ReduceJob:
         started = self._services.terminal.monotonic()
         request = ChatRequest(self._invocation.model, (Message("user", f"[{self._document.name}]"),))
         record = self._conversation.make_record(self._invocation, request, None, {"long": True})
-        runtime = patient_means(self._services, self._conversation, self._invocation)
+        runtime = patient_runtime(self._services, self._conversation, self._invocation)
+        runtime = runtime._replace(announce_pause=self._progress.announce_pause)
+        self._show_progress(ReduceProgress(1, 0, None, 0))
         try:
             with record:
                 final_input = self._final_input(runtime)
@@ -124,6 +128,7 @@ class ReduceJob:
                 failure = outcome.failure or missing
                 record.finish(outcome._replace(failure=failure))
         finally:
+            self._progress.clear()
             if self._job.memory is not None:
                 memory_of(self._services).close()
         self._show(outcome, missing, is_shown)
@@ -143,7 +148,7 @@ class ReduceJob:
         """The pieces of the document, which can be read once."""
         if self._is_one_of_many:
             return self._document.format.pieces(self._document.lines, self._token_limit)
-        return pieces_of(self._document, self._token_limit)
+        return split_document(self._document, self._token_limit)
 
     def missing_answers(self, pieces: Iterable[Piece], form: OutputFormat) -> Iterator[MissingAnswer]:
         """Yield the answers that the memory lacks of the pieces."""
@@ -157,10 +162,8 @@ class ReduceJob:
             pieces = self._consent.check_pieces(self.pieces, find_missing)
             return reduce_to_final_input(pieces, self._job, runtime, self._token_limit, self._show_progress)
         except GptkitError as error:
-            progress.tell_how_to_go_on(error, self._job.memory)
+            progress.add_resume_hint(error, self._job.memory)
             raise
-        finally:
-            self._progress.clear()
 
     def _final_outcome(
         self, final_input: FinalInput, runtime: Runtime, record: ExchangeRecord, started: float
@@ -173,14 +176,14 @@ class ReduceJob:
         try:
             outcome = request_final_result(final_input, self._job, runtime, record.recording_sink(sink))
         except GptkitError as error:
-            progress.tell_how_to_go_on(error, None if final_input.whole else self._job.memory)
+            progress.add_resume_hint(error, None if final_input.whole else self._job.memory)
             raise
         finally:
             if sink is not None:
                 sink.close()
         budget = self._conversation.budget
         reply = outcome.reply._replace(
-            usage=progress.usage(budget.charges),
+            usage=progress.total_usage(budget.charges),
             attempts=budget.request_count,
             total=services.terminal.monotonic() - started,
         )
@@ -201,27 +204,27 @@ class ReduceJob:
         facts = answer.AnswerFacts(*self._conversation.cost())
         answer.show_answer(self._services.terminal, display, self._invocation, outcome, is_shown, facts)
 
-    def _show_progress(self, progress_: ReduceProgress) -> None:
-        self._parts = progress_.finished if progress_.level == 1 else self._parts
-        self._progress.show(lambda: self._tally(progress_))
+    def _show_progress(self, step: ReduceProgress) -> None:
+        self._parts = step.finished if step.level == 1 else self._parts
+        self._progress.show(lambda: self._job_progress(step))
 
-    def _tally(self, progress_: ReduceProgress) -> Tally:
+    def _job_progress(self, step: ReduceProgress) -> JobProgress:
         charges, size = self._conversation.budget.charges, self._document.size
-        total = progress_.total if progress_.level > 1 else size
-        reached = progress_.finished if progress_.level > 1 else progress_.bytes
-        return Tally(
-            progress_.finished,
+        total = step.total if step.level > 1 else size
+        reached = step.finished if step.level > 1 else step.bytes
+        return JobProgress(
+            step.finished,
             sum(charge.prompt_tokens + charge.completion_tokens for charge in charges),
             min(1.0, reached / total) if total else None,
             self._conversation.cost()[0] if charges else None,
-            level=progress_.level,
+            level=step.level,
         )
 
     def _missing_error(self, final_input: FinalInput) -> GptkitError | None:
         path = options_of(self._invocation.values).report
         if path:
             counts = {"document": self._document.name, "parts": max(1, self._parts)}
-            progress.write(path, {**counts, "findings": self._listed_findings(final_input)})
+            progress.write_report(path, {**counts, "findings": self._listed_findings(final_input)})
         if not final_input.findings:
             return None
         count, first = len(final_input.findings), final_input.findings[0].message

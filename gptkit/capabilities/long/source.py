@@ -8,7 +8,7 @@ from gptkit.capabilities.long.config import languages, long_mode, piece_tokens
 from gptkit.core.errors import UsageError
 from gptkit.core.tokens import estimate_tokens
 from gptkit.jobs.options import options_of
-from gptkit.jobs.setup import HEAD, Source, check_format, opened
+from gptkit.jobs.setup import HEAD_LENGTH, Document, check_format, open_document
 from gptkit.session.input import LongText
 from gptkit.text.formats import plain_text
 
@@ -32,7 +32,7 @@ def find_document(
     *,
     is_proved: bool,
     is_file: bool,
-) -> Source | None:
+) -> Document | None:
     """Return the document in an input; None if one exchange is enough for the input.
 
     `is_proved` says that the answer is to be compared with the text, `is_file` that the text has the name of
@@ -43,7 +43,7 @@ def find_document(
         return None
     is_map = long_mode(template) == "map"
     text_languages = languages(template, prompt_input.values)
-    document = opened(text, prompt_input.values, text_languages, is_file=is_file, is_map=is_map)
+    document = open_document(text, prompt_input.values, text_languages, is_file=is_file, is_map=is_map)
     if is_file and len(prompt_input.files) > 1:
         document = document._replace(format=_format_of_joined(document.format, template, prompt_input))
     if (
@@ -64,7 +64,7 @@ def _format_of_joined(format_: Format, template: Template, prompt_input: PromptI
     """
     if long_mode(template) == "map" and not options_of(prompt_input.values).as_:
         for name, text in prompt_input.files[1:]:
-            check_format(name, text[:HEAD], is_file=True)
+            check_format(name, text[:HEAD_LENGTH], is_file=True)
     if format_.name in PROSE_FORMATS:
         return format_
     if long_mode(template) == "reduce":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gptkit.core.errors import TryAgainError
 from gptkit.core.table import format_time
-from gptkit.jobs.job import RECORD
+from gptkit.jobs.job import BATCH_FILE
 
 if TYPE_CHECKING:
     from gptkit.exchange.invocation import Runtime
@@ -114,7 +114,7 @@ class BatchGuard:
         is checked first: most users never submit a batch.
         """
         job = self._job
-        if job.memory is None or job.fresh or not (self._services.paths.data / RECORD).exists():
+        if job.memory is None or job.fresh or not (self._services.paths.data / BATCH_FILE).exists():
             return {}
         from gptkit.jobs.batch import service
 

@@ -10,7 +10,7 @@ from gptkit.core.errors import UsageError
 from gptkit.exchange.invocation import RetryPolicy, Runtime
 from gptkit.jobs.batch.collect import GONE, CollectedBatch, collect_batches
 from gptkit.jobs.batch.submit import BatchContext, SubmissionCounts, submit_missing
-from gptkit.jobs.job import DISCOUNT, RECORD, about
+from gptkit.jobs.job import BATCH_FILE, DISCOUNT, answer_metadata
 from gptkit.jobs.memory.store import memory_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def fetch_and_submit(
-    services: Services, lacking: Iterable[MissingAnswer], job: Job, runtime: Runtime
+    services: Services, missing_answers: Iterable[MissingAnswer], job: Job, runtime: Runtime
 ) -> SubmissionCounts:
     """Fetch the answers that are ready, then submit what is still missing.
 
@@ -36,7 +36,7 @@ def fetch_and_submit(
     with context.queue.lock():
         _fetch_into_memory(services, context)
         return submit_missing(
-            lacking, job, runtime._replace(budget=runtime.budget.with_price_factor(DISCOUNT)), context
+            missing_answers, job, runtime._replace(budget=runtime.budget.with_price_factor(DISCOUNT)), context
         )
 
 
@@ -56,7 +56,7 @@ def batch_client(services: Services) -> Batches:
 def batch_queue(services: Services) -> BatchQueue:
     from gptkit.jobs.batch.queue import BatchQueue
 
-    return BatchQueue(services.paths.require(services.paths.data) / RECORD)
+    return BatchQueue(services.paths.require(services.paths.data) / BATCH_FILE)
 
 
 def pending_shards(services: Services, job: Job) -> Mapping[str, Shard]:
@@ -67,7 +67,7 @@ def pending_shards(services: Services, job: Job) -> Mapping[str, Shard]:
         shards = queue.shards(services.settings.base_url().url)
     finally:
         queue.close()
-    metadata = about(job)
+    metadata = answer_metadata(job)
     return {
         shard.id: shard
         for shard in shards

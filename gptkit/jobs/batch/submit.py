@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from gptkit.core.errors import BudgetError, DataError, GptkitError, UnavailableError
 from gptkit.exchange.adaptation import adapt_request
 from gptkit.exchange.retry import FIRST_PAUSE, LONGEST_PAUSE
-from gptkit.jobs.job import about
+from gptkit.jobs.job import answer_metadata
 from gptkit.jobs.missing import piece_to_json
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class SubmissionCounts(NamedTuple):
 
 
 def submit_missing(
-    lacking: Iterable[MissingAnswer], job: Job, runtime: Runtime, context: BatchContext
+    missing_answers: Iterable[MissingAnswer], job: Job, runtime: Runtime, context: BatchContext
 ) -> SubmissionCounts:
     """Submit missing answers that are not under way; defective ones are left for an ordinary run.
 
@@ -78,7 +78,7 @@ def submit_missing(
     resume_submission(context)
     selection = _PieceSelection(runtime, context.queue)
     new = 0
-    for shard, count in _queue_shards(selection.select(lacking), job, context):
+    for shard, count in _queue_shards(selection.select(missing_answers), job, context):
         _submit_shard(context, shard)
         new += count
     if selection.budget_error is not None:
@@ -122,9 +122,9 @@ class _PieceSelection:
         self._queue = queue
         self._seen: set[bytes] = set()
 
-    def select(self, lacking: Iterable[MissingAnswer]) -> Iterator[tuple[MissingAnswer, ChatRequest]]:
+    def select(self, missing_answers: Iterable[MissingAnswer]) -> Iterator[tuple[MissingAnswer, ChatRequest]]:
         """Yield each answer to submit once, with its request; sets `budget_error` where the budget ends."""
-        for missing in lacking:
+        for missing in missing_answers:
             if missing.key in self._seen:
                 continue
             self._seen.add(missing.key)
@@ -230,7 +230,7 @@ def _shared_data(job: Job) -> str:
             "output": template.output,
             "schema": template.schema,
             "model": job.invocation.model,
-            "about": about(job),
+            "about": answer_metadata(job),
         },
         default=dict,
     )

@@ -153,8 +153,8 @@ class MemoryStore:
             return entries.parse_answer(entry.answer, entry.findings, entry.in_halves, entry.is_foreign)
         try:
             with self._reader.reading() as connection:
-                if found := entries.find_answer(connection, key):
-                    ids, answer = [found[0]], found[1]
+                if entry_answer := entries.find_answer(connection, key):
+                    ids, answer = [entry_answer[0]], entry_answer[1]
                 elif text and about and (several := entries.find_foreign_answer(connection, text, about)):
                     ids, answer = several
                 else:

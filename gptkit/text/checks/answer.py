@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from gptkit.core.chat import Message
 from gptkit.core.excerpt import shorten
 from gptkit.core.patterns import lazy_pattern
 from gptkit.text.pieces import Finding
+
+if TYPE_CHECKING:
+    import re
 
 SHOWN = 60
 """Characters that a finding shows of the answer."""
@@ -56,8 +60,8 @@ class RunawayDetector:
             return None
         arrived, self._waiting, self._unseen = "".join(self._waiting), [], 0
         for start in range(0, len(arrived), STEP):
-            if found := self._inspect(arrived[start : start + STEP]):
-                return found
+            if finding := self._inspect(arrived[start : start + STEP]):
+                return finding
         return None
 
     def _inspect(self, step: str) -> Finding | None:
@@ -66,11 +70,11 @@ class RunawayDetector:
         self._length += _width_of(step)
         if self._most is not None and self._length > self._most:
             return Finding(1, "repeat", "answer is far longer than the text can need")
-        found = None if self._may_repeat else self._find_repetition(len(step))
-        if found is None:
+        repetition = None if self._may_repeat else self._find_repetition(len(step))
+        if repetition is None:
             return None
         line = max(1, self._size + 1 - self._tail[-self._run :].count("\n"))
-        return Finding(line, "repeat", f"the model repeats itself: {_quote(found)}")
+        return Finding(line, "repeat", f"the model repeats itself: {_quote(repetition)}")
 
     def _find_repetition(self, arrived: int) -> str | None:
         """Return the block that the answer repeats at its end too often, None if there is no such block."""
@@ -123,12 +127,23 @@ def _width_of(text: str) -> int:
 
 def answer_finding(answer: str, messages: Sequence[Message], text: str) -> Finding | None:
     """Return what is wrong with a whole answer to messages that work on `text`, None if it may be right."""
-    sent = "\n".join(message.content for message in messages)
-    system = "\n".join(message.content for message in messages if message.role == "system")
-    user = next((message.content for message in reversed(messages) if message.role == "user"), "")
-    return next(template_mark_findings(answer, sent), None) or next(
-        prompt_echo_findings(answer, system, user, text), None
+    asked = [message for message in _without_correction(messages, text) if message.role != "assistant"]
+    sent = "\n".join(message.content for message in asked)
+    system = "\n".join(message.content for message in asked if message.role == "system")
+    user = "\n".join(message.content for message in asked if message.role == "user")
+    return (
+        next(template_mark_findings(answer, sent), None)
+        or next(prompt_echo_findings(answer, system, user, text), None)
+        or unclosed_fence_finding(answer, text)
     )
+
+
+def _without_correction(messages: Sequence[Message], text: str) -> Sequence[Message]:
+    """Return the messages up to the one with the text: what follows quotes an answer and its defects."""
+    for place in range(len(messages) - 1, -1, -1):
+        if messages[place].role == "user" and text in messages[place].content:
+            return messages[: place + 1]
+    return messages
 
 
 FENCED = lazy_pattern(r"(?ms:^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z))|`+[^`\n]+`+")
@@ -147,20 +162,20 @@ def without_thought(answer: str) -> str:
     """Return what stands behind the end of a thought whose beginning is missing, else the answer itself."""
     if not THOUGHT_ENDS.search(answer):
         return answer
-    bare = FENCED.sub(lambda found: "\x00" * len(found[0]), answer)
-    ends = [found.end() for found in THOUGHT_ENDS.finditer(bare)]
+    bare = FENCED.sub(lambda match: "\x00" * len(match[0]), answer)
+    ends = [match.end() for match in THOUGHT_ENDS.finditer(bare)]
     return answer[ends[-1] :] if ends and not THOUGHT_BEGINS.search(bare) else answer
 
 
-def template_mark_findings(answer: str, asked: str) -> Iterator[Finding]:
-    """Yield the first mark of a chat template outside of code, unless `asked` holds it, too."""
+def template_mark_findings(answer: str, prompt: str) -> Iterator[Finding]:
+    """Yield the first mark of a chat template outside of code, unless the `prompt` holds the mark, too."""
     if not TEMPLATE.search(answer):
         return
-    bare = FENCED.sub(lambda found: "\n" * found[0].count("\n"), answer)
-    for found in TEMPLATE.finditer(bare):
-        if found[0].strip() not in asked:
-            line = bare.count("\n", 0, found.start()) + 1
-            yield Finding(line, "template", f"mark of a chat template: {_quote(found[0])}")
+    bare = FENCED.sub(lambda match: "\n" * match[0].count("\n"), answer)
+    for match in TEMPLATE.finditer(bare):
+        if match[0].strip() not in prompt:
+            line = bare.count("\n", 0, match.start()) + 1
+            yield Finding(line, "template", f"mark of a chat template: {_quote(match[0])}")
             return
 
 
@@ -173,8 +188,47 @@ def is_invisible(answer: str) -> bool:
     return all(sign in BLANKS or unicodedata.category(sign) in INVISIBLE for sign in answer)
 
 
-DELIMITER = lazy_pattern(r"(?m)^[ \t]*(</?[a-z][a-z0-9_-]*>)[ \t]*$")
-DELIMITER_IN_ANSWER = lazy_pattern(r"(?m:^[ \t]*(?=<[a-z])|(?=</[a-z]))(</?[a-z][a-z0-9_-]*>)")
+FENCE_LINE = lazy_pattern(r"(?m)^ {0,3}(`{3,}|~{3,})([^\n]*)$")
+
+
+def unclosed_fence_finding(answer: str, text: str) -> Finding | None:
+    """Return the code block of an answer that never closes, if those of `text` do and it holds something."""
+    if "```" not in answer and "~~~" not in answer:
+        return None
+    opening = _open_fence(answer)
+    if opening is None or not answer[opening.end() :].strip() or _open_fence(text):
+        return None
+    return Finding(answer.count("\n", 0, opening.start()) + 1, "fence", "code block never closes")
+
+
+def _open_fence(text: str) -> re.Match[str] | None:
+    opening: re.Match[str] | None = None
+    for line in FENCE_LINE.finditer(text):
+        if opening is None:
+            opening = line if line[1][0] == "~" or "`" not in line[2] else None
+        elif line[1].startswith(opening[1]) and not line[2].strip():
+            opening = None
+    return opening
+
+
+CHANGED_LINE = lazy_pattern(r"(?m)^[+-](?![+-]{2})[^\n]*\S")
+DIFF_HEADER = lazy_pattern(r"(?m)^(?:@@ |diff |\+\+\+ )")
+
+
+def says(answer: str, sentence: str) -> bool:
+    """Whether an answer is a sentence and nothing else, whatever its case and the marks around it."""
+    plain, wanted = (text.strip().strip("\"'`*.。").casefold() for text in (answer, sentence))
+    return plain == wanted
+
+
+def holds_changes(text: str) -> bool:
+    """Whether a text is a diff in which lines changed."""
+    return bool(DIFF_HEADER.search(text) and CHANGED_LINE.search(text))
+
+
+_DELIMITER = r"(</?[a-z][a-z0-9_-]*)( [0-9a-f]{16}(?: [^<>\n]{1,1000})?)?>"
+DELIMITER = lazy_pattern(rf"(?m)^[ \t]*{_DELIMITER}[ \t]*$")
+DELIMITER_IN_ANSWER = lazy_pattern(rf"(?m:^[ \t]*(?=<[a-z])|(?=</[a-z])){_DELIMITER}")
 RULE = 40
 """Characters from which a line of the prompt is one that nobody writes by chance."""
 RULES_TOLD = 200
@@ -184,20 +238,22 @@ def prompt_echo_findings(answer: str, system: str, user: str, text: str) -> Iter
     """Yield a delimiter or a rule of the prompt that is in the answer.
 
     `user` is the user message as it was sent, `text` what of it the prompt works on. Where no lines such as
-    `<text>` and `</text>` stand around the text, it is a conversation, and may speak of its rules: only much
-    of them counts.
+    `<text 0123456789abcdef>` or `<text>` stand around the text, it is a conversation, and may speak of its
+    rules: only much of them counts. A delimiter counts without its digits, too, unless the text has it so.
     """
-    delimiters = set(DELIMITER.findall(user.replace(text, "", 1))) - set(DELIMITER.findall(text))
-    for found in DELIMITER_IN_ANSWER.finditer(answer):
-        if found[1] in delimiters:
-            line = answer.count("\n", 0, found.start()) + 1
-            message = f"delimiter of the prompt given back: {_quote(found[1])}"
+    around = DELIMITER.findall(user.replace(text, "", 1))
+    own = set(map("".join, DELIMITER.findall(text)))
+    delimiters = {*map("".join, around), *(name for name, _ in around)} - own
+    for match in DELIMITER_IN_ANSWER.finditer(answer):
+        if {match[1], match[1] + (match[2] or "")} & delimiters:
+            line = answer.count("\n", 0, match.start()) + 1
+            message = f"delimiter of the prompt given back: {_quote(match[0].strip())}"
             yield Finding(line, "prompt", message)
             return
-    plain, theirs = (" ".join(one.split()) for one in (answer, text))
-    told = [rule for rule in _rule_lines(system) if rule in plain and rule not in theirs]
-    if told and (delimiters or sum(map(len, told)) >= RULES_TOLD):
-        yield Finding(1, "prompt", f"rules of the prompt given back: {_quote(told[0])}")
+    answer_line, text_line = (" ".join(words.split()) for words in (answer, text))
+    echoed = [rule for rule in _rule_lines(system) if rule in answer_line and rule not in text_line]
+    if echoed and (delimiters or sum(map(len, echoed)) >= RULES_TOLD):
+        yield Finding(1, "prompt", f"rules of the prompt given back: {_quote(echoed[0])}")
 
 
 def _quote(text: str) -> str:

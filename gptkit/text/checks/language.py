@@ -121,11 +121,11 @@ def weight(text: str) -> float:
 
 def scripts(text: str) -> dict[str, float]:
     """Return the weight of the letters of each script."""
-    found: defaultdict[str, float] = defaultdict(float)
+    weights: defaultdict[str, float] = defaultdict(float)
     for sign, times in Counter(text).items():
         if script := _script(sign):
-            found[script] += times * WEIGHTS.get(script, 1)
-    return found
+            weights[script] += times * WEIGHTS.get(script, 1)
+    return weights
 
 
 @cache
@@ -137,12 +137,12 @@ def _script(sign: str) -> str:
 def main_tag(language: str) -> str:
     """Reduce a tag of BCP 47 to the language without region; Chinese is `zh` or `zh-Hant`."""
     code, _, rest = language.lower().replace("_", "-").partition("-")
-    is_traditional = code == "zh" and any(one in ("hant", "tw", "hk", "mo") for one in rest.split("-"))
+    is_traditional = code == "zh" and any(region in ("hant", "tw", "hk", "mo") for region in rest.split("-"))
     return "zh-Hant" if is_traditional else code
 
 
 def count_function_words(text: str) -> Vote:
-    words = Counter(found.lower() for found in WORD.findall(text))
+    words = Counter(match.lower() for match in WORD.findall(text))
     hits = {code: sum(min(words[word], OFTEN) for word in table) for code, table in WORDS.items()}
     best = max(hits, key=lambda code: hits[code])
     return Vote(best, hits[best], words.total(), hits)
@@ -151,21 +151,21 @@ def count_function_words(text: str) -> Vote:
 def other_language(text: str, language: str) -> str | None:
     """Name the language or script of a text if it surely is not `language` (a tag of BCP 47), else None."""
     tag = main_tag(language)
-    there = scripts(text)
-    total, own = sum(there.values()), SCRIPTS.get(tag.partition("-")[0])
+    weights = scripts(text)
+    total, own = sum(weights.values()), SCRIPTS.get(tag.partition("-")[0])
     if own is None or total < LEAST:
         return None
-    script, most = max(there.items(), key=itemgetter(1))
-    kana, han = sum(there[one] for one in KANA), there["CJK"]
+    script, script_weight = max(weights.items(), key=itemgetter(1))
+    kana, han = sum(weights[letters] for letters in KANA), weights["CJK"]
     if own == "CJK":
         if tag == "ja" and not kana and han >= 1.5 * LEAST:
             return "Chinese"
         if tag != "ja" and kana * 10 > han + kana and script != "LATIN":
             return NAMES["ja"]
-        there["CJK"] += kana
+        weights["CJK"] += kana
     if script not in (own, "LATIN") and not (own == "CJK" and script in KANA):
-        return _script_name(script) if most * 2 > total else None
-    if script == "LATIN" and own != "LATIN" and there[own] * 6 > total:
+        return _script_name(script) if script_weight * 2 > total else None
+    if script == "LATIN" and own != "LATIN" and weights[own] * 6 > total:
         return None
     return _other_by_letters(text, tag) if script != "LATIN" else _other_by_words(text, tag)
 
@@ -177,41 +177,43 @@ def _script_name(script: str) -> str:
 
 def _other_by_words(text: str, tag: str) -> str | None:
     """Name the language whose function words a text in Latin letters has, rather than those of `tag`."""
-    found = count_function_words(text)
-    mine = found.by_code.get(NEIGHBOURS.get(tag, tag), 0)
-    is_clear = found.words > 3 * mine and (found.words > 3 or not mine)
-    if not found.counts or found.code == NEIGHBOURS.get(tag, tag) or not is_clear:
+    vote = count_function_words(text)
+    own_count = vote.by_code.get(NEIGHBOURS.get(tag, tag), 0)
+    is_clear = vote.words > 3 * own_count and (vote.words > 3 or not own_count)
+    if not vote.counts or vote.code == NEIGHBOURS.get(tag, tag) or not is_clear:
         return None
     if tag in NEIGHBOURS or (tag not in WORDS and SCRIPTS[tag.partition("-")[0]] == "LATIN"):
-        known = found.by_code["en"] == found.words  # neighbours of a language share its words
+        known = vote.by_code["en"] == vote.words  # neighbours of a language share its words
         return NAMES["en"] if known else None
-    return NAMES[found.code]
+    return NAMES[vote.code]
 
 
 def _other_by_letters(text: str, tag: str) -> str | None:
-    for one, letters, other, others in ALIKE:
-        if tag in (one, other):
-            mine, other_letters = (letters, others) if tag == one else (others, letters)
+    for first, first_letters, second, second_letters in ALIKE:
+        if tag in (first, second):
+            own_letters, other_letters = (
+                (first_letters, second_letters) if tag == first else (second_letters, first_letters)
+            )
             count = Counter(text.lower())
-            wrong = sum(count[sign] for sign in set(other_letters) - set(mine))
-            right = sum(count[sign] for sign in set(mine) - set(other_letters))
+            wrong = sum(count[sign] for sign in set(other_letters) - set(own_letters))
+            right = sum(count[sign] for sign in set(own_letters) - set(other_letters))
             if wrong >= 4 and wrong > 5 * right:
-                return NAMES[other if tag == one else one]
+                return NAMES[second if tag == first else first]
     return None
 
 
 def detect_language(text: str) -> str:
     """Return the tag of the language that a text is surely in; empty where that cannot be told."""
-    there = scripts(text)
-    if sum(there.values()) < LEAST:
+    weights = scripts(text)
+    if sum(weights.values()) < LEAST:
         return ""
-    script = max(there, key=lambda one: there[one])
+    script = max(weights, key=lambda name: weights[name])
     if script == "LATIN":
-        found = count_function_words(text)
-        rest = sorted(found.by_code.values())[-2]
-        return found.code if found.counts and found.words > 1.5 * rest else ""
+        vote = count_function_words(text)
+        second_count = sorted(vote.by_code.values())[-2]
+        return vote.code if vote.counts and vote.words > 1.5 * second_count else ""
     if script in ("CJK", *KANA):
-        if any(there[one] for one in KANA):
+        if any(weights[name] for name in KANA):
             return "ja"
         return (
             "zh-Hant" if _other_by_letters(text, "zh") else "zh" if _other_by_letters(text, "zh-Hant") else ""

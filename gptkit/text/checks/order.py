@@ -27,7 +27,7 @@ def displaced_marks(text: str, answer: str) -> list[int]:
     """Return the marks that stand in another sentence, line or cell than in the text."""
     if len(MARK.findall(text)) < 2:
         return []
-    before, after = ([MARK.findall(part) for part in _sentence_parts(one)] for one in (text, answer))
+    before, after = ([MARK.findall(part) for part in _sentence_parts(whole)] for whole in (text, answer))
     if len(before) != len(after):
         return []
     moved = (set(was) - set(became) for was, became in zip(before, after, strict=True))
@@ -40,12 +40,12 @@ def _sentence_parts(text: str) -> list[str]:
 
 
 def reordered_directives(text: str, answer: str, masks: Sequence[str]) -> str | None:
-    """The placeholders that take their values by order, if the answer has them in another one."""
+    """Return the placeholders that take their values by order, if their order in the answer is another."""
     before, after = (
-        [masks[int(number)] for number in MARK.findall(one) if int(number) < len(masks)]
-        for one in (text, answer)
+        [masks[int(number)] for number in MARK.findall(whole) if int(number) < len(masks)]
+        for whole in (text, answer)
     )
-    was, became = ([mask for mask in some if DIRECTIVE.fullmatch(mask)] for some in (before, after))
+    was, became = ([mask for mask in marks if DIRECTIVE.fullmatch(mask)] for marks in (before, after))
     return " ".join(was) if was != became and Counter(was) == Counter(became) else None
 
 
@@ -58,13 +58,15 @@ def unit_order_findings(
         yield Finding(lines[alike[0]], "order", f"{len(alike)} texts have one answer: {_join_numbers(alike)}")
         return
     pairs = [
-        [_fit_score(units[one], answers[other]) for other in _neighbours(numbers, at)]
-        for at, one in enumerate(numbers)
+        [_fit_score(units[number], answers[neighbour]) for neighbour in _neighbours(numbers, index)]
+        for index, number in enumerate(numbers)
     ]
-    for at in range(len(numbers) - 1):
-        gain = pairs[at][2] + pairs[at + 1][0] - pairs[at][1] - pairs[at + 1][1]
-        if gain >= SWAP and min(pairs[at][2], pairs[at + 1][0]) > max(pairs[at][1], pairs[at + 1][1]):
-            both = numbers[at : at + 2]
+    for index in range(len(numbers) - 1):
+        gain = pairs[index][2] + pairs[index + 1][0] - pairs[index][1] - pairs[index + 1][1]
+        if gain >= SWAP and min(pairs[index][2], pairs[index + 1][0]) > max(
+            pairs[index][1], pairs[index + 1][1]
+        ):
+            both = numbers[index : index + 2]
             yield Finding(lines[both[0]], "order", f"texts {_join_numbers(both)} have each other's answers")
             return
     for side, what in ((2, "next"), (0, "previous")):
@@ -85,31 +87,31 @@ def _same_answers(units: Mapping[int, str], answers: Mapping[int, str], numbers:
     return []
 
 
-def _neighbours(numbers: Sequence[int], at: int) -> list[int]:
+def _neighbours(numbers: Sequence[int], index: int) -> list[int]:
     """Return the number before `at`, the one there and the one behind; at a border the one there instead."""
-    return [numbers[max(0, at - 1)], numbers[at], numbers[min(len(numbers) - 1, at + 1)]]
+    return [numbers[max(0, index - 1)], numbers[index], numbers[min(len(numbers) - 1, index + 1)]]
 
 
 def _fit_score(text: str, answer: str) -> float:
     """Return how well an answer fits a text, by what is the same in all languages and by length."""
-    was, became = (Counter(TELLING.findall(one.translate(QUESTION))) for one in (text, answer))
+    was, became = (Counter(TELLING.findall(whole.translate(QUESTION))) for whole in (text, answer))
     shared = (was & became).total()
-    apart = abs(log((weight(text) + 4) / (weight(answer) + 4)))
-    return 2 * shared - ((was - became) + (became - was)).total() - min(apart, 1.5)
+    difference = abs(log((weight(text) + 4) / (weight(answer) + 4)))
+    return 2 * shared - ((was - became) + (became - was)).total() - min(difference, 1.5)
 
 
 def _shift_start(pairs: Sequence[Sequence[float]], side: int) -> int:
     """Return 1 + the index from which at least three texts fit the answers at `side` better, or 0."""
     best = total = 0.0
-    start = found = 0
-    for at, fits in enumerate(pairs):
+    start = best_start = 0
+    for index, fits in enumerate(pairs):
         gain = fits[side] - fits[1]
         if total <= 0:
-            total, start = 0.0, at
+            total, start = 0.0, index
         total += gain
-        if total > best and at - start >= 2:
-            best, found = total, start + 1
-    return found if best >= SHIFT else 0
+        if total > best and index - start >= 2:
+            best, best_start = total, start + 1
+    return best_start if best >= SHIFT else 0
 
 
 def _join_numbers(numbers: Sequence[int]) -> str:

@@ -78,15 +78,15 @@ def _toml_values(text: str) -> Iterator[tuple[str, _Value | None]]:
     above: tuple[str, ...] = ()
     is_within = False  # a string of several lines
     for line in split_lines(text):
-        found = None if is_within else STRING.match(line)
+        match = None if is_within else STRING.match(line)
         if table := None if is_within else TABLE.match(line):
             above = _keys(table[1])
         is_within ^= len(SEVERAL_LINES.findall(line)) % 2 == 1
         value = None
-        if found:
+        if match:
             try:
-                decoded = tomllib.loads(f"value = {found['value']}")["value"]
-                value = _Value(decoded, (*above, *_keys(found["key"])), *found.span("value"))
+                decoded = tomllib.loads(f"value = {match['value']}")["value"]
+                value = _Value(decoded, (*above, *_keys(match["key"])), *match.span("value"))
             except tomllib.TOMLDecodeError:
                 pass
         yield line, value

@@ -41,13 +41,13 @@ CHARSET = re.compile(
 )
 
 
-def _declared(token: Token, language: str) -> str:
-    """Return the source of a token, where it declares language or charset, with those of the result.
+def _declare_result(token: Token, language: str) -> str:
+    """Return the source of a token; one that declares a language or charset gets those of the result.
 
-    An empty `language` is not known: what the document declares then stays.
+    If `language` is empty, the declared language stays.
     """
     if token.name == "html" and token.kind == START and language:
-        return LANGUAGE.sub(lambda found: f'{found[1]}"{language}"', token.source)
+        return LANGUAGE.sub(lambda match: f'{match[1]}"{language}"', token.source)
     if token.name == "meta" or token.source.startswith("<?xml"):
         return CHARSET.sub(r"\1utf-8", token.source)
     return token.source
@@ -79,7 +79,7 @@ class Html(UnitFormat):
 
     def segments(self, lines: Iterable[str]) -> Iterator[Segment]:
         tokens = read_tokens(lines)
-        declared = (token._replace(source=_declared(token, self._language)) for token in tokens)
+        declared = (token._replace(source=_declare_result(token, self._language)) for token in tokens)
         return _Segmenter().segments(declared)
 
     def encode_text(self, literal: str, text: str, syntax: str) -> str:

@@ -147,6 +147,8 @@ class Markdown:
     name = "markdown"
 
     def recognises(self, head: str) -> bool:
+        if split_front_matter(split_lines(head))[0]:
+            return True
         signs = {match.lastgroup for match in SIGNS.finditer(head)}
         return bool(signs & {"title", "fence", "table", "definition"}) or len(signs) > 1
 
@@ -289,10 +291,10 @@ def _code_block(source: str) -> TextBlock:
 
 def _admonition_block(source: str, link_labels: Collection[str]) -> TextBlock:
     """Make a block of the line of an admonition; all but a title is masked."""
-    found = ADMONITION_TITLE.match(source)
-    if found is None or not found.lastindex:
+    match = ADMONITION_TITLE.match(source)
+    if match is None or not match.lastindex:
         return _code_block(source)
-    start, end = found.span(found.lastindex)
+    start, end = match.span(match.lastindex)
     line = source.rstrip()
     first = len(line) - len(line.lstrip())
     title, masks = mask_text(source[start:end], MARKDOWN_RULES, link_labels)

@@ -1,0 +1,155 @@
+"""Make, edit and remove the prompt files of the user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptkit.core.errors import CannotWriteError, UsageError
+from gptkit.core.files import cause, write_private
+from gptkit.templates import library, parse
+from gptkit.templates.library import PromptFile
+
+if TYPE_CHECKING:
+    from gptkit.services import Services
+
+
+FILE_TEMPLATE = """\
+# This file is the command 'gptkit {name}'. Try: echo hello | gptkit {name} --model echo
+# 'gptkit prompts check {name}' says what is wrong with it, 'gptkit prompts test {name}' runs its tests.
+
+# The first line of 'gptkit {name} --help'.
+description: Rewrite a text.
+
+# Examples for 'gptkit {name} --help'.
+usage:
+  - gptkit {name} --style formal < note.txt
+
+# What the model is told to be and to do. Values stand between double braces; what they hold is
+# inserted as it is and never read as a template.
+system: |
+  You rewrite the text you are given so that it is {{{{ style }}}}.
+  {{% if audience %}}
+  Write for {{{{ audience }}}}.
+  {{% endif %}}
+  Answer with the rewritten text and nothing else.
+
+# The user's message; this is the default. `text` is the input (words, standard input or -f files);
+# `request` is what you typed beside an input from a pipe or a file.
+# user: "{{{{ text }}}}"
+
+# Each one is a real option, with help and completion.
+# Types: text, integer, number, boolean, choice, file, list.
+options:
+  style:
+    type: choice
+    choices: [plain, formal, friendly]
+    default: plain
+    short: S
+    help: How it should read.
+  audience:
+    help: Who will read it.
+
+# Few-shot turns, sent before the text:
+# examples:
+#   - {{user: "gimme that report", assistant: "Please send me the report."}}
+
+# required (the default), optional or none
+input: required
+
+# text, markdown, code, email, commit or json; with a JSON Schema: {{format: json, schema: {{type: object}}}}
+output: text
+
+# Sent only when set here, and dropped for models that do not know them:
+# parameters:
+#   temperature: 0.3
+
+tests:
+  - text: gimme that report
+    options: {{style: formal}}
+    reply: Please send me the report.
+    expect:
+      contains: report
+      system_contains: so that it is formal
+"""
+
+
+def new_prompt_file(services: Services, name: str, source: bytes | None) -> Path:
+    """Create a prompt file as `create_prompt_file` does, and say which prompt it replaces."""
+    path = create_prompt_file(services, name, source)
+    _tell_replacement(services, name)
+    return path
+
+
+def edit_built_in(services: Services, file: PromptFile, source: bytes) -> PromptFile | None:
+    """Open a copy of a built-in prompt in the editor; return the copy, or None and no copy without a change.
+
+    Raises ConfigurationError if the editor fails; the copy is kept then only if it was changed.
+    """
+    copy = create_prompt_file(services, file.name, source)
+    try:
+        open_in_editor(services, copy)
+    finally:
+        if is_unchanged := copy.is_file() and copy.read_bytes() == source:
+            copy.unlink()
+        else:
+            _tell_replacement(services, file.name)
+    if is_unchanged:
+        services.terminal.print_error_line(
+            f"gptkit: nothing was changed; '{file.name}' is still the built-in prompt"
+        )
+        return None
+    return PromptFile(file.name, copy, "user", (*file.shadows, file.path))
+
+
+def open_in_editor(services: Services, path: Path) -> None:
+    """Open a file in the user's editor, which gets no key. Raises ConfigurationError."""
+    from gptkit.core.confirm import open_editor
+    from gptkit.settings.keys import environment_without_keys
+
+    open_editor(path, environment_without_keys(services.settings))
+
+
+def remove_prompt_file(services: Services, file: PromptFile) -> str:
+    """Remove a prompt file of the user; return what the name means afterwards.
+
+    Raises UsageError for a file of gptkit or of the project, CannotWriteError.
+    """
+    if file.origin == "built-in":
+        raise UsageError(f"'{file.name}' is built in", hint=f"'gptkit prompts new {file.name}' replaces it")
+    if file.origin == "project":
+        raise UsageError(
+            f"'{file.path}' belongs to the project",
+            hint="'gptkit prompts trust --remove' takes the trust back",
+        )
+    try:
+        file.path.unlink()
+    except OSError as error:
+        raise CannotWriteError(f"'{file.path}': {cause(error)}") from None
+    rest = services.library.find(file.name)
+    if rest is None:
+        return f"removed '{file.path}'"
+    return f"removed '{file.path}'; '{file.name}' is '{rest.path}' again"
+
+
+def _tell_replacement(services: Services, name: str) -> None:
+    file = services.library.find(name)
+    if file is not None and file.shadows:
+        services.terminal.print_error_line(
+            f"gptkit: '{file.path}' replaces '{file.shadows[-1]}'; 'gptkit prompts rm {name}' takes that back"
+        )
+
+
+def create_prompt_file(services: Services, name: str, source: bytes | None) -> Path:
+    """Create a prompt file in the user's folder from `source`, or from the template. Raises UsageError."""
+    if problem := parse.name_problem(name, services.vocabulary):
+        raise UsageError(f"'{name}': {problem}")
+    folder = library.user_folder(services.paths)
+    path = services.paths.require(folder / f"{name}.yaml")
+    for existing in (path, path.with_suffix(".yml")):
+        if existing.is_symlink() or existing.exists():
+            raise UsageError(
+                f"'{existing}': it exists already", hint=f"'gptkit prompts edit {name}' opens it"
+            )
+    write_private(path, FILE_TEMPLATE.format(name=name).encode() if source is None else source)
+    return path
