@@ -123,8 +123,8 @@ class Extension(Protocol):
         """A function from the key's node to the capability's own value, which reports problems."""
 
     @property
-    def is_exclusive(self) -> bool:
-        """Whether a prompt file may declare no other exclusive capability."""
+    def claims(self) -> frozenset[str]:
+        """What only one capability of a prompt file may claim."""
 
 
 class Vocabulary(NamedTuple):

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from fake.program import AsProcess, InMemory, OnTerminal
 
-from gptkit.app import HOUSEKEEPING, build_services
+from gptkit.app import build_services
 from gptkit.cli.completion import known_models
 from gptkit.core.terminal import memory_terminal
 from gptkit.settings.schema import DEFAULT_MODEL
 
+COMMANDS = list(build_services(memory_terminal()).housekeeping)
 PROMPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "prompts").glob("*.yaml"))
 HAIKU = """\
 description: Write a haiku.
@@ -84,7 +85,7 @@ def mine(home: Path) -> Path:
 
 
 def test_commands(tab: Tab, mine: Path) -> None:
-    assert tab.bash("gptkit ") == [*sorted([*PROMPTS, "haiku"]), *(one.name for one in HOUSEKEEPING)]
+    assert tab.bash("gptkit ") == [*sorted([*PROMPTS, "haiku"]), *COMMANDS]
     assert tab.bash("gptkit tr") == ["translate"]
     assert tab.bash("gptkit xyzzy") == []
     assert tab.fish("gptkit ha") == {"haiku": "Write a haiku."}
@@ -159,7 +160,7 @@ def test_broken_and_hostile_files_are_silent(tab: Tab, mine: Path) -> None:
         (mine / f"{name}.yaml").write_text("description: x\n")
     assert tab.bash("gptkit ") == [
         *sorted([*PROMPTS, "haiku", "broken"]),
-        *(one.name for one in HOUSEKEEPING),
+        *COMMANDS,
     ]
     assert tab.bash("gptkit prompts show ") == sorted([*PROMPTS, "haiku", "broken"])
     for line in ("gptkit broken --", "gptkit broken ", "gptkit nosuch ", "gptkit nosuch --x "):

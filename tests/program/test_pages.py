@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,9 +15,11 @@ from fake.server import FakeServer
 from fake.waiting import SOON
 from tutoring import check, course, grade, mark, update
 
-from gptkit.app import HOUSEKEEPING
+from gptkit.app import build_services
+from gptkit.core.terminal import memory_terminal
 
 ROOT = Path(__file__).parents[2]
+HOUSEKEEPING = {"", *build_services(memory_terminal()).housekeeping}
 PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in PAGES}
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<content>.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -74,7 +77,7 @@ def steps(content: str) -> list[tuple[str, str]]:
 def replies(command: str, output: str) -> list[str]:
     """What the model has to say, request by request, for the command to print what is shown."""
     name = command.partition("gptkit ")[2].partition(" ")[0]
-    if name in {"", *(one.name for one in HOUSEKEEPING)} or NOTE.match(output) or "--due" in command:
+    if name in HOUSEKEEPING or NOTE.match(output) or "--due" in command or "--retrieve-only" in command:
         return []
     if "--rubric" in command:
         return [GRADE, update()]
@@ -88,6 +91,10 @@ def _reply(command: str, output: str) -> str:
         return output.removesuffix("\n")
     if "gptkit code" in command:
         return "```go\npackage main\n```"
+    if "gptkit qa" in command:
+        answer, _, sources = output.partition("\n\n")
+        quotes = [{"passage": 1, "text": text} for text in re.findall(r'"(.*)"', sources)]
+        return json.dumps({"quotes": quotes, "answer": answer})
     if "gptkit shell" in command:
         return f"```sh\n{output}```"
     said = output.replace("{name}", "⟦0⟧") if "gptkit translate" in command else output
