@@ -57,7 +57,7 @@ def build_services(terminal: Terminal, capabilities: Sequence[Capability] = CAPA
     commands = [*HOUSEKEEPING]
     for capability in capabilities:
         commands += capability.commands
-    housekeeping = {command.name: command for command in commands}
+    housekeeping = {command.name: command for command in commands if not command.below}
     return Services(
         terminal,
         reserved_options=RESERVED_OPTIONS,

@@ -57,6 +57,8 @@ class Services:
         self.terminal = terminal
         self.capabilities = tuple(capabilities)
         self.housekeeping = housekeeping
+        self.after_sending: list[Callable[[], None]] = []
+        """What is called once when the next request is on the wire, while the server is at work."""
         self._shared: dict[object, Any] = {}
         self._reserved = (reserved_options, reserved_shorts, reserved_names)
         self._templates: dict[str, Template] = {}
@@ -244,7 +246,7 @@ class Services:
             if not providers:
                 from gptkit.provider import client
 
-                providers.append(client.provider(endpoint))
+                providers.append(client.provider(endpoint, self._call_after_sending))
                 if verbose:
                     self.terminal.print_error_line(
                         f"gptkit: transport: {client.transport_name(endpoint, request.model)}"
@@ -252,6 +254,10 @@ class Services:
             return providers[0](request)
 
         return self._runtime(form, budget, verbose, provider)
+
+    def _call_after_sending(self) -> None:
+        while self.after_sending:
+            self.after_sending.pop()()
 
     def dry_runtime(self, form: OutputFormat) -> Runtime:
         """Return a Runtime that cannot send anything, so that no key is needed."""

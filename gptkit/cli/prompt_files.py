@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import typer
+
+from gptkit.capabilities import CAPABILITIES
 from gptkit.core.errors import CannotWriteError, UsageError
 from gptkit.core.files import cause, write_private
 from gptkit.templates import library, parse
@@ -154,3 +159,31 @@ def create_prompt_file(services: Services, name: str, source: bytes | None) -> P
             )
     write_private(path, FILE_TEMPLATE.format(name=name).encode() if source is None else source)
     return path
+
+
+EXAMPLES = {capability.key: capability.example for capability in CAPABILITIES if capability.example}
+"""Examples of prompt files by the keys of capabilities; each key is an option."""
+
+
+def add_example_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command a boolean option for each example, in place of its `**examples`."""
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    for key in EXAMPLES:
+        option = typer.Option(f"--{key}", help=f"Start from an example with '{key}'.")
+        parameters.append(
+            inspect.Parameter(
+                key, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, option]
+            )
+        )
+    cast(Any, command).__signature__ = inspect.Signature(parameters)
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+def example_source(name: str, chosen: dict[str, bool], like: bytes | None) -> bytes | None:
+    """The content of a new prompt file; None for the template. Raises UsageError for two sources."""
+    keys = [key for key, is_chosen in chosen.items() if is_chosen]
+    if len(keys) + (like is not None) > 1:
+        raise UsageError("a new prompt file has one source")
+    return EXAMPLES[keys[0]].replace("{name}", name).encode() if keys else like

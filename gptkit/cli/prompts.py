@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -92,18 +93,24 @@ def show(
         bool, typer.Option("--as-sent", help="Print the messages that it would send, with their tokens.")
     ] = False,
 ) -> int:
-    """Print a prompt file as it is."""
+    """Print a prompt file as it is; what is known beside the file goes to standard error."""
 
     services = _services(ctx)
     if as_sent:
         return render_prompt(services, _find_entry(services, name).name, arguments or [], as_sent=True)
     if arguments:
         raise UsageError("words and options of a prompt go with --as-sent")
-    data = read_prompt_file(_find_entry(services, name).path)
+    entry = _find_entry(services, name)
+    data = read_prompt_file(entry.path)
     if services.terminal.stdout_is_terminal:
         services.terminal.print_sanitized(data.decode("utf-8-sig", "replace").removesuffix("\n"))
     else:
         services.terminal.write_bytes(data)
+    with suppress(GptkitError):  # a broken file is shown as well
+        template = services.library.outline(entry)
+        for capability in services.capabilities_of(template):
+            for line in capability.describe(services, template) if capability.describe else ():
+                services.terminal.print_error_line(f"gptkit: {line}")
     return 0
 
 
@@ -130,7 +137,6 @@ def path(
     services.terminal.print_sanitized(str(file))
 
 
-@app.command()
 def new(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the new command.", metavar="NAME")],
@@ -143,12 +149,17 @@ def new(
             autocompletion=_complete_names,
         ),
     ] = "",
+    **examples: bool,
 ) -> None:
     """Make a prompt file of your own, with comments, and print where it is."""
 
     services = _services(ctx)
-    source = read_prompt_file(_find_entry(services, like).path) if like else None
+    copied = read_prompt_file(_find_entry(services, like).path) if like else None
+    source = prompt_files.example_source(name, examples, copied)
     services.terminal.print_sanitized(str(prompt_files.new_prompt_file(services, name, source)))
+
+
+app.command()(prompt_files.add_example_options(new))
 
 
 @app.command()
@@ -219,13 +230,19 @@ def render(
 
 
 @app.command()
-def test(ctx: typer.Context, names: Names = None) -> None:
+def test(
+    ctx: typer.Context,
+    names: Names = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the model what tools it calls; run none.")
+    ] = False,
+) -> None:
     """Run the tests in prompt files, without a network."""
     services = _services(ctx)
     failed = 0
     for entry in _entries(services, names or []):
         try:
-            results = _run_tests(services, entry)
+            results = _run_tests(services, entry, live)
         except GptkitError as error:
             failed += 1
             services.terminal.print_sanitized(error.message)
@@ -245,10 +262,21 @@ def test(ctx: typer.Context, names: Names = None) -> None:
 @app.command()
 def trust(
     ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A prompt or file whose tools are shown and trusted; without it, the project's files.",
+            metavar="NAME|FILE",
+            show_default=False,
+        ),
+    ] = "",
     remove: Annotated[bool, typer.Option("--remove", help="Take the trust back.")] = False,
 ) -> None:
-    """Trust the files in .gptkit/prompts of this project as they are now."""
+    """Trust the files in .gptkit/prompts of this project, or one tool file, as they are now."""
     services = _services(ctx)
+    if name:
+        _trust_file(services, name, remove)
+        return
     folder = library.project_folder(services.paths)
     if remove:
         if not library.distrust(services.paths, folder):
@@ -259,6 +287,18 @@ def trust(
     trusted = library.trust(services.paths, folder)
     cells = [[name, digest[:12], "trusted until it changes"] for name, digest in trusted.items()]
     services.terminal.print_sanitized(format_table(cells, services.terminal.stdout_is_terminal))
+
+
+def _trust_file(services: Services, name: str, remove: bool) -> None:
+    """Trust what a file declares for its capabilities. Raises UsageError if there is nothing to trust."""
+    entry = next(_entries(services, [name]))
+    template = services.library.outline(entry)
+    hooks = [one.trust for one in services.capabilities_of(template) if one.trust is not None]
+    if not hooks:
+        raise UsageError(f"'{entry.path}': nothing in it has to be trusted")
+    for hook in hooks:
+        for line in hook(services, template, remove):
+            services.terminal.print_sanitized(line)
 
 
 def _services(ctx: typer.Context) -> Services:
@@ -297,7 +337,10 @@ def _file_report(services: Services, name: str) -> FileReport | None:
 
 def _problems(services: Services, entry: PromptFile) -> list[str]:
     try:
-        services.format(services.library.check(entry))
+        template = services.library.check(entry)
+        services.format(template)
+        hooks = [one.find_problems for one in services.capabilities_of(template) if one.find_problems]
+        return [line for find_problems in hooks for line in find_problems(services, template)]
     except YamlFileError as error:
         lines = []
         for problem in sorted(error.problems, key=lambda problem: problem.line):
@@ -307,15 +350,23 @@ def _problems(services: Services, entry: PromptFile) -> list[str]:
         return lines
     except GptkitError as error:
         return [error.message]
-    return []
 
 
-def _run_tests(services: Services, entry: PromptFile) -> list[CaseResult]:
-    from gptkit.templates.testing import run_case
+def _run_tests(services: Services, entry: PromptFile, live: bool) -> list[CaseResult]:
+    """Run the test cases of a file; with `live` those alone of capabilities that ask the model."""
+    from gptkit.templates.testing import CaseResult, run_case
 
     template = services.library.check(entry)
     form = services.format(template)
-    return [run_case(template, case, form) for case in template.cases]
+    results = []
+    for case in template.cases:
+        failures = () if live else run_case(template, case, form).failures
+        for capability in services.capabilities_of(template):
+            run = capability.run_live_case if live else capability.run_case
+            if run is not None:
+                failures += tuple(run(services, template, case))
+        results.append(CaseResult(case.line, failures))
+    return results
 
 
 def _find_entry(services: Services, name: str, hint: str = "'gptkit prompts list' shows all") -> PromptFile:

@@ -96,7 +96,7 @@ class PromptGroup(GptkitGroup):
         if self._listed is not None:
             return _listed_command(services, cmd_name, self._listed.get(cmd_name), style)
         if housekeeping := services.housekeeping.get(cmd_name):
-            return _housekeeping_command(housekeeping)
+            return _housekeeping_command(services, housekeeping)
         return _prompt_command(services, cmd_name, style) if services.library.find(cmd_name) else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
@@ -177,11 +177,15 @@ def _prompt_command(services: Services, name: str, style: HelpStyle) -> Any:  # 
     return build_command(template, run, extra, style)
 
 
-def _housekeeping_command(housekeeping: HousekeepingCommand) -> Any:  # noqa: ANN401
+def _housekeeping_command(services: Services, housekeeping: HousekeepingCommand) -> Any:  # noqa: ANN401
+    """Build a housekeeping command, with the commands that capabilities add below it."""
     import importlib
 
     command = command_of_app(importlib.import_module(housekeeping.module).app)
     command.name = housekeeping.name
+    for other in (one for capability in services.capabilities for one in capability.commands):
+        if other.below == housekeeping.name:
+            command.add_command(_housekeeping_command(services, other), other.name)
     return command
 
 

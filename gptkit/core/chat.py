@@ -8,9 +8,11 @@ not import `annotations` from `__future__`: typing would then compile each annot
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, Protocol
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 OWN_PARAMETERS = ("model", "messages", "stream")
 """API parameters that gptkit sets by itself, and that no user may set."""
+TOOLS = "tools"
+"""The API parameter that offers tools to the model."""
 STREAM = "stream"
 SYSTEM_ROLE = "role: system"
 """The name, beside those of API parameters, of what a server rejects that knows no system messages."""
@@ -18,9 +20,40 @@ STREAM_OPTIONS = "stream_options"
 """The API parameter that asks for the usage of a streamed answer; no answer depends on it."""
 
 
+class ToolCall(NamedTuple):
+    """A call of a tool that the model asks for; nothing is done by it.
+
+    `arguments` is the JSON text of the model, which may be broken.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
 class Message(NamedTuple):
+    """A message of a conversation.
+
+    `calls` are the calls of tools that an assistant's message asks for; `answers` is the id of the call whose
+    output a message of the role `tool` holds.
+    """
+
     role: Role
     content: str
+    calls: tuple[ToolCall, ...] = ()
+    answers: str = ""
+
+    def body(self) -> dict[str, object]:
+        """The JSON object that is sent to the API."""
+        if self.answers:
+            return {"role": self.role, "tool_call_id": self.answers, "content": self.content}
+        if not self.calls:
+            return {"role": self.role, "content": self.content}
+        calls = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+            for c in self.calls
+        ]
+        return {"role": self.role, "content": self.content or None, "tool_calls": calls}
 
 
 def delimit(text: str, name: str, /, **attributes: str) -> str:
@@ -65,7 +98,7 @@ class ChatRequest(NamedTuple):
 
     def body(self) -> dict[str, object]:
         """The JSON object that is sent to the API."""
-        messages = [{"role": m.role, "content": m.content} for m in self.messages]
+        messages = [message.body() for message in self.messages]
         body: dict[str, object] = {"model": self.model, "messages": messages, **self.parameters}
         if self.stream:
             body["stream"] = True
@@ -179,7 +212,7 @@ class Finished(NamedTuple):
     response: Mapping[str, object] | None = None
 
 
-Event = AnswerDelta | ReasoningDelta | RefusalDelta | Finished
+Event = AnswerDelta | ReasoningDelta | RefusalDelta | ToolCall | Finished
 Provider = Callable[[ChatRequest], Iterator[Event]]
 """Send a request once and yield the events of its answer; raises a GptkitError for every failure."""
 
@@ -208,6 +241,7 @@ class Reply(NamedTuple):
     model: str = ""
     request_id: str = ""
     response: Mapping[str, object] | None = None
+    calls: tuple[ToolCall, ...] = ()
     attempts: int = 1
     first: float | None = None
     total: float = 0.0

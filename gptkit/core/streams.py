@@ -119,3 +119,49 @@ def echo_off(descriptor: int) -> Iterator[None]:
     finally:
         with suppress(termios.error):  # the terminal has hung up
             termios.tcsetattr(descriptor, termios.TCSANOW, before)
+
+
+CONTROLLING_TERMINAL = "/dev/tty"
+_LINE_CAP = 4096
+"""Bytes of a line that is typed; the rest of a longer one is dropped."""
+
+
+def ask_at_terminal(text: str) -> str | None:
+    """Show a text on the controlling terminal of the process, and return the line that is typed there.
+
+    What was typed before is thrown away, so that a paste cannot answer. None if nobody can be asked: there is
+    no such terminal, or the process runs in its background.
+    """
+    if sys.platform == "win32":
+        return None
+    import termios
+
+    try:
+        descriptor = os.open(CONTROLLING_TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if os.tcgetpgrp(descriptor) != os.getpgrp():
+            return None
+        before = termios.tcgetattr(descriptor)
+        local = before[3] | termios.ECHO | termios.ICANON | termios.ISIG
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, [*before[:3], local, *before[4:]])
+        try:
+            file_writer(descriptor)(text.encode("utf-8", "replace"))
+            return _typed_line(descriptor)
+        finally:
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)
+    except (OSError, termios.error):  # the terminal has hung up
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _typed_line(descriptor: int) -> str:
+    """Read up to the end of a line, or of the input."""
+    line = b""
+    while block := os.read(descriptor, _LINE_CAP):
+        line += block[: _LINE_CAP - len(line)]
+        if block.endswith(b"\n"):
+            break
+    return line.decode("utf-8", "replace").rstrip("\r\n")

@@ -24,6 +24,7 @@ from gptkit.core.sanitize import one_line, visible
 from gptkit.core.streams import (
     StdinKind,
     TextStream,
+    ask_at_terminal,
     echo_off,
     file_writer,
     raw_stream,
@@ -71,6 +72,8 @@ class Terminal:
         self._stdout = stdout
         self._stderr = stderr
         self.redactor = Redactor()
+        self.asker: Callable[[str], str | None] = lambda _: None
+        """Shows a question to a person and returns the line typed as the answer; None if nobody is there."""
         self.monotonic: Callable[[], float] = time.monotonic
         """Seconds from any start, for durations."""
         self.unix_time: Callable[[], float] = unix_time
@@ -172,6 +175,17 @@ class Terminal:
             with contextlib.suppress(OSError, ValueError):
                 width = os.get_terminal_size(2).columns
         return wrap_words(line, width)
+
+    def ask(self, question: str) -> str | None:
+        """Ask a person, wherever standard input and output lead; None if nobody can be asked.
+
+        The question is not sanitized.
+        """
+        self.is_asking = True
+        try:
+            return self.asker(question)
+        finally:
+            self.is_asking = False
 
     def read(self) -> bytes:
         """Read all of standard input; empty if it is closed."""
@@ -285,16 +299,22 @@ def process_terminal() -> Terminal:
         kind=stream_kind(sys.stdin.fileno()) if sys.stdin else "closed",
         terminals=(bool(sys.stdout) and sys.stdout.isatty(), bool(sys.stderr) and sys.stderr.isatty()),
     )
+    terminal.asker = ask_at_terminal
     terminal.stdout_is_file = bool(sys.stdout) and stream_kind(sys.stdout.fileno()) == "file"
     return terminal
 
 
 class MemoryTerminal(Terminal):
-    """A terminal in memory, for tests: `output` and `errors` hold what was written."""
+    """A terminal in memory, for tests: `output` and `errors` hold what was written.
+
+    `answers` are what a person types, question by question; `questions` is what the person was asked.
+    """
 
     def __init__(self, stdin: bytes | None, environ: Mapping[str, str], terminal: bool, width: int) -> None:
         self._output = io.BytesIO()
         self._errors = io.BytesIO()
+        self.answers: list[str] = []
+        self.questions: list[str] = []
         super().__init__(
             stdin=None if stdin is None else io.BytesIO(stdin),
             stdout=self._output.write,
@@ -303,6 +323,13 @@ class MemoryTerminal(Terminal):
             kind="closed" if stdin is None else "file",
             terminals=(terminal, terminal),
         )
+        self.asker = self._answer
+
+    def _answer(self, question: str) -> str | None:
+        if not self.answers:
+            return None
+        self.questions.append(question)
+        return self.answers.pop(0)
 
     @property
     def output(self) -> bytes:

@@ -1,11 +1,12 @@
 """Limits what a run may spend, checked before every request, and records what was charged."""
 
+import json
 from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import NamedTuple
 
-from gptkit.core.chat import Charge, ChatRequest, Message, Reply, Usage
+from gptkit.core.chat import TOOLS, Charge, ChatRequest, Message, Reply, Usage
 from gptkit.core.errors import BudgetError, ConfigurationError
 from gptkit.core.tokens import estimate_tokens
 
@@ -258,8 +259,12 @@ def message_tokens(messages: Iterable[Message]) -> int:
 
 
 def prompt_tokens(request: ChatRequest) -> int:
-    """Estimate the tokens of a request: its messages, and the beginning of the answer."""
-    return message_tokens(request.messages) + TOKENS_PER_ANSWER
+    """Estimate the tokens of a request: its messages, its tools, and the beginning of the answer."""
+    tokens = message_tokens(request.messages) + TOKENS_PER_ANSWER
+    calls = [call.name + call.arguments for message in request.messages for call in message.calls]
+    if TOOLS in request.parameters:
+        calls.append(json.dumps(request.parameters[TOOLS], ensure_ascii=False, separators=(",", ":")))
+    return tokens + sum(map(estimate_tokens, calls))
 
 
 def answer_tokens(parameters: Mapping[str, object], window: int) -> int:
@@ -274,7 +279,13 @@ def _answer_limit(parameters: Mapping[str, object]) -> int | None:
 
 
 def _estimated_usage(request: ChatRequest, reply: Reply, doubtful: bool) -> Usage | None:
-    has_answer = bool(reply.text or reply.refusal or reply.reasoning or reply.reason)
+    has_answer = bool(reply.text or reply.refusal or reply.reasoning or reply.calls or reply.reason)
     if not has_answer and not doubtful:
         return None
-    return Usage(prompt_tokens(request), estimate_tokens(reply.text + reply.reasoning + reply.refusal))
+    texts = (
+        reply.text,
+        reply.reasoning,
+        reply.refusal,
+        *(call.name + call.arguments for call in reply.calls),
+    )
+    return Usage(prompt_tokens(request), estimate_tokens("".join(texts)))

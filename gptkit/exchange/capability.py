@@ -8,7 +8,7 @@ from gptkit.core.errors import InternalError
 from gptkit.core.yaml_tree import Problem
 from gptkit.exchange.ask import request_answer
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
-from gptkit.templates.template import Parameter, Value
+from gptkit.templates.template import CaseWords, Parameter, Value
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import YamlNode
@@ -20,13 +20,17 @@ Prepare = Callable[[Invocation, Mapping[str, object]], Invocation]
 
 
 class HousekeepingCommand(NamedTuple):
-    """A command that is written in Python: the `app` of a module, imported when the command is called."""
+    """A command that is written in Python: the `app` of a module, imported when the command is called.
+
+    `below` is the name of the command under which the command stands; empty at the top level.
+    """
 
     name: str
     module: str
     help: str
     group: str = "Other commands"
     """The heading under which `gptkit --help` lists the command."""
+    below: str = ""
 
 
 class Capability(NamedTuple):
@@ -64,6 +68,20 @@ class Capability(NamedTuple):
     """Given services and a name: the FileReport of `prompts check` on a file of the capability; None if the
     name means no such file."""
     commands: tuple[HousekeepingCommand, ...] = ()
+    example: str = ""
+    """A prompt file with comments that `prompts new` writes for the capability; `{name}` is its name."""
+    find_problems: Callable[..., Sequence[str]] | None = None
+    """Given services and template: what `prompts check` finds beside the parser, as lines."""
+    describe: Callable[..., Sequence[str]] | None = None
+    """Given services and template: what `prompts show` says beside the file, as lines."""
+    trust: Callable[..., Sequence[str]] | None = None
+    """Given services, template and whether to take the trust back: trusts the file of the template, and
+    returns lines on what is trusted."""
+    case_words: CaseWords = CaseWords()
+    run_case: Callable[..., Sequence[str]] | None = None
+    """Given services, template and a test case: what differs from the expectations, offline."""
+    run_live_case: Callable[..., Sequence[str]] | None = None
+    """Does what `run_case` does, but asks the model."""
 
     works_on_input: bool = False
     """Whether the capability decides what becomes of the input, however long it is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 
 from gptkit.core.chat import (
+    TOOLS,
     AnswerDelta,
     ChatRequest,
     Event,
@@ -14,6 +15,7 @@ from gptkit.core.chat import (
     RefusalDelta,
     Reply,
     Sink,
+    ToolCall,
 )
 from gptkit.core.errors import (
     BudgetError,
@@ -30,17 +32,23 @@ from gptkit.exchange.budget import Reservation
 from gptkit.exchange.invocation import AnswerCheck, Outcome, Runtime
 
 
-def reply_failure(reply: Reply) -> GptkitError | None:
-    """Return why a reply is no whole answer; None if the server says that the answer is whole."""
+def reply_failure(reply: Reply, offers_tools: bool = False) -> GptkitError | None:
+    """Return why a reply is no whole answer; None if the server says that the answer is whole.
+
+    Calls of tools are a whole answer where the request offers tools; some servers end such an answer with
+    `stop`.
+    """
     if reply.reason == "stop" and reply.text.strip() and not reply.refusal:
         return None
-    failure = _failure(reply, bool(reply.text))
+    if offers_tools and reply.calls and reply.reason in ("stop", "tool_calls") and not reply.refusal:
+        return None
+    failure = _failure(reply, bool(reply.text), offers_tools)
     failure.request_id = reply.request_id
     failure.partial = bool(reply.text)
     return failure
 
 
-def _failure(reply: Reply, partial: bool) -> GptkitError:
+def _failure(reply: Reply, partial: bool, offers_tools: bool) -> GptkitError:
     if reply.refusal:
         return RefusedError(f"the model refused: '{one_line(reply.refusal, 800)}'")
     match reply.reason:
@@ -59,6 +67,8 @@ def _failure(reply: Reply, partial: bool) -> GptkitError:
             )
         case "content_filter":
             return RefusedError("the provider's content filter stopped the answer")
+        case "tool_calls" if offers_tools:
+            return ProtocolError("the model called a tool, but the answer holds no call", tries=2)
         case "tool_calls" | "function_call":
             return ProtocolError("the model called a tool that was not offered")
         case "error" if not partial:
@@ -143,8 +153,8 @@ class _RetryLoop:
         finally:  # a request that a signal ends is billed as well
             reply = builder.reply()
             budget.charge(request, reserved, reply, doubtful, started, self._purpose)
-        failure = failure or reply_failure(reply)
-        self.answers += bool(reply.text) or not isinstance(failure, TryAgainError)
+        failure = failure or reply_failure(reply, TOOLS in request.parameters)
+        self.answers += bool(reply.text or reply.calls) or not isinstance(failure, TryAgainError)
         if failure is None or reply.text:
             self._adaptation.remember()
         if failure is not None and len(reply.text) > len(self._best.answer if self._best else ""):
@@ -233,6 +243,7 @@ class _ReplyBuilder:
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._reasoning: list[str] = []
+        self._calls: list[ToolCall] = []
         self._end: Finished | None = None
 
     def add(self, event: Event) -> None:
@@ -245,6 +256,8 @@ class _ReplyBuilder:
                 self._reasoning.append(text)
             case RefusalDelta(text):
                 self._refusal.append(text)
+            case ToolCall():
+                self._calls.append(event)
             case Finished():
                 self._end = event
 
@@ -259,6 +272,7 @@ class _ReplyBuilder:
             model=end.model,
             request_id=end.request_id,
             response=end.response,
+            calls=tuple(self._calls),
             attempts=self._attempt,
             first=self._first,
             total=self._now() - self._started,

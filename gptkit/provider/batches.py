@@ -6,7 +6,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from gptkit.core.chat import AnswerDelta, ChatRequest, Endpoint, Finished, ReasoningDelta, RefusalDelta, Reply
+from gptkit.core.chat import (
+    AnswerDelta,
+    ChatRequest,
+    Endpoint,
+    Finished,
+    ReasoningDelta,
+    RefusalDelta,
+    Reply,
+    TextDelta,
+)
 from gptkit.core.errors import (
     CannotWriteError,
     DataError,
@@ -92,7 +101,7 @@ def _chat_reply(body: object, exchange: Exchange) -> Reply:
     for event in events([body], exchange):
         if isinstance(event, Finished):
             end = event
-        else:
+        elif isinstance(event, TextDelta):  # no request of a batch offers tools
             parts[type(event)].append(event.text)
     return Reply(
         text="".join(parts[AnswerDelta]),

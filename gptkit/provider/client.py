@@ -16,8 +16,10 @@ _ECHO_URL = "http://localhost/v1"
 """The base URL of the model `echo`, whatever the user's endpoint is."""
 
 
-def provider(endpoint: Endpoint) -> Provider:
+def provider(endpoint: Endpoint, after_sending: Callable[[], None] = lambda: None) -> Provider:
     """Return a provider for an endpoint: each call sends one HTTP request, once, and yields the events.
+
+    `after_sending` is called when a request is on the wire, but not through a proxy.
 
     A connection is used again for a request that follows within seconds. The models `echo` and
     `local:FILE` answer in this process, and their answers are read like those of a server.
@@ -28,7 +30,7 @@ def provider(endpoint: Endpoint) -> Provider:
         exchange, request = _exchange(endpoint, request)
         exchange.idle_connections = idle
         try:
-            for event in _events(exchange, request):
+            for event in _events(exchange, request, after_sending):
                 if type(event) is AnswerDelta:
                     exchange.has_output = True
                 yield event
@@ -79,7 +81,7 @@ def _exchange(endpoint: Endpoint, request: ChatRequest) -> tuple[Exchange, ChatR
     return Exchange(target, "/chat/completions", request), request
 
 
-def _events(exchange: Exchange, request: ChatRequest) -> Iterator[Event]:
+def _events(exchange: Exchange, request: ChatRequest, after_sending: Callable[[], None]) -> Iterator[Event]:
     """Send the request and yield the events of the answer.
 
     The modules that read an answer are imported after the request is sent, while the server is at work.
@@ -90,6 +92,7 @@ def _events(exchange: Exchange, request: ChatRequest) -> Iterator[Event]:
         values = stream_completion(exchange, request)
     else:
         read_response = _send(exchange, request)
+        after_sending()
         from gptkit.provider.response import json_values
 
         values = json_values(read_response(), exchange)

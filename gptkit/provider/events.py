@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta, RefusalDelta, Usage
+from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta, RefusalDelta, ToolCall, Usage
 from gptkit.core.errors import GptkitError, ProtocolError, TryAgainError
 from gptkit.provider.exchange import Exchange
 
@@ -117,6 +118,7 @@ class _AnswerReader:
             _SurrogateJoiner(),
         )
         self._splitter = ThinkTagSplitter()
+        self._calls = _CallJoiner()
 
     def choice(self, choices: object) -> Iterator[Event]:
         if not isinstance(choices, list):
@@ -157,6 +159,7 @@ class _AnswerReader:
             self.reason = "stop"
         if self.reason == "error":
             raise TryAgainError("the server stopped with an error", tries=4)
+        yield from self._calls.calls()
         response = self._response and {name: _valid_unicode(value) for name, value in self._response.items()}
         yield Finished(self.reason, self._usage, self._model, self._exchange.request_id, response)
 
@@ -180,7 +183,10 @@ class _AnswerReader:
         if isinstance(refusal, str) and refusal:
             self._begin_content()
             yield from _events(RefusalDelta, self._refusal.feed(refusal))
-        if delta.get("tool_calls") or delta.get("function_call"):
+        if calls := delta.get("tool_calls"):
+            self._begin_content()
+            self._calls.feed(calls)
+        if delta.get("function_call"):
             self._begin_content()
 
     def _begin_content(self) -> None:
@@ -198,6 +204,50 @@ def _finish_reason(reason: object) -> str:
 def _events(kind: type[ReasoningDelta] | type[RefusalDelta], text: str) -> Iterator[Event]:
     if text:
         yield kind(text)
+
+
+class _CallJoiner:
+    """Joins the pieces of tool calls.
+
+    A piece belongs to the call of its id; without an id to the latest call with its index. Some servers give
+    every call the index 0, some send the arguments as an object.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[dict[str, str]] = []
+        self._latest: dict[object, dict[str, str]] = {}
+
+    def feed(self, pieces: object) -> None:
+        if not isinstance(pieces, list):
+            raise _malformed_error("its tool calls are not a list")
+        for piece in pieces:
+            function = piece.get("function") if isinstance(piece, dict) else None
+            if not isinstance(function, dict):
+                raise _malformed_error("a tool call is not an object with a function")
+            call = self._call(piece.get("id"), piece.get("index", len(self._calls)))
+            name, arguments = function.get("name"), function.get("arguments")
+            if isinstance(name, str) and not call["name"]:
+                call["name"] = name
+            if isinstance(arguments, dict):
+                arguments = json.dumps(arguments, ensure_ascii=False)
+            if isinstance(arguments, str):
+                call["arguments"] += arguments
+
+    def calls(self) -> Iterator[ToolCall]:
+        for number, call in enumerate(self._calls):
+            fields = {name: _join_surrogates(text) for name, text in call.items()}
+            yield ToolCall(**{**fields, "id": fields["id"] or f"call_{number}"})
+
+    def _call(self, identity: object, index: object) -> dict[str, str]:
+        if isinstance(identity, str) and identity:
+            call = next((call for call in self._calls if call["id"] == identity), None)
+        else:
+            identity, call = "", self._latest.get(str(index))
+        if call is None:
+            call = {"id": identity, "name": "", "arguments": ""}
+            self._calls.append(call)
+        self._latest[str(index)] = call
+        return call
 
 
 class _SurrogateJoiner:

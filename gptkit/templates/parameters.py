@@ -20,7 +20,7 @@ from gptkit.core.yaml_tree import (
     spelling_hint,
     text_value,
 )
-from gptkit.templates.template import INPUT_VARIABLES, KINDS, Case, Kind, Parameter, Value
+from gptkit.templates.template import INPUT_VARIABLES, KINDS, Case, CaseWords, Kind, Parameter, Value
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import YamlNode
@@ -198,22 +198,35 @@ EXPECTATIONS = (
 )
 
 
+NO_WORDS = CaseWords()
+
+
 def read_cases(
-    node: YamlNode | None, options: Sequence[Parameter], arguments: Sequence[Parameter], report: ReportProblem
+    node: YamlNode | None,
+    options: Sequence[Parameter],
+    arguments: Sequence[Parameter],
+    report: ReportProblem,
+    words: CaseWords = NO_WORDS,
 ) -> tuple[Case, ...]:
-    """Read the test cases under `tests:`."""
+    """Read the test cases under `tests:`; `words` are those of the capabilities of the file."""
     declared = {"options": options, "arguments": arguments}
     return tuple(
-        _case(item, f"tests.{index + 1}", declared, report)
+        _case(item, f"tests.{index + 1}", declared, words, report)
         for index, item in enumerate(list_items(node, "tests", report))
     )
 
 
 def _case(
-    node: YamlNode, key: str, declared: Mapping[str, Sequence[Parameter]], report: ReportProblem
+    node: YamlNode,
+    key: str,
+    declared: Mapping[str, Sequence[Parameter]],
+    words: CaseWords,
+    report: ReportProblem,
 ) -> Case:
-    entries = mapping_entries(node, key, report, CASE_KEYS)
-    expect = mapping_entries(entries.get("expect"), f"{key}.expect", report, EXPECTATIONS)
+    entries = mapping_entries(node, key, report, CASE_KEYS + words.keys)
+    expect = mapping_entries(
+        entries.get("expect"), f"{key}.expect", report, EXPECTATIONS + words.expectations
+    )
     if isinstance(node.value, dict) and ("expect" not in entries or entries["expect"].value in ("", {})):
         report(Problem(node.line, f"{key}.expect", "missing; a test without it cannot fail"))
     values: dict[str, Value] = {}
@@ -232,6 +245,11 @@ def _case(
         expect={
             name: _expected_texts(name, entry, f"{key}.expect.{name}", report)
             for name, entry in expect.items()
+            if name in EXPECTATIONS
+        },
+        extras={
+            **{name: entries[name].data() for name in words.keys if name in entries},
+            **{name: expect[name].data() for name in words.expectations if name in expect},
         },
     )
 

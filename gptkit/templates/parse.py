@@ -19,7 +19,16 @@ from gptkit.core.yaml_tree import (
     text_value,
 )
 from gptkit.templates.parameters import NAME, NAME_RULE, read_cases, read_parameters, refuse_clashes
-from gptkit.templates.template import DEFAULT_USER, INPUTS, Extension, Input, Parameter, Template, Vocabulary
+from gptkit.templates.template import (
+    DEFAULT_USER,
+    INPUTS,
+    CaseWords,
+    Extension,
+    Input,
+    Parameter,
+    Template,
+    Vocabulary,
+)
 
 KEYS = (
     "description",
@@ -165,10 +174,16 @@ def _template(
         nothing=single_line(entries.get("nothing"), "nothing", report),
         capabilities=capabilities,
         variables=tuple(chain.from_iterable(extension.variables for extension in declared)),
-        cases=read_cases(entries.get("tests"), options, arguments, report),
+        cases=read_cases(entries.get("tests"), options, arguments, report, _case_words(declared)),
         lines={key: node.line for key, node in entries.items()},
         blocks={key: node.block for key, node in entries.items() if node.block},
     )
+
+
+def _case_words(declared: Sequence[Extension]) -> CaseWords:
+    keys = chain.from_iterable(extension.case_words.keys for extension in declared)
+    expectations = chain.from_iterable(extension.case_words.expectations for extension in declared)
+    return CaseWords(tuple(keys), tuple(expectations))
 
 
 def _description(node: YamlNode | None, report: ReportProblem) -> str:

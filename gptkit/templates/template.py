@@ -62,6 +62,15 @@ class Case(NamedTuple):
     values: Mapping[str, Value]
     reply: str
     expect: Mapping[str, tuple[str, ...]]
+    extras: Mapping[str, object] = {}
+    """The values of keys and expectations that capabilities add."""
+
+
+class CaseWords(NamedTuple):
+    """The keys and the expectations that a capability adds to test cases; no two may have one name."""
+
+    keys: tuple[str, ...] = ()
+    expectations: tuple[str, ...] = ()
 
 
 class Template(NamedTuple):
@@ -125,6 +134,10 @@ class Extension(Protocol):
     @property
     def claims(self) -> frozenset[str]:
         """What only one capability of a prompt file may claim."""
+
+    @property
+    def case_words(self) -> CaseWords:
+        """What the capability adds to the test cases of a prompt file."""
 
 
 class Vocabulary(NamedTuple):

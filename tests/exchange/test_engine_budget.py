@@ -7,7 +7,7 @@ import threading
 import pytest
 from engine_parts import Parts, Shown, question, said
 
-from gptkit.core.chat import AnswerDelta, Charge, ChatRequest, Finished, Message, Reply, Usage
+from gptkit.core.chat import AnswerDelta, Charge, ChatRequest, Finished, Message, Reply, ToolCall, Usage
 from gptkit.core.errors import BudgetError, ConfigurationError, GptkitError, SignalError, TryAgainError
 from gptkit.exchange.budget import Budget, CostCap, WorkerBudget, prompt_tokens
 from gptkit.exchange.retry import send_with_retries
@@ -44,6 +44,16 @@ def test_without_a_count_it_is_estimated() -> None:
     assert charge.estimated
     assert charge.prompt_tokens == prompt_tokens(question())
     assert charge.completion_tokens > 2
+
+
+def test_tools_and_calls_count_as_well() -> None:
+    one, call = budget(1.0), ToolCall("c1", "get_order", '{"id": 42, "why": "late"}')
+    asked = question()._replace(parameters={"tools": [{"description": "word " * 50}]})
+    paid(one, asked, Reply("", "tool_calls", calls=(call,)))
+    assert one.charges[0].prompt_tokens > prompt_tokens(question()) + 40
+    assert one.charges[0].completion_tokens > 5
+    repeated = question()._replace(messages=(*question().messages, Message("assistant", "", (call,))))
+    assert prompt_tokens(repeated) > prompt_tokens(question()) + 9
 
 
 def test_no_price_is_looked_up_where_no_cap_needs_it() -> None:

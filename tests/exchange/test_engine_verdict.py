@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptkit.core.chat import Reply
+from gptkit.core.chat import Reply, ToolCall
 from gptkit.core.errors import (
     CutAtLimitError,
     GptkitError,
@@ -69,3 +69,30 @@ def test_a_long_refusal_is_one_line_of_bearable_length() -> None:
     assert failure is not None
     assert len(failure.message) < 900
     assert failure.message.endswith("…'")
+
+
+CALL = (ToolCall("c1", "f", "{}"),)
+
+
+@pytest.mark.parametrize("reason", ["tool_calls", "stop"])
+@pytest.mark.parametrize("text", ["", "I look."])
+def test_calls_are_a_whole_answer_where_tools_are_offered(text: str, reason: str) -> None:
+    assert reply_failure(Reply(text, reason, calls=CALL), offers_tools=True) is None
+    failure = reply_failure(Reply("", reason, calls=CALL))
+    assert isinstance(failure, ProtocolError)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "message"),
+    [
+        (Reply("", "tool_calls"), ProtocolError, "the model called a tool, but the answer holds no call"),
+        (Reply("", "length", calls=CALL), CutAtLimitError, "the token limit was reached before any answer"),
+        (Reply("", None, calls=CALL), TryAgainError, "no answer: the server ended the stream at once"),
+        (Reply("a", None, calls=CALL), IncompleteError, f"answer cut short: {NO_END}"),
+        (Reply("", "stop", "No.", calls=CALL), RefusedError, "the model refused: 'No.'"),
+    ],
+)
+def test_calls_that_may_be_cut_are_not_whole(reply: Reply, kind: type[GptkitError], message: str) -> None:
+    failure = reply_failure(reply, offers_tools=True)
+    assert type(failure) is kind
+    assert failure.message == message

@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake.program import Surroundings
 from fake.server import FakeServer
 from fake.waiting import SOON
+from shop_api import DESCRIPTION
 from tutoring import check, course, grade, mark, update
 
 from gptkit.app import build_services
@@ -57,6 +59,33 @@ reviews:
     back: the same
     due: 2026-01-02
 """
+STEPS: dict[str, list[Any]] = {
+    "删除分支": [{"tool": "delete_branch", "arguments": {"branch": "old-login"}}, "已删除 old-login。"],
+    "the branch old-login": [
+        {"tool": "delete_branch", "arguments": {"branch": "old-login"}},
+        "I deleted old-login.",
+    ],
+    "in Tokyo": [
+        {"tool": "time_get_current_time", "arguments": {"timezone": "Asia/Tokyo"}},
+        "It is 11:15 in Tokyo.",
+    ],
+    "refund order 42": [
+        {"tool": "shop_refundOrder", "arguments": {"id": "42", "amount": 99.9, "reason": "late"}},
+        "I refunded it.",
+    ],
+    "a bit quieter": [
+        {"tool": "status", "arguments": {}},
+        {"tool": "volume", "arguments": {"percent": 65}},
+        "65 percent.",
+    ],
+    "make it loud": ["It is loud now."],
+}
+"""What the model does by the words of a command with tools: its calls, and its last words."""
+STAND_INS = {
+    "mpvctl": "#!/bin/sh\necho volume 80\n",
+    "mcp-server-time": f"#!/bin/sh\nexec {sys.executable} {ROOT}/tests/support/clock_server.py\n",
+}
+"""Programs that a page names, by what stands in for them."""
 GRADE = grade(
     mark("Names the rule", 2, "divide both sides", "The rule is named."),
     mark("Finds x", 0, "", "Half of six is not four."),
@@ -86,6 +115,10 @@ def replies(command: str, output: str) -> list[str]:
     for part, answers in WRONG_ANSWERS.items():
         if part in command:
             return answers
+    for words, steps in STEPS.items():
+        if words in command:
+            said = steps if "83" not in output.split("\n")[:1] else steps[:1]
+            return [_step(one) for one in said]
     name = command.partition("gptkit ")[2].partition(" ")[0]
     if name in HOUSEKEEPING or NOTE.match(output) or "--due" in command or "--retrieve-only" in command:
         return []
@@ -94,6 +127,11 @@ def replies(command: str, output: str) -> list[str]:
     if name == "tutor":
         return [output.removesuffix("\n"), check(), update()]
     return [_reply(command, output)]
+
+
+def _step(step: Any) -> str:
+    """A step in the structured form of calls; a text ends the run."""
+    return json.dumps({"step": {"tool": "answer", "text": step} if isinstance(step, str) else step})
 
 
 def _reply(command: str, output: str) -> str:
@@ -124,10 +162,18 @@ def shell(around: Surroundings) -> dict[str, str]:
             folder = prompts if "\nsystem: |" in content else around.folder
             (folder / named[1]).write_text(content, "utf-8")
     environ = around.process_environ({}, "sk-test")
-    environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
+    programs = around.user_home / "bin"
+    programs.mkdir()
+    for name, script in STAND_INS.items():
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
+    (around.folder / "shop.openapi.json").write_text(json.dumps(DESCRIPTION))
+    environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), str(programs), environ["PATH"]])
+    environ["SHOP_TOKEN"] = "token-canary-123"
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
     (around.folder / "names.py").write_text("name = ''\n")
-    for command in (["init", "-q"], ["add", "names.py"], ["commit", "-qm", "Begin"]):
+    begin = (["init", "-q"], ["add", "names.py"], ["commit", "-qm", "Begin"], ["branch", "old-login"])
+    for command in begin:
         subprocess.run([*git, *command], cwd=around.folder, env=environ, check=True)
     (around.folder / "names.py").write_text("assert name\n")
     return environ
@@ -140,6 +186,10 @@ def shell(around: Surroundings) -> dict[str, str]:
 )
 def test_console_block(content: str, shell: dict[str, str], server: FakeServer, around: Surroundings) -> None:
     """The commands of a block, one after the other; notes are on standard error and all else is not."""
+    if "prompts trust" not in content:
+        for name in dict.fromkeys(re.findall(r"--with (\S+\.yaml)", content)):
+            trust = ["gptkit", "prompts", "trust", name]
+            subprocess.run(trust, env=shell, cwd=around.folder, capture_output=True, check=True)
     requests = 0
     for command, output in steps(content):
         for reply in replies(command, output):
@@ -153,6 +203,7 @@ def test_console_block(content: str, shell: dict[str, str], server: FakeServer, 
             capture_output=True,
             timeout=SOON,
             check=False,
+            start_new_session=True,  # whoever runs the tests is not asked to approve anything
         )
         lines = output.splitlines(keepends=True)
         notes = "".join(line for line in lines if NOTE.match(line))

@@ -13,7 +13,7 @@ from fake.server import FakeServer
 from fake.wire import Completion, chunked, error_object, stream_head
 from provider_calls import end, endpoint, failure, request, text
 
-from gptkit.core.chat import AnswerDelta, Event, Finished, ReasoningDelta
+from gptkit.core.chat import AnswerDelta, Event, ReasoningDelta, TextDelta
 from gptkit.core.errors import GptkitError, UnavailableError
 from gptkit.provider.client import provider
 from gptkit.provider.error_body import parse_error_body
@@ -46,7 +46,7 @@ def test_thoughts_however_they_are_cut(whole: str, thought: str, answer: str) ->
         events += splitter.end()
         assert "".join(event.text for event in events if isinstance(event, ReasoningDelta)) == thought
         assert "".join(event.text for event in events if isinstance(event, AnswerDelta)) == answer
-        assert not [event for event in events if not isinstance(event, Finished) and not event.text]
+        assert not [event for event in events if isinstance(event, TextDelta) and not event.text]
 
 
 PARAMETERS: list[tuple[object, str]] = [

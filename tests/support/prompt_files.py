@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
 from gptkit.core.yaml_tree import Problem, YamlFileError, YamlNode, parse_yaml
 from gptkit.templates import parse, render
-from gptkit.templates.template import Parameter, Template, Vocabulary
+from gptkit.templates.template import CaseWords, Parameter, Template, Vocabulary
 
 FILE = "/prompts/haiku.yaml"
 ALL_KEYS = (
@@ -32,6 +32,7 @@ class Extension:
     claims: frozenset[str] = frozenset()
     variables: tuple[str, ...] = ()
     check: Callable[[YamlNode, Callable[[Problem], None]], object] = _checked
+    case_words: CaseWords = field(default_factory=CaseWords)
 
 
 WORDS = Vocabulary(

@@ -21,7 +21,8 @@ class Completion:
 
     `text` is cut into `pieces` deltas of nearly equal length (None: one for each word); a sequence
     of strings is sent as it is. `usage` is (prompt, completion) tokens; None leaves it out even
-    where it was asked for. `delta` is merged into the message of the first chunk (tool calls).
+    where it was asked for. `calls` are calls of tools, as pairs of name and arguments: a text, or
+    what becomes one as JSON. `delta` is merged into the message of the first chunk.
     """
 
     text: str | Sequence[str] = ""
@@ -33,6 +34,7 @@ class Completion:
     reasoning: str | None = None
     reasoning_key: str = "reasoning_content"
     delta: Mapping[str, Any] | None = None
+    calls: Sequence[tuple[str, Any]] = ()
     identity: str = "chatcmpl-1"
 
     @property
@@ -49,6 +51,28 @@ class Completion:
             yield from ({"refusal": piece} for piece in cut(self.refusal, self.pieces))
         texts = cut(self.text, self.pieces) if isinstance(self.text, str) else self.text
         yield from ({"content": piece} for piece in texts)
+        for index, call in enumerate(self.tool_calls()):
+            arguments = call["function"]["arguments"]
+            half = len(arguments) // 2
+            head = {**call["function"], "arguments": arguments[:half]}
+            yield {"tool_calls": [{"index": index, **call, "function": head}]}
+            yield {"tool_calls": [{"index": index, "function": {"arguments": arguments[half:]}}]}
+
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """The calls as the message of a whole response holds them."""
+        functions = [
+            {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)}
+            for name, given in self.calls
+        ]
+        return [
+            {"id": f"call_{self.identity}_{number}", "type": "function", "function": function}
+            for number, function in enumerate(functions)
+        ]
+
+    @property
+    def reason(self) -> str | None:
+        """The finish reason: that of calls where there are some and the test names no other."""
+        return "tool_calls" if self.calls and self.finish == "stop" else self.finish
 
     def chunks(self, include_usage: bool = False) -> Iterator[dict[str, Any]]:
         """The objects of the stream, as OpenAI's server sends them."""
@@ -58,7 +82,7 @@ class Completion:
         yield chunk({"role": "assistant", "content": "", "refusal": None}, **base)
         for delta in self.deltas():
             yield chunk(delta, **base)
-        yield chunk({}, finish=self.finish, **base)
+        yield chunk({}, finish=self.reason, **base)
         if include_usage and self.usage:
             yield chunk(None, **{**base, "usage": usage_object(*self.usage)})
 
@@ -68,15 +92,17 @@ class Completion:
         yield done()
 
     def message(self) -> dict[str, Any]:
-        content = None if (self.refusal or self.delta) and not self.whole else self.whole
+        content = None if (self.refusal or self.delta or self.calls) and not self.whole else self.whole
         message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": self.refusal}
         if self.reasoning:
             message[self.reasoning_key] = self.reasoning
+        if self.calls:
+            message["tool_calls"] = self.tool_calls()
         return {**message, **(self.delta or {})}
 
     def whole_object(self) -> dict[str, Any]:
         """The response to a request that did not ask for a stream."""
-        choice = {"index": 0, "message": self.message(), "logprobs": None, "finish_reason": self.finish}
+        choice = {"index": 0, "message": self.message(), "logprobs": None, "finish_reason": self.reason}
         whole = {
             "id": self.identity,
             "object": "chat.completion",

@@ -1,0 +1,222 @@
+"""Speak the Model Context Protocol with a server: greet it, list its tools, call one, each in time."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from threading import Lock
+from typing import Any, Protocol
+
+from gptkit.capabilities.tools.model import OUTPUT_CAP, McpSource, RemoteTool, Result, Tool, ToolAction
+from gptkit.capabilities.tools.openapi import valid_name
+from gptkit.capabilities.tools.schema import strict_schema
+from gptkit.core.errors import DataError, TryAgainError
+from gptkit.core.sanitize import one_line, visible
+from gptkit.core.yaml_tree import spelling_hint
+
+VERSION = "2025-06-18"
+"""The version of the protocol that is asked for; a server may answer with an older one."""
+MOST_PAGES = 50
+"""Pages of a list of tools that are read."""
+_NOT_OFFERED = -32601
+"""JSON-RPC's code for a method that there is not: all that a server may ask of the user is refused."""
+
+
+class McpError(Exception):
+    """Raised for an error that a server reports, and for an answer over the cap."""
+
+
+class McpTransport(Protocol):
+    """Carries messages to a server and back. `receive` raises TimeoutError, OSError, McpError."""
+
+    def send(self, message: Mapping[str, object], due: float) -> None: ...
+
+    def receive(self, due: float) -> Mapping[str, Any]: ...
+
+    def last_words(self) -> str:
+        """The last line that the server wrote to standard error; empty for none."""
+
+    def close(self) -> None: ...
+
+
+class McpClient:
+    """A connection to one server; one request at a time."""
+
+    def __init__(self, source: McpSource, transport: McpTransport) -> None:
+        self.source = source
+        self._transport = transport
+        self._lock = Lock()
+        self._number = 0
+
+    def start(self) -> None:
+        """Greet the server. Raises TryAgainError with its last words if it does not answer in time."""
+        due = time.monotonic() + self.source.start
+        capabilities: dict[str, object] = {}  # neither elicitation nor sampling nor roots
+        info = {"name": "gptkit", "version": VERSION}
+        given = {"protocolVersion": VERSION, "capabilities": capabilities, "clientInfo": info}
+        with self._told():
+            self._request("initialize", given, due)
+            self._transport.send({"jsonrpc": "2.0", "method": "notifications/initialized"}, due)
+
+    def tools(self, file: str) -> list[Tool]:
+        """The selected tools as the server defines them now. Raises DataError, TryAgainError."""
+        due = time.monotonic() + self.source.start
+        listed: dict[str, Mapping[str, Any]] = {}
+        cursor: object = None
+        with self._told():
+            for _ in range(MOST_PAGES):
+                page = self._request("tools/list", {"cursor": cursor} if cursor else {}, due)
+                for one in page.get("tools") or ():
+                    if isinstance(one, dict) and isinstance(one.get("name"), str):
+                        listed[one["name"]] = one
+                if not (cursor := page.get("nextCursor")):
+                    break
+        for name in self.source.select:
+            if name not in listed:
+                hint = spelling_hint(name, [*listed])
+                raise DataError(f"the server '{self.source.name}' has no tool '{name}'", hint=hint)
+        return [_tool(self.source, listed[name], file) for name in self.source.select]
+
+    def call(self, action: ToolAction, tool: RemoteTool) -> Result:
+        """Call a tool, and say what came of it."""
+        began = time.monotonic()
+        given = {"name": tool.name, "arguments": {**action.arguments, **action.tool.fix}}
+        may_have_happened = action.tool.risk != "read"
+        try:
+            answer = self._request("tools/call", given, began + action.tool.timeout)
+        except TimeoutError:
+            note = "it took too long"
+        except OSError as error:
+            note = one_line(f"the server ended: {self._transport.last_words() or error}")
+        except McpError as error:
+            if error.args[0] != TOO_LARGE:
+                return Result("failed", note=one_line(str(error)), seconds=time.monotonic() - began)
+            note = TOO_LARGE
+        else:
+            output = _text(answer).encode("utf-8", "replace")
+            ending = "failed" if answer.get("isError") else "ok"
+            note = "the tool reports an error" if ending == "failed" else ""
+            seconds = time.monotonic() - began
+            return Result("ok" if ending == "ok" else "failed", output, note, None, seconds, len(output))
+        ending = "unknown" if may_have_happened else "failed"
+        seconds = time.monotonic() - began
+        return Result("unknown" if ending == "unknown" else "failed", note=note, seconds=seconds)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _request(self, method: str, given: Mapping[str, object], due: float) -> Mapping[str, Any]:
+        """Send a request and wait for its answer; what the server asks meanwhile is refused."""
+        with self._lock:
+            self._number += 1
+            number = self._number
+            message = {"jsonrpc": "2.0", "id": number, "method": method, "params": given}
+            self._transport.send(message, due)
+            while True:
+                answer = self._transport.receive(due)
+                if "method" in answer:
+                    if "id" in answer:
+                        self._transport.send(_refusal(answer), due)
+                elif answer.get("id") == number:
+                    break
+        if isinstance(error := answer.get("error"), dict):
+            raise McpError(str(error.get("message") or "an error without words"))
+        result = answer.get("result")
+        return result if isinstance(result, dict) else {}
+
+    def _told(self) -> _Told:
+        return _Told(self.source.name, self._transport)
+
+
+class _Told:
+    """Turns what goes wrong with a server before any call into one error with its last words."""
+
+    def __init__(self, name: str, transport: McpTransport) -> None:
+        self._name = name
+        self._transport = transport
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if not isinstance(error, OSError | McpError):
+            return
+        cause = "it does not answer" if isinstance(error, TimeoutError) else one_line(str(error), 200)
+        words = one_line(self._transport.last_words(), 300)
+        raise TryAgainError(
+            f"the server '{self._name}': {cause}" + (f"; it said '{words}'" if words else "")
+        ) from None
+
+
+TOO_LARGE = f"it answered with more than {OUTPUT_CAP >> 20} MiB"
+
+
+def _refusal(asked: Mapping[str, Any]) -> dict[str, object]:
+    """The answer to a request of the server: only a ping gets one that is no error."""
+    if asked["method"] == "ping":
+        return {"jsonrpc": "2.0", "id": asked["id"], "result": {}}
+    error = {"code": _NOT_OFFERED, "message": "gptkit does not offer this"}
+    return {"jsonrpc": "2.0", "id": asked["id"], "error": error}
+
+
+def remote_action(tool: Tool, remote: RemoteTool, arguments: Mapping[str, object]) -> ToolAction:
+    """The call of a tool of a server, as it is shown."""
+    given = json.dumps({**arguments, **tool.fix}, ensure_ascii=False, separators=(",", ":"))
+    does = visible(f"{remote.source}: {remote.name} {given}").replace("\n", "␊").replace("\t", "␉")
+    return ToolAction(tool, arguments, does)
+
+
+def _tool(source: McpSource, listed: Mapping[str, Any], file: str) -> Tool:
+    name = str(listed["name"])
+    schema = listed.get("inputSchema")
+    annotations = listed.get("annotations")
+    hints = annotations if isinstance(annotations, dict) else {}
+    own = _own_schema(schema if isinstance(schema, dict) else {}, source.fix)
+    return Tool(
+        name=valid_name(f"{source.name}_{name}"),
+        description=" ".join(str(listed.get("description") or name).split()),
+        schema=own,
+        strict=strict_schema(own),
+        risk=source.risk.get(name, "destructive"),
+        action=RemoteTool(source.name, name),
+        file=file,
+        most=source.most.get(name),
+        narrow=source.narrow.get(name, {}),
+        fix={key: value for key, value in source.fix.items() if key in _properties(schema)},
+        timeout=source.timeout,
+        hint=", ".join(f"{key}: {json.dumps(value)}" for key, value in sorted(hints.items())),
+    )
+
+
+def _own_schema(schema: Mapping[str, Any], fixed: Mapping[str, object]) -> dict[str, object]:
+    """The schema of a server's tool, with definitions under `$defs` and without fixed arguments."""
+    text = json.dumps(schema).replace('"#/definitions/', '"#/$defs/')
+    found: dict[str, Any] = json.loads(text)
+    if "definitions" in found:
+        found["$defs"] = {**found.pop("definitions"), **found.get("$defs", {})}
+    properties = {name: one for name, one in _properties(found).items() if name not in fixed}
+    required = [name for name in found.get("required") or () if name in properties]
+    return found | {"type": "object", "properties": properties, "required": required}
+
+
+def _properties(schema: object) -> Mapping[str, Any]:
+    properties = schema.get("properties") if isinstance(schema, Mapping) else None
+    return properties if isinstance(properties, Mapping) else {}
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    """The text of an answer; of other content what it is."""
+    parts = [*_parts(answer.get("content"))]
+    if not parts and answer.get("structuredContent") is not None:
+        parts = [json.dumps(answer["structuredContent"], ensure_ascii=False)]
+    return "\n".join(parts)
+
+
+def _parts(content: object) -> Iterator[str]:
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict) and isinstance(part.get("text"), str):
+            yield part["text"]
+        elif isinstance(part, dict):
+            size = len(str(part.get("data") or part.get("blob") or ""))
+            yield f"[{part.get('type')}, {part.get('mimeType') or 'no type'}, {size:,} characters]"

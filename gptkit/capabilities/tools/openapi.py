@@ -1,0 +1,379 @@
+"""Make tools of the operations of an OpenAPI description: their names, arguments, schemas and places."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from gptkit.capabilities.tools.model import ApiSource, Operation, Risk, Tool
+from gptkit.capabilities.tools.schema import strict_schema
+from gptkit.core.errors import CannotReadError, DataError
+from gptkit.core.yaml_tree import spelling_hint
+
+SIZE_CAP = 32 << 20
+"""Bytes of a description."""
+FEW = 20
+"""Operations that may be offered without a selection."""
+METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
+RISKS: Mapping[str, Risk] = {"get": "read", "head": "read", "options": "read", "delete": "destructive"}
+"""The class of an operation by its method; all others are writes."""
+DESCRIPTION_LENGTH = 1000
+"""Characters of an operation's description that the model sees."""
+NAME_LENGTH = 64
+FORM = "application/x-www-form-urlencoded"
+OWN_HEADERS = frozenset({"authorization", "cookie", "host", "content-type", "content-length", "accept"})
+"""Header parameters that the model is not asked for."""
+_REFERENCE = "#/$defs/"
+_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
+# fmt: off
+_KEPT = frozenset({
+    "type", "description", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf",
+    "allOf", "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+    "multipleOf", "minItems", "maxItems", "minLength", "maxLength", "uniqueItems", "minProperties",
+    "maxProperties", "not",
+    "default", "format", "$ref", "nullable", "title",
+})
+# fmt: on
+
+
+class ApiArgument(NamedTuple):
+    """An argument of an operation: its name for the model, its place and name in the request, its schema."""
+
+    name: str
+    place: str
+    own_name: str
+    schema: Mapping[str, Any]
+    is_required: bool
+
+
+def read_description(path: Path) -> tuple[Mapping[str, Any], bytes]:
+    """Read an OpenAPI description, JSON or YAML; returns it with its bytes. Raises DataError."""
+    content = read_bytes(path)
+    try:
+        description = _parse(content)
+    except (ValueError, RecursionError):
+        raise DataError(f"'{path}': neither JSON nor YAML") from None
+    if not isinstance(description, dict) or not str(description.get("openapi", "")).startswith("3."):
+        raise DataError(f"'{path}': no OpenAPI 3 description", hint="older ones have to be converted first")
+    return description, content
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read the bytes of a description. Raises CannotReadError, DataError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(SIZE_CAP + 1)
+    except OSError as error:
+        raise CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}") from None
+    if len(content) > SIZE_CAP:
+        raise DataError(f"'{path}': larger than {SIZE_CAP >> 20} MiB")
+    return content
+
+
+def _parse(content: bytes) -> object:
+    if content.lstrip()[:1] == b"{":
+        value: object = json.loads(content)
+        return value
+    import yaml
+
+    try:
+        return yaml.load(content, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:
+        raise ValueError from None
+
+
+def compile_tools(description: Mapping[str, Any], source: ApiSource, file: str) -> list[Tool]:
+    """The tools of the selected operations. Raises DataError for a selection that does not fit."""
+    found = dict(_operations(description))
+    by_place = {f"{method.upper()} {path}": name for name, (method, path) in found.items()}
+    names = [by_place.get(one, one) for one in source.select]
+    if unknown := [name for name in names if name not in found]:
+        raise DataError(
+            f"'{source.file}': there is no operation '{unknown[0]}'", hint=spelling_hint(unknown[0], [*found])
+        )
+    if not names and len(found) > FEW:
+        raise DataError(f"'{source.file}' has {len(found)} operations", hint="'select' those to be offered")
+    for table in ("risk", "narrow", "most"):
+        if stray := [name for name in getattr(source, table) if name not in (names or found)]:
+            raise DataError(f"'{source.file}': '{table}' names '{stray[0]}', which is not selected")
+    return [_tool(description, source, name, found[name], file) for name in names or found]
+
+
+def _operations(description: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The operations by name: their `operationId`, or method and path; with method and path."""
+    names: set[str] = set()
+    for path, item in _mapping(description.get("paths")).items():
+        for method in METHODS:
+            operation = _mapping(item).get(method)
+            if isinstance(operation, dict):
+                given = operation.get("operationId")
+                name = valid_name(given if isinstance(given, str) and given else f"{method}_{path}")
+                if name in names:
+                    name = valid_name(f"{name}_{method}_{path}")
+                names.add(name)
+                yield name, (method, str(path))
+
+
+def valid_name(name: str, length: int = NAME_LENGTH) -> str:
+    """A name that the API takes; one that is cut or changed to nothing ends in a digest."""
+    plain = re.sub(r"[^a-zA-Z0-9_-]+", "_", name).strip("_")
+    if plain and len(plain) <= length:
+        return plain
+    return f"{plain[: length - 9]}_{sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}".lstrip("_")
+
+
+def _tool(
+    description: Mapping[str, Any], source: ApiSource, name: str, place: tuple[str, str], file: str
+) -> Tool:
+    method, path = place
+    item = _mapping(description["paths"][path])
+    operation = item[method]
+    schemas = _Schemas(description)
+    arguments, content_type = _arguments(schemas, item, operation, path, source)
+    properties = {one.name: one.schema for one in arguments if one.own_name not in source.fix}
+    required = [one.name for one in arguments if one.is_required and one.name in properties]
+    schema: dict[str, object] = {"type": "object", "properties": properties, "required": required}
+    schema["additionalProperties"] = False
+    if schemas.definitions:
+        schema["$defs"] = schemas.definitions
+    words = [operation.get("summary"), operation.get("description")]
+    text = " ".join(" ".join(word for word in words if isinstance(word, str)).split())
+    fixed = {one.name: source.fix[one.own_name] for one in arguments if one.own_name in source.fix}
+    explode = [one.name for one in arguments if one.place == "query"]
+    places = {one.name: (one.place, one.own_name) for one in arguments}
+    action = Operation(
+        source.name, method.upper(), source.server, path, places, source.headers, content_type, tuple(explode)
+    )
+    return Tool(
+        name=valid_name(f"{source.name}_{name}"),
+        description=text[:DESCRIPTION_LENGTH] or f"{method.upper()} {path}",
+        schema=schema,
+        risk=source.risk.get(name, RISKS.get(method, "write")),
+        action=action,
+        file=file,
+        most=source.most.get(name),
+        narrow=source.narrow.get(name, {}),
+        fix=fixed,
+        timeout=source.timeout,
+        strict=strict_schema(schema),
+    )
+
+
+def _arguments(
+    schemas: _Schemas, item: Mapping[str, Any], operation: Mapping[str, Any], path: str, source: ApiSource
+) -> tuple[list[ApiArgument], str]:
+    """The arguments of an operation, each under a name of its own, and the type of its body."""
+    parameters: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for listed in (item.get("parameters"), operation.get("parameters")):
+        for one in listed if isinstance(listed, list) else ():
+            parameter = schemas.resolve(one)
+            if isinstance(parameter.get("name"), str):
+                parameters[str(parameter.get("in")), parameter["name"]] = parameter
+    taken: set[str] = set()
+    found = []
+    for (place, own_name), parameter in parameters.items():
+        is_secret = place == "cookie" or own_name.lower() in schemas.secret_names
+        is_required = place == "path" or parameter.get("required") is True
+        is_omitted = own_name in source.omit and not is_required
+        if is_secret or is_omitted or (place == "header" and _is_set(own_name, source)):
+            continue
+        schema = schemas.convert(_parameter_schema(parameter), str(parameter.get("description") or ""))
+        found.append(ApiArgument(_unique(own_name, taken), place, own_name, schema, is_required))
+    for own_name in re.findall(r"\{([^{}]+)\}", path):  # some descriptions forget them
+        if ("path", own_name) not in parameters:
+            found.append(ApiArgument(_unique(own_name, taken), "path", own_name, {"type": "string"}, True))
+    body, content_type = _body(schemas, operation, taken)
+    return found + [one for one in body if one.is_required or one.own_name not in source.omit], content_type
+
+
+def _is_set(header: str, source: ApiSource) -> bool:
+    """Whether a header is gptkit's own or that of the tool file."""
+    return header.lower() in OWN_HEADERS | {name.lower() for name in source.headers}
+
+
+def _parameter_schema(parameter: Mapping[str, Any]) -> Mapping[str, Any]:
+    contents = [*_mapping(parameter.get("content")).values()]
+    return _mapping(parameter.get("schema") or (_mapping(contents[0]).get("schema") if contents else None))
+
+
+def _body(schemas: _Schemas, operation: Mapping[str, Any], taken: set[str]) -> tuple[list[ApiArgument], str]:
+    """The arguments of the body: its properties side by side if their names are free, else the whole."""
+    body = schemas.resolve(operation.get("requestBody"))
+    contents = _mapping(body.get("content"))
+    if not contents:
+        return [], ""
+    content_type = next((one for one in contents if re.match(r"application/(.*\+)?json", one)), "")
+    content_type = content_type or (FORM if FORM in contents else next(iter(contents)))
+    raw = _mapping(_mapping(contents[content_type]).get("schema"))
+    whole = schemas.resolve(raw)
+    is_required = body.get("required") is True
+    properties = _mapping(whole.get("properties"))
+    is_plain = set(whole) <= {"type", "properties", "required", "description", "title", "example", "xml"}
+    if properties and is_plain and not taken & {*map(str, properties)} and _is_parted(content_type):
+        listed = whole.get("required")
+        needed = listed if isinstance(listed, list) and is_required else []
+        return [
+            ApiArgument(_unique(name, taken), "body", name, schemas.convert(_mapping(one)), name in needed)
+            for name, one in properties.items()
+            if _mapping(one).get("readOnly") is not True
+        ], content_type
+    schema = schemas.convert(raw) if "json" in content_type or content_type == FORM else {"type": "string"}
+    return [ApiArgument(_unique("body", taken), "whole body", "body", schema, is_required)], content_type
+
+
+def _is_parted(content_type: str) -> bool:
+    return "json" in content_type or content_type == FORM
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """A name for the model that no other argument has."""
+    found = valid_name(name)
+    while found in taken:
+        found = valid_name(f"{found}_2")
+    taken.add(found)
+    return found
+
+
+class _Schemas:
+    """The schemas of a description as JSON Schema 2020-12; what is referred to is converted once, by name."""
+
+    def __init__(self, description: Mapping[str, Any]) -> None:
+        self.definitions: dict[str, object] = {}
+        self._description = description
+        schemes = _mapping(_mapping(description.get("components")).get("securitySchemes"))
+        self.secret_names = {str(_mapping(one).get("name", "")).lower() for one in schemes.values()} - {""}
+
+    def resolve(self, value: object) -> Mapping[str, Any]:
+        """The object that a reference means; an object without one is itself."""
+        for _ in range(20):
+            found = _mapping(value)
+            if not isinstance(found.get("$ref"), str):
+                return found
+            value = self._look_up(found["$ref"])
+        return {}
+
+    def convert(self, schema: Mapping[str, Any], description: str = "") -> dict[str, Any]:
+        """A schema of the description as JSON Schema, with references into `definitions`."""
+        if isinstance(schema.get("$ref"), str):
+            return {"$ref": self._definition(schema["$ref"])}
+        found = {key: value for key, value in schema.items() if key in _KEPT}
+        _mend(found)
+        if "properties" in found:
+            parts = found["properties"].items()
+            found["properties"] = {str(name): self.convert(_mapping(one)) for name, one in parts}
+        for key in ("anyOf", "oneOf", "allOf"):
+            if key in found:
+                found[key] = [self.convert(_mapping(one)) for one in found[key] if isinstance(one, dict)]
+                if not found[key]:
+                    del found[key]
+        for key in ("items", "additionalProperties", "not"):
+            if isinstance(found.get(key), dict):
+                found[key] = self.convert(found[key])
+        if found.pop("nullable", False) is True:
+            found = _with_null(found)
+        if description and not found.get("description"):
+            found["description"] = description
+        if isinstance(found.get("description"), str):
+            found["description"] = " ".join(found["description"].split())[:DESCRIPTION_LENGTH]
+        return found
+
+    def _definition(self, reference: str) -> str:
+        """Convert what a reference means, once, and return the reference to that."""
+        name = valid_name(reference.rpartition("/")[2])
+        if reference.count("/") > 3 or not reference.startswith("#/components/schemas/"):
+            name = valid_name(reference)
+        if name not in self.definitions:
+            self.definitions[name] = {}  # a cycle ends here
+            self.definitions[name] = self.convert(_mapping(self._look_up(reference)))
+        return _REFERENCE + name
+
+    def _look_up(self, reference: str) -> object:
+        """What a reference within the description means; anything else may be anything."""
+        value: object = self._description
+        if not reference.startswith("#/"):
+            return {}
+        for part in reference[2:].split("/"):
+            key = unquote(part).replace("~1", "/").replace("~0", "~")
+            if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+                value = value[int(key)]
+            else:
+                value = _mapping(value).get(key)
+        return value
+
+
+def _mend(schema: dict[str, Any]) -> None:
+    """Make valid what descriptions get wrong, and what OpenAPI 3.0 writes in another way."""
+    kinds = schema.get("type")
+    kinds = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if kind in _TYPES]
+    if "type" in schema and not kinds:
+        schema.pop("type")
+    elif len(kinds) == 1:
+        schema["type"] = kinds[0]
+    if not kinds and ("properties" in schema or "items" in schema):
+        kinds = ["object" if "properties" in schema else "array"]
+        schema["type"] = kinds[0]
+    if "array" in kinds and not isinstance(schema.get("items"), dict):
+        schema["items"] = {}
+    for key, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if isinstance(schema.get(key), bool) and schema.pop(key) and limit in schema:
+            schema[key] = schema.pop(limit)
+    for key in [key for key in schema if key in _KINDS and not _has_kind(key, schema[key])]:
+        schema.pop(key)
+    if "enum" in schema:
+        unique = {json.dumps(value, sort_keys=True, default=str): value for value in schema.pop("enum")}
+        schema |= {"enum": [*unique.values()]} if unique else {}
+    if "required" in schema:
+        schema["required"] = sorted({name for name in schema["required"] if isinstance(name, str)})
+    if "pattern" in schema and not _is_readable(schema["pattern"]):
+        schema.pop("pattern")
+
+
+def _has_kind(key: str, value: object) -> bool:
+    """Whether the value of a keyword has a type that JSON Schema allows."""
+    if isinstance(value, bool):
+        return key in ("additionalProperties", "uniqueItems")
+    return isinstance(value, _KINDS[key])
+
+
+_NUMBER = (int, float)
+_KINDS: Mapping[str, Any] = {
+    **dict.fromkeys(("required", "enum", "anyOf", "oneOf", "allOf"), list),
+    **dict.fromkeys(("properties", "not"), dict),
+    **dict.fromkeys(("pattern", "description", "title", "format"), str),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), _NUMBER),
+    **dict.fromkeys(
+        ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"), int
+    ),
+    "additionalProperties": dict,
+    "uniqueItems": bool,
+}
+"""The types of the values of keywords; a value of another type is dropped."""
+
+
+def _with_null(schema: dict[str, Any]) -> dict[str, Any]:
+    kind = schema.get("type")
+    if isinstance(kind, str) and "enum" not in schema:
+        return {**schema, "type": [kind, "null"]}
+    return {"anyOf": [schema, {"type": "null"}]} if schema else schema
+
+
+def _is_readable(pattern: str) -> bool:
+    """Whether Python reads a pattern, and without a doubt about its meaning."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            re.compile(pattern)
+        except (re.error, RecursionError, OverflowError, FutureWarning, DeprecationWarning):
+            return False
+    return True
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
