@@ -126,7 +126,7 @@ def test_text_from_a_pipe_is_data_beside_the_request(tools: Tools) -> None:
     tools.answer("Nothing to do.")
     assert tools("do", "open an issue", "--with", "notes", stdin="TODO: yes\n").code == 0
     message = tools.server.request.json["messages"][-1]["content"]
-    assert re.fullmatch(r"open an issue\n\n<text (\w{16})>\nTODO: yes\n</text \1>", message.strip())
+    assert re.fullmatch(r"open an issue\n\n<text (\w{16})>\nTODO: yes\n\n</text \1>", message.strip())
 
 
 def test_without_tools_the_tool_files_are_listed(tools: Tools) -> None:
