@@ -30,7 +30,7 @@ def models(
 
     services = cast("Services", ctx.obj)
     services.override({"profile": profile, "base_url": base_url, "proxy": proxy})
-    default = services.settings.text("model")
+    default = services.model_name()
     names = sorted(model_names(services.endpoint("")))
     known = {name: _known_numbers(services, name) for name in names}
     if as_json:
