@@ -74,6 +74,13 @@ def test_the_question_shows_every_action_and_the_file() -> None:
     ]
 
 
+def test_the_name_of_a_file_hides_nothing() -> None:
+    person, odd = Person("n"), action("write")
+    hidden = odd._replace(tool=odd.tool._replace(file="/p/a\x1b[2J\n1 read.yaml"))
+    approve([hidden], Grants(), person)
+    assert person.asked[0].startswith("a␛[2J 1 read.yaml wants to do 1 thing:\n")
+
+
 def test_a_long_action_must_be_seen_whole() -> None:
     long = action("write", does="$ f " + "x" * 5000 + "; the end")
     person = Person("y", "v", "y")

@@ -136,6 +136,17 @@ def test_a_server_that_ignores_the_schema_may_fence_its_step(one: Tools) -> None
     assert one("notes", "x").result.stdout == "Hello.\n"
 
 
+@pytest.mark.parametrize(("model", "in_words"), [("gpt-6-luna", False), ("qwen-0.5b", True)])
+def test_arguments_in_words_where_no_server_shows_the_schema(one: Tools, model: str, in_words: bool) -> None:
+    one.file()
+    one.answer("Hello.")
+    assert one("notes", "x", "--model", model).code == 0
+    body = one.server.request.json
+    assert ("Name of the note." in body["messages"][0]["content"]) is in_words
+    assert "Name of the note." in json.dumps(body["response_format"])
+    assert ("list of independent calls" in body["messages"][0]["content"]) is not in_words
+
+
 class Shown:
     """A sink that keeps what it gets."""
 

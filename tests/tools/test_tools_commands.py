@@ -216,6 +216,15 @@ def test_a_program_that_reads_nothing_of_its_input() -> None:
     assert ran("print(1)", data=b"x" * 10_000_000).output == b"1\n"
 
 
+def test_a_run_that_was_stopped_starts_nothing_more_but_the_next_one_does() -> None:
+    processes = Processes()
+    processes.stop()
+    with pytest.raises(UnavailableError, match="being stopped"):
+        processes.run(("/bin/echo", "x"), "/", {}, b"", 5.0)
+    processes.begin()
+    assert processes.run(("/bin/echo", "x"), "/", {}, b"", 20.0).output == b"x\n"
+
+
 def test_the_environment_is_that_of_the_file() -> None:
     user = {"PATH": ".:/usr/bin:bin", "HOME": "/h", "LC_ALL": "C", "OPENAI_API_KEY": "sk-1", "T": "t-secret"}
     assert environment(user, {"A": "$T", "B": "x$T"}) == {

@@ -90,10 +90,12 @@ def test_what_is_offered(tools: Tools) -> None:
     schema = body["response_format"]["json_schema"]
     assert schema["strict"] is True
     assert [*schema["schema"]["properties"]] == ["step"]
-    names = [
-        one["properties"]["tool"]["const"] for one in schema["schema"]["properties"]["step"]["anyOf"][:-1]
-    ]
-    assert names == ["look", "note", "remove", "ask_user", "answer"]
+    steps = schema["schema"]["$defs"]["call"]["anyOf"]
+    names = [one["properties"]["tool"]["const"] for one in steps]
+    assert names == ["look", "note", "remove", "ask_user"]
+    call, end, several = schema["schema"]["properties"]["step"]["anyOf"]
+    assert (call, several) == ({"$ref": "#/$defs/call"}, {"type": "array", "items": call})
+    assert end["properties"]["tool"]["const"] == "answer"
     system = body["messages"][0]["content"]
     assert '{"step": STEP}' in system
     assert "Show a note." in system

@@ -117,7 +117,8 @@ def _numbers(word: str, chosen: Sequence[int]) -> list[int]:
 
 
 def _block(actions: Sequence[ToolAction], chosen: Sequence[int], is_whole: bool) -> str:
-    files = ", ".join(dict.fromkeys(Path(actions[index].tool.file).name for index in chosen))
+    names = dict.fromkeys(Path(actions[index].tool.file).name for index in chosen)
+    files = one_line(", ".join(names), 200)
     count = f"{len(chosen)} thing" + ("" if len(chosen) == 1 else "s")
     lines = [f"{files} wants to do {count}:"]
     for index in chosen:

@@ -78,7 +78,10 @@ def choose_channel(
     if travel == "auto":
         has_tools = not re.match(WITHOUT_TOOLS, model) or parameters.get("reasoning_effort") == "none"
         travel = "tools" if has_tools and not has_no_tools else "structured"
-    return ToolsChannel() if travel == "tools" else StructuredChannel(is_large=not model.startswith("local:"))
+    if travel == "tools":
+        return ToolsChannel()
+    is_large = re.match(WITHOUT_TOOLS, model) is not None and not model.startswith("local:")
+    return StructuredChannel(is_large)
 
 
 def means_no_tools(failure: GptkitError) -> bool:
@@ -116,7 +119,8 @@ class ToolsChannel:
 class StructuredChannel:
     """Steps in an answer of the format JSON: works beside reasoning, and with any grammar.
 
-    With `is_large` the model may make several calls in one step.
+    With `is_large` the model may make several calls in one step, and its server shows it the JSON schema of
+    a step; others get the arguments in words as well.
     """
 
     def __init__(self, is_large: bool = False) -> None:
@@ -126,7 +130,8 @@ class StructuredChannel:
         wanted = base.parameters.get(RESPONSE_FORMAT)
         text_rule = "" if wanted is None else f", as one JSON value: {_compact(wanted)}"
         steps = "\n".join(
-            f'- {{"tool": "{one.name}", "arguments": {{...}}}}: {one.description} {_compact(one.schema)}'
+            f'- {{"tool": "{one.name}", "arguments": {{...}}}}: {one.description}'
+            + ("" if self._is_large else f" {_compact(one.schema)}")
             for one in _offered(tools)
         )
         several = SEVERAL if self._is_large else ""
@@ -173,8 +178,12 @@ class StructuredChannel:
                 schema = renamed
             calls.append(_closed({"tool": {"const": one.name, "type": "string"}, "arguments": schema}))
         end = _closed({"tool": {"const": ANSWER, "type": "string"}, "text": {"type": "string"}})
-        several = [{"type": "array", "items": {"anyOf": calls}}] if self._is_large else []
-        whole = _closed({"step": {"anyOf": [*calls, end, *several]}})
+        if self._is_large:
+            definitions["call"] = {"anyOf": calls}
+            one_call = {"$ref": "#/$defs/call"}
+            whole = _closed({"step": {"anyOf": [one_call, end, {"type": "array", "items": one_call}]}})
+        else:
+            whole = _closed({"step": {"anyOf": [*calls, end]}})
         if definitions:
             whole["$defs"] = definitions
         json_schema: dict[str, object] = {"name": "step", "schema": whole}

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.capabilities.tools.approval import approve
-from gptkit.capabilities.tools.log import Place
 from gptkit.capabilities.tools.model import ASK_USER, RefusedCallError, RequestedCall, Result, ToolAction
 from gptkit.core.errors import (
     ActionFailedError,
@@ -211,6 +210,8 @@ class CallPerformer:
 
     def _do(self, number: int, action: ToolAction, reason: str) -> Result:
         """Do one action between the two halves of its row in the log."""
+        from gptkit.capabilities.tools.log import Place
+
         log, row = self._toolbox.log, None
         try:
             row = log.begin(action, reason, Place(self._run, number))

@@ -79,7 +79,7 @@ def write_pin(paths: Paths, path: Path, pin: Pin) -> None:
     """Trust the file at a path; raises CannotWriteError."""
     tools = [{**tool._asdict(), "action": tool.action._asdict()} for tool in pin.tools]
     record = {"format": FORMAT, "path": _key(path), **pin._asdict(), "tools": tools}
-    write_private(paths.require(_pin_path(paths, path)), json.dumps(record).encode())
+    write_private(paths.require(_pin_path(paths, path)), json.dumps(record, separators=(",", ":")).encode())
 
 
 def _tool(record: dict[str, Any]) -> Tool:

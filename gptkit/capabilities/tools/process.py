@@ -83,8 +83,13 @@ class Processes:
         self._running: set[int] = set()
         self._is_stopped = False
 
+    def begin(self) -> None:
+        """Allow processes again, for the next run of a conversation."""
+        with self._lock:
+            self._is_stopped = False
+
     def stop(self) -> None:
-        """Stop all of them, and start none from now on."""
+        """Stop all of them, and start none until `begin`."""
         with self._lock:
             self._is_stopped = True
             running = tuple(self._running)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from gptkit.capabilities.tools.channel import (
 )
 from gptkit.capabilities.tools.config import options_of
 from gptkit.capabilities.tools.model import Result, Travel
-from gptkit.capabilities.tools.perform import CallPerformer, QuestionError
-from gptkit.capabilities.tools.results import told_result
 from gptkit.capabilities.tools.toolbox import Toolbox, toolbox_of
 from gptkit.capabilities.tools.trust import config_of
 from gptkit.core.chat import TOOLS, AnswerDelta, AnswerFormatError, Finished, Message, Reply
@@ -28,6 +27,7 @@ from gptkit.exchange.invocation import Outcome, build_request
 from gptkit.exchange.retry import send_with_retries
 
 if TYPE_CHECKING:
+    from gptkit.capabilities.tools.perform import CallPerformer
     from gptkit.core.chat import ChatRequest, Sink
     from gptkit.exchange.invocation import Invocation, Runtime
 
@@ -43,6 +43,7 @@ DONE = "What the program has done so far in this conversation:\n"
 def run(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     """Ask the model and do what it calls, until it answers or a limit is reached."""
     toolbox = toolbox_of(runtime.stores)
+    toolbox.processes.begin()
     toolbox.services.after_sending.append(toolbox.start_servers)
     try:
         return _Run(invocation, runtime, sink, toolbox).run()
@@ -50,6 +51,7 @@ def run(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
         toolbox.processes.stop()
         raise
     finally:
+        toolbox.services.after_sending.clear()
         toolbox.close()
 
 
@@ -65,9 +67,14 @@ class _Run:
         self._base = self._first_request()
         self._channel = self._choose()
         self._has_switched = self._has_shown = False
-        self._performer = CallPerformer(toolbox, self._options, runtime.warn)
         self._idle_rounds = 0
         self._reply: Reply | None = None
+
+    @cached_property
+    def _performer(self) -> CallPerformer:
+        from gptkit.capabilities.tools.perform import CallPerformer
+
+        return CallPerformer(self._toolbox, self._options, self._runtime.warn)
 
     def run(self) -> Outcome:
         number, limit = 0, self._options.rounds
@@ -154,6 +161,8 @@ class _Run:
             return self._correct(reply, f"That cannot be used: {error.problem}.")
         if step.text is not None:
             return self._answer(reply, step.text)
+        from gptkit.capabilities.tools.results import told_result
+
         results = self._performer.perform(number, step.calls)
         told = [(call, told_result(result, self._toolbox.terminal.redactor)) for call, result in results]
         self._extend(self._channel.messages(reply, told))
@@ -200,6 +209,8 @@ class _Run:
 
     def _end(self, text: str, failure: GptkitError | None) -> Outcome:
         """The outcome of the run; the failures that weigh most win: 84, 83, then all others."""
+        from gptkit.capabilities.tools.perform import QuestionError
+
         performer, options = self._performer, self._options
         failure = self._weightiest(failure)
         reply = self._reply or Reply("", None)

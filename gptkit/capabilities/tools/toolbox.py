@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from gptkit.capabilities.tools import commands, pins, trust
 from gptkit.capabilities.tools.approval import Grants, parse_grants
 from gptkit.capabilities.tools.config import KEY, RULES_VARIABLE, ToolsOptions, options_of
-from gptkit.capabilities.tools.log import ActionLog
 from gptkit.capabilities.tools.model import (
     Command,
     Ending,
@@ -32,6 +31,7 @@ from gptkit.templates.library import PromptFile, user_folder
 
 if TYPE_CHECKING:
     from gptkit.capabilities.tools.http import Requester
+    from gptkit.capabilities.tools.log import ActionLog
     from gptkit.capabilities.tools.servers import Servers
     from gptkit.exchange.invocation import Invocation
     from gptkit.services import Services
@@ -93,9 +93,7 @@ class Toolbox:
         self._pins: list[tuple[ToolFile, pins.Pin]] = []
         """What is still to be compared with the definitions as they are now."""
         self._verifiable: tuple[tuple[ToolFile, pins.Pin], ...] = ()
-        keeps = keeps and services.settings.boolean("log")
-        path = services.paths.data / "actions.db"
-        self.log = ActionLog(path, services.terminal.unix_time, services.terminal.redactor, keeps)
+        self._keeps = keeps
 
     def load(self, template: Template, options: ToolsOptions) -> None:
         """Find the tools, once in a run; starts nothing.
@@ -178,6 +176,14 @@ class Toolbox:
             return self.servers.call(action, action.tool.action)
         except UnavailableError as error:  # it was not started
             return Result("failed", note=error.message)
+
+    @cached_property
+    def log(self) -> ActionLog:
+        from gptkit.capabilities.tools.log import ActionLog
+
+        keeps = self._keeps and self.services.settings.boolean("log")
+        path = self.services.paths.data / "actions.db"
+        return ActionLog(path, self.terminal.unix_time, self.terminal.redactor, keeps)
 
     @cached_property
     def servers(self) -> Servers:
