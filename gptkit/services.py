@@ -324,7 +324,7 @@ def _start_check(request: ChatRequest, runtime: Runtime) -> AnswerCheck:
             return answer, ProtocolError("empty answer")
         detector = checks.RunawayDetector(request.text, rewrites_text=runtime.rewrites_text)
         finding = detector.feed(answer, last=True)
-        finding = finding or checks.answer_finding(answer, request.messages, request.text)
+        finding = finding or checks.answer_finding(answer, request.prompt, request.text)
         if finding is None and runtime.nothing and checks.says(answer, runtime.nothing):
             if not checks.holds_changes(request.text):
                 return answer, NoInputError(f"the model finds nothing to do: '{runtime.nothing}'")

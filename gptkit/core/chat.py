@@ -45,7 +45,8 @@ class ChatRequest(NamedTuple):
     prompt file or a setting brought, not the command line: a request is repeated without a droppable
     parameter that the provider rejects. `text` is the input without the prompt around the input; it is
     not sent, but returned by the offline model `echo`. A `patient` request lets the server be silent for as
-    long as before a first word.
+    long as before a first word. The last `messages_about_answers` messages are answers to the other messages
+    and what was said about them.
     """
 
     model: str
@@ -55,6 +56,12 @@ class ChatRequest(NamedTuple):
     stream: bool = True
     text: str = ""
     patient: bool = False
+    messages_about_answers: int = 0
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """The messages without answers to them that were to be corrected or continued."""
+        return self.messages[: len(self.messages) - self.messages_about_answers]
 
     def body(self) -> dict[str, object]:
         """The JSON object that is sent to the API."""
@@ -66,7 +73,8 @@ class ChatRequest(NamedTuple):
 
     def with_turn(self, answer: str, prompt: str) -> "ChatRequest":
         """A copy of the request with two more turns: an answer of the model and a prompt about the answer."""
-        return self._replace(messages=(*self.messages, Message("assistant", answer), Message("user", prompt)))
+        messages = (*self.messages, Message("assistant", answer), Message("user", prompt))
+        return self._replace(messages=messages, messages_about_answers=self.messages_about_answers + 2)
 
     def without_streaming(self) -> "ChatRequest":
         """A copy of the request that asks for the whole answer in one response."""

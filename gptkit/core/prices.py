@@ -96,6 +96,16 @@ class Prices:
         info = self._listing(model)[0]
         return info.context_window if info else None
 
+    def model_names(self) -> list[str]:
+        """The models of this address in the list; empty if the list does not know its provider."""
+        if _is_loopback(self._url):
+            return []
+        try:
+            provider = _snapshot().find_provider(None, None, self._url)
+        except LookupError:
+            return []
+        return [model.id for model in provider.models]
+
     def source(self, model: str) -> PriceSource:
         """Where the price of a model comes from, or why there is none."""
         if self._own_rates(model) is not None:

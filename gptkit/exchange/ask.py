@@ -25,20 +25,22 @@ def request_answer(
     (`sink`). Raises what `send_with_retries` raises.
     """
 
-    def send(request: ChatRequest) -> tuple[Outcome, AnswerFormatError | None]:
+    def send(request: ChatRequest, runtime: Runtime) -> tuple[Outcome, AnswerFormatError | None]:
         outcome = send_with_retries(request, runtime, sink, purpose)
         try:
             return _finish(request, outcome, runtime, sink is not None, exact), None
         except AnswerFormatError as defect:
             return outcome, defect
 
-    outcome, defect = send(request)
+    outcome, defect = send(request, runtime)
     if defect is None:
         return outcome
-    if not defect.again or sink is not None:
+    left = None if runtime.most_answers is None else runtime.most_answers - outcome.answers
+    if not defect.again or sink is not None or (left is not None and left <= 0):
         return _with_failure(outcome, defect)
+    correction = request if outcome.failure else _correction(request, outcome.reply, defect)
     try:
-        again, second = send(request if outcome.failure else _correction(request, outcome.reply, defect))
+        again, second = send(correction, runtime._replace(most_answers=left))
     except GptkitError as error:  # the first answer is kept all the same
         error.message += f"; the answer before it cannot be used: {defect.problem}"
         error.attempts += outcome.reply.attempts

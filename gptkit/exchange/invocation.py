@@ -124,6 +124,8 @@ class Runtime(NamedTuple):
     """Whether the answer is the text of the request in another form, such as a translation of it."""
     accepts: bool = False
     """Whether the user takes an answer that is wrong on its face."""
+    most_answers: int | None = None
+    """How many answers may be asked for at most, those that are cut or wrong counted; None for no limit."""
     announce_pause: Callable[[str, float, str], None] = lambda _reason, _seconds, _tries: None
     """Tells why nothing is sent for some seconds, and which try comes then, such as `2 of 4`."""
     answer_stored: Callable[[], None] = lambda: None

@@ -160,7 +160,9 @@ class _RetryLoop:
 
     def next_pause(self, failure: GptkitError) -> float | None:
         """Seconds until the next try, at least as many as the server asks for; None for no further try."""
-        policy = self._runtime.policy
+        policy, most_answers = self._runtime.policy, self._runtime.most_answers
+        if most_answers is not None and self.answers >= most_answers:
+            return None
         if self._tries >= min(failure.tries, policy.attempts):
             return None
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (self._tries - 1))

@@ -32,6 +32,8 @@ DEEPEST_HALVING = 6
 """How often a piece is halved at most if it does not fit; one with a wrong answer is halved once."""
 ANSWER_LIMIT = 4
 """The most answers that are asked for a piece and all its halves."""
+LONG_HALF = 20
+"""The weight of an answer from which two halves that have the answer in common are no chance."""
 LONG_PIECE = 100
 """The least tokens of a piece whose halves may fit if its answer was cut."""
 
@@ -71,6 +73,7 @@ class _PieceProcessor:
         self._context = context
         self._runtime = runtime._replace(rewrites_text=True)
         self._answers_left = ANSWER_LIMIT
+        self._halves_by_answer: dict[str, str] = {}
 
     def process(self, piece: Piece, depth: int) -> PieceResult:
         if not piece.text:
@@ -95,6 +98,8 @@ class _PieceProcessor:
         was_accepted = any(finding.level == "wrong" for finding in stored.findings)
         if any(finding.level == "wrong" for finding in findings) and not was_accepted:
             return None  # another tool's, or proved by the rules of an older version
+        if depth:
+            self._halves_by_answer.setdefault(stored.answer.strip(), piece.text)
         text = self._job.format.restore(piece, stored.answer)
         return PieceResult(piece, text, "memory", findings, is_accepted=was_accepted)
 
@@ -114,6 +119,8 @@ class _PieceProcessor:
                 return self._split(piece, key, depth) or fallback
             deepest = DEEPEST_HALVING if isinstance(error, CutAtLimitError) and is_long else 0
             return self._retry_in_halves(piece, key, depth, fallback, deepest)
+        if depth:
+            self._halves_by_answer.setdefault(answer.text.strip(), piece.text)
         accepts = self._runtime.accepts
         if not (_is_usable(answer.findings) or accepts):
             return self._retry_in_halves(piece, key, depth, _rejected_result(piece, answer), 1)
@@ -186,7 +193,8 @@ class _PieceProcessor:
         if not self._answers_left:
             raise IncompleteError(f"no answer of use after {ANSWER_LIMIT} of them")
         sink = self._live_sink(piece.masks) if self._live_sink else None
-        outcome = request_answer(request, self._runtime, sink)
+        runtime = self._runtime._replace(most_answers=self._answers_left)
+        outcome = request_answer(request, runtime, sink)
         if sink is not None:
             sink.close()
             self._has_shown = True
@@ -200,12 +208,20 @@ class _PieceProcessor:
         if any(finding.kind in SUBSTITUTES for finding in findings):
             return findings  # the structure of what is not the text tells nothing more
         findings = (*self._job.format.findings(piece, answer), *findings)
+        if self._is_answer_of_other_half(piece, answer):
+            findings += (Finding(piece.line, "order", "answer is that of the text before"),)
         if self._job.glossary is not None:
             from gptkit.text.formats.units import unit_line_finder
 
             line_of = unit_line_finder(piece) if piece.slots else line_finder(piece)
             findings += self._job.glossary.missing_terms(piece.text, answer, line_of)
         return findings
+
+    def _is_answer_of_other_half(self, piece: Piece, answer: str) -> bool:
+        from gptkit.text.checks.language import weight
+
+        other = self._halves_by_answer.get(answer.strip(), piece.text)
+        return other != piece.text and weight(answer) >= LONG_HALF
 
     def _whole_text_findings(self, piece: Piece, answer: str) -> Iterator[Finding]:
         from gptkit.jobs.memory.entries import language_tag

@@ -269,6 +269,15 @@ def test_without_a_command_a_person_sees_the_help(screen: OnTerminal, gptkit: In
         (("ask", "-Z"), "no such option '-Z'", TAKES.format("ask") + DASHES),
         (("commit", "--amend"), "no such option '--amend'", TAKES.format("commit") + DASHES),
         (("models", "-Z"), "no such option '-Z'", TAKES.format("models")),
+        (("--verson",), "no such option '--verson'", "did you mean '--version'?"),
+        *(
+            (
+                (option, "x", "ask", "hi"),
+                f"no such option '{option}' before a command",
+                f"options follow the command: 'gptkit NAME {option} ...'",
+            )
+            for option in ("-m", "--model", "--to")
+        ),
         (
             ("ask", "--model"),
             "option '--model' requires an argument",

@@ -43,6 +43,13 @@ TRANSLATIONS = {
     "-f notes.md": "# Freigabe\n\nSie ist jetzt am Montag.\n",
     "-f 说明.md": "# Release\n\nIt moves to Monday.\n",
 }
+WRONG_ANSWERS = {
+    'Hello {name}!" | gptkit translate --to German;': ["Hallo {Name}!"] * 2,
+    "--to German --accept -q": [],  # accepted by the command before
+    "--to German --accept": ["Hallo {Name}!"],
+    "Use --force": ["Verwenden Sie --zwang nur im Notfall."],
+}
+"""By a part of the command, what the model says where the command does not print that alone."""
 COURSE = """\
 subject: algebra
 reviews:
@@ -76,6 +83,9 @@ def steps(content: str) -> list[tuple[str, str]]:
 
 def replies(command: str, output: str) -> list[str]:
     """What the model has to say, request by request, for the command to print what is shown."""
+    for part, answers in WRONG_ANSWERS.items():
+        if part in command:
+            return answers
     name = command.partition("gptkit ")[2].partition(" ")[0]
     if name in HOUSEKEEPING or NOTE.match(output) or "--due" in command or "--retrieve-only" in command:
         return []

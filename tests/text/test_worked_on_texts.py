@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
+from damaged_answers import DATA, Answer, Damage, answers
 from translations_of import marked
-from yaml import CSafeLoader, load
 
 from gptkit.encodings.stream import split_lines
 from gptkit.text.checks.common import general_findings
@@ -22,39 +19,9 @@ from gptkit.text.formats import format_named
 from gptkit.text.masking import COMMON_RULES, mask_text
 from gptkit.text.pieces import Finding, Piece, Slot
 
-DATA = Path(__file__).parents[1] / "support" / "data"
-
-
-class Answer(NamedTuple):
-    name: str
-    format: str
-    source: str
-    target: TargetLanguage
-    text: str
-    damages: tuple[tuple[str, str, str, str], ...]
-
-    def findings(self, answer: str) -> set[tuple[str, str]]:
-        known = format_named(self.format)
-        assert known
-        (piece,) = [one for one in known.pieces(split_lines([self.source]), 4000) if one.text]
-        given = marked(piece, answer)
-        found = [*known.findings(piece, given), *piece_findings(piece, given, self.target)]
-        return {(one.kind, one.level) for one in found}
-
-
-def answers() -> Iterator[Answer]:
-    documents: list[dict[str, Any]] = load((DATA / "damages.yaml").read_text("utf-8"), CSafeLoader)
-    for one in documents:
-        for answer in one["answers"]:
-            target = TargetLanguage(answer["to"], is_translated=not one.get("keeps_language", False))
-            damages = tuple((kind, level, old, new) for kind, level, old, new in answer["damages"])
-            name = f"{one['name']} [{answer['to']}]"
-            yield Answer(name, one["format"], one["source"], target, answer["text"], damages)
-
-
 ALL = list(answers())
 DAMAGES = [
-    pytest.param(one, *damage, id=f"{one.name}: {damage[0]}: {damage[2]!r} -> {damage[3]!r}"[:100])
+    pytest.param(one, damage, id=f"{one.name}: {damage.kind}: {damage.old!r} -> {damage.new!r}"[:100])
     for one in ALL
     for damage in one.damages
 ]
@@ -70,11 +37,9 @@ def test_a_faithful_answer_passes(one: Answer) -> None:
     assert one.findings(one.text) == set()
 
 
-@pytest.mark.parametrize(("one", "kind", "level", "old", "new"), DAMAGES)
-def test_a_damage_is_found(one: Answer, kind: str, level: str, old: str, new: str) -> None:
-    assert old in one.text or old == "*"
-    damaged = new if old == "*" else one.text.replace(old, new, 1)
-    assert (kind, level) in one.findings(damaged)
+@pytest.mark.parametrize(("one", "damage"), DAMAGES)
+def test_a_damage_is_found(one: Answer, damage: Damage) -> None:
+    assert damage[:2] in one.findings(one.damaged(damage))
 
 
 PEOPLE: dict[str, list[tuple[str, str]]] = json.loads((DATA / "human_translations.json").read_text("utf-8"))
@@ -167,6 +132,39 @@ def test_a_text_may_stay_where_nothing_is_to_translate(text: str, to: str, is_wr
     message = "text is unchanged, not translated"
     assert found == ([Finding(1, "unchanged", message)] if is_wrong else [])
     assert list(text_findings(text, text, TargetLanguage("", is_translated=False), lambda _: 1)) == []
+
+
+LIBRARY = "Die Bibliothek in Paris ist am Wochenende geschlossen und öffnet am Montag."
+REFUSALS = {
+    "en": "I'm not able to translate this content.",
+    "zh": "我没有办法帮您翻译这段文字。",
+    "zh-Hant": "請原諒，我無法協助翻譯。",
+    "ja": "申し訳ございませんが、翻訳できません。",
+    "ko": "죄송하지만 번역할 수 없습니다.",
+    "fr": "Je refuse de traduire ce contenu.",
+    "de": "Leider kann ich diesen Text nicht übersetzen.",
+    "es": "Lo siento, no puedo ayudarte con eso.",
+    "it": "Mi dispiace, non posso tradurre questo testo.",
+    "pt": "Infelizmente, não posso traduzir este texto.",
+    "nl": "Sorry, ik kan je daar niet mee helpen.",
+    "ru": "К сожалению, я не могу перевести этот текст.",
+    "uk": "Вибачте, але я не можу допомогти з цим.",
+    "pl": "Niestety nie mogę przetłumaczyć tego tekstu.",
+    "cs": "Omlouvám se, ale s tím nemohu pomoci.",
+    "sv": "Tyvärr kan jag inte hjälpa till med det.",
+    "tr": "Üzgünüm, bu metni çeviremem.",
+    "ar": "عذرًا، لا أستطيع ترجمة هذا النص.",
+    "vi": "Rất tiếc, tôi không thể dịch nội dung này.",
+    "id": "Maaf, saya tidak dapat membantu dengan permintaan itu.",
+    "hi": "मुझे खेद है, लेकिन मैं इसमें सहायता नहीं कर सकता।",
+    "th": "ขออภัย ฉันไม่สามารถช่วยเรื่องนี้ได้",
+}
+
+
+@pytest.mark.parametrize("to", REFUSALS)
+def test_a_refusal_is_told_in_the_target_language(to: str) -> None:
+    (found,) = text_findings(LIBRARY, REFUSALS[to], TargetLanguage(to), lambda _: 1)
+    assert (found.kind, found.level) == ("refusal", "wrong")
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class SharedIndex:
         rows = connection.execute("SELECT id, name, sha256, tokens FROM gptkit_files").fetchall()
         self.files: Mapping[int, str] = {row[0]: row[1] for row in rows}
         self.tokens = sum(row[3] for row in rows)
-        self._hashes = {row[0]: row[2] for row in rows}
+        self._hashes: dict[int, str] = {row[0]: row[2] for row in rows}
         totals = connection.execute("SELECT count(*), coalesce(sum(length), 0) FROM gptkit_passages")
         self.totals = Totals(*map(int, totals.fetchone() or (0, 0)))
         self._known: dict[str, int] = {}

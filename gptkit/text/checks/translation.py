@@ -69,6 +69,9 @@ def piece_findings(piece: Piece, answer: str, target: TargetLanguage) -> Iterato
     if not piece.slots:
         yield from text_findings(piece.text, normalize_answer(answer), target, line_finder(piece))
         return
+    if len(piece.units) > 1 and "⟦#" not in answer and (kind := _substitute_kind(piece.text, answer)):
+        yield _substitute_finding(kind, answer, piece.line)
+        return
     units = dict(enumerate(piece.units, 1))
     answers = {1: answer.strip()} if len(units) == 1 and "⟦#" not in answer else parse_units(answer)
     lines = {n: piece.line + count_line_ends(piece.source[: piece.slots[n - 1].start]) for n in units}
@@ -100,9 +103,9 @@ def text_findings(text: str, answer: str, target: TargetLanguage, line_of: LineO
             yield Finding(line_of(0), "unchanged", "text is unchanged, not translated")
         return
     if kind := _substitute_kind(source, masked_answer):
-        noun = "refusal" if kind == "refusal" else "remark"
-        yield Finding(line_of(0), kind, f"{noun} in place of the text: {quote_excerpt(masked_answer)}")
+        yield _substitute_finding(kind, masked_answer, line_of(0))
         return
+    yield from _unchanged_paragraph_findings(source, masked_answer, target, line_of)
     framing = list(_framing_findings(source, masked_answer, line_of))
     yield from framing or _length_findings(source, masked_answer, target, line_of)
     yield from _ending_findings(source, masked_answer, target, line_of)
@@ -136,6 +139,24 @@ def _substitute_kind(source: str, answer: str) -> str | None:
     return "refusal" if REFUSAL.search(answer) else "remark" if REMARK.search(first) else None
 
 
+def _substitute_finding(kind: str, answer: str, line: int) -> Finding:
+    return Finding(line, kind, f"{kind} in place of the text: {quote_excerpt(answer)}")
+
+
+def _unchanged_paragraph_findings(
+    source: str, answer: str, target: TargetLanguage, line_of: LineOf
+) -> Iterator[Finding]:
+    """Yield the first paragraph that stayed as it is although the target language does not write it so."""
+    if not target.is_translated:
+        return
+    paragraphs = set(GAP.split(answer))
+    for paragraph in GAP.split(source):
+        if paragraph in paragraphs and _needs_translation(paragraph, target.language):
+            what = f"paragraph is unchanged, not translated: {quote_excerpt(paragraph)}"
+            yield Finding(line_of(0), "unchanged", what)
+            return
+
+
 def _framing_findings(source: str, answer: str, line_of: LineOf) -> Iterator[Finding]:
     """Yield words of the model's own before and behind the text."""
     from gptkit.text.checks.phrases import AFTERWORD, PREFACE, YES
@@ -163,13 +184,13 @@ def _length_findings(source: str, answer: str, target: TargetLanguage, line_of: 
     share = after / max(1, before) / _usual_share(source, target)
     was, became = len(_sentences(source)), len(_sentences(answer))
     smallest, largest = (
-        (0.5, 2.2 + 80 / max(1, before)) if target.is_translated else (0.6, 1.6 + 40 / max(1, before))
+        (0.5, 1.9 + 50 / max(1, before)) if target.is_translated else (0.6, 1.6 + 40 / max(1, before))
     )
     if before >= 30 and share < smallest - 10 / before:
         yield Finding(line_of(0), "length", f"only {100 * share:.0f} % of the text is there")
     elif share > largest:
         yield Finding(line_of(0), "length", f"{share:.1f} times as long as the text")
-    elif before >= 60 and ((became < was and share < FEWER) or (became > was and share > MORE)):
+    elif before >= 30 and ((became < was and share < FEWER) or (became > was and share > MORE)):
         yield Finding(line_of(0), "sentence", f"{was} sentences became {became}")
 
 
