@@ -44,7 +44,10 @@ def main(folders: list[Path]) -> None:
         write(root / "many", sentences, FILES, PASSAGES // FILES, chance)
         write(root / "small", sentences, SMALL_FILES, 1, chance)
         time.sleep(2.5)  # what changed in the last two seconds is read again
-        variables = environ(OPENAI_BASE_URL=server.url, GPTKIT_HOME=str(root / "home"))
+        variables = {
+            name: environ(OPENAI_BASE_URL=server.url, GPTKIT_HOME=str(root / f"home-{name}"))
+            for name in ("ask", "many", "small")
+        }
         print(first_index(root, variables), end="\n\n")
         print(requests(root, server, variables, chance.sample(questions, ROUNDS)), end="\n\n")
 
@@ -61,23 +64,25 @@ def write(folder: Path, sentences: list[str], files: int, paragraphs: int, chanc
         (folder / f"{number}.md").write_text("\n\n".join(texts), "utf-8")
 
 
-def first_index(root: Path, variables: dict[str, str]) -> str:
+def first_index(root: Path, variables: dict[str, dict[str, str]]) -> str:
     rows = []
     for name in ("many", "small"):
         command = [PROGRAM, "index", "refresh", str(root / name)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, env=variables, check=True, capture_output=True)
+        subprocess.run(command, env=variables[name], check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        again = [run(command, variables) for _ in range(3)]
-        size = (root / "home" / "cache" / "documents.db").stat().st_size
+        again = [run(command, variables[name]) for _ in range(3)]
+        size = (root / f"home-{name}" / "cache" / "documents.db").stat().st_size
         memory = f"{after.ru_maxrss / 1024:.0f} MB"
         rescan = f"{median([one.cpu for one in again]) * 1000:.0f} ms"
         rows.append([name, f"{cpu:.1f} s", memory, f"{size / 1e6:.0f} MB", rescan])
     return table(["files", "first index (CPU)", "peak memory", "index", "rescan (CPU of the run)"], rows)
 
 
-def requests(root: Path, server: FakeServer, variables: dict[str, str], questions: list[str]) -> str:
+def requests(
+    root: Path, server: FakeServer, variables: dict[str, dict[str, str]], questions: list[str]
+) -> str:
     wire: dict[str, list[float]] = {"ask": [], "many": [], "small": []}
     cpu: dict[str, list[float]] = {"ask": [], "many": [], "small": []}
     for question in questions:
@@ -85,7 +90,7 @@ def requests(root: Path, server: FakeServer, variables: dict[str, str], question
             server.say(REPLY)
             words = [question] if name == "ask" else [question, str(root / name)]
             program = "ask" if name == "ask" else "qa"
-            done = run([PROGRAM, program, *words], variables, 0 if name == "ask" else 85)
+            done = run([PROGRAM, program, *words], variables[name], 0 if name == "ask" else 85)
             found.append(server.requests[-1].time - done.start)
             cpu[name].append(done.cpu)
     rows = [

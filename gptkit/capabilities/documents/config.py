@@ -1,5 +1,6 @@
 """What a prompt file says under `documents`, and the options that it gets by that."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -105,7 +106,8 @@ def config_of(template: Template) -> DocumentsConfig:
 
 def declared_paths(template: Template) -> list[str]:
     """The files and folders that the prompt file names."""
-    return [str(Path(template.source).parent / path) for path in config_of(template).paths]
+    folder = Path(template.source).parent
+    return [os.path.normpath(folder / path) for path in config_of(template).paths]
 
 
 def option_text(template: Template, values: Mapping[str, Value], variable: str) -> str:
