@@ -48,7 +48,7 @@ HOUSEKEEPING = (
     HousekeepingCommand("batch", "gptkit.cli.batch", "List and cancel what --batch has submitted.", RECORDS),
 )
 
-FUTURE = ("index", "help", "version", "gptkit")
+FUTURE = ("help", "version", "gptkit")
 """Names of future commands, which no prompt file may have."""
 
 

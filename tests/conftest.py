@@ -14,6 +14,7 @@ from fake.guard import Guard
 from fake.program import AsProcess, InMemory, OnTerminal, Surroundings
 from fake.server import FakeServer
 from hypothesis import HealthCheck, settings
+from tool_parts import TRAVELS, Tools
 
 settings.register_profile("gptkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gptkit")  # neither says anything but how fast the machine is
@@ -117,3 +118,15 @@ def digest(home: Path) -> str:
         "description: Tells the numbers.\nsystem: Shorten.\nlong: {mode: reduce, piece: 200}\n"
     )
     return "digest"
+
+
+@pytest.fixture(params=TRAVELS)
+def tools(request: pytest.FixtureRequest, around: Surroundings, server: FakeServer) -> Tools:
+    """gptkit with tools, once for each way in which calls travel."""
+    return Tools(around, server, request.param)
+
+
+@pytest.fixture
+def one(around: Surroundings, server: FakeServer) -> Tools:
+    """gptkit with tools, for rules that do not depend on how calls travel."""
+    return Tools(around, server, "structured")

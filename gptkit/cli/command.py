@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
+from gptkit.cli.completion import known_models, known_sessions
 from gptkit.cli.help import CONTEXT_SETTINGS, GptkitCommand, HelpStyle
 from gptkit.core.errors import UsageError
 from gptkit.session.options import (
@@ -26,6 +27,8 @@ from gptkit.templates.template import Parameter, Template, Value
 if TYPE_CHECKING:
     import typer.core
 
+    from gptkit.services import Services
+
 OPTION, ARGUMENT, FLAG = "option_", "argument_", "flag_"
 HELP_ALL = "help_all"
 PANEL = "Options of every prompt"
@@ -37,6 +40,12 @@ METAVARS: Mapping[str, str] = {
     "integer": "N",
     "number": "NUMBER",
 }
+
+COMPLETIONS: Mapping[str, Callable[[Services, str], list[str]]] = {
+    "model": known_models,
+    "session": known_sessions,
+}
+"""The shared options whose values are completed, with what returns the values that begin with a text."""
 
 PromptRunner = Callable[[Mapping[str, Value], SharedOptions], int]
 """Takes the values of the template's parameters and of the shared options; returns the exit code."""
@@ -239,12 +248,24 @@ def _flag(flag: Flag, help_style: HelpStyle) -> inspect.Parameter:
         settings["metavar"] = flag.metavar
     if flag.kind == "integer":
         settings["min"] = 1
+    if help_style.is_completion and flag.name in COMPLETIONS:
+        settings["autocompletion"] = _completion(COMPLETIONS[flag.name], help_style)
     return inspect.Parameter(
         FLAG + flag.variable,
         inspect.Parameter.KEYWORD_ONLY,
         default=False if flag.kind == "flag" else None,
         annotation=Annotated[types[flag.kind], typer.Option(*names, **settings)],
     )
+
+
+def _completion(
+    known: Callable[[Services, str], list[str]], help_style: HelpStyle
+) -> Callable[[typer.Context, str], list[str]]:
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        names = help_style.single_words(known(ctx.obj, incomplete))
+        return names or [incomplete]  # without any value, the shell would offer files
+
+    return complete
 
 
 def _annotation_type(parameter: Parameter) -> Any:  # noqa: ANN401

@@ -1,15 +1,52 @@
-"""Installs completion for the user's shell; its start-up file is changed wholly or not at all."""
+"""Completes models and conversations, and installs completion for the user's shell."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import CannotReadError, CannotWriteError, UsageError
+from gptkit.core.errors import CannotReadError, CannotWriteError, GptkitError, UsageError
 from gptkit.core.files import cause, write_atomic
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
+    from gptkit.services import Services
+
+LISTED = 100
+"""The newest turns and sessions that are looked at for their names."""
+
+
+def known_models(services: Services, start: str) -> list[str]:
+    """Return the models that begin with `start`, as far as they are known without a request.
+
+    The price list has more than a hundred models of a provider, so it is read only after a first letter.
+    """
+    sources: list[Callable[[], Sequence[object]]] = [
+        lambda: [services.settings.text("model"), "echo"],
+        lambda: [one["model"].value for one in services.settings.profiles.values() if "model" in one],
+        lambda: [*_mapping(services.settings.value("aliases")), *_mapping(services.settings.value("prices"))],
+        lambda: services.history.models(LISTED) if services.history.exists else [],
+        lambda: services.prices.model_names() if start else [],
+    ]
+    names: list[str] = []
+    for source in sources:
+        with suppress(GptkitError):
+            names += map(str, source())
+    return sorted({name for name in names if name.startswith(start)})
+
+
+def known_sessions(services: Services, start: str) -> list[str]:
+    """Return the latest conversations that begin with `start`, each by its name, without one by its id."""
+    with suppress(GptkitError):
+        sessions = services.history.sessions(LISTED) if services.history.exists else []
+        return [name for session in sessions if (name := session.name or session.id).startswith(start)]
+    return []
+
+
+def _mapping(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
 
 
 POWERSHELL_LINE = "gptkit --show-completion | Out-String | Invoke-Expression"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from gptkit.core.errors import NoPermissionError
+from gptkit.core.table import wrap_words
 
 if TYPE_CHECKING:
     from gptkit.provider.probe import ProbeStep
@@ -34,7 +35,7 @@ def doctor(
 
     services = cast("Services", ctx.obj)
     services.override({"model": model, "profile": profile, "base_url": base_url, "proxy": proxy})
-    model_name = services.settings.text("model")
+    model_name = services.model_name()
     keyless: NoPermissionError | None = None
     try:
         endpoint = services.endpoint(model_name)
@@ -66,4 +67,8 @@ def _setting_rows(services: Services, model: str, has_proxy: bool) -> list[tuple
 def _show_step(services: Services, step: ProbeStep) -> None:
     mark = "ok" if step.ok else "FAIL"
     seconds = f"{step.seconds:.3f} s" if step.seconds else ""
-    services.terminal.print_sanitized(f"{mark:<5} {step.name:<13} {seconds:>9}  {step.detail}")
+    terminal = services.terminal
+    line = f"{mark:<5} {step.name:<13} {seconds:>9}  {step.detail}"
+    terminal.print_sanitized(
+        wrap_words(line, terminal.width, " " * 6) if terminal.stdout_is_terminal else line
+    )

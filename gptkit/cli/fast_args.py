@@ -135,7 +135,13 @@ def _make_arguments(
     arguments = positionals(template)
     if not words and not any(is_required(argument) for argument in arguments):
         return values, shared
-    if len(arguments) != 1 or arguments[0].kind != "text" or not words:
+    if not words or not arguments or len(arguments) > 2 or arguments[0].kind != "text":
         return None
-    values[arguments[0].variable] = " ".join(words)
+    if len(arguments) == 1:
+        values[arguments[0].variable] = " ".join(words)
+    elif arguments[1].kind == "list":
+        values[arguments[0].variable] = words[0]
+        values |= {arguments[1].variable: tuple(words[1:])} if words[1:] else {}
+    else:
+        return None
     return values, shared

@@ -237,7 +237,7 @@ def search(
     """Find turns by their words, latest first."""
     services = _services(ctx)
     text = " ".join(words)
-    hits = services.history.search(text, limit) if _exists(services.history) else []
+    hits = services.history.search(text, limit) if services.history.exists else []
     if as_json:
         _print(services, [{**turn_record(turn), "excerpt": excerpt} for turn, excerpt in hits])
         return
@@ -367,7 +367,7 @@ def purge(
     )
     if not yes:
         confirm_removal(services.terminal, f"Remove {what}?")
-    count = services.history.purge(limit) if _exists(services.history) else 0
+    count = services.history.purge(limit) if services.history.exists else 0
     if as_json:
         _print(services, {"turns": count})
     else:
@@ -389,7 +389,7 @@ def recover(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _sessions(services: Services, limit: int, prompt: str | None) -> list[Session]:
-    return services.history.sessions(limit, prompt) if _exists(services.history) else []
+    return services.history.sessions(limit, prompt) if services.history.exists else []
 
 
 def _latest_session(services: Services) -> Session:
@@ -397,11 +397,6 @@ def _latest_session(services: Services) -> Session:
     if not sessions:
         raise NoInputError("there is no session yet")
     return sessions[0]
-
-
-def _exists(store: Store) -> bool:
-    """Whether there is a store, or a journal folder; reading must not create a store."""
-    return (store.path is not None and store.path.exists()) or store.journal_folder.is_dir()
 
 
 def _count(number: int, noun: str) -> str:

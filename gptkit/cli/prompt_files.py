@@ -62,7 +62,8 @@ options:
 # required (the default), optional or none
 input: required
 
-# text, markdown, code, email, commit or json; with a JSON Schema: {{format: json, schema: {{type: object}}}}
+# text, markdown, code, command, email, commit or json; with a JSON Schema:
+# {{format: json, schema: {{type: object}}}}
 output: text
 
 # Sent only when set here, and dropped for models that do not know them:

@@ -79,6 +79,7 @@ def run(argv: list[str], services: Services) -> int:
 class PromptGroup(GptkitGroup):
     """A group whose commands are the prompt files and the housekeeping modules."""
 
+    has_prompts = True
     _listed: Mapping[str, PromptFile] | None = None
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401

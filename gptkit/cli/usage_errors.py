@@ -8,6 +8,7 @@ from typing import Any
 from gptkit.core.errors import UsageError
 from gptkit.core.sanitize import one_line
 from gptkit.core.yaml_tree import spelling_hint
+from gptkit.session.options import RESERVED_OPTIONS
 
 
 def to_usage_error(error: Exception) -> Exception:
@@ -19,7 +20,15 @@ def to_usage_error(error: Exception) -> Exception:
     if hasattr(error, "possibilities"):
         possible: list[str] = error.possibilities or []
         option = str(getattr(error, "option_name", ""))
-        if getattr(getattr(context, "command", None), "takes_words", False):
+        command = getattr(context, "command", None)
+        if getattr(command, "has_prompts", False) and (
+            option.lstrip("-") in RESERVED_OPTIONS or not spelling_hint(option, possible).startswith("did")
+        ):
+            return UsageError(
+                f"no such option '{option}'",
+                hint=f"options follow the command: 'gptkit NAME {option} ...'",
+            )
+        if getattr(command, "takes_words", False):
             hint += "; a word that begins with '-' stands after '--'"
         return UsageError(
             f"no such option '{option}'", hint=spelling_hint(option, possible) if possible else hint

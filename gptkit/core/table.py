@@ -36,13 +36,16 @@ def _align_row(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def wrap_words(line: str, width: int) -> str:
-    """Break a line between words into parts of fewer columns than `width`; a longer word stays whole."""
+def wrap_words(line: str, width: int, indent: str = "") -> str:
+    """Break a line between words into parts of fewer columns than `width`; a longer word stays whole.
+
+    All parts but the first begin with `indent`.
+    """
     lines = [""]
     for word in line.split(" "):
         longer = f"{lines[-1]} {word}"
         if lines[-1] and text_width(longer) >= width:
-            lines.append(word)
+            lines.append(indent + word)
         else:
             lines[-1] = longer if lines[-1] else word
     return "\n".join(lines)

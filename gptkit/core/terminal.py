@@ -137,7 +137,7 @@ class Terminal:
         """Write one sanitized line to standard error; nothing is raised if that fails."""
         text = _decode_file_names(text)
         line = one_line(text, 2000) if self.stderr_is_terminal else text.replace("\n", " ")
-        self.write_error(line + "\n")
+        self.write_error(self._wrap_error(line) + "\n")
 
     def write_error(self, text: str) -> None:
         """Write a text to standard error, without secrets; nothing is raised if that fails."""
@@ -152,14 +152,29 @@ class Terminal:
             self._stderr(self.redactor.redact(text).encode("utf-8", "replace"))
 
     def report(self, error: GptkitError, as_json: bool = False) -> None:
-        """Write an error to standard error: one line, then its hint or, with `as_json`, a JSON object."""
+        """Write an error to standard error: one line, then its hint or, with `as_json`, a JSON object.
+
+        On a terminal the lines break between words.
+        """
         message, hint = _decode_file_names(error.message), _decode_file_names(error.hint)
-        self.write_error(f"gptkit: {one_line(message, 1000)}\n")
+        tries = f" (tried {error.attempts} times)" if error.attempts > 1 else ""
+        self.write_error(self._wrap_error(f"gptkit: {one_line(message, 1000)}{tries}") + "\n")
         if as_json:
             record = error.record() | {"message": visible(message)}
             self.write_error(json.dumps(record, ensure_ascii=False) + "\n")
         elif hint:
-            self.write_error(f"hint: {one_line(hint, 1000)}\n")
+            self.write_error(self._wrap_error(f"hint: {one_line(hint, 1000)}") + "\n")
+
+    def _wrap_error(self, line: str) -> str:
+        if not self.stderr_is_terminal:
+            return line
+        from gptkit.core.table import wrap_words
+
+        width = self.width
+        if not self.stdout_is_terminal:
+            with contextlib.suppress(OSError, ValueError):
+                width = os.get_terminal_size(2).columns
+        return wrap_words(line, width)
 
     def ask(self, question: str) -> str | None:
         """Ask a person, wherever standard input and output lead; None if nobody can be asked.

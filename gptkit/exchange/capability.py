@@ -38,7 +38,7 @@ class Capability(NamedTuple):
 
     `check` turns the node of the key into a value of the capability, which stands under the key in
     `Template.capabilities`. `options` are added to the command, `variables` to the names that the
-    template may use. At most one capability of a prompt file may have a `run`.
+    template may use; where the file declares a parameter of such a name, the capability reads that.
     """
 
     key: str
@@ -49,6 +49,8 @@ class Capability(NamedTuple):
     """Adds what the request needs to an invocation, without sending anything."""
     run: Run | None = None
     """Takes the place of the single exchange."""
+    read_input: Callable[..., Any] | None = None
+    """Given the call of a command: reads the input in place of `gather` and returns what was Given."""
     take_over: Callable[..., int | None] | None = None
     """Given the call of a command: does something in place of an exchange and returns the exit code; None
     leaves the call to others."""
@@ -81,10 +83,14 @@ class Capability(NamedTuple):
     run_live_case: Callable[..., Sequence[str]] | None = None
     """Does what `run_case` does, but asks the model."""
 
+    works_on_input: bool = False
+    """Whether the capability decides what becomes of the input, however long it is."""
+
     @property
-    def is_exclusive(self) -> bool:
-        """Whether the capability takes the place of the exchange, which at most one in a prompt file may."""
-        return self.run is not None
+    def claims(self) -> frozenset[str]:
+        """What only one capability of a prompt file may do: run in place of the exchange, decide on input."""
+        claimed = {"exchange": self.run is not None, "input": self.works_on_input}
+        return frozenset(name for name, is_claimed in claimed.items() if is_claimed)
 
 
 class Greeting(NamedTuple):
@@ -155,13 +161,16 @@ def run(
 
 
 def first_request(invocation: Invocation, runtime: Runtime, known: Sequence[Capability]) -> ChatRequest:
-    """Return the request that `run` would send first, and send nothing: `runtime` needs no provider."""
+    """Return the request that `run` would send first, and send nothing: `runtime` needs no provider.
+
+    Raises the failure of a `run` that sends nothing.
+    """
 
     def stop(request: ChatRequest) -> Iterator[Event]:
         raise _FirstRequest(request)
 
     try:
-        run(
+        outcome = run(
             invocation,
             build_request(invocation, runtime.format),
             runtime._replace(provider=stop),
@@ -170,7 +179,7 @@ def first_request(invocation: Invocation, runtime: Runtime, known: Sequence[Capa
         )
     except _FirstRequest as first:
         return first.request
-    raise InternalError("dry run: nothing was asked")
+    raise outcome.failure or InternalError("dry run: nothing was asked")
 
 
 class _FirstRequest(BaseException):

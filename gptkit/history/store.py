@@ -134,6 +134,20 @@ class Store(Database):
         with self.reading() as connection:
             return query.sessions(connection, limit, prompt)
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a store, or a journal folder; reading must not create a store."""
+        return (self.path is not None and self.path.exists()) or self.journal_folder.is_dir()
+
+    def models(self, limit: int) -> list[str]:
+        """Return the models of the newest `limit` turns."""
+        with self.reading() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT model FROM (SELECT model FROM turns ORDER BY id DESC LIMIT ?)",
+                (limit,),
+            )
+            return [str(row[0]) for row in rows]
+
     def question_and_state(self, session: Session) -> tuple[str, str]:
         """Return the beginning of a session's first question, and the state of its newest turn."""
         with self.reading() as connection:

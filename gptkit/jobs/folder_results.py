@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotWriteError, GptkitError, IncompleteError, TryAgainError
 from gptkit.core.files import cause
+from gptkit.jobs.folder_plan import FileTask, FolderPlan
 from gptkit.jobs.job import PieceResult
 from gptkit.jobs.output import BYTE_ORDER_MARK, ChangedFileOutput
 from gptkit.jobs.progress import FindingCounts, finding_lines, write_report
-from gptkit.jobs.walk import FileTask, FolderPlan
 
 if TYPE_CHECKING:
     from gptkit.session.conversation import Conversation

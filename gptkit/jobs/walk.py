@@ -1,82 +1,34 @@
-"""Find the files of folders that are to be processed, and decide where their results go."""
+"""Walks through the files of a folder as git sees them: nothing that .gitignore names, no links out of it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.files import cause
-from gptkit.session.answer import partial_path
-from gptkit.text.formats import FORMATS, detect_format, plain_text
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 
-HEAD = 4096
-"""Bytes of the beginning of a file by which its format is recognised."""
-ENDINGS = frozenset(ending for known in FORMATS for ending in known.endings)
 IGNORE = ".gitignore"
 REPOSITORY = ".git"
 
 
-class FileTask(NamedTuple):
-    """A file of `size` bytes, and the `target` of its result."""
-
-    path: Path
-    target: Path
-    size: int
-
-
 class SkippedFile(NamedTuple):
+    """A file that is not worked on, and why not."""
+
     path: Path
     why: str
 
 
-class FolderPlan(NamedTuple):
-    tasks: tuple[FileTask, ...]
-    skipped: tuple[SkippedFile, ...]
+class FoundFile(NamedTuple):
+    """A file of a folder: its path as the user would write it, and its entry in the real folder."""
 
-
-def plan_folders(inputs: Sequence[Path], output: Path, *, any_format: bool = False) -> FolderPlan:
-    """Find the files below the inputs, and where their results go.
-
-    The tree of a single folder is mirrored in `output`; of several inputs each is mirrored below its own
-    name. With `any_format` the names of files do not matter. Raises UsageError if a result would overwrite an
-    input or another result.
-    """
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"'{output}': it is not a folder")
-    skipped: list[SkippedFile] = []
-    tasks: list[FileTask] = []
-    for path in inputs:
-        if not path.exists():
-            raise NoInputError(f"'{path}': no such file")
-        if not path.is_dir():
-            tasks.append(FileTask(path, output / path.name, _size(path)))
-            continue
-        base = output if len(inputs) == 1 else output / (path.name or path.resolve().name)
-        for file in _FolderWalk(path.resolve(), output.resolve(), any_format, skipped).files(path):
-            tasks.append(FileTask(file, base / file.relative_to(path), _size(file)))
-    if not tasks:
-        names = ", ".join(f"'{path}'" for path in inputs)
-        raise NoInputError(f"no file in a known format in {names}")
-    _check_targets(tasks)
-    return FolderPlan(tuple(tasks), tuple(skipped))
-
-
-def _check_targets(tasks: Sequence[FileTask]) -> None:
-    inputs = {_identity(task.path) for task in tasks} - {None}
-    targets: dict[Path, Path] = {}
-    for task in tasks:
-        for path in (task.target, partial_path(task.target)):
-            if _identity(path) in inputs:
-                raise UsageError(f"'{path}': the output would overwrite the input")
-        if (other := targets.setdefault(task.target, task.path)) != task.path:
-            raise UsageError(f"'{other}' and '{task.path}' would both be written to '{task.target}'")
+    path: str
+    entry: os.DirEntry[str]
 
 
 class _IgnoreRules(NamedTuple):
@@ -86,77 +38,71 @@ class _IgnoreRules(NamedTuple):
     patterns: GitIgnoreSpec
 
 
-class _FolderWalk:
-    """Walks through one folder in the order of names; follows only links to files inside the folder."""
+class FolderWalk:
+    """A walk through one folder, in the order of names; of links, those to files inside of it are taken."""
 
-    def __init__(self, root: Path, output: Path, any_format: bool, skipped: list[SkippedFile]) -> None:
+    def __init__(
+        self, root: Path, is_left_out: Callable[[os.DirEntry[str]], bool], *, use_ignore_files: bool = True
+    ) -> None:
+        """Prepare a walk.
+
+        Args:
+            root: the folder, without links in its path.
+            is_left_out: whether an entry is passed over without a word, a folder with all that is in it.
+        """
+        self.skipped: list[SkippedFile] = []
         self._root = root
-        self._output = output
-        self._any_format = any_format
-        self._skipped = skipped
+        self._is_left_out = is_left_out
+        self._use_ignore_files = use_ignore_files
 
-    def files(self, path: Path) -> Iterator[Path]:
-        """Yield the files to process; `path` is the root as the user wrote it."""
-        return self._files_below(
-            path,
-            self._root,
-            [rules for folder in _folders_above(self._root) for rules in _read_rules(folder)],
+    def files(self, path: Path) -> Iterator[FoundFile]:
+        """Yield the files; `path` is the root as the user writes it."""
+        above = _folders_above(self._root) if self._use_ignore_files else []
+        return self._below(
+            str(path), self._root, [rules for folder in above for rules in _read_rules(folder)]
         )
 
-    def _files_below(self, shown_folder: Path, folder: Path, rules: list[_IgnoreRules]) -> Iterator[Path]:
-        rules = [*rules, *_read_rules(folder)]
+    def skip(self, path: Path, why: str) -> None:
+        """Note that a file is not worked on."""
+        self.skipped.append(SkippedFile(path, why))
+
+    def _below(self, shown: str, folder: Path, rules: list[_IgnoreRules]) -> Iterator[FoundFile]:
         try:
             with os.scandir(folder) as entries:
-                sorted_entries = sorted(entries, key=lambda entry: entry.name)
+                found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self._skip(shown_folder, cause(error))
+            self.skip(Path(shown), cause(error))
             return
-        for entry in sorted_entries:
-            path, real = shown_folder / entry.name, folder / entry.name
+        if self._use_ignore_files and any(entry.name == IGNORE for entry in found):
+            rules = [*rules, *_read_rules(folder)]
+        for entry in found:
             is_folder = entry.is_dir(follow_symlinks=False)
-            if entry.name == REPOSITORY or real == self._output or _is_ignored(real, is_folder, rules):
+            if entry.name == REPOSITORY or self._is_left_out(entry):
                 continue
+            if rules and _is_ignored(folder / entry.name, is_folder, rules):
+                continue
+            path = entry.name if shown == "." else os.path.join(shown, entry.name)  # noqa: PTH118 - thousands
             if is_folder:
-                yield from self._files_below(path, real, rules)
-            elif reason := self._reason_to_skip(entry, real):
-                self._skip(path, reason)
+                yield from self._below(path, folder / entry.name, rules)
+            elif reason := self._reason_to_skip(entry):
+                self.skip(Path(path), reason)
             else:
-                yield path
+                yield FoundFile(path, entry)
 
-    def _reason_to_skip(self, entry: os.DirEntry[str], real: Path) -> str:
-        """Return why a file is skipped; empty if it is processed."""
-        if entry.is_symlink() and not real.resolve().is_relative_to(self._root):
+    def _reason_to_skip(self, entry: os.DirEntry[str]) -> str:
+        """Return why an entry is no file of the folder; empty for one that is."""
+        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(self._root):
             return "a link out of the folder"
         if not entry.is_file():
             return "a link to a folder" if entry.is_dir() else "not a file"
-        try:
-            with real.open("rb") as file:
-                head = file.read(HEAD)
-        except OSError as error:
-            return cause(error)
-        if Path(entry.name).suffix.lower() in ENDINGS:
-            return ""
-        if b"\0" in head:
-            return "binary"
-        return "" if self._any_format or _is_known(entry.name, head) else "not in a known format"
-
-    def _skip(self, path: Path, why: str) -> None:
-        self._skipped.append(SkippedFile(path, why))
-
-
-def _is_known(name: str, head: bytes) -> bool:
-    """Whether a file without an ending has a known format by its content; an unknown ending means another."""
-    if Path(name).suffix:
-        return False
-    text = head.decode("utf-8", "replace")
-    return detect_format(None, text) is not plain_text() and "\ufffd" not in text[:-4]
+        return ""
 
 
 def _folders_above(root: Path) -> list[Path]:
     """Return the folders above `root` in its repository, the highest first."""
-    folders = [root, *root.parents]
-    top = next((index for index, folder in enumerate(folders) if (folder / REPOSITORY).exists()), 0)
-    return folders[top:0:-1]
+    found = [root, *root.parents]
+    top = next((at for at, folder in enumerate(found) if (folder / REPOSITORY).exists()), 0)
+    return found[top:0:-1]
 
 
 def _read_rules(folder: Path) -> list[_IgnoreRules]:
@@ -180,18 +126,3 @@ def _is_ignored(path: Path, is_folder: bool, rules: Sequence[_IgnoreRules]) -> b
         if is_ignored is not None:
             return is_ignored
     return False
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

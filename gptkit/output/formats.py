@@ -35,11 +35,13 @@ class _StreamedFormat:
 
 
 class _CodeFormat:
-    """The code block of the answer; a terminal shows the whole answer."""
+    """The code block of the answer; with the rendering `markdown` a terminal shows the whole answer."""
 
     streams = False
-    rendering: Rendering = "markdown"
     parameters: Mapping[str, object] = {}
+
+    def __init__(self, rendering: Rendering) -> None:
+        self.rendering: Rendering = rendering
 
     def finish(self, text: str) -> str:
         from gptkit.output.extract import extract_code
@@ -101,7 +103,8 @@ def _json_format(schema: Schema | None) -> OutputFormat:
 FORMATS: Mapping[str, Callable[[Schema | None], OutputFormat]] = {
     "text": lambda _: _StreamedFormat("plain"),
     "markdown": lambda _: _StreamedFormat("markdown"),
-    "code": lambda _: _CodeFormat(),
+    "code": lambda _: _CodeFormat("markdown"),
+    "command": lambda _: _CodeFormat("none"),
     "email": lambda _: _EmailFormat(),
     "commit": lambda _: _CommitFormat(),
     "json": _json_format,

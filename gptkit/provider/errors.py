@@ -21,6 +21,7 @@ from gptkit.core.errors import (
     TryAgainError,
     UnavailableError,
 )
+from gptkit.core.local_servers import SERVERS
 from gptkit.core.redact import Redactor, is_secret
 from gptkit.core.sanitize import one_line
 from gptkit.provider.error_body import ErrorReport, parse_error_body, retry_after, token_counts
@@ -217,11 +218,17 @@ def _lookup_error(error: BaseException, exchange: Exchange) -> GptkitError:
 _IDLE_HINT = "a model that thinks for long needs a larger idle_timeout: 'gptkit config set idle_timeout 600'"
 
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
 def _refused_error(error: BaseException, exchange: Exchange) -> GptkitError:
     if exchange.proxy:
         hint = "'--proxy none' goes without a proxy; 'gptkit config list' shows where the proxy is set"
         return TryAgainError(f"the proxy {exchange.proxy} does not listen", tries=4, hint=hint)
-    return TryAgainError(f"nothing listens on {exchange.base_url.host_port}", tries=4)
+    url = exchange.base_url
+    servers = [server for server in SERVERS if server.port == url.port and url.host in _LOOPBACK]
+    hint = f"is {servers[0].name} running? '{servers[0].start}' starts it" if servers else ""
+    return TryAgainError(f"nothing listens on {url.host_port}", tries=4, hint=hint)
 
 
 def _peer(exchange: Exchange) -> str:

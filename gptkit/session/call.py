@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from gptkit.core.errors import CannotWriteError, NoInputError, UsageError
 from gptkit.session import answer
-from gptkit.session.input import PromptInput, read_input
+from gptkit.session.input import WHOLE, PromptInput, ReadingOptions, read_input
 
 if TYPE_CHECKING:
     from gptkit.exchange.capability import Greeting
@@ -36,10 +36,11 @@ class Call:
 
     @property
     def model(self) -> str:
-        return self.shared.model or self.template.model or self.services.settings.text("model")
+        return self.services.model_name(self.shared.model, self.template.model)
 
-    def read_input(self, long_above: int | None = None, other_paths: Sequence[Path] = ()) -> PromptInput:
-        """Read the input, once; a text of more than `long_above` bytes is only opened (`PromptInput.long`).
+    def read_input(self, reading: ReadingOptions = WHOLE, other_paths: Sequence[Path] = ()) -> PromptInput:
+        """Read the input, once; a text of more than `reading.long_above` bytes is only opened
+        (`PromptInput.long`).
 
         First raises CannotWriteError or UsageError for an output that cannot be written, so that no answer is
         paid for that goes nowhere. `other_paths` are files that must not be the output either.
@@ -47,9 +48,12 @@ class Call:
         if self._input is None:
             self._check_output(other_paths)
             services = self.services
+            own = [one.read_input for one in services.capabilities_of(self.template) if one.read_input]
             wait = services.settings.number("stdin_wait")
-            self._input = read_input(
-                services.terminal, self.template, self.values, self.shared, wait, long_above
+            self._input = (
+                own[0](self)
+                if own
+                else read_input(services.terminal, self.template, self.values, self.shared, wait, reading)
             )
         return self._input
 

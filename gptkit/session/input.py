@@ -4,6 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -44,20 +45,36 @@ class PromptInput(NamedTuple):
     is_marked: bool = False
 
 
+class ReadingOptions(NamedTuple):
+    """How input is read.
+
+    Attributes:
+        long_above: a single file or standard input of more bytes is opened as `long` and not read; None: none
+            is.
+        as_is: the answer takes the place of the text, so that a PDF or a workbook is refused, as the answer
+            could not be one.
+    """
+
+    long_above: int | None = None
+    as_is: bool = False
+
+
+WHOLE = ReadingOptions()
+
+
 def read_input(
     terminal: Terminal,
     template: Template,
     values: Mapping[str, Value],
     shared: SharedOptions,
     wait: float,
-    long_above: int | None = None,
+    reading: ReadingOptions = WHOLE,
 ) -> PromptInput:
     """Read and decode all input.
 
-    If there are words, a pipe is read only if it has something within `wait` seconds. A single file or
-    standard input of more than `long_above` bytes is opened as `long` and not read.
+    If there are words, a pipe is read only if it has something within `wait` seconds.
     """
-    reader = _SourceReader(terminal, shared)
+    reader = _SourceReader(terminal, shared, reading)
     values = {name: reader.decode_words(value) for name, value in values.items()}
     words, paths = _words_and_paths(str(values.get("text", "")), shared)
     file_defaults = _file_defaults(template)
@@ -71,7 +88,7 @@ def read_input(
     values = {name: reader.text(str(v)) if name in file_defaults else v for name, v in values.items()}
     if not paths and not stdin_values and reader.should_read_stdin(template, bool(words), wait):
         paths = [DASH]
-    if long_above is not None and len(paths) == 1 and (long := reader.open_if_long(paths[0], long_above)):
+    if reading.long_above is not None and len(paths) == 1 and (long := reader.open_if_long(paths[0])):
         prompt_input = _make_input(template, words, [(long.name, "...")], values)
         return prompt_input._replace(text="", files=(), long=long)
     sources = [(path, reader.text(path)) for path in paths]
@@ -102,7 +119,7 @@ def machine_variables(environ: Mapping[str, str]) -> Mapping[str, object]:
 
 def read_text_file(path: str, encoding: str | None = None) -> tuple[str, str]:
     """Return a file's name as the model sees it, and its text; raises what `-f` raises."""
-    return _display_name(path), _decode(_read_bytes(path), _quoted_names([path]), encoding)
+    return _display_name(path), _text(_read_bytes(path), path, encoding)
 
 
 def input_beside_files(
@@ -118,20 +135,52 @@ def input_beside_files(
     return prompt_input._replace(text="", files=())
 
 
-def open_text(path: str, long_above: int, encoding: str | None = None) -> LongText:
-    """Open a file's text; a file of at most `long_above` bytes is read at once."""
-    from gptkit.encodings.stream import decode_stream
-
+def open_text(path: str, reading: ReadingOptions, encoding: str | None = None) -> LongText:
+    """Open a file's text; a file of at most `reading.long_above` bytes is read at once."""
     name = _quoted_names([path])
     blocks, size = _open_blocks(path, name)
-    head = b""
-    while len(head) <= long_above and (block := next(blocks, b"")):
-        head += block
-    if len(head) > long_above:
+    head = _head(blocks, reading)
+    if _is_streamed(head, reading):
+        from gptkit.encodings.stream import decode_stream
+
         return LongText(
             _display_name(path), size, decode_stream(head, blocks, name, encoding), _is_marked(head)
         )
-    return LongText(_display_name(path), len(head), iter([_decode(head, name, encoding)]), _is_marked(head))
+    data = b"".join([head, *blocks])
+    text = _text(data, path, encoding, reading.as_is)
+    return LongText(_display_name(path), len(data), iter([text]), _is_marked(head))
+
+
+def _head(blocks: Iterator[bytes], reading: ReadingOptions) -> bytes:
+    """Return the first blocks: more than `long_above` bytes of a longer input, else all of the input."""
+    head = b""
+    while len(head) <= (reading.long_above or 0) and (block := next(blocks, b"")):
+        head += block
+    return head
+
+
+def _is_streamed(head: bytes, reading: ReadingOptions) -> bool:
+    """Whether a text is read as it is worked on; a document has to be read whole."""
+    return len(head) > (reading.long_above or 0) and (reading.as_is or not _holds_document(head))
+
+
+def _holds_document(head: bytes) -> bool:
+    """Whether bytes begin like a PDF, a ZIP archive, an old Office file or RTF. Which of them the readers
+    can read they know themselves; texts do not wait for their import."""
+    return head.lstrip().startswith((b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf"))
+
+
+def _text(data: bytes, path: str, encoding: str | None, as_is: bool = False) -> str:
+    """Return the text of a file or of standard input, also that of a document which is no text."""
+    name = _quoted_names([path])
+    if as_is or not _holds_document(data):
+        return _decode(data, name, encoding)
+    from gptkit.encodings.decode import decode
+    from gptkit.readers import document_text
+    from gptkit.readers.process import DocumentReader
+
+    with DocumentReader(decode, encoding) as reader:
+        return document_text(reader.blocks(BytesIO(data), path, name))
 
 
 def _decode(data: bytes, name: str, encoding: str | None) -> str:
@@ -162,14 +211,21 @@ def _words_and_paths(words: str, shared: SharedOptions) -> tuple[str, list[str]]
 class _SourceReader:
     """Reads and decodes files and standard input; standard input is read once, when first needed."""
 
-    def __init__(self, terminal: Terminal, shared: SharedOptions) -> None:
+    def __init__(self, terminal: Terminal, shared: SharedOptions, reading: ReadingOptions = WHOLE) -> None:
         self._terminal = terminal
         self._encoding = shared.encoding
         self._is_quiet, self._is_verbose = shared.quiet, shared.verbose
-        self._contents: dict[str, bytes] = {}
+        self._reading = reading
+        self._texts: dict[str, str] = {}
+        self._marked: set[str] = set()
 
     def text(self, path: str) -> str:
-        return _decode(self._bytes(path), _quoted_names([path]), self._encoding)
+        if path in self._texts:
+            return self._texts[path]
+        text = self._decoded(path, self._terminal.read() if path == DASH else _read_bytes(path))
+        if path == DASH:
+            self._texts[path] = text
+        return text
 
     def decode_words(self, value: Value) -> Value:
         """Return a value as text; bytes that the locale could not decode are decoded as other input is."""
@@ -179,24 +235,30 @@ class _SourceReader:
             return _decode(os.fsencode(value), "an argument", self._encoding)
         return value
 
-    def open_if_long(self, path: str, long_above: int) -> LongText | None:
-        """Open a file or standard input of more than `long_above` bytes; returns None if it has fewer."""
+    def open_if_long(self, path: str) -> LongText | None:
+        """Open a file or standard input if there is more of it than is read at once; else return None."""
         name = _quoted_names([path])
         blocks, size = self._terminal.read_blocks() if path == DASH else _open_blocks(path, name)
-        head = b""
-        while len(head) <= long_above and (block := next(blocks, b"")):
-            head += block
-        if len(head) > long_above:
+        head = _head(blocks, self._reading)
+        if _is_streamed(head, self._reading):
             from gptkit.encodings.stream import decode_stream
 
             texts = decode_stream(head, blocks, name, self._encoding)
             return LongText(_display_name(path), size, texts, _is_marked(head))
-        self._contents[path] = head  # a pipe is not read twice
+        text = self._decoded(path, b"".join([head, *blocks]))
+        self._texts[path] = text  # a pipe is not read twice
+        if len(text) > (self._reading.long_above or 0):
+            return LongText(_display_name(path), len(text.encode()), iter([text]))
         return None
 
     def is_marked(self, path: str) -> bool:
         """Whether the bytes of a source that was read whole begin with a byte order mark."""
-        return _is_marked(self._contents.get(path, b""))
+        return path in self._marked
+
+    def _decoded(self, path: str, data: bytes) -> str:
+        if _is_marked(data):
+            self._marked.add(path)
+        return _text(data, path, self._encoding, self._reading.as_is)
 
     def should_read_stdin(self, template: Template, has_words: bool, wait: float) -> bool:
         """Whether to read standard input that the user did not name.
@@ -215,14 +277,6 @@ class _SourceReader:
     def note_empty_stdin(self) -> None:
         if self._is_verbose and self._terminal.stdin_kind != "device":
             self._note("standard input was empty; the words are the input")
-
-    def _bytes(self, path: str) -> bytes:
-        if path not in self._contents:
-            data = self._terminal.read() if path == DASH else _read_bytes(path)
-            if path != DASH:
-                return data
-            self._contents[path] = data
-        return self._contents[path]
 
     def _note(self, text: str) -> None:
         if not self._is_quiet:

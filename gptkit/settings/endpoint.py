@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from os import pathsep
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gptkit.core.chat import Deadlines, Endpoint
 from gptkit.core.errors import NoPermissionError
+from gptkit.core.local_servers import SERVERS, LocalServer
 from gptkit.settings.address import bypasses_proxy, parse_base_url, parse_proxy_url
 from gptkit.settings.keys import COMMAND_ORIGIN, KEY_VARIABLE, KEYRING_ORIGIN, Key, find_key
 
@@ -149,26 +150,6 @@ def _certificates(settings: Settings, name: str) -> str | None:
 
 CONNECT_SECONDS = 0.2
 """Seconds to wait for a server on this machine."""
-
-
-class LocalServer(NamedTuple):
-    """A kind of model server and its usual port, which is `shared` if many other programs use it too."""
-
-    name: str
-    port: int
-    shared: bool = False
-
-    @property
-    def base_url(self) -> str:
-        return f"http://localhost:{self.port}/v1"
-
-
-SERVERS = (
-    LocalServer("Ollama", 11434),
-    LocalServer("LM Studio", 1234),
-    LocalServer("llama.cpp", 8080, shared=True),
-    LocalServer("vLLM", 8000, shared=True),
-)
 
 
 def local_server_hint(servers: Sequence[LocalServer]) -> str:

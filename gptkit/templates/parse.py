@@ -272,9 +272,12 @@ def _schema(
 def _capabilities(
     entries: Mapping[str, YamlNode], declared: Sequence[Extension], report: ReportProblem
 ) -> Mapping[str, object]:
-    exclusive = [extension.key for extension in declared if extension.is_exclusive]
-    for key in exclusive[1:]:
-        report(Problem(entries[key].line, key, f"does not go together with '{exclusive[0]}'"))
+    for index, extension in enumerate(declared):
+        other = next((one.key for one in declared[:index] if one.claims & extension.claims), None)
+        if other is not None:
+            report(
+                Problem(entries[extension.key].line, extension.key, f"does not go together with '{other}'")
+            )
     return {extension.key: extension.check(entries[extension.key], report) for extension in declared}
 
 

@@ -162,7 +162,11 @@ def _variables(environment: minijinja.Environment, source: str) -> frozenset[str
 def _unused_problems(template: Template, used: set[str], own: frozenset[str] | None) -> Iterator[Problem]:
     for parameter in template.declared_parameters:
         name = parameter.variable
-        if name not in used and name not in INPUT_VARIABLES and (own is None or parameter.name in own):
+        if (
+            name not in used
+            and name not in (*INPUT_VARIABLES, *template.variables)
+            and (own is None or parameter.name in own)
+        ):
             part = "options" if parameter in template.options else "arguments"
             key = f"{part}.{parameter.name}"
             yield Problem(parameter.line, key, f"no template uses the variable '{name}'")

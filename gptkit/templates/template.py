@@ -132,12 +132,12 @@ class Extension(Protocol):
         """A function from the key's node to the capability's own value, which reports problems."""
 
     @property
-    def case_words(self) -> CaseWords:
-        """What the capability adds to the test cases of a prompt file."""
+    def claims(self) -> frozenset[str]:
+        """What only one capability of a prompt file may claim."""
 
     @property
-    def is_exclusive(self) -> bool:
-        """Whether a prompt file may declare no other exclusive capability."""
+    def case_words(self) -> CaseWords:
+        """What the capability adds to the test cases of a prompt file."""
 
 
 class Vocabulary(NamedTuple):

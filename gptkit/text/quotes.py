@@ -1,12 +1,163 @@
-"""Check whether a quote stands verbatim in a text, but for white space, width and outer quotation marks."""
+"""Check whether a quote stands verbatim in a text.
+
+`is_quoted` overlooks white space, width and outer quotation marks; `find_quote` also case, punctuation and
+the line ends of PDF, and says where the quote stands. Neither takes what is only similar.
+"""
 
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
+from typing import NamedTuple
+
+from gptkit.core.patterns import lazy_pattern
 
 _MARKS = ('""', "''", "“”", "‘’", "„“", "«»", "‹›", "「」", "『』", "《》", "``")
 _SPACED = ("LATIN", "GREEK", "CYRILLIC", "ARABIC", "HEBREW", "DIGIT", "ARMENIAN", "GEORGIAN", "HANGUL")
 """Scripts with spaces between words, by the first word of their characters' Unicode names."""
+
+
+ELLIPSIS = lazy_pattern(r"\[\s*(?:…|\.{3})\s*\]|\.{3,}|…+")
+SHORTEST_PIECE = 8
+"""Folded characters of each piece around an ellipsis; a Chinese character counts as two."""
+LONGEST_GAP = 300
+"""Folded characters that an ellipsis may stand for."""
+_KEPT_MARKS = frozenset("%‰$+<>=°")
+_BETWEEN_DIGITS = frozenset(".,:/")
+_NOT_KEPT = frozenset("|~^")
+"""Mathematical signs to Unicode, but of tables and markup here."""
+_COMPATIBLE = (
+    "<compat>",
+    "<wide>",
+    "<narrow>",
+    "<font>",
+    "<noBreak>",
+    "<initial>",
+    "<medial>",
+    "<final>",
+    "<isolated>",
+)
+"""Forms of a character that mean the character itself; not `<super>` or `<fraction>`: 10² is no 102."""
+_NUMERALS = frozenset("〇零一二两兩三四五六七八九十百千万萬亿億")
+_WORD_OR_MARK = lazy_pattern(r"[A-Za-z]+|\S")
+_APART = "\x1f"
+"""Stands between digits that belong to two numbers."""
+
+
+class FoldedText(NamedTuple):
+    """The characters of a text by which quotes are found, and the offset of each in the text."""
+
+    text: str
+    characters: str
+    offsets: list[int]
+
+
+class FoundQuote(NamedTuple):
+    """Where a quote stands, from its first piece to its last one if it has ellipses."""
+
+    start: int
+    end: int
+    pieces: tuple[tuple[int, int], ...]
+
+
+def fold(text: str) -> FoldedText:
+    """Fold a text: letters, numbers and the signs that change what they say are kept, all else falls out."""
+    characters: list[str] = []
+    offsets: list[int] = []
+    for match in _WORD_OR_MARK.finditer(text):
+        at, character = match.start(), match[0]
+        if character.isascii() and character.isalpha():
+            characters += character.lower()
+            offsets += range(at, match.end())
+            continue
+        kept = _folded(character)
+        if not kept:
+            continue
+        if kept in _BETWEEN_DIGITS and not (
+            at and text[at - 1].isdigit() and text[at + 1 : at + 2].isdigit()
+        ):
+            continue
+        if kept == "-" and not text[at + 1 : at + 2].isdigit():
+            continue
+        if kept[0].isdigit() and characters and characters[-1].isdigit() and offsets[-1] != at - 1:
+            characters.append(_APART)
+            offsets.append(at)
+        characters += kept
+        offsets += [at] * len(kept)
+    return FoldedText(text, "".join(characters), offsets)
+
+
+def find_quote(quote: str, text: FoldedText) -> FoundQuote | None:
+    """Find a quote, whole words of it, or its pieces around ellipses one after the other."""
+    pieces = [folded for piece in ELLIPSIS.split(strip_quotes(quote)) if (folded := fold(piece).characters)]
+    if len(pieces) == 1:
+        found = _find(pieces[0], text, 0)
+        return None if found is None else _found(text, [found])
+    if not pieces or any(_weight(piece) < SHORTEST_PIECE for piece in pieces):
+        return None
+    start = 0
+    while (first := _find(pieces[0], text, start)) is not None:
+        spans = [first]
+        for piece in pieces[1:]:
+            span = _find(piece, text, spans[-1][1])
+            if span is None or span[0] - spans[-1][1] > LONGEST_GAP:
+                break
+            spans.append(span)
+        else:
+            return _found(text, spans)
+        start = first[0] + 1
+    return None
+
+
+def _find(wanted: str, text: FoldedText, start: int) -> tuple[int, int] | None:
+    """The folded span of the next place where the characters stand as whole words and numbers."""
+    start = text.characters.find(wanted, start)
+    while start >= 0:
+        end = start + len(wanted)
+        if not (_cuts(text, start) or _cuts(text, end)):
+            return start, end
+        start = text.characters.find(wanted, start + 1)
+    return None
+
+
+def _cuts(text: FoldedText, position: int) -> bool:
+    """Whether a folded position lies inside a word or a number."""
+    if not 0 < position < len(text.characters):
+        return False
+    before, after = text.offsets[position - 1], text.offsets[position]
+    if before == after:
+        return True
+    around = text.characters[position - 1] + text.characters[position]
+    if any(mark in _BETWEEN_DIGITS for mark in around) or around[0] == "-" or set(around) <= _NUMERALS:
+        return True
+    is_next = after == before + 1
+    return is_next and (
+        _is_inside_word(text.text, after) or unicodedata.category(text.text[after]).startswith("M")
+    )
+
+
+def _found(text: FoldedText, spans: list[tuple[int, int]]) -> FoundQuote:
+    pieces = tuple((text.offsets[start], text.offsets[end - 1] + 1) for start, end in spans)
+    return FoundQuote(pieces[0][0], pieces[-1][1], pieces)
+
+
+def _weight(folded: str) -> int:
+    return sum(1 if character < "\u2e80" else 2 for character in folded)
+
+
+@cache
+def _folded(character: str) -> str:
+    """What is kept of a character; empty if it falls out."""
+    kind, _, codes = unicodedata.decomposition(character).rpartition("> ")
+    if kind and f"{kind}>" in _COMPATIBLE:
+        return "".join(_folded(chr(int(code, 16))) for code in codes.split())
+    category = unicodedata.category(character)
+    if category == "Pd" or character == "\u2212":
+        return "-"
+    is_kept = category[0] in "LMN" or category in ("Sc", "Sm") or character in _KEPT_MARKS | _BETWEEN_DIGITS
+    if not is_kept or character in _NOT_KEPT:
+        return ""
+    return unicodedata.normalize("NFD", character).casefold()
 
 
 def is_quoted(quote: str, text: str) -> bool:

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from fake.program import AsProcess, InMemory, OnTerminal
 
-from gptkit.app import HOUSEKEEPING
+from gptkit.app import build_services
+from gptkit.cli.completion import known_models
+from gptkit.core.terminal import memory_terminal
+from gptkit.settings.schema import DEFAULT_MODEL
 
+COMMANDS = list(build_services(memory_terminal()).housekeeping)
 PROMPTS = sorted(path.stem for path in (Path(__file__).parents[2] / "prompts").glob("*.yaml"))
 HAIKU = """\
 description: Write a haiku.
@@ -81,7 +85,7 @@ def mine(home: Path) -> Path:
 
 
 def test_commands(tab: Tab, mine: Path) -> None:
-    assert tab.bash("gptkit ") == [*sorted([*PROMPTS, "haiku"]), *(one.name for one in HOUSEKEEPING)]
+    assert tab.bash("gptkit ") == [*sorted([*PROMPTS, "haiku"]), *COMMANDS]
     assert tab.bash("gptkit tr") == ["translate"]
     assert tab.bash("gptkit xyzzy") == []
     assert tab.fish("gptkit ha") == {"haiku": "Write a haiku."}
@@ -110,11 +114,38 @@ def test_values_are_those_that_are_one_word_in_every_shell(tab: Tab, mine: Path)
 
 
 @pytest.mark.parametrize(
-    "words", ["translate -m ", "translate --to ", "translate -f no", "haiku -b ", "ask he"]
+    "words", ["translate --param ", "translate --to ", "translate -f no", "haiku -b ", "ask he"]
 )
 def test_where_nothing_is_known_the_shell_offers_files(tab: Tab, mine: Path, words: str) -> None:
     assert tab.bash(f"gptkit {words}") == []
     assert tab.zsh(f"gptkit {words}") == "_files"
+
+
+def test_models_that_are_known_without_a_request(tab: Tab, gptkit: InMemory, mine: Path, home: Path) -> None:
+    assert tab.bash("gptkit ask -m ") == sorted([DEFAULT_MODEL, "echo"])
+    (home / "config" / "config.yaml").write_text(
+        "model: gpt-test\nprices: {qwen3: [1, 2]}\nprofiles: {work: {model: gpt-work}}\n"
+    )
+    assert gptkit("ask", "hello", "-m", "echo").code == 0
+    assert tab.bash("gptkit ask --model ") == ["echo", "gpt-test", "gpt-work", "qwen3"]
+    assert tab.zsh("gptkit ask -m q") == """_arguments '*: :(("qwen3"))'"""
+    assert tab.bash("gptkit ask -m xyzzy") == ["xyzzy"]  # no file
+
+
+def test_models_of_the_price_list(tab: Tab) -> None:
+    env = {"OPENAI_BASE_URL": "https://api.openai.com/v1"}
+    names = known_models(build_services(memory_terminal(environ=env)), "gpt-4o")
+    assert {"gpt-4o", "gpt-4o-mini"} <= set(names)
+
+
+def test_conversations(tab: Tab, gptkit: InMemory, folder: Path) -> None:
+    (folder / "trip.md").touch()
+    assert tab.bash("gptkit chat -s tri") == ["tri"]
+    assert tab.zsh("gptkit chat -s tri") == """_arguments '*: :(("tri"))'"""
+    for name in ("trip", "旅行", "two words"):
+        assert gptkit("ask", "hello", "-m", "echo", "-s", name).code == 0
+    assert tab.bash("gptkit chat -s ") == ["旅行", "trip"]
+    assert tab.bash("gptkit ask hello --session t") == ["trip"]
 
 
 def test_names_of_prompts(tab: Tab, mine: Path) -> None:
@@ -129,7 +160,7 @@ def test_broken_and_hostile_files_are_silent(tab: Tab, mine: Path) -> None:
         (mine / f"{name}.yaml").write_text("description: x\n")
     assert tab.bash("gptkit ") == [
         *sorted([*PROMPTS, "haiku", "broken"]),
-        *(one.name for one in HOUSEKEEPING),
+        *COMMANDS,
     ]
     assert tab.bash("gptkit prompts show ") == sorted([*PROMPTS, "haiku", "broken"])
     for line in ("gptkit broken --", "gptkit broken ", "gptkit nosuch ", "gptkit nosuch --x "):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fake.program import InMemory, Result
+from fake.program import InMemory, OnTerminal, Result
 from fake.proxy import HttpProxy
 from fake.server import FakeServer
 
@@ -68,6 +68,14 @@ def test_nothing_listens(gptkit: InMemory) -> None:
     assert done.code == 75
     assert steps(done)[-1] == ("FAIL", "TCP")
     assert done.stdout.endswith("nothing listens on 127.0.0.1:9\n")
+
+
+def test_on_a_narrow_terminal_lines_break_at_words(screen: OnTerminal) -> None:
+    shown = screen("doctor", env={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}, columns=50)
+    assert shown.wait_exit() == 75
+    assert "FAIL  TCP             0." in shown.text
+    assert "\n      127.0.0.1:9" in shown.text or "\n      listens on 127.0.0.1:9" in shown.text
+    assert all(len(line) < 50 for line in shown.text.splitlines())
 
 
 def test_tries_a_model_that_is_not_listed(gptkit: InMemory, server: FakeServer) -> None:

@@ -16,7 +16,7 @@ import pytest
 from fake.program import InMemory, OnTerminal
 
 from gptkit.__main__ import main
-from gptkit.app import HOUSEKEEPING, build_services
+from gptkit.app import build_services
 from gptkit.cli.command import build_command
 from gptkit.cli.help import HelpStyle
 from gptkit.core.terminal import memory_terminal
@@ -55,7 +55,7 @@ def pages() -> list[tuple[str, ...]]:
     """The words before every `--help` that there is; with those of prompts also `--help-all`."""
     found: list[tuple[str, ...]] = [(), *((name,) for name in PROMPTS)]
     found += [(name, "--help-all") for name in PROMPTS]
-    for name in (one.name for one in HOUSEKEEPING):
+    for name in build_services(memory_terminal()).housekeeping:
         _, _, commands = page((name,)).partition("\nCommands:\n")
         found += [(name,), *((name, word) for word in re.findall(r"^  (\S+)", commands, re.MULTILINE))]
     return found
@@ -269,6 +269,15 @@ def test_without_a_command_a_person_sees_the_help(screen: OnTerminal, gptkit: In
         (("ask", "-Z"), "no such option '-Z'", TAKES.format("ask") + DASHES),
         (("commit", "--amend"), "no such option '--amend'", TAKES.format("commit") + DASHES),
         (("models", "-Z"), "no such option '-Z'", TAKES.format("models")),
+        (("--verson",), "no such option '--verson'", "did you mean '--version'?"),
+        *(
+            (
+                (option, "x", "ask", "hi"),
+                f"no such option '{option}'",
+                f"options follow the command: 'gptkit NAME {option} ...'",
+            )
+            for option in ("-m", "--model", "--to")
+        ),
         (
             ("ask", "--model"),
             "option '--model' requires an argument",

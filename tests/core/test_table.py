@@ -18,3 +18,7 @@ from gptkit.core.table import wrap_words
 )
 def test_a_line_breaks_between_words(line: str, width: int, expected: str) -> None:
     assert wrap_words(line, width) == expected
+
+
+def test_the_parts_after_the_first_are_indented() -> None:
+    assert wrap_words("ok   one two three", 10, "  ") == "ok   one\n  two\n  three"

@@ -134,7 +134,8 @@ def test_a_grade_that_the_schema_does_not_allow_is_asked_for_once_more(
 ) -> None:
     server.say(grade(given, mark("result", 3, "x = 3")), times=2)
     found = gptkit("tutor", "algebra", ANSWER, "--rubric", "r.yaml")
-    assert found == (80, "", f"gptkit: the answer does not match the schema: {problem}\n")
+    told = f"gptkit: the answer does not match the schema: {problem} (tried 2 times)\n"
+    assert found == (80, "", told)
 
 
 def test_a_key_alone_is_worth_ten_points(gptkit: InMemory, server: FakeServer, folder: Path) -> None:

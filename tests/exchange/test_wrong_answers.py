@@ -26,7 +26,7 @@ def test_what_was_shown_is_told_and_not_asked_for_again(
 ) -> None:
     answer, message = WRONG[case]
     server.say(answer)
-    shown = gptkit("ask", "what is it?", stdin="abc", tty=tty)
+    shown = gptkit("ask", "what is it?", stdin="abc", tty=tty, width=200)
     assert shown.code == 80
     assert message in shown.stderr
     assert answer[:5] in shown.stdout
@@ -93,5 +93,7 @@ def test_nothing_to_do_is_wrong_where_lines_changed(gptkit: InMemory, server: Fa
     assert gptkit("commit", stdin=DIFF) == (0, "Try five times\n", "")
     server.say("no change to describe", times=2)
     result = gptkit("commit", stdin=DIFF)
-    message = "gptkit: wrong answer: 'no change to describe', but the diff has changed lines\n"
+    message = (
+        "gptkit: wrong answer: 'no change to describe', but the diff has changed lines (tried 2 times)\n"
+    )
     assert result == (80, "", message + "hint: --accept takes the answer as it is\n")

@@ -23,8 +23,8 @@ from fake.waiting import SOON, wait_true
 from long_trees import texts, tree
 
 from gptkit.core.errors import NoInputError, UsageError
+from gptkit.jobs.folder_plan import plan_folders
 from gptkit.jobs.output import FileOutput
-from gptkit.jobs.walk import plan_folders
 
 on_posix = pytest.mark.skipif(os.name != "posix", reason="links and permissions")
 

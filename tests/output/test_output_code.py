@@ -125,6 +125,7 @@ def test_formats_promise_the_right_way_of_printing() -> None:
         "text": (True, "plain"),
         "markdown": (True, "markdown"),
         "code": (False, "markdown"),
+        "command": (False, "none"),
         "email": (False, "plain"),
         "commit": (False, "plain"),
         "json": (False, "none"),

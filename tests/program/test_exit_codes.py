@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from asking import body, failure, prompt, settings
-from fake.program import InMemory, Result, Surroundings
+from fake.program import InMemory, OnTerminal, Result, Surroundings
 from fake.replies import Reply, failed, said, scripted
 from fake.server import FakeServer
 from fake.wire import chunk, chunked, done, last_chunk, sse, stream_head
@@ -22,6 +22,8 @@ KEY_HINT = "correct OPENAI_API_KEY: it comes before what 'gptkit keys set' store
 CUT_HINT = "raise --max-tokens, or choose a model with a larger limit"
 QUOTA = {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}
 Patient = Callable[..., tuple[Result, list[float]]]
+WIDE = 200
+"""Columns for which no message is broken."""
 both = pytest.mark.parametrize("tty", [False, True], ids=["pipe", "terminal"])
 
 
@@ -35,7 +37,7 @@ def patient(around: Surroundings) -> Patient:
     """The program, and how long it would have slept between its tries."""
 
     def run(*args: str, tty: bool = False) -> tuple[Result, list[float]]:
-        terminal = memory_terminal(environ=around.environ(None, "sk-test"), terminal=tty)
+        terminal = memory_terminal(environ=around.environ(None, "sk-test"), terminal=tty, width=WIDE)
         pauses: list[float] = []
         terminal.sleep = pauses.append
         code = main(list(args), terminal)
@@ -83,7 +85,8 @@ def test_no_for_good(
         message = "'http://127.0.0.1' redirects to 'http://elsewhere.invalid' (307)"
         hint = "nothing was sent there; set the base URL to the final address if you trust it"
     server.queue(reply)
-    assert gptkit("say", "x", tty=tty) == (code, "", failure(message.replace("URL", server.url), hint))
+    result = gptkit("say", "x", tty=tty, width=WIDE)
+    assert result == (code, "", failure(message.replace("URL", server.url), hint))
     assert [request.json for request in server.requests] == [body("x")]
 
 
@@ -152,7 +155,7 @@ def test_trouble_is_tried_again(
 ) -> None:
     server.queue(reply, times=tries)
     result, pauses = patient("say", "x", tty=tty)
-    assert result == (75, "", failure(message))
+    assert result == (75, "", failure(f"{message} (tried {tries} times)"))
     assert [request.json for request in server.requests] == [body("x")] * tries
     assert len(pauses) == tries - 1
     assert all(0 <= pause <= 0.5 * 2**number for number, pause in enumerate(pauses))
@@ -190,6 +193,13 @@ def test_a_server_that_is_not_there(gptkit: InMemory, home: Path, tty: bool) -> 
     settings(home, "attempts: 1\n")
     env = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
     assert gptkit("say", "x", env=env, tty=tty) == (75, "", failure("nothing listens on 127.0.0.1:9"))
+
+
+def test_how_often_it_was_tried_and_lines_that_break_at_words(screen: OnTerminal, home: Path) -> None:
+    settings(home, "attempts: 2\n")
+    shown = screen("say", "x", env={"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}, columns=50)
+    assert shown.wait_exit() == 75
+    assert shown.text.endswith("gptkit: nothing listens on 127.0.0.1:9 (tried 2\ntimes)")
 
 
 def test_without_a_key(gptkit: InMemory) -> None:

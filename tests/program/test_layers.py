@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "gptkit"
-GROUND = ("encodings", "templates", "settings", "provider", "output", "history", "text")
+GROUND = ("encodings", "templates", "settings", "provider", "output", "history", "text", "readers")
 BELOW_CAPABILITIES = ("core", *GROUND, "exchange", "services", "session", "repl", "jobs")
 EVERYTHING = (*BELOW_CAPABILITIES, "capabilities", "cli", "app", "__init__")
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
@@ -41,7 +41,7 @@ PURE = (
 COSTLY = """
     openai httpx2 httpcore2 h11 pydantic rich yaml minijinja jsonschema sqlite3 ssl xllamacpp keyring regex
     platformdirs markdown_it subprocess tempfile mcp tiktoken genai_prices pypdfium2 python_calamine
-    prompt_toolkit fsrs genanki
+    prompt_toolkit fsrs genanki Stemmer pathspec psycopg
 """.split()  # noqa: SIM905 - forty quotation marks say no more
 SDK = {"openai", "httpx2", "httpcore2", "h11"}
 NEVER = ("click", "typer._click")

@@ -17,9 +17,11 @@ from fake.waiting import SOON
 from shop_api import DESCRIPTION
 from tutoring import check, course, grade, mark, update
 
-from gptkit.app import HOUSEKEEPING
+from gptkit.app import build_services
+from gptkit.core.terminal import memory_terminal
 
 ROOT = Path(__file__).parents[2]
+HOUSEKEEPING = {"", *build_services(memory_terminal()).housekeeping}
 PAGES = [ROOT / "README.md", ROOT / "README.zh.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in PAGES}
 BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<content>.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -43,6 +45,13 @@ TRANSLATIONS = {
     "-f notes.md": "# Freigabe\n\nSie ist jetzt am Montag.\n",
     "-f 说明.md": "# Release\n\nIt moves to Monday.\n",
 }
+WRONG_ANSWERS = {
+    'Hello {name}!" | gptkit translate --to German;': ["Hallo {Name}!"] * 2,
+    "--to German --accept -q": [],  # accepted by the command before
+    "--to German --accept": ["Hallo {Name}!"],
+    "Use --force": ["Verwenden Sie --zwang nur im Notfall."],
+}
+"""By a part of the command, what the model says where the command does not print that alone."""
 COURSE = """\
 subject: algebra
 reviews:
@@ -103,12 +112,15 @@ def steps(content: str) -> list[tuple[str, str]]:
 
 def replies(command: str, output: str) -> list[str]:
     """What the model has to say, request by request, for the command to print what is shown."""
+    for part, answers in WRONG_ANSWERS.items():
+        if part in command:
+            return answers
     for words, steps in STEPS.items():
         if words in command:
             said = steps if "83" not in output.split("\n")[:1] else steps[:1]
             return [_step(one) for one in said]
     name = command.partition("gptkit ")[2].partition(" ")[0]
-    if name in {"", *(one.name for one in HOUSEKEEPING)} or NOTE.match(output) or "--due" in command:
+    if name in HOUSEKEEPING or NOTE.match(output) or "--due" in command or "--retrieve-only" in command:
         return []
     if "--rubric" in command:
         return [GRADE, update()]
@@ -127,6 +139,10 @@ def _reply(command: str, output: str) -> str:
         return output.removesuffix("\n")
     if "gptkit code" in command:
         return "```go\npackage main\n```"
+    if "gptkit qa" in command:
+        answer, _, sources = output.partition("\n\n")
+        quotes = [{"passage": 1, "text": text} for text in re.findall(r'"(.*)"', sources)]
+        return json.dumps({"quotes": quotes, "answer": answer})
     if "gptkit shell" in command:
         return f"```sh\n{output}```"
     said = output.replace("{name}", "⟦0⟧") if "gptkit translate" in command else output

@@ -34,6 +34,8 @@ NAMED = HOSTILE.replace("/", "").replace("\n", "")
 """What a file system takes."""
 KEYED = HOSTILE[:40] + "\u202eevil\r\x9b2J\u200b\U000e0041"
 """What YAML takes for a key."""
+WIDE = 2000
+"""Columns for which no message is broken."""
 OWN = re.compile(r"\x1b\[(?:[0-9;]*m|[0-9]*A|K|J|\?7[lh]|\?25[lh])|\r")
 HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\u00ad\U000e0000-\U000e007f]"
@@ -137,7 +139,7 @@ def test_failures(gptkit: InMemory, server: FakeServer, home: Path, failure: str
     (home / "config" / "config.yaml").write_text("attempts: 1\n")
     server.queue(failures()[failure], times=2)
     for args in (("ask", "hi", "-v"), ("translate", "hi", "--json")):
-        code, output, errors = gptkit(*args, tty=tty)
+        code, output, errors = gptkit(*args, tty=tty, width=WIDE)
         assert code not in (0, 1, 70)
         assert obeyed(errors) == []
         assert not tty or obeyed(output) == []
@@ -217,7 +219,7 @@ def test_names_of_files(gptkit: InMemory, around: Surroundings) -> None:
     ]
     for args in commands:
         for tty in (True, False):
-            code, output, errors = gptkit(*args, tty=tty)
+            code, output, errors = gptkit(*args, tty=tty, width=WIDE)
             assert code not in (0, 1, 70), (args, errors)
             assert obeyed(output, errors) == [], args
             assert errors.count("\n") <= 2, args

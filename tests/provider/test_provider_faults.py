@@ -34,6 +34,8 @@ from gptkit.core.errors import (
 )
 from gptkit.provider.client import model_names, provider
 from gptkit.provider.error_body import parse_error_body
+from gptkit.provider.errors import to_gptkit_error
+from gptkit.provider.exchange import Exchange
 
 FAILURES: list[tuple[int, Any, type[GptkitError], int, str]] = [
     (400, None, UnavailableError, 1, "request not accepted (400): The fake server was told to say 400."),
@@ -308,6 +310,20 @@ def test_nothing_listens() -> None:
         _, error = failure(endpoint("http://127.0.0.1:1/v1", proxy=proxy), TryAgainError)
     assert error.message == f"the proxy 127.0.0.1:{port} does not listen"
     assert error.hint.startswith("'--proxy none' goes without a proxy; ")
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "hint"),
+    [
+        (11434, "127.0.0.1", "is Ollama running? 'ollama serve' starts it"),
+        (1234, "localhost", "is LM Studio running? 'lms server start' starts it"),
+        (9, "127.0.0.1", ""),
+        (11434, "api.example", ""),
+    ],
+)
+def test_a_server_that_people_run_themselves_is_named(port: int, host: str, hint: str) -> None:
+    exchange = Exchange(endpoint(f"http://{host}:{port}/v1"), "/models")
+    assert to_gptkit_error(ConnectionRefusedError(), exchange).hint == hint
 
 
 def test_names_that_cannot_be_looked_up() -> None:

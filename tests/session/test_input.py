@@ -196,7 +196,7 @@ UNCERTAIN = b"\xc4\xe3"
         (["--encoding", "big5", "-f", "文"], None, (65, "gptkit: '文': not valid big5", "encoding")),
         (["--encoding", "klingon"], "x", (2, "gptkit: unknown encoding 'klingon'\n", "known are utf-8")),
         (["--encoding", ""], "x", (2, "gptkit: unknown encoding ''\n", "known are utf-8")),
-        ([], b"%PDF-1.7\n", (65, "gptkit: standard input: not text: looks like a PDF document\n", "extract")),
+        ([], b"%PDF-1.7\n", (65, "gptkit: standard input: it is a damaged PDF\n", "save a new copy")),
         ([], b"a\0b", (65, "gptkit: standard input: not text: NUL at byte 1\n", "--encoding utf-16-le")),
         (["-f", "文", "-f", "-"], b"a\0b", (65, "gptkit: '文': not UTF-8", "--encoding")),
     ],

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking import HELP_HINT, NO_INPUT, SAY, body, failure, prompt
-from delimiters import delimited
+from asking import HELP_HINT, SAY, body, failure, prompt
 from fake.program import InMemory
 from fake.server import FakeServer
 
 OK = (0, "Hi\n", "")
+NO_QUESTION = failure("no question", "the first word after the command is the question")
 TWICE = failure("standard input can be read only once")
 LETTER = SAY + "options: {reply: {type: file}}\nuser: '{{ request }}|{{ text }}|{{ reply }}'\n"
 TOPIC = SAY + "arguments: {topic: {}, text: {}}\nuser: '{{ topic }}|{{ request }}|{{ text }}'\n"
@@ -33,32 +33,16 @@ def test_roleplay_takes_a_character_and_words(gptkit: InMemory, server: FakeServ
     assert ["客栈掌柜" in request.system for request in server.requests] == [True, False, False, False]
 
 
-def test_qa_takes_a_question_and_documents(gptkit: InMemory, server: FakeServer, folder: Path) -> None:
-    (folder / "a.txt").write_text("A\n")
-    (folder / "乙.txt").write_text("乙\n")
-    server.say("Hi", times=3)
-    assert gptkit("qa", "what", "is", "it?", "-f", "a.txt", "-f", "乙.txt") == OK
-    assert gptkit("qa", "what is it?", stdin="A\n") == OK
-    assert gptkit("qa", "what is it?", "-", "-f", "a.txt", stdin="B\n") == OK
-
-    def documents(*rows: tuple[str, str]) -> str:
-        blocks = [delimited("document", f"{text}\n", f' name="{name}"') for name, text in rows]
-        inside = "\n".join(blocks)
-        return f"what is it?\n\n{delimited('documents', inside)}"
-
-    assert [request.user for request in server.requests] == [
-        documents(("a.txt", "A"), ("乙.txt", "乙")),
-        f"what is it?\n\n{delimited('documents', 'A')}",
-        documents(("a.txt", "A"), ("standard input", "B")),
-    ]
-
-
 @pytest.mark.parametrize(
     ("args", "code", "errors"),
     [
-        (["qa"], 2, "gptkit: missing argument 'QUESTION...'\nhint: 'gptkit qa --help' shows what it takes\n"),
-        (["qa", "-"], 2, failure("'-' stands for standard input; QUESTION is missing")),
-        (["qa", "why?"], 66, NO_INPUT),
+        (["qa"], 66, NO_QUESTION),
+        (["qa", "-"], 66, NO_QUESTION),
+        (
+            ["qa", "why?"],
+            66,
+            failure("no documents", "name files and folders after the question, or pipe a document in"),
+        ),
         (
             ["roleplay"],
             2,

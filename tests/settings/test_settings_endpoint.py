@@ -12,6 +12,7 @@ from fake.listener import closed_port
 
 from gptkit.core.chat import Deadlines, Endpoint
 from gptkit.core.errors import ConfigurationError, GptkitError, NoPermissionError, UsageError
+from gptkit.core.local_servers import LocalServer
 from gptkit.core.paths import Paths
 from gptkit.settings.address import (
     bypasses_proxy,
@@ -20,7 +21,7 @@ from gptkit.settings.address import (
     parse_base_url,
     parse_proxy_url,
 )
-from gptkit.settings.endpoint import LocalServer, endpoint
+from gptkit.settings.endpoint import endpoint
 from gptkit.settings.load import load_settings
 
 Made = Callable[..., Endpoint]

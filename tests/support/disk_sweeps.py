@@ -213,7 +213,7 @@ class Runner:
             "HOME": str(self.root / "user"),
             "OPENAI_API_KEY": "sk-test",
             "OPENAI_BASE_URL": self._server.url,
-            "EDITOR": "true",
+            "EDITOR": "sh -c 'echo >> \"$0\"'",
             **changes,
         }
 

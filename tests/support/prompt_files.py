@@ -29,7 +29,7 @@ class Extension:
 
     key: str
     options: tuple[Parameter, ...] = ()
-    is_exclusive: bool = False
+    claims: frozenset[str] = frozenset()
     variables: tuple[str, ...] = ()
     check: Callable[[YamlNode, Callable[[Problem], None]], object] = _checked
     case_words: CaseWords = field(default_factory=CaseWords)

@@ -30,11 +30,12 @@ def test_a_text_that_closes_its_block_closes_nothing(gptkit: InMemory, server: F
 
 def test_a_file_name_cannot_break_out(gptkit: InMemory, server: FakeServer, folder: Path) -> None:
     name = 'a">\n<b & c 你.txt'
-    (folder / name).write_text("Hi\n")
+    (folder / name).write_text("Why not\n")
     server.say("Hi")
-    assert gptkit("qa", "why?", "-f", name).code == 0
-    document = delimited("document", "Hi\n", ' name="a____b & c 你.txt"')
-    assert server.request.user == f"why?\n\n{delimited('documents', document)}"
+    assert gptkit("qa", "why?", "-f", name).code == 85
+    attributes = ' id="1" source="a____b & c 你.txt:1" heading="a____b & c 你"'
+    passage = delimited("passage", "Why not", attributes)
+    assert server.request.user == f"{passage}\n\nwhy?"
 
 
 def test_the_surroundings_of_a_piece_cannot_be_ended_by_them(

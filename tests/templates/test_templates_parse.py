@@ -323,16 +323,23 @@ def test_the_key_of_a_capability_is_known_and_suggested() -> None:
     assert broken("description: x\ndocuments: y")[0][2] == "unknown key"
 
 
-def test_at_most_one_capability_takes_the_place_of_the_exchange() -> None:
+def test_no_two_capabilities_claim_the_same() -> None:
     words = with_capabilities(
-        Extension("course", is_exclusive=True), Extension("tools", is_exclusive=True), Extension("documents")
+        Extension("course", claims=frozenset({"exchange"})),
+        Extension("tools", claims=frozenset({"exchange", "input"})),
+        Extension("long", claims=frozenset({"input"})),
+        Extension("conversation"),
     )
     assert broken("description: x\ntools: a\n\ncourse: b", words) == [
         (2, "tools", "does not go together with 'course'", "")
     ]
-    assert template("description: x\ndocuments: a\ncourse: b", words).capabilities == {
+    assert broken("description: x\nlong: a\n\ntools: b", words) == [
+        (2, "long", "does not go together with 'tools'", "")
+    ]
+    assert template("description: x\nlong: a\ncourse: b\nconversation: c", words).capabilities == {
         "course": "b",
-        "documents": "a",
+        "long": "a",
+        "conversation": "c",
     }
 
 

@@ -134,6 +134,39 @@ def test_a_text_may_stay_where_nothing_is_to_translate(text: str, to: str, is_wr
     assert list(text_findings(text, text, TargetLanguage("", is_translated=False), lambda _: 1)) == []
 
 
+LIBRARY = "Die Bibliothek in Paris ist am Wochenende geschlossen und öffnet am Montag."
+REFUSALS = {
+    "en": "I'm not able to translate this content.",
+    "zh": "我没有办法帮您翻译这段文字。",
+    "zh-Hant": "請原諒，我無法協助翻譯。",
+    "ja": "申し訳ございませんが、翻訳できません。",
+    "ko": "죄송하지만 번역할 수 없습니다.",
+    "fr": "Je refuse de traduire ce contenu.",
+    "de": "Leider kann ich diesen Text nicht übersetzen.",
+    "es": "Lo siento, no puedo ayudarte con eso.",
+    "it": "Mi dispiace, non posso tradurre questo testo.",
+    "pt": "Infelizmente, não posso traduzir este texto.",
+    "nl": "Sorry, ik kan je daar niet mee helpen.",
+    "ru": "К сожалению, я не могу перевести этот текст.",
+    "uk": "Вибачте, але я не можу допомогти з цим.",
+    "pl": "Niestety nie mogę przetłumaczyć tego tekstu.",
+    "cs": "Omlouvám se, ale s tím nemohu pomoci.",
+    "sv": "Tyvärr kan jag inte hjälpa till med det.",
+    "tr": "Üzgünüm, bu metni çeviremem.",
+    "ar": "عذرًا، لا أستطيع ترجمة هذا النص.",
+    "vi": "Rất tiếc, tôi không thể dịch nội dung này.",
+    "id": "Maaf, saya tidak dapat membantu dengan permintaan itu.",
+    "hi": "मुझे खेद है, लेकिन मैं इसमें सहायता नहीं कर सकता।",
+    "th": "ขออภัย ฉันไม่สามารถช่วยเรื่องนี้ได้",
+}
+
+
+@pytest.mark.parametrize("to", REFUSALS)
+def test_a_refusal_is_told_in_the_target_language(to: str) -> None:
+    (found,) = text_findings(LIBRARY, REFUSALS[to], TargetLanguage(to), lambda _: 1)
+    assert (found.kind, found.level) == ("refusal", "wrong")
+
+
 @pytest.mark.parametrize(
     ("text", "answer", "to"),
     [

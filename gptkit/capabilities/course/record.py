@@ -27,7 +27,7 @@ from gptkit.capabilities.course.model import (
     normalize_name,
 )
 from gptkit.core.chat import ChatRequest, Message
-from gptkit.core.errors import GptkitError, SignalError
+from gptkit.core.errors import GptkitError, IncompleteError, SignalError
 from gptkit.core.excerpt import shorten
 from gptkit.exchange.ask import request_json
 from gptkit.text.quotes import is_quoted, strip_quotes
@@ -316,8 +316,18 @@ def record_turn(invocation: Invocation, runtime: Runtime, learner_words: str, an
 
     try:
         store.change(subject, lambda learner: _apply_options(learner, invocation))
-        reported = _request_update(invocation, runtime, store.load(subject), learner_words, answer)
+        try:
+            reported = _request_update(invocation, runtime, store.load(subject), learner_words, answer)
+        except GptkitError:
+            store.create(subject)  # there was a lesson all the same
+            raise
         store.change(subject, change)
+    except IncompleteError as error:  # what is wrong with the JSON helps no learner
+        runtime.warn(
+            f"the model gave no usable report of this lesson: the course '{subject}' is not up to date,"
+            " and goes on all the same"
+        )
+        runtime.notice(error.message)
     except GptkitError as error:
         runtime.warn(f"the course '{subject}' is not up to date: {error.message}")
     except SignalError as stop:  # the answer is whole and shown: Ctrl-C gives up the record alone

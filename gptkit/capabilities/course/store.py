@@ -60,15 +60,18 @@ def load_course(folder: Path, subject: str) -> Learner:
     return learner
 
 
-def change_course(folder: Path, subject: str, change: Callable[[Learner], Learner]) -> Learner:
+def change_course(
+    folder: Path, subject: str, change: Callable[[Learner], Learner], creates: bool = False
+) -> Learner:
     """Apply a change to a course as it is on disk now, under a lock, and return the course.
 
-    A file that cannot be read is left as it is.
+    A file that cannot be read is left as it is. With `creates` a course without a file gets one even if
+    nothing changes.
     """
     with folder_lock(folder):
         before = load_course(folder, subject)
         after = change(before)
-        if after != before:
+        if after != before or (creates and not course_path(folder, subject).exists()):
             _write(folder, after)
     return after
 
@@ -147,6 +150,10 @@ class CourseStore:
     def change(self, subject: str, change: Callable[[Learner], Learner]) -> Learner:
         """Change a course on disk; see `change_course`."""
         return change_course(self._folder, subject, change)
+
+    def create(self, subject: str) -> None:
+        """Write the file of a course that has none yet."""
+        change_course(self._folder, subject, lambda learner: learner, creates=True)
 
     def load_all(self) -> tuple[tuple[Learner, ...], tuple[GptkitError, ...]]:
         """Read all courses; and the errors of those that cannot be read."""

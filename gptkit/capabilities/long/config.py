@@ -101,4 +101,4 @@ def _take_over(call: "Call") -> int | None:
 
 
 _job = import_on_call("gptkit.capabilities.long.job:take_over")
-LONG = Capability("long", parse_config, options=OPTIONS, take_over=_take_over)
+LONG = Capability("long", parse_config, options=OPTIONS, take_over=_take_over, works_on_input=True)

@@ -10,6 +10,7 @@ from gptkit.capabilities.long.config import long_mode, piece_tokens
 from gptkit.core.errors import UsageError
 from gptkit.jobs.options import options_of
 from gptkit.session import answer
+from gptkit.session.input import ReadingOptions
 
 if TYPE_CHECKING:
     from gptkit.session.call import Call
@@ -35,9 +36,8 @@ def take_over(call: Call) -> int | None:
 
         return run_folder.run(services, template, call.values, shared)
     _check_report(call)
-    prompt_input = call.read_input(
-        LONG_BYTES, other_paths=[Path(options.glossary)] if options.glossary else []
-    )
+    reading = ReadingOptions(LONG_BYTES, as_is=long_mode(template) == "map")
+    prompt_input = call.read_input(reading, other_paths=[Path(options.glossary)] if options.glossary else [])
     is_file = bool(shared.file)
     is_proved = options.ask_for_pieces or _is_proved(call)
     if prompt_input.long is None and not is_proved:

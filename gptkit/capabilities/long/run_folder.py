@@ -16,6 +16,7 @@ from gptkit.exchange.invocation import Outcome, Runtime
 from gptkit.jobs import progress
 from gptkit.jobs.batch.guard import BatchGuard
 from gptkit.jobs.consent import Consent
+from gptkit.jobs.folder_plan import FileTask, FolderPlan, plan_folders
 from gptkit.jobs.folder_results import FolderResults
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import JobOptions, options_of
@@ -29,10 +30,9 @@ from gptkit.jobs.setup import (
     open_document,
     patient_runtime,
 )
-from gptkit.jobs.walk import FileTask, FolderPlan, plan_folders
 from gptkit.session import answer
 from gptkit.session.conversation import make_invocation
-from gptkit.session.input import DASH, PromptInput, input_beside_files, open_text
+from gptkit.session.input import DASH, PromptInput, ReadingOptions, input_beside_files, open_text
 from gptkit.text.formats import plain_text
 from gptkit.text.pieces import Piece
 
@@ -210,7 +210,11 @@ class _FolderJob:
                 yield source, source.format.pieces(source.lines, self._piece_tokens)
 
     def _open(self, task: FileTask) -> Document:
-        text = open_text(str(task.path), READ_WHOLE, self._conversation.shared.encoding)
+        text = open_text(
+            str(task.path),
+            ReadingOptions(READ_WHOLE, as_is=True),
+            self._conversation.shared.encoding,
+        )
         languages = self._job.languages
         return open_document(text, self._invocation.values, languages, is_file=True, is_map=True)
 

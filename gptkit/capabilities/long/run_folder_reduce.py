@@ -24,14 +24,14 @@ from gptkit.core.errors import (
 from gptkit.core.files import cause
 from gptkit.jobs import progress
 from gptkit.jobs.consent import Consent
+from gptkit.jobs.folder_plan import FileTask, FolderPlan
 from gptkit.jobs.folder_results import FolderResults
 from gptkit.jobs.memory.store import memory_of
 from gptkit.jobs.options import options_of
 from gptkit.jobs.output import FileInUseError
 from gptkit.jobs.setup import READ_WHOLE, make_job, open_document, patient_runtime
-from gptkit.jobs.walk import FileTask, FolderPlan
 from gptkit.session.conversation import Conversation, make_invocation
-from gptkit.session.input import PromptInput, open_text
+from gptkit.session.input import PromptInput, ReadingOptions, open_text
 from gptkit.text.formats import plain_text
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class _FolderJob:
         shared = folder_conversation.shared._replace(output=task.target, json=False)
         conversation = Conversation(folder_conversation.services, folder_conversation.template, shared)
         conversation.budget = folder_conversation.budget
-        text = open_text(str(task.path), READ_WHOLE, shared.encoding)
+        text = open_text(str(task.path), ReadingOptions(READ_WHOLE), shared.encoding)
         head = next(text.texts, "")
         if not head.strip() and (text.size or 0) <= READ_WHOLE:
             raise NoInputError(f"no input: nothing in '{task.path}'")

@@ -84,6 +84,12 @@ def differences(before: str, after: str) -> Iterator[Difference]:
             yield Difference(missing[0].start if missing else 0, f"{number} added")
 
 
+def number_values(text: str) -> Iterator[tuple[int, Decimal]]:
+    """Yield each number that is written in digits, as its place and its value."""
+    for number in _read_numbers(text):
+        yield number.start, number.value
+
+
 def _read_numbers(text: str) -> Iterator[_Number]:
     for match in NUMBER.finditer(text):
         runs = RUN.findall(normalize("NFKC", match[0]))

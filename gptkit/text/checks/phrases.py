@@ -13,28 +13,31 @@ def _any(patterns: str, before: str = "") -> re.Pattern[str]:
 
 REFUSAL = _any(r"""
     \bI(?:['’]?m| am) (?:very |really |so )?sorry,? (?:but|I)\b|\bI apologi[sz]e,? but\b
-    \bI (?:can(?:no|['’]?)t|am (?:unable|not able) to|(?:wo|will |do)n['’]?o?t|must decline to)\
+    \bI(?: can(?:no|['’]?)t|(?: am|['’]m) (?:unable|not able) to| (?:wo|will |do)n['’]?o?t| must decline to)\
         \b[^.]{0,30}\b(?:assist|help|translate|comply|provide|fulfil|proofread|correct|edit|engage|do that|\
         answer)
     \b(?:as an?|I['’]m (?:just )?an?) (?:AI|artificial intelligence|(?:large )?language model)\b
     \bI (?:can(?:no|['’]?)t|am unable to) (?:process|complete|continue|create|generate|discuss)\b
+    \bI must decline\b|\bI(?: am|['’]m| do)(?: not|n['’]t)(?: feel)? comfortable\b
     \bagainst my (?:guidelines|programming)\b|\bcontent polic(?:y|ies)\b
     (?:抱歉|对不起|對不起|不好意思)[，,。！].{0,12}(?:我|无法|無法|不能)
-    我(?:无法|無法|不能|没法|不便|不会)[^。]{0,12}(?:协助|協助|帮|幫|翻译|翻譯|提供|处理|處理|回答|满足|\
+    我(?:暂时|暫時|目前)?(?:无法|無法|不能|没法|没有?办法|不便|不会)[^。]{0,12}(?:协助|協助|帮|幫|翻译|翻譯|提供|处理|處理|回答|满足|\
         滿足|完成|继续|校[对對])
     (?:作为|作為|我(?:只)?是)(?:一[个個名]|您的)?(?:AI|人工智[能慧]|(?:大型)?[语語]言模型)
     je suis désolée?,? mais
     je (?:ne peux pas|suis incapable de|ne suis pas en mesure de) (?:vous |y |t['’])?(?:aider|traduire|\
         fournir|répondre|satisfaire|traiter|accéder)
     en tant qu['’](?:IA|intelligence artificielle|assistant)|en tant que modèle de langage
-    tut mir leid,? (?:aber|ich)|\bich kann (?:dies|das|dabei|hierbei|Ihnen|dir)[^.]{0,40}nicht
+    tut mir leid,? (?:aber|ich|das|dabei)|je refuse de (?:traduire|répondre)
+    \bleider kann ich [^.]{0,40}nicht (?:über|helfen|be)
+    \bich kann (?:dies|das|dabei|hierbei|Ihnen|dir)[^.]{0,40}nicht
     \bals (?:KI|Sprachmodell)\b
     lo siento,? pero|no puedo (?:ayudar|traducir|proporcionar|cumplir|asistir|procesar|responder)
     como (?:una )?(?:IA|modelo de lenguaje)\b
     mi dispiace,? ma|non posso (?:aiutar|tradurre|fornir|assister|risponder|elaborar)
     (?:desculpe|sinto muito|lamento),? mas
     não posso (?:ajudar|traduzir|fornecer|atender|processar|responder)
-    het spijt me,? maar|ik kan [^.]{0,30}niet (?:helpen|vertalen|verwerken)
+    het spijt me,? maar|ik kan [^.]{0,30}niet (?:mee )?(?:helpen|vertalen|verwerken)
     (?:извините|простите),? но
     \bя не могу (?:помочь|перевести|предоставить|выполнить|обработать|ответить)
     申し訳(?:ありません|ございません)[^。]{0,8}(?:が|、)
@@ -44,10 +47,19 @@ REFUSAL = _any(r"""
     przykro mi,? ale|przepraszam,? ale|nie mogę (?:pomóc|przetłumaczyć|spełnić)
     (?:آسف|عذر[اًا]+|أعتذر)[^.]{0,6}(?:لكن|لا)|لا (?:أستطيع|يمكنني) (?:المساعدة|ترجمة|تقديم|مساعدتك)
     üzgünüm,? (?:ama|ancak|bu)|yardımcı olama|çeviremem
+    (?:xin lỗi|rất tiếc),? (?:nhưng )?tôi không thể
+    tyvärr kan jag inte|jag är ledsen,? men|jag kan (?:tyvärr )?inte (?:hjälpa|översätta)
+    (?:beklager|desværre),? (?:men |kan )?jeg (?:kan )?(?:dess?verre )?ikke
+    (?:maaf),? (?:tetapi |tapi )?saya tidak (?:dapat|bisa|boleh)
+    (?:вибачте|перепрошую),? але|\bя не можу (?:допомогти|перекласти|надати|виконати|відповісти)
+    (?:omlouvám se|je mi l[íi]to|ľutujem),? ale|sajnálom,? de|îmi pare rău,? dar|olen pahoillani,? mutta
+    (?:λυπάμαι|συγγνώμη),? αλλά|(?:खेद है|क्षमा करें),? (?:लेकिन|मैं)|(?:ขออภัย|ขอโทษ).{0,12}ไม่สามารถ
+    מצטער(?:ת)?,? (?:אבל|אך|אני לא|איני)|متأسفم،? (?:اما|ولی|نمی)
 """)
 SORRY = _any(r"""
     \bsorry\b|抱歉|对不起|對不起|不好意思|désolé|leid\b|siento|dispiace|desculpe|извин|простит|申し訳
-    죄송|آسف|عذر|üzgün
+    죄송|آسف|عذر|üzgün|xin lỗi|tyvärr|ledsen|beklager|desværre|\bmaaf|вибач|перепрош|omlouv|l[íi]to\b|ľutuj
+    sajnál|pare rău|pahoillani|λυπ|συγγν|खेद|क्षमा|ขออภัย|ขอโทษ|מצטער|متأسف|spijt|przykro|przeprasz
 """)
 """What a text itself may say, which is then translated."""
 REMARK = _any(r"""
