@@ -95,6 +95,12 @@ class Services:
         """Apply options of the command line to the settings, above all other values."""
         self.settings = self.settings.with_options(options)
 
+    def model_name(self, *names: str | None) -> str:
+        """The first given of the names, else the model of the settings; an alias becomes its model."""
+        name = next(filter(None, names), "") or self.settings.text("model")
+        aliases = self.settings.value("aliases")
+        return str(aliases.get(name, name)) if isinstance(aliases, dict) else name
+
     def format(self, template: Template) -> OutputFormat:
         """The output format that a template declares."""
         from gptkit.output.formats import FORMATS

@@ -26,7 +26,7 @@ def known_models(services: Services, start: str) -> list[str]:
     sources: list[Callable[[], Sequence[object]]] = [
         lambda: [services.settings.text("model"), "echo"],
         lambda: [one["model"].value for one in services.settings.profiles.values() if "model" in one],
-        lambda: [*_mapping(services.settings.value("prices"))],
+        lambda: [*_mapping(services.settings.value("aliases")), *_mapping(services.settings.value("prices"))],
         lambda: services.history.models(LISTED) if services.history.exists else [],
         lambda: services.prices.model_names() if start else [],
     ]

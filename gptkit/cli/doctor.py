@@ -35,7 +35,7 @@ def doctor(
 
     services = cast("Services", ctx.obj)
     services.override({"model": model, "profile": profile, "base_url": base_url, "proxy": proxy})
-    model_name = services.settings.text("model")
+    model_name = services.model_name()
     keyless: NoPermissionError | None = None
     try:
         endpoint = services.endpoint(model_name)

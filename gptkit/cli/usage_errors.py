@@ -25,7 +25,7 @@ def to_usage_error(error: Exception) -> Exception:
             option.lstrip("-") in RESERVED_OPTIONS or not spelling_hint(option, possible).startswith("did")
         ):
             return UsageError(
-                f"no such option '{option}' before a command",
+                f"no such option '{option}'",
                 hint=f"options follow the command: 'gptkit NAME {option} ...'",
             )
         if getattr(command, "takes_words", False):

@@ -75,10 +75,23 @@ class Prices:
         Args:
             when: the time of the request in Unix seconds; None for now.
         """
+        rates = self._rates(model, prompt_tokens, when)
+        if rates is None:
+            return None
+        per_input, per_output, per_request = rates
+        return (per_input * prompt_tokens + per_output * completion_tokens) / 1e6 + per_request / 1e3
+
+    def rates(self, model: str) -> tuple[float, float] | None:
+        """The US dollars for a million tokens of a short request and of its answer; None if not known."""
+        rates = self._rates(model, 0, None)
+        return None if rates is None else rates[:2]
+
+    def _rates(self, model: str, prompt_tokens: int, when: float | None) -> tuple[float, float, float] | None:
+        """The US dollars for a million tokens of a request, of its answer, and for a thousand requests."""
         if (own := self._own_rates(model)) is not None:
-            return (own[0] * prompt_tokens + own[1] * completion_tokens) / 1e6
+            return (*own, 0.0)
         if _is_offline(model):
-            return 0.0
+            return 0.0, 0.0, 0.0
         info = self._listing(model)[0]
         if info is None or not info.prices:
             return None
@@ -87,7 +100,7 @@ class Prices:
         if rates == (None, None, None):
             return None  # the list has only prices for seconds or pages
         per_input, per_output, per_request = (_dollars(rate, prompt_tokens) for rate in rates)
-        return (per_input * prompt_tokens + per_output * completion_tokens) / 1e6 + per_request / 1e3
+        return per_input, per_output, per_request
 
     def context_window(self, model: str) -> int | None:
         """The tokens of the model's context window by the settings or the list; None if not known."""

@@ -36,7 +36,7 @@ class Call:
 
     @property
     def model(self) -> str:
-        return self.shared.model or self.template.model or self.services.settings.text("model")
+        return self.services.model_name(self.shared.model, self.template.model)
 
     def read_input(self, reading: ReadingOptions = WHOLE, other_paths: Sequence[Path] = ()) -> PromptInput:
         """Read the input, once; a text of more than `reading.long_above` bytes is only opened

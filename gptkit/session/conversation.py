@@ -40,7 +40,7 @@ def make_invocation(
     shared: SharedOptions,
     display: DisplayOptions,
 ) -> Invocation:
-    model = str(shared.model or template.model or services.settings.text("model"))
+    model = services.model_name(shared.model, template.model)
     command_parameters = _command_line_parameters(services, model, shared)
     settings_parameters = {
         name: value for name, value in services.parameters(model).items() if name not in template.parameters
@@ -128,7 +128,7 @@ class Conversation:
 
     @property
     def model(self) -> str:
-        return str(self.shared.model or self.template.model or self.services.settings.text("model"))
+        return self.services.model_name(self.shared.model, self.template.model)
 
     @property
     def store(self) -> Store:

@@ -131,6 +131,7 @@ SETTINGS: Mapping[str, Setting] = {
             (),
             ("strict", "lenient"),
         ),
+        Setting("aliases", "map", "short names of models: the name, and the model that the name stands for"),
         Setting("prices", "map", "prices of models: [input, output] in USD per million tokens"),
         Setting("context_window", "integer", "tokens that the model can take at once", least=1),
         Setting("log", "boolean", "keep a history of requests and answers", True),
@@ -216,6 +217,8 @@ def check_entry(setting: Setting, name: str, value: object) -> object:
         if name in OWN_PARAMETERS:
             raise ValueError("gptkit sets it itself")
         return value
+    if setting.name == "aliases":
+        return _aliased_model(name, value)
     if setting.name == "prices":
         return _price(name, value)
     if not re.fullmatch(_HEADER, name):
@@ -266,6 +269,16 @@ def _number(setting: Setting, value: object) -> int | float:
     if setting.above is not None and number <= setting.above:
         raise ValueError(f"must be more than {setting.above:g}")
     return number
+
+
+def _aliased_model(alias: str, value: object) -> object:
+    if not alias.strip() or not alias.isprintable() or len(alias) > _MODEL_CAP:
+        raise ValueError("is not a name")
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise ValueError("must be the name of a model")
+    return value.strip()
 
 
 def _price(model: str, value: object) -> object:

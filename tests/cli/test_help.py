@@ -273,7 +273,7 @@ def test_without_a_command_a_person_sees_the_help(screen: OnTerminal, gptkit: In
         *(
             (
                 (option, "x", "ask", "hi"),
-                f"no such option '{option}' before a command",
+                f"no such option '{option}'",
                 f"options follow the command: 'gptkit NAME {option} ...'",
             )
             for option in ("-m", "--model", "--to")

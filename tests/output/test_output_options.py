@@ -465,6 +465,7 @@ def test_json_that_stays_wrong_is_a_failure(
     prompt(home, SCHEMA)
     message = "the answer does not match the schema: missing: 'n'"
     server.say("{}", times=2)
+    message += " (tried 2 times)"
     assert gptkit("say", "x") == (80, "", failure(message))
     server.say("{}", times=2)
     hint = "'out' was not written; what came is in 'out.partial'"

@@ -213,7 +213,7 @@ class NpcReplier:
 
     @property
     def _model(self) -> str:
-        return str(self._shared.model or self._template.model or self._services.settings.text("model"))
+        return self._services.model_name(self._shared.model, self._template.model)
 
     def reply(self, session: NpcSession, event: PlayerEvent) -> Mapping[str, object]:
         """Return the reply to an event and remember both in the session; raises GptkitError."""

@@ -212,7 +212,7 @@ class _ReviewSession:
         self._conversation = Conversation(services, template, shared, lasting=True)
         self._template = template
         model = config.config_of(template).check_model
-        self._model = str(shared.model or model or self._conversation.model)
+        self._model = services.model_name(shared.model, model, self._conversation.model)
         self._rates_oneself = self._model == "echo"
 
     def run(self, cards: list[tuple[Learner, Flashcard]]) -> int:

@@ -142,7 +142,7 @@ DOCUMENTS = Capability(
     store=import_on_call(f"{_FOLDER}.search:document_search"),
     commands=(
         HousekeepingCommand(
-            "index", f"{_FOLDER}.index_command", "Show, refresh and clear the index of documents."
+            "index", f"{_FOLDER}.index_command", "Show, refresh and clear the index of documents.", "Records"
         ),
     ),
 )
