@@ -160,7 +160,7 @@ def is_copied(answer: str, sent: list[dict[str, str]]) -> bool:
 def messages(task: Task) -> list[dict[str, str]]:
     """Return the messages that gptkit sends for a task."""
     stdin = task.stdin.encode() if task.stdin else None
-    terminal = memory_terminal(stdin=stdin, environ={"GPTKIT_HOME": "/nonexistent"}, terminal=False, width=80)
+    terminal = memory_terminal(stdin=stdin, environ={}, terminal=False, width=80)
     command, *rest = task.arguments
     code = gptkit(["prompts", "render", command, "--json", *rest], terminal)
     assert code == 0, terminal.errors

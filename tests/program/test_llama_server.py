@@ -31,7 +31,7 @@ def test_an_answer_that_is_cut_and_the_list_of_models(gptkit: InMemory, llama: s
     env = {"OPENAI_BASE_URL": f"{llama}/v1", "GPTKIT_MODEL": "tiny"}
     done = gptkit("ask", "你好", "--max-tokens", "3", env=env, key=KEY)
     assert (done.code, done.stderr.splitlines()[0]) == (80, "gptkit: answer cut at the token limit")
-    assert gptkit("models", env=env, key=KEY) == (0, "tiny\tdefault\n", "")
+    assert gptkit("models", env=env, key=KEY) == (0, "tiny\tdefault\t\t\t\n", "")
 
 
 def test_a_wrong_path_is_no_missing_model(gptkit: InMemory, llama: str) -> None:

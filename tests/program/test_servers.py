@@ -27,7 +27,7 @@ def test_azure_is_asked_with_its_version_and_its_own_header(gptkit: InMemory) ->
         assert sent.headers["api-key"] == "sk-test"
         assert "authorization" not in sent.headers
         azure.models("gpt-6-luna")
-        assert gptkit("models", env={"OPENAI_BASE_URL": url}) == (0, "gpt-6-luna\tdefault\n", "")
+        assert gptkit("models", env={"OPENAI_BASE_URL": url}) == (0, "gpt-6-luna\tdefault\t\t\t\n", "")
         assert azure.requests[1].target == "/openai/deployments/d/models?api-version=2026-01-01"
         assert azure.requests[1].headers["api-key"] == "sk-test"
         shown = json.loads(gptkit("ask", "x", "--dry-run", env={"OPENAI_BASE_URL": url}).stdout)
