@@ -62,10 +62,11 @@ def delimit(text: str, name: str, /, **attributes: str) -> str:
     The same text makes the same request, which memories, batches and the caches of providers find again.
     What could end the first line is replaced by `_` in attributes.
     """
-    import hashlib
     import re
 
-    digits = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    from gptkit.core.hashing import sha256
+
+    digits = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     unsafe = re.compile(r'["<>\x00-\x1f\x7f-\x9f\u2028\u2029]')
     shown = "".join(f' {key}="{unsafe.sub("_", value)}"' for key, value in attributes.items())
     return f"<{name} {digits}{shown}>\n{text}\n</{name} {digits}>"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import STREAM_OPTIONS, ChatRequest, Message, OutputFormat, delimit
+from gptkit.core.hashing import sha256
 from gptkit.exchange.invocation import build_request
 from gptkit.jobs.job import Job
 from gptkit.text.pieces import Finding, Piece
@@ -108,7 +108,7 @@ def request_key(job: Job, request: ChatRequest, step: str = "") -> bytes:
     }
     if step:
         parts["step"] = step
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str).encode()).digest()
+    return sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str).encode()).digest()
 
 
 def _context_text(piece: Piece, context: PieceContext, terms: Sequence[Term]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from threading import Lock
 
 from gptkit.core.errors import GptkitError, WrongAnswerError
@@ -45,7 +44,7 @@ class ServerRecord:
             if len(self._defects) < FIRST:
                 return
             self._defects = None
-        last = copy(failure)
-        last.hint = "" if isinstance(last, WrongAnswerError) else last.hint
-        last.message += f"; each of the first {FIRST} pieces ended like this"
-        raise last
+        if isinstance(failure, WrongAnswerError):
+            failure.hint = ""  # --accept is no way to go on with a whole document
+        failure.message += f"; each of the first {FIRST} pieces ended like this"
+        raise failure

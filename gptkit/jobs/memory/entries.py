@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.errors import CannotReadError
+from gptkit.core.hashing import sha256
 from gptkit.text.pieces import MARK, Finding, PieceAnswer, join_units, mark, parse_units
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ _OWN_COLUMNS = ("prompt", "model")
 
 
 def _origin_digest(entry: MemoryEntry) -> bytes:
-    return hashlib.sha256("\0".join((entry.prompt, entry.model, entry.options)).encode()).digest()
+    return sha256("\0".join((entry.prompt, entry.model, entry.options)).encode()).digest()
 
 
 def _target_language(options: str) -> str:
@@ -258,7 +258,7 @@ _UNITS = "⟦#1⟧\n"
 def foreign_key(text: str, prompt: str, language: str) -> bytes:
     """Return the key of another tool's translation of a text, whatever numbers its marks have."""
     parts = ("foreign", prompt, language, renumber_marks(text.strip())[0])
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest()
+    return sha256("\0".join(parts).encode("utf-8", "replace")).digest()
 
 
 def find_foreign_answer(
