@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,15 @@ def test_a_double_is_found(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text("class A: ...\nclass _B: ...\n")
     (tmp_path / "two.py").write_text("def f():\n    class A: ...\nclass _B: ...\n")
     assert doubles(tmp_path) == {"A": ["one.py", "two.py"]}
+
+
+def test_no_module_names_the_command_of_a_prompt_file() -> None:
+    """A command is what its file says; Python knows capabilities."""
+    prompts = "|".join(sorted(path.stem for path in (PACKAGE.parent / "prompts").glob("*.yaml")))
+    named = re.compile(rf"(?<!makes )\bgptkit (?:{prompts})\b")
+    assert named.search("'gptkit do --apply FILE'")
+    modules = sorted(PACKAGE.rglob("*.py"))
+    assert [file.name for file in modules if named.search(file.read_text("utf-8"))] == []
 
 
 def doubles(package: Path) -> dict[str, list[str]]:

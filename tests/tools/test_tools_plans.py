@@ -54,7 +54,7 @@ def test_reads_are_done_and_the_rest_is_written_down(tools: Tools, note: Path) -
     assert [row["tool"] for row in tools.logged()] == ["look"]
     text = (tools.around.folder / "p.yaml").read_text()
     assert text.startswith(
-        "# gptkit plan 1: 2 steps (1 write, 1 destructive). Do it with: gptkit do --apply p.yaml\n"
+        "# gptkit plan 1: 2 steps (1 write, 1 destructive). Do it with: gptkit notes --apply p.yaml\n"
     )
     assert '  - does: "$ rm -- a.txt"\n    tool: "remove"\n    risk: "destructive"\n' in text
     assert 'seen:\n  - "$ cat -- a.txt"\n' in text
@@ -63,6 +63,13 @@ def test_reads_are_done_and_the_rest_is_written_down(tools: Tools, note: Path) -
     read, stated = parse_plan(text, "p.yaml")
     assert read.hash == stated
     assert stated.startswith(found[1])
+
+
+def test_the_command_that_a_plan_names_does_it(one: Tools, note: Path) -> None:
+    path = plan(one, REMOVE)
+    words = path.read_text().splitlines()[0].partition("Do it with: gptkit ")[2].split()
+    assert one(*words, "--approve", "destructive").result == (0, "", "gptkit: ok $ rm -- a.txt\n")
+    assert not note.exists()
 
 
 def test_a_plan_in_a_pipe_and_in_json(one: Tools) -> None:
@@ -141,7 +148,7 @@ def recomputed(path: Path, old: str, new: str) -> None:
     """Change a plan, and the hash in it, as who wants to deceive can."""
     text = path.read_text().replace(old, new)
     changed, _ = parse_plan(text, "")
-    path.write_text(plan_text(changed, path.name))
+    path.write_text(plan_text(changed, path.name, "do"))
 
 
 @pytest.mark.parametrize(
@@ -239,4 +246,4 @@ def test_a_plan_survives_its_text() -> None:
         "definition": "d",
     }
     found = Plan('what: "x" # y', {"a b.yaml": "1"}, ("$ ls",), (step,))
-    assert parse_plan(plan_text(found, "p"), "p") == (found, found.hash)
+    assert parse_plan(plan_text(found, "p", "do"), "p") == (found, found.hash)

@@ -88,11 +88,14 @@ def definition_digest(tool: Tool) -> str:
     return sha256(repr(tool._replace(file="", hint="")).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def plan_text(plan: Plan, name: str) -> str:
-    """The text of a plan: fixed order, no times, one step a block, so that `diff` compares plans."""
+def plan_text(plan: Plan, name: str, command: str) -> str:
+    """The text of a plan: fixed order, no times, one step a block, so that `diff` compares plans.
+
+    `command` is the one that made the plan and applies the file of this `name`.
+    """
     files = [f"  {_value(path)}: {digest}" for path, digest in sorted(plan.files.items())]
     lines = [
-        f"# gptkit plan {FORMAT}: {plan.summary}. Do it with: gptkit do --apply {name}",
+        f"# gptkit plan {FORMAT}: {plan.summary}. Do it with: gptkit {command} --apply {name}",
         f"hash: {plan.hash}",
         f"request: {_value(plan.request)}",
         *_block("tools", files, "{}"),

@@ -268,7 +268,8 @@ class _Run:
         name = self._options.plan
         words = self._invocation.request or self._invocation.text
         made = plan.make_plan(words, self._toolbox.files, self._performer.records, self._performer.planned)
-        text = plan.plan_text(made, name if name != DASH else "FILE")
+        file, command = name if name != DASH else "FILE", self._invocation.template.name
+        text = plan.plan_text(made, file, command)
         record = {"file": name, "hash": made.hash, "steps": [*made.steps]}
         if name == DASH:
             return text, record
