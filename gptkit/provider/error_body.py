@@ -69,6 +69,9 @@ _NO_SYSTEM_ROLE = re.compile(
     r"(?:be )?(?:support|allow|enabl|accept|available|permit)"
     r"|(?:does not|doesn't|do not|don't|not) support[^.]{0,40}\bsystem\b"
     r"|(?:invalid|unknown|unsupported|unexpected) (?:message )?role:?\s*['\"`]?system\b"
+    r"|\brole:?\s*['\"`]?system\b[^.]{0,20}\bnot\b|\bsystem['\"`]? is not a valid\b"
+    r"|invalid value: ['\"`]system\b"
+    r"|\bonly user and assistant\b|\b(?:must|should) be (?:one of )?['\"`]user\b"
     r"|(?<!system message, )conversation roles must alternate",
     re.IGNORECASE,
 )
@@ -76,7 +79,8 @@ _NO_SYSTEM_ROLE = re.compile(
 _NO_STREAM = re.compile(
     r"\bstream(?:ing)?\b[^.]{0,40}(?:\bnot|n't|\bun)\s?(?:be )?(?:support|allow|enabl|available|permit)"
     r"|(?:does not|doesn't|do not|don't|not) support (?:\w+ )?stream(?:ing)?\b"
-    r"|only supports? (?:the )?stream(?:ing)?\b",
+    r"|only supports? (?:the )?stream(?:ing)?\b|\b(?:cannot|can't) stream\b"
+    r"|\bstream(?:ing)?\b[^.]{0,20}\bdisabled\b|\bstream['\"`]? (?:must|should) be false\b",
     re.IGNORECASE,
 )
 """What servers say that cannot stream, or that can do nothing else (Qwen)."""

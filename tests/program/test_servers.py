@@ -48,6 +48,12 @@ def refusing(message: str, param: str | None = None, status: int = 400) -> Reply
         (400, "Unsupported value: 'messages[0].role' does not support 'system' with this model."),
         (422, "invalid role: 'system'"),
         (400, "Conversation roles must alternate user/assistant/user/assistant/..."),
+        (400, "Only user and assistant roles are supported!"),
+        (400, "Invalid value: 'system'. Supported values are: 'user', 'assistant'."),
+        (400, "role 'system' is not supported"),
+        (400, "'system' is not a valid role"),
+        (400, "messages[0].role must be one of 'user', 'assistant'"),
+        (422, "Input should be 'user' or 'assistant'"),
     ],
 )
 def test_a_system_message_goes_to_the_user_where_that_role_is_refused(
@@ -64,12 +70,22 @@ def test_a_system_message_goes_to_the_user_where_that_role_is_refused(
     assert "is known not to take 'role: system'; sent with the system message in that of the user" in said
 
 
+def test_a_system_message_stays_where_only_the_turns_are_wrong(gptkit: InMemory, server: FakeServer) -> None:
+    words = "After the optional system message, conversation roles must alternate user/assistant"
+    server.queue(refusing(words))
+    assert gptkit("explain", "Hello").code == 69
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("message", "param"),
     [
         ("Your organization must be verified to stream this model.", "stream"),
         ("Unsupported value: 'stream' does not support true with this model.", None),
         ("Streaming is not supported for this model", None),
+        ("Streaming responses are disabled for this model", None),
+        ("stream must be false", None),
+        ("This deployment cannot stream", None),
     ],
 )
 def test_a_server_that_may_not_stream_is_asked_in_one_piece(
