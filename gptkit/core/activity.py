@@ -71,17 +71,24 @@ class ActivityLine:
         self._pause = (one_line(reason, 200), self._terminal.monotonic() + seconds, tries)
 
     def _redraw(self, describe: Callable[[float], str]) -> None:
+        try:
+            self._redraw_until_stopped(describe)
+        except Exception:  # a line that cannot be described is none: the work goes on
+            self.hide()
+
+    def _redraw_until_stopped(self, describe: Callable[[float], str]) -> None:
         began = self._terminal.monotonic()
         wait = DELAY
         while not self._stopped.wait(wait):
             wait = BETWEEN
             now = self._terminal.monotonic()
             reason, until, tries = self._pause
+            columns = self._terminal.error_width - 1
             if until > now:
-                line = f"{reason}; again in {until - now:.0f} s ({tries})"
+                end = f"; again in {until - now:.0f} s ({tries})"
+                line = fit_columns(reason, columns - len(end)) + end
             else:
-                line = describe(now - began)
-            line = fit_columns(line, self._terminal.width - 1)
+                line = fit_columns(describe(now - began), columns)
             with self._lock:
                 if line != self._shown and not self._stopped.is_set() and not self._terminal.is_asking:
                     self._shown = line

@@ -93,6 +93,14 @@ class Terminal:
         return self._size()[0]
 
     @property
+    def error_width(self) -> int:
+        """The columns of the terminal that standard error is; 80 if unknown."""
+        if not self.stdout_is_terminal:
+            with contextlib.suppress(OSError, ValueError):
+                return os.get_terminal_size(2).columns
+        return self.width
+
+    @property
     def height(self) -> int:
         """The lines of the terminal now; 24 if unknown."""
         return self._size()[1]
@@ -170,11 +178,7 @@ class Terminal:
             return line
         from gptkit.core.table import wrap_words
 
-        width = self.width
-        if not self.stdout_is_terminal:
-            with contextlib.suppress(OSError, ValueError):
-                width = os.get_terminal_size(2).columns
-        return wrap_words(line, width)
+        return wrap_words(line, self.error_width)
 
     def ask(self, question: str) -> str | None:
         """Ask a person, wherever standard input and output lead; None if nobody can be asked.
@@ -182,6 +186,7 @@ class Terminal:
         The question is not sanitized.
         """
         self.is_asking = True
+        self.make_room(False)
         try:
             return self.asker(question)
         finally:

@@ -46,7 +46,7 @@ class ProgressLine:
         """With a `model` the job is a single request to this model, which ends with its first word."""
         self._line = ActivityLine(terminal, is_quiet=quiet, outlasts=not model)
         self._describe = describe_request(model) if model else self._describe_job
-        self._width = terminal.width
+        self._terminal = terminal
         self._make_progress: Callable[[], JobProgress] | None = None
         self.announce_pause = self._line.announce_pause
 
@@ -74,7 +74,7 @@ class ProgressLine:
         else:
             parts.append(_format_duration(seconds))
         line = " · ".join(parts)
-        return line if len(line) < self._width else parts[0]
+        return line if len(line) < self._terminal.error_width else parts[0]
 
 
 def _format_duration(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -12,7 +13,8 @@ from fake.replies import held, said
 from fake.screen import Screen
 from fake.server import FakeServer
 
-from gptkit.core.activity import fit_columns
+from gptkit.core.activity import ActivityLine, fit_columns
+from gptkit.core.terminal import memory_terminal
 
 ONTO_TERMINAL = ("bash", "-c", '"$@" > out.txt; exit $?', "bash", *COMMAND)
 """The program with standard output in a file; standard error stays the terminal."""
@@ -95,6 +97,41 @@ def test_notes_have_a_line_of_their_own(screen: OnTerminal, server: FakeServer) 
     assert "s)gptkit" not in shown.text
     begins = [line[:8] for line in shown.text.splitlines()]
     assert begins == ["gptkit: ", "gptkit: ", "Bonjour.", "gptkit: "], shown.text
+
+
+def test_the_line_fits_the_terminal_that_it_is_on(screen: OnTerminal, server: FakeServer) -> None:
+    server.answer(lambda _: said("Ein anderer Satz.", delay=1.5))
+    (screen.around.folder / "long.txt").write_text("A sentence of some words here.\n\n" * 2000, "utf-8")
+    words = ("translate", "--to", "German", "-f", "long.txt", "--max-requests", "4")
+    shown = screen(*words, command=ONTO_TERMINAL, columns=24)
+    shown.wait_for("0%")
+    shown.wait_exit()
+    assert "%" not in shown.text
+
+
+def test_a_question_has_a_line_of_its_own() -> None:
+    terminal = memory_terminal(environ={"TERM": "xterm"}, terminal=True)
+
+    def answer(question: str) -> str:
+        terminal.draw_error(question)
+        return "yes"
+
+    terminal.asker = answer
+    line = ActivityLine(terminal, is_quiet=False)
+    line.start(lambda _: "m · 2 s")
+    time.sleep(1.0)
+    assert terminal.ask("really? ") == "yes"
+    assert terminal.errors.endswith("m · 2 s\r\x1b[Kreally? ")
+    line.stop()
+
+
+def test_a_line_that_cannot_be_described_is_none() -> None:
+    terminal = memory_terminal(environ={"TERM": "xterm"}, terminal=True)
+    line = ActivityLine(terminal, is_quiet=False)
+    line.start(lambda _: str(1 // 0))
+    time.sleep(1.0)
+    line.stop()
+    assert terminal.errors == ""
 
 
 def test_a_line_is_cut_where_the_terminal_ends() -> None:
