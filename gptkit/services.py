@@ -328,10 +328,10 @@ def _start_check(request: ChatRequest, runtime: Runtime) -> AnswerCheck:
         finding = detectors[0].feed(delta)
         return WrongAnswerError(finding.message) if finding else None
 
-    def finish(whole: str) -> tuple[str, GptkitError | None]:
+    def finish(whole: str, is_shown: bool) -> tuple[str, GptkitError | None]:
         from gptkit.text.checks import answer as checks
 
-        answer = checks.without_thought(whole)
+        answer = whole if is_shown else checks.without_thought(whole, request.prompt)
         if checks.is_invisible(answer):
             return answer, ProtocolError("empty answer")
         detector = checks.RunawayDetector(request.text, rewrites_text=runtime.rewrites_text)

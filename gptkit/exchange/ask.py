@@ -63,16 +63,24 @@ def _finish(request: ChatRequest, outcome: Outcome, runtime: Runtime, is_shown: 
     text, wrong = outcome.reply.text, outcome.failure
     answer = text
     if wrong is None:
-        answer, wrong = runtime.start_check(request, runtime).finish(text)
+        answer, wrong = runtime.start_check(request, runtime).finish(text, is_shown)
     elif not isinstance(wrong, WrongAnswerError):
         return outcome
     if isinstance(wrong, NoInputError):
         raise AnswerFormatError(wrong.message, wrong, again=False)
     if wrong and not runtime.accepts:
         raise AnswerFormatError(getattr(wrong, "problem", wrong.message), wrong, again=True)
-    if wrong:
-        runtime.warn(f"accepted: {getattr(wrong, 'problem', wrong.message)}")
-    return outcome._replace(answer=text if exact else runtime.format.finish(text if is_shown else answer))
+    problem = getattr(wrong, "problem", wrong.message) if wrong else ""
+    answer = text if exact or is_shown else answer
+    try:
+        answer = answer if exact else runtime.format.finish(answer)
+    except AnswerFormatError as defect:
+        if not runtime.accepts:
+            raise
+        problem = problem or defect.problem
+    if problem:
+        runtime.warn(f"accepted: {problem}")
+    return outcome._replace(answer=answer)
 
 
 def _with_failure(outcome: Outcome, defect: AnswerFormatError) -> Outcome:
@@ -142,7 +150,8 @@ def request_json_and_reply(
         parameters={**request.parameters, **format_.parameters},
         droppable=request.droppable | frozenset(format_.parameters),
     )
-    outcome = request_answer(with_schema, runtime._replace(format=format_), None, purpose)
+    own = runtime._replace(format=format_, accepts=False)  # a program reads the value, not the user
+    outcome = request_answer(with_schema, own, None, purpose)
     if outcome.failure is not None:
         raise outcome.failure
     value: object = json.loads(outcome.answer)

@@ -82,14 +82,14 @@ class Outcome(NamedTuple):
 
 
 class AnswerCheck(NamedTuple):
-    """The check of one answer: `feed` takes each delta, `finish` the whole text.
+    """The check of one answer: `feed` takes each delta, `finish` the whole text and whether it was shown.
 
-    Both return the failure that the answer deserves, None for none. `finish` also returns the text
-    without the model's thoughts.
+    Both return the failure that the answer deserves, None for none. `finish` also returns the text, of
+    which the model's thoughts are cut unless they were shown.
     """
 
     feed: Callable[[str], GptkitError | None] = lambda _: None
-    finish: Callable[[str], tuple[str, GptkitError | None]] = lambda text: (text, None)
+    finish: Callable[[str, bool], tuple[str, GptkitError | None]] = lambda text, _is_shown: (text, None)
 
 
 class Runtime(NamedTuple):

@@ -97,3 +97,38 @@ def test_nothing_to_do_is_wrong_where_lines_changed(gptkit: InMemory, server: Fa
         "gptkit: wrong answer: 'no change to describe', but the diff has changed lines (tried 2 times)\n"
     )
     assert result == (80, "", message + "hint: --accept takes the answer as it is\n")
+
+
+def test_an_answer_may_speak_of_the_marks_that_it_was_asked_about(
+    gptkit: InMemory, server: FakeServer
+) -> None:
+    answer = "A model writes its thought first. The tag </think> ends the thought."
+    server.say(answer)
+    result = gptkit("ask", "What does the tag </think> mean?", "--json")
+    assert (result.code, json.loads(result.stdout)["answer"]) == (0, answer)
+
+
+def test_a_thought_that_was_shown_is_told(gptkit: InMemory, server: FakeServer) -> None:
+    server.say("Let me think.</think>Paris.")
+    result = gptkit("ask", "the capital?")
+    assert (result.code, result.stdout) == (80, "Let me think.</think>Paris.\n")
+    assert "mark of a chat template: '</think>'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"), [("commit", "a" * 80), ("email", "no subject"), ("code", "no block")]
+)
+def test_a_form_that_is_missing_can_be_accepted(
+    gptkit: InMemory, server: FakeServer, prompt: str, answer: str
+) -> None:
+    server.say(answer)
+    result = gptkit(prompt, "--accept", stdin=DIFF)
+    assert (result.code, result.stdout) == (0, answer + "\n")
+    assert result.stderr.startswith("gptkit: accepted: ")
+
+
+def test_headings_of_a_description_are_no_mark(gptkit: InMemory, server: FakeServer) -> None:
+    server.say("## POST /orders\n\n### Request:\n\nA body.\n\n### Response:\n\nAn order.")
+    assert gptkit("ask", "describe the API").code == 0
+    server.say("### Response:\n\nParis.")
+    assert gptkit("ask", "the capital?").code == 80

@@ -35,6 +35,7 @@ NONE = [
     ("sentence ten times", SENTENCE * 10),
     ("table of zeros", "| 0 | 0 | 0 | 0 |\n" * 500),
     ("list of like lines", "".join(f"- server{number} is up and running\n" for number in range(500))),
+    ("SQL", "```sql\n" + "INSERT INTO t VALUES (NULL, 'a', 'b');\n" * 60 + "```\n"),
     ("code", "```c\n" + "    total += values[0] * weights[0];\n" * 100 + "```\n"),
     ("base64", f"```\ndata = '{'AAAA' * 3000}'\n```\n"),
     ("bytes", "0x00, 0x00, 0x00, 0x00,\n" * 400),

@@ -47,6 +47,7 @@ class RunawayDetector:
         self._tail = ""
         self._waiting: list[str] = []
         self._size = self._unseen = self._length = self._run = 0
+        self._is_code = False
         self._may_repeat = bool(text) and RunawayDetector().feed(text, last=True) is not None
 
     def feed(self, delta: str, *, last: bool = False) -> Finding | None:
@@ -65,6 +66,8 @@ class RunawayDetector:
         return None
 
     def _inspect(self, step: str) -> Finding | None:
+        if (self._tail[-2:] + step).count("```") % 2:  # a fence may begin in the step before
+            self._is_code = not self._is_code
         self._tail = (self._tail + step)[-TAIL:]
         self._size += step.count("\n")
         self._length += _width_of(step)
@@ -87,7 +90,7 @@ class RunawayDetector:
         run = _periodic_length(tail, period)
         self._run = self._run + arrived if run == len(tail) and self._run else run
         block = tail[-period:]
-        enough = _least_columns(block)
+        enough = max(_least_columns(block), DENSE if self._is_code else 0)
         if self._run < (TIMES - 1) * period or self._run * _width(block) < enough:
             return None
         begins = BLOCK_BEGINS.search(block)  # what is said begins behind the end of a sentence or line
@@ -146,6 +149,7 @@ def _without_correction(messages: Sequence[Message], text: str) -> Sequence[Mess
     return messages
 
 
+HEADING = lazy_pattern(r"(?m)^#{1,6}[ \t]")
 FENCED = lazy_pattern(r"(?ms:^[ \t]*(`{3,}|~{3,}).*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z))|`+[^`\n]+`+")
 TEMPLATE = lazy_pattern(
     r"(?m)<\|[a-z][a-z0-9_]{1,30}\|>|<｜[^｜<>\n]{1,40}｜>|\[/?INST\]|<</?SYS>>|</?(?:start|end)_of_turn>"
@@ -158,11 +162,16 @@ THOUGHT_ENDS = lazy_pattern(
 THOUGHT_BEGINS = lazy_pattern(r"<think(?:ing)?>|\[THINK\]")
 
 
-def without_thought(answer: str) -> str:
-    """Return what stands behind the end of a thought whose beginning is missing, else the answer itself."""
+def without_thought(answer: str, messages: Sequence[Message] = ()) -> str:
+    """Return what stands behind the end of a thought whose beginning is missing, else the answer itself.
+
+    Where the messages speak of such a mark, the answer may do so, too.
+    """
     if not THOUGHT_ENDS.search(answer):
         return answer
     bare = FENCED.sub(lambda match: "\x00" * len(match[0]), answer)
+    if any(THOUGHT_ENDS.search(message.content) for message in messages if message.role == "user"):
+        return answer
     ends = [match.end() for match in THOUGHT_ENDS.finditer(bare)]
     return answer[ends[-1] :] if ends and not THOUGHT_BEGINS.search(bare) else answer
 
@@ -172,7 +181,10 @@ def template_mark_findings(answer: str, prompt: str) -> Iterator[Finding]:
     if not TEMPLATE.search(answer):
         return
     bare = FENCED.sub(lambda match: "\n" * match[0].count("\n"), answer)
+    has_headings = len(HEADING.findall(bare)) > 1
     for match in TEMPLATE.finditer(bare):
+        if match[0].startswith("#") and has_headings:
+            continue  # a part of a document, such as `### Response:` of an API
         if match[0].strip() not in prompt:
             line = bare.count("\n", 0, match.start()) + 1
             yield Finding(line, "template", f"mark of a chat template: {_quote(match[0])}")
