@@ -136,7 +136,7 @@ class _PieceProcessor:
         if not defects or self._has_shown or self._runtime.accepts:
             return first
         try:
-            second = self._request_answer(piece, correction_request(request, first.text, defects))
+            second = self._request_answer(piece, correction_request(request, piece, first.text, defects))
         except (TooLongError, IncompleteError, RefusedError, ProtocolError):
             if not _is_usable(first.findings):
                 raise
@@ -185,9 +185,9 @@ class _PieceProcessor:
         )
         failure = next((part.failure for part in parts if part.failure), None)
         reply = next((part.reply for part in reversed(parts) if part.reply), None)
-        return PieceResult(
-            piece, text, origin, part_findings or (() if is_whole else findings), reply, failure
-        )
+        findings = part_findings or (() if is_whole else findings)
+        is_accepted = any(part.is_accepted for part in parts)
+        return PieceResult(piece, text, origin, findings, reply, failure, is_accepted)
 
     def _request_answer(self, piece: Piece, request: ChatRequest) -> _CheckedAnswer:
         if not self._answers_left:

@@ -11,7 +11,7 @@ from gptkit.core.chat import STREAM_OPTIONS, ChatRequest, Message, OutputFormat,
 from gptkit.core.hashing import sha256
 from gptkit.exchange.invocation import build_request
 from gptkit.jobs.job import Job
-from gptkit.text.pieces import Finding, Piece
+from gptkit.text.pieces import Finding, Piece, mark
 
 if TYPE_CHECKING:
     from gptkit.text.glossary import Term
@@ -74,9 +74,13 @@ def with_rules(request: ChatRequest, rules: str) -> ChatRequest:
     return request._replace(messages=(Message("system", rules), *request.messages))
 
 
-def correction_request(request: ChatRequest, answer: str, findings: Sequence[Finding]) -> ChatRequest:
-    """Continue a request with its answer and with what is wrong with the answer."""
+def correction_request(
+    request: ChatRequest, piece: Piece, answer: str, findings: Sequence[Finding]
+) -> ChatRequest:
+    """Continue a request with its answer and with what is wrong with the answer, in marks as it was sent."""
     problems = "\n".join(f"- {finding.message}" for finding in findings[:20])
+    for number, mask in enumerate(piece.masks):
+        problems = problems.replace(f"'{mask}'", f"'{mark(number)}'")
     return request.with_turn(
         answer,
         f"That answer cannot be used:\n{problems}\nGive the whole part again, corrected, and nothing else.",

@@ -149,3 +149,33 @@ def test_what_was_shown_is_not_asked_for_again(screen: OnTerminal, server: FakeS
     server.say("Hallo ⟦0⟧, wie geht es?")
     again = screen("translate", "--to", "German", "Hello {name}, how are you?")
     assert (again.wait_exit(), again.text) == (0, "Hallo {name}, wie geht es?")
+
+
+def test_a_correction_names_the_marks_that_were_sent(gptkit: InMemory, server: FakeServer) -> None:
+    server.say("Hallo, wie geht es?")
+    server.say("Hallo ⟦0⟧, wie geht es?")
+    result = gptkit("translate", "--to", "German", stdin="Hello {name}, how are you?")
+    assert result == (0, "Hallo {name}, wie geht es?\n", "")
+    correction = server.requests[1].json["messages"][-1]["content"]
+    assert "placeholder '⟦0⟧' missing" in correction
+    assert "{name}" not in correction
+
+
+@pytest.mark.parametrize("answer", ["Встреча состоится.", "会议举行。"])
+def test_another_script_is_wrong_however_short(gptkit: InMemory, server: FakeServer, answer: str) -> None:
+    server.answer(lambda _: said(answer))
+    assert gptkit("translate", "--to", "French", stdin="The meeting takes place.").code == 80
+
+
+def test_halves_that_are_accepted_are_whole(gptkit: InMemory, server: FakeServer) -> None:
+    def answer(request: Received) -> Reply:
+        if request.number == 1:
+            return failed(400, code="context_length_exceeded", message="maximum context is 100 tokens")
+        sent = str(request.json["messages"][-1]["content"])
+        return said(sent.partition(">\n")[2].rpartition("\n<")[0].replace("⟦0⟧", "{nom}"))
+
+    server.answer(answer)
+    text = "".join(f"Der Satz für {{name}} mit der Nummer {number} steht hier.\n\n" for number in range(20))
+    result = gptkit("proofread", "--accept", stdin=text)
+    assert result.code == 0, result.stderr
+    assert result.stderr.startswith("gptkit: accepted: ")

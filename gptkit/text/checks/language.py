@@ -12,6 +12,8 @@ from unicodedata import name
 
 LEAST = 40
 """Weight (see `weight`) of a text from which its language is told; measured on 124,000 translations."""
+FEW = 4
+"""Weight of an answer in a script that neither its language nor its source has, from which it is wrong."""
 LEAST_WORDS, LEAST_SHARE = 2, 0.18
 MANY_WORDS, SHARE_OF_MANY = 6, 0.12
 """Function words, and their share of all words, from which their count decides."""
@@ -168,6 +170,19 @@ def other_language(text: str, language: str) -> str | None:
     if script == "LATIN" and own != "LATIN" and weights[own] * 6 > total:
         return None
     return _other_by_letters(text, tag) if script != "LATIN" else _other_by_words(text, tag)
+
+
+def foreign_script(source: str, answer: str, language: str) -> str:
+    """Name the script of an answer of any length that has no letter of its language's script.
+
+    Empty for one that may be right: Latin letters are names in any language; what the source has may stay.
+    """
+    own = SCRIPTS.get(main_tag(language).partition("-")[0])
+    weights, there = scripts(answer), scripts(source)
+    if own is None or not weights or weights.get(own) or (own == "CJK" and any(map(weights.get, KANA))):
+        return ""
+    script, letters = max(weights.items(), key=itemgetter(1))
+    return _script_name(script) if script != "LATIN" and script not in there and letters >= FEW else ""
 
 
 def _script_name(script: str) -> str:

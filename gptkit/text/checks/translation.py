@@ -12,6 +12,7 @@ from gptkit.text.checks.common import LineOf, line_finder, normalize_answer, quo
 from gptkit.text.checks.language import (
     count_function_words,
     detect_language,
+    foreign_script,
     main_tag,
     other_language,
     scripts,
@@ -224,6 +225,10 @@ def _language_findings(
     source: str, answer: str, target: TargetLanguage, line_of: LineOf
 ) -> Iterator[Finding]:
     own = detect_language(source)
+    if name := foreign_script(source, answer, target.language):
+        message = f"{name} where '{target.language}' was asked for: {quote_excerpt(answer)}"
+        yield Finding(line_of(0), "language", message)
+        return
     language = target.language or ("" if target.is_translated else own)
     for paragraph in (answer, *GAP.split(answer)):
         if not language:
