@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gptkit.core.chat import Charge
 from gptkit.core.clock import unix_time
+from gptkit.core.local_servers import SERVERS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 PriceSource = Literal["settings", "offline", "provider", "name", "machine", "none"]
 """Where a price comes from.
 
-`settings`; `offline`: the model is free; `provider`: the list, for the provider at the address; `name`: the
+`settings`; `offline`: the model runs on this machine and is free; `provider`: the list, for the provider at the address; `name`: the
 list, for a model of this name at an address that is not in the list, which may charge another price. There
 is no price for `machine`, a server on this machine, and for `none`.
 """
@@ -38,10 +39,11 @@ class Prices:
     """Prices and context windows of the models at one address: a base URL, or a host alone.
 
     `own` are the prices in the settings, which come first: `[input, output]` in US dollars per million
-    tokens, by the model's name. A server on this machine (Ollama, llama.cpp, a proxy) has only these: the
-    list cannot know whether its answers are free, nor the window that it was started with. Tokens from a
-    server's cache count in full, so a cost may be too high. The first use of the list takes 60 ms if the
-    SDK is loaded, else 350 ms.
+    tokens, by the model's name. Models of Ollama and LM Studio on this machine cost nothing, but for those
+    that Ollama runs in its cloud. Any other server on this machine (llama.cpp, vLLM, a gateway) has only the
+    prices in the settings: the list cannot know whether its answers are free, nor the window that it was
+    started with. Tokens from a server's cache count in full, so a cost may be too high. The first use of
+    the list takes 60 ms if the SDK is loaded, else 350 ms.
     """
 
     def __init__(self, own: Mapping[str, object], base_url: str, context_window: int | None = None) -> None:
@@ -90,7 +92,7 @@ class Prices:
         """The US dollars for a million tokens of a request, of its answer, and for a thousand requests."""
         if (own := self._own_rates(model)) is not None:
             return (*own, 0.0)
-        if _is_offline(model):
+        if self._is_free(model):
             return 0.0, 0.0, 0.0
         info = self._listing(model)[0]
         if info is None or not info.prices:
@@ -123,7 +125,7 @@ class Prices:
         """Where the price of a model comes from, or why there is none."""
         if self._own_rates(model) is not None:
             return "settings"
-        return "offline" if _is_offline(model) else self._listing(model)[1]
+        return "offline" if self._is_free(model) else self._listing(model)[1]
 
     @property
     def date(self) -> str:
@@ -145,6 +147,10 @@ class Prices:
             case [int() | float() as per_input, int() | float() as per_output]:
                 return per_input, per_output
         return None
+
+    def _is_free(self, model: str) -> bool:
+        is_in_cloud = model.endswith(("-cloud", ":cloud"))  # Ollama's names, such as gpt-oss:120b-cloud
+        return _is_offline(model) or (_is_local_server(self._url) and not is_in_cloud)
 
     def _listing(self, model: str) -> tuple[ModelInfo | None, PriceSource]:
         if model not in self._listings:
@@ -223,6 +229,12 @@ def _datetime(when: float | None) -> datetime:
 
 def _is_offline(model: str) -> bool:
     return model == "echo" or model.startswith("local:")
+
+
+def _is_local_server(url: str) -> bool:
+    """Tell whether a URL is a server on this machine, at a port that only servers of free models use."""
+    port = url.partition("://")[2].partition("/")[0].rpartition(":")[2]
+    return _is_loopback(url) and port in {str(server.port) for server in SERVERS if not server.shared}
 
 
 def _is_loopback(url: str) -> bool:

@@ -41,7 +41,11 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC).timestamp()
         ("https://gateway.example.com/v1", "gpt-4.1", "name", 0.0028),
         ("https://gateway.example.com/v1", "openai/gpt-4.1", "name", 0.0028),
         ("https://gateway.example.com/v1", "模型", "none", None),
-        ("http://localhost:11434/v1", "gpt-4.1", "machine", None),
+        ("http://localhost:11434/v1", "llama3.2", "offline", 0.0),
+        ("[::1]:1234", "gemma3", "offline", 0.0),
+        ("http://localhost:11434/v1", "gpt-oss:120b-cloud", "machine", None),
+        ("https://example.com:11434/v1", "llama3.2", "none", None),
+        ("http://localhost:8080/v1", "llama3.2", "machine", None),  # llama.cpp, or a gateway that costs
         ("http://127.0.0.1:4000/v1", "openai/gpt-4o", "machine", None),
         ("[::1]:8080", "gpt-4.1", "machine", None),
         ("https://localhost.example.com/v1", "gpt-4.1", "name", 0.0028),
@@ -71,7 +75,7 @@ def test_who_knows_a_price(url: str, model: str, source: str, cost: float | None
 )
 def test_the_users_own_price_comes_first(model: str, cost: float | None) -> None:
     own = {"gpt-4.1": [2, 0.5], "llama3.2": [0, 0], "echo": [1, 20], "broken": "free"}
-    prices = Prices(own, "http://localhost:11434/v1")
+    prices = Prices(own, "http://localhost:4000/v1")
     assert prices.cost(model, 1_000_000, 100_000) == (cost if cost is None else pytest.approx(cost))
     assert Prices(own, OPENAI).for_host("localhost:1").cost("gpt-4.1", 1_000_000, 0) == 2
 
