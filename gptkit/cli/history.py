@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.core.chat import AnswerDelta
+from gptkit.core.chat import AnswerDelta, without_delimiters
 from gptkit.core.confirm import confirm_removal
 from gptkit.core.errors import GptkitError, NoInputError, UsageError
 from gptkit.core.sanitize import one_line, visible
@@ -70,7 +70,7 @@ def _session_row(session: Session, question: str, state: str) -> tuple[str, ...]
         str(session.turns),
         format_time(session.updated),
         "" if state == "ok" else state,
-        one_line(" ".join(question.split()), QUESTION_LENGTH),
+        one_line(" ".join(without_delimiters(question).split()), QUESTION_LENGTH),
     )
 
 

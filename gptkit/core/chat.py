@@ -72,6 +72,13 @@ def delimit(text: str, name: str, /, **attributes: str) -> str:
     return f"<{name} {digits}{shown}>\n{text}\n</{name} {digits}>"
 
 
+def without_delimiters(text: str) -> str:
+    """Leave out the lines that `delimit` put around texts, such as for a list; a text may be cut."""
+    import re
+
+    return re.sub(r'</?[a-z][\w-]* [0-9a-f]{16}(?: [\w-]+="[^"<>]*")*>\n?', "", text)
+
+
 class ChatRequest(NamedTuple):
     """A request for one chat completion.
 

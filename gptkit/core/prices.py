@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 PriceSource = Literal["settings", "offline", "provider", "name", "machine", "none"]
 """Where a price comes from.
 
-`settings`; `offline`: the model runs on this machine and is free; `provider`: the list, for the provider at the address; `name`: the
-list, for a model of this name at an address that is not in the list, which may charge another price. There
-is no price for `machine`, a server on this machine, and for `none`.
+`settings`; `offline`: the model runs on this machine and is free; `provider`: the list, for the provider at
+the address; `name`: the list, for a model of this name at an address that is not in the list, which may
+charge another price. There is no price for `machine`, another server on this machine, and for `none`.
 """
 PRICE_LIST = "genai-prices"
 _DATED = r"(.+?)(?:[-@](?:20\d\d-\d\d-\d\d|20\d{6})|:latest)"

@@ -11,6 +11,7 @@ from fake.program import InMemory, OnTerminal
 from fake.server import FakeServer
 from history_parts import conversation, ending, opening, store
 
+from gptkit.core.chat import delimit
 from gptkit.history.store import Store
 
 LIST = r"([0-9a-hjkmnp-tv-z]{8})\t(.*)\t(.*)\t(\d+)\t(\d{4}-\d\d-\d\d \d\d:\d\d)\t(.*)\t(.*)\n"
@@ -45,6 +46,12 @@ def test_the_list_on_a_terminal_names_its_columns_and_marks_what_failed(
     assert lines[0].split()[-2:] == ["cancelled", "stopped"]
     assert "failed     which words are long are long are long…" in lines[1]
     assert lines[2].split()[-2:] == ["first", "question"]
+
+
+def test_the_list_leaves_out_the_lines_around_a_text(gptkit: InMemory, kept: Store) -> None:
+    sent = f"Make it warmer.\n{delimit('早上好', 'text', name='信.txt')}"
+    kept.finish(opening(sent), ending("ok"))
+    assert gptkit("history", "list").stdout.splitlines()[0].endswith("Make it warmer. 早上好")
 
 
 def test_asking_makes_no_store(gptkit: InMemory, home: Path) -> None:

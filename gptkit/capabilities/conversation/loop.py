@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gptkit.core.chat import without_delimiters
 from gptkit.core.sanitize import one_line, visible
 from gptkit.core.table import format_time, wrap_words
 from gptkit.repl.editor import MODEL_CAP, SEPARATOR, fit_line
@@ -56,7 +57,7 @@ def _greet(talk: Talk, terminal: Terminal) -> None:
     turns = f"{session.turns} {'turn' if session.turns == 1 else 'turns'}"
     age = format_age(session.updated, terminal.unix_time())
     _show_dim(terminal, f"{session.prompt} '{session.name or session.id}'", turns, f"last used {age}")
-    if question := typed_message(last)[0]:
+    if question := without_delimiters(typed_message(last)[0]):
         terminal.print_sanitized(f"you: {fit_line(question, max(terminal.width - 6, 8))}")
     lines = visible(last.answer).strip("\n").split("\n")
     terminal.print_sanitized("\n".join(lines[:SHOWN_ANSWER]))
