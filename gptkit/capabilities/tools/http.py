@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
+from gptkit.capabilities.tools.environment import resolve_secret
 from gptkit.capabilities.tools.model import (
-    OUTPUT_CAP,
     Operation,
     RefusedCallError,
     Result,
@@ -18,7 +18,7 @@ from gptkit.capabilities.tools.model import (
     ToolAction,
 )
 from gptkit.capabilities.tools.openapi import FORM
-from gptkit.capabilities.tools.process import resolve_secret
+from gptkit.core.process import OUTPUT_CAP
 from gptkit.core.sanitize import one_line, visible
 from gptkit.provider.connection import tls_context
 

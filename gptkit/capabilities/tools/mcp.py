@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import Any, Protocol
 
-from gptkit.capabilities.tools.model import OUTPUT_CAP, McpSource, RemoteTool, Result, Tool, ToolAction
+from gptkit.capabilities.tools.model import McpSource, RemoteTool, Result, Tool, ToolAction
 from gptkit.capabilities.tools.openapi import valid_name
 from gptkit.capabilities.tools.schema import strict_schema
 from gptkit.core.errors import DataError, TryAgainError
+from gptkit.core.process import OUTPUT_CAP
 from gptkit.core.sanitize import one_line, visible
 from gptkit.core.yaml_tree import spelling_hint
 

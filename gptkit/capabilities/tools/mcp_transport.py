@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 from gptkit.capabilities.tools.http import open_connection
 from gptkit.capabilities.tools.mcp import TOO_LARGE, VERSION, McpError
-from gptkit.capabilities.tools.model import OUTPUT_CAP
+from gptkit.core.process import OUTPUT_CAP
 
 if TYPE_CHECKING:
     import http.client
     import subprocess
 
-    from gptkit.capabilities.tools.process import Processes
     from gptkit.core.chat import Endpoint
+    from gptkit.core.process import Processes
 
 _BLOCK = 1 << 16
 _TAIL = 4096

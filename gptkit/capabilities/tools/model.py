@@ -14,8 +14,6 @@ TIMEOUT = 30.0
 """Seconds that a call may take where the tool file says nothing."""
 START = 20.0
 """Seconds that a server of tools may take to start where the tool file says nothing."""
-OUTPUT_CAP = 8 << 20
-"""Bytes of the output of a call."""
 ANSWER, ASK_USER = "answer", "ask_user"
 """Names of steps that are no tools of a file."""
 PLACES = ("project", "home", "here")

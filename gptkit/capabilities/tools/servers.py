@@ -7,12 +7,13 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from gptkit.capabilities.tools.commands import fill
+from gptkit.capabilities.tools.environment import environment, resolve_secret
 from gptkit.capabilities.tools.mcp import McpClient, McpTransport
 from gptkit.capabilities.tools.mcp_transport import HttpTransport, PipeTransport
 from gptkit.capabilities.tools.model import McpSource, RemoteTool, Result, Tool, ToolAction
-from gptkit.capabilities.tools.process import Processes, environment, find_program, resolve_secret
 from gptkit.core.chat import Endpoint
 from gptkit.core.errors import GptkitError, TryAgainError
+from gptkit.core.process import Processes, find_program
 
 if TYPE_CHECKING:
     from gptkit.services import Services

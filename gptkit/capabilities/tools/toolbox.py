@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from gptkit.capabilities.tools import commands, pins, trust
 from gptkit.capabilities.tools.approval import Grants, parse_grants
 from gptkit.capabilities.tools.config import KEY, RULES_VARIABLE, ToolsOptions, options_of
+from gptkit.capabilities.tools.environment import environment, resolve_secret
 from gptkit.capabilities.tools.model import (
     Command,
     Ending,
@@ -23,9 +24,9 @@ from gptkit.capabilities.tools.model import (
     ToolAction,
     ToolsConfig,
 )
-from gptkit.capabilities.tools.process import Processes, environment, find_program, resolve_secret
 from gptkit.capabilities.tools.schema import checked_arguments
 from gptkit.core.errors import DataError, NoInputError, NotApprovedError, UnavailableError, UsageError
+from gptkit.core.process import Processes, find_program
 from gptkit.core.yaml_tree import spelling_hint
 from gptkit.templates.library import PromptFile, user_folder
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from gptkit.capabilities.tools import pins
 from gptkit.capabilities.tools.commands import flat_elements
 from gptkit.capabilities.tools.model import Command, Operation, Tool, ToolsConfig
-from gptkit.capabilities.tools.process import Processes, find_program
 from gptkit.capabilities.tools.schema import command_schema, strict_schema
 from gptkit.core.errors import DataError, NoInputError
+from gptkit.core.process import Processes, find_program
 from gptkit.core.sanitize import visible
 from gptkit.core.tokens import estimate_tokens
 

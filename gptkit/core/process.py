@@ -1,4 +1,4 @@
-"""Run a command of a tool file as a process with limits: its own session, caps on output, a time-out."""
+"""Run a program as a process with limits: its own session, caps on output, a time-out."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from contextlib import suppress
 from threading import Lock
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from gptkit.capabilities.tools.model import OUTPUT_CAP
-from gptkit.core.errors import ConfigurationError, UnavailableError
+from gptkit.core.errors import UnavailableError
 
 if TYPE_CHECKING:
     import subprocess
 
+OUTPUT_CAP = 8 << 20
+"""Bytes of standard output; a program that prints more is ended."""
 ERRORS_CAP = 64 << 10
 """Bytes of standard error that are kept; what comes after them is read and forgotten."""
 GRACE = 1.0
 """Seconds between TERM and KILL."""
 _DRAIN = 0.2
 """Seconds that output may still take after the process has ended, if a child of it holds the pipe."""
-_PASSED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 _BLOCK = 1 << 16
 
 
@@ -35,28 +35,6 @@ class ProcessResult(NamedTuple):
     errors: bytes
     seconds: float
     reason: str = ""
-
-
-def environment(environ: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a tool: a few variables of the user, and those of the tool file.
-
-    A value `$NAME` of the tool file is the user's variable of that name.
-    """
-    passed = {name: value for name, value in environ.items() if name in _PASSED or name.startswith("LC_")}
-    passed["PATH"] = search_path(environ)
-    return passed | {name: resolve_secret(value, environ) for name, value in own.items()}
-
-
-def resolve_secret(value: str, environ: Mapping[str, str]) -> str:
-    """Put the user's variables in place of `$NAME` in a value. Raises ConfigurationError without one."""
-    import re
-
-    def replace(match: re.Match[str]) -> str:
-        if match[1] not in environ:
-            raise ConfigurationError(f"the tool file wants the variable {match[1]}, which is not set")
-        return environ[match[1]]
-
-    return re.sub(r"\$([A-Za-z_][A-Za-z0-9_]*)", replace, value)
 
 
 def search_path(environ: Mapping[str, str]) -> str:
@@ -72,7 +50,7 @@ def find_program(name: str, environ: Mapping[str, str]) -> str:
         path = os.path.join(folder, name)  # noqa: PTH118 - `which` of shutil loads three packers
         if os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112
             return path
-    raise UnavailableError(f"no program '{name}'", hint="install it, or name its path in the tool file")
+    raise UnavailableError(f"no program '{name}'", hint="install it, or name its path")
 
 
 class Processes:
@@ -132,7 +110,7 @@ class Processes:
         import subprocess
 
         if os.name != "posix":
-            raise UnavailableError("commands of tool files do not run on Windows yet")
+            raise UnavailableError("commands of tool and prompt files do not run on Windows yet")
         with self._lock:
             if self._is_stopped:
                 raise UnavailableError("the run is being stopped")
