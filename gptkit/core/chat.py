@@ -153,7 +153,7 @@ class Usage(NamedTuple):
 class Charge(NamedTuple):
     """The tokens and the cost of one request that the provider billed, or may have billed.
 
-    `purpose` is `answer`, `summary`, `check` or `update`. The tokens are the server's count unless
+    `purpose` is `answer`, `summary`, `check`, `update` or `judge`. The tokens are the server's count unless
     `estimated`. `cost` is in US dollars; None if the price is not looked up yet or not known. `host` is
     where the request was sent, `started` in Unix seconds.
     """

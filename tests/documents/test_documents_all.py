@@ -69,6 +69,22 @@ def test_a_part_without_an_answer_is_counted(gptkit: Gptkit, server: FakeServer,
     assert "parts have no whole answer" in errors
 
 
+def test_the_judge_strikes_lines_out(gptkit: Gptkit, server: FakeServer, reports: Path) -> None:
+    def answer(request: Received) -> str:
+        if "<statement " in request.user:
+            return json.dumps({"proved": "day 105." not in request.user})
+        return findings(request)
+
+    server.answer(answer)
+    code, output, errors = gptkit("qa", "list all deadlines", ".", "--all", "--judge")
+    assert (code, "day 104" in output, "day 105" in output) == (80, True, False)
+    assert "1 statements are left out" in errors
+    asked = len(server.requests)
+    assert asked > COUNT
+    assert gptkit("qa", "list all deadlines", ".", "--all", "--judge") == (code, output, errors)
+    assert len(server.requests) == asked
+
+
 def test_nothing_found(gptkit: Gptkit, server: FakeServer, reports: Path) -> None:
     server.answer(lambda _: json.dumps({"quotes": [], "answer": ""}))
     assert gptkit("qa", "list all names", ".", "--all")[:2] == (

@@ -280,3 +280,52 @@ def test_the_answer_streams_once_its_quotes_are_checked(run: Any, server: FakeSe
     middle = text.index(" In writing")
     server.say([text[:20], text[20:middle], text[middle:-3], text[-3:]], gap=0.2)
     assert run("qa", "notice?", "lease.md")[0] == 0
+
+
+JUDGED = reply("Three months. [1] The rent is 1,250 euros. [2]", NOTICE, *ONE_QUOTE)
+
+
+def test_the_judge_says_of_each_statement_whether_its_quotes_prove_it(
+    gptkit: Gptkit, server: FakeServer, files: Path
+) -> None:
+    for text in (JUDGED, '{"proved": true}', '```json\n{"proved": false}\n```'):
+        server.say(text)
+    code, output, errors = gptkit(
+        "qa", "notice and rent?", "lease.md", "--judge", "--json", "--max-requests", "3"
+    )
+    found = json.loads(output)
+    assert (code, found["usage"]["requests"]) == (80, 3)
+    assert found["answer"] == f"Three months. [1] The rent is 1,250 euros. [?]\n\n{PROOF}"
+    assert [one["status"] for one in found["statements"]] == ["proved", "doubted"]
+    assert "1 of 2 statements are not proved" in errors
+    user = server.requests[-1].json["messages"][1]["content"]
+    assert user == "\n".join(
+        [
+            delimited("quote", ONE_QUOTE[0], ' source="lease.md:5"'),
+            delimited("question", "notice and rent?"),
+            delimited("statement", "The rent is 1,250 euros."),
+        ]
+    )
+
+
+def test_a_statement_that_could_not_be_judged_is_not_proved(
+    gptkit: Gptkit, server: FakeServer, files: Path
+) -> None:
+    server.say(JUDGED)
+    found = gptkit("qa", "notice and rent?", "lease.md", "--judge", "--max-requests", "1")
+    assert found == (
+        80,
+        "Three months. [?] The rent is 1,250 euros. [?]\n",
+        (
+            "gptkit: 2 of 2 statements could not be judged: the budget of 1 request is used up\n"
+            "gptkit: 2 of 2 statements are not proved by the documents (marked [?])\n"
+        ),
+    )
+
+
+def test_what_the_judge_doubts_altogether_is_not_found(
+    gptkit: Gptkit, server: FakeServer, files: Path
+) -> None:
+    for text in (reply("Three months. [1]", NOTICE), '{"proved": false}'):
+        server.say(text)
+    assert gptkit("qa", "notice?", "lease.md", "--judge")[:2] == (85, NOT_FOUND)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gptkit.capabilities.documents.config import KEY, config_of, option_text, options_of
 from gptkit.capabilities.documents.contract import SCHEMA, AnswerReader, request_of
 from gptkit.capabilities.documents.input import no_documents
+from gptkit.capabilities.documents.judge import Judge
 from gptkit.capabilities.documents.proof import Citation, JudgedStatement, Proof, RejectedQuote, nearest_text
 from gptkit.capabilities.documents.retrieve import Retrieved
 from gptkit.capabilities.documents.search import DocumentSearch, Wish
@@ -28,6 +29,8 @@ RETRIEVED = "retrieved"
 """Where `prepare` leaves the passages for `run`."""
 NOT_FOUND = "The documents do not answer this question."
 UNPROVED_MARK = "[?]"
+SHOWABLE = ("proved", "unjudged")
+"""An answer without any statement of these statuses is not shown."""
 OUTPUTS = ("markdown", "text")
 """Formats of an answer that can be proved statement by statement."""
 EARLIER_WEIGHT = 0.5
@@ -99,14 +102,13 @@ def answer_with_proof(invocation: Invocation, runtime: Runtime, sink: Sink | Non
         return ask(invocation, runtime, sink)
     search = cast(DocumentSearch, runtime.stores[KEY])
     question = question_of(invocation)
-    is_strict = options_of(invocation.values).strict
-    shown = ProvedAnswer(Proof(question, retrieved.sent), sink, is_strict)
+    options, base = options_of(invocation.values), build_request(invocation, runtime.format)
+    judge = Judge(base, runtime, question) if options.judge else None
+    shown = ProvedAnswer(Proof(question, retrieved.sent), sink, options.strict, judge)
     if not retrieved.sent:
         outcome = Outcome(Reply("", "stop"), "")
     else:
-        base = build_request(invocation, runtime.format)
-        form = runtime.json_format(SCHEMA).parameters
-        request = request_of(base, retrieved.sent, form)
+        request = request_of(base, retrieved.sent, runtime.json_format(SCHEMA).parameters)
         outcome = request_answer(request, runtime, shown, exact=True)
     failure = shown.finish(outcome)
     if not shown.text and isinstance(failure, NotFoundError):
@@ -138,7 +140,7 @@ class ProvedAnswer:
     What has no proof is held back until something has one: an answer without any is not shown at all.
     """
 
-    def __init__(self, proof: Proof, sink: Sink | None, is_strict: bool) -> None:
+    def __init__(self, proof: Proof, sink: Sink | None, is_strict: bool, judge: Judge | None = None) -> None:
         self.proof = proof
         self.statements: list[JudgedStatement] = []
         self.cited: list[Citation] = []
@@ -146,6 +148,7 @@ class ProvedAnswer:
         self.text = ""
         self._sink = sink
         self._is_strict = is_strict
+        self._judge = judge
         self._reader = AnswerReader()
         self._rest = ""
         self._held: list[JudgedStatement] = []
@@ -174,9 +177,11 @@ class ProvedAnswer:
         """Judge what is left of the answer; return what is wrong with the whole of it."""
         rest, is_whole = self._reader.finish()
         self._take(rest, True)
+        if self._judge is not None:
+            self._judge.report()
         unproved = sum(one.status not in ("proved", "plain") for one in self.statements)
         proved = sum(one.status == "proved" for one in self.statements)
-        if not proved and outcome.failure is None:
+        if not any(one.status in SHOWABLE for one in self.statements) and outcome.failure is None:
             return NotFoundError("not in the documents")
         if outcome.failure is not None:
             return outcome.failure
@@ -206,13 +211,18 @@ class ProvedAnswer:
             for quote in self._reader.quotes:
                 self.proof.add_quote(quote.passage, quote.text)
         self._rest += text
+        if self._judge is not None and not is_whole:
+            return  # a server may take one request at a time
         while self._rest and (end := statement_end(self._rest, is_whole)):
-            self._add(self.proof.judged(statement(self._rest[:end])))
+            judged = self.proof.judged(statement(self._rest[:end]))
+            if self._judge is not None:
+                judged = self._judge.judged(judged, self.proof.cited(judged.citations))
+            self._add(judged)
             self._rest = self._rest[end:]
 
     def _add(self, one: JudgedStatement) -> None:
         self.statements.append(one)
-        if one.status == "proved":
+        if one.status in SHOWABLE:
             for held in self._held:
                 self._show(held)
             self._held.clear()

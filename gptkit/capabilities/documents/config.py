@@ -23,24 +23,34 @@ OPTIONS = (
     Parameter(
         "retrieve-only", "boolean", plain=True, help="Print the best passages; send nothing, need no key."
     ),
-    Parameter("passages", "integer", help="Send at most N passages (default: 12).", least=1),
-    Parameter(
-        "context",
-        "integer",
-        help="Send at most N tokens of passages (default: 24000).",
-        least=100,
-    ),
-    Parameter(
-        "whole", "boolean", plain=True, help="Send the documents whole, or nothing if they do not fit."
-    ),
     Parameter("all", "boolean", plain=True, help="Go through every passage, for questions like 'list all'."),
     Parameter("strict", "boolean", plain=True, help="Leave out what no quote of the documents proves."),
     Parameter("include", "list", help="Of folders take only the files that match.", metavar="GLOB"),
     Parameter("exclude", "list", help="Of folders take no files that match.", metavar="GLOB"),
-    Parameter("no-index", "boolean", plain=True, help="Keep no index of the documents."),
-    Parameter("index", help="Search a shared index: postgresql://HOST/DATABASE.", metavar="URL"),
-    Parameter("jobs", "integer", help="With --all, ask about N parts at once.", least=1),
-    Parameter("yes", "boolean", plain=True, help="With --all, start a costly job without asking first."),
+    Parameter("passages", "integer", help="Send at most N passages (default: 12).", least=1),
+    *(
+        parameter._replace(is_rare=True)
+        for parameter in (
+            Parameter(
+                "context", "integer", help="Send at most N tokens of passages (default: 24000).", least=100
+            ),
+            Parameter(
+                "whole",
+                "boolean",
+                plain=True,
+                help="Send the documents whole, or nothing if they do not fit.",
+            ),
+            Parameter(
+                "judge", "boolean", plain=True, help="Ask the model of each statement if its quotes prove it."
+            ),
+            Parameter("no-index", "boolean", plain=True, help="Keep no index of the documents."),
+            Parameter("index", help="Search a shared index: postgresql://HOST/DATABASE.", metavar="URL"),
+            Parameter("jobs", "integer", help="With --all, ask about N parts at once.", least=1),
+            Parameter(
+                "yes", "boolean", plain=True, help="With --all, start a costly job without asking first."
+            ),
+        )
+    ),
 )
 
 
@@ -53,6 +63,7 @@ class DocumentsOptions(NamedTuple):
     whole: bool = False
     all: bool = False
     strict: bool = False
+    judge: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     no_index: bool = False

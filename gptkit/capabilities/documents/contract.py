@@ -104,9 +104,7 @@ class AnswerReader:
         """Take a piece of the reply; return what is new of the answer."""
         self._text += text
         if self._answer_at is None and (key := _ANSWER_KEY.search(self._text)):
-            head = self._text[: key.start()]
-            begin = head.find("{")
-            value = _json(head[begin:].rstrip().removesuffix(",") + "}")
+            value = json_object(self._text[: key.start()].rstrip().removesuffix(",") + "}")
             if value is not None and (quotes := _quotes(value)) is not None:
                 self.quotes, self._answer_at = quotes, key.end()
         if self._answer_at is None:
@@ -115,7 +113,7 @@ class AnswerReader:
 
     def finish(self) -> tuple[str, bool]:
         """Return what is still new of the answer, and whether the JSON was whole."""
-        value = _json(self._text[self._text.find("{") : self._text.rfind("}") + 1])
+        value = json_object(self._text)
         if value is None:
             return "", False
         self.quotes = self.quotes if self.quotes is not None else _quotes(value) or []
@@ -129,9 +127,10 @@ class AnswerReader:
         return new
 
 
-def _json(text: str) -> dict[str, Any] | None:
+def json_object(text: str) -> dict[str, Any] | None:
+    """The object from the first brace of a text to the last one; None if that is none."""
     try:
-        value = json.loads(text, strict=False)
+        value = json.loads(text[text.find("{") : text.rfind("}") + 1], strict=False)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

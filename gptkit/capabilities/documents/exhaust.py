@@ -12,6 +12,8 @@ from gptkit.capabilities.documents.answer import citation_json, not_found_text, 
 from gptkit.capabilities.documents.config import options_of
 from gptkit.capabilities.documents.contract import ALL_RULES, SCHEMA, AnswerReader, request_of
 from gptkit.capabilities.documents.input import no_documents
+from gptkit.capabilities.documents.judge import FAILURES, is_yes, judge_request
+from gptkit.capabilities.documents.judge import SCHEMA as JUDGE_SCHEMA
 from gptkit.capabilities.documents.proof import Citation, Proof
 from gptkit.capabilities.documents.retrieve import FoundPassage, retrieve_whole
 from gptkit.capabilities.documents.search import Wish, document_search
@@ -22,9 +24,6 @@ from gptkit.core.errors import (
     GptkitError,
     IncompleteError,
     NotFoundError,
-    ProtocolError,
-    RefusedError,
-    TooLongError,
     UsageError,
 )
 from gptkit.core.tokens import estimate_tokens
@@ -56,8 +55,6 @@ GROUP_TOKENS = 6000
 ANSWER_RATIO = 0.1
 """About how many tokens all answers have for each token of the passages."""
 NOT_TOGETHER = ("session", "continue", "response")
-FAILURES = (TooLongError, IncompleteError, RefusedError, ProtocolError)
-"""What is wrong with one request and says nothing of the others."""
 
 
 class _GroupAnswer(NamedTuple):
@@ -82,6 +79,13 @@ def go_through_all(call: Call) -> int:
     return failure.code
 
 
+class _Finding(NamedTuple):
+    """A statement that quotes prove."""
+
+    text: str
+    quotes: tuple[Citation, ...]
+
+
 class _PassageJob:
     """All passages of the documents in groups, a request for each."""
 
@@ -102,9 +106,10 @@ class _PassageJob:
             self._passages = retrieve_whole({}, indexes).sent
         self._groups = list(_groups(self._passages))
         form = call.services.format(call.template)
-        schema = call.services.dry_runtime(form).json_format(SCHEMA).parameters
-        base = build_request(self._invocation, form)
-        self._requests = [request_of(base, group, schema, ALL_RULES) for group in self._groups]
+        self._json_format = call.services.dry_runtime(form).json_format
+        self._base = build_request(self._invocation, form)
+        schema = self._json_format(SCHEMA).parameters
+        self._requests = [request_of(self._base, group, schema, ALL_RULES) for group in self._groups]
         self._job = self._make_job()
 
     def forecast(self) -> dict[str, object]:
@@ -134,14 +139,13 @@ class _PassageJob:
         with record:
             try:
                 self._consent().check_answers(self._missing())
-                answers = list(self._answers(runtime))
+                outcome = self._outcome(list(self._answers(self._requests, runtime)), runtime)
             except GptkitError as error:
                 progress.add_resume_hint(error, self._job.memory)
                 raise
             finally:
                 if self._job.memory is not None:
                     memory_of(services).close()
-            outcome = self._outcome(answers)
             budget = self._conversation.budget
             reply = outcome.reply._replace(
                 usage=progress.total_usage(budget.charges),
@@ -172,12 +176,12 @@ class _PassageJob:
                 text = request.messages[-1].content
                 yield MissingAnswer(key, Piece(text, text), partial(_same, request))
 
-    def _answers(self, runtime: Runtime) -> Iterator[_GroupAnswer]:
+    def _answers(self, requests: Sequence[ChatRequest], runtime: Runtime) -> Iterator[_GroupAnswer]:
         terminal_line = ProgressLine(self._services.terminal, self._display.quiet)
         pool = WorkerPool(self._answer, self._job.workers, runtime)
         try:
-            for done, one in enumerate(pool.run(self._requests), 1):
-                terminal_line.show(partial(self._job_progress, done))
+            for done, one in enumerate(pool.run(requests), 1):
+                terminal_line.show(partial(self._job_progress, done, len(requests)))
                 yield one
         finally:
             pool.close()
@@ -207,11 +211,9 @@ class _PassageJob:
             return _GroupAnswer(failure=error)
         return _GroupAnswer(outcome.reply.text, outcome.failure)
 
-    def _outcome(self, answers: Sequence[_GroupAnswer]) -> Outcome:
+    def _outcome(self, answers: Sequence[_GroupAnswer], runtime: Runtime) -> Outcome:
         """The list of everything that is proved, in the order of the documents."""
-        lines: list[str] = []
-        cited: list[Citation] = []
-        statements: list[dict[str, object]] = []
+        findings: list[_Finding] = []
         failed = unproved = 0
         for group, one in zip(self._groups, answers, strict=True):
             reader, proof = AnswerReader(), Proof(self._question, group)
@@ -222,18 +224,32 @@ class _PassageJob:
                 proof.add_quote(quote.passage, quote.text)
             for judged in map(proof.judged, statements_of(text + rest)):
                 unproved += judged.status not in ("proved", "plain")
-                if judged.status != "proved":
-                    continue
-                numbers = []
-                for number in judged.citations:
-                    quote_found = proof.quotes[number]
-                    if quote_found is not None:
-                        cited.append(quote_found)
-                        numbers.append(len(cited))
-                content = judged.statement.content
-                marks = "".join(f" [{number}]" for number in numbers)
-                lines.append(f"- {content}{marks}")
-                statements.append({"text": content, "citations": numbers, "status": "proved"})
+                if judged.status == "proved":
+                    quotes = tuple(proof.cited(judged.citations))
+                    findings.append(_Finding(judged.statement.content, quotes))
+        unjudged = 0
+        if self._options.judge:
+            verdicts = self._verdicts(findings, runtime)
+            unjudged, unproved = verdicts.count(None), unproved + verdicts.count(False)
+            findings = [one for one, is_proved in zip(findings, verdicts, strict=True) if is_proved]
+        failure = self._failure(bool(findings), failed, unproved, unjudged)
+        return self._list(findings)._replace(failure=failure)
+
+    def _verdicts(self, findings: Sequence[_Finding], runtime: Runtime) -> list[bool | None]:
+        """What the model says of each finding, whether its quotes prove it; None where it does not say."""
+        form = self._json_format(JUDGE_SCHEMA).parameters
+        requests = [judge_request(self._base, form, self._question, one.text, one.quotes) for one in findings]
+        return [None if one.failure else is_yes(one.reply) for one in self._answers(requests, runtime)]
+
+    def _list(self, findings: Sequence[_Finding]) -> Outcome:
+        lines: list[str] = []
+        cited: list[Citation] = []
+        statements: list[dict[str, object]] = []
+        for one in findings:
+            numbers = list(range(len(cited) + 1, len(cited) + 1 + len(one.quotes)))
+            cited += one.quotes
+            lines.append(f"- {one.text}{''.join(f' [{number}]' for number in numbers)}")
+            statements.append({"text": one.text, "citations": numbers, "status": "proved"})
         text = "\n".join(lines) + sources_text(cited) if lines else not_found_text(self._invocation)
         facts = {
             "statements": statements,
@@ -242,15 +258,14 @@ class _PassageJob:
             "mode": "all",
             "retrieval": {"passages": len(self._passages), "sent": len(self._passages)},
         }
-        failure = self._failure(bool(lines), failed, unproved)
-        return Outcome(Reply(text, "stop"), text, failure, json_fields=facts)
+        return Outcome(Reply(text, "stop"), text, json_fields=facts)
 
-    def _failure(self, has_lines: bool, failed: int, unproved: int) -> GptkitError | None:
+    def _failure(self, has_lines: bool, failed: int, unproved: int, unjudged: int) -> GptkitError | None:
+        hint = "run the same command to try these again"
         if failed:
-            return IncompleteError(
-                f"{failed} of {len(self._groups)} parts have no whole answer",
-                hint="run the same command to try these again",
-            )
+            return IncompleteError(f"{failed} of {len(self._groups)} parts have no whole answer", hint=hint)
+        if unjudged:
+            return IncompleteError(f"{unjudged} statements are left out: they could not be judged", hint=hint)
         if not has_lines:
             return NotFoundError("not in the documents")
         if unproved:
@@ -266,11 +281,11 @@ class _PassageJob:
         answer.show_answer(terminal, self._display, self._invocation, outcome, is_shown, facts)
         self._conversation.warn(f"{len(self._passages)} of {len(self._passages)} passages read")
 
-    def _job_progress(self, done: int) -> JobProgress:
+    def _job_progress(self, done: int, total: int) -> JobProgress:
         charges = self._conversation.budget.charges
         tokens = sum(one.prompt_tokens + one.completion_tokens for one in charges)
         cost = self._conversation.cost()[0] if charges else None
-        return JobProgress(done, tokens, done / len(self._groups), cost, total=len(self._groups))
+        return JobProgress(done, tokens, done / total, cost, total=total)
 
 
 def _same(request: ChatRequest) -> ChatRequest:

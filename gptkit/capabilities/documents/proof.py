@@ -14,8 +14,9 @@ from gptkit.core.patterns import lazy_pattern
 from gptkit.readers import DocumentPlace, joined_place
 from gptkit.text.quotes import FoldedText, FoundQuote, find_quote, fold
 
-Status = Literal["proved", "unproved", "number", "name", "off-topic", "plain"]
+Status = Literal["proved", "unproved", "number", "name", "off-topic", "doubted", "unjudged", "plain"]
 """`number`, `name`: the quotes lack one of the statement; `off-topic`: they have no word in common with it;
+`doubted`, `unjudged`: the model says on `--judge` that they do not prove it, or says nothing;
 `plain`: the statement cites nothing and holds nothing that would have to be proved."""
 CITED_BY_US = 2
 """Quotes that are cited for a statement that cites none."""
@@ -102,8 +103,12 @@ class Proof:
             return JudgedStatement(statement, "plain")
         return JudgedStatement(statement, status)
 
+    def cited(self, numbers: Iterable[int]) -> list[Citation]:
+        """Return the quotes with these numbers, those that are in no passage left out."""
+        return [one for number in numbers if (one := self.quotes[number]) is not None]
+
     def _status(self, statement: Statement, cited: Sequence[int]) -> Status:
-        quotes = self._cited(cited)
+        quotes = self.cited(cited)
         if not quotes:
             return "unproved"
         said = numbers_of(statement.content)
@@ -132,9 +137,6 @@ class Proof:
         if numbers_of(statement.content) - numbers_of(self._question):
             return True
         return any(_root(name) not in asked for name in names_of(statement.content))
-
-    def _cited(self, numbers: Iterable[int]) -> list[Citation]:
-        return [one for number in numbers if (one := self.quotes[number]) is not None]
 
 
 def nearest_text(rejected: RejectedQuote) -> tuple[str, float] | None:
