@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
-from gptkit.cli.completion import known_models, known_sessions
+from gptkit.cli.completion import effort_levels, known_models, known_sessions
 from gptkit.cli.help import CONTEXT_SETTINGS, GptkitCommand, HelpStyle
 from gptkit.core.errors import UsageError
 from gptkit.session.options import (
-    FLAGS,
     Flag,
     SharedOptions,
+    flags_beside,
     is_required,
     is_word,
     positionals,
@@ -44,6 +44,7 @@ METAVARS: Mapping[str, str] = {
 COMPLETIONS: Mapping[str, Callable[[Services, str], list[str]]] = {
     "model": known_models,
     "session": known_sessions,
+    "effort": effort_levels,
 }
 """The shared options whose values are completed, with what returns the values that begin with a text."""
 
@@ -114,7 +115,7 @@ def _callback(
         *(_argument(argument, argument is last, help_style) for argument in arguments),
         *(_option(option, help_style) for option in options),
         _help_all_option(),
-        *(_flag(flag, help_style) for flag in FLAGS),
+        *(_flag(flag, help_style) for flag in flags_beside(options)),
     ]
     names = {OPTION + option.variable: option for option in options}
     names |= {ARGUMENT + argument.variable: argument for argument in arguments}

@@ -45,6 +45,15 @@ def known_sessions(services: Services, start: str) -> list[str]:
     return []
 
 
+EFFORT_LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""What the API knows as `reasoning_effort`; each model takes some of these."""
+
+
+def effort_levels(_services: Services, start: str) -> list[str]:
+    """Return the levels of `--effort` that begin with `start`."""
+    return [level for level in EFFORT_LEVELS if level.startswith(start)]
+
+
 def _mapping(value: object) -> dict[str, object]:
     return value if isinstance(value, dict) else {}
 

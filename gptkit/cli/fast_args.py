@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from gptkit.session.options import (
     FLAGS,
     SharedOptions,
+    flags_beside,
     is_required,
     is_word,
     positionals,
@@ -83,7 +84,7 @@ class _OptionType:
 
 def _option_types(options: Sequence[Parameter]) -> Mapping[str, _OptionType]:
     types: dict[str, _OptionType] = {}
-    for flag in FLAGS:
+    for flag in flags_beside(options):
         kind = _OptionType(f"flag {flag.variable}", flag.kind)
         types |= {f"--{flag.name}": kind} | ({f"-{flag.short}": kind} if flag.short else {})
     for option in options:

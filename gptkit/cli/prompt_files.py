@@ -12,6 +12,7 @@ import typer
 from gptkit.capabilities import CAPABILITIES
 from gptkit.core.errors import CannotWriteError, UsageError
 from gptkit.core.files import cause, write_private
+from gptkit.session.options import FLAGS
 from gptkit.templates import library, parse
 from gptkit.templates.library import PromptFile
 
@@ -159,6 +160,18 @@ def create_prompt_file(services: Services, name: str, source: bytes | None) -> P
             )
     write_private(path, FILE_TEMPLATE.format(name=name).encode() if source is None else source)
     return path
+
+
+def replaced_flags(services: Services, file: PromptFile) -> list[str]:
+    """Say which options of a prompt file take the place of options that other commands have, as lines."""
+    lines = []
+    for option in services.library.outline(file).options:
+        for flag in FLAGS:
+            spelling = f"--{flag.name}" if option.name == flag.name else f"-{option.short}"
+            if option.name == flag.name or (option.short and option.short == flag.short):
+                place = f"{file.path}:{option.line}: options.{option.name}"
+                lines.append(f"{place}: here it replaces the option '{spelling}' of other commands")
+    return lines
 
 
 EXAMPLES = {capability.key: capability.example for capability in CAPABILITIES if capability.example}

@@ -204,7 +204,7 @@ def check(ctx: typer.Context, names: Names = None) -> None:
     for entry in _entries(services, prompts) if prompts or not names else ():
         problems = _problems(services, entry)
         broken += bool(problems)
-        for line in problems or [f"{entry.name}: ok"]:
+        for line in problems or [f"{entry.name}: ok", *prompt_files.replaced_flags(services, entry)]:
             services.terminal.print_sanitized(line)
     if broken:
         nouns = {report.noun for report in reports.values()} | (

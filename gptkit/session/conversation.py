@@ -71,6 +71,8 @@ def _command_line_parameters(services: Services, model: str, shared: SharedOptio
         parameters["temperature"] = shared.temperature
     if shared.max_tokens is not None:
         parameters[services.token_limit_name(model)] = shared.max_tokens
+    if shared.effort is not None:
+        parameters["reasoning_effort"] = shared.effort
     for item in shared.param:
         name, equals, value = item.partition("=")
         if not equals or not name.isidentifier():

@@ -1,6 +1,6 @@
 """The options that every prompt command has, as data, and the positional arguments of a command."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -19,6 +19,8 @@ class Flag(NamedTuple):
     metavar: str | None = None
     is_rare: bool = True
     """Whether `--help` leaves the option to `--help-all`."""
+    is_yielding: bool = False
+    """Whether an option of a prompt file may have this name or letter, and take the place of this one."""
 
     @property
     def variable(self) -> str:
@@ -60,6 +62,13 @@ FLAGS = (
         "temperature", "number", "Sampling temperature: the higher, the more varied the answer.", metavar="T"
     ),
     Flag("param", "list", "Set another API parameter; VALUE is YAML; can be repeated.", metavar="KEY=VALUE"),
+    Flag(
+        "effort",
+        "text",
+        "How long the model thinks: none, minimal, low, medium, high, xhigh, max, as far as it can.",
+        metavar="LEVEL",
+        is_yielding=True,
+    ),
     Flag("no-stream", "flag", "Ask for the whole answer at once, not as a stream."),
     Flag(
         "session", "text", "Continue the conversation of this name, or begin it.", "s", "NAME", is_rare=False
@@ -93,6 +102,7 @@ class SharedOptions(NamedTuple):
     max_requests: int | None = None
     temperature: float | None = None
     param: tuple[str, ...] = ()
+    effort: str | None = None
     no_stream: bool = False
     session: str | None = None
     continue_: bool = False
@@ -123,8 +133,18 @@ def shared_options(values: Mapping[str, object]) -> SharedOptions:
 
 FUTURE_OPTIONS = ("jobs", "yes", "help", "help-all", "version")
 FUTURE_SHORTS = ("h", "V")
-RESERVED_OPTIONS = frozenset(FUTURE_OPTIONS) | {flag.name for flag in FLAGS}
-RESERVED_SHORTS = frozenset(FUTURE_SHORTS) | {flag.short for flag in FLAGS if flag.short}
+_LASTING_FLAGS = tuple(flag for flag in FLAGS if not flag.is_yielding)
+RESERVED_OPTIONS = frozenset(FUTURE_OPTIONS) | {flag.name for flag in _LASTING_FLAGS}
+RESERVED_SHORTS = frozenset(FUTURE_SHORTS) | {flag.short for flag in _LASTING_FLAGS if flag.short}
+
+
+def flags_beside(options: Iterable[Parameter]) -> Iterator[Flag]:
+    """Yield the shared options of a command with these own options, whose names and letters come first."""
+    own = [*options]
+    names, shorts = {option.name for option in own}, {option.short for option in own}
+    for flag in FLAGS:
+        if flag.name not in names:
+            yield flag._replace(short="") if flag.short and flag.short in shorts else flag
 
 
 def is_word(argument: str) -> bool:

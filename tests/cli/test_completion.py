@@ -132,6 +132,12 @@ def test_models_that_are_known_without_a_request(tab: Tab, gptkit: InMemory, min
     assert tab.bash("gptkit ask -m xyzzy") == ["xyzzy"]  # no file
 
 
+def test_levels_of_effort(tab: Tab) -> None:
+    assert tab.bash("gptkit ask --effort ") == ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+    assert tab.bash("gptkit ask --effort m") == ["minimal", "medium", "max"]
+    assert tab.bash("gptkit ask --effort own") == ["own"]  # no file
+
+
 def test_models_of_the_price_list(tab: Tab) -> None:
     env = {"OPENAI_BASE_URL": "https://api.openai.com/v1"}
     names = known_models(build_services(memory_terminal(environ=env)), "gpt-4o")

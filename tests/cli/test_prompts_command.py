@@ -276,6 +276,22 @@ class TestCheck:
         (mine / "broken.yaml").write_text(BROKEN)
         assert gptkit("prompts", "check", "good", "ask") == (0, "good: ok\nask: ok\n", "")
 
+    def test_an_option_in_place_of_a_shared_one(self, gptkit: InMemory, mine: Path) -> None:
+        """The file keeps its option, in every way in which a command line is read."""
+        (mine / "mine.yaml").write_text(
+            "description: x\nsystem: '{{ effort }}'\noptions:\n  effort: {help: My own.}\n"
+        )
+        place = f"{mine / 'mine.yaml'}:4: options.effort"
+        told = f"{place}: here it replaces the option '--effort' of other commands"
+        assert gptkit("prompts", "check", "mine") == (0, f"mine: ok\n{told}\n", "")
+        for words in (["--effort", "a lot"], ["--effort=a lot", "--"]):
+            sent = json.loads(gptkit("mine", "--dry-run", *words, "x").stdout)["body"]
+            assert sent["messages"][0] == {"role": "system", "content": "a lot"}
+            assert "reasoning_effort" not in sent
+        page = gptkit("mine", "--help-all").stdout
+        assert page.count("--effort ") == 1
+        assert "My own." in page
+
     def test_a_file_anywhere(self, gptkit: InMemory, folder: Path) -> None:
         (folder / "translate.yaml").write_text("extends: translate\ndescription: Mine.\n")
         (folder / "bad.yml").write_text("description: x\nsystem: '{{ nope }}'\n")

@@ -59,6 +59,8 @@ def test_nothing_is_sent_that_nobody_asked_for(gptkit: InMemory, server: FakeSer
         (["-m", "a", "-m", "b"], {"model": "b"}),
         (["--temperature", "0"], {"temperature": 0.0}),
         (["--temperature", "1.5"], {"temperature": 1.5}),
+        (["--effort", "high"], {"reasoning_effort": "high"}),
+        (["--effort", "low", "--param", "reasoning_effort=none"], {"reasoning_effort": "none"}),
         (["--param", "seed=7"], {"seed": 7}),
         (["--param", "top_p=0.5", "--param", "n=1"], {"top_p": 0.5, "n": 1}),
         (["--param", "a=true", "--param", "b=False", "--param", "c="], {"a": True, "b": False, "c": None}),
@@ -261,11 +263,13 @@ def test_a_refused_parameter_that_was_typed_is_a_failure(
     gptkit: InMemory, server: FakeServer, home: Path
 ) -> None:
     settings(home, "temperature: 0.2\n")
-    server.queue(rejecting("temperature"), rejecting("seed"))
+    server.queue(rejecting("temperature"), rejecting("seed"), rejecting("reasoning_effort"))
     message = "request not accepted (400): Unsupported parameter: '{}' is not supported with this model."
     errors = failure(message.format("temperature"))
     assert gptkit("say", "x", "--temperature", "0.5") == (69, "", errors)
     assert gptkit("say", "x", "--param", "seed=1") == (69, "", failure(message.format("seed")))
+    effort = failure(message.format("reasoning_effort"))
+    assert gptkit("say", "x", "--effort", "low") == (69, "", effort)
     assert not (home / "data" / "rejected.json").exists()
 
 
