@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import PurePath
 from typing import NamedTuple
@@ -13,6 +13,7 @@ encoding). Raises DataError."""
 
 
 LONGEST_HEADING = 200
+ENCRYPTED = "it is encrypted"
 UNLOCK = "save a copy without a password"
 """What to do with an encrypted document."""
 HEAD = 1 << 16
@@ -146,12 +147,14 @@ class DocumentData(NamedTuple):
     Attributes:
         name: what messages call the document, such as `'report.pdf'`.
         encoding: the encoding that the user named; None to recognise it.
+        passwords: those that may open an encrypted PDF.
     """
 
     data: bytes
     name: str
     decode: Decode
     encoding: str | None = None
+    passwords: Sequence[str] = ()
 
     def text(self) -> str:
         """The whole document as text. Raises DataError."""

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from zipfile import BadZipFile, ZipFile
 
 from gptkit.core.errors import DataError
-from gptkit.readers import UNLOCK, DocumentData
+from gptkit.readers import ENCRYPTED, UNLOCK, DocumentData
 
 MOST_MEMBERS = 5_000
 MEMBER_BYTES, ALL_BYTES = 64 << 20, 256 << 20
@@ -40,7 +40,7 @@ class Archive:
         if len(members) > MOST_MEMBERS:
             raise DataError(f"{self._name}: more than {MOST_MEMBERS:,} parts")
         if any(member.flag_bits & 1 for member in members):
-            raise DataError(f"{self._name}: it is encrypted", hint=UNLOCK)
+            raise DataError(f"{self._name}: {ENCRYPTED}", hint=UNLOCK)
         self._members = {member.filename: member for member in members}
 
     def __contains__(self, name: str) -> bool:

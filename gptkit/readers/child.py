@@ -50,7 +50,8 @@ def serve(decoder: str, limits: list[int]) -> None:
             except EOFError:
                 return
             _limit_process(Limits(*limits))
-            source = DocumentData(b"".join(_pieces(questions)), wish["name"], decode, wish["encoding"])
+            data = b"".join(_pieces(questions))
+            source = DocumentData(data, wish["name"], decode, wish["encoding"], wish["passwords"])
             for answer in _answers(wish["reader"], source, Limits(*limits)):
                 write_frame(answers, answer)
             answers.flush()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gptkit.core.errors import DataError
-from gptkit.readers import UNLOCK, Block, DocumentData, DocumentPlace, HeadingPath
+from gptkit.readers import ENCRYPTED, UNLOCK, Block, DocumentData, DocumentPlace, HeadingPath
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -26,12 +26,21 @@ def read_pdf(source: DocumentData) -> Iterator[Block]:
     import pypdfium2
 
     try:
-        document = pypdfium2.PdfDocument(source.data)
-        yield from _pages(document, source.name)
-    except pypdfium2.PdfiumError as error:
-        if "password" in str(error).lower():
-            raise DataError(f"{source.name}: it is encrypted", hint=UNLOCK) from None
+        yield from _pages(_open(source), source.name)
+    except pypdfium2.PdfiumError:
         raise DataError(f"{source.name}: it is a damaged PDF", hint=SAVE_ANEW) from None
+
+
+def _open(source: DocumentData) -> PdfDocument:
+    import pypdfium2
+
+    for password in (None, *source.passwords):
+        try:
+            return pypdfium2.PdfDocument(source.data, password)
+        except pypdfium2.PdfiumError as error:
+            if "password" not in str(error).lower():
+                raise
+    raise DataError(f"{source.name}: {ENCRYPTED}", hint=UNLOCK)
 
 
 def _pages(document: PdfDocument, name: str) -> Iterator[Block]:

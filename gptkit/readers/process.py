@@ -7,7 +7,7 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
@@ -62,13 +62,16 @@ class DocumentReader:
         decode: Decode,
         encoding: str | None = None,
         limits: Limits = LIMITS,
+        passwords: Sequence[str] = (),
     ) -> None:
         """Make a reader of documents.
 
         Args:
             decode: a function of a module, which the child process imports.
             encoding: the encoding that the user named; None to recognise the encoding of each text.
+            passwords: those that may open an encrypted PDF; they travel in the pipe alone.
         """
+        self.passwords = passwords
         self._decode = decode
         self._encoding = encoding
         self._limits = limits
@@ -141,7 +144,8 @@ class DocumentReader:
 
     def _send(self, child: subprocess.Popen[bytes], reader: Reader, file: BinaryIO, name: str) -> None:
         pipe = cast(IO[bytes], child.stdin)
-        write_frame(pipe, {"reader": reader.name, "name": name, "encoding": self._encoding})
+        wish = {"reader": reader.name, "name": name, "encoding": self._encoding}
+        write_frame(pipe, {**wish, "passwords": self.passwords})
         for piece in read_blocks(file, name, self._limits.file):
             pipe.write(len(piece).to_bytes(4, "big") + piece)
         pipe.write(bytes(4))

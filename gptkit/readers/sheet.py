@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO, StringIO
 
 from gptkit.core.errors import DataError
-from gptkit.readers import UNLOCK, Block, DocumentData, DocumentPlace
+from gptkit.readers import ENCRYPTED, UNLOCK, Block, DocumentData, DocumentPlace
 from gptkit.readers.archive import Archive
 
 OLD_OFFICE = b"\xd0\xcf\x11\xe0"
@@ -38,7 +38,7 @@ def read_workbook(source: DocumentData) -> Iterator[Block]:
             rows = ([_shown(value) for value in row] for row in sheet.iter_rows())
             yield from _blocks(((at, at, row) for at, row in enumerate(rows, 1)), name, "row")
     except python_calamine.PasswordError:
-        raise DataError(f"{source.name}: it is encrypted", hint=UNLOCK) from None
+        raise DataError(f"{source.name}: {ENCRYPTED}", hint=UNLOCK) from None
     except python_calamine.CalamineError:
         raise DataError(f"{source.name}: it is a damaged workbook") from None
 

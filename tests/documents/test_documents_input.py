@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from document_files import make_pdf
 
 Gptkit = Callable[..., tuple[int, str, str]]
 
@@ -71,6 +72,31 @@ def test_a_named_file_that_cannot_be_read_and_one_of_a_folder(gptkit: Gptkit, tr
     code, output, errors = gptkit("qa", "rent", "docs", "--retrieve-only")
     assert code == 0
     assert errors.startswith("gptkit: skipped 'docs/x.bin': ")
+
+
+def test_an_encrypted_pdf_is_opened_by_a_line_of_the_password_file(
+    gptkit: Gptkit, tree: Path, home: Path
+) -> None:
+    (tree / "docs" / "locked.pdf").write_bytes(make_pdf(password="秘密word"))
+    refused = "gptkit: 'docs/locked.pdf': it is encrypted\nhint: "
+    ask = ("qa", "rent", "docs/locked.pdf", "--retrieve-only")
+    code, _, errors = gptkit(*ask)
+    assert (code, errors) == (
+        65,
+        f"{refused}--password-file FILE opens it, if its password is a line of FILE\n",
+    )
+    (tree / "docs" / "words.txt").write_text("rent\n")
+    code, _, errors = gptkit(*ask, "--password-file", "docs/words.txt")
+    assert (code, errors) == (65, f"{refused}no line of the password file opens it\n")
+    (tree / "docs" / "words.txt").write_text("rent\n秘密word\n", "utf-8")
+    assert gptkit(*ask, "--password-file", "docs/words.txt")[0] == 0
+    places = found(gptkit, "rent", "docs", "--password-file", "docs/words.txt")
+    assert (any("locked" in place for place in places), len(places)) == (True, 3), (
+        "a file of passwords is no document"
+    )
+    assert "秘密word".encode() not in b"".join(one.read_bytes() for one in home.rglob("*") if one.is_file())
+    piped = ("qa", "rent", "-", "--password-file", "docs/words.txt", "--retrieve-only")
+    assert gptkit(*piped, stdin=(tree / "docs" / "locked.pdf").read_bytes())[0] == 0
 
 
 def test_a_deleted_or_edited_file_is_never_answered_from(gptkit: Gptkit, tree: Path) -> None:

@@ -43,6 +43,11 @@ OPTIONS = (
             Parameter(
                 "judge", "boolean", plain=True, help="Ask the model of each statement if its quotes prove it."
             ),
+            Parameter(
+                "password-file",
+                "file",
+                help="Open encrypted PDFs with the passwords in this file, one a line.",
+            ),
             Parameter("no-index", "boolean", plain=True, help="Keep no index of the documents."),
             Parameter("index", help="Search a shared index: postgresql://HOST/DATABASE.", metavar="URL"),
             Parameter("jobs", "integer", help="With --all, ask about N parts at once.", least=1),
@@ -66,6 +71,7 @@ class DocumentsOptions(NamedTuple):
     judge: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    password_file: str = ""
     no_index: bool = False
     index_: str = ""
     jobs: int | None = None

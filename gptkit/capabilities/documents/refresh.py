@@ -17,6 +17,7 @@ from gptkit.core.errors import CannotReadError, DataError, GptkitError, NoInputE
 from gptkit.core.files import cause
 from gptkit.core.tokens import estimate_tokens
 from gptkit.jobs.walk import FolderWalk
+from gptkit.readers import ENCRYPTED
 from gptkit.readers.process import DocumentReader, open_document
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ CHANGING = "it changes while it is read"
 
 
 class FileSelection(NamedTuple):
-    """Which files of folders are taken: those that match any of `include`, none of `exclude`."""
+    """Which files of folders are taken: those that match any of `include`, none of `exclude`; never `secret`,
+    the real path of a file with passwords."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    secret: str = ""
 
     def takes(self, path: str, folder: Path) -> bool:
         """Whether a file of a folder is taken, by its path below the folder or by its name."""
@@ -115,12 +118,20 @@ class Refresh:
             if row is None:
                 self._skipped.append(Unread(one.name, CHANGING))
             elif row.why and one.is_named:
-                raise DataError(f"'{one.name}': {row.why}")
+                raise DataError(f"'{one.name}': {row.why}", hint=self._hint(row))
             elif row.why:
                 self._skipped.append(Unread(one.name, row.why))
             else:
                 files[row.id] = one.name
         return Refreshed(files, tuple(self._skipped))
+
+    def _hint(self, row: FileRow) -> str:
+        """What to do about a named file that cannot be read."""
+        if row.why != ENCRYPTED or not row.path.lower().endswith(".pdf"):
+            return ""
+        if self._reader.passwords:
+            return "no line of the password file opens it"
+        return "--password-file FILE opens it, if its password is a line of FILE"
 
     def _find(self, path: str) -> Iterator[_Found]:
         real = os.path.realpath(path)
@@ -139,7 +150,7 @@ class Refresh:
         folder = Path(path)
         walk = FolderWalk(Path(real), lambda entry: NOT_TAKEN.match(entry.name) is not None)
         for name, entry in walk.files(folder):
-            if self._selection.takes(name, folder):
+            if entry.path != self._selection.secret and self._selection.takes(name, folder):
                 try:
                     yield _Found(name, entry.path, file_state(entry.stat()), False)
                 except OSError as error:
@@ -154,9 +165,13 @@ class Refresh:
 
     def _is_current(self, one: _Found, row: FileRow | None) -> bool:
         """Whether a file is known as it stands: it has not changed, and could not have unseen."""
-        if row is None or row.state != one.state or row.encoding != self._encoding:
+        if row is None or row.state != one.state or not self._is_read_alike(row):
             return False
         return row.read_at * 10**9 - max(one.state.mtime_ns, one.state.ctime_ns) > RACY
+
+    def _is_read_alike(self, row: FileRow) -> bool:
+        """Whether reading the content anew would bring the same, as far as the command line can tell."""
+        return row.encoding == self._encoding and not (row.why == ENCRYPTED and self._reader.passwords)
 
     def _read(self, stale: Sequence[_Found], rows: Mapping[str, FileRow], gone: list[int]) -> None:
         changes: list[FileChange] = []
@@ -198,7 +213,7 @@ class Refresh:
         while piece := file.read(1 << 20):
             hashed.update(piece)
         digest = hashed.hexdigest()
-        if row is not None and row.sha256 == digest and row.encoding == self._encoding:
+        if row is not None and row.sha256 == digest and self._is_read_alike(row):
             return row._replace(state=state, read_at=read_at)
         file.seek(0)
         try:

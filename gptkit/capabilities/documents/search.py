@@ -27,6 +27,7 @@ from gptkit.core.activity import ActivityLine
 from gptkit.core.errors import CannotWriteError, ConfigurationError, NoInputError, TooLongError
 from gptkit.encodings.decode import decode
 from gptkit.readers.process import DocumentReader
+from gptkit.session.input import read_text_file
 
 if TYPE_CHECKING:
     from gptkit.services import Services
@@ -121,7 +122,7 @@ class DocumentSearch:
 
                 found.append(stack.enter_context(shared_index(url)))
             if texts := (*self._texts, *attached):
-                found.append(stack.enter_context(self._in_memory(texts)))
+                found.append(stack.enter_context(self._in_memory(texts, wish.values)))
             yield found
 
     @contextmanager
@@ -140,9 +141,10 @@ class DocumentSearch:
     def refresh(self, store: PassageStore, paths: Sequence[str], values: Mapping[str, Value]) -> Refreshed:
         """Bring an index up to date with files and folders."""
         options = options_of(values)
-        selection = FileSelection(options.include, options.exclude)
+        secret = os.path.realpath(options.password_file) if options.password_file else ""
+        selection = FileSelection(options.include, options.exclude, secret)
         line = ActivityLine(self._terminal, is_quiet=self._is_quiet)
-        with DocumentReader(decode, self._encoding) as reader:
+        with DocumentReader(decode, self._encoding, passwords=_passwords(values)) as reader:
             refresh = Refresh(store, reader, selection, self._encoding or "")
             line.start(lambda _: refresh.progress)
             try:
@@ -151,10 +153,10 @@ class DocumentSearch:
                 line.stop()
 
     @contextmanager
-    def _in_memory(self, texts: Sequence[_Text]) -> Iterator[Index]:
+    def _in_memory(self, texts: Sequence[_Text], values: Mapping[str, Value]) -> Iterator[Index]:
         store = PassageStore(None)
         for number, (name, data, encoding) in enumerate(texts):
-            with DocumentReader(decode, encoding) as reader:
+            with DocumentReader(decode, encoding, passwords=_passwords(values)) as reader:
                 blocks = reader.blocks(cast(BinaryIO, io.BytesIO(data)), name, name)
                 passages, tokens = read_passages(blocks, name)
             digest = hashlib.sha256(data).hexdigest()
@@ -210,6 +212,11 @@ class DocumentSearch:
 
 def _paths(wish: Wish) -> list[str]:
     return [*declared_paths(wish.template), *cast("tuple[str, ...]", wish.values.get(KEY, ()))]
+
+
+def _passwords(values: Mapping[str, Value]) -> list[str]:
+    path = options_of(values).password_file
+    return [line for line in read_text_file(path)[1].splitlines() if line] if path else []
 
 
 def expand(path: str) -> list[str]:
