@@ -234,6 +234,26 @@ class Sink(Protocol):
         """Write what is still held back, also after a failure. A second call does nothing."""
 
 
+class SelectiveSink:
+    """A sink that passes on a part of an answer; the request may be sent again until some of it is shown."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.has_shown = False
+
+    def __call__(self, event: Event) -> None:
+        """Pass the thoughts of the model on, and nothing else."""
+        if isinstance(event, ReasoningDelta):
+            self._sink(event)
+
+    def close(self) -> None:
+        """Leave the sink open: the answer is still to come."""
+
+    def restart(self) -> bool:
+        """Forget what has arrived, for another try; False if some of the answer was shown."""
+        return not self.has_shown
+
+
 class Reply(NamedTuple):
     """The whole answer to a request.
 

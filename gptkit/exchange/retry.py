@@ -14,6 +14,7 @@ from gptkit.core.chat import (
     ReasoningDelta,
     RefusalDelta,
     Reply,
+    SelectiveSink,
     Sink,
     ToolCall,
 )
@@ -90,9 +91,9 @@ def send_with_retries(
 ) -> Outcome:
     """Send a request until its answer is whole or no further try is allowed.
 
-    The user has seen text that went to a sink, so the request is not sent again after such text. Without
-    a sink an incomplete answer is asked for again. A failure before any text is raised. A failure
-    after some text is returned in the outcome, with the longest text of all tries.
+    The user has seen text that went to a sink, so the request is not sent again after such text, unless the
+    sink has shown nothing of it. Without a sink an incomplete answer is asked for again. A failure before any
+    text is raised. A failure after some text is returned in the outcome, with the longest text of all tries.
     """
     adaptation = Adaptation(request, runtime)
     loop = _RetryLoop(runtime, purpose, adaptation)
@@ -104,6 +105,8 @@ def send_with_retries(
             return Outcome(reply, reply.text, answers=loop.answers)
         adjusted = None if reply.text else loop.adjust(request, failure)
         seen = bool(reply.text) and sink is not None
+        if seen and isinstance(sink, SelectiveSink):
+            seen = not sink.restart()
         pause = 0.0 if adjusted else None if seen else loop.next_pause(failure)
         if pause is None:
             return loop.finish(failure)

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import settings
+from fake.connection import close, pause, reset
 from fake.program import AsProcess
 from fake.replies import said
+from fake.wire import Completion, chunk, chunked, done, last_chunk, sse, stream_head
 from tool_parts import DETACHED, PLAIN, Tools, told
 
 REMOVE = ("remove", {"name": "a.txt"})
@@ -104,6 +107,53 @@ def test_13_five_bad_calls_and_the_third_of_one_tool(tools: Tools, note: Path) -
     assert "'note' was called wrongly 3 times" in run.result.stderr
     assert {call["outcome"] for call in run.record["calls"]} == {"refused"}
     assert tools.logged() == []
+
+
+CUT = {
+    "reset": ([pause(0.05), reset()], 75, 80),
+    "closed": ([last_chunk(), close()], 75, 80),
+    "done without a reason": ([chunked(done()), last_chunk(), close()], 75, 80),
+    "length": ([chunked(sse(chunk({}, finish="length"))), chunked(done(), last=True), close()], 80, 80),
+}
+"""How a stream is cut; the exit codes where no text has come, and where the text of a step has begun."""
+
+
+def begun(tools: Tools) -> list[bytes]:
+    """A stream up to the middle of the arguments of a call."""
+    step = ['{"step": {"tool": "remove", "arguments": {"na', 'me": "a.txt"}}}']
+    whole = Completion(calls=[REMOVE]) if tools.travel == "tools" else Completion(step)
+    return [stream_head(), *map(chunked, [*whole.events()][:2])]
+
+
+@pytest.mark.parametrize("how", CUT)
+def test_14_a_call_in_a_stream_that_is_cut(tools: Tools, note: Path, how: str) -> None:
+    settings(tools.around.home, f"calls: {tools.travel}\nattempts: 1\n")
+    end, without_text, with_text = CUT[how]
+    tools.server.raw([*begun(tools), *end])
+    run = tools("notes", "x", "--approve", "destructive")
+    assert (run.code, run.result.stdout) == (without_text if tools.travel == "tools" else with_text, "")
+    assert (note.exists(), tools.logged()) == (True, [])
+
+
+def test_14_a_cut_call_is_asked_for_again(tools: Tools) -> None:
+    tools.server.raw([*begun(tools), pause(0.05), reset()])
+    tools.answer("Milk.")
+    assert tools("notes", "x").result[:2] == (0, "Milk.\n")
+
+
+def test_14_a_cut_answer_is_shown_as_far_as_it_came(tools: Tools) -> None:
+    begin = "" if tools.travel == "tools" else '{"step": {"tool": "answer", "text": "'
+    tools.server.say(f"{begin}Milk 牛奶", finish="length", times=2)
+    assert tools("notes", "x").result[:2] == (80, "Milk 牛奶")
+    assert tools("notes", "x", "--json").record["answer"] == "Milk 牛奶"
+
+
+def test_14_after_a_change_nobody_is_told_to_try_again(tools: Tools, note: Path) -> None:
+    tools.call(REMOVE)
+    tools.server.raw([stream_head(), pause(0.05), reset()], times=2)
+    run = tools("notes", "x", "--approve", "destructive")
+    assert (run.code, note.exists()) == (80, False)
+    assert "what was done before stays done" in run.result.stderr
 
 
 def test_15_a_finish_reason_that_does_not_fit(tools: Tools, note: Path) -> None:

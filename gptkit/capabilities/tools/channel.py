@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from gptkit.capabilities.tools.model import ANSWER, ASK_USER, RequestedCall, Tool, Travel
 from gptkit.capabilities.tools.schema import strict_schema
-from gptkit.core.chat import TOOLS, AnswerDelta, ChatRequest, Message, ReasoningDelta, Reply
+from gptkit.core.chat import TOOLS, AnswerDelta, ChatRequest, Message, Reply, SelectiveSink
 from gptkit.core.errors import GptkitError, UnavailableError
 
 if TYPE_CHECKING:
@@ -67,8 +67,11 @@ class Channel(Protocol):
     def messages(self, reply: Reply, results: Sequence[tuple[RequestedCall, str]]) -> tuple[Message, ...]:
         """What goes back to the model: its reply, and a text for each of its calls."""
 
-    def sink(self, sink: Sink) -> Sink:
+    def sink(self, sink: Sink) -> SelectiveSink:
         """A sink that shows only what is sure to be the answer."""
+
+    def cut_text(self, reply: Reply) -> str:
+        """What there is of the answer in a reply that was cut; empty if the cut is in a call."""
 
 
 def choose_channel(
@@ -111,9 +114,12 @@ class ToolsChannel:
         answers = (Message("tool", text, answers=call.id) for call, text in results)
         return (Message("assistant", reply.text, reply.calls), *answers)
 
-    def sink(self, sink: Sink) -> Sink:
+    def sink(self, sink: Sink) -> SelectiveSink:
         """Nothing of an answer is shown before its end: calls may follow any text."""
-        return _ReasoningOnly(sink)
+        return SelectiveSink(sink)
+
+    def cut_text(self, reply: Reply) -> str:
+        return reply.text
 
 
 class StructuredChannel:
@@ -161,8 +167,12 @@ class StructuredChannel:
         told = "\n\n".join(f"Output of {call.tool}:\n{text}" for call, text in results)
         return (Message("assistant", reply.text), Message("user", told))
 
-    def sink(self, sink: Sink) -> Sink:
-        return _AnswerText(sink)
+    def sink(self, sink: Sink) -> SelectiveSink:
+        return _AnswerSink(sink)
+
+    def cut_text(self, reply: Reply) -> str:
+        beginning = re.match(_BEGINNING, reply.text)
+        return _decoded(reply.text[beginning.end() :])[0] if beginning else ""
 
     def _response_format(self, tools: Sequence[Tool]) -> dict[str, object]:
         """The JSON schema of a step; strict if the arguments of every tool have a strict form."""
@@ -282,63 +292,41 @@ def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-class _ReasoningOnly:
-    """Passes the thoughts of the model on, and nothing else."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self.has_shown = False
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, ReasoningDelta):
-            self._sink(event)
-
-    def close(self) -> None:
-        """Leave the sink open: the answer is still to come."""
-
-
 # Patterns that are compiled on their first use, when the answer comes.
 _BEGINNING = r'\s*\{\s*"step"\s*:\s*\{\s*"tool"\s*:\s*"answer"\s*,\s*"text"\s*:\s*"'
-_PIECE = r'[^"\\\x00-\x1f]+|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt]'
 _HIGH = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
+_WHOLE = rf"""(?:(?:{_HIGH})?+(?:[^"\\\x00-\x1f]+|\\u[0-9a-fA-F]{{4}}|\\["\\/bfnrt]))*"""
+"""Characters of a JSON string; the first half of a character outside the BMP waits for the second."""
 
 
-class _AnswerText:
+class _AnswerSink(SelectiveSink):
     """Passes on the text of the step `answer` while its JSON arrives."""
 
     def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+        super().__init__(sink)
         self._text = ""
         self._is_answer = False
-        self.has_shown = False
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, ReasoningDelta):
-            self._sink(event)
-        elif isinstance(event, AnswerDelta):
-            self._text += event.text
-            if not self._is_answer and (found := re.match(_BEGINNING, self._text)):
-                self._is_answer, self._text = True, self._text[found.end() :]
-            if self._is_answer:
-                self._show()
+        super().__call__(event)
+        if not isinstance(event, AnswerDelta):
+            return
+        self._text += event.text
+        if not self._is_answer and (beginning := re.match(_BEGINNING, self._text)):
+            self._is_answer, self._text = True, self._text[beginning.end() :]
+        if self._is_answer:
+            text, self._text = _decoded(self._text)
+            if text:
+                self.has_shown = True
+                self._sink(AnswerDelta(text))
 
-    def close(self) -> None:
-        """Leave the sink open: more of the answer may come."""
+    def restart(self) -> bool:
+        self._text, self._is_answer = "", False
+        return super().restart()
 
-    def _show(self) -> None:
-        match_piece = re.compile(_PIECE).match
-        shown: list[str] = []
-        position = 0
-        while piece := match_piece(self._text, position):
-            end = piece.end()
-            if re.fullmatch(_HIGH, piece[0]):  # the first half of a character outside the BMP
-                second = match_piece(self._text, end)
-                if second is None:
-                    break
-                end = second.end()
-            shown.append(self._text[position:end])
-            position = end
-        self._text = self._text[position:]
-        if shown:
-            self.has_shown = True
-            self._sink(AnswerDelta(json.loads(f'"{"".join(shown)}"')))
+
+def _decoded(text: str) -> tuple[str, str]:
+    """The text that the beginning of a JSON string stands for, and the rest that is not whole yet."""
+    whole = re.match(_WHOLE, text)
+    end = whole.end() if whole else 0
+    return str(json.loads(f'"{text[:end]}"')), text[end:]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gptkit.capabilities.tools.config import ToolsOptions
     from gptkit.capabilities.tools.toolbox import Toolbox
 
+RAN = ("ok", "failed", "unknown")
+"""Endings of calls that were made."""
 READERS = 4
 """Reads that are done at once."""
 QUESTIONS = 3
@@ -96,6 +98,11 @@ class CallPerformer:
         if self._printed is None:
             raise ActionFailedError(f"'{tool}' did not run, so there is no output to print")
         return self._printed
+
+    @property
+    def made_risks(self) -> frozenset[str]:
+        """The classes of risk of the calls that were made."""
+        return frozenset(one.risk for one in self.records if one.result.ending in RAN)
 
     def unmet_expectation(self) -> GptkitError | None:
         """The failure for a tool of --expect that did not run and succeed."""

@@ -19,7 +19,14 @@ from gptkit.capabilities.tools.model import Result, Travel
 from gptkit.capabilities.tools.toolbox import Toolbox, toolbox_of
 from gptkit.capabilities.tools.trust import config_of
 from gptkit.core.chat import TOOLS, AnswerDelta, AnswerFormatError, Finished, Message, Reply
-from gptkit.core.errors import ActionFailedError, CannotWriteError, DataError, GptkitError, IncompleteError
+from gptkit.core.errors import (
+    ActionFailedError,
+    CannotWriteError,
+    DataError,
+    GptkitError,
+    IncompleteError,
+    TryAgainError,
+)
 from gptkit.core.files import write_atomic
 from gptkit.core.sanitize import one_line
 from gptkit.exchange.ask import combine_replies
@@ -33,8 +40,6 @@ if TYPE_CHECKING:
 
 REFUSALS = 3
 """Refused calls of one tool after which a run ends."""
-RAN = ("ok", "failed", "unknown")
-"""Endings of calls that were made."""
 REMEMBERED = 20
 """Actions that later turns of a conversation are told of."""
 DONE = "What the program has done so far in this conversation:\n"
@@ -93,7 +98,9 @@ class _Run:
             reply = outcome.reply
             self._reply = combine_replies(self._reply, reply) if self._reply else reply
             if outcome.failure is not None:
-                return self._end(reply.text, outcome.failure)
+                text = self._channel.cut_text(reply)
+                self._show(text)
+                return self._end(text, outcome.failure)
             try:
                 ended = self._step(number, reply)
             except GptkitError as error:
@@ -134,7 +141,7 @@ class _Run:
             if TOOLS not in request.parameters or not means_no_tools(error) or not self._switch():
                 raise
             return self._request()
-        self._has_shown = bool(getattr(sink, "has_shown", False))
+        self._has_shown = sink is not None and sink.has_shown
         return outcome
 
     def _switch(self) -> bool:
@@ -213,6 +220,9 @@ class _Run:
 
         performer, options = self._performer, self._options
         failure = self._weightiest(failure)
+        # A script that tries again would do it a second time.
+        if isinstance(failure, TryAgainError) and performer.made_risks - {"read"}:
+            failure = IncompleteError(f"{failure.message}; what was done before stays done")
         reply = self._reply or Reply("", None)
         fields: dict[str, object] = {"calls": [one.record for one in performer.records], "question": None}
         if isinstance(failure, QuestionError):
@@ -229,6 +239,8 @@ class _Run:
         else:
             self._tell_nothing_done()
             self._show(text)
+            if self._sink is not None:
+                self._sink(Finished("stop"))
         reply = reply._replace(text=text)
         return Outcome(reply, text, failure, self._notes(), fields)
 
@@ -249,17 +261,15 @@ class _Run:
 
     def _tell_nothing_done(self) -> None:
         """Say where nothing was changed: the model's words are no proof."""
-        risks = [one.risk for one in self._performer.records if one.result.ending in RAN]
-        if not risks:
+        if not self._performer.made_risks:
             self._runtime.warn("nothing was done")
-        elif set(risks) == {"read"}:
+        elif self._performer.made_risks == {"read"}:
             self._runtime.warn("nothing was changed")
 
     def _show(self, text: str) -> None:
-        if self._sink is not None:
-            if not self._has_shown:
-                self._sink(AnswerDelta(text))
-            self._sink(Finished("stop"))
+        is_replaced = self._options.print_ or self._options.plan
+        if self._sink is not None and text and not self._has_shown and not is_replaced:
+            self._sink(AnswerDelta(text))
 
     def _write_plan(self) -> tuple[str, Mapping[str, object]]:
         """Write the plan of the run; returns what is printed of it, and what --json says."""
