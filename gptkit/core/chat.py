@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 Role = Literal["system", "user", "assistant", "tool"]
-OWN_PARAMETERS = ("model", "messages", "stream")
-"""API parameters that gptkit sets by itself, and that no user may set."""
 TOOLS = "tools"
 """The API parameter that offers tools to the model."""
+OWN_PARAMETERS = ("model", "messages", "stream", TOOLS)
+"""API parameters that gptkit sets by itself, and that no user may set."""
 STREAM = "stream"
 SYSTEM_ROLE = "role: system"
 """The name, beside those of API parameters, of what a server rejects that knows no system messages."""

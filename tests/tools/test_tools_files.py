@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from prompt_files import WORDS, broken, template
-from tool_parts import PLAIN
+from tool_parts import PLAIN, Tools
 
 from gptkit.capabilities.tools.config import TOOLS
 from gptkit.capabilities.tools.model import Command, ToolsConfig
@@ -30,6 +30,25 @@ def problems(text: str) -> list[tuple[str, str]]:
         (key.removeprefix("tools.commands."), message)
         for _, key, message, _ in broken(HEAD + lines, VOCABULARY)
     ]
+
+
+ALONE = {"long": "map", "documents": "true", "course": "true", "character": "true"}
+
+
+@pytest.mark.parametrize("key", ALONE)
+def test_what_does_not_go_together_with_tools(one: Tools, key: str) -> None:
+    one.file(f"{PLAIN}{key}: {ALONE[key]}\n")
+    line = len(PLAIN.splitlines()) + 1
+    run = one("prompts", "check", "notes")
+    assert (
+        run.code,
+        f"notes.yaml:{line}: {key}: does not go together with 'tools'" in run.result.stdout,
+    ) == (65, True)
+
+
+def test_tools_are_no_parameter(one: Tools) -> None:
+    one.file(f"{PLAIN}parameters: {{tools: []}}\n")
+    assert "parameters.tools: gptkit sets it itself" in one("prompts", "check", "notes").result.stdout
 
 
 def test_a_whole_command() -> None:

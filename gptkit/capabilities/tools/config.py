@@ -130,6 +130,7 @@ TOOLS = Capability(
     parse_config,
     options=OPTIONS,
     variables=(RULES_VARIABLE,),
+    works_on_input=True,
     prepare=import_on_call(f"{_FOLDER}.toolbox:prepare"),
     run=import_on_call(f"{_FOLDER}.rounds:run"),
     take_over=_take_over,
