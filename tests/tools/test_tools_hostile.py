@@ -229,6 +229,19 @@ def test_20_a_large_output(tools: Tools, note: Path, size: int) -> None:
     assert call["bytes"] <= 8 << 20
 
 
+def test_20_all_outputs_fill_a_quarter_of_the_window_at_most(tools: Tools, note: Path) -> None:
+    settings(tools.around.home, f"calls: {tools.travel}\ncontext_window: 8000\n")
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (tools.around.folder / name).write_text("牛奶和茶\n" * 400)
+        tools.call(("look", {"name": name}))
+    tools.answer()
+    assert tools("notes", "x").code == 0
+    first, second, third = (len("".join(told(tools.server, number)).encode()) for number in (1, 2, 3))
+    assert first > 5000
+    assert second < 2000
+    assert third < 2000
+
+
 def slow(tools: Tools, risk: str) -> None:
     """A tool that says that it begins, and then hangs."""
     script = tools.around.home / "config" / "prompts" / "slow.sh"

@@ -29,6 +29,7 @@ from gptkit.core.errors import (
 )
 from gptkit.core.files import write_atomic
 from gptkit.core.sanitize import one_line
+from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import combine_replies
 from gptkit.exchange.invocation import Outcome, build_request
 from gptkit.exchange.retry import send_with_retries
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 REFUSALS = 3
 """Refused calls of one tool after which a run ends."""
+BYTES_OF_TOKEN = 3
+"""Bytes of an output that a token has at least, in most scripts."""
 REMEMBERED = 20
 """Actions that later turns of a conversation are told of."""
 DONE = "What the program has done so far in this conversation:\n"
@@ -72,7 +75,7 @@ class _Run:
         self._base = self._first_request()
         self._channel = self._choose()
         self._has_switched = self._has_shown = False
-        self._idle_rounds = 0
+        self._idle_rounds = self._output_tokens = 0
         self._reply: Reply | None = None
 
     @cached_property
@@ -168,13 +171,23 @@ class _Run:
             return self._correct(reply, f"That cannot be used: {error.problem}.")
         if step.text is not None:
             return self._answer(reply, step.text)
-        from gptkit.capabilities.tools.results import told_result
-
         results = self._performer.perform(number, step.calls)
-        told = [(call, told_result(result, self._toolbox.terminal.redactor)) for call, result in results]
-        self._extend(self._channel.messages(reply, told))
+        self._extend(self._channel.messages(reply, [(call, self._told(result)) for call, result in results]))
         self._check_progress([result for _, result in results])
         return None
+
+    def _told(self, result: Result) -> str:
+        """What the model is told of a call; the outputs of a run may fill a quarter of the model's window."""
+        from gptkit.capabilities.tools.results import LEAST_SHOWN, SHOWN, told_result
+
+        shown = min(SHOWN, len(result.output))
+        wanted = self._output_tokens + shown // BYTES_OF_TOKEN
+        window = self._toolbox.services.context_window(self._base.model, wanted * 4)
+        if window is not None and wanted > window // 4:
+            shown = max(LEAST_SHOWN, (window // 4 - self._output_tokens) * BYTES_OF_TOKEN)
+        text = told_result(result, self._toolbox.terminal.redactor, shown)
+        self._output_tokens += estimate_tokens(text)
+        return text
 
     def _extend(self, messages: Sequence[Message]) -> None:
         self._base = self._base._replace(messages=(*self._base.messages, *messages))
