@@ -122,15 +122,19 @@ def echo_off(descriptor: int) -> Iterator[None]:
 
 
 CONTROLLING_TERMINAL = "/dev/tty"
+PASTE_BEGIN, PASTE_END = "\x1b[200~", "\x1b[201~"
+"""What a terminal puts around a paste when it is told to mark pastes."""
+_MARK_PASTES, _LEAVE_PASTES = b"\x1b[?2004h", b"\x1b[?2004l"
 _LINE_CAP = 4096
 """Bytes of a line that is typed; the rest of a longer one is dropped."""
 
 
-def ask_at_terminal(text: str) -> str | None:
+def ask_at_terminal(text: str, marks_pastes: bool = True) -> str | None:
     """Show a text on the controlling terminal of the process, and return the line that is typed there.
 
-    What was typed before is thrown away, so that a paste cannot answer. None if nobody can be asked: there is
-    no such terminal, or the process runs in its background.
+    What was typed before is thrown away. A paste stands between PASTE_BEGIN and PASTE_END if the terminal
+    can mark pastes. None if nobody can be asked: there is no such terminal, or the process runs in its
+    background.
     """
     if sys.platform == "win32":
         return None
@@ -146,11 +150,16 @@ def ask_at_terminal(text: str) -> str | None:
         before = termios.tcgetattr(descriptor)
         local = before[3] | termios.ECHO | termios.ICANON | termios.ISIG
         termios.tcsetattr(descriptor, termios.TCSAFLUSH, [*before[:3], local, *before[4:]])
+        write = file_writer(descriptor)
         try:
-            file_writer(descriptor)(text.encode("utf-8", "replace"))
-            return _typed_line(descriptor)
+            write((_MARK_PASTES if marks_pastes else b"") + text.encode("utf-8", "replace"))
+            line = _typed_line(descriptor)
+            if PASTE_BEGIN in line:  # its other lines would go to the shell
+                termios.tcflush(descriptor, termios.TCIFLUSH)
+            return line
         finally:
             termios.tcsetattr(descriptor, termios.TCSANOW, before)
+            write(_LEAVE_PASTES if marks_pastes else b"")
     except (OSError, termios.error):  # the terminal has hung up
         return None
     finally:

@@ -13,6 +13,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
@@ -183,7 +184,7 @@ class Terminal:
     def ask(self, question: str) -> str | None:
         """Ask a person, wherever standard input and output lead; None if nobody can be asked.
 
-        The question is not sanitized.
+        The question is not sanitized. A pasted answer stands between PASTE_BEGIN and PASTE_END.
         """
         self.is_asking = True
         self.make_room(False)
@@ -304,7 +305,7 @@ def process_terminal() -> Terminal:
         kind=stream_kind(sys.stdin.fileno()) if sys.stdin else "closed",
         terminals=(bool(sys.stdout) and sys.stdout.isatty(), bool(sys.stderr) and sys.stderr.isatty()),
     )
-    terminal.asker = ask_at_terminal
+    terminal.asker = partial(ask_at_terminal, marks_pastes=not terminal.is_dumb)
     terminal.stdout_is_file = bool(sys.stdout) and stream_kind(sys.stdout.fileno()) == "file"
     return terminal
 

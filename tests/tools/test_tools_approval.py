@@ -173,6 +173,19 @@ def test_what_was_typed_before_the_question_is_thrown_away(
     assert note.exists()
 
 
+@pytest.mark.parametrize("pasted", ["yes\x1b[201~\r", "yes\rno\r\x1b[201~"])
+def test_a_paste_approves_nothing(one: Tools, note: Path, screen: OnTerminal, pasted: str) -> None:
+    one.call(("remove", {"name": "a.txt"}))
+    shown = screen("notes", "remove a")
+    shown.wait_for("? :")
+    shown.send("\x1b[200~" + pasted)
+    shown.wait_for("A paste approves nothing")
+    assert note.exists()
+    shown.send("n\r")
+    assert shown.wait_exit() == 83
+    assert note.exists()
+
+
 def test_standard_input_is_never_an_answer(one: Tools, note: Path, screen: OnTerminal) -> None:
     one.call(("remove", {"name": "a.txt"}))
     program = ("/bin/sh", "-c", 'printf "yes\\nyes\\n" | "$0" -m gptkit "$@"', DETACHED[0])

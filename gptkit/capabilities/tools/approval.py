@@ -11,6 +11,7 @@ from gptkit.capabilities.tools.model import RISKS, Tool, ToolAction
 from gptkit.capabilities.tools.pins import sha256_digest
 from gptkit.core.errors import NotApprovedError, UsageError
 from gptkit.core.sanitize import one_line
+from gptkit.core.streams import PASTE_BEGIN
 from gptkit.core.yaml_tree import spelling_hint
 
 WHOLE_WORDS = ("yes", "确认")
@@ -93,6 +94,8 @@ def _ask_person(actions: Sequence[ToolAction], ask: Ask) -> list[int] | None:
         word = answer.strip()
         if word.lower() == "v":
             shown, is_whole = _block(actions, chosen, True), True
+        elif PASTE_BEGIN in word:
+            shown = "A paste approves nothing; type the word.\n"
         elif word == "?":
             shown = HELP
         elif word.lower() in (WHOLE_WORDS if is_destructive else SHORT_WORDS):

@@ -17,6 +17,7 @@ from gptkit.core.errors import (
     NotApprovedError,
 )
 from gptkit.core.sanitize import one_line, visible
+from gptkit.core.streams import PASTE_BEGIN, PASTE_END
 
 if TYPE_CHECKING:
     from gptkit.capabilities.tools.config import ToolsOptions
@@ -161,6 +162,7 @@ class CallPerformer:
         typed = self._toolbox.ask(f"The model asks: {shown}\n> ")
         if typed is None:
             raise QuestionError(question.strip(), listed)
+        typed = typed.replace(PASTE_BEGIN, "").replace(PASTE_END, "")
         return Result("ok", typed.encode("utf-8", "replace"), note="the user typed this; it approves nothing")
 
     def _perform(self, number: int, actions: Mapping[int, ToolAction]) -> dict[int, Result]:
