@@ -148,6 +148,19 @@ def parse_proxy_url(text: str) -> str | None:
     return scheme + url[match.end("scheme") :].rstrip("/")
 
 
+def check_index_url(text: str) -> None:
+    """Raise ValueError for what is no address of a PostgreSQL database, and for one with a password."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError(f"'{parts.scheme}:' is no shared index: it begins with postgresql://")
+    if parts.password or re.search(r"(?i)(^|&)(ssl)?password=", parts.query):
+        raise ValueError(
+            "a password in an address can be seen by others; put it into ~/.pgpass or PGPASSFILE"
+        )
+
+
 def bypasses_proxy(target: ApiAddress, direct: Sequence[str], proxy: str) -> bool:
     """Whether a host is reached without the proxy.
 

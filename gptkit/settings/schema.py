@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gptkit.settings.address import parse_base_url, parse_proxy_url
+from gptkit.settings.address import check_index_url, parse_base_url, parse_proxy_url
 
 if TYPE_CHECKING:
     from gptkit.core.yaml_tree import YamlNode
@@ -120,6 +120,9 @@ SETTINGS: Mapping[str, Setting] = {
             "estimated US dollars above which a long job asks before it starts",
             1.0,
             least=0,
+        ),
+        Setting(
+            "index", "text", "shared index of documents, asked where no document is named: a PostgreSQL URL"
         ),
         Setting("monthly_limit", "number", "limit of US dollars to spend in a calendar month", above=0),
         Setting("stream", "boolean", "ask for answers as streams; false: in one piece", True),
@@ -251,6 +254,8 @@ def refuse_unusable(setting: Setting, value: object) -> None:
         parse_base_url(value)
     elif setting.name == "proxy":
         parse_proxy_url(value)
+    elif setting.name == "index":
+        check_index_url(value)
 
 
 def is_profile_name(name: str) -> bool:

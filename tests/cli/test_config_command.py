@@ -297,3 +297,11 @@ def test_many_writers_lose_no_change(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda n: set_value(places.config_file, f"parameters.p{n}", str(n)), range(32)))
     assert len(read_user_file(places.config_file).values) == 32
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:secret@host/db", "postgres://host/db?password=secret"])
+def test_a_password_in_the_address_of_an_index_is_refused(gptkit: InMemory, write: Write, url: str) -> None:
+    wrong = "index: a password in an address can be seen by others; put it into ~/.pgpass or PGPASSFILE"
+    assert gptkit("config", "set", "index", url) == (2, "", f"gptkit: {wrong}\n")
+    path = write(f"index: {url}\n")
+    assert gptkit("config", "list") == (78, "", f"gptkit: {path}:1: {wrong}\n")

@@ -90,6 +90,19 @@ def test_two_writers_and_a_killed_one(
     ]
 
 
+def test_the_index_of_the_settings_is_asked_where_no_document_is_named(
+    gptkit: Gptkit, folder: Path, database: str
+) -> None:
+    write_documents(folder, files=1, parts=1)
+    (folder / "other.md").write_text("w0x0 is here, too\n")
+    gptkit("index", "push", database, "docs")
+    assert gptkit("config", "set", "index", database)[0] == 0
+    assert "docs/0.md:1-3" in gptkit("qa", "where is w0x0?", "--retrieve-only")[1]
+    assert gptkit("qa", "where is w0x0?", "other.md", "--retrieve-only")[1].startswith("other.md:1\n")
+    piped = gptkit("qa", "where is w0x0?", "--retrieve-only", stdin="w0x0")
+    assert piped[1].startswith("standard input:1\n")
+
+
 def test_what_is_wrong_with_an_address(gptkit: Gptkit, folder: Path, database: str) -> None:
     def failure(url: str) -> tuple[int, str]:
         code, _, errors = gptkit("qa", "why?", "--index", url, "--retrieve-only")

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from gptkit.capabilities.documents.passages import Passage
 from gptkit.capabilities.documents.rank import HEADING, Totals
@@ -19,11 +18,11 @@ from gptkit.capabilities.documents.retrieve import IndexedPassage
 from gptkit.capabilities.documents.store import RULES
 from gptkit.capabilities.documents.words import words_of
 from gptkit.core.errors import CannotReadError, ConfigurationError, TryAgainError, UsageError
+from gptkit.settings.address import check_index_url
 
 if TYPE_CHECKING:
     import psycopg
 
-SCHEMES = ("postgresql", "postgres")
 RAREST = 10
 """Words of a question that choose candidates."""
 LONGEST_WORD = 200
@@ -192,13 +191,11 @@ def _writing(connection: psycopg.Connection[Any]) -> Iterator[None]:
 
 @contextmanager
 def _connection(url: str) -> Iterator[psycopg.Connection[Any]]:
-    parts = urlsplit(url)
-    if parts.scheme not in SCHEMES:
-        raise UsageError(f"'{parts.scheme}:' is no shared index: it begins with postgresql://")
-    if parts.password:
-        raise UsageError(
-            "a password in an address can be seen by others", hint="put it into ~/.pgpass or PGPASSWORD"
-        )
+    try:
+        check_index_url(url)
+    except ValueError as error:
+        message, _, hint = str(error).partition("; ")
+        raise UsageError(message, hint=hint) from None
     try:
         import psycopg
     except ImportError:

@@ -84,7 +84,13 @@ class DocumentSearch:
 
     def has_documents(self, wish: Wish) -> bool:
         """Whether a question has anything to be answered from."""
-        return bool(_paths(wish) or self._texts or wish.texts or options_of(wish.values).index_)
+        return bool(_paths(wish) or self._texts or wish.texts or self._index_url(wish))
+
+    def _index_url(self, wish: Wish) -> str:
+        """The shared index to search: of the command line, else without documents of the settings."""
+        if (url := options_of(wish.values).index_) or _paths(wish) or self._texts or wish.texts:
+            return url
+        return str(self._services.settings.value("index") or "")
 
     def find(self, wish: Wish) -> Retrieved:
         """The passages for a question; raises what `Refresh.run` raises, TooLongError for `--whole`."""
@@ -117,7 +123,7 @@ class DocumentSearch:
             if paths := [path for each in _paths(wish) for path in expand(each)]:
                 found.append(stack.enter_context(self._files(paths, wish)))
             attached = [_Text(name, text.encode("utf-8", "replace"), "utf-8") for name, text in wish.texts]
-            if url := options_of(wish.values).index_:
+            if url := self._index_url(wish):
                 from gptkit.capabilities.documents.postgres import shared_index
 
                 found.append(stack.enter_context(shared_index(url)))
