@@ -83,6 +83,8 @@ class Capability(NamedTuple):
     run_live_case: Callable[..., Sequence[str]] | None = None
     """Does what `run_case` does, but asks the model."""
 
+    outputs: tuple[str, ...] = ()
+    """The formats of output that the capability works with; empty for all."""
     works_on_input: bool = False
     """Whether the capability decides what becomes of the input, however long it is."""
 

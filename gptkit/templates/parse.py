@@ -152,7 +152,7 @@ def _template(
     options = read_parameters(entries.get("options"), "options", report)
     arguments = read_parameters(entries.get("arguments"), "arguments", report)
     declared = [extension for extension in vocabulary.extensions if extension.key in entries]
-    capabilities = _capabilities(entries, declared, report)
+    capabilities = _capabilities(entries, declared, output if output in vocabulary.formats else "", report)
     _refuse_clashes(options, arguments, vocabulary, tuple(capabilities), report)
     input_kind = _input(entries.get("input"), report)
     return Template(
@@ -270,14 +270,19 @@ def _schema(
 
 
 def _capabilities(
-    entries: Mapping[str, YamlNode], declared: Sequence[Extension], report: ReportProblem
+    entries: Mapping[str, YamlNode], declared: Sequence[Extension], output: str, report: ReportProblem
 ) -> Mapping[str, object]:
+    """Check the capabilities of a file, whose `output` is empty if it is of an unknown format."""
     for index, extension in enumerate(declared):
         other = next((one.key for one in declared[:index] if one.claims & extension.claims), None)
         if other is not None:
             report(
                 Problem(entries[extension.key].line, extension.key, f"does not go together with '{other}'")
             )
+        if output and extension.outputs and output not in extension.outputs:
+            problem = f"does not go together with the output '{output}'"
+            hint = f"allowed: {', '.join(extension.outputs)}"
+            report(Problem(entries[extension.key].line, extension.key, problem, hint))
     return {extension.key: extension.check(entries[extension.key], report) for extension in declared}
 
 

@@ -136,6 +136,10 @@ class Extension(Protocol):
         """What only one capability of a prompt file may claim."""
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        """The formats of output that the capability works with; empty for all."""
+
+    @property
     def case_words(self) -> CaseWords:
         """What the capability adds to the test cases of a prompt file."""
 

@@ -31,6 +31,7 @@ class Extension:
     options: tuple[Parameter, ...] = ()
     claims: frozenset[str] = frozenset()
     variables: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     check: Callable[[YamlNode, Callable[[Problem], None]], object] = _checked
     case_words: CaseWords = field(default_factory=CaseWords)
 

@@ -343,6 +343,14 @@ def test_no_two_capabilities_claim_the_same() -> None:
     }
 
 
+def test_a_capability_may_want_formats_of_output() -> None:
+    words = with_capabilities(Extension("documents", outputs=("markdown", "text")))
+    assert broken("description: x\noutput: json\ndocuments: a", words) == [
+        (3, "documents", "does not go together with the output 'json'", "allowed: markdown, text")
+    ]
+    assert template("description: x\ndocuments: a", words).output == "markdown"
+
+
 def test_an_option_cannot_have_the_name_of_one_that_a_capability_adds() -> None:
     jobs = Parameter("jobs", "integer", short="j")
     words = with_capabilities(Extension("long", options=(jobs, Parameter("resume", "boolean"))))

@@ -15,7 +15,7 @@ from gptkit.capabilities.documents.search import DocumentSearch, Wish
 from gptkit.capabilities.documents.statements import names_of, numbers_of, statement, statement_end
 from gptkit.capabilities.documents.words import question_words
 from gptkit.core.chat import AnswerDelta, Finished, Reply
-from gptkit.core.errors import GptkitError, IncompleteError, NotFoundError, UsageError
+from gptkit.core.errors import GptkitError, IncompleteError, NotFoundError
 from gptkit.core.excerpt import shorten
 from gptkit.exchange.ask import ask, request_answer
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request, render_messages
@@ -31,8 +31,6 @@ NOT_FOUND = "The documents do not answer this question."
 UNPROVED_MARK = "[?]"
 SHOWABLE = ("proved", "unjudged")
 """An answer without any statement of these statuses is not shown."""
-OUTPUTS = ("markdown", "text")
-"""Formats of an answer that can be proved statement by statement."""
 EARLIER_WEIGHT = 0.5
 FEW_WORDS = 3
 """Words of a question below which the question before counts as much."""
@@ -45,8 +43,6 @@ NOT_FILES = ("words", STDIN)
 def add_passages(invocation: Invocation, stores: Mapping[str, object]) -> Invocation:
     """Look up the passages for a question. Raises what `DocumentSearch.find` raises."""
     template, search = invocation.template, cast(DocumentSearch, stores[KEY])
-    if template.output not in OUTPUTS:
-        raise UsageError(f"'{template.name}': documents and the output {template.output} do not go together")
     texts = tuple((name, text) for name, text in invocation.files if name not in NOT_FILES)
     question = question_of(invocation)
     parts = tuple(question_parts(question, invocation.notes))

@@ -151,6 +151,7 @@ DOCUMENTS = Capability(
     parse_config,
     options=OPTIONS,
     variables=("passages", "whole", KEY, "not_found"),
+    outputs=("markdown", "text"),  # what can be proved statement by statement
     works_on_input=True,
     prepare=import_on_call(f"{_FOLDER}.answer:add_passages"),
     run=import_on_call(f"{_FOLDER}.answer:answer_with_proof"),
