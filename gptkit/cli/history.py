@@ -58,7 +58,8 @@ def show_sessions(terminal: Terminal, store: Store, sessions: Sequence[Session])
         return
     if terminal.stdout_is_terminal:
         rows.insert(0, ("id", "name", "command", "turns", "last used", "state", "question"))
-    terminal.print_sanitized(format_table(rows, terminal.stdout_is_terminal))
+    columns = terminal.width if terminal.stdout_is_terminal else None
+    terminal.print_sanitized(format_table(rows, terminal.stdout_is_terminal, columns))
 
 
 def _session_row(session: Session, question: str, state: str) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from gptkit.core.errors import CannotWriteError, NoInputError, UsageError
 from gptkit.core.signals import interruptible
+from gptkit.core.table import fit_line
 from gptkit.repl.commands import CommandContext, SlashCommand
 from gptkit.repl.completion import expand_path
-from gptkit.repl.editor import fit_line, format_cost, format_tokens
+from gptkit.repl.editor import format_cost, format_tokens
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal

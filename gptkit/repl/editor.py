@@ -70,14 +70,6 @@ def format_cost(status: Status) -> str:
     return _cost_text(status, 4, " of ")
 
 
-def fit_line(text: str, width: int) -> str:
-    """Shorten foreign text to one line of at most `width` columns."""
-    line = one_line(text, max(width, 2))
-    while line and text_width(line) > width:
-        line = line.removesuffix("…")[:-1].rstrip() + "…" if len(line) > 1 else ""
-    return line
-
-
 def _token_text(status: Status, number: _Number, limit_separator: str) -> str:
     window = limit_separator + number(status.window) if status.window else ""
     return f"{number(status.tokens)}{window}"

@@ -12,6 +12,7 @@ from fake.server import FakeServer
 from history_parts import conversation, ending, opening, store
 
 from gptkit.core.chat import delimit
+from gptkit.core.table import text_width
 from gptkit.history.store import Store
 
 LIST = r"([0-9a-hjkmnp-tv-z]{8})\t(.*)\t(.*)\t(\d+)\t(\d{4}-\d\d-\d\d \d\d:\d\d)\t(.*)\t(.*)\n"
@@ -41,7 +42,7 @@ def test_the_list_on_a_terminal_names_its_columns_and_marks_what_failed(
 ) -> None:
     kept.finish(opening("which\nwords " + "are long " * 9), ending("", state="failed"))
     kept.finish(opening("stopped"), ending("", state="cancelled"))
-    heading, *lines = gptkit("history", "list", tty=True).stdout.splitlines()
+    heading, *lines = gptkit("history", "list", tty=True, width=120).stdout.splitlines()
     assert heading.split() == ["id", "name", "command", "turns", "last", "used", "state", "question"]
     assert lines[0].split()[-2:] == ["cancelled", "stopped"]
     assert "failed     which words are long are long are long…" in lines[1]
@@ -52,6 +53,13 @@ def test_the_list_leaves_out_the_lines_around_a_text(gptkit: InMemory, kept: Sto
     sent = f"Make it warmer.\n{delimit('早上好', 'text', name='信.txt')}"
     kept.finish(opening(sent), ending("ok"))
     assert gptkit("history", "list").stdout.splitlines()[0].endswith("Make it warmer. 早上好")
+
+
+def test_the_list_fits_a_terminal(gptkit: InMemory, kept: Store) -> None:
+    kept.finish(opening("请把" + "早上好" * 12), ending("ok"))
+    lines = gptkit("history", "list", tty=True, width=70).stdout.splitlines()
+    assert max(map(text_width, lines)) <= 70
+    assert re.search(r"请把(早上好)+早?上?…$", lines[1])
 
 
 def test_asking_makes_no_store(gptkit: InMemory, home: Path) -> None:

@@ -11,11 +11,11 @@ import pytest
 
 from gptkit.core.errors import CannotWriteError, UsageError
 from gptkit.core.redact import Redactor
-from gptkit.core.table import text_width
+from gptkit.core.table import fit_line, text_width
 from gptkit.repl.actions import COMMANDS
 from gptkit.repl.commands import TypedCommand, TypedMessage, is_open_block, parse_line
 from gptkit.repl.completion import Completions, expand_path
-from gptkit.repl.editor import FILE_CAP, LOADED_LINES, HistoryFile, fit_line, status_line
+from gptkit.repl.editor import FILE_CAP, LOADED_LINES, HistoryFile, status_line
 from gptkit.repl.talk import Status
 
 BY_NAME = {command.name: command for command in COMMANDS}

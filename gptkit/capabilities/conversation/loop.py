@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gptkit.core.chat import without_delimiters
 from gptkit.core.sanitize import one_line, visible
-from gptkit.core.table import format_time, wrap_words
-from gptkit.repl.editor import MODEL_CAP, SEPARATOR, fit_line
+from gptkit.core.table import fit_line, format_time, wrap_words
+from gptkit.repl.editor import MODEL_CAP, SEPARATOR
 from gptkit.repl.loop import run
 from gptkit.repl.talk import Talk, typed_message
 
