@@ -11,6 +11,14 @@ import pytest
 from delimiters import delimited
 from fake.server import FakeServer
 
+from gptkit.capabilities.documents.answer import ProvedAnswer
+from gptkit.capabilities.documents.passages import Passage
+from gptkit.capabilities.documents.proof import Proof
+from gptkit.capabilities.documents.retrieve import FoundPassage
+from gptkit.core import chat
+from gptkit.core.chat import AnswerDelta
+from gptkit.exchange.invocation import Outcome
+
 Gptkit = Callable[..., tuple[int, str, str]]
 
 LEASE = """# Lease
@@ -176,12 +184,36 @@ def test_other_shapes_show_nothing(gptkit: Gptkit, server: FakeServer, files: Pa
     assert gptkit("qa", "rent?", "lease.md")[:2] == (85, NOT_FOUND)
 
 
-def test_a_reply_that_is_cut_anywhere_never_ends_with_0(
-    gptkit: Gptkit, server: FakeServer, files: Path
-) -> None:
+CUT = [
+    *(reply(answer, *quotes) for _, answer, quotes, code, _ in CASES if code == 0),
+    reply('Three months. [1] The rent is "1250" euros. 三十日 [2]', NOTICE, *ONE_QUOTE),
+    json.dumps({"quotes": [{"passage": 2, "text": CONTRACT}], "answer": "三十日 [1]\n🌍"}),
+    "```json\n" + json.dumps({"quotes": [NOTICE], "answer": ["Three months.", "三千元"]}),
+    "Here:\n" + json.dumps({"answer": "Three months. [1]", "quotes": NOTICE}, indent=2),
+]
+
+
+@pytest.mark.parametrize("whole", CUT)
+def test_a_reply_that_is_cut_at_any_byte_is_never_whole(whole: str) -> None:
     """As the model's own text, which a server ends as if it were whole."""
-    whole = reply('Three months. [1] The rent is "1250" euros. 三十日 [2]', NOTICE, *ONE_QUOTE)
-    for end in range(1, len(whole), 3):
+    passages = [
+        FoundPassage(name, "", Passage("", text, ((0, "line", 1, 1, None),)), 0.0, (0, name, 0))
+        for name, text in (("lease.md", LEASE), ("合同.txt", CONTRACT))
+    ]
+    data = whole.encode()
+    for end in range(len(data)):
+        shown = ProvedAnswer(Proof("notice and rent?", passages), None, False)
+        text = data[:end].decode("utf-8", "ignore")
+        for at in range(0, len(text), 7):
+            shown(AnswerDelta(text[at : at + 7]))
+        failure = shown.finish(Outcome(chat.Reply(text, "stop"), text))
+        assert failure is not None, text
+        assert failure.code == (80 if shown.text else 85), text
+
+
+def test_a_reply_that_is_cut_never_ends_with_0(gptkit: Gptkit, server: FakeServer, files: Path) -> None:
+    whole = CUT[-4]
+    for end in range(1, len(whole), 17):
         server.say(whole[:end])
         code, output, _ = gptkit("qa", "notice and rent?", "lease.md", "--no-log")
         assert code in (80, 85), whole[:end]

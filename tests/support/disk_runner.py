@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlite_calls import count_calls
+
 GROWING = {"open", "write", "mkdir", "fsync", "rename", "symlink", "link"}
 """What needs room on the disk; a full one still lets files be removed."""
 CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -168,7 +170,10 @@ def child(job: Mapping[str, Any]) -> None:
         os.close(opened)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
     sys.argv = ["gptkit", *job["args"]]
-    install(Disk(job["fault"], job["at"], job["log"]))
+    disk = Disk(job["fault"], job["at"], job["log"])
+    install(disk)
+    if "COUNT_SQLITE" in os.environ:
+        count_calls(lambda name: disk.call(f"sqlite {name}", lambda: None))
     importlib.import_module("gptkit.__main__").entry_point()
 
 
