@@ -115,7 +115,7 @@ def _callback(
         *(_argument(argument, argument is last, help_style) for argument in arguments),
         *(_option(option, help_style) for option in options),
         _help_all_option(),
-        *(_flag(flag, help_style) for flag in flags_beside(options)),
+        *(_flag(flag, help_style, template) for flag in flags_beside(options)),
     ]
     names = {OPTION + option.variable: option for option in options}
     names |= {ARGUMENT + argument.variable: argument for argument in arguments}
@@ -232,7 +232,7 @@ def _show_all_help(ctx: typer.Context, is_wanted: bool) -> None:
         raise typer.Exit
 
 
-def _flag(flag: Flag, help_style: HelpStyle) -> inspect.Parameter:
+def _flag(flag: Flag, help_style: HelpStyle, template: Template) -> inspect.Parameter:
     types: Mapping[str, Any] = {
         "text": str | None,
         "integer": int | None,
@@ -244,7 +244,8 @@ def _flag(flag: Flag, help_style: HelpStyle) -> inspect.Parameter:
     }
     names = [f"--{flag.name}"] + ([f"-{flag.short}"] if flag.short else [])
     settings: dict[str, Any] = {"help": flag.help, "rich_help_panel": PANEL, "readable": False}
-    settings["hidden"] = flag.is_rare and not help_style.is_completion
+    is_rare = flag.is_rare and not (flag.name == "attach" and template.attachments)
+    settings["hidden"] = is_rare and not help_style.is_completion
     if flag.metavar:
         settings["metavar"] = flag.metavar
     if flag.kind == "integer":

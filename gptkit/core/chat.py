@@ -31,6 +31,36 @@ class ToolCall(NamedTuple):
     arguments: str
 
 
+class Attachment(NamedTuple):
+    """An image or a PDF that goes along with a message.
+
+    `source` is an absolute path, `-` for standard input, or a URL, which the server fetches. `type` is the
+    media type and `sha256` the hash of the content, both empty for a URL; `size` is in bytes, `tokens` are
+    estimated. `url` is a `data:` URL with the content, or the URL; empty where the content is not loaded.
+    """
+
+    name: str
+    source: str
+    type: str
+    size: int
+    sha256: str
+    tokens: int
+    url: str = ""
+
+    def body(self) -> dict[str, object]:
+        """The part of a message's content that is sent to the API."""
+        if self.type == PDF:
+            return {"type": "file", "file": {"filename": self.name, "file_data": self.url}}
+        return {"type": "image_url", "image_url": {"url": self.url}}
+
+    def record(self) -> dict[str, object]:
+        """What the history stores: all but the content."""
+        return {name: value for name, value in self._asdict().items() if name != "url"}
+
+
+PDF = "application/pdf"
+
+
 class Message(NamedTuple):
     """A message of a conversation.
 
@@ -42,9 +72,13 @@ class Message(NamedTuple):
     content: str
     calls: tuple[ToolCall, ...] = ()
     answers: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
     def body(self) -> dict[str, object]:
         """The JSON object that is sent to the API."""
+        if self.attachments:
+            text = [{"type": "text", "text": self.content}] if self.content else []
+            return {"role": self.role, "content": [*(one.body() for one in self.attachments), *text]}
         if self.answers:
             return {"role": self.role, "tool_call_id": self.answers, "content": self.content}
         if not self.calls:
@@ -112,6 +146,20 @@ class ChatRequest(NamedTuple):
             body["stream"] = True
         return body
 
+    def without_content_of_attachments(self) -> "ChatRequest":
+        """A copy of the request to show: type and size stand in place of what the attachments hold."""
+        return self._replace(
+            messages=tuple(
+                message._replace(
+                    attachments=tuple(
+                        one._replace(url=f"<{one.type}, {one.size:,} bytes>") if one.type else one
+                        for one in message.attachments
+                    )
+                )
+                for message in self.messages
+            )
+        )
+
     def with_turn(self, answer: str, prompt: str) -> "ChatRequest":
         """A copy of the request with two more turns: an answer of the model and a prompt about the answer."""
         messages = (*self.messages, Message("assistant", answer), Message("user", prompt))
@@ -134,9 +182,9 @@ class ChatRequest(NamedTuple):
                 waiting.append(message.content)
                 continue
             if message.role == "assistant" and waiting:
-                if messages and messages[-1].role == "user":
-                    waiting.insert(0, messages.pop().content)
-                messages.append(Message("user", "\n\n".join(waiting)))
+                before = messages.pop() if messages and messages[-1].role == "user" else Message("user", "")
+                text = "\n\n".join([*filter(None, [before.content]), *waiting])
+                messages.append(before._replace(content=text))
                 waiting = []
             messages.append(message._replace(content="\n\n".join([*waiting, message.content])))
             waiting = []

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 
 from gptkit.core.errors import DataError
-from gptkit.encodings.magic import binary_kind
+from gptkit.encodings.magic import MEDIA_TYPES, binary_kind
 from gptkit.encodings.names import codecs_for_encoding, codecs_for_name, decode_with
 
 # Byte order marks. UTF-32 comes before UTF-16: its little-endian mark begins with that of UTF-16.
@@ -161,7 +161,11 @@ def _uncertain_error(
 def _binary_error(data: bytes, source: str) -> DataError:
     kind = binary_kind(data)
     if kind:
-        return DataError(f"{source}: not text: looks like {kind}", hint="extract its text first")
+        hint = "'-a FILE' attaches an image; in a conversation '/attach FILE' does"
+        return DataError(
+            f"{source}: not text: looks like {kind}",
+            hint=hint if MEDIA_TYPES.get(kind, "").startswith("image") else "extract its text first",
+        )
     return DataError(
         f"{source}: not text: NUL at byte {max(data.find(0), 0)}",
         hint="if it is text, name the encoding with --encoding, for example --encoding utf-16-le",

@@ -47,6 +47,14 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\0\x01\0\0", "a font"),
     (0, b"OTTO", "a font"),
 )
+MEDIA_TYPES = {
+    "a PNG image": "image/png",
+    "a JPEG image": "image/jpeg",
+    "a GIF image": "image/gif",
+    "a WebP image": "image/webp",
+    "a PDF document": "application/pdf",
+}
+"""Media types of the kinds of files that chat models take."""
 # Names of entries that tell the kind of a ZIP archive.
 ZIP_ENTRIES = (
     (b"word/", "a Word document (.docx)"),

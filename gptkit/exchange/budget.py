@@ -254,8 +254,11 @@ class WorkerBudget(Budget):
 
 
 def message_tokens(messages: Iterable[Message]) -> int:
-    """Estimate the tokens of messages, with what the chat format adds to each."""
-    return sum(estimate_tokens(message.content) + TOKENS_PER_MESSAGE for message in messages)
+    """Estimate the tokens of messages and their attachments, with what the chat format adds to each."""
+    return sum(
+        estimate_tokens(message.content) + TOKENS_PER_MESSAGE + sum(one.tokens for one in message.attachments)
+        for message in messages
+    )
 
 
 def prompt_tokens(request: ChatRequest) -> int:

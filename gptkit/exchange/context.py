@@ -1,9 +1,10 @@
 """Fits a conversation into the next request: its latest turns, and a summary of the older ones."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-from gptkit.core.chat import ChatRequest, Message
+from gptkit.core.chat import Attachment, ChatRequest, Message
 from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.ask import request_answer
 from gptkit.exchange.budget import message_tokens
@@ -44,6 +45,9 @@ class PastTurn(Protocol):
 
     @property
     def answer(self) -> str: ...
+
+    @property
+    def request(self) -> Mapping[str, object]: ...
 
 
 class StoredSummary(NamedTuple):
@@ -110,9 +114,20 @@ def _turn_messages(turn: PastTurn) -> tuple[Message, ...]:
     if not turn.answer or turn.state not in ("ok", "partial", "cancelled"):
         return ()
     answer = turn.answer if turn.state == "ok" else turn.answer + CUT_OFF
+    user = Message("user", turn.user, attachments=stored_attachments(turn.request))
     return tuple(
-        message for message in (Message("user", turn.user), Message("assistant", answer)) if message.content
+        message for message in (user, Message("assistant", answer)) if message.content or message.attachments
     )
+
+
+def stored_attachments(request: Mapping[str, object]) -> tuple[Attachment, ...]:
+    """Return the attachments of a turn's stored request, without their content."""
+    records = request.get("attachments")
+    attachments = []
+    for record in records if isinstance(records, list) else []:
+        with suppress(TypeError):  # a record that another program wrote
+            attachments.append(Attachment(**record))
+    return tuple(attachments)
 
 
 def _turns_that_fit(later: Sequence[PastTurn], token_limit: int) -> Sequence[PastTurn]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from gptkit.core.chat import ChatRequest, Message, OutputFormat, Provider, Reply
+from gptkit.core.chat import Attachment, ChatRequest, Message, OutputFormat, Provider, Reply
 from gptkit.core.errors import GptkitError, NoInputError
 from gptkit.exchange.budget import Budget
 from gptkit.templates import render
@@ -45,6 +45,8 @@ class Invocation(NamedTuple):
     """The system message; None for that of the template."""
     summary: str = ""
     """A summary of what was said before `turns`; it ends the system message."""
+    attachments: tuple[Attachment, ...] = ()
+    """Images and PDFs that go along with the user's message."""
     injected: tuple[tuple[int, Message], ...] = ()
     """Messages with their depth: how many other messages come after each, the user's last one included."""
 
@@ -158,6 +160,10 @@ def render_messages(invocation: Invocation) -> tuple[Message, ...]:
         "request": invocation.request,
         "files": [{"name": name, "text": text} for name, text in invocation.files],
         "earlier": bool(invocation.turns),
+        "attachments": [
+            *(one.name for message in invocation.turns for one in message.attachments),
+            *(one.name for one in invocation.attachments),
+        ],
         **invocation.extras,
     }
     return render.template_messages(invocation.template, invocation.values, variables)
@@ -170,8 +176,10 @@ def _add_turns(rendered: tuple[Message, ...], invocation: Invocation) -> tuple[M
     system = system if invocation.system is None else invocation.system
     if invocation.summary:
         system = f"{system}\n\n{SUMMARY.format(invocation.summary)}".lstrip("\n")
-    last = rest[-1:] if rest and rest[-1].role == "user" else []
-    messages = [*rest[: len(rest) - len(last)], *invocation.turns, *last]
+    last = rest.pop() if rest and rest[-1].role == "user" else Message("user", "")
+    last = last._replace(attachments=invocation.attachments)
+    has_last = bool(last.content or last.attachments)
+    messages = [*rest, *invocation.turns, *([last] if has_last else [])]
     for depth, message in invocation.injected:
         messages.insert(max(0, len(messages) - depth), message)
     return (Message("system", system), *messages) if system else tuple(messages)

@@ -84,6 +84,17 @@ _NO_STREAM = re.compile(
     re.IGNORECASE,
 )
 """What servers say that cannot stream, or that can do nothing else (Qwen)."""
+_NO_ATTACHMENT = re.compile(
+    r"image_url is only supported|(?:image|file|pdf|vision)s?(?: inputs?)? (?:is|are) not supported"
+    r"|(?:not|n't) support (?:any )?(?:image|file|pdf|vision|multi-?modal)|support image input"
+    r"|not a multi-?modal model|missing data required for image|\bat most \d+ image"
+    r"|(?:unsupported|unknown) (?:chat )?(?:content )?part type|unsupported content\W{0,4}type"
+    r"|unknown variant \W?(?:image_url|file)|invalid value: \W?(?:image_url|file)"
+    r"|input should be \W?text|取值范围[^.]{0,9}text",
+    re.IGNORECASE,
+)
+"""What servers say to a request with an image or a PDF that their model cannot take: OpenAI, llama.cpp,
+Ollama, OpenRouter, vLLM, DeepSeek, DashScope, validation libraries, BigModel."""
 _ONE_VALUE = re.compile(
     r"unsupported[_ ]value|does not support|only the default|(?:should|must) be\b|invalid[_ ]value",
     re.IGNORECASE,
@@ -140,6 +151,11 @@ class ErrorReport(NamedTuple):
     @property
     def rejects_system_role(self) -> bool:
         return bool(_NO_SYSTEM_ROLE.search(self.message))
+
+    @property
+    def rejects_attachments(self) -> bool:
+        """Whether the model takes no such attachments; to be asked of a request that has some."""
+        return bool(_NO_ATTACHMENT.search(self.message))
 
     @property
     def is_too_long(self) -> bool:

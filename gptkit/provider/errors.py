@@ -95,6 +95,11 @@ def _status_error(status: int, report: ErrorReport, exchange: Exchange) -> Gptki
         long = TooLongError(f"input too long{of}")
         long.limit = numbers[1] if numbers else None
         return long
+    if exchange.has_attachments and report.rejects_attachments:
+        return UnavailableError(
+            f"'{exchange.model}' does not take the attachment ({status}){_shown_text(report, exchange)}",
+            hint="choose a model that takes images or PDF with -m",
+        )
     row = _status_row(status, report, exchange)
     proxy = f"the proxy {exchange.proxy}" if exchange.proxy else "a proxy on the way"
     names = {"url": exchange.base_url.url, "model": exchange.model, "resource": exchange.resource}

@@ -44,6 +44,7 @@ class Exchange:
         self.http_request: HttpRequest = build_http_request(endpoint, self.base_url, method, path, body)
         self.model = request.model if request else ""
         self.is_chat = request is not None
+        self.has_attachments = request is not None and any(one.attachments for one in request.messages)
         self.resource = "chat API"
         """What a 404 says is missing."""
         self.is_file = False

@@ -62,6 +62,13 @@ def attach_file(context: CommandContext, path: str) -> None:
     context.show(f"'{name}' goes with the next message")
 
 
+def add_attachment(context: CommandContext, source: str) -> None:
+    is_file = not source.lower().startswith("https:")
+    path = str(expand_path(source, context.terminal.environ)) if is_file else source
+    one = context.talk.add_attachment(path)
+    context.show(f"'{one.name}' goes with the next message and stays in the conversation")
+
+
 def show_system(context: CommandContext, text: str) -> None:
     context.show(context.talk.system(text or None) or "there is no system message")
 
@@ -187,6 +194,7 @@ COMMANDS = (
     SlashCommand("help", "show the commands", show_help),
     SlashCommand("model", "show or change the model", choose_model, "[NAME]", "model"),
     SlashCommand("file", "send a file along with the next message", attach_file, "PATH", "file"),
+    SlashCommand("attach", "attach an image or a PDF to the next message", add_attachment, "FILE", "file"),
     SlashCommand("system", "show or replace the system message", show_system, "[TEXT]"),
     SlashCommand("reasoning", "show the model's thoughts, or hide them", switch_reasoning),
     SlashCommand("undo", "take back the last message and its answer", undo),

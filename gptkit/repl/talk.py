@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.core.chat import Message
 from gptkit.core.errors import GptkitError, NoInputError, SignalError
 from gptkit.session.conversation import NEWEST, NOTE_TURNS, Conversation
 from gptkit.session.input import PromptInput, read_text_file
@@ -16,6 +17,7 @@ from gptkit.templates.template import Template, Value
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gptkit.core.chat import Attachment
     from gptkit.exchange.capability import Greeting
     from gptkit.history.model import Session, Summary, Turn
     from gptkit.services import Services
@@ -58,6 +60,7 @@ class Talk:
         self._values = dict(values)
         self._conversation = Conversation(services, template, shared, session, lasting=True)
         self._attached: list[tuple[str, str]] = []
+        self._attachments: list[Attachment] = []
         self._asides: list[str] = []
         self._token_count = _TokenCount(None, 0, 0)
 
@@ -128,7 +131,8 @@ class Talk:
             self.attach(path)
         attached, self._attached = self._attached, []
         asides, self._asides = self._asides, []
-        return self._send_and_show("\n".join([*asides, text]), attached, NEWEST)
+        attachments, self._attachments = tuple(self._attachments), []
+        return self._send_and_show("\n".join([*asides, text]), attached, NEWEST, attachments)
 
     def attach(self, path: Path) -> str:
         """Attach the text of a file to the next message; returns the name of the file.
@@ -138,6 +142,15 @@ class Talk:
         name, text = read_text_file(str(path), self._conversation.shared.encoding)
         self._attached.append((name, text))
         return name
+
+    def add_attachment(self, source: str) -> Attachment:
+        """Attach an image or a PDF to the next message. Raises as `-a` does."""
+        from gptkit.session.attachments import check_attachments, read_attachments
+
+        check_attachments([source], self.template)
+        attachment = read_attachments([source], self.template, self.services.terminal)[0]
+        self._attachments.append(attachment)
+        return attachment
 
     def turns(self, limit: int) -> tuple[Turn, ...]:
         """Return the newest turns of the conversation, at most `limit`, the oldest of them first."""
@@ -155,14 +168,14 @@ class Talk:
         last = self.last
         if last is None:
             raise NoInputError("there is no message yet")
-        return self._send_and_show(*typed_message(last), last.parent)
+        return self._send_and_show(*typed_message(last), last.parent, self._attachments_of(last))
 
     def edit(self, text: str) -> int:
         """Send a text in place of the last message; the last turn stays stored on its own branch."""
         last = self.last
-        return self._send_and_show(
-            text, typed_message(last)[1] if last else [], last.parent if last else None
-        )
+        if last is None:
+            return self._send_and_show(text, [], None)
+        return self._send_and_show(text, typed_message(last)[1], last.parent, self._attachments_of(last))
 
     def fork(self, name: str) -> Session:
         """Continue in a new session that has all turns of this one."""
@@ -213,12 +226,26 @@ class Talk:
             )
             return next((tokens for tokens in counts if tokens is not None), 0)
 
-    def _send_and_show(self, text: str, files: list[tuple[str, str]], parent: int | None) -> int:
+    def _attachments_of(self, turn: Turn) -> tuple[Attachment, ...]:
+        """Read the attachments of a turn again."""
+        from gptkit.exchange.context import stored_attachments
+        from gptkit.session.attachments import reload_attachments
+
+        stored = Message("user", "", attachments=stored_attachments(turn.request))
+        return reload_attachments([stored], self.services.terminal, self._conversation.warn)[0].attachments
+
+    def _send_and_show(
+        self,
+        text: str,
+        files: list[tuple[str, str]],
+        parent: int | None,
+        attachments: tuple[Attachment, ...] = (),
+    ) -> int:
         terminal = self.services.terminal
         try:
             with terminal.echo_off():
                 outcome = self._conversation.exchange(
-                    self._make_input(text, files),
+                    self._make_input(text, files)._replace(attachments=attachments),
                     parent,
                     {"words": text, "attached": [list(pair) for pair in files]},
                 )

@@ -227,7 +227,7 @@ def show_request(
     record = {
         "prompt": invocation.template.name,
         "url": url,
-        "body": request.body(),
+        "body": request.without_content_of_attachments().body(),
         "requests": 1,
         "estimate": {"prompt_tokens": prompt_tokens(request)},
     }

@@ -33,6 +33,10 @@ class Call:
         self.shared = shared
         self.display = answer.display_options(shared)
         self._input: PromptInput | None = None
+        if shared.attach:
+            from gptkit.session.attachments import check_attachments
+
+            check_attachments(shared.attach, template)
 
     @property
     def model(self) -> str:
@@ -55,6 +59,11 @@ class Call:
                 if own
                 else read_input(services.terminal, self.template, self.values, self.shared, wait, reading)
             )
+            if self.shared.attach:
+                from gptkit.session.attachments import read_attachments
+
+                attachments = read_attachments(self.shared.attach, self.template, services.terminal)
+                self._input = self._input._replace(attachments=attachments)
         return self._input
 
     def open_session(self) -> Session | None:
@@ -135,7 +144,7 @@ class Call:
             parameter.variable for parameter in self.template.declared_parameters if parameter.kind == "file"
         }
         paths = [Path(str(value)) for name, value in self.values.items() if name in kinds and value]
-        return [*self.shared.file, *paths]
+        return [*self.shared.file, *map(Path, self.shared.attach), *paths]
 
     def _check_output(self, other_paths: Sequence[Path]) -> None:
         terminal, output = self.services.terminal, self.display.output

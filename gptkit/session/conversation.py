@@ -55,6 +55,7 @@ def make_invocation(
         text=prompt_input.text,
         request=prompt_input.request,
         files=prompt_input.files,
+        attachments=prompt_input.attachments,
         values=prompt_input.values,
         parameters={**settings_parameters, **command_parameters},
         droppable=frozenset(settings_parameters) - frozenset(command_parameters),
@@ -334,7 +335,12 @@ class Conversation:
                         context.new_summary.last_turn, context.new_summary.text, base.model
                     )
             notes = self._latest_notes(parent) if self.template.capabilities else {}
-            base = base._replace(turns=context.turns, summary=context.summary, notes=notes)
+            turns = context.turns
+            if any(message.attachments for message in turns):
+                from gptkit.session.attachments import reload_attachments
+
+                turns = reload_attachments(turns, self.services.terminal, self.warn)
+            base = base._replace(turns=turns, summary=context.summary, notes=notes)
         return prepare_invocation(base, self.stores, self.services.capabilities)
 
     def _token_budget(self, base: Invocation, limit: int | None, wanted: int) -> int | None:

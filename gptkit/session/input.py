@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from gptkit.core.chat import Attachment
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.files import naming_errors
 from gptkit.core.terminal import Terminal
@@ -43,6 +44,7 @@ class PromptInput(NamedTuple):
     values: Mapping[str, Value]
     long: LongText | None = None
     is_marked: bool = False
+    attachments: tuple[Attachment, ...] = ()
 
 
 class ReadingOptions(NamedTuple):
@@ -79,7 +81,7 @@ def read_input(
     words, paths = _words_and_paths(str(values.get("text", "")), shared)
     file_defaults = _file_defaults(template)
     values = {name: value for name, value in file_defaults.items() if value is not None} | values
-    stdin_values = sum(values.get(name) == DASH for name in file_defaults)
+    stdin_values = sum(values.get(name) == DASH for name in file_defaults) + shared.attach.count(DASH)
     if paths.count(DASH) + stdin_values > 1:
         raise UsageError("standard input can be read only once")
     if template.input == "none" and paths:
@@ -94,9 +96,9 @@ def read_input(
     sources = [(path, reader.text(path)) for path in paths]
     if sources and words and not is_named and not sources[0][1].strip():
         reader.note_empty_stdin()
-    files = [(_display_name(path), text) for path, text in sources if text.strip()]
+    files = [(display_name(path), text) for path, text in sources if text.strip()]
     if sources and not files and (is_named or not words) and template.input == "required":
-        raise NoInputError(f"no input: nothing in {_quoted_names([path for path, _ in sources])}")
+        raise NoInputError(f"no input: nothing in {quoted_names([path for path, _ in sources])}")
     is_marked = len(paths) == 1 and reader.is_marked(paths[0])
     return _make_input(template, words, files, values)._replace(is_marked=is_marked)
 
@@ -119,7 +121,7 @@ def machine_variables(environ: Mapping[str, str]) -> Mapping[str, object]:
 
 def read_text_file(path: str, encoding: str | None = None) -> tuple[str, str]:
     """Return a file's name as the model sees it, and its text; raises what `-f` raises."""
-    return _display_name(path), _text(_read_bytes(path), path, encoding)
+    return display_name(path), _text(_read_bytes(path), path, encoding)
 
 
 def input_beside_files(
@@ -137,18 +139,18 @@ def input_beside_files(
 
 def open_text(path: str, reading: ReadingOptions, encoding: str | None = None) -> LongText:
     """Open a file's text; a file of at most `reading.long_above` bytes is read at once."""
-    name = _quoted_names([path])
-    blocks, size = _open_blocks(path, name)
+    name = quoted_names([path])
+    blocks, size = open_blocks(path, name)
     head = _head(blocks, reading)
     if _is_streamed(head, reading):
         from gptkit.encodings.stream import decode_stream
 
         return LongText(
-            _display_name(path), size, decode_stream(head, blocks, name, encoding), _is_marked(head)
+            display_name(path), size, decode_stream(head, blocks, name, encoding), _is_marked(head)
         )
     data = b"".join([head, *blocks])
     text = _text(data, path, encoding, reading.as_is)
-    return LongText(_display_name(path), len(data), iter([text]), _is_marked(head))
+    return LongText(display_name(path), len(data), iter([text]), _is_marked(head))
 
 
 def _head(blocks: Iterator[bytes], reading: ReadingOptions) -> bytes:
@@ -172,7 +174,7 @@ def _holds_document(head: bytes) -> bool:
 
 def _text(data: bytes, path: str, encoding: str | None, as_is: bool = False) -> str:
     """Return the text of a file or of standard input, also that of a document which is no text."""
-    name = _quoted_names([path])
+    name = quoted_names([path])
     if as_is or not _holds_document(data):
         return _decode(data, name, encoding)
     from gptkit.encodings.decode import decode
@@ -237,18 +239,18 @@ class _SourceReader:
 
     def open_if_long(self, path: str) -> LongText | None:
         """Open a file or standard input if there is more of it than is read at once; else return None."""
-        name = _quoted_names([path])
-        blocks, size = self._terminal.read_blocks() if path == DASH else _open_blocks(path, name)
+        name = quoted_names([path])
+        blocks, size = self._terminal.read_blocks() if path == DASH else open_blocks(path, name)
         head = _head(blocks, self._reading)
         if _is_streamed(head, self._reading):
             from gptkit.encodings.stream import decode_stream
 
             texts = decode_stream(head, blocks, name, self._encoding)
-            return LongText(_display_name(path), size, texts, _is_marked(head))
+            return LongText(display_name(path), size, texts, _is_marked(head))
         text = self._decoded(path, b"".join([head, *blocks]))
         self._texts[path] = text  # a pipe is not read twice
         if len(text) > (self._reading.long_above or 0):
-            return LongText(_display_name(path), len(text.encode()), iter([text]))
+            return LongText(display_name(path), len(text.encode()), iter([text]))
         return None
 
     def is_marked(self, path: str) -> bool:
@@ -309,10 +311,10 @@ def _join_texts(texts: Sequence[str]) -> str:
 
 
 def _read_bytes(path: str) -> bytes:
-    return b"".join(_open_blocks(path, _quoted_names([path]))[0])
+    return b"".join(open_blocks(path, quoted_names([path]))[0])
 
 
-def _open_blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
+def open_blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
     """Open a file; returns its blocks of bytes, read on demand, and its size if known."""
     from gptkit.core.streams import read_blocks
 
@@ -327,11 +329,11 @@ def _open_blocks(path: str, name: str) -> tuple[Iterator[bytes], int | None]:
     return read(), status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _quoted_names(paths: Sequence[str]) -> str:
+def quoted_names(paths: Sequence[str]) -> str:
     return ", ".join(STDIN if path == DASH else f"'{path}'" for path in paths)
 
 
-def _display_name(path: str) -> str:
+def display_name(path: str) -> str:
     """Return a file's name for the model, as valid text whatever bytes the name has."""
     return STDIN if path == DASH else os.fsencode(path).decode("utf-8", "replace")
 

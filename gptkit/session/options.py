@@ -30,6 +30,14 @@ class Flag(NamedTuple):
 
 FLAGS = (
     Flag("file", "paths", "Read the input from this file; can be repeated.", "f", "FILE", is_rare=False),
+    Flag(
+        "attach",
+        "list",
+        "Attach an image or a PDF, if the prompt takes it; an https address for an image.",
+        "a",
+        "FILE|URL",
+        is_yielding=True,
+    ),
     Flag("stdin", "flag", "Wait for standard input even if it is silent; '-' as a word does the same."),
     Flag("encoding", "text", "Encoding of the input, if it is not UTF-8.", metavar="NAME"),
     Flag("output", "path", "Write the answer to this file, whole or not at all.", "o", "FILE", is_rare=False),
@@ -89,6 +97,7 @@ class SharedOptions(NamedTuple):
     """The values of the options that every prompt command has; a field for each of FLAGS."""
 
     file: tuple[Path, ...] = ()
+    attach: tuple[str, ...] = ()
     stdin: bool = False
     encoding: str | None = None
     output: Path | None = None

@@ -212,6 +212,8 @@ def _request_record(invocation: Invocation, request: ChatRequest) -> Mapping[str
         record["options"] = dict(invocation.values)
     if invocation.files:
         record["files"] = [name for name, _ in invocation.files]
+    if invocation.attachments:
+        record["attachments"] = [one.record() for one in invocation.attachments]
     if invocation.template.examples:
         record["examples"] = [list(pair) for pair in invocation.template.examples]
     return record

@@ -185,7 +185,7 @@ def _kind_name(kind: Kind) -> str:
     return names.get(kind, "text")
 
 
-CASE_KEYS = ("text", "request", "arguments", "options", "reply", "expect")
+CASE_KEYS = ("text", "request", "attachments", "arguments", "options", "reply", "expect")
 EXPECTATIONS = (
     "contains",
     "not_contains",
@@ -247,6 +247,7 @@ def _case(
             for name, entry in expect.items()
             if name in EXPECTATIONS
         },
+        attachments=literal_texts(entries.get("attachments"), f"{key}.attachments", report),
         extras={
             **{name: entries[name].data() for name in words.keys if name in entries},
             **{name: expect[name].data() for name in words.expectations if name in expect},

@@ -13,6 +13,7 @@ from gptkit.core.yaml_tree import (
     YamlFileError,
     YamlNode,
     list_items,
+    literal_texts,
     mapping_entries,
     single_line,
     spelling_hint,
@@ -20,6 +21,7 @@ from gptkit.core.yaml_tree import (
 )
 from gptkit.templates.parameters import NAME, NAME_RULE, read_cases, read_parameters, refuse_clashes
 from gptkit.templates.template import (
+    ATTACHMENT_KINDS,
     DEFAULT_USER,
     INPUTS,
     CaseWords,
@@ -44,6 +46,7 @@ KEYS = (
     "parameters",
     "output",
     "nothing",
+    "attachments",
     "tests",
     "extends",
 )
@@ -144,9 +147,8 @@ def _template(
     if isinstance(root.value, str | list) and root.kind != "nothing":
         report(Problem(root.line, "", f"a prompt file is a mapping of keys, this is {root.kind}"))
         return Template(name, source, "")
-    entries = mapping_entries(
-        root, "", report, KEYS + tuple(extension.key for extension in vocabulary.extensions)
-    )
+    allowed = KEYS + tuple(extension.key for extension in vocabulary.extensions)
+    entries = mapping_entries(root, "", report, allowed)
     single_line(entries.get("extends"), "extends", report)
     output, schema = _output(entries.get("output"), vocabulary, report)
     options = read_parameters(entries.get("options"), "options", report)
@@ -172,12 +174,26 @@ def _template(
         output=output,
         schema=schema,
         nothing=single_line(entries.get("nothing"), "nothing", report),
+        attachments=_attachments(entries.get("attachments"), declared, report),
         capabilities=capabilities,
         variables=tuple(chain.from_iterable(extension.variables for extension in declared)),
         cases=read_cases(entries.get("tests"), options, arguments, report, _case_words(declared)),
         lines={key: node.line for key, node in entries.items()},
         blocks={key: node.block for key, node in entries.items() if node.block},
     )
+
+
+def _attachments(
+    node: YamlNode | None, declared: Sequence[Extension], report: ReportProblem
+) -> tuple[str, ...]:
+    kinds = literal_texts(node, "attachments", report)
+    for kind in kinds:
+        if node and kind not in ATTACHMENT_KINDS:
+            hint = spelling_hint(kind, ATTACHMENT_KINDS)
+            report(Problem(node.line, "attachments", f"unknown kind '{kind}'", hint))
+    if node and kinds and (other := next((one.key for one in declared if one.claims), None)):
+        report(Problem(node.line, "attachments", f"does not go together with '{other}'"))
+    return kinds
 
 
 def _case_words(declared: Sequence[Extension]) -> CaseWords:

@@ -15,9 +15,11 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 INPUTS: tuple[Input, ...] = get_args(Input)
 INPUT_VARIABLES = ("text", "request", "files")
 """Variables that every template has: the input, the request about the input, and the input files."""
-CIRCUMSTANCES = ("script", "format", "earlier", "user_system", "user_shell")
+CIRCUMSTANCES = ("script", "format", "earlier", "user_system", "user_shell", "attachments")
 """Variables that every template may ask for, unless it declares a parameter of that name: the script of the
-input, the format of the document, whether earlier turns are sent along, the user's system and shell."""
+input, the format of the document, whether earlier turns are sent along, the user's system and shell, the
+names of attached files."""
+ATTACHMENT_KINDS = ("image", "pdf")
 DEFAULT_USER = "{% if request %}{{ request }}\n\n{% endif %}{{ text }}"
 
 
@@ -62,6 +64,8 @@ class Case(NamedTuple):
     values: Mapping[str, Value]
     reply: str
     expect: Mapping[str, tuple[str, ...]]
+    attachments: tuple[str, ...] = ()
+    """The names of attached files, which need not exist."""
     extras: Mapping[str, object] = {}
     """The values of keys and expectations that capabilities add."""
 
@@ -99,6 +103,8 @@ class Template(NamedTuple):
     schema: Mapping[str, object] | None = None
     nothing: str = ""
     """The sentence with which the model says that there is nothing to do; empty if it has none."""
+    attachments: tuple[str, ...] = ()
+    """The kinds of files that may be attached: `image`, `pdf`."""
     capabilities: Mapping[str, object] = {}
     variables: tuple[str, ...] = ()
     """Variables that the capabilities of the template add."""

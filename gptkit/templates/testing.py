@@ -32,6 +32,7 @@ class CaseResult(NamedTuple):
 def run_case(template: Template, case: Case, output_format: OutputFormat) -> CaseResult:
     """Render the messages of a test case and compare them and its reply with its expectations."""
     variables = {"text": case.text, "request": case.request, "files": []}
+    variables["attachments"] = list(case.attachments)
     try:
         messages = template_messages(template, case.values, variables)
     except YamlFileError as error:

@@ -107,7 +107,9 @@ def test_a_prompts_own_options_come_first(every_page: dict[Path, str]) -> None:
             )
         assert "--help" in own
         own, _, shared = every_page[golden((name,))].partition(SHARED)
-        assert re.findall(r"^  (?:-\w, )?--(\w+)", shared, re.MULTILINE) == COMMON
+        takes_attachments = build_services(memory_terminal()).template(name).attachments
+        common = [*COMMON[:1], "attach", *COMMON[1:]] if takes_attachments else COMMON
+        assert re.findall(r"^  (?:-\w, )?--(\w+)", shared, re.MULTILINE) == common
         assert own.count("--help-all") == 1
 
 

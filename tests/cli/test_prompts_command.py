@@ -298,7 +298,7 @@ class TestCheck:
         assert gptkit("prompts", "check", "translate.yaml") == (0, "translate: ok\n", "")
         told = (
             "bad.yml:2: system: the variable 'nope' is not declared (allowed: text, request, files, script, "
-            "format, earlier, user_system, user_shell)\n"
+            "format, earlier, user_system, user_shell, attachments)\n"
         )
         assert gptkit("prompts", "check", "./bad.yml", "translate.yaml") == (
             65,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import pytest
@@ -28,6 +28,7 @@ class Turn(NamedTuple):
     user: str
     answer: str
     state: str = "ok"
+    request: Mapping[str, object] = {}
 
 
 def turns(*pairs: tuple[str, str]) -> list[Turn]:

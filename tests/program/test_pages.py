@@ -35,6 +35,7 @@ FILES = {
     "notes.md": "# Release\n\nIt moves to Monday.\n",
     "lease.txt": "Either party may end this lease with three months' notice.\n",
     "annex.txt": "Pets are welcome.\n",
+    "photo.png": "GIF89a\x40\x00\x40\x00;",
     "rubric.txt": "Names the rule (2 points)\nFinds x (3 points)\n",
     "answer.txt": "I divide both sides by 2, so x = 4.\n",
     "说明.md": "# 发布\n\n改到周一。\n",

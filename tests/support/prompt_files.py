@@ -15,7 +15,7 @@ FILE = "/prompts/haiku.yaml"
 ALL_KEYS = (
     "allowed: description, usage, group, system, user, examples, options, arguments, input, model, "
     "parameters, output, "
-    "nothing, tests, extends"
+    "nothing, attachments, tests, extends"
 )
 
 

@@ -21,8 +21,8 @@ from gptkit.templates.testing import CaseResult, run_case
 FOLDER = Path(__file__).parents[2] / "prompts"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 WANTED = {
-    "ask", "chat", "code", "commit", "email", "explain", "proofread", "qa", "review", "roleplay", "shell",
-    "summarize", "translate", "tutor", "write",
+    "ask", "chat", "code", "commit", "describe", "email", "explain", "proofread", "qa", "review", "roleplay",
+    "shell", "summarize", "translate", "tutor", "write",
 }  # fmt: skip
 CJK = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 

@@ -117,7 +117,7 @@ def test_what_is_inherited_and_does_not_fit_is_named_where_it_is_inherited(folde
             2,
             "user",
             "the variable 'topic' is not declared",
-            "allowed: text, request, files, script, format, earlier, user_system, user_shell",
+            "allowed: text, request, files, script, format, earlier, user_system, user_shell, attachments",
         )
     ]
 

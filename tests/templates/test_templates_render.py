@@ -15,7 +15,7 @@ from gptkit.core.yaml_tree import YamlFileError
 from gptkit.templates import render
 from gptkit.templates.template import Template, Value
 
-ALWAYS = "text, request, files, script, format, earlier, user_system, user_shell"
+ALWAYS = "text, request, files, script, format, earlier, user_system, user_shell, attachments"
 """The variables that every template has."""
 NOTHING: Mapping[str, object] = {"text": "", "request": "", "files": []}
 

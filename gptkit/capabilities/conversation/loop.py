@@ -29,6 +29,8 @@ def open_loop(call: Call) -> int:
 
         return model_names(services.endpoint(""))
 
+    for source in call.shared.attach:
+        talk.add_attachment(source)
     _greet(talk, services.terminal)
     extra: tuple[SlashCommand, ...] = ()
     for capability in services.capabilities_of(call.template):
