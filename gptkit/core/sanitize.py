@@ -49,6 +49,11 @@ def visible(text: str) -> str:
     return VisibleStream().show(text)
 
 
+def visible_line(text: str) -> str:
+    """Make a whole foreign text visible on one line: ends of lines and tabs are shown as characters."""
+    return visible(text).replace("\n", "␊").replace("\t", "␉")
+
+
 def one_line(text: str, limit: int = 300) -> str:
     """Make a foreign text visible on one line of at most `limit` characters, the last one `…` if cut."""
     text = text.strip(" \t\r\n")

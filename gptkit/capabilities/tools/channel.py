@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from gptkit.capabilities.tools.model import ANSWER, ASK_USER, RequestedCall, Tool, Travel
 from gptkit.capabilities.tools.schema import strict_schema
@@ -55,28 +55,9 @@ class CallAsTextError(Exception):
     """Raised for a call that came as the text of an answer; such a call is never run."""
 
 
-class Channel(Protocol):
-    """How tools are offered, and how a reply becomes a step."""
-
-    def request(self, base: ChatRequest, tools: Sequence[Tool]) -> ChatRequest:
-        """The request with what offers the tools."""
-
-    def read(self, reply: Reply) -> Step:
-        """The step of a reply. Raises StepError, CallAsTextError."""
-
-    def messages(self, reply: Reply, results: Sequence[tuple[RequestedCall, str]]) -> tuple[Message, ...]:
-        """What goes back to the model: its reply, and a text for each of its calls."""
-
-    def sink(self, sink: Sink) -> SelectiveSink:
-        """A sink that shows only what is sure to be the answer."""
-
-    def cut_text(self, reply: Reply) -> str:
-        """What there is of the answer in a reply that was cut; empty if the cut is in a call."""
-
-
 def choose_channel(
     travel: Travel, model: str, parameters: Mapping[str, object], has_no_tools: bool
-) -> Channel:
+) -> ToolsChannel | StructuredChannel:
     """The channel for a model; with `has_no_tools` the model is known to refuse tools."""
     if travel == "auto":
         has_tools = not re.match(WITHOUT_TOOLS, model) or parameters.get("reasoning_effort") == "none"
@@ -97,6 +78,7 @@ class ToolsChannel:
     """Tools as the API has them."""
 
     def request(self, base: ChatRequest, tools: Sequence[Tool]) -> ChatRequest:
+        """The request with what offers the tools."""
         self._names = {tool.name for tool in tools} | {ASK_USER}
         offered = [_function(offer) for offer in _offered(tools)]
         return base._replace(
@@ -104,6 +86,7 @@ class ToolsChannel:
         )
 
     def read(self, reply: Reply) -> Step:
+        """The step of a reply. Raises StepError, CallAsTextError."""
         if reply.calls:
             return Step(tuple(RequestedCall(c.id, c.name, _json_object(c.arguments)) for c in reply.calls))
         if any(name in self._names for name in _called_in_text(reply.text)):
@@ -111,14 +94,16 @@ class ToolsChannel:
         return Step(text=reply.text)
 
     def messages(self, reply: Reply, results: Sequence[tuple[RequestedCall, str]]) -> tuple[Message, ...]:
+        """What goes back to the model: its reply, and a text for each of its calls."""
         answers = (Message("tool", text, answers=call.id) for call, text in results)
         return (Message("assistant", reply.text, reply.calls), *answers)
 
     def sink(self, sink: Sink) -> SelectiveSink:
-        """Nothing of an answer is shown before its end: calls may follow any text."""
+        """A sink that shows only what is sure to be the answer: nothing, since calls may follow any text."""
         return SelectiveSink(sink)
 
     def cut_text(self, reply: Reply) -> str:
+        """What there is of the answer in a reply that was cut; empty if the cut is in a call."""
         return reply.text
 
 
@@ -164,8 +149,8 @@ class StructuredChannel:
         return Step(tuple(calls))
 
     def messages(self, reply: Reply, results: Sequence[tuple[RequestedCall, str]]) -> tuple[Message, ...]:
-        told = "\n\n".join(f"Output of {call.tool}:\n{text}" for call, text in results)
-        return (Message("assistant", reply.text), Message("user", told))
+        outputs = "\n\n".join(f"Output of {call.tool}:\n{text}" for call, text in results)
+        return (Message("assistant", reply.text), Message("user", outputs))
 
     def sink(self, sink: Sink) -> SelectiveSink:
         return _AnswerSink(sink)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gptkit.capabilities.tools.model import PLACES, Argument, Command, RefusedCallError
-from gptkit.core.sanitize import visible
+from gptkit.core.sanitize import visible_line
 
 PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_-]*)\}")
 """A name between braces; a double brace stands for one."""
@@ -164,5 +164,4 @@ def shown_command(argv: Sequence[str], stdin: bytes) -> str:
     """A command as a person reads it: quoted as for a shell, on one line, nothing hidden."""
     import shlex
 
-    line = visible(shlex.join(argv)).replace("\n", "␊").replace("\t", "␉")
-    return f"$ {line}" + (f" < {len(stdin):,} bytes" if stdin else "")
+    return f"$ {visible_line(shlex.join(argv))}" + (f" < {len(stdin):,} bytes" if stdin else "")

@@ -19,7 +19,7 @@ from gptkit.capabilities.tools.model import (
 )
 from gptkit.capabilities.tools.openapi import FORM
 from gptkit.core.process import OUTPUT_CAP
-from gptkit.core.sanitize import one_line, visible
+from gptkit.core.sanitize import one_line, visible_line
 from gptkit.provider.connection import tls_context
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ def build_action(tool: Tool, operation: Operation, arguments: Mapping[str, objec
     if body is not None:
         headers.append(("Content-Type", operation.content_type))
     shown = body.decode("utf-8", "replace") if body is not None else ""
-    does = visible(f"{operation.method} {url} {shown}".rstrip()).replace("\n", "␊").replace("\t", "␉")
-    does += "".join(f" {name}: {visible(value)}" for name, value in headers if name != "Content-Type")
-    return ToolAction(tool, arguments, does, url=url, headers=tuple(headers), body=body)
+    does = f"{operation.method} {url} {shown}".rstrip()
+    does += "".join(f" {name}: {value}" for name, value in headers if name != "Content-Type")
+    return ToolAction(tool, arguments, visible_line(does), url=url, headers=tuple(headers), body=body)
 
 
 def _path_value(name: str, values: Mapping[str, object]) -> str:

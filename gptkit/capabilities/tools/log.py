@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x67707461
 """SQLite's application id, `gpta`."""
-_COLUMNS = (
-    *("run", "round", "tool", "risk", "does", "arguments", "approved", "plan", "step"),
-    *("began", "ended", "outcome", "status", "bytes", "sha256"),
-)
 
 
 def _create_table(connection: sqlite3.Connection) -> None:
@@ -102,24 +98,23 @@ class ActionLog(Database):
         if self._keeps_texts:
             does = self._redactor.redact(action.does)
             arguments = self._redactor.redact(json.dumps(action.arguments, ensure_ascii=False))
-        tool = action.tool
-        where = (
-            place.run,
-            place.round,
-            tool.name,
-            tool.risk,
-            does,
-            arguments,
-            approved,
-            place.plan,
-            place.step,
-        )
-        row = (*where, self._now(), None, "unknown", None, 0, "")
-        marks = ", ".join("?" * len(_COLUMNS))
+        row = {
+            **place._asdict(),
+            "tool": action.tool.name,
+            "risk": action.tool.risk,
+            "does": does,
+            "arguments": arguments,
+            "approved": approved,
+            "began": self._now(),
+            "outcome": "unknown",
+            "bytes": 0,
+            "sha256": "",
+        }
+        marks = ", ".join("?" * len(row))
         with self.writing() as connection:
             cursor = connection.execute(
-                f"INSERT INTO actions ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608
-                [_text(value) for value in row],
+                f"INSERT INTO actions ({', '.join(row)}) VALUES ({marks})",  # noqa: S608
+                [_text(value) for value in row.values()],
             )
         return int(cursor.lastrowid or 0)
 
@@ -146,7 +141,7 @@ class ActionLog(Database):
             return []
         with self.reading() as connection:
             rows = connection.execute(
-                f"SELECT id, {', '.join(_COLUMNS)} FROM actions {condition}",  # noqa: S608
+                f"SELECT {', '.join(LoggedAction._fields)} FROM actions {condition}",  # noqa: S608
                 values,
             ).fetchall()
         return [LoggedAction(*row) for row in rows]

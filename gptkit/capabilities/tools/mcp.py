@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Protocol
 
-from gptkit.capabilities.tools.model import McpSource, RemoteTool, Result, Tool, ToolAction
+from gptkit.capabilities.tools.model import Ending, McpSource, RemoteTool, Result, Tool, ToolAction
 from gptkit.capabilities.tools.openapi import valid_name
 from gptkit.capabilities.tools.schema import strict_schema
 from gptkit.core.errors import DataError, TryAgainError
 from gptkit.core.process import OUTPUT_CAP
-from gptkit.core.sanitize import one_line, visible
+from gptkit.core.sanitize import one_line, visible_line
 from gptkit.core.yaml_tree import spelling_hint
 
 VERSION = "2025-06-18"
@@ -55,9 +56,9 @@ class McpClient:
         due = time.monotonic() + self.source.start
         capabilities: dict[str, object] = {}  # neither elicitation nor sampling nor roots
         info = {"name": "gptkit", "version": VERSION}
-        given = {"protocolVersion": VERSION, "capabilities": capabilities, "clientInfo": info}
-        with self._told():
-            self._request("initialize", given, due)
+        greeting = {"protocolVersion": VERSION, "capabilities": capabilities, "clientInfo": info}
+        with self._starting():
+            self._request("initialize", greeting, due)
             self._transport.send({"jsonrpc": "2.0", "method": "notifications/initialized"}, due)
 
     def tools(self, file: str) -> list[Tool]:
@@ -65,7 +66,7 @@ class McpClient:
         due = time.monotonic() + self.source.start
         listed: dict[str, Mapping[str, Any]] = {}
         cursor: object = None
-        with self._told():
+        with self._starting():
             for _ in range(MOST_PAGES):
                 page = self._request("tools/list", {"cursor": cursor} if cursor else {}, due)
                 for one in page.get("tools") or ():
@@ -82,37 +83,33 @@ class McpClient:
     def call(self, action: ToolAction, tool: RemoteTool) -> Result:
         """Call a tool, and say what came of it."""
         began = time.monotonic()
-        given = {"name": tool.name, "arguments": {**action.arguments, **action.tool.fix}}
-        may_have_happened = action.tool.risk != "read"
+        request = {"name": tool.name, "arguments": {**action.arguments, **action.tool.fix}}
+        lost: Ending = "failed" if action.tool.risk == "read" else "unknown"
         try:
-            answer = self._request("tools/call", given, began + action.tool.timeout)
+            answer = self._request("tools/call", request, began + action.tool.timeout)
         except TimeoutError:
-            note = "it took too long"
+            result = Result(lost, note="it took too long")
         except OSError as error:
-            note = one_line(f"the server ended: {self._transport.last_words() or error}")
+            result = Result(lost, note=one_line(f"the server ended: {self._transport.last_words() or error}"))
         except McpError as error:
-            if error.args[0] != TOO_LARGE:
-                return Result("failed", note=one_line(str(error)), seconds=time.monotonic() - began)
-            note = TOO_LARGE
+            is_lost = error.args[0] == TOO_LARGE
+            result = Result(lost if is_lost else "failed", note=one_line(str(error)))
         else:
             output = _text(answer).encode("utf-8", "replace")
-            ending = "failed" if answer.get("isError") else "ok"
-            note = "the tool reports an error" if ending == "failed" else ""
-            seconds = time.monotonic() - began
-            return Result("ok" if ending == "ok" else "failed", output, note, None, seconds, len(output))
-        ending = "unknown" if may_have_happened else "failed"
-        seconds = time.monotonic() - began
-        return Result("unknown" if ending == "unknown" else "failed", note=note, seconds=seconds)
+            result = Result("ok", output, size=len(output))
+            if answer.get("isError"):
+                result = result._replace(ending="failed", note="the tool reports an error")
+        return result._replace(seconds=time.monotonic() - began)
 
     def close(self) -> None:
         self._transport.close()
 
-    def _request(self, method: str, given: Mapping[str, object], due: float) -> Mapping[str, Any]:
+    def _request(self, method: str, parameters: Mapping[str, object], due: float) -> Mapping[str, Any]:
         """Send a request and wait for its answer; what the server asks meanwhile is refused."""
         with self._lock:
             self._number += 1
             number = self._number
-            message = {"jsonrpc": "2.0", "id": number, "method": method, "params": given}
+            message = {"jsonrpc": "2.0", "id": number, "method": method, "params": parameters}
             self._transport.send(message, due)
             while True:
                 answer = self._transport.receive(due)
@@ -126,28 +123,16 @@ class McpClient:
         result = answer.get("result")
         return result if isinstance(result, dict) else {}
 
-    def _told(self) -> _Told:
-        return _Told(self.source.name, self._transport)
-
-
-class _Told:
-    """Turns what goes wrong with a server before any call into one error with its last words."""
-
-    def __init__(self, name: str, transport: McpTransport) -> None:
-        self._name = name
-        self._transport = transport
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if not isinstance(error, OSError | McpError):
-            return
-        cause = "it does not answer" if isinstance(error, TimeoutError) else one_line(str(error), 200)
-        words = one_line(self._transport.last_words(), 300)
-        raise TryAgainError(
-            f"the server '{self._name}': {cause}" + (f"; it said '{words}'" if words else "")
-        ) from None
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        """Turn what goes wrong with a server before any call into one error with its last words."""
+        try:
+            yield
+        except (OSError, McpError) as error:
+            cause = "it does not answer" if isinstance(error, TimeoutError) else one_line(str(error), 200)
+            words = one_line(self._transport.last_words(), 300)
+            said = f"; it said '{words}'" if words else ""
+            raise TryAgainError(f"the server '{self.source.name}': {cause}{said}") from None
 
 
 TOO_LARGE = f"it answered with more than {OUTPUT_CAP >> 20} MiB"
@@ -163,9 +148,8 @@ def _refusal(asked: Mapping[str, Any]) -> dict[str, object]:
 
 def remote_action(tool: Tool, remote: RemoteTool, arguments: Mapping[str, object]) -> ToolAction:
     """The call of a tool of a server, as it is shown."""
-    given = json.dumps({**arguments, **tool.fix}, ensure_ascii=False, separators=(",", ":"))
-    does = visible(f"{remote.source}: {remote.name} {given}").replace("\n", "␊").replace("\t", "␉")
-    return ToolAction(tool, arguments, does)
+    shown = json.dumps({**arguments, **tool.fix}, ensure_ascii=False, separators=(",", ":"))
+    return ToolAction(tool, arguments, visible_line(f"{remote.source}: {remote.name} {shown}"))
 
 
 def _tool(source: McpSource, listed: Mapping[str, Any], file: str) -> Tool:
@@ -173,7 +157,7 @@ def _tool(source: McpSource, listed: Mapping[str, Any], file: str) -> Tool:
     schema = listed.get("inputSchema")
     annotations = listed.get("annotations")
     hints = annotations if isinstance(annotations, dict) else {}
-    own = _own_schema(schema if isinstance(schema, dict) else {}, source.fix)
+    own = _without_fixed(schema if isinstance(schema, dict) else {}, source.fix)
     return Tool(
         name=valid_name(f"{source.name}_{name}"),
         description=" ".join(str(listed.get("description") or name).split()),
@@ -190,15 +174,15 @@ def _tool(source: McpSource, listed: Mapping[str, Any], file: str) -> Tool:
     )
 
 
-def _own_schema(schema: Mapping[str, Any], fixed: Mapping[str, object]) -> dict[str, object]:
+def _without_fixed(schema: Mapping[str, Any], fixed: Mapping[str, object]) -> dict[str, object]:
     """The schema of a server's tool, with definitions under `$defs` and without fixed arguments."""
     text = json.dumps(schema).replace('"#/definitions/', '"#/$defs/')
-    found: dict[str, Any] = json.loads(text)
-    if "definitions" in found:
-        found["$defs"] = {**found.pop("definitions"), **found.get("$defs", {})}
-    properties = {name: one for name, one in _properties(found).items() if name not in fixed}
-    required = [name for name in found.get("required") or () if name in properties]
-    return found | {"type": "object", "properties": properties, "required": required}
+    copy: dict[str, Any] = json.loads(text)
+    if "definitions" in copy:
+        copy["$defs"] = {**copy.pop("definitions"), **copy.get("$defs", {})}
+    properties = {name: one for name, one in _properties(copy).items() if name not in fixed}
+    required = [name for name in copy.get("required") or () if name in properties]
+    return copy | {"type": "object", "properties": properties, "required": required}
 
 
 def _properties(schema: object) -> Mapping[str, Any]:

@@ -113,7 +113,7 @@ class Operation(NamedTuple):
     """An operation of an HTTP API, ready to be requested.
 
     `places` says for each argument where its value goes (`path`, `query`, `header`, `body`, `whole body`) and
-    under which name. `explode` names the arguments whose lists are repeated in the query.
+    under which name.
     """
 
     source: str
@@ -123,7 +123,6 @@ class Operation(NamedTuple):
     places: Mapping[str, tuple[str, str]]
     headers: Mapping[str, str]
     content_type: str = ""
-    explode: tuple[str, ...] = ()
 
 
 class RemoteTool(NamedTuple):

@@ -144,11 +144,8 @@ def _tool(
     words = [operation.get("summary"), operation.get("description")]
     text = " ".join(" ".join(word for word in words if isinstance(word, str)).split())
     fixed = {one.name: source.fix[one.own_name] for one in arguments if one.own_name in source.fix}
-    explode = [one.name for one in arguments if one.place == "query"]
     places = {one.name: (one.place, one.own_name) for one in arguments}
-    action = Operation(
-        source.name, method.upper(), source.server, path, places, source.headers, content_type, tuple(explode)
-    )
+    action = Operation(source.name, method.upper(), source.server, path, places, source.headers, content_type)
     return Tool(
         name=valid_name(f"{source.name}_{name}"),
         description=text[:DESCRIPTION_LENGTH] or f"{method.upper()} {path}",

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from gptkit.capabilities.tools.channel import (
     CallAsTextError,
-    Channel,
     StepError,
+    StructuredChannel,
+    ToolsChannel,
     choose_channel,
     means_no_tools,
 )
@@ -123,7 +124,7 @@ class _Run:
             return request._replace(messages=(Message("system", f"{first.content}\n\n{note}"), *rest))
         return request._replace(messages=(Message("system", note), first, *rest))
 
-    def _choose(self, travel: Travel = "auto") -> Channel:
+    def _choose(self, travel: Travel = "auto") -> ToolsChannel | StructuredChannel:
         toolbox, request = self._toolbox, self._base
         if travel == "auto":
             travel = config_of(self._invocation.template).calls
