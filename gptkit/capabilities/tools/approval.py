@@ -38,7 +38,7 @@ class Grants(NamedTuple):
         if tool.name in self.tools:
             return f"--approve {tool.name}"
         if tool.risk in self.classes:
-            return f"--approve {next(one for one in reversed(RISKS) if one in self.classes)}"
+            return f"--approve {next(risk for risk in reversed(RISKS) if risk in self.classes)}"
         return ""
 
 
@@ -48,7 +48,7 @@ def parse_grants(approved: Sequence[str], asks_reads: bool, tools: Sequence[Tool
     classes: set[str] = set()
     for word in approved:
         if word in RISKS:
-            classes |= {*RISKS[: RISKS.index(next(one for one in RISKS if one == word)) + 1]}
+            classes |= {*RISKS[: RISKS.index(next(risk for risk in RISKS if risk == word)) + 1]}
         elif word not in names:
             hint = spelling_hint(word, [*RISKS, *names])
             raise UsageError(f"--approve {word}: neither a class of risk nor a tool", hint=hint)

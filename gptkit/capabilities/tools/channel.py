@@ -121,9 +121,9 @@ class StructuredChannel:
         wanted = base.parameters.get(RESPONSE_FORMAT)
         text_rule = "" if wanted is None else f", as one JSON value: {_compact(wanted)}"
         steps = "\n".join(
-            f'- {{"tool": "{one.name}", "arguments": {{...}}}}: {one.description}'
-            + ("" if self._is_large else f" {_compact(one.schema)}")
-            for one in _offered(tools)
+            f'- {{"tool": "{offer.name}", "arguments": {{...}}}}: {offer.description}'
+            + ("" if self._is_large else f" {_compact(offer.schema)}")
+            for offer in _offered(tools)
         )
         several = SEVERAL if self._is_large else ""
         instruction = INSTRUCTION.format(steps=steps, text_rule=text_rule, several=several)
@@ -139,11 +139,11 @@ class StructuredChannel:
 
     def read(self, reply: Reply) -> Step:
         value = _json_value(reply.text)
-        steps = value.get("step") if isinstance(value, Mapping) else None
-        if isinstance(steps, Mapping) and steps.get("tool") == ANSWER and isinstance(steps.get("text"), str):
-            return Step(text=str(steps["text"]))
-        listed = steps if isinstance(steps, list) else [steps]
-        calls = [_call(number, one) for number, one in enumerate(listed)]
+        step = value.get("step") if isinstance(value, Mapping) else None
+        if isinstance(step, Mapping) and step.get("tool") == ANSWER and isinstance(step.get("text"), str):
+            return Step(text=str(step["text"]))
+        steps = step if isinstance(step, list) else [step]
+        calls = [_call(number, item) for number, item in enumerate(steps)]
         if not calls:
             raise StepError("the list of calls is empty")
         return Step(tuple(calls))
@@ -162,16 +162,16 @@ class StructuredChannel:
     def _response_format(self, tools: Sequence[Tool]) -> dict[str, object]:
         """The JSON schema of a step; strict if the arguments of every tool have a strict form."""
         offered = [*_offered(tools)]
-        is_strict = all(one.strict is not None for one in offered)
+        is_strict = all(offer.strict is not None for offer in offered)
         definitions: dict[str, object] = {}
         calls = []
-        for one in offered:
-            schema: Mapping[str, object] = one.strict if is_strict and one.strict is not None else one.schema
+        for offer in offered:
+            schema = offer.strict if is_strict and offer.strict is not None else offer.schema
             if "$defs" in schema:
-                renamed = cast("dict[str, Any]", _renamed(schema, one.name))
-                definitions |= {f"{one.name}.{key}": part for key, part in renamed.pop("$defs").items()}
+                renamed = cast("dict[str, Any]", _renamed(schema, offer.name))
+                definitions |= {f"{offer.name}.{key}": part for key, part in renamed.pop("$defs").items()}
                 schema = renamed
-            calls.append(_closed({"tool": {"const": one.name, "type": "string"}, "arguments": schema}))
+            calls.append(_closed({"tool": {"const": offer.name, "type": "string"}, "arguments": schema}))
         end = _closed({"tool": {"const": ANSWER, "type": "string"}, "text": {"type": "string"}})
         if self._is_large:
             definitions["call"] = {"anyOf": calls}
@@ -228,7 +228,7 @@ def _renamed(value: object, prefix: str) -> object:
             else _renamed(part, prefix)
             for key, part in value.items()
         }
-    return [_renamed(one, prefix) for one in value] if isinstance(value, list) else value
+    return [_renamed(item, prefix) for item in value] if isinstance(value, list) else value
 
 
 def _call(number: int, step: object) -> RequestedCall:
@@ -267,9 +267,9 @@ def _called_in_text(text: str) -> Iterator[str]:
         value = json.loads(bare) if bare[:1] in ("{", "[") else None
     except (ValueError, RecursionError):
         return
-    for one in value if isinstance(value, list) else [value]:
+    for call in value if isinstance(value, list) else [value]:
         for key in ("name", "tool", "function"):
-            name = one.get(key) if isinstance(one, dict) else None
+            name = call.get(key) if isinstance(call, dict) else None
             yield from (str(name.get("name")) if isinstance(name, dict) else str(name),) if name else ()
 
 

@@ -38,8 +38,8 @@ def shell_problem(command: Command) -> str:
     if names[0]:
         return "the program itself cannot be an argument of the model"
     program = os.path.basename(elements[0])  # noqa: PTH119
-    is_given = [index for index, found in enumerate(names) if found]
-    if not is_given:
+    positions = [index for index, inserted in enumerate(names) if inserted]
+    if not positions:
         return ""
     if program in SHELLS and any(re.fullmatch(r"-\w*c|/c|-[Cc]ommand", element) for element in elements):
         return f"an argument of the model in a string for '{program}' is a command of the model"
@@ -48,7 +48,7 @@ def shell_problem(command: Command) -> str:
     if program in SHELLS or re.fullmatch(INTERPRETERS, program):
         script = next((i for i, e in enumerate(elements[1:], 1) if not e.startswith("-")), 0)
         code = next((i for i, e in enumerate(elements) if re.fullmatch(r"-\w*[ceEr]|--eval|--command", e)), 0)
-        if script in is_given or code:
+        if script in positions or code:
             return f"an argument of the model in code for '{program}' is a program of the model"
     return ""
 
@@ -152,12 +152,12 @@ def _inside(argument: Argument, path: str) -> str:
     """The path of an existing file below the current folder, links resolved."""
     here = Path.cwd().resolve()
     try:
-        found = (here / path).resolve(strict=True)
+        file = (here / path).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):
         raise RefusedCallError(f"'{argument.name}': there is no such file") from None
-    if not found.is_relative_to(here) or not found.is_file():
+    if not file.is_relative_to(here) or not file.is_file():
         raise RefusedCallError(f"'{argument.name}' must be a file below the current folder")
-    return str(found)
+    return str(file)
 
 
 def shown_command(argv: Sequence[str], stdin: bytes) -> str:

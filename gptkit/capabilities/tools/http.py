@@ -179,11 +179,11 @@ def _read(
         output += block
         if len(output) > OUTPUT_CAP:
             return bytes(output[:OUTPUT_CAP]), True
-        left = due - time.monotonic()
-        if left <= 0:
+        seconds = due - time.monotonic()
+        if seconds <= 0:
             raise TimeoutError("it took too long")
         if connection.sock is not None:
-            connection.sock.settimeout(left)
+            connection.sock.settimeout(seconds)
     return bytes(output), False
 
 

@@ -69,9 +69,9 @@ class McpClient:
         with self._starting():
             for _ in range(MOST_PAGES):
                 page = self._request("tools/list", {"cursor": cursor} if cursor else {}, due)
-                for one in page.get("tools") or ():
-                    if isinstance(one, dict) and isinstance(one.get("name"), str):
-                        listed[one["name"]] = one
+                for definition in page.get("tools") or ():
+                    if isinstance(definition, dict) and isinstance(definition.get("name"), str):
+                        listed[definition["name"]] = definition
                 if not (cursor := page.get("nextCursor")):
                     break
         for name in self.source.select:
@@ -180,7 +180,7 @@ def _without_fixed(schema: Mapping[str, Any], fixed: Mapping[str, object]) -> di
     copy: dict[str, Any] = json.loads(text)
     if "definitions" in copy:
         copy["$defs"] = {**copy.pop("definitions"), **copy.get("$defs", {})}
-    properties = {name: one for name, one in _properties(copy).items() if name not in fixed}
+    properties = {name: property_ for name, property_ in _properties(copy).items() if name not in fixed}
     required = [name for name in copy.get("required") or () if name in properties]
     return copy | {"type": "object", "properties": properties, "required": required}
 

@@ -93,10 +93,10 @@ class PipeTransport:
 
     def _read(self, due: float) -> set[str]:
         """Wait for the process and take what it says; returns what is ready. Raises TimeoutError, OSError."""
-        left = due - time.monotonic()
-        if left <= 0:
+        seconds = due - time.monotonic()
+        if seconds <= 0:
             raise TimeoutError
-        ready = self._selector.select(left)
+        ready = self._selector.select(seconds)
         for key, _ in ready:
             if key.data == "input":
                 continue
@@ -171,12 +171,12 @@ class HttpTransport:
                 raise McpError(TOO_LARGE)
             if is_stream and block.endswith(b"\n\n") and any(map(_is_response, _events(bytes(content)))):
                 break
-            if (left := due - time.monotonic()) <= 0:
+            if (seconds := due - time.monotonic()) <= 0:
                 raise TimeoutError
             if connection.sock is not None:
-                connection.sock.settimeout(left)
-        found = _events(bytes(content)) if is_stream else _values(bytes(content))
-        self._answers.extend(found)
+                connection.sock.settimeout(seconds)
+        messages = _events(bytes(content)) if is_stream else _values(bytes(content))
+        self._answers.extend(messages)
 
 
 def _events(content: bytes) -> Iterator[Mapping[str, Any]]:
@@ -191,7 +191,7 @@ def _values(content: bytes) -> Iterator[Mapping[str, Any]]:
         value = json.loads(content)
     except (ValueError, RecursionError):
         return
-    yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict))
+    yield from (item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict))
 
 
 def _is_response(message: Mapping[str, Any]) -> bool:

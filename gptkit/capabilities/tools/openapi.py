@@ -89,19 +89,19 @@ def _parse(content: bytes) -> object:
 
 def compile_tools(description: Mapping[str, Any], source: ApiSource, file: str) -> list[Tool]:
     """The tools of the selected operations. Raises DataError for a selection that does not fit."""
-    found = dict(_operations(description))
-    by_place = {f"{method.upper()} {path}": name for name, (method, path) in found.items()}
-    names = [by_place.get(one, one) for one in source.select]
-    if unknown := [name for name in names if name not in found]:
-        raise DataError(
-            f"'{source.file}': there is no operation '{unknown[0]}'", hint=spelling_hint(unknown[0], [*found])
-        )
-    if not names and len(found) > FEW:
-        raise DataError(f"'{source.file}' has {len(found)} operations", hint="'select' those to be offered")
+    operations = dict(_operations(description))
+    by_place = {f"{method.upper()} {path}": name for name, (method, path) in operations.items()}
+    names = [by_place.get(selected, selected) for selected in source.select]
+    if unknown := [name for name in names if name not in operations]:
+        hint = spelling_hint(unknown[0], [*operations])
+        raise DataError(f"'{source.file}': there is no operation '{unknown[0]}'", hint=hint)
+    if not names and len(operations) > FEW:
+        hint = "'select' those to be offered"
+        raise DataError(f"'{source.file}' has {len(operations)} operations", hint=hint)
     for table in ("risk", "narrow", "most"):
-        if stray := [name for name in getattr(source, table) if name not in (names or found)]:
+        if stray := [name for name in getattr(source, table) if name not in (names or operations)]:
             raise DataError(f"'{source.file}': '{table}' names '{stray[0]}', which is not selected")
-    return [_tool(description, source, name, found[name], file) for name in names or found]
+    return [_tool(description, source, name, operations[name], file) for name in names or operations]
 
 
 def _operations(description: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -111,8 +111,8 @@ def _operations(description: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str
         for method in METHODS:
             operation = _mapping(item).get(method)
             if isinstance(operation, dict):
-                given = operation.get("operationId")
-                name = valid_name(given if isinstance(given, str) and given else f"{method}_{path}")
+                name = operation.get("operationId")
+                name = valid_name(name if isinstance(name, str) and name else f"{method}_{path}")
                 if name in names:
                     name = valid_name(f"{name}_{method}_{path}")
                 names.add(name)
@@ -135,16 +135,16 @@ def _tool(
     operation = item[method]
     schemas = _Schemas(description)
     arguments, content_type = _arguments(schemas, item, operation, path, source)
-    properties = {one.name: one.schema for one in arguments if one.own_name not in source.fix}
-    required = [one.name for one in arguments if one.is_required and one.name in properties]
+    offered = [argument for argument in arguments if argument.own_name not in source.fix]
+    properties = {argument.name: argument.schema for argument in offered}
+    required = [argument.name for argument in offered if argument.is_required]
     schema: dict[str, object] = {"type": "object", "properties": properties, "required": required}
     schema["additionalProperties"] = False
     if schemas.definitions:
         schema["$defs"] = schemas.definitions
     words = [operation.get("summary"), operation.get("description")]
     text = " ".join(" ".join(word for word in words if isinstance(word, str)).split())
-    fixed = {one.name: source.fix[one.own_name] for one in arguments if one.own_name in source.fix}
-    places = {one.name: (one.place, one.own_name) for one in arguments}
+    places = {argument.name: (argument.place, argument.own_name) for argument in arguments}
     action = Operation(source.name, method.upper(), source.server, path, places, source.headers, content_type)
     return Tool(
         name=valid_name(f"{source.name}_{name}"),
@@ -155,7 +155,7 @@ def _tool(
         file=file,
         most=source.most.get(name),
         narrow=source.narrow.get(name, {}),
-        fix=fixed,
+        fix={a.name: source.fix[a.own_name] for a in arguments if a.own_name in source.fix},
         timeout=source.timeout,
         strict=strict_schema(schema),
     )
@@ -167,12 +167,12 @@ def _arguments(
     """The arguments of an operation, each under a name of its own, and the type of its body."""
     parameters: dict[tuple[str, str], Mapping[str, Any]] = {}
     for listed in (item.get("parameters"), operation.get("parameters")):
-        for one in listed if isinstance(listed, list) else ():
-            parameter = schemas.resolve(one)
+        for reference in listed if isinstance(listed, list) else ():
+            parameter = schemas.resolve(reference)
             if isinstance(parameter.get("name"), str):
                 parameters[str(parameter.get("in")), parameter["name"]] = parameter
     taken: set[str] = set()
-    found = []
+    arguments = []
     for (place, own_name), parameter in parameters.items():
         is_secret = place == "cookie" or own_name.lower() in schemas.secret_names
         is_required = place == "path" or parameter.get("required") is True
@@ -180,12 +180,14 @@ def _arguments(
         if is_secret or is_omitted or (place == "header" and _is_set(own_name, source)):
             continue
         schema = schemas.convert(_parameter_schema(parameter), str(parameter.get("description") or ""))
-        found.append(ApiArgument(_unique(own_name, taken), place, own_name, schema, is_required))
+        arguments.append(ApiArgument(_unique(own_name, taken), place, own_name, schema, is_required))
     for own_name in re.findall(r"\{([^{}]+)\}", path):  # some descriptions forget them
         if ("path", own_name) not in parameters:
-            found.append(ApiArgument(_unique(own_name, taken), "path", own_name, {"type": "string"}, True))
+            name = _unique(own_name, taken)
+            arguments.append(ApiArgument(name, "path", own_name, {"type": "string"}, True))
     body, content_type = _body(schemas, operation, taken)
-    return found + [one for one in body if one.is_required or one.own_name not in source.omit], content_type
+    arguments += [part for part in body if part.is_required or part.own_name not in source.omit]
+    return arguments, content_type
 
 
 def _is_set(header: str, source: ApiSource) -> bool:
@@ -204,36 +206,33 @@ def _body(schemas: _Schemas, operation: Mapping[str, Any], taken: set[str]) -> t
     contents = _mapping(body.get("content"))
     if not contents:
         return [], ""
-    content_type = next((one for one in contents if re.match(r"application/(.*\+)?json", one)), "")
+    content_type = next((part for part in contents if re.match(r"application/(.*\+)?json", part)), "")
     content_type = content_type or (FORM if FORM in contents else next(iter(contents)))
     raw = _mapping(_mapping(contents[content_type]).get("schema"))
     whole = schemas.resolve(raw)
     is_required = body.get("required") is True
     properties = _mapping(whole.get("properties"))
     is_plain = set(whole) <= {"type", "properties", "required", "description", "title", "example", "xml"}
-    if properties and is_plain and not taken & {*map(str, properties)} and _is_parted(content_type):
+    has_parts = "json" in content_type or content_type == FORM
+    if properties and is_plain and has_parts and not taken & {*map(str, properties)}:
         listed = whole.get("required")
         needed = listed if isinstance(listed, list) and is_required else []
         return [
-            ApiArgument(_unique(name, taken), "body", name, schemas.convert(_mapping(one)), name in needed)
-            for name, one in properties.items()
-            if _mapping(one).get("readOnly") is not True
+            ApiArgument(_unique(name, taken), "body", name, schemas.convert(_mapping(part)), name in needed)
+            for name, part in properties.items()
+            if _mapping(part).get("readOnly") is not True
         ], content_type
-    schema = schemas.convert(raw) if "json" in content_type or content_type == FORM else {"type": "string"}
+    schema = schemas.convert(raw) if has_parts else {"type": "string"}
     return [ApiArgument(_unique("body", taken), "whole body", "body", schema, is_required)], content_type
-
-
-def _is_parted(content_type: str) -> bool:
-    return "json" in content_type or content_type == FORM
 
 
 def _unique(name: str, taken: set[str]) -> str:
     """A name for the model that no other argument has."""
-    found = valid_name(name)
-    while found in taken:
-        found = valid_name(f"{found}_2")
-    taken.add(found)
-    return found
+    unique = valid_name(name)
+    while unique in taken:
+        unique = valid_name(f"{unique}_2")
+    taken.add(unique)
+    return unique
 
 
 class _Schemas:
@@ -242,42 +241,39 @@ class _Schemas:
     def __init__(self, description: Mapping[str, Any]) -> None:
         self.definitions: dict[str, object] = {}
         self._description = description
-        schemes = _mapping(_mapping(description.get("components")).get("securitySchemes"))
-        self.secret_names = {str(_mapping(one).get("name", "")).lower() for one in schemes.values()} - {""}
+        schemes = _mapping(_mapping(description.get("components")).get("securitySchemes")).values()
+        self.secret_names = {str(_mapping(scheme).get("name", "")).lower() for scheme in schemes} - {""}
 
     def resolve(self, value: object) -> Mapping[str, Any]:
         """The object that a reference means; an object without one is itself."""
         for _ in range(20):
-            found = _mapping(value)
-            if not isinstance(found.get("$ref"), str):
-                return found
-            value = self._look_up(found["$ref"])
+            node = _mapping(value)
+            if not isinstance(node.get("$ref"), str):
+                return node
+            value = self._look_up(node["$ref"])
         return {}
 
     def convert(self, schema: Mapping[str, Any], description: str = "") -> dict[str, Any]:
         """A schema of the description as JSON Schema, with references into `definitions`."""
         if isinstance(schema.get("$ref"), str):
             return {"$ref": self._definition(schema["$ref"])}
-        found = {key: value for key, value in schema.items() if key in _KEPT}
-        _mend(found)
-        if "properties" in found:
-            parts = found["properties"].items()
-            found["properties"] = {str(name): self.convert(_mapping(one)) for name, one in parts}
+        made = {key: value for key, value in schema.items() if key in _KEPT}
+        _mend(made)
+        if "properties" in made:
+            parts = made["properties"].items()
+            made["properties"] = {str(name): self.convert(_mapping(part)) for name, part in parts}
         for key in ("anyOf", "oneOf", "allOf"):
-            if key in found:
-                found[key] = [self.convert(_mapping(one)) for one in found[key] if isinstance(one, dict)]
-                if not found[key]:
-                    del found[key]
+            parts = [self.convert(part) for part in made.pop(key, ()) if isinstance(part, dict)]
+            made |= {key: parts} if parts else {}
         for key in ("items", "additionalProperties", "not"):
-            if isinstance(found.get(key), dict):
-                found[key] = self.convert(found[key])
-        if found.pop("nullable", False) is True:
-            found = _with_null(found)
-        if description and not found.get("description"):
-            found["description"] = description
-        if isinstance(found.get("description"), str):
-            found["description"] = " ".join(found["description"].split())[:DESCRIPTION_LENGTH]
-        return found
+            if isinstance(made.get(key), dict):
+                made[key] = self.convert(made[key])
+        if made.pop("nullable", False) is True:
+            made = _with_null(made)
+        text = made.get("description") or description
+        if text:
+            made["description"] = " ".join(text.split())[:DESCRIPTION_LENGTH]
+        return made
 
     def _definition(self, reference: str) -> str:
         """Convert what a reference means, once, and return the reference to that."""

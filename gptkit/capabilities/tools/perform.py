@@ -103,11 +103,11 @@ class CallPerformer:
     @property
     def made_risks(self) -> frozenset[str]:
         """The classes of risk of the calls that were made."""
-        return frozenset(one.risk for one in self.records if one.result.ending in RAN)
+        return frozenset(record.risk for record in self.records if record.result.ending in RAN)
 
     def unmet_expectation(self) -> GptkitError | None:
         """The failure for a tool of --expect that did not run and succeed."""
-        succeeded = {one.tool for one in self.records if one.result.ending in ("ok", "planned")}
+        succeeded = {record.tool for record in self.records if record.result.ending in ("ok", "planned")}
         missing = [name for name in self._options.expect if name not in succeeded]
         if not missing:
             return None
@@ -157,7 +157,7 @@ class CallPerformer:
         if self._questions > QUESTIONS:
             raise RefusedCallError(f"{QUESTIONS} questions were asked; answer with what is known")
         choices = call.arguments.get("choices") if call.arguments else None
-        listed = [str(one) for one in choices] if isinstance(choices, list) else []
+        listed = [str(choice) for choice in choices] if isinstance(choices, list) else []
         shown = visible(question) + (f" ({visible(', '.join(listed))})" if listed else "")
         typed = self._toolbox.ask(f"The model asks: {shown}\n> ")
         if typed is None:

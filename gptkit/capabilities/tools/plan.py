@@ -68,7 +68,7 @@ def make_plan(
 ) -> Plan:
     """Make the plan of a run from its calls and from the actions that were not done."""
     digests = {file.spelling: pins.file_digest(file.path, file.config) for file in files}
-    seen = tuple(one.does for one in records if one.risk == "read" and one.result.ending == "ok")
+    seen = tuple(record.does for record in records if record.risk == "read" and record.result.ending == "ok")
     return Plan(request, digests, seen, tuple(map(make_step, actions)))
 
 
@@ -196,8 +196,8 @@ def _checked_actions(toolbox: Toolbox, plan: Plan, options: ToolsOptions) -> lis
     toolbox.verify()
     actions = []
     for number, step in enumerate(plan.steps, 1):
-        given = step["arguments"]
-        requested = RequestedCall("", str(step["tool"]), given if isinstance(given, dict) else None)
+        arguments = step["arguments"]
+        requested = RequestedCall("", str(step["tool"]), arguments if isinstance(arguments, dict) else None)
         try:
             action = toolbox.action(requested)
         except RefusedCallError as error:
@@ -268,10 +268,12 @@ class _Application:
         log.end(row, result)
         self._say(f"{result.ending} {action.does}" + (f" ({result.note})" if result.note else ""))
         if result.ending != "ok":
-            left = f"; {len(rest)} after it not done" if rest else ""
+            undone = f"; {len(rest)} after it not done" if rest else ""
             errors = one_line(result.errors, 300)
             cause = result.note + (f": '{errors}'" if errors else "")
-            raise ActionFailedError(f"step {number} of {len(self._actions)}: {result.ending}: {cause}{left}")
+            raise ActionFailedError(
+                f"step {number} of {len(self._actions)}: {result.ending}: {cause}{undone}"
+            )
 
     def _say(self, text: str) -> None:
         if not self._is_quiet:

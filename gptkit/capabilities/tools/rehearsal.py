@@ -55,18 +55,18 @@ def run_live_case(services: Services, template: Template, case: Case) -> Sequenc
     results = case.extras.get("results")
     shared = SharedOptions(no_log=True)
     display = answer.display_options(shared)
-    given = PromptInput(case.text, case.request, (("words", case.text),), case.values)
-    invocation = conversation.make_invocation(services, template, given, shared, display)
+    prompt_input = PromptInput(case.text, case.request, (("words", case.text),), case.values)
+    invocation = conversation.make_invocation(services, template, prompt_input, shared, display)
     stores = {KEY: RehearsalToolbox(services, results if isinstance(results, Mapping) else {})}
     prepared = prepare_invocation(invocation, stores, services.capabilities_of(template))
     runtime = services.runtime(services.format(template), prepared.model, services.budget(), False)
     made = run(prepared, runtime._replace(stores=stores), None).json_fields
-    calls = [(str(one["tool"]), one["arguments"]) for one in _rows(made.get("calls"))]
+    calls = [(str(call["tool"]), call["arguments"]) for call in _rows(made.get("calls"))]
     if made.get("question"):
         calls.append((ASK_USER, {"question": made["question"]}))
-    if [_comparable(call) for call in calls] == [_comparable((one.tool, one.arguments)) for one in wanted]:
+    if [_comparable(call) for call in calls] == [_comparable((call.tool, call.arguments)) for call in wanted]:
         return []
-    shown = "; ".join(f"{name} {json.dumps(given, ensure_ascii=False)}" for name, given in calls)
+    shown = "; ".join(f"{tool} {json.dumps(arguments, ensure_ascii=False)}" for tool, arguments in calls)
     return [f"the model called: {shown or 'nothing'}"]
 
 
@@ -121,20 +121,20 @@ def _outcome(toolbox: Toolbox, calls: Sequence[RequestedCall]) -> Mapping[str, o
     return {"does": does, "asks": asks, "exit": code}
 
 
-def _differences(found: Mapping[str, object], expected: Mapping[str, object]) -> Iterator[str]:
+def _differences(outcome: Mapping[str, object], expected: Mapping[str, object]) -> Iterator[str]:
     for name, wanted in expected.items():
         is_text = isinstance(wanted, str) and name == "does"
-        if ([wanted] if is_text else wanted) != found[name]:
-            yield f"{name} should be {_shown(wanted)}; it is {_shown(found[name])}"
-    if "exit" not in expected and found["exit"] == REFUSED:
-        yield f"a call is refused: {_shown(found['does'])}"
+        if ([wanted] if is_text else wanted) != outcome[name]:
+            yield f"{name} should be {_shown(wanted)}; it is {_shown(outcome[name])}"
+    if "exit" not in expected and outcome["exit"] == REFUSED:
+        yield f"a call is refused: {_shown(outcome['does'])}"
 
 
 def _calls(rounds: object) -> Iterator[RequestedCall]:
     """The calls of a test case: a list of rounds, each a mapping from tools to arguments."""
-    for number, one in enumerate(rounds if isinstance(rounds, list) else []):
-        for tool, given in one.items() if isinstance(one, dict) else ():
-            arguments = {} if given is None else given
+    for number, calls in enumerate(rounds if isinstance(rounds, list) else []):
+        for tool, value in calls.items() if isinstance(calls, dict) else ():
+            arguments = {} if value is None else value
             yield RequestedCall(f"call_{number}", tool, arguments if isinstance(arguments, dict) else None)
 
 

@@ -55,8 +55,8 @@ def shortened(output: bytes, redactor: Redactor, most: int) -> str:
     tail = _redacted(output[-last - _MARGIN :], redactor).encode()[-(last - 200) :]
     head = head[: head.rfind(b"\n") + 1] or head
     tail = tail[tail.find(b"\n") + 1 :] if b"\n" in tail[:-1] else tail
-    left = len(output) - len(head) - len(tail)
-    marker = f"[... {left:,} of {len(output):,} bytes left out; ask for less ...]"
+    omitted = len(output) - len(head) - len(tail)
+    marker = f"[... {omitted:,} of {len(output):,} bytes left out; ask for less ...]"
     return f"{head.decode('utf-8', 'ignore')}\n{marker}\n{tail.decode('utf-8', 'ignore')}"
 
 

@@ -238,7 +238,7 @@ class _Run:
         if isinstance(failure, TryAgainError) and performer.made_risks - {"read"}:
             failure = IncompleteError(f"{failure.message}; what was done before stays done")
         reply = self._reply or Reply("", None)
-        fields: dict[str, object] = {"calls": [one.record for one in performer.records], "question": None}
+        fields: dict[str, object] = {"calls": [call.record for call in performer.records], "question": None}
         if isinstance(failure, QuestionError):
             text = failure.question
             fields |= {"question": text, "choices": failure.choices}
@@ -261,7 +261,7 @@ class _Run:
     def _notes(self) -> Mapping[str, object]:
         """What later turns of the conversation are told of, stored with the turn."""
         before = self._invocation.notes.get("done")
-        lines = [f"{one.does}: {one.result.ending}" for one in self._performer.records if one.does]
+        lines = [f"{call.does}: {call.result.ending}" for call in self._performer.records if call.does]
         done = [*(before if isinstance(before, list) else []), *lines][-REMEMBERED:]
         return {**self._invocation.notes, **({"done": done} if done else {})}
 

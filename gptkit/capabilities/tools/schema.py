@@ -49,11 +49,11 @@ def command_schema(arguments: Sequence[Argument]) -> dict[str, object]:
         if notes:
             schema["description"] = " ".join(notes)
         properties[argument.name] = schema
-    required = [one.name for one in arguments if not one.optional and one.default is None]
+    required = [argument.name for argument in arguments if not argument.optional and argument.default is None]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def checked_arguments(tool: Tool, given: Mapping[str, object]) -> dict[str, object]:
+def checked_arguments(tool: Tool, values: Mapping[str, object]) -> dict[str, object]:
     """The arguments of a call as the schema of its tool wants them. Raises RefusedCallError.
 
     Only what loses nothing is converted: a number written as text, `null` for an argument that may be left
@@ -63,7 +63,7 @@ def checked_arguments(tool: Tool, given: Mapping[str, object]) -> dict[str, obje
     required = tool.schema.get("required")
     needed = required if isinstance(required, list) else []
     arguments: dict[str, object] = {}
-    for name, value in given.items():
+    for name, value in values.items():
         schema = _mapping(properties.get(name))
         if value is None and name not in needed and not _allows_null(schema):
             continue
@@ -128,7 +128,7 @@ def _allows_null(schema: Mapping[str, object]) -> bool:
     return (
         kinds == "null"
         or (isinstance(kinds, list) and "null" in kinds)
-        or (isinstance(inner, list) and any(_allows_null(_mapping(one)) for one in inner))
+        or (isinstance(inner, list) and any(_allows_null(_mapping(part)) for part in inner))
     )
 
 
@@ -164,24 +164,24 @@ class _StrictForm:
         schema = self._merged(schema, 0)
         if "oneOf" in schema and "anyOf" not in schema:
             schema["anyOf"] = schema.pop("oneOf")
-        found = {name: value for name, value in schema.items() if name not in _STRICT_DROPPED}
-        if not _STRICT_KEPT.issuperset(found) or len(found.get("enum", ())) > STRICT_ENUM:
+        strict = {name: value for name, value in schema.items() if name not in _STRICT_DROPPED}
+        if not _STRICT_KEPT.issuperset(strict) or len(strict.get("enum", ())) > STRICT_ENUM:
             raise _NotStrictError
-        if "$ref" in found:
-            return {"$ref": found["$ref"]}
+        if "$ref" in strict:
+            return {"$ref": strict["$ref"]}
         for name in ("properties", "$defs", "anyOf"):
-            part = found.get(name)
-            if isinstance(part, Mapping):
-                found[name] = {key: self.convert(one, depth + 1) for key, one in part.items()}
-            elif part:
-                found[name] = [self.convert(one, depth + 1) for one in part]
-        kinds = found.get("type")
+            parts = strict.get(name)
+            if isinstance(parts, Mapping):
+                strict[name] = {key: self.convert(part, depth + 1) for key, part in parts.items()}
+            elif parts:
+                strict[name] = [self.convert(part, depth + 1) for part in parts]
+        kinds = strict.get("type")
         kinds = kinds if isinstance(kinds, list) else [kinds]
-        if kinds == [None] and not {"anyOf", "enum", "const"} & set(found):
+        if kinds == [None] and not {"anyOf", "enum", "const"} & set(strict):
             raise _NotStrictError
         if "array" in kinds:
-            found["items"] = self.convert(_mapping(found.get("items")), depth + 1)
-        return _strict_object(found) if "object" in kinds else found
+            strict["items"] = self.convert(_mapping(strict.get("items")), depth + 1)
+        return _strict_object(strict) if "object" in kinds else strict
 
     def _merged(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         """A schema without `allOf`: the properties of its parts stand side by side."""
@@ -191,7 +191,7 @@ class _StrictForm:
         for part in schema.get("allOf", ()):
             name = str(part.get("$ref", "")).removeprefix("#/$defs/")
             inner = self._merged(self._definitions.get(name, part), depth + 1)
-            kinds = {json.dumps(one["type"]) for one in (merged, inner) if "type" in one}
+            kinds = {json.dumps(schema["type"]) for schema in (merged, inner) if "type" in schema}
             if len(kinds) > 1:
                 raise _NotStrictError
             properties = {**merged.get("properties", {}), **inner.get("properties", {})}
@@ -202,16 +202,14 @@ class _StrictForm:
         return merged
 
 
-def _strict_object(found: dict[str, Any]) -> dict[str, object]:
-    properties = _mapping(found.get("properties"))
-    extra = found.get("additionalProperties", False)
-    if (extra is not False and extra is not None) or ("properties" not in found):
+def _strict_object(schema: dict[str, Any]) -> dict[str, object]:
+    properties = _mapping(schema.get("properties"))
+    extra = schema.get("additionalProperties", False)
+    if (extra is not False and extra is not None) or ("properties" not in schema):
         raise _NotStrictError
-    required = found.get("required", [])
-    found["properties"] = {
-        name: one if name in required else _nullable(one) for name, one in properties.items()
-    }
-    return {**found, "required": [*properties], "additionalProperties": False}
+    required = schema.get("required", [])
+    parts = {name: part if name in required else _nullable(part) for name, part in properties.items()}
+    return {**schema, "properties": parts, "required": [*properties], "additionalProperties": False}
 
 
 def _nullable(schema: Mapping[str, object]) -> Mapping[str, object]:

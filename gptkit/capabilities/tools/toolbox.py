@@ -152,8 +152,10 @@ class Toolbox:
         for file, pin in self._pins:
             trust.check_descriptions(pin, whole=True)
             trusted = [tool for tool in pin.tools if isinstance(tool.action, RemoteTool)]
-            found = [tool for source in file.config.servers for tool in self.servers.tools(source, file.path)]
-            for before, now in zip(trusted, found, strict=True):
+            listed = [
+                tool for source in file.config.servers for tool in self.servers.tools(source, file.path)
+            ]
+            for before, now in zip(trusted, listed, strict=True):
                 if before != now:
                     raise DataError(
                         f"the server's definition of '{before.name}' is not the one that was trusted",
@@ -253,10 +255,10 @@ class Toolbox:
         return pin
 
     def _check_program(self, name: str, program: str, trusted: str) -> None:
-        found = find_program(program, self.terminal.environ)
-        if found != trusted:
+        path = find_program(program, self.terminal.environ)
+        if path != trusted:
             raise DataError(
-                f"the program of '{name}' is '{found}' now; '{trusted}' was trusted",
+                f"the program of '{name}' is '{path}' now; '{trusted}' was trusted",
                 hint="'gptkit prompts trust FILE' trusts it as it is now",
             )
 
@@ -312,21 +314,21 @@ def find_tool_file(services: Services, name: str) -> ToolFile:
         is_own = is_own or path.resolve().parent == user_folder(services.paths).resolve()
         entry = PromptFile(path.stem, path.absolute(), "user")
     else:
-        found = services.library.find(name)
-        if found is None:
+        prompt = services.library.find(name)
+        if prompt is None:
             raise NoInputError(f"no prompt named '{name}'", hint="'gptkit prompts list' shows all")
-        entry, is_own = found, True
+        entry, is_own = prompt, True
     config = trust.config_of(services.library.outline(entry))
     if config.is_empty:
         raise DataError(f"'{entry.path}': it has no tools")
     return ToolFile(entry.name, entry.path, config, is_own, name)
 
 
-def _unique_names(found: Sequence[tuple[ToolFile, Tool]]) -> list[Tool]:
+def _unique_names(entries: Sequence[tuple[ToolFile, Tool]]) -> list[Tool]:
     """The tools; those of one name in several files get the names of their files in front."""
-    names = [tool.name for _, tool in found]
+    names = [tool.name for _, tool in entries]
     unique = []
-    for file, tool in found:
+    for file, tool in entries:
         name = tool.name
         if names.count(name) > 1:
             name = f"{file.name.replace('-', '_')}_{name}"[:64]
