@@ -10,7 +10,7 @@ from pathlib import Path
 from gptkit.capabilities.tools.model import PLACES, Argument, Command, RefusedCallError
 from gptkit.core.sanitize import visible_line
 
-PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_-]*)\}")
+PLACEHOLDER = r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_-]*)\}"
 """A name between braces; a double brace stands for one."""
 SHELLS = frozenset("sh bash zsh dash ksh fish csh tcsh ash busybox cmd cmd.exe powershell pwsh".split())  # noqa: SIM905
 INTERPRETERS = r"python[0-9.]*|perl[0-9.]*|ruby[0-9.]*|node|nodejs|php[0-9.]*|lua[0-9.]*|osascript|awk|gawk"
@@ -20,7 +20,7 @@ WRAPPERS = frozenset("eval xargs env sudo doas su ssh nohup nice timeout exec wa
 
 def place_names(text: str) -> Iterator[str]:
     """The names between braces of an element of a template."""
-    return (match[1] for match in PLACEHOLDER.finditer(text) if match[1])
+    return (match[1] for match in re.finditer(PLACEHOLDER, text) if match[1])
 
 
 def flat_elements(command: Command) -> Iterator[str]:
@@ -77,8 +77,8 @@ def _expand(
     is_after_dashes: bool,
 ) -> list[str]:
     """One element with its values in place; an element that is a list alone becomes one for each item."""
-    alone = PLACEHOLDER.fullmatch(element)
-    first = PLACEHOLDER.match(element)
+    alone = re.fullmatch(PLACEHOLDER, element)
+    first = re.match(PLACEHOLDER, element)
     texts = [""]
     if alone and alone[1] and isinstance(items := values.get(alone[1]), list):
         texts = [argument_text(item) for item in items]
@@ -102,7 +102,7 @@ def fill(template: str, values: Mapping[str, object], places: Mapping[str, str])
             return argument_text(values[name])
         return places.get(name, "")
 
-    return PLACEHOLDER.sub(replace, template)
+    return re.sub(PLACEHOLDER, replace, template)
 
 
 def argument_text(value: object) -> str:
@@ -144,7 +144,7 @@ def _check_text(argument: Argument, text: str, is_input: bool) -> None:
 
 
 def _stdin_name(command: Command) -> str:
-    alone = PLACEHOLDER.fullmatch(command.stdin)
+    alone = re.fullmatch(PLACEHOLDER, command.stdin)
     return alone[1] if alone and alone[1] else ""
 
 

@@ -37,8 +37,8 @@ from gptkit.core.yaml_tree import (
 Read = Callable[[YamlNode, str, ReportProblem], Any]
 """Turns the node of a key into a value; for a wrong one it reports a problem and returns any value."""
 KEY = "tools"
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,47}")
-ARGUMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+NAME = r"[A-Za-z][A-Za-z0-9_-]{0,47}"  # compiled on first use
+ARGUMENT_NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 NAME_RULE = "is made of letters, digits, '_' and '-', starts with a letter, 48 at most"
 LONGEST_TIMEOUT = 3600
 """Seconds."""
@@ -65,7 +65,7 @@ def _named(
     read: Callable[[str, YamlNode, str, ReportProblem], Any],
 ) -> Iterator[Any]:
     for name, entry in mapping_entries(node, key, report).items():
-        if not NAME.fullmatch(name):
+        if not re.fullmatch(NAME, name):
             report(Problem(entry.line, f"{key}.{name}", f"a name {NAME_RULE}"))
         elif name in (ANSWER, ASK_USER):
             report(Problem(entry.line, f"{key}.{name}", "this name is gptkit's own"))
@@ -137,7 +137,7 @@ def _arguments(node: YamlNode, key: str, report: ReportProblem) -> tuple[Argumen
 
 
 def _argument(name: str, node: YamlNode, key: str, report: ReportProblem) -> Argument:
-    if not ARGUMENT_NAME.fullmatch(name):
+    if not re.fullmatch(ARGUMENT_NAME, name):
         report(Problem(node.line, key, "a name is made of letters, digits, '_' and '-'"))
     if name in PLACES:
         report(Problem(node.line, key, "this name is that of a folder"))
