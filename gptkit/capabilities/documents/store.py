@@ -32,6 +32,8 @@ RULES = 1
 HINT = "'gptkit index clear' makes room for a new one"
 COUNTED = 2000
 """Passages with a word up to which those of a part of the index are counted; beyond, they are estimated."""
+MOST_RUNS = 4
+"""Runs of passages up to which SQLite counts those of a part of the index itself."""
 _WORDS_IN_A_QUERY = 500
 """Variables of one statement, of which SQLite allows 999 at least."""
 
@@ -267,6 +269,9 @@ class Scope:
         self.files = files
         known = {row[0] for row in connection.execute("SELECT id FROM files WHERE why = ''")}
         self._mask: bytearray | None = None
+        self._runs: list[tuple[int, int]] = []
+        self._most_counted = 0
+        """Passages that are looked at to count those of a part of the index with a word, at most."""
         self._share = 1.0
         if known <= files.keys():
             row = connection.execute("SELECT passages, length FROM totals").fetchone()
@@ -286,7 +291,9 @@ class Scope:
         if self._mask is None:
             return found
         return {
-            word: self._count(word) if count <= COUNTED else round(count * self._share)
+            word: self._count(word)
+            if min(count, self._most_counted) <= COUNTED
+            else round(count * self._share)
             for word, count in found.items()
         }
 
@@ -346,19 +353,30 @@ class Scope:
     def _narrow(self, files: set[int]) -> None:
         newest = self._connection.execute("SELECT max(id) FROM passages").fetchone()[0] or 0
         self._mask = mask = bytearray(newest + 1)
+        runs = self._runs
         count = total = 0
-        for file in files:
-            for number, length in self._connection.execute(
-                "SELECT id, length FROM passages WHERE file = ?", (file,)
-            ):
-                mask[number] = 1
-                count, total = count + 1, total + length
+        query = "SELECT min(id), count(*), sum(length) FROM passages WHERE file = ?"
+        for file in sorted(files):
+            first, passages, length = self._connection.execute(query, (file,)).fetchone()
+            if not passages:
+                continue
+            end = first + passages  # they were written together, so that their numbers follow each other
+            mask[first:end] = bytes([1]) * passages
+            if runs and runs[-1][1] == first:
+                first = runs.pop()[0]
+            runs.append((first, end))
+            count, total = count + passages, total + length
         self.totals = Totals(count, total)
         whole = self._connection.execute("SELECT passages FROM totals").fetchone()[0]
         self._share = count / max(1, whole)
+        self._most_counted = count if len(runs) <= MOST_RUNS else whole
 
     def _count(self, word: str) -> int:
         assert self._mask is not None  # noqa: S101 - asked for in part of an index only
+        if len(self._runs) <= MOST_RUNS:
+            query = "SELECT count(*) FROM words WHERE words MATCH ? AND rowid >= ? AND rowid < ?"
+            counts = (self._connection.execute(query, (f'"{word}"', *run)).fetchone() for run in self._runs)
+            return sum(count for (count,) in counts)
         rows = self._connection.execute("SELECT rowid FROM words WHERE words MATCH ?", (f'"{word}"',))
         return sum(map(self._mask.__getitem__, chain.from_iterable(rows)))
 
