@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from gptkit.capabilities import CAPABILITIES
-from gptkit.core.errors import CannotWriteError, UsageError
+from gptkit.core.errors import CannotWriteError, GptkitError, UsageError
 from gptkit.core.files import cause, write_private
 from gptkit.session.options import FLAGS
 from gptkit.templates import library, parse
@@ -60,7 +62,8 @@ options:
 # examples:
 #   - {{user: "gimme that report", assistant: "Please send me the report."}}
 
-# required (the default), optional or none
+# required (the default), optional or none; or a command whose output is the input where there is no other:
+# input: {{when: no text, command: [git, diff, --staged], empty: nothing is staged}}
 input: required
 
 # text, markdown, code, command, email, commit or json; with a JSON Schema:
@@ -137,6 +140,17 @@ def remove_prompt_file(services: Services, file: PromptFile) -> str:
     if rest is None:
         return f"removed '{file.path}'"
     return f"removed '{file.path}'; '{file.name}' is '{rest.path}' again"
+
+
+def trusted_commands(services: Services, names: Iterable[str]) -> Iterator[str]:
+    """Yield a line for each command that trusted prompt files of the project run where they get no text."""
+    trusted = library.Library(library.prompt_folders(services.paths), services.vocabulary)
+    for name in names:
+        path = library.project_folder(services.paths) / name
+        with suppress(GptkitError):  # a broken file runs nothing
+            command = trusted.outline(PromptFile(path.stem, path, "project")).input_command
+            for argv in command.commands if command else ():
+                yield f"{name} runs where it gets no text: {shlex.join(argv)}"
 
 
 def _tell_replacement(services: Services, name: str) -> None:

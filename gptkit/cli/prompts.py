@@ -287,6 +287,8 @@ def trust(
     trusted = library.trust(services.paths, folder)
     cells = [[name, digest[:12], "trusted until it changes"] for name, digest in trusted.items()]
     services.terminal.print_sanitized(format_table(cells, services.terminal.stdout_is_terminal))
+    for line in prompt_files.trusted_commands(services, trusted):
+        services.terminal.print_sanitized(line)
 
 
 def _trust_file(services: Services, name: str, remove: bool) -> None:
@@ -446,8 +448,7 @@ def render_prompt(services: Services, name: str, arguments: list[str], as_sent: 
 
             _print_messages(services, sent_messages(services, template, values, shared), shared.json, True)
             return 0
-        wait = services.settings.number("stdin_wait")
-        given = read_input(services.terminal, template, values, shared, wait)
+        given = read_input(services.terminal, template, values, shared, services.settings)
         extras = machine_variables(services.terminal.environ)
         invocation = Invocation(
             template, "", given.text, given.request, given.files, given.values, extras=extras

@@ -53,11 +53,12 @@ class Call:
             self._check_output(other_paths)
             services = self.services
             own = [one.read_input for one in services.capabilities_of(self.template) if one.read_input]
-            wait = services.settings.number("stdin_wait")
             self._input = (
                 own[0](self)
                 if own
-                else read_input(services.terminal, self.template, self.values, self.shared, wait, reading)
+                else read_input(
+                    services.terminal, self.template, self.values, self.shared, services.settings, reading
+                )
             )
             if self.shared.attach:
                 from gptkit.session.attachments import read_attachments

@@ -1,12 +1,14 @@
 """Read the input of a prompt command from words, standard input and files."""
 
+from __future__ import annotations
+
 import os
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gptkit.core.chat import Attachment
 from gptkit.core.errors import NoInputError, UsageError
@@ -15,6 +17,9 @@ from gptkit.core.terminal import Terminal
 from gptkit.session.options import SharedOptions
 from gptkit.templates import render
 from gptkit.templates.template import Template, Value
+
+if TYPE_CHECKING:
+    from gptkit.settings.load import Settings
 
 STDIN = "standard input"
 DASH = "-"
@@ -69,12 +74,13 @@ def read_input(
     template: Template,
     values: Mapping[str, Value],
     shared: SharedOptions,
-    wait: float,
+    settings: Settings,
     reading: ReadingOptions = WHOLE,
 ) -> PromptInput:
     """Read and decode all input.
 
-    If there are words, a pipe is read only if it has something within `wait` seconds.
+    Beside words, or where a command gives the input, a pipe is read only if it has something within the
+    seconds of the setting `stdin_wait`.
     """
     reader = _SourceReader(terminal, shared, reading)
     values = {name: reader.decode_words(value) for name, value in values.items()}
@@ -88,16 +94,17 @@ def read_input(
         raise UsageError(f"'{template.name}' takes no input from files or standard input")
     is_named = bool(paths)
     values = {name: reader.text(str(v)) if name in file_defaults else v for name, v in values.items()}
-    if not paths and not stdin_values and reader.should_read_stdin(template, bool(words), wait):
-        paths = [DASH]
+    if not paths:
+        paths = reader.unnamed_sources(template, words, settings, bool(stdin_values))
     if reading.long_above is not None and len(paths) == 1 and (long := reader.open_if_long(paths[0])):
         prompt_input = _make_input(template, words, [(long.name, "...")], values)
         return prompt_input._replace(text="", files=(), long=long)
     sources = [(path, reader.text(path)) for path in paths]
-    if sources and words and not is_named and not sources[0][1].strip():
+    if sources and words and not is_named and not template.input_command and not sources[0][1].strip():
         reader.note_empty_stdin()
     files = [(display_name(path), text) for path, text in sources if text.strip()]
-    if sources and not files and (is_named or not words) and template.input == "required":
+    is_needed = is_named or not words or template.input_command is not None
+    if sources and not files and is_needed and template.input == "required":
         raise NoInputError(f"no input: nothing in {quoted_names([path for path, _ in sources])}")
     is_marked = len(paths) == 1 and reader.is_marked(paths[0])
     return _make_input(template, words, files, values)._replace(is_marked=is_marked)
@@ -239,6 +246,8 @@ class _SourceReader:
 
     def open_if_long(self, path: str) -> LongText | None:
         """Open a file or standard input if there is more of it than is read at once; else return None."""
+        if path in self._texts:
+            return self._long_text(path, self._texts[path])
         name = quoted_names([path])
         blocks, size = self._terminal.read_blocks() if path == DASH else open_blocks(path, name)
         head = _head(blocks, self._reading)
@@ -249,6 +258,9 @@ class _SourceReader:
             return LongText(display_name(path), size, texts, _is_marked(head))
         text = self._decoded(path, b"".join([head, *blocks]))
         self._texts[path] = text  # a pipe is not read twice
+        return self._long_text(path, text)
+
+    def _long_text(self, path: str, text: str) -> LongText | None:
         if len(text) > (self._reading.long_above or 0):
             return LongText(display_name(path), len(text.encode()), iter([text]))
         return None
@@ -262,14 +274,34 @@ class _SourceReader:
             self._marked.add(path)
         return _text(data, path, self._encoding, self._reading.as_is)
 
-    def should_read_stdin(self, template: Template, has_words: bool, wait: float) -> bool:
+    def unnamed_sources(
+        self, template: Template, words: str, settings: Settings, is_stdin_taken: bool
+    ) -> list[str]:
+        """Return what to read where the user names nothing: standard input, or the output of a command."""
+        command = template.input_command
+        has_input, wait = bool(words) or command is not None, settings.number("stdin_wait")
+        if not is_stdin_taken and self._should_read_stdin(template, has_input, wait):
+            return [DASH]
+        if command is None or (words and not render.uses_variable(template, "request")):
+            return []
+        from gptkit.session.input_command import read_output
+        from gptkit.settings.keys import environment_without_keys
+
+        output = read_output(self._terminal, command, environment_without_keys(settings), self._is_quiet)
+        self._texts[output.command] = self._decoded(output.command, output.data)
+        return [output.command]
+
+    def _should_read_stdin(self, template: Template, has_input: bool, wait: float) -> bool:
         """Whether to read standard input that the user did not name.
 
-        Beside words, a pipe that stays silent for `wait` seconds is not read, so that the command goes on.
+        Where there is other input, a pipe that stays silent for `wait` seconds is not read, so that the
+        prompt goes on; nor is a device where a command gives the input.
         """
         if template.input == "none" or self._terminal.stdin_kind in ("terminal", "closed"):
             return False
-        if template.input == "required" and not has_words:
+        if template.input_command is not None and self._terminal.stdin_kind == "device":
+            return False
+        if template.input == "required" and not has_input:
             return True
         if not self._terminal.wait_readable(wait):
             self._note(f"standard input was silent for {wait:g} s and is not read (--stdin waits for it)")

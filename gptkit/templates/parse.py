@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from pathlib import PurePath
 
 from gptkit.core.chat import OWN_PARAMETERS
 from gptkit.core.yaml_tree import (
@@ -23,10 +24,12 @@ from gptkit.templates.parameters import NAME, NAME_RULE, read_cases, read_parame
 from gptkit.templates.template import (
     ATTACHMENT_KINDS,
     DEFAULT_USER,
+    GIT_SUBCOMMANDS,
     INPUTS,
     CaseWords,
     Extension,
     Input,
+    InputCommand,
     Parameter,
     Template,
     Vocabulary,
@@ -51,6 +54,8 @@ KEYS = (
     "extends",
 )
 ROLES = ("user", "assistant")
+WHEN = "no text"
+"""When the command of `input` runs."""
 TEXT_ARGUMENT = Parameter("text", help="Words to work on; by default standard input.")
 """The argument of a prompt file that declares none."""
 MERGED_KEYS = ("options", "parameters")
@@ -147,8 +152,7 @@ def _template(
     if isinstance(root.value, str | list) and root.kind != "nothing":
         report(Problem(root.line, "", f"a prompt file is a mapping of keys, this is {root.kind}"))
         return Template(name, source, "")
-    allowed = KEYS + tuple(extension.key for extension in vocabulary.extensions)
-    entries = mapping_entries(root, "", report, allowed)
+    entries = mapping_entries(root, "", report, (*KEYS, *(one.key for one in vocabulary.extensions)))
     single_line(entries.get("extends"), "extends", report)
     output, schema = _output(entries.get("output"), vocabulary, report)
     options = read_parameters(entries.get("options"), "options", report)
@@ -156,7 +160,7 @@ def _template(
     declared = [extension for extension in vocabulary.extensions if extension.key in entries]
     capabilities = _capabilities(entries, declared, output if output in vocabulary.formats else "", report)
     _refuse_clashes(options, arguments, vocabulary, tuple(capabilities), report)
-    input_kind = _input(entries.get("input"), report)
+    input_kind, input_command = _input(entries.get("input"), report)
     return Template(
         name=name,
         source=source,
@@ -167,8 +171,9 @@ def _template(
         user=text_value(entries.get("user"), "user", report) if "user" in entries else DEFAULT_USER,
         examples=_examples(entries.get("examples"), report),
         options=options,
-        arguments=arguments or (() if input_kind == "none" else (TEXT_ARGUMENT,)),
+        arguments=arguments or _text_argument(input_kind, input_command),
         input=input_kind,
+        input_command=input_command,
         model=single_line(entries.get("model"), "model", report),
         parameters=_api_parameters(entries.get("parameters"), report),
         output=output,
@@ -216,13 +221,60 @@ def _usage(node: YamlNode | None, report: ReportProblem) -> tuple[str, ...]:
     )
 
 
-def _input(node: YamlNode | None, report: ReportProblem) -> Input:
+def _input(node: YamlNode | None, report: ReportProblem) -> tuple[Input, InputCommand | None]:
+    if node and isinstance(node.value, dict):
+        return "required", _input_command(node, report)
     word = single_line(node, "input", report) or "required"
     for allowed in INPUTS:
         if word == allowed:
-            return allowed
+            return allowed, None
     report(Problem(node.line if node else 1, "input", f"unknown word '{word}'", spelling_hint(word, INPUTS)))
-    return "required"
+    return "required", None
+
+
+def _input_command(node: YamlNode, report: ReportProblem) -> InputCommand:
+    entries = mapping_entries(node, "input", report, ("command", "when", "empty"))
+    when = single_line(entries.get("when"), "input.when", report)
+    if when != WHEN:
+        problem = f"unknown words '{when}'" if when else "missing"
+        report(Problem((entries.get("when") or node).line, "input.when", problem, f"allowed: {WHEN}"))
+    command = entries.get("command")
+    items = list_items(command, "input.command", report)
+    if not items and (command is None or command.kind in ("nothing", "a list")):
+        report(Problem((command or node).line, "input.command", "missing: a program and its arguments"))
+    is_list_of_commands = any(isinstance(item.value, list) for item in items)
+    commands = tuple(
+        literal_texts(one, "input.command", report)
+        for one in (items if is_list_of_commands else (command,) if items else ())
+    )
+    for argv in commands:
+        if problem := _command_problem(argv):
+            report(Problem((command or node).line, "input.command", problem))
+    return InputCommand(commands, single_line(entries.get("empty"), "input.empty", report))
+
+
+def _command_problem(argv: Sequence[str]) -> str:
+    """Why a command cannot be run for the input; empty if it can."""
+    program = argv[0] if argv else ""
+    if not program:
+        return "missing: a program and its arguments"
+    if "/" in program and not program.startswith("/"):
+        return f"'{program}' depends on the current folder; write a name or an absolute path"
+    if PurePath(program).name == "git" and argv[1:2] not in [(name,) for name in GIT_SUBCOMMANDS]:
+        return f"after 'git' comes one of: {', '.join(GIT_SUBCOMMANDS)}"
+    return ""
+
+
+def _text_argument(input_kind: Input, command: InputCommand | None) -> tuple[Parameter, ...]:
+    """The argument of a prompt file that declares none."""
+    if input_kind == "none":
+        return ()
+    if command is None or not command.commands:
+        return (TEXT_ARGUMENT,)
+    import shlex
+
+    shown = shlex.join(command.commands[0])
+    return (TEXT_ARGUMENT._replace(help=f"{TEXT_ARGUMENT.help[:-1]}, else what '{shown}' prints."),)
 
 
 def _examples(node: YamlNode | None, report: ReportProblem) -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,8 @@ Value = str | int | float | bool | tuple[str, ...]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 INPUTS: tuple[Input, ...] = get_args(Input)
+GIT_SUBCOMMANDS = ("diff", "log", "show")
+"""What of git may be an input: gptkit keeps these from starting programs that a repository names."""
 INPUT_VARIABLES = ("text", "request", "files")
 """Variables that every template has: the input, the request about the input, and the input files."""
 CIRCUMSTANCES = ("script", "format", "earlier", "user_system", "user_shell", "attachments")
@@ -77,6 +79,16 @@ class CaseWords(NamedTuple):
     expectations: tuple[str, ...] = ()
 
 
+class InputCommand(NamedTuple):
+    """Commands for a prompt that gets no text: the output of the first that prints something is the input.
+
+    `empty` is the sentence for the user if none prints anything.
+    """
+
+    commands: tuple[tuple[str, ...], ...]
+    empty: str = ""
+
+
 class Template(NamedTuple):
     """A checked prompt file.
 
@@ -97,6 +109,7 @@ class Template(NamedTuple):
     options: tuple[Parameter, ...] = ()
     arguments: tuple[Parameter, ...] = ()
     input: Input = "required"
+    input_command: InputCommand | None = None
     model: str = ""
     parameters: Mapping[str, object] = {}
     output: str = "markdown"

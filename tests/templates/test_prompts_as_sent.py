@@ -108,7 +108,7 @@ FORMS = {
 
 def test_the_form_is_shown_once(gptkit: InMemory) -> None:
     for name, sign in FORMS.items():
-        code, output, _ = gptkit("prompts", "show", name, "--as-sent", "--json", "x")
+        code, output, _ = gptkit("prompts", "show", name, "--as-sent", "--json", stdin="x")
         assert code == 0
         messages = json.loads(output)
         shown = [message["content"] for message in messages if message["role"] == "assistant"]
