@@ -89,11 +89,11 @@ def fold(text: str) -> FoldedText:
 
 def find_quote(quote: str, text: FoldedText) -> FoundQuote | None:
     """Find a quote, whole words of it, or its pieces around ellipses one after the other."""
-    pieces = [folded for piece in ELLIPSIS.split(strip_quotes(quote)) if (folded := fold(piece).characters)]
+    pieces = [folded for piece in ELLIPSIS.split(strip_quotes(quote)) if (folded := fold(piece)).characters]
     if len(pieces) == 1:
         found = _find(pieces[0], text, 0)
         return None if found is None else _found(text, [found])
-    if not pieces or any(_weight(piece) < SHORTEST_PIECE for piece in pieces):
+    if not pieces or any(_weight(piece.characters) < SHORTEST_PIECE for piece in pieces):
         return None
     start = 0
     while (first := _find(pieces[0], text, start)) is not None:
@@ -109,15 +109,38 @@ def find_quote(quote: str, text: FoldedText) -> FoundQuote | None:
     return None
 
 
-def _find(wanted: str, text: FoldedText, start: int) -> tuple[int, int] | None:
-    """The folded span of the next place where the characters stand as whole words and numbers."""
+def _find(quote: FoldedText, text: FoldedText, start: int) -> tuple[int, int] | None:
+    """The folded span of the next place where the quote stands, in the same words and numbers."""
+    wanted = quote.characters
     start = text.characters.find(wanted, start)
     while start >= 0:
         end = start + len(wanted)
-        if not (_cuts(text, start) or _cuts(text, end)):
+        if not (_cuts(text, start) or _cuts(text, end)) and _has_same_words(quote, text, start):
             return start, end
         start = text.characters.find(wanted, start + 1)
     return None
+
+
+def _has_same_words(quote: FoldedText, text: FoldedText, start: int) -> bool:
+    """Whether words end where words of the text end: `nowhere` is no quote from `now here`.
+
+    A line of the text may end within a word, and Korean is written with more spaces or fewer.
+    """
+    for at in range(1, len(quote.characters)):
+        own, there = _gap(quote, at), _gap(text, start + at)
+        if own == there or (own and there) or not (own or there).isspace() or "\n" in there:
+            continue
+        before, after = quote.characters[at - 1], quote.characters[at]
+        if all(
+            _is_of_word(one) and one.isalpha() and not "\u1100" <= one <= "\u11ff" for one in (before, after)
+        ):
+            return False
+    return True
+
+
+def _gap(folded: FoldedText, at: int) -> str:
+    """What fell out before a folded character."""
+    return folded.text[folded.offsets[at - 1] + 1 : folded.offsets[at]]
 
 
 def _cuts(text: FoldedText, position: int) -> bool:

@@ -25,6 +25,12 @@ FOUND = [
     ("café", "cafe\u0301"),
     ("bold text", "some **bold** text"),
     ("100 %", "100% of it"),
+    ("the rent", "a line ends: the\nrent"),
+    ("word", "a line of a page ends within a wo\nrd"),
+    ("5 kg", "5kg"),
+    ("할수있다", "할 수 있다"),
+    ("租金 每月", "租金每 月"),
+    ("Any 一方", "Any一方"),
     ("３０日", "前30日"),
     ("租金,每月", "租金，每月"),
     ("任何一方", "期满前三十日，任何一方可"),
@@ -47,6 +53,10 @@ NOT_FOUND = [
     ("不等于三", "等于三"),
     ("three … end", "three months to the end"),
     ("counted from … giving three", "giving three months, counted from the end"),
+    ("nowhere", "it is now here"),
+    ("now here", "it is nowhere to be"),
+    ("the rapist", "the therapist"),
+    ("нельзя", "он не льзя"),
     ("...", "some text ..."),
     ("", "text"),
 ]
@@ -96,6 +106,23 @@ def test_thousands_of_changes_that_alter_what_a_quote_says_are_refused() -> None
                 tried += 1
                 assert find_quote(worse, folded) is None, (quote, worse)
     assert tried > 5000
+
+
+def test_words_that_are_joined_or_parted_are_others() -> None:
+    chance = random.Random(7)
+    tried = 0
+    for text in samples():
+        folded, there = fold(text), said(text)
+        for _ in range(20):
+            quote = excerpt(text, chance)
+            for worse in (
+                re.sub(r"(?<=[a-z]) (?=[a-z])", "", quote, count=1),
+                re.sub(r"(?<=[a-z]{2})(?=[a-z]{2})", " ", quote, count=1),
+            ):
+                if said(worse) not in there:
+                    tried += 1
+                    assert find_quote(worse, folded) is None, (quote, worse)
+    assert tried > 1000
 
 
 def test_what_programs_do_to_a_quote_is_overlooked() -> None:
