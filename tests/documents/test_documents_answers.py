@@ -84,6 +84,13 @@ CASES: list[tuple[str, str, tuple[str | tuple[int, str], ...], int, str]] = [
     ("a changed number", "Four months. [1]", (NOTICE,), 85, NOT_FOUND),
     ("an irrelevant quote", "It is high. [1]", ("Either party may end this",), 85, NOT_FOUND),
     ("an invented name", "The landlord is John Doe. [1]", ("The landlord is Anna Meyer.",), 85, NOT_FOUND),
+    (
+        "a word that begins alike",
+        "There is a counterpart. [1]",
+        ("counted from the end of the month",),
+        85,
+        NOT_FOUND,
+    ),
     ("no quote", "The rent is 1,250 euros. [1]", (), 85, NOT_FOUND),
     ("no answer", "", (), 85, NOT_FOUND),
     (

@@ -21,7 +21,7 @@ Status = Literal["proved", "unproved", "number", "name", "off-topic", "doubted",
 CITED_BY_US = 2
 """Quotes that are cited for a statement that cites none."""
 BEGINNING = 4
-"""Letters of a word by which texts are about the same."""
+"""Letters with which two forms of a word begin at least."""
 _SPACELESS = lazy_pattern("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -208,6 +208,13 @@ def _share(quote: str, topic: str) -> bool:
 
 
 def _share_words(quote: str, topic: str) -> bool:
-    """By the beginnings of words: `written` is about what `in writing` is about."""
-    first, second = ({word[:BEGINNING] for word in words_of(text)} for text in (quote, topic))
-    return bool(first & second or numbers_of(quote) & numbers_of(topic))
+    first, second = (frozenset(words_of(text)) for text in (quote, topic))
+    if first & second or numbers_of(quote) & numbers_of(topic):
+        return True
+    return any(_are_alike(one, other) for one in first for other in second)
+
+
+def _are_alike(one: str, other: str) -> bool:
+    """Whether two words begin alike and differ in less: `written` is about what `writing` is about."""
+    common = max(BEGINNING, (len(one) + len(other) + 2) // 3)
+    return len(one) >= common and one[:common] == other[:common]
