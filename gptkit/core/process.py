@@ -24,6 +24,7 @@ GRACE = 1.0
 """Seconds between TERM and KILL."""
 _DRAIN = 0.2
 """Seconds that output may still take after the process has ended, if a child of it holds the pipe."""
+NOT_HERE = "commands of tool and prompt files do not run on Windows yet"
 _BLOCK = 1 << 16
 
 
@@ -45,6 +46,8 @@ def search_path(environ: Mapping[str, str]) -> str:
 
 def find_program(name: str, environ: Mapping[str, str]) -> str:
     """The path of a program. Raises UnavailableError if there is none."""
+    if os.name != "posix":
+        raise UnavailableError(NOT_HERE)
     folders = [""] if "/" in name else [one for one in search_path(environ).split(os.pathsep) if one]
     for folder in folders:
         path = os.path.join(folder, name)  # noqa: PTH118 - `which` of shutil loads three packers
@@ -110,7 +113,7 @@ class Processes:
         import subprocess
 
         if os.name != "posix":
-            raise UnavailableError("commands of tool and prompt files do not run on Windows yet")
+            raise UnavailableError(NOT_HERE)
         with self._lock:
             if self._is_stopped:
                 raise UnavailableError("the run is being stopped")

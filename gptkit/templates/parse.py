@@ -160,7 +160,7 @@ def _template(
     declared = [extension for extension in vocabulary.extensions if extension.key in entries]
     capabilities = _capabilities(entries, declared, output if output in vocabulary.formats else "", report)
     _refuse_clashes(options, arguments, vocabulary, tuple(capabilities), report)
-    input_kind, input_command = _input(entries.get("input"), report)
+    input_kind, input_command = _input(entries.get("input"), declared, report)
     return Template(
         name=name,
         source=source,
@@ -221,8 +221,12 @@ def _usage(node: YamlNode | None, report: ReportProblem) -> tuple[str, ...]:
     )
 
 
-def _input(node: YamlNode | None, report: ReportProblem) -> tuple[Input, InputCommand | None]:
+def _input(
+    node: YamlNode | None, declared: Sequence[Extension], report: ReportProblem
+) -> tuple[Input, InputCommand | None]:
     if node and isinstance(node.value, dict):
+        if other := next((one.key for one in declared if "exchange" in one.claims), None):
+            report(Problem(node.line, "input", f"a command does not go together with '{other}'"))
         return "required", _input_command(node, report)
     word = single_line(node, "input", report) or "required"
     for allowed in INPUTS:

@@ -141,7 +141,7 @@ child.wait()""".replace("\n", "; ")
 
 
 def test_time_is_limited(gptkit: InMemory, home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(input_command, "SECONDS", 2.0)
+    monkeypatch.setattr(input_command, "SECONDS", 4.0)
     command(home, HANGS)
     code, _, errors = gptkit("say")
     assert (code, errors.endswith(f"': it took too long\nhint: {HINT}\n")) == (75, True)
@@ -207,6 +207,7 @@ WRONG = [
     ("{when: no text, command: [./mine]}", "'./mine' depends on the current folder"),
     ("{when: no text, command: [git, status]}", "after 'git' comes one of: diff, log, show"),
     ("{when: no text, command: [/usr/bin/git, -C, x, diff]}", "after 'git' comes one of: diff, log, show"),
+    ("{when: no text, command: [ls]}\ndocuments: true", "a command does not go together with 'documents'"),
     ("{command: [ls]}", "input.when: missing (allowed: no text)"),
     ("{when: always, command: [ls]}", "input.when: unknown words 'always' (allowed: no text)"),
     ("{when: no text, command: [ls], emty: x}", "input.emty: unknown key (did you mean 'empty'?)"),

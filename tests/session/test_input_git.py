@@ -20,7 +20,9 @@ pytestmark = [
 HINT = "pipe text in, or name a file with -f"
 DONE = (0, "Take new\n", "")
 UNSTAGED = failure("nothing is staged: 'git add' what belongs in the commit", HINT)
-UNCHANGED = failure("nothing to review, neither since the last commit nor since the main branch", HINT)
+UNCHANGED = failure(
+    "nothing to review since the last commit or the main branch ('git add' new files first)", HINT
+)
 OUTSIDE = failure("git: not a git repository (or any of the parent directories): .git", HINT)
 
 
