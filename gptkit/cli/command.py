@@ -239,7 +239,6 @@ def _flag(flag: Flag, help_style: HelpStyle, template: Template) -> inspect.Para
         "number": float | None,
         "list": list[str] | None,
         "path": Path | None,
-        "paths": list[Path] | None,
         "flag": bool,
     }
     names = [f"--{flag.name}"] + ([f"-{flag.short}"] if flag.short else [])

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from gptkit.services import Services
 
 
-REPEATABLE_KINDS = ("list", "paths")
 ParsedArguments = tuple[dict[str, Value], SharedOptions]
 
 
@@ -79,7 +78,7 @@ class _OptionType:
         self.variable = variable
         self.kind = kind
         self.choices = choices
-        self.is_repeatable = kind in REPEATABLE_KINDS
+        self.is_repeatable = kind == "list"
 
 
 def _option_types(options: Sequence[Parameter]) -> Mapping[str, _OptionType]:
@@ -110,7 +109,7 @@ def _parse_value(kind: _OptionType, text: str | None, pending: list[str]) -> obj
         return int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else None
     if kind.kind == "number":
         return float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else None
-    if kind.kind in ("path", "paths", "file"):
+    if kind.kind in ("path", "file"):
         return (Path(text) if kind.kind != "file" else str(Path(text))) if text else None
     return text
 

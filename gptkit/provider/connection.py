@@ -81,10 +81,17 @@ class IdleConnections:
     __del__ = close
 
 
-def open_connection(base_url: BaseUrl, endpoint: Endpoint) -> socket.socket:
-    """Connect to the server of an endpoint. Raises OSError: gaierror, TimeoutError, ssl.SSLError ..."""
+def open_connection(
+    base_url: BaseUrl, endpoint: Endpoint, check_address: Callable[[str], object] = str
+) -> socket.socket:
+    """Connect to the server of an endpoint. Raises OSError: gaierror, TimeoutError, ssl.SSLError ...
+
+    `check_address` is called with each address before any is connected to, and may raise.
+    """
     due = monotonic() + endpoint.deadlines.connect
     addresses = resolve_addresses(base_url, endpoint.deadlines.connect)
+    for address in addresses:
+        check_address(str(address.location[0]))
     if base_url.scheme == "http":
         return connect_to_any(addresses, due)
     return open_tls(lambda: connect_to_any(addresses, due), base_url, certificate_store(endpoint), due)

@@ -22,7 +22,7 @@ def send(exchange: Exchange) -> Callable[[], HttpResponse]:
     So the caller can import what reads the response while the server is at work.
     """
     idle = exchange.idle_connections and exchange.idle_connections.take()
-    sock = idle or open_connection(exchange.base_url, exchange.endpoint)
+    sock = idle or open_connection(exchange.base_url, exchange.endpoint, exchange.check_address)
     exchange.closers.append(lambda: _release(sock, exchange))
     exchange.phase = "send"
     unsent = memoryview(exchange.http_request.head + exchange.http_request.body)

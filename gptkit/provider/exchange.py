@@ -50,6 +50,8 @@ class Exchange:
         self.is_file = False
         """Whether the response is a file, which may be empty and larger than an answer."""
         self.is_billable = True
+        self.check_address: Callable[[str], object] = str
+        """Raises for an address that the host must not have; called before a connection without a proxy."""
         self.phase: Phase = "connect"
         self.clock = Clock(endpoint.deadlines)
         self.idle_connections: IdleConnections | None = None

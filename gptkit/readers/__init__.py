@@ -210,6 +210,8 @@ def _named(name: str) -> Reader:
     return next(reader for reader in READERS if reader.name == name)
 
 
+PAGE = ".web-page"
+"""The ending by which a page of the web gets the reader that leaves out what stands around its text."""
 PROGRAMS = """
     .py .pyi .js .mjs .cjs .ts .tsx .jsx .java .kt .kts .scala .go .rs .c .h .cc .cpp .cxx .hpp .cs .swift .rb
     .php .pl .pm .lua .r .jl .sh .bash .zsh .fish .ps1 .sql .m .mm .dart .ex .exs .erl .hs .ml .fs .clj .vue
@@ -229,6 +231,7 @@ READERS = (
     Reader("EPUB", (".epub",), "web:read_book", is_text=False, is_zip=True),
     Reader("RTF", (".rtf",), "office:read_rtf", is_text=False),
     Reader("HTML", (".html", ".htm", ".xhtml"), "web:read_html"),
+    Reader("page", (PAGE,), "web:read_page"),
     Reader("notebook", (".ipynb",), "text:read_notebook"),
     Reader("mail", (".eml",), "mail:read_mail"),
     Reader("mailbox", (".mbox", ".mbx"), "mail:read_mailbox"),

@@ -31,6 +31,23 @@ def read_html(source: DocumentData) -> Iterator[Block]:
     return iter(page.blocks)
 
 
+def read_page(source: DocumentData) -> Iterator[Block]:
+    """The main text of a page, below its title; places are its paragraphs."""
+    from resiliparse.extract.html2text import extract_plain_text
+    from resiliparse.parse.html import HTMLTree
+
+    tree = HTMLTree.parse(page_text(source))
+    page = _Page()
+    page.feed(extract_plain_text(tree, preserve_formatting="minimal_html", main_content=True))
+    page.close()
+    if not page.blocks:
+        raise DataError(f"{source.name}: no text in the page", hint="it may want a login, or JavaScript")
+    title = " ".join((tree.title or "").split())
+    for number, block in enumerate(page.blocks, 1):
+        headings = (title, *block.heading) if title else block.heading
+        yield block._replace(place=DocumentPlace("paragraph", number, number), heading=headings)
+
+
 def page_text(source: DocumentData) -> str:
     """An HTML page decoded as the user says, else as UTF-8, else as the page says, else as is likely."""
     declared = DECLARED.search(source.data[:4096])

@@ -15,6 +15,7 @@ from gptkit.core.errors import CannotReadError, DataError, GptkitError, UsageErr
 from gptkit.core.hashing import sha256
 from gptkit.encodings.magic import MEDIA_TYPES, binary_kind
 from gptkit.session.input import DASH, display_name, open_blocks, quoted_names
+from gptkit.session.options import is_url
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
@@ -39,7 +40,7 @@ def check_attachments(sources: Sequence[str], template: Template) -> None:
     if sources and not template.attachments:
         hint = "a prompt file takes them with 'attachments: [image, pdf]'"
         raise UsageError(f"'{template.name}' takes no attachments", hint=hint)
-    for url in filter(_is_url, sources):
+    for url in filter(is_url, sources):
         if not url.lower().startswith("https:"):
             raise UsageError(f"'{url}': only https addresses can be attached")
         if urlsplit(url).path.lower().endswith(".pdf"):
@@ -91,12 +92,8 @@ def _read_again(one: Attachment, terminal: Terminal) -> Attachment:
     return again
 
 
-def _is_url(source: str) -> bool:
-    return re.match(r"https?://", source, re.IGNORECASE) is not None
-
-
 def _read(source: str, size_limit: int, terminal: Terminal) -> Attachment:
-    if _is_url(source):
+    if is_url(source):
         name = urlsplit(source).path.rpartition("/")[2] or source
         return Attachment(name, source, "", 0, "", UNKNOWN_IMAGE_TOKENS, source)
     name, read = quoted_names([source]), 0

@@ -145,7 +145,7 @@ class Call:
             parameter.variable for parameter in self.template.declared_parameters if parameter.kind == "file"
         }
         paths = [Path(str(value)) for name, value in self.values.items() if name in kinds and value]
-        return [*self.shared.file, *map(Path, self.shared.attach), *paths]
+        return [*map(Path, self.shared.file + self.shared.attach), *paths]
 
     def _check_output(self, other_paths: Sequence[Path]) -> None:
         terminal, output = self.services.terminal, self.display.output

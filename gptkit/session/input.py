@@ -14,7 +14,7 @@ from gptkit.core.chat import Attachment
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.files import naming_errors
 from gptkit.core.terminal import Terminal
-from gptkit.session.options import SharedOptions
+from gptkit.session.options import SharedOptions, is_url
 from gptkit.templates import render
 from gptkit.templates.template import Template, Value
 
@@ -93,6 +93,7 @@ def read_input(
     if template.input == "none" and paths:
         raise UsageError(f"'{template.name}' takes no input from files or standard input")
     is_named = bool(paths)
+    paths = [reader.fetch(path, settings) if is_url(path) else path for path in paths]
     values = {name: reader.text(str(v)) if name in file_defaults else v for name, v in values.items()}
     if not paths:
         paths = reader.unnamed_sources(template, words, settings, bool(stdin_values))
@@ -211,7 +212,7 @@ def _is_marked(data: bytes) -> bool:
 
 def _words_and_paths(words: str, shared: SharedOptions) -> tuple[str, list[str]]:
     """Return the words, and the paths to read; a dash as the words means standard input."""
-    paths = [str(path) for path in shared.file]
+    paths = list(shared.file)
     if (shared.stdin or words == DASH) and DASH not in paths:
         paths.append(DASH)
     return "" if words == DASH else words, paths
@@ -227,6 +228,14 @@ class _SourceReader:
         self._reading = reading
         self._texts: dict[str, str] = {}
         self._marked: set[str] = set()
+
+    def fetch(self, url: str, settings: Settings) -> str:
+        """Fetch a page, whose text `text` then returns; returns the address that redirects led to."""
+        from gptkit.session.web import page_text
+
+        url, text = page_text(url, self._encoding, settings, self._terminal, self._is_quiet)
+        self._texts[url] = text
+        return url
 
     def text(self, path: str) -> str:
         if path in self._texts:
@@ -282,6 +291,8 @@ class _SourceReader:
         has_input, wait = bool(words) or command is not None, settings.number("stdin_wait")
         if not is_stdin_taken and self._should_read_stdin(template, has_input, wait):
             return [DASH]
+        if is_url(words):
+            self._note(f"the address itself is the input; '-f {words}' fetches the page")
         if command is None or (words and not render.uses_variable(template, "request")):
             return []
         from gptkit.session.input_command import read_output

@@ -1,16 +1,17 @@
 """The options that every prompt command has, as data, and the positional arguments of a command."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 from gptkit.templates.template import Parameter, Template
 
-FlagKind = Literal["text", "integer", "number", "list", "path", "paths", "flag"]
+FlagKind = Literal["text", "integer", "number", "list", "path", "flag"]
 
 
 class Flag(NamedTuple):
-    """One shared option; `list` and `paths` can be given several times."""
+    """One shared option; `list` can be given several times."""
 
     name: str
     kind: FlagKind
@@ -29,7 +30,14 @@ class Flag(NamedTuple):
 
 
 FLAGS = (
-    Flag("file", "paths", "Read the input from this file; can be repeated.", "f", "FILE", is_rare=False),
+    Flag(
+        "file",
+        "list",
+        "Read the input from this file, or from a page by its address; can be repeated.",
+        "f",
+        "FILE",
+        is_rare=False,
+    ),
     Flag(
         "attach",
         "list",
@@ -96,7 +104,7 @@ FLAGS = (
 class SharedOptions(NamedTuple):
     """The values of the options that every prompt command has; a field for each of FLAGS."""
 
-    file: tuple[Path, ...] = ()
+    file: tuple[str, ...] = ()
     attach: tuple[str, ...] = ()
     stdin: bool = False
     encoding: str | None = None
@@ -137,6 +145,8 @@ def shared_options(values: Mapping[str, object]) -> SharedOptions:
         for name, value in values.items()
         if value is not None
     }
+    if files := fields.get("file"):
+        fields["file"] = tuple(file if is_url(file) else str(Path(file)) for file in cast("list[str]", files))
     return SharedOptions(**cast("dict[str, Any]", fields))
 
 
@@ -154,6 +164,11 @@ def flags_beside(options: Iterable[Parameter]) -> Iterator[Flag]:
     for flag in FLAGS:
         if flag.name not in names:
             yield flag._replace(short="") if flag.short and flag.short in shorts else flag
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is the address of a page, not a path or words."""
+    return re.fullmatch(r"https?://\S+", text, re.IGNORECASE) is not None
 
 
 def is_word(argument: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gptkit.core.chat import Deadlines, Endpoint
 from gptkit.core.errors import NoPermissionError
 from gptkit.core.local_servers import SERVERS, LocalServer
-from gptkit.settings.address import bypasses_proxy, parse_base_url, parse_proxy_url
+from gptkit.settings.address import bypasses_proxy, parse_base_url, parse_proxy_url, proxy_variables
 from gptkit.settings.keys import COMMAND_ORIGIN, KEY_VARIABLE, KEYRING_ORIGIN, Key, find_key
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ def proxy_for(settings: Settings, target: ApiAddress) -> str | None:
     A proxy that was given as an option is used for all hosts, whatever `no_proxy` says.
     """
     text = settings.value("proxy")
+    if settings.origin("proxy").startswith(("environment", "default")):
+        variables = proxy_variables(target.scheme, settings.environ)
+        text = next((text for name in variables if (text := settings.environ.get(name, "").strip())), None)
     if text is None:
         return None
     try:
@@ -81,6 +84,17 @@ def proxy_for(settings: Settings, target: ApiAddress) -> str | None:
     if url is None or settings.origin("proxy").startswith("option "):
         return url
     return None if isinstance(direct, tuple) and bypasses_proxy(target, direct, url) else url
+
+
+def page_endpoint(settings: Settings, page: ApiAddress, deadlines: Deadlines) -> Endpoint:
+    """The endpoint of a page that is fetched: proxy and certificates of the settings, nothing else."""
+    return Endpoint(
+        base_url=page.url,
+        proxy=proxy_for(settings, page),
+        ca_file=_certificates(settings, "ca_file"),
+        ca_folder=_certificates(settings, "ca_folder"),
+        deadlines=deadlines,
+    )
 
 
 def _key(

@@ -82,6 +82,12 @@ SETTINGS: Mapping[str, Setting] = {
             environment=("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"),
         ),
         Setting("no_proxy", "texts", "hosts to reach without the proxy", (), ("NO_PROXY",)),
+        Setting(
+            "fetch_hosts",
+            "texts",
+            "hosts, also with a port, that -f may fetch pages from although they are not public",
+            (),
+        ),
         Setting("ca_file", "text", "file of trusted certificates", environment=("SSL_CERT_FILE",)),
         Setting("ca_folder", "text", "folder of trusted certificates", environment=("SSL_CERT_DIR",)),
         Setting(

@@ -136,7 +136,7 @@ def test_what_is_read_is_what_typer_reads(argv: list[str], template: Template) -
 
 def test_there_is_a_field_for_each_shared_option() -> None:
     kinds = {"text": "str | None", "integer": "int | None", "number": "float | None", "flag": "bool"}
-    kinds |= {"list": "tuple[str, ...]", "path": "Path | None", "paths": "tuple[Path, ...]"}
+    kinds |= {"list": "tuple[str, ...]", "path": "Path | None"}
     fields = get_type_hints(SharedOptions)
     assert list(fields) == [flag.variable for flag in FLAGS]
     for flag in FLAGS:

@@ -41,7 +41,7 @@ PURE = (
 COSTLY = """
     openai httpx2 httpcore2 h11 pydantic rich yaml minijinja jsonschema sqlite3 ssl xllamacpp keyring regex
     platformdirs markdown_it subprocess tempfile mcp tiktoken genai_prices pypdfium2 python_calamine
-    prompt_toolkit fsrs genanki Stemmer pathspec psycopg
+    prompt_toolkit fsrs genanki Stemmer pathspec psycopg resiliparse
 """.split()  # noqa: SIM905 - forty quotation marks say no more
 SDK = {"openai", "httpx2", "httpcore2", "h11"}
 NEVER = ("click", "typer._click")

@@ -228,6 +228,7 @@ KINDS: Mapping[str, tuple[Callable[[], bytes], Places]] = {
         make_html,
         {RENT: ":4", "通知": ":6", f"in writing:\n{NOTICE}": ":7-8", "garage | 80 euros": ":9"},
     ),
+    "lease.web-page": (make_html, {RENT: "par.2", NOTICE: "par.4"}),
     "lease.rtf": (make_rtf, {RENT: "par.2", NOTICE: "par.4"}),
     "lease.ipynb": (make_notebook, {RENT: "cell 1", NOTICE: "cell 2"}),
     "lease.eml": (make_mail_file, {"李雷": "message 1:1-3", RENT: "message 1:7", NOTICE: "message 1:10"}),

@@ -10,6 +10,8 @@ from gptkit.capabilities.documents.search import document_search
 from gptkit.core.errors import NoInputError, UsageError
 from gptkit.encodings.decode import decode
 from gptkit.session.input import DASH, STDIN, PromptInput
+from gptkit.session.options import is_url
+from gptkit.session.web import fetch_page
 
 if TYPE_CHECKING:
     from gptkit.services import Services
@@ -26,7 +28,7 @@ def read_question(call: Call) -> PromptInput:
     template, shared, services = call.template, call.shared, call.services
     values = {name: _clean(value, shared) for name, value in call.values.items()}
     question = str(values.pop("text", ""))
-    paths = [*cast("tuple[str, ...]", values.get(KEY, ())), *map(str, shared.file)]
+    paths = [*cast("tuple[str, ...]", values.get(KEY, ())), *shared.file]
     search = document_search(services, not shared.no_log)
     search.heed(shared.encoding, call.display.quiet)
     if question.strip() in ("", DASH) and any(one.name == "text" for one in template.arguments):
@@ -40,7 +42,10 @@ def read_question(call: Call) -> PromptInput:
             search.add_text(STDIN, data)
         elif DASH in paths:
             raise NoInputError("no input: nothing in standard input")
-    paths = [path for path in paths if path != DASH]
+    for url in filter(is_url, paths):
+        page = fetch_page(url, services.settings, services.terminal, call.display.quiet)
+        search.add_text(page.url, page.data, page.path, shared.encoding or page.encoding)
+    paths = [path for path in paths if path != DASH and not is_url(path)]
     values[KEY] = tuple(paths)
     return PromptInput(question, "", (), values)
 

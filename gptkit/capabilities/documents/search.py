@@ -62,6 +62,7 @@ class _Text(NamedTuple):
     name: str
     data: bytes
     encoding: str | None
+    path: str = ""
 
 
 class DocumentSearch:
@@ -78,9 +79,9 @@ class DocumentSearch:
         self._is_quiet = False
         self.keeps = True
 
-    def add_text(self, name: str, data: bytes) -> None:
-        """Add a document that is in no file."""
-        self._texts.append(_Text(name, data, self._encoding))
+    def add_text(self, name: str, data: bytes, path: str = "", encoding: str | None = None) -> None:
+        """Add a document that is in no file; the ending of `path` tells its kind."""
+        self._texts.append(_Text(name, data, encoding or self._encoding, path))
 
     def has_documents(self, wish: Wish) -> bool:
         """Whether a question has anything to be answered from."""
@@ -161,9 +162,9 @@ class DocumentSearch:
     @contextmanager
     def _in_memory(self, texts: Sequence[_Text], values: Mapping[str, Value]) -> Iterator[Index]:
         store = PassageStore(None)
-        for number, (name, data, encoding) in enumerate(texts):
+        for number, (name, data, encoding, path) in enumerate(texts):
             with DocumentReader(decode, encoding, passwords=_passwords(values)) as reader:
-                blocks = reader.blocks(cast(BinaryIO, io.BytesIO(data)), name, name)
+                blocks = reader.blocks(cast(BinaryIO, io.BytesIO(data)), path or name, name)
                 passages, tokens = read_passages(blocks, name)
             digest = hashlib.sha256(data).hexdigest()
             state = FileState(len(data), 0, 0, 0)

@@ -33,6 +33,7 @@ from gptkit.jobs.setup import (
 from gptkit.session import answer
 from gptkit.session.conversation import make_invocation
 from gptkit.session.input import DASH, PromptInput, ReadingOptions, input_beside_files, open_text
+from gptkit.session.options import is_url
 from gptkit.text.formats import plain_text
 from gptkit.text.pieces import Piece
 
@@ -82,9 +83,9 @@ def _check_report(services: Services, options: JobOptions, plan: FolderPlan) -> 
 def _input_paths(shared: SharedOptions) -> list[Path]:
     if name := shared.first_given(("output", "stdin", "response", "session", "continue")):
         raise UsageError(f"--{name} and --output-dir do not go together")
-    if not shared.file or Path(DASH) in shared.file:
+    if not shared.file or DASH in shared.file or any(map(is_url, shared.file)):
         raise UsageError("--output-dir needs files or folders, named with -f")
-    return list(shared.file)
+    return [Path(file) for file in shared.file]
 
 
 class _FolderJob:
