@@ -66,7 +66,7 @@ options:
 # input: {{when: no text, command: [git, diff, --staged], empty: nothing is staged}}
 input: required
 
-# text, markdown, code, command, email, commit or json; with a JSON Schema:
+# text, markdown, code, command, block, email, commit or json; with a JSON Schema:
 # {{format: json, schema: {{type: object}}}}
 output: text
 

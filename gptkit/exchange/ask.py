@@ -123,6 +123,11 @@ def combine_replies(first: Reply, second: Reply) -> Reply:
 SCHEMA_INSTRUCTION = "Answer with one JSON value that this JSON Schema allows, and nothing else:\n"
 
 
+def schema_instruction(schema: Mapping[str, object]) -> str:
+    """Say in words what form an answer must have, for servers that ignore the parameter."""
+    return f"{SCHEMA_INSTRUCTION}{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
+
+
 def request_json(
     request: ChatRequest, schema: Mapping[str, object], runtime: Runtime, purpose: str
 ) -> object:
@@ -139,7 +144,7 @@ def request_json_and_reply(
 ) -> tuple[object, Reply]:
     """Do what `request_json` does, and return the value together with its reply."""
     format_ = runtime.json_format(schema)
-    instruction = f"{SCHEMA_INSTRUCTION}{json.dumps(schema, ensure_ascii=False, separators=(',', ':'))}"
+    instruction = schema_instruction(schema)
     first, *rest = request.messages
     if first.role == "system":
         messages = (Message("system", f"{first.content}\n\n{instruction}"), *rest)

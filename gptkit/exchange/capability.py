@@ -85,6 +85,8 @@ class Capability(NamedTuple):
 
     outputs: tuple[str, ...] = ()
     """The formats of output that the capability works with; empty for all."""
+    takes_schema: bool = False
+    """Whether the capability reads `--schema` itself."""
     works_on_input: bool = False
     """Whether the capability decides what becomes of the input, however long it is."""
 

@@ -47,6 +47,8 @@ class Invocation(NamedTuple):
     """A summary of what was said before `turns`; it ends the system message."""
     attachments: tuple[Attachment, ...] = ()
     """Images and PDFs that go along with the user's message."""
+    instruction: str = ""
+    """What the command line asks of the form of the answer; it stands at the end of the system message."""
     injected: tuple[tuple[int, Message], ...] = ()
     """Messages with their depth: how many other messages come after each, the user's last one included."""
 
@@ -174,6 +176,8 @@ def _add_turns(rendered: tuple[Message, ...], invocation: Invocation) -> tuple[M
     rest = [message for message in rendered if message.role != "system"]
     system = "".join(message.content for message in rendered if message.role == "system")
     system = system if invocation.system is None else invocation.system
+    if invocation.instruction:
+        system = f"{system}\n\n{invocation.instruction}".lstrip("\n")
     if invocation.summary:
         system = f"{system}\n\n{SUMMARY.format(invocation.summary)}".lstrip("\n")
     last = rest.pop() if rest and rest[-1].role == "user" else Message("user", "")

@@ -50,6 +50,11 @@ def extract_code(text: str) -> str | None:
     return text.strip("\r\n") if _is_code(text) else None
 
 
+def first_block(text: str) -> str | None:
+    """Return the content of the first fenced block that has any; None if there is none."""
+    return next((block.content for block in fenced_blocks(text) if block.content.strip()), None)
+
+
 def fenced_blocks(text: str) -> list[FencedBlock]:
     """Return the fenced blocks of a text in their order; a block without a closing fence reaches to the end.
 

@@ -35,18 +35,22 @@ class _StreamedFormat:
 
 
 class _CodeFormat:
-    """The code block of the answer; with the rendering `markdown` a terminal shows the whole answer."""
+    """The code of the answer; with the rendering `markdown` a terminal shows the whole answer.
+
+    `takes_first`: it is the first fenced block; else it is the likeliest one, which need not be fenced.
+    """
 
     streams = False
     parameters: Mapping[str, object] = {}
 
-    def __init__(self, rendering: Rendering) -> None:
+    def __init__(self, rendering: Rendering, *, takes_first: bool = False) -> None:
         self.rendering: Rendering = rendering
+        self._takes_first = takes_first
 
     def finish(self, text: str) -> str:
-        from gptkit.output.extract import extract_code
+        from gptkit.output.extract import extract_code, first_block
 
-        code = extract_code(text)
+        code = first_block(text) if self._takes_first else extract_code(text)
         if code is None:
             failure = IncompleteError(f"no code in the answer: '{one_line(text, 200)}'")
             raise AnswerFormatError("it holds no code block", failure, again=False)
@@ -105,6 +109,7 @@ FORMATS: Mapping[str, Callable[[Schema | None], OutputFormat]] = {
     "markdown": lambda _: _StreamedFormat("markdown"),
     "code": lambda _: _CodeFormat("markdown"),
     "command": lambda _: _CodeFormat("none"),
+    "block": lambda _: _CodeFormat("none", takes_first=True),
     "email": lambda _: _EmailFormat(),
     "commit": lambda _: _CommitFormat(),
     "json": _json_format,

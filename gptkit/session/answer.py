@@ -112,8 +112,16 @@ class DisplayOptions(NamedTuple):
         return self.as_json or self.response or self.output is not None
 
 
+EXTRACTED = ("extract", "schema")
+
+
 def display_options(shared: SharedOptions) -> DisplayOptions:
-    for group in (("raw", "json", "response"), ("quiet", "verbose")):
+    for group in (
+        ("raw", "json", "response"),
+        ("raw", "extract", "response"),
+        EXTRACTED,
+        ("quiet", "verbose"),
+    ):
         chosen = [name for name in group if shared.first_given([name])]
         if len(chosen) > 1:
             raise UsageError(f"--{chosen[0]} and --{chosen[1]} do not go together")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from gptkit.core.errors import CannotWriteError, NoInputError, UsageError
 from gptkit.session import answer
+from gptkit.session.answer_form import with_answer_form
 from gptkit.session.input import WHOLE, PromptInput, ReadingOptions, read_input
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Call:
         self, services: Services, template: Template, values: Mapping[str, Value], shared: SharedOptions
     ) -> None:
         self.services = services
-        self.template = template
+        self.template = with_answer_form(template, shared, services.capabilities_of(template))
         self.values = values
         self.shared = shared
         self.display = answer.display_options(shared)

@@ -12,6 +12,7 @@ from gptkit.core.activity import ActivityLine, describe_request
 from gptkit.core.chat import OWN_PARAMETERS, STREAM_OPTIONS, Message, Reply
 from gptkit.core.errors import CannotWriteError, GptkitError, TooLongError, TryAgainError, UsageError
 from gptkit.core.yaml_tree import parse_value
+from gptkit.exchange.ask import schema_instruction
 from gptkit.exchange.budget import answer_tokens, prompt_tokens
 from gptkit.exchange.capability import first_request, prepare_invocation, run
 from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
@@ -62,6 +63,7 @@ def make_invocation(
         stream=stream,
         exact=display.raw,
         extras=machine_variables(services.terminal.environ),
+        instruction=schema_instruction(template.schema) if shared.schema and template.schema else "",
     )
 
 

@@ -51,6 +51,20 @@ FLAGS = (
     Flag("output", "path", "Write the answer to this file, whole or not at all.", "o", "FILE", is_rare=False),
     Flag("raw", "flag", "Print the model's text unchanged: not formatted, nothing extracted."),
     Flag(
+        "extract",
+        "flag",
+        "Print the first code block of the answer alone; without one, end with 80.",
+        "x",
+        is_yielding=True,
+    ),
+    Flag(
+        "schema",
+        "text",
+        "Answer with JSON that fits: a JSON Schema in a file, or fields such as 'name, age int, tags list'.",
+        metavar="FILE|FIELDS",
+        is_yielding=True,
+    ),
+    Flag(
         "json",
         "flag",
         "Print one JSON object: answer, model, finish reason, usage, cost, request id.",
@@ -110,6 +124,8 @@ class SharedOptions(NamedTuple):
     encoding: str | None = None
     output: Path | None = None
     raw: bool = False
+    extract: bool = False
+    schema: str | None = None
     json: bool = False
     response: bool = False
     dry_run: bool = False

@@ -126,6 +126,7 @@ def test_formats_promise_the_right_way_of_printing() -> None:
         "markdown": (True, "markdown"),
         "code": (False, "markdown"),
         "command": (False, "none"),
+        "block": (False, "none"),
         "email": (False, "plain"),
         "commit": (False, "plain"),
         "json": (False, "none"),

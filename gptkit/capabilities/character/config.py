@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from gptkit.core.errors import UsageError
 from gptkit.core.yaml_tree import Problem
 from gptkit.exchange.capability import Capability, capability_options, import_on_call
 from gptkit.templates.template import Parameter, Value
@@ -27,9 +28,6 @@ OPTIONS = (
         plain=True,
         help="Serve a game: read one JSON object per line and write one per line.",
     ),
-    Parameter(
-        "schema", "file", help="With --npc: use the JSON Schema in this file for the replies.", is_rare=True
-    ),
     Parameter("actions", "list", help="With --npc: allow these actions, such as 'wave,leave'.", is_rare=True),
     Parameter("workers", "integer", help="With --npc: answer N sessions at once (default: 8).", is_rare=True),
 )
@@ -43,7 +41,6 @@ class CharacterOptions(NamedTuple):
     dice: bool | None = None
     seed: int | None = None
     npc: bool = False
-    schema: str = ""
     actions: tuple[str, ...] = ()
     workers: int | None = None
 
@@ -90,6 +87,8 @@ def _state(
 
 def _take_over(call: "Call") -> int | None:
     if not options_of(call.values).npc:
+        if call.shared.schema is not None:
+            raise UsageError("--schema goes with --npc here: then it is the form of the replies")
         return None
     code: int = _serve(call.services, call.template, call.values, call.shared)
     return code
@@ -104,6 +103,7 @@ CHARACTER = Capability(
     prepare=import_on_call(f"{_FOLDER}.context:add_character"),
     run=import_on_call(f"{_FOLDER}.turn:run_turn"),
     take_over=_take_over,
+    takes_schema=True,
     store=import_on_call(f"{_FOLDER}.library:card_library"),
     greeting=import_on_call(f"{_FOLDER}.commands:load_greeting"),
     loop_commands=import_on_call(f"{_FOLDER}.commands:loop_commands"),

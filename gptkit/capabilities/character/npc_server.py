@@ -17,6 +17,7 @@ from gptkit.capabilities.character.npc import NpcReplier, NpcSession
 from gptkit.capabilities.character.npc_events import PlayerEvent, parse_event, read_lines
 from gptkit.core.errors import DataError, GptkitError, IncompleteError, NoPermissionError, UsageError
 from gptkit.core.sanitize import one_line
+from gptkit.session.answer_form import checked_schema, read_schema
 
 if TYPE_CHECKING:
     from gptkit.capabilities.character.card import Action
@@ -148,7 +149,7 @@ def serve(services: Services, template: Template, values: Mapping[str, Value], s
     _refuse(values, shared)
     character = played_character(template, values, library_of(services, template).card)
     game = _NpcServer(
-        services, NpcReplier(services, template, values, shared, _reply_form(character, values))
+        services, NpcReplier(services, template, values, shared, _reply_form(character, values, shared))
     )
     return game.run(_workers(values))
 
@@ -237,10 +238,15 @@ def _workers(values: Mapping[str, Value]) -> int:
     return workers
 
 
-def _reply_form(character: PlayedCharacter, values: Mapping[str, Value]) -> npc.ReplyForm:
-    card, options = character.card, options_of(values)
-    schema = _load_schema(options.schema) if options.schema else _own_schema(character)
-    actions = _parse_actions(options.actions) or (card.actions if card else ())
+def _reply_form(
+    character: PlayedCharacter, values: Mapping[str, Value], shared: SharedOptions
+) -> npc.ReplyForm:
+    card = character.card
+    if shared.schema is None:
+        schema = _own_schema(character)
+    else:
+        schema = _require_object(read_schema(shared.schema), f"'{shared.schema}'")
+    actions = _parse_actions(options_of(values).actions) or (card.actions if card else ())
     return npc.reply_form(character.variables, actions, card.available_emotions if card else (), schema)
 
 
@@ -265,7 +271,7 @@ def _own_schema(character: PlayedCharacter) -> Mapping[str, object] | None:
     for keyword in _forbidden_keywords(schema):
         hint = "a schema of your own, given with --schema, may have it"
         raise DataError(f"{source}: '{one_line(keyword, 64)}' is not allowed in a card", hint=hint)
-    return _check_schema(schema, source)
+    return _require_object(checked_schema(schema, source), source)
 
 
 def _forbidden_keywords(schema: object) -> Iterator[str]:
@@ -281,26 +287,7 @@ def _forbidden_keywords(schema: object) -> Iterator[str]:
         yield from _forbidden_keywords(part)
 
 
-def _load_schema(path: str) -> Mapping[str, object]:
-    """Read the schema in a file of JSON or YAML."""
-    from gptkit.core.yaml_tree import parse_yaml
-    from gptkit.session.input import read_text_file
-
-    _, text = read_text_file(path)
-    try:
-        data: object = json.loads(text)
-    except ValueError:
-        data = parse_yaml(text, path).data()
-    return _check_schema(data, f"'{path}'")
-
-
-def _check_schema(schema: object, source: str) -> Mapping[str, object]:
-    from gptkit.output.formats import check_schema
-
-    if not isinstance(schema, dict):
-        raise DataError(f"{source}: a JSON Schema is an object")
-    if problem := check_schema(schema):
-        raise DataError(f"{source}: {problem}")
+def _require_object(schema: Mapping[str, object], source: str) -> Mapping[str, object]:
     if schema.get("type") != "object":
         raise DataError(f"{source}: a reply is an object: type must be 'object'")
     return schema

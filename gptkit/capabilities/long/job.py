@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LONG_BYTES = 64 << 10
 """Bytes above which an input always needs more than one exchange."""
-SINGLE_ANSWER_OPTIONS = ("session", "continue", "response")
+SINGLE_ANSWER_OPTIONS = ("session", "continue", "response", "extract", "schema")
 """Shared options that need a single answer."""
 STRUCTURED_BEGINNING = re.compile(r"\s*(?:[{\[<]|---\s|WEBVTT|1\r?\n\d\d:|#.*\n|msg)")
 """How a text begins that may be something else than prose; its format then has to be found."""
