@@ -154,7 +154,8 @@ def check_index_url(text: str) -> None:
 
     parts = urlsplit(text.strip())
     if parts.scheme not in ("postgresql", "postgres"):
-        raise ValueError(f"'{parts.scheme}:' is no shared index: it begins with postgresql://")
+        what = f"'{parts.scheme}:'" if parts.scheme else "a name"
+        raise ValueError(f"{what} is no shared index: it begins with postgresql://")
     if parts.password or re.search(r"(?i)(^|&)(ssl)?password=", parts.query):
         raise ValueError(
             "a password in an address can be seen by others; put it into ~/.pgpass or PGPASSFILE"

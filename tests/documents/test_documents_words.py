@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gptkit.capabilities.documents.passages import LONGEST, passages_of, text_size
 from gptkit.capabilities.documents.rank import Bag, Totals, bag, ranked
+from gptkit.capabilities.documents.statements import statement, statement_end, statements_of
 from gptkit.capabilities.documents.words import question_words, words_of
 from gptkit.readers import Block, DocumentData, DocumentPlace
 from gptkit.readers.text import read_markdown
@@ -145,3 +146,22 @@ def test_words_of_the_best_passages_count_beside_those_of_the_question() -> None
     texts = ["alpha beta", "alpha beta gamma", "alpha x y z q r s", "beta gamma", "delta"]
     found = order("alpha", [bag([], text.split()) for text in texts])
     assert found.index(3) < found.index(4)
+
+
+ANSWERS = st.lists(
+    st.sampled_from(
+        ["Rent is 3.5. ", "Notice", " of e.g. ", "three months.", " [1]", "[2, 3]", "\n- ", "三十日。", " "]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(ANSWERS, st.integers(1, 9))
+def test_an_answer_that_comes_in_pieces_has_the_statements_of_the_whole(answer: str, size: int) -> None:
+    found, rest = [], ""
+    for at in range(0, len(answer), size):
+        rest += answer[at : at + size]
+        while rest and (end := statement_end(rest, False)):
+            found.append(statement(rest[:end]))
+            rest = rest[end:]
+    assert [*found, *statements_of(rest)] == list(statements_of(answer))

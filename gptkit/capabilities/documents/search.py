@@ -211,7 +211,8 @@ class DocumentSearch:
             reasons.setdefault(why, []).append(name)
         most = sorted(reasons.items(), key=lambda one: -len(one[1]))[:TOLD]
         told = "; ".join(
-            f"'{names[0]}': {why}" if len(names) == 1 else f"{len(names)} files: {why}" for why, names in most
+            f"'{names[0]}'{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {why}"
+            for why, names in most
         )
         more = f"; {len(reasons) - TOLD} more reasons" if len(reasons) > TOLD else ""
         self._tell(f"skipped {told}{more}")

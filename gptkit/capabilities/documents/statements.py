@@ -16,6 +16,8 @@ MARK = lazy_pattern(r"\s*[\[【［](\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)[\]】�
 """A citation such as `[1]` or `[1, 2]`."""
 _MARKS = r"(?:\s*[\[【［]\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*[\]】］])*"
 MARKS = lazy_pattern(rf"{_MARKS}\s*")
+BEGUN_MARK = lazy_pattern(r"\s*(?:[\[【［][\d\s,，、;]*)?")
+"""What may become a citation when more text comes."""
 _ABBREVIATION = lazy_pattern(
     r"(?:\b\w|\b\d\d|\b(?:art|abs|nr|no|st|dr|mr|mrs|ms|prof|vs|ca|bzw|usw|etc|cf|fig|sec|par|pp|vol|inc|ltd|co"
     r"|jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec))\.\Z",
@@ -79,8 +81,8 @@ def statement_end(text: str, is_whole: bool) -> int:
         is_plain = match[0].strip() == "." and "\n" not in match[0]
         if is_plain and _ABBREVIATION.search(text[: match.start() + 1]):
             continue
-        if match.end() < len(text) or is_whole:
-            return _with_marks(text, match.end())
+        end = _with_marks(text, match.end())
+        return end if is_whole or not BEGUN_MARK.fullmatch(text, end) else 0
     return len(text) if is_whole else 0
 
 
