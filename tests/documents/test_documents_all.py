@@ -56,7 +56,9 @@ def test_what_is_not_proved_is_left_out(gptkit: Gptkit, server: FakeServer, repo
     server.answer(lambda request: findings(request).replace("is day 105. [", "is day 9999. ["))
     code, output, errors = gptkit("qa", "list all deadlines", ".", "--all")
     assert (code, "9999" in output) == (80, False)
-    assert errors.startswith(f"gptkit: {COUNT} of {COUNT} passages read\ngptkit: 1 statements are left out")
+    assert errors.startswith(
+        f"gptkit: {COUNT} of {COUNT} passages read\ngptkit: 1 statement is left out: not proved"
+    )
 
 
 def test_a_part_without_an_answer_is_counted(gptkit: Gptkit, server: FakeServer, reports: Path) -> None:
@@ -78,7 +80,7 @@ def test_the_judge_strikes_lines_out(gptkit: Gptkit, server: FakeServer, reports
     server.answer(answer)
     code, output, errors = gptkit("qa", "list all deadlines", ".", "--all", "--judge")
     assert (code, "day 104" in output, "day 105" in output) == (80, True, False)
-    assert "1 statements are left out" in errors
+    assert "1 statement is left out: not proved by the documents" in errors
     asked = len(server.requests)
     assert asked > COUNT
     assert gptkit("qa", "list all deadlines", ".", "--all", "--judge") == (code, output, errors)

@@ -265,11 +265,11 @@ class _PassageJob:
         if failed:
             return IncompleteError(f"{failed} of {len(self._groups)} parts have no whole answer", hint=hint)
         if unjudged:
-            return IncompleteError(f"{unjudged} statements are left out: they could not be judged", hint=hint)
+            return IncompleteError(f"{_left_out(unjudged)} could not be judged", hint=hint)
         if not has_lines:
             return NotFoundError("not in the documents")
         if unproved:
-            return IncompleteError(f"{unproved} statements are left out: the documents do not prove them")
+            return IncompleteError(f"{_left_out(unproved)} not proved by the documents")
         return None
 
     def _show(self, outcome: Outcome) -> None:
@@ -286,6 +286,10 @@ class _PassageJob:
         tokens = sum(one.prompt_tokens + one.completion_tokens for one in charges)
         cost = self._conversation.cost()[0] if charges else None
         return JobProgress(done, tokens, done / total, cost, total=total)
+
+
+def _left_out(count: int) -> str:
+    return "1 statement is left out:" if count == 1 else f"{count} statements are left out:"
 
 
 def _same(request: ChatRequest) -> ChatRequest:

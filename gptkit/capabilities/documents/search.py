@@ -136,8 +136,6 @@ class DocumentSearch:
     def _files(self, paths: Sequence[str], wish: Wish) -> Iterator[Index]:
         store = self._store(not options_of(wish.values).no_index and self.keeps)
         refreshed = self.refresh(store, paths, wish.values)
-        self.skipped = refreshed.skipped
-        self._tell_skipped()
         if not refreshed.files:
             names = ", ".join(f"'{path}'" for path in paths)
             raise NoInputError(f"no document that can be read in {names}")
@@ -155,9 +153,12 @@ class DocumentSearch:
             refresh = Refresh(store, reader, selection, self._encoding or "")
             line.start(lambda _: refresh.progress)
             try:
-                return refresh.run(paths)
+                refreshed = refresh.run(paths)
             finally:
                 line.stop()
+        self.skipped = refreshed.skipped
+        self._tell_skipped()
+        return refreshed
 
     @contextmanager
     def _in_memory(self, texts: Sequence[_Text], values: Mapping[str, Value]) -> Iterator[Index]:
