@@ -472,7 +472,15 @@ def render_prompt(services: Services, name: str, arguments: list[str], as_sent: 
 def _print_messages(services: Services, sent: Sequence[Message], as_json: bool, with_tokens: bool) -> None:
     from gptkit.core.tokens import estimate_tokens
 
-    tokens = [estimate_tokens(message.content) for message in sent]
+    tokens = [
+        estimate_tokens(message.content) + sum(one.tokens for one in message.attachments) for message in sent
+    ]
+    sent = [
+        message._replace(
+            content="\n".join([*(one.description for one in message.attachments), message.content])
+        )
+        for message in sent
+    ]
     if as_json:
         record = [
             {"role": message.role, "content": message.content, **({"tokens": count} if with_tokens else {})}

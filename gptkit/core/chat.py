@@ -53,6 +53,11 @@ class Attachment(NamedTuple):
             return {"type": "file", "file": {"filename": self.name, "file_data": self.url}}
         return {"type": "image_url", "image_url": {"url": self.url}}
 
+    @property
+    def description(self) -> str:
+        """What is shown in place of the content."""
+        return f"<{self.type}, {self.size:,} bytes>" if self.type else self.url
+
     def record(self) -> dict[str, object]:
         """What the history stores: all but the content."""
         return {name: value for name, value in self._asdict().items() if name != "url"}
@@ -151,10 +156,7 @@ class ChatRequest(NamedTuple):
         return self._replace(
             messages=tuple(
                 message._replace(
-                    attachments=tuple(
-                        one._replace(url=f"<{one.type}, {one.size:,} bytes>") if one.type else one
-                        for one in message.attachments
-                    )
+                    attachments=tuple(one._replace(url=one.description) for one in message.attachments)
                 )
                 for message in self.messages
             )

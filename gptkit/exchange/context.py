@@ -1,7 +1,6 @@
 """Fits a conversation into the next request: its latest turns, and a summary of the older ones."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from gptkit.core.chat import Attachment, ChatRequest, Message
@@ -121,13 +120,14 @@ def _turn_messages(turn: PastTurn) -> tuple[Message, ...]:
 
 
 def stored_attachments(request: Mapping[str, object]) -> tuple[Attachment, ...]:
-    """Return the attachments of a turn's stored request, without their content."""
+    """Return the attachments of a stored request, without their content; malformed records are left out."""
     records = request.get("attachments")
-    attachments = []
-    for record in records if isinstance(records, list) else []:
-        with suppress(TypeError):  # a record that another program wrote
-            attachments.append(Attachment(**record))
-    return tuple(attachments)
+    fields = {name: kind for name, kind in Attachment.__annotations__.items() if name != "url"}
+    return tuple(
+        Attachment(**record)
+        for record in (records if isinstance(records, list) else [])
+        if isinstance(record, dict) and {name: type(value) for name, value in record.items()} == fields
+    )
 
 
 def _turns_that_fit(later: Sequence[PastTurn], token_limit: int) -> Sequence[PastTurn]:

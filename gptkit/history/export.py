@@ -86,7 +86,10 @@ def turn_markdown(turn: Turn) -> tuple[str, str, str, str, str]:
     """Format a turn as Markdown: heading and message of the user, heading and answer of the model, state."""
     when = strftime("%Y-%m-%d %H:%M", localtime(turn.started))
     state = f"\n*{turn.state}{': ' + turn.cause if turn.cause else ''}*\n"
-    answer, user = turn.answer.rstrip(), turn.user.rstrip()
+    attached = turn.request.get("attachments")
+    records = [one for one in (attached if isinstance(attached, list) else []) if isinstance(one, dict)]
+    names = [f"[{one.get('name')}]" for one in records]
+    answer, user = turn.answer.rstrip(), "\n\n".join(filter(None, [turn.user.rstrip(), *names]))
     return (
         f"## User, {when}\n" if user else "",  # a greeting has no message of the user
         f"\n{user}\n\n" if user else "",

@@ -158,7 +158,7 @@ def _image_size(data: bytes) -> tuple[int, int]:
         case b"VP8X":
             return number(24, 27) + 1, number(27, 30) + 1
     place = 2  # of JPEG: segments up to the one that begins a frame
-    while data[place : place + 1] == b"\xff":
+    while data[place : place + 1] == b"\xff" and place + 9 <= len(data):
         if data[place + 1] in JPEG_FRAMES:
             return number(place + 7, place + 9, "big"), number(place + 5, place + 7, "big")
         place += 2 + number(place + 2, place + 4, "big")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from engine_parts import Parts, said
 
-from gptkit.core.chat import AnswerDelta, Finished, Message
+from gptkit.core.chat import AnswerDelta, Attachment, Finished, Message
 from gptkit.core.errors import IncompleteError
 from gptkit.core.tokens import estimate_tokens
 from gptkit.exchange.budget import message_tokens
@@ -17,6 +17,7 @@ from gptkit.exchange.context import (
     PastTurn,
     StoredSummary,
     build_context,
+    stored_attachments,
     summarise_turns,
 )
 
@@ -153,3 +154,21 @@ def test_a_record_that_is_cut_is_a_failure() -> None:
     parts = Parts([(AnswerDelta("half"), Finished("length"))])
     with pytest.raises(IncompleteError):
         summarise_turns("", [Turn(1, "a", "b")], 2000, parts.runtime, "gpt-0")
+
+
+def test_attachments_of_earlier_turns_are_sent_and_counted() -> None:
+    cat = Attachment("猫.png", "/猫.png", "image/png", 9, "ab", 360)
+    good = cat.record()
+    records = [good, {**good, "tokens": "many"}, {"name": "x"}, {**good, "url": "data:"}, "x", None]
+    assert stored_attachments({"attachments": records}) == (cat,)
+    assert stored_attachments({"attachments": "x"}) == ()
+    found = build_context(
+        [Turn(1, "what is it?", "A cat", request={"attachments": [good]})],
+        None,
+        lambda wanted: wanted,
+        unwanted,
+    )
+    assert found.turns[0] == Message("user", "what is it?", attachments=(cat,))
+    assert (
+        found.tokens == message_tokens([Message("user", "what is it?"), Message("assistant", "A cat")]) + 360
+    )

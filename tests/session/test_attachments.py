@@ -175,6 +175,12 @@ def test_a_dry_run_shows_type_and_size(gptkit: InMemory, folder: Path) -> None:
     ]
 
 
+def test_what_is_sent_can_be_shown(gptkit: InMemory) -> None:
+    shown = gptkit("prompts", "show", "look", "--as-sent", "hm?", "-a", "猫.png")
+    told = f"--- user (362 tokens)\n<image/png, {len(CAT)} bytes>\nhm?\n--- 362 tokens in all, estimated\n"
+    assert shown == (0, told, "")
+
+
 @pytest.mark.parametrize(
     ("data", "tokens"),
     [
@@ -186,6 +192,8 @@ def test_a_dry_run_shows_type_and_size(gptkit: InMemory, folder: Path) -> None:
         (webp(b"VP8 ", b"\x00" * 6 + b"\x20\x00\x40\x00"), 3),
         (webp(b"VP8L", b"\x2f" + (31 | 63 << 14).to_bytes(4, "little")), 3),
         (b"\xff\xd8\xff\xe0\x00\x02", 1536),  # no frame, no size
+        (b"\xff\xd8\xff", 1536),
+        (CAT[:14], 1536),
         (LEASE, 4000),  # two pages
         (b"%PDF-1.7\n" + b"\x00" * 250_000, 6000),  # pages that cannot be counted
     ],
@@ -214,6 +222,7 @@ def test_the_history_has_name_type_size_and_hash_but_not_the_bytes(
             "sha256": sha256(CAT).hexdigest(), "tokens": 360,
         }
     ]  # fmt: skip
+    assert "\nhm?\n\n[猫.png]\n" in gptkit("history", "show", "c").stdout
     stored = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
     assert CAT not in stored
     assert base64.b64encode(CAT) not in stored

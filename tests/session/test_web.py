@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -324,3 +325,12 @@ def test_the_text_of_a_page_is_prose_whatever_the_address_ends_in(
     server.answer(lambda request: request.user)
     result = gptkit("translate", "--to", "French", "--accept", "-q", "-f", f"{site.origin}/news.html")
     assert (result.code, result.stdout[:11]) == (0, "Line seven\n")
+
+
+def test_the_extra_that_is_missing_is_named(
+    gptkit: InMemory, site: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "resiliparse", None)
+    page(site, PAGE)
+    message = f"'127.0.0.1:{site.port}': web pages need the extra 'web'"
+    assert gptkit("say", "-f", f"{site.origin}/") == (78, "", failure(message, "pip install 'gptkit[web]'"))
