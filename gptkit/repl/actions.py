@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gptkit.core.errors import CannotWriteError, NoInputError, UsageError
+from gptkit.core.errors import NoInputError, UsageError
 from gptkit.core.signals import interruptible
 from gptkit.core.table import fit_line
 from gptkit.repl.commands import CommandContext, SlashCommand
 from gptkit.repl.completion import expand_path
 from gptkit.repl.editor import format_cost, format_tokens
+from gptkit.session.clipboard import copy_to_clipboard
 
 if TYPE_CHECKING:
-    from gptkit.core.terminal import Terminal
     from gptkit.history.model import Turn
 
 
@@ -223,63 +222,3 @@ def _state_mark(turn: Turn) -> str:
 def _markdown(turn: Turn) -> str:
     heading = f"## You\n\n{_typed_text(turn)}\n\n" if _typed_text(turn) else ""
     return f"{heading}## {turn.model}\n\n{_state_mark(turn)}{turn.answer}\n"
-
-
-SEQUENCE_CAP = 74_994
-"""Bytes of text that xterm accepts in one sequence; other terminals accept more."""
-PROGRAM_TIMEOUT = 5.0
-"""Seconds that a clipboard program may take."""
-CLIPBOARD_PROGRAMS = (
-    ("WAYLAND_DISPLAY", ("wl-copy",)),
-    ("DISPLAY", ("xclip", "-selection", "clipboard")),
-)
-
-
-def copy_to_clipboard(text: str, terminal: Terminal, environ: Mapping[str, str]) -> str:
-    """Copy a text to the clipboard; returns a message that says how. Raises CannotWriteError.
-
-    Without a program the escape sequence OSC 52 is used. Over ssh only the sequence reaches the clipboard of
-    the user's own machine. No terminal reports whether it has copied the text.
-    """
-    program = None if environ.get("SSH_CONNECTION") else _clipboard_program(environ)
-    if program is not None and _pipe_to(program, text, environ):
-        return f"copied with {program[0]}"
-    if environ.get("TERM", "dumb") in {"dumb", "unknown"} or not terminal.stdout_is_terminal:
-        raise CannotWriteError("no clipboard: no program for it is installed, and the terminal has none")
-    data = text.encode("utf-8", "replace")
-    if len(data) > SEQUENCE_CAP:
-        raise CannotWriteError(
-            f"no clipboard: a terminal takes {SEQUENCE_CAP} bytes at most", hint="'/save PATH' writes a file"
-        )
-    from base64 import b64encode
-
-    terminal.write(f"\x1b]52;c;{b64encode(data).decode()}\x07")
-    return "sent to the terminal's clipboard, if it allows that (OSC 52)"
-
-
-def _clipboard_program(environ: Mapping[str, str]) -> tuple[str, ...] | None:
-    import shutil
-
-    candidates = [command for variable, command in CLIPBOARD_PROGRAMS if environ.get(variable)]
-    if sys.platform == "darwin":
-        candidates.insert(0, ("pbcopy",))
-    installed = (command for command in candidates if shutil.which(command[0], path=environ.get("PATH", "")))
-    return next(installed, None)
-
-
-def _pipe_to(program: tuple[str, ...], text: str, environ: Mapping[str, str]) -> bool:
-    import subprocess
-
-    try:
-        result = subprocess.run(
-            program,
-            input=text.encode("utf-8", "replace"),
-            stdout=subprocess.DEVNULL,  # xclip keeps running, and would keep a pipe open
-            stderr=subprocess.DEVNULL,
-            env=dict(environ),
-            timeout=PROGRAM_TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return result.returncode == 0

@@ -19,6 +19,7 @@ from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_reque
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.session import answer
 from gptkit.session.answer import DisplayOptions
+from gptkit.session.clipboard import copy_answer
 from gptkit.session.input import PromptInput, machine_variables
 from gptkit.session.record import ExchangeRecord, RecordContext, make_opening
 from gptkit.templates.template import Template
@@ -389,6 +390,8 @@ class Conversation:
         answer.show_answer(
             services.terminal, display, invocation, outcome, sink is not None, self._facts(record)
         )
+        if outcome.failure is None:
+            copy_answer(services, self.shared, outcome.answer)
         return outcome
 
     def _facts(self, record: ExchangeRecord) -> answer.AnswerFacts:

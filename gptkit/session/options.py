@@ -49,6 +49,7 @@ FLAGS = (
     Flag("stdin", "flag", "Wait for standard input even if it is silent; '-' as a word does the same."),
     Flag("encoding", "text", "Encoding of the input, if it is not UTF-8.", metavar="NAME"),
     Flag("output", "path", "Write the answer to this file, whole or not at all.", "o", "FILE", is_rare=False),
+    Flag("copy", "flag", "Copy the whole answer to the clipboard, too.", is_yielding=True),
     Flag("raw", "flag", "Print the model's text unchanged: not formatted, nothing extracted."),
     Flag(
         "extract",
@@ -123,6 +124,7 @@ class SharedOptions(NamedTuple):
     stdin: bool = False
     encoding: str | None = None
     output: Path | None = None
+    copy: bool = False
     raw: bool = False
     extract: bool = False
     schema: str | None = None

@@ -134,6 +134,7 @@ ONE_EXCHANGE = (
     "file",
     "stdin",
     "output",
+    "copy",
     "raw",
     "json",
     "response",

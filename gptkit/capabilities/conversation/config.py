@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gptkit.session.call import Call
 
 KEY = "conversation"
-SINGLE_EXCHANGE = ("file", "stdin", "output", "extract", "schema", "json", "response", "dry-run")
+SINGLE_EXCHANGE = ("file", "stdin", "output", "copy", "extract", "schema", "json", "response", "dry-run")
 """Shared options that mean a single exchange: other input, or an answer for a program or a file."""
 
 

@@ -41,6 +41,7 @@ from gptkit.jobs.request import request_key
 from gptkit.jobs.setup import begin_conversation, patient_runtime
 from gptkit.jobs.workers import WorkerPool
 from gptkit.session import answer
+from gptkit.session.clipboard import copy_answer
 from gptkit.session.conversation import make_invocation
 from gptkit.text.formats import plain_text
 from gptkit.text.pieces import Piece, PieceAnswer
@@ -155,6 +156,8 @@ class _PassageJob:
             outcome = outcome._replace(reply=reply)
             record.finish(outcome)
         self._show(outcome)
+        if outcome.failure is None:
+            copy_answer(services, self._conversation.shared, outcome.answer)
         return outcome.failure
 
     def _make_job(self) -> Job:

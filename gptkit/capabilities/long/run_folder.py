@@ -82,7 +82,7 @@ def _check_report(services: Services, options: JobOptions, plan: FolderPlan) -> 
 
 def _input_paths(shared: SharedOptions) -> list[Path]:
     if name := shared.first_given(
-        ("output", "stdin", "response", "extract", "schema", "session", "continue")
+        ("output", "stdin", "response", "copy", "extract", "schema", "session", "continue")
     ):
         raise UsageError(f"--{name} and --output-dir do not go together")
     if not shared.file or DASH in shared.file or any(map(is_url, shared.file)):

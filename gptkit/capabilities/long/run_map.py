@@ -33,6 +33,7 @@ from gptkit.jobs.output import (
 from gptkit.jobs.progress import JobProgress, ProgressLine
 from gptkit.jobs.setup import Document, begin_conversation, make_job, patient_runtime, split_document
 from gptkit.session import answer
+from gptkit.session.clipboard import copy_answer
 from gptkit.session.conversation import Conversation, make_invocation
 from gptkit.session.input import STDIN, PromptInput
 
@@ -94,7 +95,8 @@ class _DocumentJob:
         self._document = document
         self._given = prompt_input
         self._is_short = is_short
-        self._history_length = SHORT_HISTORY_LENGTH if prompt_input.text else HISTORY_LENGTH
+        is_kept = bool(prompt_input.text) or conversation.shared.copy
+        self._history_length = SHORT_HISTORY_LENGTH if is_kept else HISTORY_LENGTH
         self._invocation = make_invocation(
             services,
             template,
@@ -136,6 +138,10 @@ class _DocumentJob:
             self._show(output, Outcome(reply, self._collected_answer(output), failure))
         elif how.verbose:
             answer.print_summary(self._services.terminal, self._invocation, reply, self._facts)
+        if failure is None and self._written_length <= self._history_length:
+            copy_answer(self._services, self._conversation.shared, reply.text.removesuffix("\n"))
+        elif failure is None and self._conversation.shared.copy:
+            self._conversation.warn(f"not copied: longer than {self._history_length} characters")
         if self._job.memory is not None:
             memory_of(self._services).close()
         self._findings.write(options_of(self._invocation.values).report, self._document.name)

@@ -26,6 +26,7 @@ from gptkit.jobs.output import OutputReservation
 from gptkit.jobs.progress import JobProgress, ProgressLine
 from gptkit.jobs.setup import Document, make_job, patient_runtime, split_document
 from gptkit.session import answer
+from gptkit.session.clipboard import copy_answer
 from gptkit.session.conversation import make_invocation
 from gptkit.session.input import PromptInput
 
@@ -203,6 +204,8 @@ class ReduceJob:
                 return
         facts = answer.AnswerFacts(*self._conversation.cost())
         answer.show_answer(self._services.terminal, display, self._invocation, outcome, is_shown, facts)
+        if outcome.failure is None and missing is None:
+            copy_answer(self._services, self._conversation.shared, outcome.answer)
 
     def _show_progress(self, step: ReduceProgress) -> None:
         self._parts = step.finished if step.level == 1 else self._parts
