@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fake.program import InMemory
@@ -53,3 +54,13 @@ def test_a_wrong_key_is_named_by_its_variable(gptkit: InMemory, llama: str) -> N
     assert done.stderr.startswith(
         "gptkit: the key in OPENAI_API_KEY was not accepted (401): Invalid API Key\n"
     )
+
+
+def test_a_model_without_eyes_is_told_as_that(gptkit: InMemory, llama: str, folder: Path) -> None:
+    (folder / "x").write_bytes(b"GIF89a\x01\x00\x01\x00;")
+    (folder / "y").write_bytes(b"%PDF-1.7")
+    env = {"OPENAI_BASE_URL": f"{llama}/v1", "GPTKIT_MODEL": "tiny"}
+    for name in "xy":
+        done = gptkit("ask", "what is it?", "-a", name, env=env, key=KEY)
+        assert done.code == 69
+        assert done.stderr.startswith("gptkit: 'tiny' does not take the attachment (")
