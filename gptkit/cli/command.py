@@ -36,6 +36,7 @@ METAVARS: Mapping[str, str] = {
     "text": "TEXT",
     "list": "TEXT",
     "file": "FILE",
+    "system": "TEXT|@FILE",
     "choice": "CHOICE",
     "integer": "N",
     "number": "NUMBER",

@@ -47,7 +47,7 @@ system: |
 # user: "{{{{ text }}}}"
 
 # Each one is a real option, with help and completion.
-# Types: text, integer, number, boolean, choice, file, list.
+# Types: text, integer, number, boolean, choice, file, list, system.
 options:
   style:
     type: choice

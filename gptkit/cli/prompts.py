@@ -25,7 +25,7 @@ from gptkit.core.files import cause
 from gptkit.core.table import format_table
 from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
-from gptkit.session.input import machine_variables, read_input
+from gptkit.session.input import machine_variables, read_input, with_system_text
 from gptkit.templates import library, parse
 from gptkit.templates.library import PromptFile
 
@@ -448,6 +448,7 @@ def render_prompt(services: Services, name: str, arguments: list[str], as_sent: 
 
             _print_messages(services, sent_messages(services, template, values, shared), shared.json, True)
             return 0
+        values = with_system_text(template, values, shared.encoding)
         given = read_input(services.terminal, template, values, shared, services.settings)
         extras = machine_variables(services.terminal.environ)
         invocation = Invocation(

@@ -183,7 +183,9 @@ class Talk:
 
     def system(self, text: str | None = None) -> str:
         """Return the system message; with a text, set it first."""
-        if text is not None:
+        if text is not None and (option := self.template.system_option):
+            self.set_option(option.variable, text)
+        elif text is not None:
             self._conversation.system = text
         _, sent = self._conversation.next_request(self._make_input("...", []))
         return "".join(message.content for message in sent.messages if message.role == "system")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from gptkit.core.errors import CannotWriteError, NoInputError, UsageError
 from gptkit.session import answer
 from gptkit.session.answer_form import with_answer_form
-from gptkit.session.input import WHOLE, PromptInput, ReadingOptions, read_input
+from gptkit.session.input import WHOLE, PromptInput, ReadingOptions, read_input, with_system_text
 
 if TYPE_CHECKING:
     from gptkit.exchange.capability import Greeting
@@ -30,7 +30,7 @@ class Call:
     ) -> None:
         self.services = services
         self.template = with_answer_form(template, shared, services.capabilities_of(template))
-        self.values = values
+        self.values = with_system_text(template, values, shared.encoding)
         self.shared = shared
         self.display = answer.display_options(shared)
         self._input: PromptInput | None = None

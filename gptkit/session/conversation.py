@@ -21,7 +21,7 @@ from gptkit.session import answer
 from gptkit.session.answer import DisplayOptions
 from gptkit.session.clipboard import copy_answer
 from gptkit.session.input import PromptInput, machine_variables
-from gptkit.session.record import ExchangeRecord, RecordContext, make_opening
+from gptkit.session.record import ExchangeRecord, RecordContext, make_opening, with_kept_system
 from gptkit.templates.template import Template
 
 if TYPE_CHECKING:
@@ -320,6 +320,7 @@ class Conversation:
         elif parent is not None:
             from gptkit.exchange.context import StoredSummary, build_context, summarise_turns
 
+            base = with_kept_system(base, self.store.turn(parent))
             chain = self.store.chain(parent)
             summary = self.store.summary(parent)
             stored_summary = StoredSummary(summary.last_turn, summary.text) if summary else None

@@ -117,6 +117,19 @@ def _file_defaults(template: Template) -> Mapping[str, Value | None]:
     return {parameter.variable: parameter.default for parameter in parameters}
 
 
+def with_system_text(
+    template: Template, values: Mapping[str, Value], encoding: str | None
+) -> Mapping[str, Value]:
+    """Return the values of a command line, with the text of the file where `@FILE` is the system message."""
+    option = template.system_option
+    given = str(values.get(option.variable, "")) if option else ""
+    if option is None or given[:1] != "@":
+        return values
+    if given == f"@{DASH}":
+        raise UsageError(f"--{option.name} takes @FILE; standard input is the text to work on")
+    return {**values, option.variable: read_text_file(given[1:], encoding)[1]}
+
+
 def machine_variables(environ: Mapping[str, str]) -> Mapping[str, object]:
     """Return the variables of templates that name the user's system and shell, empty where unknown.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gptkit.exchange.budget import Budget
     from gptkit.history.journal import Journal
-    from gptkit.history.model import Ending, Opening, State
+    from gptkit.history.model import Ending, Opening, State, Turn
     from gptkit.history.store import Store
     from gptkit.services import Services
 
@@ -199,6 +199,18 @@ def make_opening(
         request=_request_record(invocation, request),
         started=services.terminal.unix_time(),
     )
+
+
+def with_kept_system(invocation: Invocation, turn: Turn | None) -> Invocation:
+    """Return an invocation with the system message that the turn before was given, unless it has its own."""
+    option = invocation.template.system_option
+    options = turn.request.get("options") if turn is not None else None
+    if option is None or option.variable in invocation.values or not isinstance(options, dict):
+        return invocation
+    kept = options.get(option.variable)
+    if not isinstance(kept, str):
+        return invocation
+    return invocation._replace(values={**invocation.values, option.variable: kept})
 
 
 def _last_user_message(messages: tuple[Message, ...]) -> str:

@@ -105,7 +105,7 @@ def read_value(node: YamlNode, parameter: Parameter, key: str, report: ReportPro
             hint = spelling_hint(node.value, parameter.choices)
             report(Problem(node.line, key, f"'{node.value}' is not one of the choices", hint))
         return None
-    if kind in ("text", "choice", "file"):
+    if kind in ("text", "choice", "file", "system"):
         return node.value
     return _read_scalar(node.value, kind, node.line, key, report)
 
@@ -137,6 +137,8 @@ def _parameter(
     parameter = Parameter(name, kind, None, short, _help(entries, path, report), choices, node.line)
     if "default" not in entries or entries["default"].kind == "nothing":
         return parameter
+    if kind == "system":
+        report(Problem(entries["default"].line, f"{path}.default", "its default is the key 'system'"))
     default = read_value(entries["default"], parameter, f"{path}.default", report)
     return parameter._replace(default=default)
 

@@ -67,8 +67,12 @@ def template_messages(
         name: inputs[name] for name in inputs if name not in CIRCUMSTANCES or name not in parameters
     }
     messages = []
-    if system := _render(environment, template, "system", variables).strip():
-        messages.append(Message("system", system))
+    option = template.system_option
+    system = values.get(option.variable) if option else None
+    if system is None:
+        system = _render(environment, template, "system", variables)
+    if text := str(system).strip():
+        messages.append(Message("system", text))
     for user, assistant in template.examples:
         messages += [Message("user", user), Message("assistant", assistant)]
     if user := _render(environment, template, "user", variables):
@@ -164,6 +168,7 @@ def _unused_problems(template: Template, used: set[str], own: frozenset[str] | N
         name = parameter.variable
         if (
             name not in used
+            and parameter.kind != "system"
             and name not in (*INPUT_VARIABLES, *template.variables)
             and (own is None or parameter.name in own)
         ):

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from gptkit.core.yaml_tree import Problem, YamlNode
 
 
-Kind = Literal["text", "integer", "number", "boolean", "choice", "file", "list"]
+Kind = Literal["text", "integer", "number", "boolean", "choice", "file", "list", "system"]
 Input = Literal["required", "optional", "none"]
 Value = str | int | float | bool | tuple[str, ...]
 
@@ -124,6 +124,11 @@ class Template(NamedTuple):
     cases: tuple[Case, ...] = ()
     lines: Mapping[str, int] = {}
     blocks: Mapping[str, int] = {}
+
+    @property
+    def system_option(self) -> Parameter | None:
+        """The option whose value takes the place of the system message; None without one."""
+        return next((option for option in self.options if option.kind == "system"), None)
 
     @property
     def declared_parameters(self) -> tuple[Parameter, ...]:

@@ -92,7 +92,7 @@ ONE = [
         "{type: strng}",
         "options.one.type",
         "unknown type 'strng'",
-        "allowed: text, integer, number, boolean, choice, file, list",
+        "allowed: text, integer, number, boolean, choice, file, list, system",
     ),
     ("{type: int}", "options.one.type", "unknown type 'int'", "did you mean 'integer'?"),
     ("{type: boolen}", "options.one.type", "unknown type 'boolen'", "did you mean 'boolean'?"),

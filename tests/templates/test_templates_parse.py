@@ -365,5 +365,5 @@ def test_an_option_cannot_have_the_name_of_one_that_a_capability_adds() -> None:
     assert [option.name for option in template(text, words).options] == ["jobs", "no-resume"]
 
 
-def test_there_are_seven_types() -> None:
-    assert KINDS == ("text", "integer", "number", "boolean", "choice", "file", "list")
+def test_there_are_eight_types() -> None:
+    assert KINDS == ("text", "integer", "number", "boolean", "choice", "file", "list", "system")
