@@ -145,7 +145,7 @@ def test_the_rounds_are_limited(tools: Tools) -> None:
     tools.call(("look", {"name": "c.txt"}))
     run = tools("notes", "x", "--rounds", "2")
     assert run.code == 80
-    assert "2 rounds are used up" in run.result.stderr
+    assert "2 rounds are used up\n" in run.result.stderr
     assert len(tools.server.requests) == 2
 
 

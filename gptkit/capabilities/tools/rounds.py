@@ -244,7 +244,6 @@ class _Run:
             fields |= {"question": text, "choices": failure.choices}
         if failure is not None:
             failure.partial = bool(text)
-            failure.attempts = reply.attempts
         elif options.plan:
             text, fields["plan"] = self._write_plan()
             self._write(text.encode())
