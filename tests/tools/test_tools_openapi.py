@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tool_parts import Tools, told
 from gptkit.capabilities.tools.http import build_action
 from gptkit.capabilities.tools.model import ApiSource, Operation, RefusedCallError, Tool
 from gptkit.capabilities.tools.openapi import compile_tools, read_description, valid_name
-from gptkit.capabilities.tools.schema import strict_schema
+from gptkit.capabilities.tools.schema import mismatch, strict_schema
 from gptkit.core.errors import DataError
 
 SAMPLE = json.loads((Path(__file__).parents[1] / "support/data/openapi_sample.json").read_text("utf-8"))
@@ -317,3 +318,62 @@ def test_29_a_plan_of_a_request(ready: Tools, shop: Shop) -> None:
     path = ready.around.home / "config" / "prompts" / "shop.openapi.json"
     path.write_text(path.read_text().replace("Refund an order.", "Refund."))
     assert ready("do", "--apply", "p.yaml", env=ENVIRONMENT).code == 65
+
+
+LAUGHS = "x0: &x0 {type: string}\n" + "".join(
+    f"x{n}: &x{n} {{properties: {{{', '.join(f'p{i}: *x{n - 1}' for i in range(10))}}}}}\n"
+    for n in range(1, 10)
+)
+QUERY = "parameters: [{name: q, in: query, schema: %s}]"
+ODD = [
+    (
+        QUERY % "{type: string, enum: [2020-01-01], default: 2021-01-01}",
+        {"type": "string", "enum": ["2020-01-01"]},
+    ),
+    (QUERY % "{type: [[a], {b: 1}, string, no], enum: 5, minLength: '3', pattern: 5}", {"type": "string"}),
+    (QUERY % "{properties: {1: {type: string}}, required: [1, '1']}", {"required": ["1"]}),
+    (QUERY % "{$ref: 'file:///etc/passwd'}", {"$ref": "#/$defs/" + valid_name("file:///etc/passwd")}),
+    (QUERY % "{maximum: .inf}", "neither JSON nor YAML"),
+    (QUERY % "*x9", "neither JSON nor YAML"),
+    (QUERY % "&q {items: *q}", "neither JSON nor YAML"),
+]
+
+
+@pytest.mark.parametrize(("operation", "expected"), ODD, ids=range(len(ODD)))
+def test_an_odd_description(tmp_path: Path, operation: str, expected: Any) -> None:
+    path = tmp_path / "x.yaml"
+    anchors = LAUGHS if "*x9" in operation else ""
+    head = f"openapi: 3.0.0\n{anchors}paths:\n  /a:\n    get:\n      operationId: a\n"
+    path.write_text(f"{head}      {operation}\n")
+    if isinstance(expected, str):
+        with pytest.raises(DataError, match=expected):
+            compiled(read_description(path)[0])
+        return
+    schema: Any = compiled(read_description(path)[0])["s_a"].schema
+    assert schema["properties"]["q"].items() >= expected.items()
+    json.dumps(schema, allow_nan=False)
+
+
+def test_schemas_that_are_nested_too_deeply() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(2000):
+        schema = {"items": schema}
+    operation = {"operationId": "a", "parameters": [{"name": "q", "in": "query", "schema": schema}]}
+    with pytest.raises(DataError, match="nested too deeply"):
+        compiled({"paths": {"/a": {"get": operation}}})
+
+
+@pytest.mark.parametrize("path", ["@evil.example/x", ".evil.example/x", ":8080/x", "x"])
+def test_a_path_that_would_name_another_host(path: str) -> None:
+    description = {"openapi": "3.0.0", "paths": {path: {"get": {"operationId": "a"}}}}
+    with pytest.raises(DataError, match="there is no operation 'a'"):
+        compiled(description, select=("a",))
+
+
+def test_a_pattern_that_would_take_for_ever() -> None:
+    schema = {"type": "object", "properties": {"q": {"type": "string", "pattern": "^(a|aa)+$"}}}
+    began = time.monotonic()
+    assert "cannot be used" in mismatch({"q": "a" * 200 + "!"}, schema)
+    assert time.monotonic() - began < 10
+    assert "does not match" in mismatch({"q": "b"}, schema)
+    assert mismatch({"q": "aaa"}, schema) == ""

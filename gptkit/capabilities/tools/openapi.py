@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -26,10 +27,15 @@ DESCRIPTION_LENGTH = 1000
 """Characters of an operation's description that the model sees."""
 NAME_LENGTH = 64
 FORM = "application/x-www-form-urlencoded"
-OWN_HEADERS = frozenset({"authorization", "cookie", "host", "content-type", "content-length", "accept"})
+# fmt: off
+OWN_HEADERS = frozenset({
+    "accept", "authorization", "connection", "content-length", "content-type", "cookie", "expect", "host",
+    "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+})
+# fmt: on
 """Header parameters that the model is not asked for."""
 _REFERENCE = "#/$defs/"
-_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
+_TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 # fmt: off
 _KEPT = frozenset({
     "type", "description", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf",
@@ -76,15 +82,28 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _parse(content: bytes) -> object:
+    """A description as a JSON value. Raises ValueError, also for YAML that is endless or no JSON."""
     if content.lstrip()[:1] == b"{":
-        value: object = json.loads(content)
-        return value
+        return json.loads(content, parse_constant=_finite, parse_float=_finite)
     import yaml
 
     try:
-        return yaml.load(content, Loader=yaml.CSafeLoader)
-    except yaml.YAMLError:
+        value = yaml.load(content, Loader=yaml.CSafeLoader)
+        pieces, size = [], 0
+        for piece in json.JSONEncoder(default=str, allow_nan=False).iterencode(value):
+            pieces.append(piece)
+            size += len(piece)
+            if size > SIZE_CAP:  # aliases of aliases
+                raise ValueError
+        return json.loads("".join(pieces))
+    except (yaml.YAMLError, TypeError):
         raise ValueError from None
+
+
+def _finite(number: str) -> float:
+    if not isfinite(value := float(number)):
+        raise ValueError
+    return value
 
 
 def compile_tools(description: Mapping[str, Any], source: ApiSource, file: str) -> list[Tool]:
@@ -101,7 +120,10 @@ def compile_tools(description: Mapping[str, Any], source: ApiSource, file: str) 
     for table in ("risk", "narrow", "most"):
         if stray := [name for name in getattr(source, table) if name not in (names or operations)]:
             raise DataError(f"'{source.file}': '{table}' names '{stray[0]}', which is not selected")
-    return [_tool(description, source, name, operations[name], file) for name in names or operations]
+    try:
+        return [_tool(description, source, name, operations[name], file) for name in names or operations]
+    except RecursionError:
+        raise DataError(f"'{source.file}': its schemas are nested too deeply") from None
 
 
 def _operations(description: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -110,7 +132,7 @@ def _operations(description: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str
     for path, item in _mapping(description.get("paths")).items():
         for method in METHODS:
             operation = _mapping(item).get(method)
-            if isinstance(operation, dict):
+            if isinstance(operation, dict) and path.startswith("/"):  # else it would name another host
                 name = operation.get("operationId")
                 name = valid_name(name if isinstance(name, str) and name else f"{method}_{path}")
                 if name in names:
@@ -302,11 +324,11 @@ class _Schemas:
 def _mend(schema: dict[str, Any]) -> None:
     """Make valid what descriptions get wrong, and what OpenAPI 3.0 writes in another way."""
     kinds = schema.get("type")
-    kinds = [kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if kind in _TYPES]
+    kinds = [kind for kind in _TYPES if kind in (kinds if isinstance(kinds, list) else [kinds])]
     if "type" in schema and not kinds:
         schema.pop("type")
-    elif len(kinds) == 1:
-        schema["type"] = kinds[0]
+    elif kinds:
+        schema["type"] = kinds if len(kinds) > 1 else kinds[0]
     if not kinds and ("properties" in schema or "items" in schema):
         kinds = ["object" if "properties" in schema else "array"]
         schema["type"] = kinds[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gptkit.capabilities.tools.model import Argument, RefusedCallError, Tool
@@ -24,6 +24,7 @@ _STRICT_KEPT = frozenset({
 })
 # fmt: on
 """Keywords of OpenAI's strict tools and structured output (its guide, "Supported schemas")."""
+PATTERN_SECONDS = 1.0
 STRICT_DEPTH, STRICT_ENUM = 10, 1000
 """Levels of nesting and values of enumerations that the strict form allows."""
 
@@ -109,17 +110,27 @@ def coerce(value: object, schema: Mapping[str, object]) -> object:
 def mismatch(value: object, schema: Mapping[str, object]) -> str:
     """Where and why a schema does not allow a value; empty if it does."""
     from jsonschema.exceptions import best_match
-    from jsonschema.validators import Draft202012Validator
+    from jsonschema.validators import Draft202012Validator, extend
     from referencing.jsonschema import EMPTY_REGISTRY
 
+    validator = extend(Draft202012Validator, {"pattern": _pattern_errors})  # type: ignore[no-untyped-call]
     try:
-        error = best_match(Draft202012Validator(schema, registry=EMPTY_REGISTRY).iter_errors(value))
+        error = best_match(validator(schema, registry=EMPTY_REGISTRY).iter_errors(value))
     except Exception as broken:  # whatever a broken schema does to the library, nothing passes it
         return f"the schema of the tool cannot be used ({type(broken).__name__})"
     if error is None:
         return ""
     place = ".".join(str(part) for part in error.absolute_path)
     return (f"'{place}': " if place else "") + str(error.message)[:300]
+
+
+def _pattern_errors(_validator: object, pattern: str, value: object, _schema: object) -> Iterator[Exception]:
+    """Check a value by the pattern of a stranger, which may not take for ever. Raises TimeoutError."""
+    import regex
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, str) and not regex.search(pattern, value, timeout=PATTERN_SECONDS):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
 def _allows_null(schema: Mapping[str, object]) -> bool:
