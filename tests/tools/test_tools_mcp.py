@@ -164,6 +164,52 @@ def test_20_to_22_a_call_that_fails(tools: Tools, how: str, outcome: str, note: 
         assert (run.code, run.record["calls"][0]["outcome"]) == (84, "unknown")
 
 
+LIES = ["SCHEMA['required'] = 5", "SCHEMA['$defs'] = [1]", "SCHEMA['definitions'] = 5", "SCHEMA['allOf'] = 5"]
+LIES += ["SCHEMA['maximum'] = float('nan')", "PROPERTIES['name'] = {'enum': 5}"]
+
+
+def lie(tools: Tools, code: str) -> None:
+    """Let the server run this before it listens."""
+    path = tools.around.home / "config" / "prompts" / "server.py"
+    path.write_text(path.read_text().replace("\n\nmain()\n", f"\n\n{code}\nmain()\n"))
+
+
+@pytest.mark.parametrize("code", LIES)
+def test_25_a_definition_that_is_none(one: Tools, code: str) -> None:
+    write(one, "good")
+    lie(one, code)
+    run = one("prompts", "trust", "notes")
+    assert (run.code, "'read_note' has no usable schema" in run.result.stderr) == (65, True)
+
+
+ANSWERS = {
+    "pass": ("ok", None),
+    "asked['result'] = None": ("failed", "no result"),
+    "asked['error'] = 'no \\x1b[2Jdisk'": ("failed", "no ␛[2Jdisk"),
+    'while True: sys.stdout.write(\'{"id": 1, "method": "ping"}\\n\' * 1000)': (
+        "failed",
+        "it answered with more than 8 MiB",
+    ),
+    "while True: sys.stderr.write('x\\n' * 1000)": ("failed", "it took too long"),
+}
+
+
+@pytest.mark.parametrize("code", ANSWERS)
+def test_25_an_odd_answer(one: Tools, code: str) -> None:
+    write(one, "good")
+    lie(
+        one,
+        f"def odd(value):\n    asked = {{'jsonrpc': '2.0', **value}}\n"
+        f"    if 'content' in str(value):\n        {code}\n    honest(asked)\nhonest, say = say, odd",
+    )
+    assert one("prompts", "trust", "notes").code == 0
+    one.call(READ)
+    one.answer()
+    run = one("notes", "x", "--json")
+    (call,) = run.record["calls"]
+    assert (run.code, call["outcome"], call["note"]) == (0, *ANSWERS[code])
+
+
 def test_28_a_server_may_ask_the_user_nothing(tools: Tools) -> None:
     write(tools, "asks")
     assert tools("prompts", "trust", "notes").code == 0
@@ -238,6 +284,10 @@ def http_url() -> Iterator[str]:
                     note = b'data: {"jsonrpc": "2.0", "method": "notifications/progress"}\n\n'
                     body, kind = note + b"event: message\ndata: " + body + b"\n\n", "text/event-stream"
             self.send_response(200 if body else 202)
+            for number in range(40 if "slow" in str(asked) else 0):  # each byte in time, the whole never
+                self.flush_headers()
+                self.wfile.write(b"X-%d: y\r\n" % number)
+                time.sleep(0.2)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Mcp-Session-Id", "s1")
@@ -259,7 +309,7 @@ def test_a_server_over_http(tools: Tools, http_url: str) -> None:
     tools.file(
         "description: x\ntools:\n  mcp:\n    sums:\n"
         f"      url: {http_url}\n      select: [add]\n      risk: {{add: read}}\n"
-        "      headers: {Authorization: Bearer $TOKEN}\n"
+        "      headers: {Authorization: Bearer $TOKEN}\n      timeout: 2\n"
     )
     assert tools("prompts", "trust", "notes", env={"TOKEN": "wrong-token-1"}).code == 75
     env: dict[str, str | None] = {"TOKEN": "token-canary-123"}
@@ -270,6 +320,11 @@ def test_a_server_over_http(tools: Tools, http_url: str) -> None:
     assert run.result[:2] == (0, "3.\n")
     assert '{"sum": 3}' in told(tools.server)[0]
     assert "canary" not in run.result.stderr
+    tools.call(("sums_add", {"a": "slow"}))
+    tools.answer("Too slow.")
+    run = tools("notes", "1 + 2?", "--json", env=env)
+    assert run.record["calls"][0]["note"] == "it took too long"
+    assert run.record["calls"][0]["seconds"] < 4
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
@@ -24,6 +25,7 @@ from gptkit.provider.connection import tls_context
 
 if TYPE_CHECKING:
     import http.client
+    import socket
 
     from gptkit.core.chat import Endpoint
 
@@ -133,21 +135,16 @@ class Requester:
         import http.client
 
         is_sent = False
-        connection = open_connection(action.url, self._endpoint, due - time.monotonic())
         try:
-            connection.connect()
-            is_sent = True
-            self._send(connection, action, operation)
-            if connection.sock is not None:
-                connection.sock.settimeout(max(due - time.monotonic(), 0.01))
-            with connection.getresponse() as response:
-                output, is_cut = _read(response, connection, due)
+            with open_connection(action.url, self._endpoint, due) as connection:
+                is_sent = True
+                self._send(connection, action, operation)
+                with connection.getresponse() as response:
+                    output, is_cut = _read(response)
         except (OSError, http.client.HTTPException, ValueError) as error:
             cause = one_line(str(error) or type(error).__name__, 200)
             may_have_happened = is_sent and action.tool.risk != "read"
             return Result("unknown" if may_have_happened else "failed", note=f"no answer: {cause}")
-        finally:
-            connection.close()
         return _result(action, response, output, is_cut)
 
     def _send(self, connection: http.client.HTTPConnection, action: ToolAction, operation: Operation) -> None:
@@ -159,31 +156,59 @@ class Requester:
         connection.request(operation.method, target or "/", body=action.body, headers=headers)
 
 
-def open_connection(url: str, endpoint: Endpoint, seconds: float) -> http.client.HTTPConnection:
-    """A connection to the server of an address that is opened when it is used; no proxy, no redirects."""
+@contextmanager
+def open_connection(url: str, endpoint: Endpoint, due: float) -> Iterator[http.client.HTTPConnection]:
+    """Connect to the server of an address, without a proxy; at `due` the connection ends, whatever it brings.
+
+    Raises TimeoutError, OSError, HTTPException.
+    """
     import http.client
+    from threading import Timer
 
     parts = urlsplit(url)
-    host, seconds = parts.hostname or "", max(seconds, 0.01)
+    host, seconds = parts.hostname or "", max(due - time.monotonic(), 0.01)
     if parts.scheme == "https":
-        return http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=tls_context(endpoint))
-    return http.client.HTTPConnection(host, parts.port, timeout=seconds)
+        context = tls_context(endpoint)
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            host, parts.port, timeout=seconds, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
+    timer = None
+    try:
+        connection.connect()
+        timer = Timer(max(due - time.monotonic(), 0.01), _shut_down, [connection.sock])
+        timer.daemon = True
+        timer.start()
+        yield connection
+        if time.monotonic() >= due:  # what was read ends where the time was over
+            raise TimeoutError("it took too long")
+    except (OSError, http.client.HTTPException):
+        if time.monotonic() >= due:
+            raise TimeoutError("it took too long") from None
+        raise
+    finally:
+        if timer is not None:
+            timer.cancel()
+        connection.close()
 
 
-def _read(
-    response: http.client.HTTPResponse, connection: http.client.HTTPConnection, due: float
-) -> tuple[bytes, bool]:
-    """The body of a response up to the cap, and whether it was cut there. Raises TimeoutError."""
+def _shut_down(sock: socket.socket) -> None:
+    from socket import SHUT_RDWR
+
+    with suppress(OSError):  # it is closed already
+        sock.shutdown(SHUT_RDWR)
+
+
+def _read(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
+    """The body of a response up to the cap, and whether it was cut there. Raises ConnectionAbortedError."""
     output = bytearray()
     while block := response.read1(_BLOCK):
         output += block
         if len(output) > OUTPUT_CAP:
             return bytes(output[:OUTPUT_CAP]), True
-        seconds = due - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError("it took too long")
-        if connection.sock is not None:
-            connection.sock.settimeout(seconds)
+    if response.length:
+        raise ConnectionAbortedError("the connection was closed within it")
     return bytes(output), False
 
 

@@ -21,6 +21,8 @@ VERSION = "2025-06-18"
 """The version of the protocol that is asked for; a server may answer with an older one."""
 MOST_PAGES = 50
 """Pages of a list of tools that are read."""
+DESCRIPTION_LENGTH = 8000
+"""Characters of the description of a tool."""
 _NOT_OFFERED = -32601
 """JSON-RPC's code for a method that there is not: all that a server may ask of the user is refused."""
 
@@ -69,16 +71,20 @@ class McpClient:
         with self._starting():
             for _ in range(MOST_PAGES):
                 page = self._request("tools/list", {"cursor": cursor} if cursor else {}, due)
-                for definition in page.get("tools") or ():
-                    if isinstance(definition, dict) and isinstance(definition.get("name"), str):
-                        listed[definition["name"]] = definition
+                for definition in _dicts(page.get("tools")):
+                    listed[str(definition.get("name"))] = definition
                 if not (cursor := page.get("nextCursor")):
                     break
+        tools: list[Tool] = []
         for name in self.source.select:
             if name not in listed:
                 hint = spelling_hint(name, [*listed])
                 raise DataError(f"the server '{self.source.name}' has no tool '{name}'", hint=hint)
-        return [_tool(self.source, listed[name], file) for name in self.source.select]
+            try:
+                tools.append(_tool(self.source, name, listed[name], file))
+            except (TypeError, ValueError, AttributeError, RecursionError):
+                raise DataError(f"the server '{self.source.name}': '{name}' has no usable schema") from None
+        return tools
 
     def call(self, action: ToolAction, tool: RemoteTool) -> Result:
         """Call a tool, and say what came of it."""
@@ -118,10 +124,10 @@ class McpClient:
                         self._transport.send(_refusal(answer), due)
                 elif answer.get("id") == number:
                     break
-        if isinstance(error := answer.get("error"), dict):
-            raise McpError(str(error.get("message") or "an error without words"))
-        result = answer.get("result")
-        return result if isinstance(result, dict) else {}
+        if isinstance(result := answer.get("result"), dict) and not answer.get("error"):
+            return result
+        error = answer.get("error")
+        raise McpError(str((error.get("message") if isinstance(error, dict) else error) or "no result"))
 
     @contextmanager
     def _starting(self) -> Iterator[None]:
@@ -152,15 +158,16 @@ def remote_action(tool: Tool, remote: RemoteTool, arguments: Mapping[str, object
     return ToolAction(tool, arguments, visible_line(f"{remote.source}: {remote.name} {shown}"))
 
 
-def _tool(source: McpSource, listed: Mapping[str, Any], file: str) -> Tool:
-    name = str(listed["name"])
+def _tool(source: McpSource, name: str, listed: Mapping[str, Any], file: str) -> Tool:
+    """A tool by its definition. Raises any of four errors for a definition that is none."""
+    json.dumps(listed, ensure_ascii=False, allow_nan=False).encode()  # as in a request
     schema = listed.get("inputSchema")
     annotations = listed.get("annotations")
     hints = annotations if isinstance(annotations, dict) else {}
     own = _without_fixed(schema if isinstance(schema, dict) else {}, source.fix)
     return Tool(
         name=valid_name(f"{source.name}_{name}"),
-        description=" ".join(str(listed.get("description") or name).split()),
+        description=" ".join(str(listed.get("description") or name).split())[:DESCRIPTION_LENGTH],
         schema=own,
         strict=strict_schema(own),
         risk=source.risk.get(name, "destructive"),
@@ -178,8 +185,8 @@ def _without_fixed(schema: Mapping[str, Any], fixed: Mapping[str, object]) -> di
     """The schema of a server's tool, with definitions under `$defs` and without fixed arguments."""
     text = json.dumps(schema).replace('"#/definitions/', '"#/$defs/')
     copy: dict[str, Any] = json.loads(text)
-    if "definitions" in copy:
-        copy["$defs"] = {**copy.pop("definitions"), **copy.get("$defs", {})}
+    if definitions := {**copy.pop("definitions", {}), **copy.pop("$defs", {})}:
+        copy["$defs"] = definitions
     properties = {name: property_ for name, property_ in _properties(copy).items() if name not in fixed}
     required = [name for name in copy.get("required") or () if name in properties]
     return copy | {"type": "object", "properties": properties, "required": required}
@@ -199,9 +206,15 @@ def _text(answer: Mapping[str, Any]) -> str:
 
 
 def _parts(content: object) -> Iterator[str]:
-    for part in content if isinstance(content, list) else ():
-        if isinstance(part, dict) and isinstance(part.get("text"), str):
-            yield part["text"]
-        elif isinstance(part, dict):
-            size = len(str(part.get("data") or part.get("blob") or ""))
-            yield f"[{part.get('type')}, {part.get('mimeType') or 'no type'}, {size:,} characters]"
+    for part in _dicts(content):
+        whole = {**part, **(_dicts([part.get("resource")]) or [{}])[0]}
+        if isinstance(whole.get("text"), str):
+            yield whole["text"]
+        else:
+            size = len(str(whole.get("data") or whole.get("blob") or ""))
+            what = whole.get("uri") or whole.get("type")
+            yield f"[{what}, {whole.get('mimeType') or 'no type'}, {size:,} characters]"
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 16
 _TAIL = 4096
 """Bytes of standard error that are kept."""
+_LAST_WORDS = 0.5
+"""Seconds in which a server that ends may still write to standard error."""
 
 
 class PipeTransport:
@@ -51,15 +53,17 @@ class PipeTransport:
         stream = self._process.stdin
         if stream is None:
             return
-        os.set_blocking(stream.fileno(), False)
-        self._selector.register(stream.fileno(), selectors.EVENT_WRITE, "input")
+        descriptor = stream.fileno()
+        os.set_blocking(descriptor, False)
+        self._selector.register(descriptor, selectors.EVENT_WRITE, "input")
         try:
             while data:
                 if "input" in self._read(due):
                     with suppress(BlockingIOError):
-                        data = data[os.write(stream.fileno(), data[:_BLOCK]) :]
+                        data = data[os.write(descriptor, data[:_BLOCK]) :]
         finally:
-            self._selector.unregister(stream.fileno())
+            with suppress(KeyError):  # it was closed
+                self._selector.unregister(descriptor)
 
     def receive(self, due: float) -> Mapping[str, Any]:
         while True:
@@ -72,17 +76,15 @@ class PipeTransport:
                     return message
                 continue
             self._unread = len(self._input)
-            if len(self._input) > OUTPUT_CAP:
-                self.close()  # what follows is the rest of a line that nobody wants
-                raise McpError(TOO_LARGE)
             if self._is_ended:
                 raise ConnectionAbortedError("it ended")
             self._read(due)
 
     def last_words(self) -> str:
-        with suppress(OSError, ValueError, KeyError):
+        due = time.monotonic() + _LAST_WORDS
+        with suppress(OSError, ValueError, KeyError, McpError):
             while self._selector.get_map() and self._selector.select(0.05) and not self._is_ended:
-                self._read(time.monotonic() + 0.05)
+                self._read(due)
         lines = self._errors.decode("utf-8", "replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
@@ -92,7 +94,10 @@ class PipeTransport:
         self._selector.close()
 
     def _read(self, due: float) -> set[str]:
-        """Wait for the process and take what it says; returns what is ready. Raises TimeoutError, OSError."""
+        """Wait for the process and take what it says; returns what is ready.
+
+        Raises TimeoutError, OSError, McpError.
+        """
         seconds = due - time.monotonic()
         if seconds <= 0:
             raise TimeoutError
@@ -104,6 +109,9 @@ class PipeTransport:
             if key.data == "output":
                 self._input += data
                 self._is_ended = self._is_ended or not data
+                if len(self._input) > OUTPUT_CAP:  # also while a message is sent that it does not read
+                    self.close()
+                    raise McpError(TOO_LARGE)
             else:
                 self._errors = (self._errors + data)[-_TAIL:]
             if not data:
@@ -124,17 +132,15 @@ class HttpTransport:
         import http.client
 
         body = json.dumps(message, ensure_ascii=False).encode("utf-8", "replace")
-        connection = open_connection(self._url, self._endpoint, due - time.monotonic())
+        parts = urlsplit(self._url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            parts = urlsplit(self._url)
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", target, body=body, headers=self._all_headers())
-            with connection.getresponse() as response:
-                self._take(connection, response, due)
-        except http.client.HTTPException as error:
+            with open_connection(self._url, self._endpoint, due) as connection:
+                connection.request("POST", target, body=body, headers=self._all_headers())
+                with connection.getresponse() as response:
+                    self._take(response)
+        except (http.client.HTTPException, ValueError) as error:
             raise ConnectionAbortedError(str(error) or type(error).__name__) from None
-        finally:
-            connection.close()
 
     def receive(self, due: float) -> Mapping[str, Any]:
         if not self._answers:
@@ -155,9 +161,7 @@ class HttpTransport:
         }
         return own | self._headers
 
-    def _take(
-        self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, due: float
-    ) -> None:
+    def _take(self, response: http.client.HTTPResponse) -> None:
         """Read the answer to a message; a stream is read up to the first response in it."""
         if response.status >= 300:
             raise ConnectionAbortedError(f"status {response.status}")
@@ -171,10 +175,6 @@ class HttpTransport:
                 raise McpError(TOO_LARGE)
             if is_stream and block.endswith(b"\n\n") and any(map(_is_response, _events(bytes(content)))):
                 break
-            if (seconds := due - time.monotonic()) <= 0:
-                raise TimeoutError
-            if connection.sock is not None:
-                connection.sock.settimeout(seconds)
         messages = _events(bytes(content)) if is_stream else _values(bytes(content))
         self._answers.extend(messages)
 

@@ -169,8 +169,8 @@ class _StrictForm:
     def __init__(self, definitions: Mapping[str, Any]) -> None:
         self._definitions = definitions
 
-    def convert(self, schema: Mapping[str, Any], depth: int) -> dict[str, object]:
-        if depth > STRICT_DEPTH:
+    def convert(self, schema: object, depth: int) -> dict[str, object]:
+        if depth > STRICT_DEPTH or not isinstance(schema, Mapping):  # `true` allows anything
             raise _NotStrictError
         schema = self._merged(schema, 0)
         if "oneOf" in schema and "anyOf" not in schema:
@@ -200,8 +200,8 @@ class _StrictForm:
         if depth > STRICT_DEPTH:
             raise _NotStrictError
         for part in schema.get("allOf", ()):
-            name = str(part.get("$ref", "")).removeprefix("#/$defs/")
-            inner = self._merged(self._definitions.get(name, part), depth + 1)
+            name = str(_mapping(part).get("$ref", "")).removeprefix("#/$defs/")
+            inner = self._merged(_mapping(self._definitions.get(name, part)), depth + 1)
             kinds = {json.dumps(schema["type"]) for schema in (merged, inner) if "type" in schema}
             if len(kinds) > 1:
                 raise _NotStrictError
