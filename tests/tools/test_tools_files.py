@@ -165,3 +165,31 @@ def test_mistakes_around_the_tools(text: str, key: str, message: str) -> None:
 def test_a_file_for_the_tools_of_others() -> None:
     assert template("description: x\ntools: true", VOCABULARY).capabilities["tools"] == ToolsConfig()
     assert template(PLAIN, VOCABULARY).capabilities["tools"] != ToolsConfig()
+
+
+ADDRESSES = {
+    "https://api.example/v1": "",
+    "https://接口.example": "",
+    "http://127.0.0.1:8000/v1": "",
+    "http://[::1]:8000": "",
+    "https://api.example@evil.example": "not an address",
+    "https://api.example/v1?x=1": "not an address",
+    "ftp://api.example": "not an address",
+    "http://localhost:x@evil.example": "not an address",
+    "http://localhost.evil.example": "http goes to this machine only; use https",
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_addresses(address: str) -> None:
+    message = ADDRESSES[address]
+    api = f"description: x\ntools: {{openapi: {{a: {{file: a.json, server: '{address}'}}}}}}"
+    server = f"description: x\ntools: {{mcp: {{a: {{url: '{address}', select: [t]}}}}}}"
+    if not message:
+        assert template(api, VOCABULARY).capabilities["tools"] != ToolsConfig()
+        assert template(server, VOCABULARY).capabilities["tools"] != ToolsConfig()
+        return
+    assert [problem[2] for problem in broken(api, VOCABULARY)] == [message]
+    if "?" not in address:
+        expected = ["must be https, or http to this machine"]
+        assert [problem[2] for problem in broken(server, VOCABULARY)] == expected

@@ -39,6 +39,9 @@ Read = Callable[[YamlNode, str, ReportProblem], Any]
 KEY = "tools"
 NAME = r"[A-Za-z][A-Za-z0-9_-]{0,47}"  # compiled on first use
 ARGUMENT_NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
+_PORT_AND_PATH = r"(:[0-9]{1,5})?([/?][^#\s]*)?"
+ADDRESS = rf"https?://([^/?#@:\s\[\]\\]+|\[[0-9A-Fa-f:.]+\]){_PORT_AND_PATH}"
+LOOPBACK = rf"https?://(127\.0\.0\.1|localhost|\[::1\]){_PORT_AND_PATH}"
 NAME_RULE = "is made of letters, digits, '_' and '-', starts with a letter, 48 at most"
 LONGEST_TIMEOUT = 3600
 """Seconds."""
@@ -159,9 +162,9 @@ def _api(name: str, node: YamlNode, key: str, report: ReportProblem) -> ApiSourc
     values = _values(node, key, report, _API, **use)
     source = ApiSource(name, **{"file": "", "server": "", **values})
     source = source._replace(server=source.server.rstrip("/"))
-    if source.server and not re.match(r"https?://[^/?#@]+", source.server):
+    if source.server and ("?" in source.server or not re.fullmatch(ADDRESS, source.server)):
         report(Problem(node.line, f"{key}.server", "not an address"))
-    elif source.server.startswith("http:") and not _is_loopback(source.server):
+    elif source.server.startswith("http:") and not re.fullmatch(LOOPBACK, source.server):
         report(Problem(node.line, f"{key}.server", "http goes to this machine only; use https"))
     return source
 
@@ -171,7 +174,8 @@ def _server(name: str, node: YamlNode, key: str, report: ReportProblem) -> McpSo
     source = McpSource(name, **{"run": (), "url": "", "select": (), **values})
     if bool(source.run) == bool(source.url):
         report(Problem(node.line, key, "needs either run or url"))
-    if source.url and not (source.url.startswith("https://") or _is_loopback(source.url)):
+    is_safe = source.url.startswith("https:") or re.fullmatch(LOOPBACK, source.url)
+    if source.url and not (is_safe and re.fullmatch(ADDRESS, source.url)):
         report(Problem(node.line, f"{key}.url", "must be https, or http to this machine"))
     for table in ("risk", "narrow", "most"):
         for tool in getattr(source, table):
@@ -179,10 +183,6 @@ def _server(name: str, node: YamlNode, key: str, report: ReportProblem) -> McpSo
                 hint = spelling_hint(tool, source.select)
                 report(Problem(node.line, f"{key}.{table}.{tool}", "not selected", hint))
     return source
-
-
-def _is_loopback(address: str) -> bool:
-    return re.match(r"https?://(127\.0\.0\.1|localhost|\[::1\])(?=[:/]|$)", address) is not None
 
 
 def _data(node: YamlNode, _key: str, _report: ReportProblem) -> object:
