@@ -149,6 +149,8 @@ class ProvedAnswer:
         self._rest = ""
         self._held: list[JudgedStatement] = []
         self._has_quotes = False
+        self._space = ""
+        """White space behind the statement that was shown last; it is shown before the next one."""
         self._end: Finished | None = None
 
     def __call__(self, event: Event) -> None:
@@ -238,12 +240,8 @@ class ProvedAnswer:
             return
         else:
             marks = f" {UNPROVED_MARK}"
-        before = self.statements_end if self.text else ""
-        self.statements_end = end
+        before, self._space = self._space, end
         self.show(f"{before}{text}{marks}")
-
-    statements_end = ""
-    """White space behind the statement that was shown last; it is shown before the next one."""
 
     def _numbers(self, one: JudgedStatement) -> list[int]:
         found = []
