@@ -351,6 +351,22 @@ def test_a_program_that_another_one_hides(tools: Tools, note: Path) -> None:
     assert "was trusted" in run.result.stderr
 
 
+def test_a_program_beside_the_file_and_not_in_the_current_folder(one: Tools) -> None:
+    tools = one.around.folder / "tools"
+    tools.mkdir()
+    (tools / "own.sh").write_text("#!/bin/sh\necho 牛奶\n")
+    (tools / "own.sh").chmod(0o755)
+    (tools / "own.yaml").write_text(PLAIN.replace("[cat, --,", '["{project}/own.sh", --,'))
+    assert one("prompts", "trust", "tools/own.yaml").code == 0
+    one.call(LOOK)
+    one.answer()
+    assert one("do", "x", "--with", "tools/own.yaml").code == 0
+    assert "牛奶" in told(one.server)[0]
+    (tools / "own.yaml").write_text(PLAIN.replace("[cat, --,", "[./own.sh, --,"))
+    run = one("prompts", "trust", "tools/own.yaml")
+    assert (run.code, "'./own.sh' depends on the current folder" in run.result.stderr) == (65, True)
+
+
 def test_no_action_without_its_row_in_the_log(tools: Tools, note: Path) -> None:
     (tools.around.home / "data").mkdir(mode=0o700)
     (tools.around.home / "data" / "actions.db").mkdir()

@@ -37,6 +37,8 @@ def shell_problem(command: Command) -> str:
         return "empty; it is the program and its arguments"
     if names[0]:
         return "the program itself cannot be an argument of the model"
+    if problem := relative_problem(elements[0]):
+        return problem
     program = os.path.basename(elements[0])  # noqa: PTH119
     positions = [index for index, inserted in enumerate(names) if inserted]
     if not positions:
@@ -51,6 +53,19 @@ def shell_problem(command: Command) -> str:
         if script in positions or code:
             return f"an argument of the model in code for '{program}' is a program of the model"
     return ""
+
+
+def relative_problem(program: str) -> str:
+    """Why a program would be another one in another folder; empty if it would not."""
+    if "/" in program and not program.startswith(("/", "{project}/", "{home}/")):
+        return f"'{program}' depends on the current folder; begin it with {{project}}/"
+    return ""
+
+
+def places(file: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The folders that the templates of a tool file may name, by PLACES."""
+    home = environ.get("HOME", "/")
+    return {"project": str(file.parent.absolute()), "home": home, "here": str(Path.cwd())}
 
 
 def build_argv(command: Command, values: Mapping[str, object], places: Mapping[str, str]) -> tuple[str, ...]:

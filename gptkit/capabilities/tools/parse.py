@@ -174,6 +174,8 @@ def _server(name: str, node: YamlNode, key: str, report: ReportProblem) -> McpSo
     source = McpSource(name, **{"run": (), "url": "", "select": (), **values})
     if bool(source.run) == bool(source.url):
         report(Problem(node.line, key, "needs either run or url"))
+    if source.run and (problem := commands.relative_problem(source.run[0])):
+        report(Problem(node.line, f"{key}.run", problem))
     is_safe = source.url.startswith("https:") or re.fullmatch(LOOPBACK, source.url)
     if source.url and not (is_safe and re.fullmatch(ADDRESS, source.url)):
         report(Problem(node.line, f"{key}.url", "must be https, or http to this machine"))

@@ -35,11 +35,6 @@ class Pin(NamedTuple):
     descriptions: Mapping[str, tuple[str, str]] = {}
 
 
-def server_key(name: str) -> str:
-    """The key of the program of a server among the trusted programs."""
-    return f"mcp {name}"
-
-
 def sha256_digest(content: bytes) -> str:
     """The SHA-256 of bytes; `hashlib` itself loads OpenSSL, which takes as long as all else here."""
     for name in ("_sha2", "_sha256", "hashlib"):  # since Python 3.12, before that, anywhere

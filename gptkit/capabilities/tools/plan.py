@@ -176,7 +176,10 @@ def _apply_checked(toolbox: Toolbox, plan: Plan, actions: Sequence[ToolAction], 
 
 def _read(path: Path) -> str:
     try:
-        data = path.read_bytes()[: SIZE_CAP + 1]
+        with path.open("rb") as file:
+            data = file.read(SIZE_CAP + 1)
+        if len(data) > SIZE_CAP:
+            raise DataError(f"'{path}': larger than {SIZE_CAP >> 20} MiB")
         return data.decode("utf-8-sig")
     except FileNotFoundError:
         raise NoInputError(f"'{path}': no such file") from None

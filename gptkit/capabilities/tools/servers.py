@@ -6,7 +6,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.tools.commands import fill
+from gptkit.capabilities.tools import commands
 from gptkit.capabilities.tools.environment import environment, resolve_secret
 from gptkit.capabilities.tools.mcp import McpClient, McpTransport
 from gptkit.capabilities.tools.mcp_transport import HttpTransport, PipeTransport
@@ -111,9 +111,8 @@ class _Start:
         if source.url:
             headers = {name: resolve_secret(value, environ) for name, value in source.headers.items()}
             return HttpTransport(source.url, headers, trusted_endpoint(self._services))
-        project = str(self._file.parent.absolute())
-        places = {"project": project, "home": environ.get("HOME", "/"), "here": str(Path.cwd())}
-        program, *arguments = (fill(part, {}, places) for part in source.run)
+        places = commands.places(self._file, environ)
+        program, *arguments = (commands.fill(part, {}, places) for part in source.run)
         argv = (find_program(program, environ), *arguments)
-        folder = fill(source.folder, {}, places)
+        folder = commands.fill(source.folder, {}, places)
         return PipeTransport(self._processes, argv, folder, environment(environ, source.env))

@@ -214,20 +214,14 @@ class Toolbox:
     def _file_tools(self, file: ToolFile) -> Iterator[Tool]:
         """The tools of a file. Raises NotApprovedError if the file is not trusted."""
         pin = self._pin(file)
-        environ = self.terminal.environ
-        for command in file.config.commands:
-            secrets = [value for value in command.env.values() if "$" in value]
-            self.terminal.redactor.add(resolve_secret(value, environ) for value in secrets)
-            if pin is not None and command.name in pin.programs:
-                self._check_program(command.name, str(command.run[0]), pin.programs[command.name])
-        yield from trust.command_tools(file.config, file.path)
-        own = [value for source in file.config.apis for value in source.headers.values()]
-        for server in file.config.servers:
-            own += [*server.headers.values(), *server.env.values()]
-            if server.run and pin is not None:
-                self._check_program(server.name, server.run[0], pin.programs[pins.server_key(server.name)])
-        self.terminal.redactor.add(resolve_secret(value, environ) for value in own if "$" in value)
+        config, environ = file.config, self.terminal.environ
+        tables = [command.env for command in config.commands] + [api.headers for api in config.apis]
+        tables += [table for server in config.servers for table in (server.env, server.headers)]
+        secrets = [value for table in tables for value in table.values() if "$" in value]
+        self.terminal.redactor.add(resolve_secret(value, environ) for value in secrets)
+        yield from trust.command_tools(config, file.path)
         if pin is not None:
+            self._check_programs(file, pin)
             trust.check_descriptions(pin)
             self._pins.append((file, pin))
             yield from pin.tools
@@ -254,21 +248,18 @@ class Toolbox:
         pins.write_pin(self.services.paths, file.path, pin)
         return pin
 
-    def _check_program(self, name: str, program: str, trusted: str) -> None:
-        path = find_program(program, self.terminal.environ)
-        if path != trusted:
-            raise DataError(
-                f"the program of '{name}' is '{path}' now; '{trusted}' was trusted",
-                hint="'gptkit prompts trust FILE' trusts it as it is now",
-            )
-
-    def _places(self, tool: Tool) -> dict[str, str]:
-        home = self.terminal.environ.get("HOME", "/")
-        return {"project": str(Path(tool.file).parent), "home": home, "here": str(Path.cwd())}
+    def _check_programs(self, file: ToolFile, pin: pins.Pin) -> None:
+        """Compare the paths of programs with those that were trusted. Raises DataError, UnavailableError."""
+        for name, path in trust.find_programs(file.config, file.path, self.terminal.environ).items():
+            if path != pin.programs.get(name):
+                raise DataError(
+                    f"the program of '{name}' is '{path}' now; '{pin.programs.get(name)}' was trusted",
+                    hint="'gptkit prompts trust FILE' trusts it as it is now",
+                )
 
     def _command_action(self, tool: Tool, command: Command, arguments: Mapping[str, object]) -> ToolAction:
         values = commands.check_values(command, arguments)
-        places = self._places(tool)
+        places = commands.places(Path(tool.file), self.terminal.environ)
         argv = commands.build_argv(command, values, places)
         stdin = commands.fill(command.stdin, values, places).encode("utf-8", "replace")
         does = commands.shown_command(argv, stdin)
@@ -277,7 +268,8 @@ class Toolbox:
     def _run_command(self, action: ToolAction, command: Command) -> Result:
         environ = environment(self.terminal.environ, command.env)
         program = find_program(action.argv[0], self.terminal.environ)
-        folder = commands.fill(command.folder, {}, self._places(action.tool))
+        places = commands.places(Path(action.tool.file), self.terminal.environ)
+        folder = commands.fill(command.folder, {}, places)
         done = self.processes.run((program, *action.argv[1:]), folder, environ, action.stdin, command.timeout)
         errors = done.errors.decode("utf-8", "replace")
         result = Result("ok", done.output, "", done.code, done.seconds, len(done.output), errors)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptkit.capabilities.tools import pins
-from gptkit.capabilities.tools.commands import flat_elements
+from gptkit.capabilities.tools import commands, pins
 from gptkit.capabilities.tools.model import Command, Operation, Tool, ToolsConfig
 from gptkit.capabilities.tools.schema import command_schema, strict_schema
 from gptkit.core.errors import DataError, NoInputError
@@ -66,8 +65,7 @@ def make_pin(services: Services, path: Path, config: ToolsConfig) -> pins.Pin:
     from gptkit.capabilities.tools import openapi
     from gptkit.capabilities.tools.servers import Servers
 
-    environ = services.terminal.environ
-    programs = {command.name: find_program(str(command.run[0]), environ) for command in config.commands}
+    programs = find_programs(config, path, services.terminal.environ)
     tools: list[Tool] = []
     descriptions = {}
     for source in config.apis:
@@ -79,14 +77,22 @@ def make_pin(services: Services, path: Path, config: ToolsConfig) -> pins.Pin:
     servers = Servers(services, Processes())
     try:
         for server in config.servers:
-            if server.run:
-                programs[pins.server_key(server.name)] = find_program(server.run[0], environ)
             servers.begin(server, path)
         for server in config.servers:
             tools += servers.tools(server, path)
     finally:
         servers.close()
     return pins.Pin(pins.file_digest(path, config), programs, tuple(tools), descriptions)
+
+
+def find_programs(config: ToolsConfig, path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The paths of the programs of commands and servers, as they are now. Raises UnavailableError."""
+    places = commands.places(path, environ)
+    programs = {command.name: str(command.run[0]) for command in config.commands}
+    programs |= {f"mcp {server.name}": server.run[0] for server in config.servers if server.run}
+    return {
+        name: find_program(commands.fill(program, {}, places), environ) for name, program in programs.items()
+    }
 
 
 def check_descriptions(pin: pins.Pin, whole: bool = False) -> None:
@@ -147,7 +153,7 @@ def describe_tools(tools: Sequence[Tool]) -> Iterator[str]:
     for tool in tools:
         does = tool.description
         if isinstance(tool.action, Command):
-            does = "$ " + " ".join(flat_elements(tool.action))
+            does = "$ " + " ".join(commands.flat_elements(tool.action))
         elif isinstance(tool.action, Operation):
             does = f"{tool.action.method} {tool.action.server}{tool.action.path}"
         elif tool.hint:
