@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from document_files import make_pdf
 
+PAGE = 4096
+"""Bytes of a page of SQLite."""
 Gptkit = Callable[..., tuple[int, str, str]]
 
 
@@ -138,6 +140,25 @@ def test_no_index_keeps_nothing(gptkit: Gptkit, tree: Path, home: Path) -> None:
     assert len(found(gptkit, "rent", "docs", "--no-index")) == 2
     assert len(found(gptkit, "rent", "docs", "--no-log")) == 2
     assert not list(home.rglob("documents.db"))
+
+
+def test_a_damaged_page_of_the_index_costs_no_answer(gptkit: Gptkit, tree: Path, home: Path) -> None:
+    """Whichever page it is: the index is made anew, and cleared with what was moved aside."""
+    for number in range(30):
+        (tree / "docs" / f"{number}.md").write_text(f"# Rent {number}\n\n{f'rent of flat {number}. ' * 60}\n")
+    right = found(gptkit, "rent of flat 7", "docs")
+    file = home / "cache" / "documents.db"
+    sound, told = file.read_bytes(), 0
+    assert len(sound) > 10 * PAGE
+    for begin in range(PAGE, len(sound), PAGE):
+        file.write_bytes(sound[:begin] + b"\xff" * PAGE + sound[begin + PAGE :])
+        code, output, errors = gptkit("qa", "rent of flat 7", "docs", "--retrieve-only", "--json")
+        assert (code, [one["place"] for one in json.loads(output)]) == (0, right)
+        assert errors == "" or (errors.endswith("the index is made anew\n") and errors.count("\n") == 1)
+        told += bool(errors)
+    assert told > 5
+    assert gptkit("index", "clear", "--yes")[0] == 0
+    assert list(file.parent.glob("*damaged*")) == []
 
 
 @pytest.mark.parametrize("damage", ["garbage", "empty", "foreign", "newer"])

@@ -15,7 +15,7 @@ from gptkit.capabilities.documents.input import no_documents
 from gptkit.capabilities.documents.judge import FAILURES, is_yes, judge_request
 from gptkit.capabilities.documents.judge import SCHEMA as JUDGE_SCHEMA
 from gptkit.capabilities.documents.proof import Citation, Proof
-from gptkit.capabilities.documents.retrieve import FoundPassage, retrieve_whole
+from gptkit.capabilities.documents.retrieve import FoundPassage
 from gptkit.capabilities.documents.search import Wish, document_search
 from gptkit.capabilities.documents.statements import statements_of
 from gptkit.core.chat import Reply
@@ -103,8 +103,7 @@ class _PassageJob:
         wish = Wish(((self._question, 1.0),), call.template, prompt_input.values, self._invocation.model)
         if not self._search.has_documents(wish):
             raise no_documents()
-        with self._search.indexes(wish) as indexes:
-            self._passages = retrieve_whole({}, indexes).sent
+        self._passages = self._search.find_all(wish).sent
         self._groups = list(_groups(self._passages))
         form = call.services.format(call.template)
         self._json_format = call.services.dry_runtime(form).json_format

@@ -65,8 +65,9 @@ def refresh(
 ) -> None:
     """Read what changed, so that the next question need not."""
     services, search = _parts(ctx)
-    store = search.store()
-    found = search.refresh(store, [each for path in paths for each in expand(path)], {})
+    found = search.with_sound_index(
+        lambda: search.refresh(search.store(), [each for path in paths for each in expand(path)], {})
+    )
     skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
     services.terminal.print_sanitized(f"{_count(len(found.files))} up to date{skipped}")
 
@@ -94,10 +95,7 @@ def clear(ctx: typer.Context, yes: Yes = False) -> None:
     services, search = _parts(ctx)
     if not yes:
         confirm_removal(services.terminal, "Remove the whole index of documents?")
-    store = search.store()
-    count = len(store.files())
-    store.clear()
-    services.terminal.print_sanitized(f"removed {_count(count)}")
+    services.terminal.print_sanitized(f"removed {_count(search.with_sound_index(search.store().clear))}")
 
 
 @app.command()

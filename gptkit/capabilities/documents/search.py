@@ -6,10 +6,10 @@ import glob
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from time import time
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar, cast
 
 from gptkit.capabilities.documents.config import KEY, config_of, declared_paths, options_of
 from gptkit.capabilities.documents.refresh import FileSelection, Refresh, Refreshed, Unread, read_passages
@@ -22,9 +22,15 @@ from gptkit.capabilities.documents.retrieve import (
     retrieve,
     retrieve_whole,
 )
-from gptkit.capabilities.documents.store import FileChange, FileState, PassageStore, Scope
+from gptkit.capabilities.documents.store import HINT, FileChange, FileState, PassageStore, Scope
 from gptkit.core.activity import ActivityLine
-from gptkit.core.errors import CannotWriteError, ConfigurationError, NoInputError, TooLongError
+from gptkit.core.errors import (
+    CannotReadError,
+    CannotWriteError,
+    ConfigurationError,
+    NoInputError,
+    TooLongError,
+)
 from gptkit.encodings.decode import decode
 from gptkit.readers.process import DocumentReader
 from gptkit.session.input import read_text_file
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
     from gptkit.services import Services
     from gptkit.templates.template import Template, Value
 
+Result = TypeVar("Result")
 INDEX_FILE = "documents.db"
 WINDOW_SHARE = 0.5
 """Share of a model's context window that passages may take."""
@@ -95,10 +102,32 @@ class DocumentSearch:
 
     def find(self, wish: Wish) -> Retrieved:
         """The passages for a question; raises what `Refresh.run` raises, TooLongError for `--whole`."""
+        return self.with_sound_index(lambda: self._find(wish))
+
+    def find_all(self, wish: Wish) -> Retrieved:
+        """All passages; raises what `Refresh.run` raises."""
+
+        def find() -> Retrieved:
+            with self._indexes(wish) as indexes:
+                return retrieve_whole({}, indexes)
+
+        return self.with_sound_index(find)
+
+    def with_sound_index(self, work: Callable[[], Result]) -> Result:
+        """Do some work; once more with a new index if the index on disk turns out to be damaged."""
+        try:
+            return work()
+        except CannotReadError as error:
+            if error.hint != HINT:  # it is about a document
+                raise
+            self.store().make_anew(error.message)
+        return work()
+
+    def _find(self, wish: Wish) -> Retrieved:
         options, config = options_of(wish.values), config_of(wish.template)
         room = Room(options.passages or config.passages, options.context or config.context)
         question = question_weights(wish.parts)
-        with self.indexes(wish) as indexes:
+        with self._indexes(wish) as indexes:
             if wish.ranked_only:
                 return retrieve(question, indexes, Room(0, 0))
             tokens = all_tokens(indexes)
@@ -117,7 +146,7 @@ class DocumentSearch:
             return retrieve(question, indexes, room._replace(tokens=int(window * WINDOW_SHARE)))
 
     @contextmanager
-    def indexes(self, wish: Wish) -> Iterator[Sequence[Index]]:
+    def _indexes(self, wish: Wish) -> Iterator[Sequence[Index]]:
         """The indexes of all documents of a question, up to date."""
         with ExitStack() as stack:
             found: list[Index] = []

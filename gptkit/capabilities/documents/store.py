@@ -124,6 +124,12 @@ class PassageStore:
         self._database = Database(self.path, MIGRATIONS, APPLICATION_ID, HINT)
         self._database.open()
 
+    def _remove_damaged(self) -> None:
+        """Remove what was moved aside."""
+        if self.path is not None:
+            for old in self.path.parent.glob(f"{self.path.name}.damaged*"):
+                old.unlink(missing_ok=True)
+
     def close(self) -> None:
         self._database.close()
 
@@ -163,9 +169,13 @@ class PassageStore:
             for change in changes:
                 _replace(connection, change)
 
-    def clear(self, files: Iterable[int] | None = None) -> None:
-        """Delete files and leave none of their text in the database or its log; None for all of them."""
+    def clear(self, files: Sequence[int] | None = None) -> int:
+        """Delete files, None for all of them, and leave none of their text in the database or its log.
+
+        Returns how many.
+        """
         if files is None:
+            self._remove_damaged()
             files = [row.id for row in self.files().values()]
         self.write((), files)
         with self._database.writing() as connection:
@@ -173,6 +183,7 @@ class PassageStore:
         with self._database.reading() as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return len(files)
 
 
 def _file_rows(rows: Iterable[tuple[Any, ...]]) -> dict[str, FileRow]:
@@ -397,4 +408,9 @@ def _bytes(text: str) -> bytes:
 
 
 def _text(data: bytes) -> str:
-    return zlib.decompress(data).decode("utf-8", "surrogatepass")
+    try:
+        return zlib.decompress(data).decode("utf-8", "surrogatepass")
+    except (zlib.error, UnicodeDecodeError) as error:
+        import sqlite3
+
+        raise sqlite3.DatabaseError("a damaged text") from error
