@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import pytest
-from fake.replies import said
 from tool_parts import DETACHED, PLAIN, Tools, told
 
 LOOK = ("look", {"name": "a.txt"})
@@ -299,13 +298,3 @@ def test_as_a_process_without_a_terminal(tools: Tools, run: Any) -> None:
     assert "not approved, and nobody could be asked: $ rm -- a.txt; nothing of this round was done" in errors
     assert "hint: --approve remove" in errors
     assert (tools.around.folder / "a.txt").exists()
-
-
-def test_a_cut_call_is_never_made(tools: Tools) -> None:
-    if tools.travel == "tools":
-        tools.server.queue(said(calls=[("remove", '{"name": "a.t')], finish="length"))
-    else:
-        tools.server.queue(said('{"step": {"tool": "remove", "arguments": {"name": "a.t', finish="length"))
-    run = tools("notes", "x", "--approve", "destructive")
-    assert run.code == 80
-    assert tools.logged() == []

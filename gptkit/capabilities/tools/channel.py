@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from gptkit.capabilities.tools.model import ANSWER, ASK_USER, RequestedCall, Tool, Travel
+from gptkit.capabilities.tools.model import ANSWER, ASK_USER, RemoteTool, RequestedCall, Tool, Travel
 from gptkit.capabilities.tools.schema import strict_schema
 from gptkit.core.chat import TOOLS, AnswerDelta, ChatRequest, Message, Reply, SelectiveSink
 from gptkit.core.errors import GptkitError, UnavailableError
@@ -28,6 +28,7 @@ QUESTION_SCHEMA: Mapping[str, object] = {
     "additionalProperties": False,
 }
 QUESTION_USE = "Ask the user one short question."
+QUESTION = RemoteTool("", ASK_USER)
 INSTRUCTION = """\
 Answer with one JSON object, {{"step": STEP}}, and nothing else. STEP is one of these:
 {steps}
@@ -161,7 +162,7 @@ class StructuredChannel:
 
     def _response_format(self, tools: Sequence[Tool]) -> dict[str, object]:
         """The JSON schema of a step; strict if the arguments of every tool have a strict form."""
-        offered = [*_offered(tools)]
+        offered = _offered(tools)
         is_strict = all(offer.strict is not None for offer in offered)
         definitions: dict[str, object] = {}
         calls = []
@@ -185,22 +186,13 @@ class StructuredChannel:
         return {"type": "json_schema", "json_schema": json_schema | ({"strict": True} if is_strict else {})}
 
 
-class _Offer(NamedTuple):
-    """What is offered to the model under one name."""
-
-    name: str
-    description: str
-    schema: Mapping[str, object]
-    strict: Mapping[str, object] | None
+def _offered(tools: Sequence[Tool]) -> list[Tool]:
+    """The tools of a request, and the question to the user as the last of them."""
+    strict = strict_schema(QUESTION_SCHEMA)
+    return [*tools, Tool(ASK_USER, QUESTION_USE, QUESTION_SCHEMA, "read", QUESTION, strict=strict)]
 
 
-def _offered(tools: Sequence[Tool]) -> Iterator[_Offer]:
-    for tool in tools:
-        yield _Offer(tool.name, tool.description, tool.schema, tool.strict)
-    yield _Offer(ASK_USER, QUESTION_USE, QUESTION_SCHEMA, strict_schema(QUESTION_SCHEMA))
-
-
-def _function(offer: _Offer) -> dict[str, object]:
+def _function(offer: Tool) -> dict[str, object]:
     function = {
         "name": offer.name,
         "description": offer.description,
