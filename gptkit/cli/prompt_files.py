@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from gptkit.capabilities import CAPABILITIES
-from gptkit.core.errors import CannotWriteError, GptkitError, UsageError
+from gptkit.core.errors import CannotReadError, CannotWriteError, DataError, GptkitError, UsageError
 from gptkit.core.files import cause, write_private
+from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.session.options import FLAGS
 from gptkit.templates import library, parse
 from gptkit.templates.library import PromptFile
@@ -174,6 +175,36 @@ def create_prompt_file(services: Services, name: str, source: bytes | None) -> P
             )
     write_private(path, FILE_TEMPLATE.format(name=name).encode() if source is None else source)
     return path
+
+
+def read_prompt_file(path: Path) -> bytes:
+    """Read a prompt file, even a broken one. Raises CannotReadError, DataError for a large file."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_CAP + 1)
+    except OSError as error:
+        raise CannotReadError(f"'{path}': {cause(error)}") from None
+    if len(data) > SIZE_CAP:
+        raise DataError(f"'{path}': larger than {SIZE_CAP >> 10} KiB")
+    return data
+
+
+def find_problems(services: Services, known: library.Library, entry: PromptFile) -> list[str]:
+    """Return what is wrong with a prompt file of a library, as lines by file, line and key."""
+    try:
+        template = known.check(entry)
+        services.format(template)
+        hooks = [one.find_problems for one in services.capabilities_of(template) if one.find_problems]
+        return [line for find in hooks for line in find(services, template)]
+    except YamlFileError as error:
+        lines = []
+        for problem in sorted(error.problems, key=lambda problem: problem.line):
+            key = f"{problem.key}: " if problem.key else ""
+            hint = f" ({problem.hint})" if problem.hint else ""
+            lines.append(f"{error.source}:{problem.line}: {key}{problem.message}{hint}")
+        return lines
+    except GptkitError as error:
+        return [error.message]
 
 
 def replaced_flags(services: Services, file: PromptFile) -> list[str]:

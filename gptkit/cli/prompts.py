@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from gptkit.cli import prompt_files
+from gptkit.cli import prompt_files, prompt_sharing
 from gptkit.cli.command import build_command
 from gptkit.cli.help import help_style
 from gptkit.core.errors import (
-    CannotReadError,
     DataError,
     GptkitError,
     NoInputError,
     NoPermissionError,
     UsageError,
 )
-from gptkit.core.files import cause
 from gptkit.core.table import format_table
-from gptkit.core.yaml_tree import SIZE_CAP, YamlFileError
 from gptkit.exchange.invocation import Invocation, build_request
 from gptkit.session.input import machine_variables, read_input, with_system_text
 from gptkit.templates import library, parse
@@ -65,7 +62,9 @@ def list_(
 ) -> None:
     """List the prompts, where each comes from, and which file it replaces."""
     services = _services(ctx)
-    rows = [_prompt_record(services, entry) for entry in services.library.files().values()]
+    added = prompt_sharing.added_prompts(services.paths)
+    files = services.library.files().values()
+    rows = [_prompt_record(services, entry) | prompt_sharing.source_record(added, entry) for entry in files]
     untrusted = library.untrusted_files(services.paths)
     if as_json:
         record = {"prompts": rows, "untrusted": list(untrusted)}
@@ -101,7 +100,7 @@ def show(
     if arguments:
         raise UsageError("words and options of a prompt go with --as-sent")
     entry = _find_entry(services, name)
-    data = read_prompt_file(entry.path)
+    data = prompt_files.read_prompt_file(entry.path)
     if services.terminal.stdout_is_terminal:
         services.terminal.print_sanitized(data.decode("utf-8-sig", "replace").removesuffix("\n"))
     else:
@@ -154,12 +153,14 @@ def new(
     """Make a prompt file of your own, with comments, and print where it is."""
 
     services = _services(ctx)
-    copied = read_prompt_file(_find_entry(services, like).path) if like else None
+    copied = prompt_files.read_prompt_file(_find_entry(services, like).path) if like else None
     source = prompt_files.example_source(name, examples, copied)
     services.terminal.print_sanitized(str(prompt_files.new_prompt_file(services, name, source)))
 
 
 app.command()(prompt_files.add_example_options(new))
+app.command()(prompt_sharing.add)
+app.command("import")(prompt_sharing.import_)
 
 
 @app.command()
@@ -171,7 +172,7 @@ def edit(ctx: typer.Context, name: Name) -> None:
     services = _services(ctx)
     entry = _find_entry(services, name, hint=f"'gptkit prompts new {name}' makes one")
     if entry.origin == "built-in":
-        copy = prompt_files.edit_built_in(services, entry, read_prompt_file(entry.path))
+        copy = prompt_files.edit_built_in(services, entry, prompt_files.read_prompt_file(entry.path))
         if copy is not None:
             services.library.check(copy)
         return
@@ -202,7 +203,7 @@ def check(ctx: typer.Context, names: Names = None) -> None:
         services.terminal.print_sanitized("\n".join(report.lines))
     prompts = [name for name in names or [] if name not in reports]
     for entry in _entries(services, prompts) if prompts or not names else ():
-        problems = _problems(services, entry)
+        problems = prompt_files.find_problems(services, services.library, entry)
         broken += bool(problems)
         for line in problems or [f"{entry.name}: ok", *prompt_files.replaced_flags(services, entry)]:
             services.terminal.print_sanitized(line)
@@ -307,7 +308,7 @@ def _services(ctx: typer.Context) -> Services:
     return cast("Services", ctx.obj)
 
 
-def _prompt_record(services: Services, entry: PromptFile) -> Mapping[str, object]:
+def _prompt_record(services: Services, entry: PromptFile) -> dict[str, object]:
     description, problem = "", None
     try:
         description = services.library.check(entry).description
@@ -326,7 +327,8 @@ def _prompt_record(services: Services, entry: PromptFile) -> Mapping[str, object
 def _description(row: Mapping[str, object]) -> str:
     shadows = cast("list[str]", row["shadows"])
     text = f"broken: {row['problem']}" if row["problem"] else str(row["description"])
-    return text + "".join(f" (shadows {path})" for path in shadows[-1:])
+    source = f" (from {row['source']})" if "source" in row else ""
+    return text + source + "".join(f" (shadows {path})" for path in shadows[-1:])
 
 
 def _file_report(services: Services, name: str) -> FileReport | None:
@@ -335,23 +337,6 @@ def _file_report(services: Services, name: str) -> FileReport | None:
         if capability.check_file is not None and (report := capability.check_file(services, name)):
             return cast("FileReport", report)
     return None
-
-
-def _problems(services: Services, entry: PromptFile) -> list[str]:
-    try:
-        template = services.library.check(entry)
-        services.format(template)
-        hooks = [one.find_problems for one in services.capabilities_of(template) if one.find_problems]
-        return [line for find_problems in hooks for line in find_problems(services, template)]
-    except YamlFileError as error:
-        lines = []
-        for problem in sorted(error.problems, key=lambda problem: problem.line):
-            key = f"{problem.key}: " if problem.key else ""
-            hint = f" ({problem.hint})" if problem.hint else ""
-            lines.append(f"{error.source}:{problem.line}: {key}{problem.message}{hint}")
-        return lines
-    except GptkitError as error:
-        return [error.message]
 
 
 def _run_tests(services: Services, entry: PromptFile, live: bool) -> list[CaseResult]:
@@ -407,18 +392,6 @@ def _file_entry(services: Services, file: Path) -> PromptFile:
     if known is None or known.path.resolve() == file.resolve():
         return known or PromptFile(file.stem, file, "user")
     return PromptFile(file.stem, file, "user", (*known.shadows, known.path))
-
-
-def read_prompt_file(path: Path) -> bytes:
-    """Read a prompt file, even a broken one. Raises CannotReadError, DataError for a large file."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(SIZE_CAP + 1)
-    except OSError as error:
-        raise CannotReadError(f"'{path}': {cause(error)}") from None
-    if len(data) > SIZE_CAP:
-        raise DataError(f"'{path}': larger than {SIZE_CAP >> 10} KiB")
-    return data
 
 
 def prompt_name_error(services: Services, name: str) -> GptkitError | None:

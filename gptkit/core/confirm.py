@@ -23,14 +23,22 @@ def is_yes(answer: str | None) -> bool:
 
 
 def confirm_removal(terminal: Terminal, question: str) -> None:
-    """Ask a yes-or-no question on the terminal; raises NotApprovedError for any answer but yes."""
+    """Ask for consent before something is removed; raises NotApprovedError for any answer but yes."""
+    confirm(terminal, question, "removed", "removes")
+
+
+def confirm(terminal: Terminal, question: str, done: str, does: str) -> None:
+    """Ask a yes-or-no question on the terminal; raises NotApprovedError for any answer but yes.
+
+    `done` and `does` say in a message what was asked for, such as `removed` and `removes`.
+    """
     if not terminal.stdin_is_terminal:
         raise NotApprovedError(
-            "nothing was removed: there is no terminal to ask at", hint="--yes removes without asking"
+            f"nothing was {done}: there is no terminal to ask at", hint=f"--yes {does} without asking"
         )
     terminal.write_error(f"{question} [y/N] ")
     if not is_yes(terminal.read_line()):
-        raise NotApprovedError("nothing was removed")
+        raise NotApprovedError(f"nothing was {done}")
 
 
 def open_editor(path: Path, environ: Mapping[str, str]) -> None:
