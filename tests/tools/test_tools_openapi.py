@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tool_parts import Tools, told
 from gptkit.capabilities.tools.http import build_action
 from gptkit.capabilities.tools.model import ApiSource, Operation, RefusedCallError, Tool
 from gptkit.capabilities.tools.openapi import compile_tools, read_description, valid_name
-from gptkit.capabilities.tools.schema import mismatch, strict_schema
+from gptkit.capabilities.tools.schema import checked_arguments, mismatch, strict_schema
 from gptkit.core.errors import DataError
 
 SAMPLE = json.loads((Path(__file__).parents[1] / "support/data/openapi_sample.json").read_text("utf-8"))
@@ -377,3 +378,24 @@ def test_a_pattern_that_would_take_for_ever() -> None:
     assert time.monotonic() - began < 10
     assert "does not match" in mismatch({"q": "b"}, schema)
     assert mismatch({"q": "aaa"}, schema) == ""
+
+
+NARROW = {"a": {"q": {"maximum": 200}}}
+LIMITED = {"operationId": "a", "parameters": [{"name": "q", "in": "query", "schema": {"nullable": True}}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "passes"), [(200, True), (201, False), (None, False), ("201", False), ([], False)]
+)
+def test_what_narrows_an_argument_holds_for_every_value(value: object, passes: bool) -> None:
+    tool = compiled({"paths": {"/a": {"get": LIMITED}}}, narrow=NARROW)["s_a"]
+    with nullcontext() if passes else pytest.raises(RefusedCallError):
+        checked_arguments(tool, {"q": value})
+    with pytest.raises(RefusedCallError, match="required"):
+        checked_arguments(tool, {})
+
+
+@pytest.mark.parametrize("fields", [{"narrow": {"a": {"Q": {}}}}, {"fix": {"tenatn": "acme"}}])
+def test_a_slip_that_would_hold_nothing(fields: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=r"names '(Q|tenatn)'"):
+        compiled({"paths": {"/a": {"get": LIMITED}}}, **fields)

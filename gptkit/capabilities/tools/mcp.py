@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from gptkit.capabilities.tools.model import Ending, McpSource, RemoteTool, Result, Tool, ToolAction
 from gptkit.capabilities.tools.openapi import valid_name
-from gptkit.capabilities.tools.schema import strict_schema
+from gptkit.capabilities.tools.schema import check_names, strict_schema
 from gptkit.core.errors import DataError, TryAgainError
 from gptkit.core.process import OUTPUT_CAP
 from gptkit.core.sanitize import one_line, visible_line
@@ -84,6 +84,7 @@ class McpClient:
                 tools.append(_tool(self.source, name, listed[name], file))
             except (TypeError, ValueError, AttributeError, RecursionError):
                 raise DataError(f"the server '{self.source.name}': '{name}' has no usable schema") from None
+        check_names(self.source, tools, {fixed for tool in tools for fixed in tool.fix})
         return tools
 
     def call(self, action: ToolAction, tool: RemoteTool) -> Result:
@@ -164,7 +165,8 @@ def _tool(source: McpSource, name: str, listed: Mapping[str, Any], file: str) ->
     schema = listed.get("inputSchema")
     annotations = listed.get("annotations")
     hints = annotations if isinstance(annotations, dict) else {}
-    own = _without_fixed(schema if isinstance(schema, dict) else {}, source.fix)
+    narrow = source.narrow.get(name, {})
+    own = _own_schema(schema if isinstance(schema, dict) else {}, source.fix, narrow)
     return Tool(
         name=valid_name(f"{source.name}_{name}"),
         description=" ".join(str(listed.get("description") or name).split())[:DESCRIPTION_LENGTH],
@@ -174,21 +176,24 @@ def _tool(source: McpSource, name: str, listed: Mapping[str, Any], file: str) ->
         action=RemoteTool(source.name, name),
         file=file,
         most=source.most.get(name),
-        narrow=source.narrow.get(name, {}),
+        narrow=narrow,
         fix={key: value for key, value in source.fix.items() if key in _properties(schema)},
         timeout=source.timeout,
         hint=", ".join(f"{key}: {json.dumps(value)}" for key, value in sorted(hints.items())),
     )
 
 
-def _without_fixed(schema: Mapping[str, Any], fixed: Mapping[str, object]) -> dict[str, object]:
-    """The schema of a server's tool, with definitions under `$defs` and without fixed arguments."""
+def _own_schema(
+    schema: Mapping[str, Any], fixed: Mapping[str, object], narrow: Mapping[str, object]
+) -> dict[str, object]:
+    """The schema of a tool: definitions under `$defs`, no fixed arguments, narrowed ones required."""
     text = json.dumps(schema).replace('"#/definitions/', '"#/$defs/')
     copy: dict[str, Any] = json.loads(text)
     if definitions := {**copy.pop("definitions", {}), **copy.pop("$defs", {})}:
         copy["$defs"] = definitions
     properties = {name: property_ for name, property_ in _properties(copy).items() if name not in fixed}
-    required = [name for name in copy.get("required") or () if name in properties]
+    needed = [*(copy.get("required") or ()), *narrow]
+    required = [name for name in properties if name in needed]
     return copy | {"type": "object", "properties": properties, "required": required}
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from gptkit.capabilities.tools.model import ApiSource, Operation, Risk, Tool
-from gptkit.capabilities.tools.schema import strict_schema
+from gptkit.capabilities.tools.schema import check_names, strict_schema
 from gptkit.core.errors import CannotReadError, DataError
 from gptkit.core.yaml_tree import spelling_hint
 
@@ -121,9 +121,13 @@ def compile_tools(description: Mapping[str, Any], source: ApiSource, file: str) 
         if stray := [name for name in getattr(source, table) if name not in (names or operations)]:
             raise DataError(f"'{source.file}': '{table}' names '{stray[0]}', which is not selected")
     try:
-        return [_tool(description, source, name, operations[name], file) for name in names or operations]
+        tools = [_tool(description, source, name, operations[name], file) for name in names or operations]
     except RecursionError:
         raise DataError(f"'{source.file}': its schemas are nested too deeply") from None
+    actions = [(tool, tool.action) for tool in tools if isinstance(tool.action, Operation)]
+    fixed = [own for tool, action in actions for name, (_, own) in action.places.items() if name in tool.fix]
+    check_names(source, tools, fixed)
+    return tools
 
 
 def _operations(description: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -159,7 +163,8 @@ def _tool(
     arguments, content_type = _arguments(schemas, item, operation, path, source)
     offered = [argument for argument in arguments if argument.own_name not in source.fix]
     properties = {argument.name: argument.schema for argument in offered}
-    required = [argument.name for argument in offered if argument.is_required]
+    narrow = source.narrow.get(name, {})  # it would hold nothing for an argument that is left out
+    required = [argument.name for argument in offered if argument.is_required or argument.name in narrow]
     schema: dict[str, object] = {"type": "object", "properties": properties, "required": required}
     schema["additionalProperties"] = False
     if schemas.definitions:
@@ -176,7 +181,7 @@ def _tool(
         action=action,
         file=file,
         most=source.most.get(name),
-        narrow=source.narrow.get(name, {}),
+        narrow=narrow,
         fix={a.name: source.fix[a.own_name] for a in arguments if a.own_name in source.fix},
         timeout=source.timeout,
         strict=strict_schema(schema),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gptkit.capabilities.tools.model import Argument, RefusedCallError, Tool
+from gptkit.capabilities.tools.model import ApiSource, Argument, McpSource, RefusedCallError, Tool
+from gptkit.core.errors import DataError
+from gptkit.core.yaml_tree import spelling_hint
 
 _TYPES = {"text": "string", "choice": "string", "file": "string"}
 # fmt: off
@@ -24,6 +26,13 @@ _STRICT_KEPT = frozenset({
 })
 # fmt: on
 """Keywords of OpenAI's strict tools and structured output (its guide, "Supported schemas")."""
+_KINDS = {
+    "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
+    "string": {"minLength", "maxLength"},
+    "array": {"items", "minItems", "maxItems", "uniqueItems", "contains"},
+    "object": {"properties", "required", "additionalProperties"},
+}
+"""Types by the keywords that a value of any other type passes."""
 PATTERN_SECONDS = 1.0
 STRICT_DEPTH, STRICT_ENUM = 10, 1000
 """Levels of nesting and values of enumerations that the strict form allows."""
@@ -77,12 +86,31 @@ def checked_arguments(tool: Tool, values: Mapping[str, object]) -> dict[str, obj
     return arguments
 
 
+def check_names(source: ApiSource | McpSource, tools: Sequence[Tool], fixed: Iterable[str]) -> None:
+    """Raise DataError for an argument in `narrow` or `fix` that no tool has: a slip there would hold nothing.
+
+    `fixed` are the names of the arguments that are fixed.
+    """
+    for name in set(source.fix) - set(fixed):
+        raise DataError(f"'{source.name}': 'fix' names '{name}', which no tool takes")
+    for tool in tools:
+        properties = _mapping(tool.schema["properties"])
+        for name in set(tool.narrow) - set(properties):
+            message = f"'{source.name}': 'narrow' names '{name}', which '{tool.name}' does not take"
+            raise DataError(message, hint=spelling_hint(name, [*properties]))
+
+
 def check_narrow(name: str, value: object, narrow: Mapping[str, object]) -> None:
-    """Check a value against a schema of the tool file; a pattern there matches the whole value."""
+    """Check a value against a schema of the tool file, which no value of another type passes.
+
+    A pattern there matches the whole value.
+    """
     pattern = narrow.get("pattern")
     if isinstance(pattern, str) and not (isinstance(value, str) and re.fullmatch(pattern, value)):
         raise RefusedCallError(f"'{name}' must match '{pattern}' as a whole")
     rest = {key: part for key, part in narrow.items() if key != "pattern"}
+    kind = next((kind for kind, keys in _KINDS.items() if keys & set(rest)), "")
+    rest = {"type": kind, **rest} if kind else rest
     if problem := mismatch(value, rest):
         raise RefusedCallError(f"'{name}': {problem}")
 
