@@ -62,8 +62,8 @@ def add(
     place: Annotated[
         str,
         typer.Argument(
-            help="A prompt file, a folder of them, or a Git repository; '#FOLDER' names the folder in it.",
-            metavar="PATH|URL[#FOLDER]",
+            help="A prompt file, a folder of them, or a Git repository, whose URL may end in '#FOLDER'.",
+            metavar="PATH|URL",
         ),
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Add without asking.")] = False,

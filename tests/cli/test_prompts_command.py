@@ -292,6 +292,16 @@ class TestCheck:
         assert page.count("--effort ") == 1
         assert "My own." in page
 
+    def test_a_letter_in_place_of_a_shared_one(self, gptkit: InMemory, mine: Path) -> None:
+        (mine / "mine.yaml").write_text(
+            "description: x\nsystem: '{{ exact }}'\noptions:\n  exact: {short: x}\n"
+        )
+        told = f"{mine / 'mine.yaml'}:4: options.exact: here it replaces the option '-x' of other commands"
+        assert gptkit("prompts", "check", "mine") == (0, f"mine: ok\n{told}\n", "")
+        sent = json.loads(gptkit("mine", "hi", "-x", "very", "--dry-run").stdout)["body"]
+        assert sent["messages"][0] == {"role": "system", "content": "very"}
+        assert "\n  --extract " in gptkit("mine", "--help-all").stdout
+
     def test_a_file_anywhere(self, gptkit: InMemory, folder: Path) -> None:
         (folder / "translate.yaml").write_text("extends: translate\ndescription: Mine.\n")
         (folder / "bad.yml").write_text("description: x\nsystem: '{{ nope }}'\n")
