@@ -35,7 +35,7 @@ def count_calls(count: Callable[[str], None]) -> None:
     """Have SQLite tell the name of each such call before it makes the call."""
     import _sqlite3
 
-    library = ctypes.CDLL(_sqlite3.__file__)
+    library = ctypes.CDLL(getattr(_sqlite3, "__file__", None))  # None: SQLite is part of Python itself
     library.sqlite3_vfs_find.restype = POINTER(_Vfs)
     vfs = library.sqlite3_vfs_find(None)
     for name, kind in CALLS.items():
