@@ -98,7 +98,7 @@ def test_every_way_to_group(gptkit: InMemory, asked: Ask, by: str, rows: list[st
 def test_each_request_is_priced_by_itself_where_and_when_it_was_made(gptkit: InMemory, asked: Ask) -> None:
     """Three requests of 200,000 tokens are not one of 600,000, which would cost twice as much."""
     asked(*[charge("gpt-6-luna", (200_000, 0))] * 3)
-    asked(charge("gpt-6-luna", host="127.0.0.1:11434"))
+    asked(charge("gpt-6-luna", host="127.0.0.1:4000"))
     asked(charge("gpt-6-luna", cost=7.0, ago=1))
     found = json.loads(gptkit("usage", "--json", "--by", "day").stdout)
     assert [row["cost"] for row in found["rows"]] == [7.0, pytest.approx(0.06)]
