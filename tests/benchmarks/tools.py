@@ -24,7 +24,7 @@ from tool_parts import answering, calling
 
 from gptkit.templates.cache import SETTLED
 
-SUPPORT = Path(__file__).parents[1] / "support"
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
 LARGE = 2_500_000
 """Bytes of the OpenAPI description."""
 COMMAND = (
@@ -39,6 +39,7 @@ SERVER = (
 def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as home, FakeServer() as server:
         variables = environ(OPENAI_BASE_URL=server.url, GPTKIT_HOME=home)
+        os.chdir(home)  # the servers write down their calls in the folder where they run
         folder = Path(home) / "config" / "prompts"
         folder.mkdir(parents=True)
         files = {"ten tools": _ten(folder), "128 operations": _many(folder)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def test_each_size_is_enforced(tmp_path: Path, source: str, expected: list[str])
     file = tmp_path / "m.py"
     file.write_text(source)
     assert faults(file) == expected
+
+
+def test_the_top_level_is_short() -> None:
+    """A file that a run has left there is no part of gptkit."""
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+    )
+    assert {name.partition("/")[0] for name in listed.stdout.splitlines()} == {
+        *(".ci", ".gitignore", "docs", "gptkit", "prompts", "tests"),
+        *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "README.zh.md"),
+        *("constraints.txt", "pyproject.toml"),
+    }
 
 
 def test_no_small_file_serves_one_beside_it_alone() -> None:

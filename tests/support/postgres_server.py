@@ -30,7 +30,8 @@ def is_missing() -> str:
 @contextlib.contextmanager
 def serving() -> Iterator[str]:
     """Serve an empty database; yields its URL."""
-    with tempfile.TemporaryDirectory() as temporary:
+    # For another user, to whom the folder of temporary files may be closed.
+    with tempfile.TemporaryDirectory(dir="/tmp" if os.geteuid() == 0 else None) as temporary:
         data = Path(temporary) / "data"
         user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if user:
