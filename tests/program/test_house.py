@@ -38,6 +38,9 @@ def test_each_size_is_enforced(tmp_path: Path, source: str, expected: list[str])
     assert faults(file) == expected
 
 
+@pytest.mark.skipif(
+    not (PACKAGE.parent / ".git").exists(), reason="not a clone: nobody knows what belongs here"
+)
 def test_the_top_level_is_short() -> None:
     """A file that a run has left there is no part of gptkit."""
     listed = subprocess.run(
