@@ -84,8 +84,9 @@ class JsonFormat:
 
 def schema_problem(schema: Mapping[str, object]) -> str | None:
     """Return why a schema cannot be used; None if it can. References to other documents are not fetched."""
+    from jsonschema import Draft202012Validator  # the package before its parts: they import each other
     from jsonschema.exceptions import best_match
-    from jsonschema.validators import Draft202012Validator, validator_for
+    from jsonschema.validators import validator_for
 
     if not isinstance(schema.get("$schema", ""), str):
         return "$['$schema']: must be a text"
@@ -131,8 +132,9 @@ def _unknown_reference(schema: Mapping[str, object]) -> str | None:
 
 def _mismatch(value: object, schema: Mapping[str, object]) -> str | None:
     """Return path and reason of the first violations; None if the schema allows the value."""
+    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import relevance
-    from jsonschema.validators import Draft202012Validator, validator_for
+    from jsonschema.validators import validator_for
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import EMPTY_REGISTRY
 

@@ -137,8 +137,9 @@ def coerce(value: object, schema: Mapping[str, object]) -> object:
 
 def mismatch(value: object, schema: Mapping[str, object]) -> str:
     """Where and why a schema does not allow a value; empty if it does."""
+    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
-    from jsonschema.validators import Draft202012Validator, extend
+    from jsonschema.validators import extend
     from referencing.jsonschema import EMPTY_REGISTRY
 
     validator = extend(Draft202012Validator, {"pattern": _pattern_errors})  # type: ignore[no-untyped-call]
