@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ENDINGS = (".yaml", ".yml")
 MOST_FILES = 200
+LONGEST_NAME = 200
+"""In bytes: with its ending, a longer name would not fit into a folder."""
 SECONDS = 120.0
 """How long git may take to fetch a repository."""
 URL = re.compile(r"(?:https|ssh|file)://[^-]|\w[\w.-]*@\w[\w.-]*:")
@@ -160,8 +162,8 @@ def _read_repository(services: Services, url: str, folder: str) -> PromptSource:
         filters = ("--depth=1", "--no-tags", "--template=", f"--filter=blob:limit={SIZE_CAP + 1}")
         git("clone", "--quiet", "--bare", *filters, "--", url, clone)
         commit = git("rev-parse", "--verify", "HEAD").decode().strip()
-        in_folder = ["ls-tree", "-z", "-l", f"{commit}:{folder.strip('/')}"]
-        if not folder and b"\tprompts\0" in git("ls-tree", "-z", commit):
+        in_folder = ["ls-tree", "-z", f"{commit}:{folder.strip('/')}"]
+        if not folder and b"\tprompts\0" in git("ls-tree", "-z", "-d", commit):
             in_folder[-1] += "prompts"
         files = {}
         try:
@@ -172,8 +174,8 @@ def _read_repository(services: Services, url: str, folder: str) -> PromptSource:
             described, _, name = entry.decode("utf-8", "replace").partition("\t")
             if not name.endswith(ENDINGS) or name.startswith(".") or not described.startswith("100"):
                 continue
-            _mode, _type, blob, size = described.split()
-            if int(size) > SIZE_CAP:
+            blob = described.split()[2]
+            if not _is_small(git, blob):
                 raise DataError(f"'{name}': larger than {SIZE_CAP >> 10} KiB")
             files[Path(name).stem] = blob
         _check_count(url, len(files))
@@ -207,6 +209,14 @@ class _Git:
         return result.output
 
 
+def _is_small(git: _Git, blob: str) -> bool:
+    """Whether a file is no larger than a prompt file may be; a server that can filter sends no larger one."""
+    try:
+        return int(git("cat-file", "-s", blob)) <= SIZE_CAP
+    except NoInputError:
+        return False
+
+
 def _check_count(place: str, count: int) -> None:
     if not count:
         raise NoInputError(f"'{place}': no prompt files", hint="they end in .yaml")
@@ -217,6 +227,9 @@ def _check_count(place: str, count: int) -> None:
 def _install(services: Services, source: PromptSource, yes: bool) -> None:
     """Show what the files bring, ask, and write them. Raises DataError if one is broken."""
     terminal = services.terminal
+    for name in source.files:
+        if len(name.encode()) > LONGEST_NAME:
+            raise DataError(f"nothing was added: the name '{name[:40]}...' is too long")
     with _staged(services, source.files) as (staged, files):
         broken = [line for file in files for line in prompt_files.find_problems(services, staged, file)]
         for line in broken:

@@ -162,3 +162,29 @@ def test_a_folder_of_a_repository(gptkit: InMemory, shared: Path) -> None:
     commit(shared)
     told = failure(f"'file://{shared}': there is no folder 'none'")
     assert gptkit("prompts", "add", f"file://{shared}#none") == (66, "", told)
+
+
+def test_large_files_that_a_server_leaves_out_count_only_where_they_are_prompts(
+    gptkit: InMemory, folder: Path
+) -> None:
+    repository = folder / "shared"
+    repository.mkdir()
+    (repository / "haiku.yaml").write_text(HAIKU, "utf-8")
+    (repository / "prompts").write_text("a file, no folder\n")
+    (repository / "picture.png").write_bytes(b"x" * (2 << 20))
+    commit(repository)
+    subprocess.run(["git", "config", "uploadpack.allowFilter", "true"], cwd=repository, check=True)
+    assert gptkit("prompts", "add", f"file://{repository}", "--yes")[0] == 0
+    (repository / "picture.png").rename(repository / "picture.yaml")
+    commit(repository)
+    result = gptkit("prompts", "add", f"file://{repository}", "--yes")
+    assert (result[0], result.stderr) == (65, "gptkit: 'picture.yaml': larger than 1024 KiB\n")
+
+
+def test_a_name_too_long_for_a_file_is_refused(gptkit: InMemory, folder: Path) -> None:
+    (folder / f"{'x' * 251}.yml").write_text(HAIKU, "utf-8")
+    result = gptkit("prompts", "add", str(folder), "--yes")
+    assert (result[0], result.stderr) == (
+        65,
+        f"gptkit: nothing was added: the name '{'x' * 40}...' is too long\n",
+    )
