@@ -13,6 +13,7 @@ from gptkit.repl.commands import CommandContext, SlashCommand
 from gptkit.repl.completion import expand_path
 from gptkit.repl.editor import format_cost, format_tokens
 from gptkit.session.clipboard import copy_to_clipboard
+from gptkit.session.options import is_url
 
 if TYPE_CHECKING:
     from gptkit.history.model import Turn
@@ -62,8 +63,7 @@ def attach_file(context: CommandContext, path: str) -> None:
 
 
 def add_attachment(context: CommandContext, source: str) -> None:
-    is_file = not source.lower().startswith("https:")
-    path = str(expand_path(source, context.terminal.environ)) if is_file else source
+    path = source if is_url(source) else str(expand_path(source, context.terminal.environ))
     one = context.talk.add_attachment(path)
     context.show(f"'{one.name}' goes with the next message and stays in the conversation")
 

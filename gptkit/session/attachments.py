@@ -16,6 +16,7 @@ from gptkit.core.hashing import sha256
 from gptkit.encodings.magic import MEDIA_TYPES, binary_kind
 from gptkit.session.input import DASH, display_name, open_blocks, quoted_names
 from gptkit.session.options import is_url
+from gptkit.settings.address import mask_password
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
@@ -41,9 +42,15 @@ def check_attachments(sources: Sequence[str], template: Template) -> None:
         hint = "a prompt file takes them with 'attachments: [image, pdf]'"
         raise UsageError(f"'{template.name}' takes no attachments", hint=hint)
     for url in filter(is_url, sources):
-        if not url.lower().startswith("https:"):
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise UsageError(f"'{mask_password(url)}': not an address") from None
+        if "@" in parts.netloc:
+            raise UsageError(f"'{parts.hostname}': an address with a user or a password is not attached")
+        if parts.scheme != "https" or not parts.hostname:
             raise UsageError(f"'{url}': only https addresses can be attached")
-        if urlsplit(url).path.lower().endswith(".pdf"):
+        if parts.path.lower().endswith(".pdf"):
             raise UsageError(f"'{url}': the API takes a PDF as a file only", hint="download the file first")
 
 

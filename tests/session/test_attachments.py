@@ -126,6 +126,7 @@ def test_the_first_bytes_tell_the_type(
 TOO_LARGE = "the attachments have more than 50 MB"
 DECLARE = "a prompt file takes them with 'attachments: [image, pdf]'"
 LOAD = "download the file first"
+LOGIN = "an address with a user or a password is not attached"
 ATTACH = "'-a FILE' attaches an image; in a conversation '/attach FILE' does"
 TYPES = "PNG, JPEG, WEBP, GIF and PDF are attached; -f reads texts"
 
@@ -138,6 +139,10 @@ TYPES = "PNG, JPEG, WEBP, GIF and PDF are attached; -f reads texts"
         (("describe", "-a", "lease.pdf"), 2, ("'lease.pdf': 'describe' takes images only",)),
         (("look", "-a", "http://x/a"), 2, ("'http://x/a': only https addresses can be attached",)),
         (("look", "-a", "https://x/.pdf"), 2, ("'https://x/.pdf': the API takes a PDF as a file only", LOAD)),
+        (("look", "-a", "https:///a"), 2, ("'https:///a': only https addresses can be attached",)),
+        (("look", "-a", "https://me:secret@x/a"), 2, (f"'x': {LOGIN}",)),
+        (("look", "-a", "http://me:secret@x:99999/"), 2, (f"'x': {LOGIN}",)),
+        (("look", "-a", "https://me:secret@[x/a"), 2, ("'https://me:****@[x/a': not an address",)),
         (("look", "-a", "none.png"), 66, ("'none.png': no such file",)),
         (("look", "-a", "notes.txt"), 65, ("'notes.txt': neither an image nor a PDF", TYPES)),
         (("look", "-a", "photo.heic"), 65, ("'photo.heic': looks like a HEIC image", TYPES)),
@@ -335,6 +340,10 @@ def test_a_picture_in_the_prompt_loop(screen: OnTerminal, server: FakeServer, fo
     running.wait_for("/help")
     running.send("what is it?\r")
     running.wait_for("A cat.")
+    running.send("/attach https://[x\r")
+    running.wait_for("'https://[x': not an address")
+    running.send("/attach http://x/猫.png\r")
+    running.wait_for("'http://x/猫.png': only https addresses can be attached")
     running.send("/attach lease.pdf\r")
     running.wait_for("'lease.pdf' goes with the next message")
     running.send("and this?\r")
