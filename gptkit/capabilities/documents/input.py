@@ -11,7 +11,6 @@ from gptkit.core.errors import NoInputError, UsageError
 from gptkit.encodings.decode import decode
 from gptkit.session.input import DASH, STDIN, PromptInput
 from gptkit.session.options import is_url
-from gptkit.session.web import fetch_page
 
 if TYPE_CHECKING:
     from gptkit.services import Services
@@ -43,6 +42,8 @@ def read_question(call: Call) -> PromptInput:
         elif DASH in paths:
             raise NoInputError("no input: nothing in standard input")
     for url in filter(is_url, paths):
+        from gptkit.session.web import fetch_page
+
         page = fetch_page(url, services.settings, services.terminal, call.display.quiet)
         search.add_text(page.url, page.data, page.path, shared.encoding or page.encoding)
     paths = [path for path in paths if path != DASH and not is_url(path)]
