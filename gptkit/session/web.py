@@ -26,7 +26,7 @@ from gptkit.provider import direct
 from gptkit.provider.exchange import Exchange, HttpResponse
 from gptkit.provider.request import parse_base_url
 from gptkit.provider.stream import decompress, limit_size
-from gptkit.settings.address import ApiAddress
+from gptkit.settings.address import ApiAddress, mask_password
 from gptkit.settings.endpoint import page_endpoint
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def fetch_page(url: str, settings: Settings, terminal: Terminal, is_quiet: bool)
                 headers = {name.decode("latin-1").lower(): value for name, value in response.headers}
                 exchange.read_headers({name: value.decode("latin-1") for name, value in headers.items()})
                 if response.status // 100 == 3 and "location" in headers:
-                    url = urljoin(url, headers["location"].decode("utf-8", "replace"))
+                    url = _redirected(url, headers["location"].decode("utf-8", "replace"))
                     continue
                 _check_status(response.status)
                 body = decompress(
@@ -109,16 +109,23 @@ def fetch_page(url: str, settings: Settings, terminal: Terminal, is_quiet: bool)
     raise ProtocolError(f"'{exchange.base_url.host_header}': more than {MOST_REDIRECTS} redirects")
 
 
+def _redirected(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise ProtocolError(f"a redirect to '{one_line(mask_password(location), 200)}'") from None
+
+
 def _exchange(url: str, settings: Settings, due: float, *, is_redirect: bool) -> tuple[Exchange, str]:
     """Prepare the request of a page, without credentials; returns its address too if the host spells one."""
+    failure = ProtocolError if is_redirect else UsageError
     try:
         parts = urlsplit(url)
         base_url = parse_base_url(f"{parts.scheme}://{parts.netloc}")
     except (ValueError, ConfigurationError):
-        kind = ProtocolError if is_redirect else UsageError
-        raise kind(f"'{one_line(url, 200)}': not an http or https address") from None
+        raise failure(f"'{one_line(mask_password(url), 200)}': not an http or https address") from None
     if base_url.login:
-        raise UsageError(f"'{base_url.host}': an address with a user or a password is not fetched")
+        raise failure(f"'{base_url.host}': an address with a user or a password is not fetched")
     seconds = max(due - monotonic(), 0.1)
     endpoint = page_endpoint(
         settings,
@@ -130,7 +137,8 @@ def _exchange(url: str, settings: Settings, due: float, *, is_redirect: bool) ->
     exchange = Exchange(endpoint._replace(headers={"Accept": ACCEPT}), target)
     exchange.is_billable = False
     allowed = settings.value("fetch_hosts")
-    if isinstance(allowed, tuple) and not {base_url.host, base_url.host_port} & set(allowed):
+    names = {name.lower() for name in allowed} if isinstance(allowed, tuple) else set()
+    if not {base_url.host, base_url.host_port} & names:
         exchange.check_address = lambda address: _check_address(address, base_url.host_port, is_redirect)
     return exchange, _literal_address(base_url.host)
 
@@ -150,6 +158,7 @@ def _literal_address(host: str) -> str:
     """The address that a host is another spelling of; empty for a name, which has to be looked up."""
     import socket
 
+    host = host.removesuffix(".")
     if host == "localhost" or host.endswith(".localhost"):
         return "127.0.0.1"
     if ":" in host:
@@ -180,6 +189,8 @@ def is_public(address: str) -> bool:
         embedded = ip.ipv4_mapped or ip.sixtofour
         if ip in IPv6Network(NAT64):
             embedded = IPv4Address(int(ip) & 0xFFFFFFFF)
+        if ip.is_site_local:  # deprecated, and global to the module
+            return False
         ip = embedded or ip
     return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 

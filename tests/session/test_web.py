@@ -161,7 +161,7 @@ def test_loopback_is_refused_in_every_spelling(
 
 @pytest.mark.parametrize(
     "location", ["http://127.0.0.1:{port}/x", "http://x.localhost:{port}/", "http://10.1.2.3/", "http://[fd00::1]/",
-                 "http://169.254.169.254/latest/meta-data/"]
+                 "http://169.254.169.254/latest/meta-data/", "http://[fec0::1]/"]
 )  # fmt: skip
 def test_a_redirect_to_an_address_that_is_not_public_is_refused(
     gptkit: InMemory, server: FakeServer, site: FakeServer, location: str
@@ -182,6 +182,23 @@ def test_a_redirect_to_anything_but_a_page_is_refused(
     site.raw([response(301, "", {"Location": location})])
     told = failure(f"'{location}': not an http or https address")
     assert gptkit("say", "-f", f"{site.origin}/") == (76, "", told)
+
+
+@pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("http://me:secret@x.example/", "'x.example': an address with a user or a password is not fetched"),
+        (
+            "http://me:secret@x.example:99999/",
+            "'http://me:****@x.example:99999/': not an http or https address",
+        ),
+        ("http://me:secret@[x/", "'{host}': a redirect to 'http://me:****@[x/'"),
+    ],
+)
+def test_a_redirect_shows_no_password(gptkit: InMemory, site: FakeServer, location: str, told: str) -> None:
+    site.raw([response(302, "", {"Location": location})])
+    expected = failure(told.format(host=f"127.0.0.1:{site.port}"))
+    assert gptkit("say", "-f", f"{site.origin}/") == (76, "", expected)
 
 
 def test_redirects_come_to_an_end(gptkit: InMemory, site: FakeServer) -> None:
@@ -258,6 +275,17 @@ def test_an_address_with_a_password_is_refused(gptkit: InMemory, home: Path) -> 
     prompt(home)
     told = failure("'x.example': an address with a user or a password is not fetched")
     assert gptkit("say", "-f", "https://me:secret@x.example/") == (2, "", told)
+    told = failure("'https://me:****@x.example:99999/': not an http or https address")
+    assert gptkit("say", "-f", "https://me:secret@x.example:99999/") == (2, "", told)
+
+
+def test_the_hosts_of_the_settings_may_be_in_capitals(
+    gptkit: InMemory, server: FakeServer, site: FakeServer, home: Path
+) -> None:
+    settings(home, "fetch_hosts: [LocalHost]\n")
+    page(site, "hello", "text/plain")
+    server.say("Hi")
+    assert gptkit("say", "-f", f"http://LOCALHOST:{site.port}/") == (0, "Hi\n", "")
 
 
 def test_a_proxy_fetches_and_looks_up_the_name(
@@ -268,10 +296,11 @@ def test_a_proxy_fetches_and_looks_up_the_name(
     with HttpProxy(routes={"news.example:80": ("127.0.0.1", site.port)}) as proxy:
         env = {"http_proxy": proxy.url}
         assert gptkit("say", "-f", "http://news.example/x", env=env) == (0, "Hi\n", "")
-        code, _, errors = gptkit("say", "-f", "http://169.254.169.254/x", env=env)
+        for host in ("169.254.169.254", "127.0.0.1.", "localhost.", "[fec0::1]"):
+            code, _, errors = gptkit("say", "-f", f"http://{host}/x", env=env)
+            assert (code, "is not public" in errors) == (2, True)
         api = f"{server.url}/chat/completions"
         assert [passage.target for passage in proxy.passages] == ["http://news.example:80/x", api]
-    assert (code, "is not public" in errors) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +310,7 @@ def test_a_proxy_fetches_and_looks_up_the_name(
         ("10.0.0.1", False), ("172.16.0.1", False), ("192.168.1.1", False), ("169.254.169.254", False),
         ("100.64.0.1", False), ("0.0.0.0", False), ("224.0.0.1", False), ("255.255.255.255", False),
         ("::1", False), ("::", False), ("fe80::1%eth0", False), ("fd00::1", False), ("ff02::1", False),
-        ("::ffff:10.0.0.1", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False),
+        ("::ffff:10.0.0.1", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("fec0::1", False),
     ],
 )  # fmt: skip
 def test_what_is_public(address: str, is_so: bool) -> None:
