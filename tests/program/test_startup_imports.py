@@ -80,6 +80,13 @@ def test_what_is_costly_would_be_seen(watch: Watch, server: FakeServer) -> None:
     assert {"openai", "httpx2", "pydantic"} <= modules
 
 
+def test_a_question_about_files_does_not_load_what_fetches_pages(watch: Watch, folder: Path) -> None:
+    (folder / "lease.txt").write_text("Three months' notice.\n")
+    code, modules, _ = watch("qa", "what notice?", "lease.txt", "--retrieve-only")
+    assert (code, "gptkit.capabilities.documents.input" in modules) == (0, True)
+    assert "gptkit.session.web" not in modules
+
+
 @pytest.mark.parametrize(("key", "is_loaded"), [("旅馆", False), ("/旅馆/", True)])
 def test_only_a_key_that_is_a_pattern_loads_an_engine(
     watch: Watch, folder: Path, key: str, is_loaded: bool
