@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from gptkit.exchange.invocation import check_attached
 from gptkit.session import answer
 from gptkit.session.call import Call
 from gptkit.session.conversation import Conversation
@@ -44,6 +45,7 @@ def _run_exchange(call: Call) -> int:
     conversation = _open_conversation(call)
     if call.shared.dry_run:
         invocation, sent = conversation.next_request(prompt_input)
+        check_attached(invocation)
         answer.show_request(services.terminal, call.display, sent, services.url, invocation)
         return 0
     outcome = conversation.answer_with_greeting(prompt_input) or conversation.exchange(prompt_input)

@@ -155,6 +155,18 @@ def build_request(invocation: Invocation, format_: OutputFormat) -> ChatRequest:
     )
 
 
+def attached_names(invocation: Invocation) -> list[str]:
+    """Return the names of what is attached to earlier turns and to the message."""
+    earlier = (one.name for message in invocation.turns for one in message.attachments)
+    return [*earlier, *(one.name for one in invocation.attachments)]
+
+
+def check_attached(invocation: Invocation) -> None:
+    """Raise NoInputError if the prompt needs an attachment and there is none, now or in earlier turns."""
+    if invocation.template.input == "attachment" and not attached_names(invocation):
+        raise NoInputError("nothing is attached", hint="'-a FILE' attaches a file")
+
+
 def render_messages(invocation: Invocation) -> tuple[Message, ...]:
     """Render the messages of the template, without earlier turns."""
     variables = {
@@ -162,10 +174,7 @@ def render_messages(invocation: Invocation) -> tuple[Message, ...]:
         "request": invocation.request,
         "files": [{"name": name, "text": text} for name, text in invocation.files],
         "earlier": bool(invocation.turns),
-        "attachments": [
-            *(one.name for message in invocation.turns for one in message.attachments),
-            *(one.name for one in invocation.attachments),
-        ],
+        "attachments": attached_names(invocation),
         **invocation.extras,
     }
     return render.template_messages(invocation.template, invocation.values, variables)

@@ -15,7 +15,7 @@ from gptkit.core.yaml_tree import parse_value
 from gptkit.exchange.ask import schema_instruction
 from gptkit.exchange.budget import answer_tokens, prompt_tokens
 from gptkit.exchange.capability import first_request, prepare_invocation, run
-from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request
+from gptkit.exchange.invocation import Invocation, Outcome, Runtime, build_request, check_attached
 from gptkit.history.model import Ending, Opening, new_opening_id
 from gptkit.session import answer
 from gptkit.session.answer import DisplayOptions
@@ -360,6 +360,7 @@ class Conversation:
     def _run_recorded(
         self, invocation: Invocation, runtime: Runtime, parent: int | None, extra: Mapping[str, object] | None
     ) -> Outcome:
+        check_attached(invocation)
         services, display = self.services, self.display
         self._last_request = build_request(invocation, runtime.format)
         sink = answer.make_sink(

@@ -179,7 +179,7 @@ def _template(
         output=output,
         schema=schema,
         nothing=single_line(entries.get("nothing"), "nothing", report),
-        attachments=_attachments(entries.get("attachments"), declared, report),
+        attachments=_attachments(entries, declared, input_kind, report),
         capabilities=capabilities,
         variables=tuple(chain.from_iterable(extension.variables for extension in declared)),
         cases=read_cases(entries.get("tests"), options, arguments, report, _case_words(declared)),
@@ -189,9 +189,12 @@ def _template(
 
 
 def _attachments(
-    node: YamlNode | None, declared: Sequence[Extension], report: ReportProblem
+    entries: Mapping[str, YamlNode], declared: Sequence[Extension], input_kind: Input, report: ReportProblem
 ) -> tuple[str, ...]:
+    node = entries.get("attachments")
     kinds = literal_texts(node, "attachments", report)
+    if input_kind == "attachment" and not kinds:
+        report(Problem(entries["input"].line, "input", "there is no key 'attachments'"))
     for kind in kinds:
         if node and kind not in ATTACHMENT_KINDS:
             hint = spelling_hint(kind, ATTACHMENT_KINDS)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 Kind = Literal["text", "integer", "number", "boolean", "choice", "file", "list", "system"]
-Input = Literal["required", "optional", "none"]
+Input = Literal["required", "optional", "attachment", "none"]
 Value = str | int | float | bool | tuple[str, ...]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

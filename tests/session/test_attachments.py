@@ -128,6 +128,7 @@ DECLARE = "a prompt file takes them with 'attachments: [image, pdf]'"
 LOAD = "download the file first"
 LOGIN = "an address with a user or a password is not attached"
 ATTACH = "'-a FILE' attaches an image; in a conversation '/attach FILE' does"
+NOTHING = ("nothing is attached", "'-a FILE' attaches a file")
 TYPES = "PNG, JPEG, WEBP, GIF and PDF are attached; -f reads texts"
 
 
@@ -150,6 +151,10 @@ TYPES = "PNG, JPEG, WEBP, GIF and PDF are attached; -f reads texts"
         (("look", "-a", "huge.png"), 65, (f"'huge.png': {TOO_LARGE}",)),
         (("look", "-a", "half.png", "-a", "half.png"), 65, (f"'half.png': {TOO_LARGE}",)),
         (("look", "-a", "猫.png", "-o", "猫.png"), 2, ("'猫.png': the output would overwrite the input",)),
+        (("describe",), 66, NOTHING),
+        (("describe", "猫.png"), 66, NOTHING),
+        (("describe", "猫.png", "--dry-run"), 66, NOTHING),
+        (("describe", "what is it?", "-s", "new"), 66, NOTHING),
         (("ask", "-f", "猫.png"), 65, ("'猫.png': not text: looks like a PNG image", ATTACH)),
     ],
 )  # fmt: skip
@@ -239,6 +244,8 @@ def test_a_conversation_about_a_picture_goes_on(gptkit: InMemory, server: FakeSe
     gptkit("look", "what is it?", "-a", "猫.png", "-s", "c")
     gptkit("look", "which colour?", "-s", "c")
     assert gptkit("look", "pages?", "-a", "lease.pdf", "-s", "c") == (0, "Two\n", "")
+    server.say("A tail")
+    assert gptkit("describe", "what else?", "-s", "c") == (0, "A tail\n", "")  # attached before
     first = {"role": "user", "content": [image(CAT), text("what is it?")]}
     assert [message["content"] for message in server.requests[1].messages] == [
         first["content"], "A cat", "which colour?",
@@ -313,6 +320,13 @@ def test_a_prompt_file_says_what_it_takes(gptkit: InMemory, home: Path) -> None:
         f"{path}:2: attachments: unknown kind 'audio' (allowed: image, pdf)\n"
         f"{path}:2: attachments: does not go together with 'long'\n"
     )
+
+
+def test_a_prompt_that_needs_an_attachment_takes_some(gptkit: InMemory, home: Path) -> None:
+    prompt(home, "description: x\ninput: attachment\n", "bad")
+    code, output, _ = gptkit("prompts", "check", "bad")
+    path = home / "config" / "prompts" / "bad.yaml"
+    assert (code, output) == (65, f"{path}:2: input: there is no key 'attachments'\n")
 
 
 def test_a_prompt_and_its_tests_know_the_names(gptkit: InMemory, server: FakeServer, home: Path) -> None:

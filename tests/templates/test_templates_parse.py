@@ -118,7 +118,7 @@ WRONG = [
     ("description: x\ninput: requird", [(2, "input", "unknown word 'requird'", "did you mean 'required'?")]),
     (
         "description: x\ninput: maybe",
-        [(2, "input", "unknown word 'maybe'", "allowed: required, optional, none")],
+        [(2, "input", "unknown word 'maybe'", "allowed: required, optional, attachment, none")],
     ),
     ("description: x\nexamples: x", [(2, "examples", "must be a list, this is text", "")]),
     ("description: x\nexamples: {user: x}", [(2, "examples", "must be a list, this is a mapping", "")]),
