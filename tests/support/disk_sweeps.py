@@ -298,8 +298,8 @@ def _check_files(place: str, writing: Writing, ran: Ran, before: Tree, after: Tr
     target = writing.target
     states = [before.get(target), after[target]]
     if "edit" in writing.args:  # what the editor is given; it adds a line
-        mode, content = after[target]
-        states.append((mode, content.removesuffix(b"\n")))
+        mode, edited = after[target]
+        states.append((mode, edited.removesuffix(b"\n")))
     assert ran.after.get(target) in states, f"{place}: {ran.after.get(target)}"
     for name, content in ran.after.items():
         if name != target and name not in strays(ran.after):
