@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
-from unicodedata import east_asian_width
 
 from gptkit.core.sanitize import one_line
+from gptkit.core.table import fit_line
 
 if TYPE_CHECKING:
     from gptkit.core.terminal import Terminal
@@ -86,9 +86,9 @@ class ActivityLine:
             columns = self._terminal.error_width - 1
             if until > now:
                 end = f"; again in {until - now:.0f} s ({tries})"
-                line = fit_columns(reason, columns - len(end)) + end
+                line = fit_line(reason, columns - len(end)) + end
             else:
-                line = fit_columns(describe(now - began), columns)
+                line = fit_line(describe(now - began), columns)
             with self._lock:
                 if line != self._shown and not self._stopped.is_set() and not self._terminal.is_asking:
                     self._shown = line
@@ -104,13 +104,3 @@ def describe_request(model: str) -> Callable[[float], str]:
 def can_redraw(terminal: Terminal) -> bool:
     """Whether a line on standard error can be taken back."""
     return terminal.stderr_is_terminal and bool(terminal.environ.get("TERM")) and not terminal.is_dumb
-
-
-def fit_columns(text: str, columns: int) -> str:
-    """Return the beginning of a text that fits into so many columns; a Chinese character takes two."""
-    room = columns
-    for place, sign in enumerate(text):
-        room -= 2 if east_asian_width(sign) in "WF" else 1
-        if room < 0:
-            return text[:place]
-    return text

@@ -13,7 +13,8 @@ from fake.replies import held, said
 from fake.screen import Screen
 from fake.server import FakeServer
 
-from gptkit.core.activity import ActivityLine, fit_columns
+from gptkit.core.activity import ActivityLine
+from gptkit.core.table import text_width
 from gptkit.core.terminal import memory_terminal
 
 ONTO_TERMINAL = ("bash", "-c", '"$@" > out.txt; exit $?', "bash", *COMMAND)
@@ -135,5 +136,14 @@ def test_a_line_that_cannot_be_described_is_none() -> None:
 
 
 def test_a_line_is_cut_where_the_terminal_ends() -> None:
-    assert fit_columns("多了 many", 3) == "多"
-    assert fit_columns("too many", 8) == "too many"
+    terminal = memory_terminal(environ={"TERM": "xterm"}, terminal=True, width=40)
+    line = ActivityLine(terminal, is_quiet=False)
+    line.start(lambda _: "多了" * 40)
+    time.sleep(0.8)
+    line.announce_pause("nothing listens on 127.0.0.1:11434", 9, "2 of 4")
+    time.sleep(0.4)
+    line.stop()
+    first, second = [shown for shown in re.split(r"\r\x1b\[K", terminal.errors) if shown][:2]
+    assert first == "多了" * 9 + "多…"
+    assert re.fullmatch(r"nothing list\w*…; again in 9 s \(2 of 4\)", second)
+    assert text_width(second) <= 39
