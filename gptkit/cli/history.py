@@ -55,6 +55,8 @@ QUESTION_LENGTH = 40
 def show_sessions(terminal: Terminal, store: Store, sessions: Sequence[Session]) -> None:
     rows = [_session_row(session, *store.question_and_state(session)) for session in sessions]
     if not rows:
+        if terminal.stdout_is_terminal:
+            terminal.print_error_line("gptkit: no conversation is recorded")
         return
     if terminal.stdout_is_terminal:
         rows.insert(0, ("id", "name", "command", "turns", "last used", "state", "question"))

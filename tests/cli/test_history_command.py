@@ -64,6 +64,7 @@ def test_the_list_fits_a_terminal(gptkit: InMemory, kept: Store) -> None:
 
 def test_asking_makes_no_store(gptkit: InMemory, home: Path) -> None:
     assert gptkit("history", "list") == (0, "", "")
+    assert gptkit("history", "list", tty=True) == (0, "", "gptkit: no conversation is recorded\n")
     assert gptkit("history", "show") == (66, "", "gptkit: there is no session yet\n")
     assert gptkit("history", "search", "x") == (66, "", "gptkit: nothing found for 'x'\n")
     assert gptkit("history", "purge", "--all", "--yes") == (0, "removed 0 turns\n", "")
