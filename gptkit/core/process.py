@@ -87,7 +87,7 @@ class Processes:
         began = time.monotonic()
         process = self.start(argv, folder, environ)
         try:
-            reader = _Reader(process, data, began + timeout)
+            reader = _OutputReader(process, data, began + timeout)
             reason = reader.read()
             code = None if reason else process.wait()
         except BaseException:  # a signal ends the program within a second: no time for TERM
@@ -135,7 +135,7 @@ class Processes:
         return process
 
 
-class _Reader:
+class _OutputReader:
     """Reads both streams of a process and feeds it its input, all at once, until a limit."""
 
     def __init__(self, process: subprocess.Popen[bytes], data: bytes, due: float) -> None:

@@ -69,7 +69,7 @@ def test_an_appendage_is_found(tmp_path: Path) -> None:
     assert appendages(package) == []
 
 
-def test_no_public_class_name_stands_twice() -> None:
+def test_no_class_name_stands_twice() -> None:
     """A reader who searches for a class finds one."""
     assert doubles(PACKAGE) == {}
 
@@ -77,7 +77,7 @@ def test_no_public_class_name_stands_twice() -> None:
 def test_a_double_is_found(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text("class A: ...\nclass _B: ...\n")
     (tmp_path / "two.py").write_text("def f():\n    class A: ...\nclass _B: ...\n")
-    assert doubles(tmp_path) == {"A": ["one.py", "two.py"]}
+    assert doubles(tmp_path) == {"A": ["one.py", "two.py"], "_B": ["one.py", "two.py"]}
 
 
 def test_no_module_names_the_command_of_a_prompt_file() -> None:
@@ -93,7 +93,7 @@ def doubles(package: Path) -> dict[str, list[str]]:
     places: dict[str, list[str]] = {}
     for file in sorted(package.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(str(file.relative_to(package)))
     return {name: files for name, files in places.items() if len(files) > 1}
 

@@ -235,7 +235,7 @@ def _within_budget(entries: list[ActiveEntry], budget: int) -> list[ActiveEntry]
     return fitting
 
 
-class _Text:
+class _SearchedText:
     """A text in which keys are searched; a set of its pairs of letters rules out most keys fast."""
 
     def __init__(self, text: str) -> None:
@@ -289,7 +289,7 @@ class _Keys:
             self._needed = [self._plain(keys) for keys in (entry.keys, *secondary, *rules.additional)]
             self._excluded = self._plain(rules.excluded)
 
-    def matches(self, text: _Text, folded: _Text) -> bool:
+    def matches(self, text: _SearchedText, folded: _SearchedText) -> bool:
         """Whether the text contains a key of each group and no excluded key."""
         if not self._needed:
             return False
@@ -320,7 +320,7 @@ class _BookScan:
         if self._answers is None:
             self._answers = sum(message.role == "assistant" for message in scene.messages)
         self._matched_texts: list[str] = []
-        self._texts: dict[int, tuple[_Text, _Text]] = {}
+        self._texts: dict[int, tuple[_SearchedText, _SearchedText]] = {}
 
     def matching_entries(self) -> list[tuple[int, EntryRules, str]]:
         """Return place, rules and content of each entry that matches."""
@@ -374,7 +374,7 @@ class _BookScan:
             and (rules.greeting is None or rules.greeting == self._scene.greeting)
         )
 
-    def _text(self, rules: EntryRules) -> tuple[_Text, _Text]:
+    def _text(self, rules: EntryRules) -> tuple[_SearchedText, _SearchedText]:
         """Return the text to search, as it is and with its case folded."""
         depth = rules.scan_depth
         if depth is None:
@@ -384,7 +384,7 @@ class _BookScan:
             messages = self._scene.messages[len(self._scene.messages) - depth :]
             spoken = "\n".join(message.content for message in messages)[-SCAN_CAP:]
             text = _normalize("\n".join([spoken, *self._matched_texts])[: 2 * SCAN_CAP])
-            self._texts[depth] = _Text(text), _Text(text.casefold())
+            self._texts[depth] = _SearchedText(text), _SearchedText(text.casefold())
         return self._texts[depth]
 
 

@@ -52,7 +52,7 @@ class JudgedStatement(NamedTuple):
     citations: tuple[int, ...] = ()
 
 
-class _Run(NamedTuple):
+class _PassageRun(NamedTuple):
     """Neighbouring passages of one file as one text, with the offset of each."""
 
     passages: tuple[FoundPassage, ...]
@@ -69,7 +69,7 @@ class Proof:
         """The quotes in the order of the answer; None for one that is in no passage."""
         self._question = question
         self._passages = passages
-        self._runs: list[_Run] | None = None
+        self._runs: list[_PassageRun] | None = None
 
     @property
     def citations(self) -> list[Citation]:
@@ -151,7 +151,7 @@ def nearest_text(rejected: RejectedQuote) -> tuple[str, float] | None:
     return (text, round(ratio, 2)) if text else None
 
 
-def _runs(passages: Sequence[FoundPassage]) -> Iterable[_Run]:
+def _runs(passages: Sequence[FoundPassage]) -> Iterable[_PassageRun]:
     """Join passages that follow each other, so that a quote may go on in the next one."""
     group: list[FoundPassage] = []
     for one in (*passages, None):
@@ -164,16 +164,16 @@ def _runs(passages: Sequence[FoundPassage]) -> Iterable[_Run]:
         group = [one] if one is not None else []
 
 
-def _run(passages: Sequence[FoundPassage]) -> _Run:
+def _run(passages: Sequence[FoundPassage]) -> _PassageRun:
     text, starts = "", []
     for one in passages:
         text += "\n\n" if text else ""
         starts.append(len(text))
         text += one.passage.text
-    return _Run(tuple(passages), tuple(starts), fold(text))
+    return _PassageRun(tuple(passages), tuple(starts), fold(text))
 
 
-def _citation(run: _Run, found: FoundQuote, model_text: str) -> Citation:
+def _citation(run: _PassageRun, found: FoundQuote, model_text: str) -> Citation:
     first, last = (
         max(at for at, start in enumerate(run.starts) if start <= position)
         for position in (found.start, found.end - 1)

@@ -63,7 +63,7 @@ class Wish(NamedTuple):
     ranked_only: bool = False
 
 
-class _Text(NamedTuple):
+class _LoadedDocument(NamedTuple):
     """A document in memory, and the encoding that the user named."""
 
     name: str
@@ -80,7 +80,7 @@ class DocumentSearch:
         self._services = services
         self._terminal = services.terminal
         self._stores: dict[bool, PassageStore] = {}
-        self._texts: list[_Text] = []
+        self._texts: list[_LoadedDocument] = []
         self._encoding: str | None = None
         self._has_told = False
         self._is_quiet = False
@@ -88,7 +88,7 @@ class DocumentSearch:
 
     def add_text(self, name: str, data: bytes, path: str = "", encoding: str | None = None) -> None:
         """Add a document that is in no file; the ending of `path` tells its kind."""
-        self._texts.append(_Text(name, data, encoding or self._encoding, path))
+        self._texts.append(_LoadedDocument(name, data, encoding or self._encoding, path))
 
     def has_documents(self, wish: Wish) -> bool:
         """Whether a question has anything to be answered from."""
@@ -152,7 +152,9 @@ class DocumentSearch:
             found: list[Index] = []
             if paths := [path for each in _paths(wish) for path in expand(each)]:
                 found.append(stack.enter_context(self._files(paths, wish)))
-            attached = [_Text(name, text.encode("utf-8", "replace"), "utf-8") for name, text in wish.texts]
+            attached = [
+                _LoadedDocument(name, text.encode("utf-8", "replace"), "utf-8") for name, text in wish.texts
+            ]
             if url := self._index_url(wish):
                 from gptkit.capabilities.documents.postgres import shared_index
 
@@ -190,7 +192,7 @@ class DocumentSearch:
         return refreshed
 
     @contextmanager
-    def _in_memory(self, texts: Sequence[_Text], values: Mapping[str, Value]) -> Iterator[Index]:
+    def _in_memory(self, texts: Sequence[_LoadedDocument], values: Mapping[str, Value]) -> Iterator[Index]:
         store = PassageStore(None)
         for number, (name, data, encoding, path) in enumerate(texts):
             with DocumentReader(decode, encoding, passwords=_passwords(values)) as reader:

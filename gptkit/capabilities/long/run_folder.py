@@ -62,7 +62,7 @@ def run(services: Services, template: Template, values: Mapping[str, Value], sha
         from gptkit.capabilities.long.run_folder_reduce import run as run_reductions
 
         return run_reductions(conversation, prompt_input, plan)
-    folder_job = _FolderJob(conversation, plan, prompt_input)
+    folder_job = _FolderMapJob(conversation, plan, prompt_input)
     if shared.dry_run:
         folder_job.show_forecast()
         return 0
@@ -90,7 +90,7 @@ def _input_paths(shared: SharedOptions) -> list[Path]:
     return [Path(file) for file in shared.file]
 
 
-class _FolderJob:
+class _FolderMapJob:
     """A job on all files of a plan, with one budget, one pool of workers and one line of progress."""
 
     def __init__(self, conversation: Conversation, plan: FolderPlan, prompt_input: PromptInput) -> None:

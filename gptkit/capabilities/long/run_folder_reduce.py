@@ -50,7 +50,7 @@ def run(conversation: Conversation, prompt_input: PromptInput, plan: FolderPlan)
     results = FolderResults(plan)
     failure: GptkitError | None = None
     path = options_of(prompt_input.values).report
-    folder_job = _FolderJob(conversation, prompt_input, plan)
+    folder_job = _FolderReduceJob(conversation, prompt_input, plan)
     if conversation.shared.dry_run:
         folder_job.show_forecasts()
         return 0
@@ -71,7 +71,7 @@ def run(conversation: Conversation, prompt_input: PromptInput, plan: FolderPlan)
     return failure.code
 
 
-class _FolderJob:
+class _FolderReduceJob:
     """A job on the files of a plan, with one budget and one question about the cost."""
 
     def __init__(self, conversation: Conversation, prompt_input: PromptInput, plan: FolderPlan) -> None:

@@ -55,7 +55,7 @@ def run(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
     toolbox.processes.begin()
     toolbox.services.after_sending.append(toolbox.start_servers)
     try:
-        return _Run(invocation, runtime, sink, toolbox).run()
+        return _ToolRun(invocation, runtime, sink, toolbox).run()
     except BaseException:
         toolbox.processes.stop()
         raise
@@ -64,7 +64,7 @@ def run(invocation: Invocation, runtime: Runtime, sink: Sink | None) -> Outcome:
         toolbox.close()
 
 
-class _Run:
+class _ToolRun:
     """One run: its messages, its calls so far, and what went wrong."""
 
     def __init__(self, invocation: Invocation, runtime: Runtime, sink: Sink | None, toolbox: Toolbox) -> None:

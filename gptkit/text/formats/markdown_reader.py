@@ -223,7 +223,7 @@ def leaves(lines: Iterable[str], indent_before: int = 0) -> Iterator[Leaf]:
         lines: the lines, with their line ends.
         indent_before: columns by which the first lines are indented because of containers opened before them.
     """
-    return _Reader(indent_before).read(bounded_lines(lines))
+    return _StretchReader(indent_before).read(bounded_lines(lines))
 
 
 def split_front_matter(lines: Iterable[str]) -> tuple[str, Iterator[str]]:
@@ -257,7 +257,7 @@ HTML_ENDS = {"<!--": "-->", "<?": r"\?>", "<![cdata[": r"\]\]>"}
 FORMULA_ENDS = {"$$": r"^\s*\$\$\s*$", "\\[": r"^\s*\\\]\s*$"}
 
 
-class _Reader:
+class _StretchReader:
     """Cuts lines into stretches that can be parsed alone.
 
     A line that starts in the first column behind a blank line is in no container: there a stretch begins.
