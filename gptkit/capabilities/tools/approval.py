@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gptkit.capabilities.tools.model import RISKS, Tool, ToolAction
-from gptkit.capabilities.tools.pins import sha256_digest
 from gptkit.core.errors import NotApprovedError, UsageError
+from gptkit.core.hashing import sha256
 from gptkit.core.sanitize import one_line
 from gptkit.core.streams import PASTE_BEGIN
 from gptkit.core.yaml_tree import spelling_hint
@@ -128,7 +128,7 @@ def _block(actions: Sequence[ToolAction], chosen: Sequence[int], is_whole: bool)
         action = actions[index]
         text = action.does
         if len(text) > LONGEST and not is_whole:
-            digest = sha256_digest(text.encode("utf-8", "replace"))[:8]
+            digest = sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
             text = f"{text[:LONGEST]}… ({len(text):,} characters, {digest}; v shows all)"
         lines.append(f"  {index + 1} {action.tool.risk.ljust(12)} {text}")
     return "\n".join(lines) + "\n"

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from gptkit.capabilities.tools import pins
 from gptkit.capabilities.tools.model import Result, ToolAction
+from gptkit.core.hashing import sha256
 from gptkit.core.redact import Redactor
 from gptkit.core.sqlite import Database
 
@@ -120,7 +120,7 @@ class ActionLog(Database):
 
     def end(self, row: int, result: Result) -> None:
         """Complete the row of an action with what came of it."""
-        digest = pins.sha256_digest(result.output) if result.output else ""
+        digest = sha256(result.output).hexdigest() if result.output else ""
         with self.writing() as connection:
             connection.execute(
                 "UPDATE actions SET ended = ?, outcome = ?, status = ?, bytes = ?, sha256 = ? WHERE id = ?",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from urllib.parse import unquote
 from gptkit.capabilities.tools.model import ApiSource, Operation, Risk, Tool
 from gptkit.capabilities.tools.schema import check_names, strict_schema
 from gptkit.core.errors import CannotReadError, DataError
+from gptkit.core.hashing import sha256
 from gptkit.core.yaml_tree import spelling_hint
 
 SIZE_CAP = 32 << 20

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from gptkit.capabilities.tools.model import Operation, RemoteTool, Tool
-from gptkit.core.errors import CannotReadError, InternalError
+from gptkit.core.errors import CannotReadError
 from gptkit.core.files import write_private
+from gptkit.core.hashing import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,23 +35,13 @@ class Pin(NamedTuple):
     descriptions: Mapping[str, tuple[str, str]] = {}
 
 
-def sha256_digest(content: bytes) -> str:
-    """The SHA-256 of bytes; `hashlib` itself loads OpenSSL, which takes as long as all else here."""
-    for name in ("_sha2", "_sha256", "hashlib"):  # since Python 3.12, before that, anywhere
-        try:
-            return str(import_module(name).sha256(content).hexdigest())
-        except ImportError:
-            continue
-    raise InternalError("this Python has no SHA-256")
-
-
 def file_digest(path: Path, config: ToolsConfig) -> str:
     """The digest of a tool file: of its content, and of what it declares, since a file can extend another."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise CannotReadError(f"'{path}': {(error.strerror or str(error)).lower()}") from None
-    return sha256_digest(content + b"\0" + repr(config).encode("utf-8", "replace"))
+    return sha256(content + b"\0" + repr(config).encode("utf-8", "replace")).hexdigest()
 
 
 def read_pin(paths: Paths, path: Path) -> Pin | None:

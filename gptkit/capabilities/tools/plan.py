@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +23,7 @@ from gptkit.core.errors import (
     UsageError,
 )
 from gptkit.core.files import exclusive_lock
+from gptkit.core.hashing import sha256
 from gptkit.core.sanitize import one_line
 from gptkit.core.table import format_time
 

@@ -11,6 +11,7 @@ from gptkit.capabilities.tools import commands, pins
 from gptkit.capabilities.tools.model import Command, Operation, Tool, ToolsConfig
 from gptkit.capabilities.tools.schema import command_schema, strict_schema
 from gptkit.core.errors import DataError, NoInputError
+from gptkit.core.hashing import sha256
 from gptkit.core.process import Processes, find_program
 from gptkit.core.sanitize import visible
 from gptkit.core.tokens import estimate_tokens
@@ -73,7 +74,7 @@ def make_pin(services: Services, path: Path, config: ToolsConfig) -> pins.Pin:
         stamp = pins.stamp(file)
         description, content = openapi.read_description(file)
         tools += openapi.compile_tools(description, source, str(path.absolute()))
-        descriptions[str(file)] = (stamp, pins.sha256_digest(content))
+        descriptions[str(file)] = (stamp, sha256(content).hexdigest())
     servers = Servers(services, Processes())
     try:
         for server in config.servers:
@@ -103,7 +104,7 @@ def check_descriptions(pin: pins.Pin, whole: bool = False) -> None:
             continue
         from gptkit.capabilities.tools import openapi
 
-        if pins.sha256_digest(openapi.read_bytes(file)) != digest:
+        if sha256(openapi.read_bytes(file)).hexdigest() != digest:
             raise DataError(
                 f"'{name}': it has changed since it was trusted",
                 hint="look at it, then run 'gptkit prompts trust NAME' again",
