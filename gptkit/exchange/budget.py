@@ -33,6 +33,15 @@ class Reservation(float):
     number = 0
 
 
+class SentRequest(NamedTuple):
+    """A request under way; `started` is in Unix seconds, `purpose` that of its `Charge`."""
+
+    request: ChatRequest
+    reserved: Reservation
+    started: float
+    purpose: str
+
+
 class CostCap(NamedTuple):
     """A limit in US dollars; messages call the limit `name`, earlier runs spent `spent_before`."""
 
@@ -142,29 +151,23 @@ class Budget:
                     f"{cap.name} of {cap.dollars:.4g} USD is used up: {spent:.4g} is spent{aside}{more}"
                 )
 
-    def begin(self, request: ChatRequest, reserved: Reservation, started: float, purpose: str) -> None:
-        """Tell the observer that a request is about to be sent; the parameters are those of `charge`."""
+    def begin(self, sent: SentRequest) -> None:
+        """Tell the observer that a request is about to be sent."""
         if self.observer is None:
             return
+        request, reserved, started, purpose = sent
         tokens = prompt_tokens(request)
         reserved.number = next(self._numbers)
         charge = Charge(request.model, purpose, self._host, tokens, 0, True, None, started, 0.0)
         self.observer(reserved.number, charge, False)
 
-    def charge(
-        self,
-        request: ChatRequest,
-        reserved: Reservation,
-        reply: Reply,
-        doubtful: bool,
-        started: float,
-        purpose: str,
-    ) -> Charge | None:
+    def charge(self, sent: SentRequest, reply: Reply, doubtful: bool) -> Charge | None:
         """Replace a reservation by what the request cost, and record that charge.
 
-        `started` is in Unix seconds. A request without any answer costs nothing (None), unless it is
-        `doubtful` whether the server bills it.
+        A request without any answer costs nothing (None), unless it is `doubtful` whether the server bills
+        the request.
         """
+        request, reserved, started, purpose = sent
         usage = reply.usage or _estimated_usage(request, reply, doubtful)
         with self._lock:
             self._reserved = max(0.0, self._reserved - reserved)
@@ -237,19 +240,11 @@ class WorkerBudget(Budget):
     def confirm(self) -> None:
         self._run_budget.confirm()
 
-    def charge(
-        self,
-        request: ChatRequest,
-        reserved: Reservation,
-        reply: Reply,
-        doubtful: bool,
-        started: float,
-        purpose: str,
-    ) -> Charge | None:
-        charge = self._run_budget.charge(request, reserved, reply, doubtful, started, purpose)
+    def charge(self, sent: SentRequest, reply: Reply, doubtful: bool) -> Charge | None:
+        charge = self._run_budget.charge(sent, reply, doubtful)
         if charge is not None:
             self.charges.append(charge)
-        self._report_charge(reserved, charge)
+        self._report_charge(sent.reserved, charge)
         return charge
 
 

@@ -29,7 +29,7 @@ from gptkit.core.errors import (
 )
 from gptkit.core.sanitize import one_line
 from gptkit.exchange.adaptation import Adaptation
-from gptkit.exchange.budget import Reservation
+from gptkit.exchange.budget import Reservation, SentRequest
 from gptkit.exchange.invocation import AnswerCheck, Outcome, Runtime
 
 
@@ -146,8 +146,9 @@ class _RetryLoop:
         self._sent += 1
         self._tries += 1
         builder = _ReplyBuilder(self._runtime.now, self._started, self._sent)
-        budget, started, doubtful = self._runtime.budget, self._runtime.budget.clock(), True
-        budget.begin(request, reserved, started, self._purpose)
+        budget, doubtful = self._runtime.budget, True
+        sent = SentRequest(request, reserved, budget.clock(), self._purpose)
+        budget.begin(sent)
         check = self._runtime.start_check(request, self._runtime)
         feed = AnswerCheck().feed if self._runtime.accepts else check.feed
         try:
@@ -155,7 +156,7 @@ class _RetryLoop:
             doubtful = failure is not None and failure.billed
         finally:  # a request that a signal ends is billed as well
             reply = builder.reply()
-            budget.charge(request, reserved, reply, doubtful, started, self._purpose)
+            budget.charge(sent, reply, doubtful)
         failure = failure or reply_failure(reply, TOOLS in request.parameters)
         self.answers += bool(reply.text or reply.calls) or not isinstance(failure, TryAgainError)
         if failure is None or reply.text:

@@ -9,7 +9,7 @@ from engine_parts import Parts, Shown, question, said
 
 from gptkit.core.chat import AnswerDelta, Charge, ChatRequest, Finished, Message, Reply, ToolCall, Usage
 from gptkit.core.errors import BudgetError, ConfigurationError, GptkitError, SignalError, TryAgainError
-from gptkit.exchange.budget import Budget, CostCap, WorkerBudget, prompt_tokens
+from gptkit.exchange.budget import Budget, CostCap, SentRequest, WorkerBudget, prompt_tokens
 from gptkit.exchange.retry import send_with_retries
 
 MILLION = 1_000_000
@@ -25,7 +25,7 @@ def budget(dollars: float, requests: int | None = None) -> Budget:
 
 
 def paid(one: Budget, request: ChatRequest, reply: Reply) -> None:
-    one.charge(request, one.reserve(request), reply, False, 5.0, "answer")
+    one.charge(SentRequest(request, one.reserve(request), 5.0, "answer"), reply, False)
 
 
 def test_a_request_is_charged_by_the_server_s_count() -> None:
@@ -85,7 +85,7 @@ def test_what_is_reserved_by_others_counts() -> None:
     held = one.reserve(question({"max_tokens": 60}))
     with pytest.raises(BudgetError):
         one.reserve(question({"max_tokens": 60}))
-    one.charge(question(), held, Reply("", None), False, 0.0, "answer")
+    one.charge(SentRequest(question(), held, 0.0, "answer"), Reply("", None), False)
     one.reserve(question({"max_tokens": 60}))
 
 
@@ -114,11 +114,13 @@ def test_answers_are_expected_to_be_as_long_as_those_before() -> None:
     echoing = budget(0.5)
     echoing.answers_match_texts = True
     first = echoing.reserve(one)
-    echoing.charge(one, first, Reply("x", "stop", usage=Usage(100, 1000)), False, 5.0, "answer")
+    echoing.charge(SentRequest(one, first, 5.0, "answer"), Reply("x", "stop", usage=Usage(100, 1000)), False)
     assert echoing.reserve(one) == pytest.approx(1000 * 10 / MILLION, rel=0.1)
     counted = Budget()
     counted.max_answer_tokens = 2500
-    counted.charge(one, counted.reserve(one), Reply("x", "stop", usage=Usage(9, 1000)), False, 5.0, "answer")
+    counted.charge(
+        SentRequest(one, counted.reserve(one), 5.0, "answer"), Reply("x", "stop", usage=Usage(9, 1000)), False
+    )
     counted.reserve(one)
     with pytest.raises(BudgetError, match="of 2500 tokens"):
         counted.reserve(one)
@@ -131,7 +133,7 @@ def test_what_was_set_aside_may_not_fit_any_more() -> None:
     dear_one.answers_match_texts = True
     first, _ = dear_one.reserve(one), dear_one.reserve(one)
     dear_one.confirm()
-    dear_one.charge(one, first, Reply("x", "stop", usage=Usage(100, 1000)), False, 5.0, "answer")
+    dear_one.charge(SentRequest(one, first, 5.0, "answer"), Reply("x", "stop", usage=Usage(100, 1000)), False)
     with pytest.raises(BudgetError, match=r"is used up: 0.0101 is spent, 0.00.* set aside"):
         dear_one.confirm()
     with pytest.raises(BudgetError):
