@@ -34,6 +34,11 @@ SECONDS = 120.0
 """How long git may take to fetch a repository."""
 URL = re.compile(r"(?:https|ssh|file)://[^-]|\w[\w.-]*@\w[\w.-]*:")
 """How the address of a Git repository begins: never with a dash, which git would take for an option."""
+UNREACHABLE = re.compile(
+    r"fatal: unable to access '.*': (?:Could not resolve |Failed to connect |.*timed out|.*Connection reset"
+    r"|The requested URL returned error: (?:429|5\d\d))|ssh: (?:Could not resolve |connect to )"
+)
+"""What git, curl or ssh say of a server that cannot be reached now."""
 GIT_OPTIONS = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -148,7 +153,7 @@ def _read_source(services: Services, place: str) -> PromptSource:
             f"'{place}': {cause(error)}", hint="a repository begins with https:// or ssh://"
         ) from None
     files = [one for one in paths if one.suffix in ENDINGS and not one.name.startswith(".") and one.is_file()]
-    _check_count(place, len(files))
+    _check_names(place, [one.stem for one in files])
     return PromptSource(str(path.absolute()), "", {f.stem: prompt_files.read_prompt_file(f) for f in files})
 
 
@@ -161,11 +166,14 @@ def _read_repository(services: Services, url: str, folder: str) -> PromptSource:
         git = _Git(services, clone)
         filters = ("--depth=1", "--no-tags", "--template=", f"--filter=blob:limit={SIZE_CAP + 1}")
         git("clone", "--quiet", "--bare", *filters, "--", url, clone)
-        commit = git("rev-parse", "--verify", "HEAD").decode().strip()
+        try:
+            commit = git("rev-parse", "--verify", "HEAD").decode().strip()
+        except NoInputError:
+            raise NoInputError(f"'{url}': there is no commit") from None
         in_folder = ["ls-tree", "-z", f"{commit}:{folder.strip('/')}"]
         if not folder and b"\tprompts\0" in git("ls-tree", "-z", "-d", commit):
             in_folder[-1] += "prompts"
-        files = {}
+        files = []
         try:
             listed = git(*in_folder)
         except NoInputError:
@@ -177,9 +185,9 @@ def _read_repository(services: Services, url: str, folder: str) -> PromptSource:
             blob = described.split()[2]
             if not _is_small(git, blob):
                 raise DataError(f"'{name}': larger than {SIZE_CAP >> 10} KiB")
-            files[Path(name).stem] = blob
-        _check_count(url, len(files))
-        contents = {name: git("cat-file", "blob", blob) for name, blob in files.items()}
+            files.append((Path(name).stem, blob))
+        _check_names(url, [name for name, _ in files])
+        contents = {name: git("cat-file", "blob", blob) for name, blob in files}
     return PromptSource(f"{url}#{folder}" if folder else url, commit, contents)
 
 
@@ -203,8 +211,10 @@ class _Git:
         if result.code is None:
             raise TryAgainError(f"git: {result.reason}")
         if result.code != 0:
-            lines = result.errors.decode("utf-8", "replace").strip().split("\n")
-            reason = next((line for line in lines if line.startswith("fatal: ")), lines[-1])
+            lines = result.errors.decode("utf-8", "replace").strip().splitlines()
+            if failure := next(filter(UNREACHABLE.match, lines), ""):
+                raise TryAgainError(f"git: {failure.removeprefix('fatal: ')}")
+            reason = next((line for line in lines if line.startswith("fatal: ")), "".join(lines[-1:]))
             raise NoInputError(f"git: {reason.removeprefix('fatal: ')}")
         return result.output
 
@@ -217,19 +227,22 @@ def _is_small(git: _Git, blob: str) -> bool:
         return False
 
 
-def _check_count(place: str, count: int) -> None:
-    if not count:
+def _check_names(place: str, names: Sequence[str]) -> None:
+    """Raise NoInputError without prompts; DataError for too many, for one name twice, for too long a name."""
+    if not names:
         raise NoInputError(f"'{place}': no prompt files", hint="they end in .yaml")
-    if count > MOST_FILES:
-        raise DataError(f"'{place}': {count} prompt files, more than {MOST_FILES}")
+    if len(names) > MOST_FILES:
+        raise DataError(f"'{place}': {len(names)} prompt files, more than {MOST_FILES}")
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"nothing was added: '{name}' is there as .yaml and as .yml")
+        if len(name.encode()) > LONGEST_NAME:
+            raise DataError(f"nothing was added: the name '{name[:40]}...' is too long")
 
 
 def _install(services: Services, source: PromptSource, yes: bool) -> None:
     """Show what the files bring, ask, and write them. Raises DataError if one is broken."""
     terminal = services.terminal
-    for name in source.files:
-        if len(name.encode()) > LONGEST_NAME:
-            raise DataError(f"nothing was added: the name '{name[:40]}...' is too long")
     with _staged(services, source.files) as (staged, files):
         broken = [line for file in files for line in prompt_files.find_problems(services, staged, file)]
         for line in broken:
@@ -238,9 +251,8 @@ def _install(services: Services, source: PromptSource, yes: bool) -> None:
             raise DataError("nothing was added: a prompt file is broken")
         changed = [file for file in files if _old_content(services, file.name) != source.files[file.name]]
         commit = f", commit {source.commit[:12]}" if source.commit else ""
-        terminal.print_sanitized(
-            f"{source.place}{commit}: {len(files)} prompts, {len(changed)} to add or change"
-        )
+        count = f"{len(files)} prompt{'' if len(files) == 1 else 's'}"
+        terminal.print_sanitized(f"{source.place}{commit}: {count}, {len(changed)} to add or change")
         for file in changed:
             for line in _describe(services, staged, file):
                 terminal.print_sanitized(line)

@@ -158,6 +158,44 @@ def test_a_place_that_is_none(gptkit: InMemory, folder: Path, place: str, code: 
     assert not (folder / "ran").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="the git of the test is a script")
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("fatal: unable to access 'https://x/': Could not resolve host: x", 75),
+        ("fatal: unable to access 'https://x/': Failed to connect to x port 443 after 0 ms: refused", 75),
+        ("fatal: unable to access 'https://x/': The requested URL returned error: 503", 75),
+        ("ssh: connect to host x port 22: Connection refused", 75),
+        ("fatal: unable to access 'https://x/': The requested URL returned error: 403", 66),
+        ("fatal: repository 'https://x/' not found", 66),
+    ],
+)
+def test_a_server_that_is_not_reached_is_told_apart(
+    gptkit: InMemory, folder: Path, line: str, code: int
+) -> None:
+    git = folder / "git"
+    git.write_text(f'#!/bin/sh\necho "{line}" >&2\necho "fatal: no remote repository" >&2\nexit 128\n')
+    git.chmod(0o755)
+    told = failure(f"git: {line.removeprefix('fatal: ')}")
+    assert gptkit("prompts", "add", "https://x", env={"PATH": str(folder)}) == (code, "", told)
+
+
+def test_an_empty_repository_is_named(gptkit: InMemory, folder: Path) -> None:
+    subprocess.run(["git", "init", "-q", "none"], cwd=folder, check=True)
+    told = failure(f"'file://{folder}/none': there is no commit")
+    assert gptkit("prompts", "add", f"file://{folder}/none") == (66, "", told)
+
+
+@pytest.mark.parametrize("is_repository", [False, True])
+def test_a_name_twice_is_refused(gptkit: InMemory, shared: Path, is_repository: bool) -> None:
+    (shared / "prompts" / "haiku.yml").write_text("description: Another.\n")
+    if is_repository:
+        commit(shared)
+    place = f"file://{shared}" if is_repository else str(shared / "prompts")
+    told = failure("nothing was added: 'haiku' is there as .yaml and as .yml")
+    assert gptkit("prompts", "add", place, "--yes") == (65, "", told)
+
+
 def test_a_folder_of_a_repository(gptkit: InMemory, shared: Path) -> None:
     commit(shared)
     told = failure(f"'file://{shared}': there is no folder 'none'")
@@ -174,7 +212,8 @@ def test_large_files_that_a_server_leaves_out_count_only_where_they_are_prompts(
     (repository / "picture.png").write_bytes(b"x" * (2 << 20))
     commit(repository)
     subprocess.run(["git", "config", "uploadpack.allowFilter", "true"], cwd=repository, check=True)
-    assert gptkit("prompts", "add", f"file://{repository}", "--yes")[0] == 0
+    code, output, _ = gptkit("prompts", "add", f"file://{repository}", "--yes")
+    assert (code, output.splitlines()[0].partition(": ")[2]) == (0, "1 prompt, 1 to add or change")
     (repository / "picture.png").rename(repository / "picture.yaml")
     commit(repository)
     result = gptkit("prompts", "add", f"file://{repository}", "--yes")
