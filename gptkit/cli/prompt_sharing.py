@@ -129,7 +129,9 @@ def added_prompts(paths: Paths) -> Mapping[str, Mapping[str, str]]:
         data = json.loads(_record_path(paths).read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return data if isinstance(data, dict) and all(isinstance(one, dict) for one in data.values()) else {}
+    entries = data.values() if isinstance(data, dict) else [None]
+    is_whole = all(isinstance(one, dict) and all(isinstance(v, str) for v in one.values()) for one in entries)
+    return data if is_whole else {}
 
 
 def source_record(added: Mapping[str, Mapping[str, str]], file: PromptFile) -> dict[str, object]:
@@ -137,7 +139,10 @@ def source_record(added: Mapping[str, Mapping[str, str]], file: PromptFile) -> d
     entry = added.get(file.name, {}) if file.origin == "user" else {}
     if not entry:
         return {}
-    is_same = _digest(prompt_files.read_prompt_file(file.path)) == entry.get("sha256")
+    try:
+        is_same = _digest(prompt_files.read_prompt_file(file.path)) == entry.get("sha256")
+    except (CannotReadError, DataError):  # the list says so of its own
+        is_same = False
     commit = f", commit {entry['commit'][:12]}" if entry.get("commit") else ""
     return {"source": f"{entry.get('place', '')}{commit}{'' if is_same else ', changed since'}"}
 
@@ -298,7 +303,7 @@ def _describe(services: Services, staged: Library, file: PromptFile) -> Iterator
         yield f"  runs where it gets no text: {shlex.join(argv)}"
     has_tools = any(one.trust is not None for one in services.capabilities_of(template))
     if has_tools:
-        yield "  lets the model use tools; this is the file:"
+        yield f"  lets the model use tools; this is {'the file' if old is None else 'what changes'}:"
     if old is not None or has_tools:
         new = file.path.read_bytes()
         before, after = ((one or b"").decode("utf-8", "replace").splitlines() for one in (old, new))
@@ -322,11 +327,23 @@ def _write_prompt(services: Services, name: str, content: bytes) -> None:
 
 
 def _remember(services: Services, source: PromptSource) -> None:
-    path = services.paths.require(_record_path(services.paths))
     about = {"place": source.place, "commit": source.commit}
-    entries = {name: {**about, "sha256": _digest(content)} for name, content in source.files.items()}
+    _update_record(
+        services, {name: {**about, "sha256": _digest(text)} for name, text in source.files.items()}
+    )
+
+
+def forget(services: Services, name: str) -> None:
+    """Remove a prompt from the record, so that a new file of its name is not taken for the added one."""
+    if name in added_prompts(services.paths):
+        _update_record(services, {name: {}})
+
+
+def _update_record(services: Services, changes: Mapping[str, Mapping[str, str]]) -> None:
+    path = services.paths.require(_record_path(services.paths))
     with folder_lock(path.parent):
-        record = {**added_prompts(services.paths), **entries}
+        entries = {**added_prompts(services.paths), **changes}
+        record = {name: entry for name, entry in entries.items() if entry}
         write_private(path, json.dumps(record, ensure_ascii=False, indent=1).encode())
 
 

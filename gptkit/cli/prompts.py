@@ -189,6 +189,7 @@ def remove(ctx: typer.Context, name: Name) -> None:
     """Remove a prompt file of yours; a built-in prompt that it replaced counts again."""
     services = _services(ctx)
     told = prompt_files.remove_prompt_file(services, _find_entry(services, name))
+    prompt_sharing.forget(services, name)
     services.terminal.print_sanitized(told)
 
 

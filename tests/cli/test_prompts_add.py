@@ -96,8 +96,21 @@ def test_adding_again_shows_the_difference(gptkit: InMemory, shared: Path, home:
     assert mine.read_text("utf-8").endswith("output: text\n")
     mine.write_text(HAIKU, "utf-8")
     assert f"(from {place}, changed since)" in gptkit("prompts", "list").stdout
+    mine.write_bytes(b"x" * (2 << 20))
+    assert f"1024 KiB (from {place}, changed since)" in gptkit("prompts", "list").stdout
     assert gptkit("prompts", "rm", "haiku").code == 0
     assert "haiku" not in gptkit("prompts", "list").stdout
+    mine.write_text(HAIKU, "utf-8")
+    assert "\nhaiku\tuser\tWrite a haiku.\n" in gptkit("prompts", "list").stdout
+
+
+@pytest.mark.parametrize(
+    "damage", ['{"haiku": ', '{"haiku": 1}', '{"haiku": {"place": "x", "commit": 7}}', "[]"]
+)
+def test_a_damaged_record_names_no_source(gptkit: InMemory, shared: Path, home: Path, damage: str) -> None:
+    assert gptkit("prompts", "add", str(shared / "prompts"), "--yes").code == 0
+    (home / "data" / "added.json").write_text(damage)
+    assert "\nhaiku\tuser\tWrite a haiku.\n" in gptkit("prompts", "list").stdout
 
 
 def test_tools_and_commands_are_shown_whole(gptkit: InMemory, folder: Path) -> None:
@@ -108,6 +121,12 @@ def test_tools_and_commands_are_shown_whole(gptkit: InMemory, folder: Path) -> N
     output = gptkit("prompts", "add", ".").stdout
     for line in BRANCHES.splitlines():
         assert f"  +{line}\n" in output
+    assert "  lets the model use tools; this is the file:\n" in output
+    assert gptkit("prompts", "add", "branches.yaml", "--yes").code == 0
+    (folder / "branches.yaml").write_text(BRANCHES.replace("--merged", "-D, main"))
+    again = gptkit("prompts", "add", "branches.yaml").stdout
+    assert "  lets the model use tools; this is what changes:\n  @@" in again
+    assert "  +    merged: {description: List., run: [git, branch, -D, main], risk: read}\n" in again
     assert "  runs where it gets no text: git log 'a b'\n" in output
 
 
