@@ -87,6 +87,28 @@ def test_the_judge_strikes_lines_out(gptkit: Gptkit, server: FakeServer, reports
     assert len(server.requests) == asked
 
 
+def test_what_could_not_be_judged_is_left_out_until_the_next_run(
+    gptkit: Gptkit, server: FakeServer, reports: Path
+) -> None:
+    is_cut = True
+
+    def answer(request: Received) -> str | Reply:
+        if "<statement " not in request.user:
+            return findings(request)
+        return said('{"pro', finish="length") if is_cut and "day 105." in request.user else '{"proved": true}'
+
+    server.answer(answer)
+    code, output, errors = gptkit("qa", "list all deadlines", ".", "--all", "--judge")
+    assert (code, output.count("\n- ") + 1, "day 105" in output) == (80, COUNT - 1, False)
+    assert errors.endswith(
+        "gptkit: 1 statement is left out: could not be judged\n"
+        "hint: run the same command to try these again\n"
+    )
+    is_cut, asked = False, len(server.requests)
+    code, output, _ = gptkit("qa", "list all deadlines", ".", "--all", "--judge")
+    assert (code, "day 105" in output, len(server.requests)) == (0, True, asked + 1)
+
+
 def test_nothing_found(gptkit: Gptkit, server: FakeServer, reports: Path) -> None:
     server.answer(lambda _: json.dumps({"quotes": [], "answer": ""}))
     assert gptkit("qa", "list all names", ".", "--all")[:2] == (

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from delimiters import delimited
+from fake.received import Received
+from fake.replies import Reply, said
 from fake.server import FakeServer
 
 from gptkit.capabilities.documents.answer import ProvedAnswer
@@ -360,6 +362,20 @@ def test_a_statement_that_could_not_be_judged_is_not_proved(
             "gptkit: 2 of 2 statements are not proved by the documents (marked [?])\n"
         ),
     )
+
+
+def test_a_statement_whose_judgement_is_cut_says_nothing_of_the_next_one(
+    gptkit: Gptkit, server: FakeServer, files: Path
+) -> None:
+    def answer(request: Received) -> str | Reply:
+        if "<statement " not in request.user:
+            return JUDGED
+        return said('{"pro', finish="length") if "Three" in request.user else '{"proved": true}'
+
+    server.answer(answer)
+    code, output, errors = gptkit("qa", "notice and rent?", "lease.md", "--judge")
+    assert (code, output.splitlines()[0]) == (80, "Three months. [?] The rent is 1,250 euros. [1]")
+    assert errors.startswith("gptkit: 1 of 2 statements could not be judged: ")
 
 
 def test_what_the_judge_doubts_altogether_is_not_found(
