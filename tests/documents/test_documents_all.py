@@ -109,6 +109,16 @@ def test_what_could_not_be_judged_is_left_out_until_the_next_run(
     assert (code, "day 105" in output, len(server.requests)) == (0, True, asked + 1)
 
 
+@pytest.mark.parametrize("cut", ["<passage ", "<statement "])
+def test_where_nothing_was_answered_the_documents_are_not_said_to_hold_no_answer(
+    gptkit: Gptkit, server: FakeServer, reports: Path, cut: str
+) -> None:
+    server.answer(lambda request: said("{", finish="length") if cut in request.user else findings(request))
+    code, output, errors = gptkit("qa", "list all deadlines", ".", "--all", "--judge")
+    assert (code, output) == (80, "")
+    assert errors.endswith("hint: run the same command to try these again\n")
+
+
 def test_nothing_found(gptkit: Gptkit, server: FakeServer, reports: Path) -> None:
     server.answer(lambda _: json.dumps({"quotes": [], "answer": ""}))
     assert gptkit("qa", "list all names", ".", "--all")[:2] == (

@@ -235,7 +235,7 @@ class _PassageJob:
             unjudged, unproved = verdicts.count(None), unproved + verdicts.count(False)
             findings = [one for one, is_proved in zip(findings, verdicts, strict=True) if is_proved]
         failure = self._failure(bool(findings), failed, unproved, unjudged)
-        return self._list(findings)._replace(failure=failure)
+        return self._list(findings, failure)
 
     def _verdicts(self, findings: Sequence[_Finding], runtime: Runtime) -> list[bool | None]:
         """What the model says of each finding, whether its quotes prove it; None where it does not say."""
@@ -243,7 +243,7 @@ class _PassageJob:
         requests = [judge_request(self._base, form, self._question, one.text, one.quotes) for one in findings]
         return [None if one.failure else is_yes(one.reply) for one in self._answers(requests, runtime)]
 
-    def _list(self, findings: Sequence[_Finding]) -> Outcome:
+    def _list(self, findings: Sequence[_Finding], failure: GptkitError | None) -> Outcome:
         lines: list[str] = []
         cited: list[Citation] = []
         statements: list[dict[str, object]] = []
@@ -252,7 +252,9 @@ class _PassageJob:
             cited += one.quotes
             lines.append(f"- {one.text}{''.join(f' [{number}]' for number in numbers)}")
             statements.append({"text": one.text, "citations": numbers, "status": "proved"})
-        text = "\n".join(lines) + sources_text(cited) if lines else not_found_text(self._invocation)
+        text = "\n".join(lines) + sources_text(cited) if lines else ""
+        if isinstance(failure, NotFoundError):
+            text = not_found_text(self._invocation)
         facts = {
             "statements": statements,
             "citations": [citation_json(number, one) for number, one in enumerate(cited, 1)],
@@ -260,7 +262,7 @@ class _PassageJob:
             "mode": "all",
             "retrieval": {"passages": len(self._passages), "sent": len(self._passages)},
         }
-        return Outcome(Reply(text, "stop"), text, json_fields=facts)
+        return Outcome(Reply(text, "stop"), text, failure, json_fields=facts)
 
     def _failure(self, has_lines: bool, failed: int, unproved: int, unjudged: int) -> GptkitError | None:
         hint = "run the same command to try these again"
@@ -278,7 +280,7 @@ class _PassageJob:
         terminal = self._services.terminal
         facts = answer.AnswerFacts(*self._conversation.cost())
         is_shown = outcome.failure is not None and not self._display.needs_whole
-        if is_shown:
+        if is_shown and outcome.answer:
             terminal.print_sanitized(outcome.answer)
         answer.show_answer(terminal, self._display, self._invocation, outcome, is_shown, facts)
         self._conversation.warn(f"{len(self._passages)} of {len(self._passages)} passages read")
