@@ -160,7 +160,7 @@ def remote_action(tool: Tool, remote: RemoteTool, arguments: Mapping[str, object
 
 
 def _tool(source: McpSource, name: str, listed: Mapping[str, Any], file: str) -> Tool:
-    """A tool by its definition. Raises any of four errors for a definition that is none."""
+    """A tool by its definition. Raises TypeError, ValueError, AttributeError or RecursionError for a wrong one."""
     json.dumps(listed, ensure_ascii=False, allow_nan=False).encode()  # as in a request
     schema = listed.get("inputSchema")
     annotations = listed.get("annotations")
