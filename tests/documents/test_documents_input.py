@@ -85,8 +85,9 @@ def test_an_encrypted_pdf_is_opened_by_a_line_of_the_password_file(
     code, _, errors = gptkit(*ask)
     assert (code, errors) == (
         65,
-        f"{refused}--password-file FILE opens it, if its password is a line of FILE\n",
+        f"{refused}a question with --password-file FILE opens it, if its password is a line of FILE\n",
     )
+    assert gptkit("index", "refresh", "docs/locked.pdf") == (65, "", errors)
     (tree / "docs" / "words.txt").write_text("rent\n")
     code, _, errors = gptkit(*ask, "--password-file", "docs/words.txt")
     assert (code, errors) == (65, f"{refused}no line of the password file opens it\n")
@@ -97,6 +98,7 @@ def test_an_encrypted_pdf_is_opened_by_a_line_of_the_password_file(
         "a file of passwords is no document"
     )
     assert "秘密word".encode() not in b"".join(one.read_bytes() for one in home.rglob("*") if one.is_file())
+    assert gptkit("index", "refresh", "docs/locked.pdf")[0] == 0
     piped = ("qa", "rent", "-", "--password-file", "docs/words.txt", "--retrieve-only")
     assert gptkit(*piped, stdin=(tree / "docs" / "locked.pdf").read_bytes())[0] == 0
 

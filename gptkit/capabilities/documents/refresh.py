@@ -131,7 +131,7 @@ class Refresh:
             return ""
         if self._reader.passwords:
             return "no line of the password file opens it"
-        return "--password-file FILE opens it, if its password is a line of FILE"
+        return "a question with --password-file FILE opens it, if its password is a line of FILE"
 
     def _find(self, path: str) -> Iterator[_Found]:
         real = os.path.realpath(path)
