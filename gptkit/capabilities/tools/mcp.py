@@ -160,7 +160,10 @@ def remote_action(tool: Tool, remote: RemoteTool, arguments: Mapping[str, object
 
 
 def _tool(source: McpSource, name: str, listed: Mapping[str, Any], file: str) -> Tool:
-    """A tool by its definition. Raises TypeError, ValueError, AttributeError or RecursionError for a wrong one."""
+    """A tool by its definition.
+
+    Raises TypeError, ValueError, AttributeError or RecursionError for a wrong one.
+    """
     json.dumps(listed, ensure_ascii=False, allow_nan=False).encode()  # as in a request
     schema = listed.get("inputSchema")
     annotations = listed.get("annotations")
