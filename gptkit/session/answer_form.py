@@ -86,7 +86,8 @@ def _is_file(given: str) -> bool:
         is_there = Path(given).is_file()
     except (OSError, ValueError):  # too long for a path, or with a null character
         is_there = False
-    return is_there or (len(given.split()) == 1 and ("/" in given or given.lower().endswith(SCHEMA_FILES)))
+    is_path = "/" in given or given.lower().endswith(SCHEMA_FILES)
+    return is_there or (is_path and len(given.split()) == 1 and not given.startswith("{"))
 
 
 def short_schema(text: str) -> Mapping[str, object]:

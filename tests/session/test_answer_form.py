@@ -195,6 +195,7 @@ def test_a_wrong_short_form(given: str, message: str) -> None:
         (["say", "x", "--schema", "odd.yaml"], 65, "'odd.yaml': $.type: must fit anyOf"),
         (["say", "x", "--schema", "list.json"], 65, "'list.json': a JSON Schema is an object"),
         (["say", "x", "--schema", "{"], 65, "--schema:"),
+        (["say", "x", "--schema", '{"$ref":"http://a/b"}'], 65, "--schema: '$ref' names 'http://a/b'"),
         (["say", "x", "--schema", ""], 2, "--schema: no file and no field"),
         (["say", "x", "--schema", "a", "-x"], 2, "--extract and --schema do not go together"),
         (["qa", "why?", ".", "--schema", "a"], 2, "--schema does not go with the 'documents' of 'qa'"),
