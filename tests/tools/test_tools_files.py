@@ -156,6 +156,11 @@ def test_a_script_of_the_file_is_none(run: str) -> None:
         ("tools: {calls: json, commands: {}}", "tools.calls", "unknown word 'json'"),
         ("tools: {approve: write}", "tools.approve", "unknown key"),
         ("tools: {commands: {ask_user: {}}}", "tools.commands.ask_user", "this name is gptkit's own"),
+        (
+            "tools: {mcp: {a: {run: [./server], select: [t]}}}",
+            "tools.mcp.a.run",
+            "'./server' depends on the current folder; begin it with {project}/",
+        ),
     ],
 )
 def test_mistakes_around_the_tools(text: str, key: str, message: str) -> None:

@@ -269,6 +269,16 @@ def test_a_read_is_tried_again_once_and_a_write_never(ready: Tools, shop: Shop) 
     assert [one.method for one in shop.asked] == ["GET", "GET", "POST"]
 
 
+def test_an_answer_that_is_cut_is_none(ready: Tools, shop: Shop) -> None:
+    shop.answer = lambda _: (200, {"Content-Length": "50"}, b'{"id": 42}')
+    ready.call(REFUND)
+    ready.answer()
+    run = ready("shop", "x", "--approve", "destructive", "--json", env=ENVIRONMENT)
+    (call,) = run.record["calls"]
+    assert (run.code, call["outcome"]) == (84, "unknown")
+    assert call["note"] == "no answer: the connection was closed within it"
+
+
 def test_an_api_that_does_not_listen(ready: Tools, shop: Shop) -> None:
     path = ready.around.home / "config" / "prompts" / "shop.yaml"
     path.write_text(re.sub(r"127.0.0.1:\d+", "127.0.0.1:9", path.read_text()))

@@ -239,10 +239,10 @@ def test_a_question_at_a_terminal(tools: Tools) -> None:
     tools.call(("ask_user", {"question": "Which note\x1b[2J?", "choices": ["a", "b"]}))
     tools.call(LOOK)
     tools.answer("Milk.")
-    run = tools("notes", "look", answers=["a.txt"])
+    run = tools("notes", "look", answers=["\x1b[200~a.txt\x1b[201~"])
     assert run.result.stdout == "Milk.\n"
     assert run.questions == ["The model asks: Which note␛[2J? (a, b)\n> "]
-    assert "a.txt" in "\n".join(told(tools.server, 1))
+    assert "\na.txt\n" in "\n".join(told(tools.server, 1)), "without the marks of a paste"
 
 
 def test_a_question_that_nobody_can_answer(tools: Tools) -> None:
