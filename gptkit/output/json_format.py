@@ -30,6 +30,8 @@ _STRICT_KEYWORDS = frozenset({
 """Keywords of OpenAI's strict structured output (its guide, "Supported schemas")."""
 _SHOWN_VIOLATIONS = 3
 """The most violations of a schema in one message."""
+PATTERN_SECONDS = 1.0
+"""How long a pattern of a schema may take for one text: it can come from a stranger, and take for ever."""
 _SEARCH_LIMIT = 100
 """The most places of an answer at which a JSON value is looked for."""
 
@@ -138,12 +140,14 @@ def _mismatch(value: object, schema: Mapping[str, object]) -> str | None:
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import EMPTY_REGISTRY
 
-    draft: type[Validator] = validator_for(schema, default=Draft202012Validator)
+    draft = with_limited_patterns(validator_for(schema, default=Draft202012Validator))
     validator = draft(schema, registry=EMPTY_REGISTRY, format_checker=draft.FORMAT_CHECKER)
     try:
         errors = sorted(validator.iter_errors(cast("Any", value)), key=relevance, reverse=True)
     except RecursionError:
         return "nested too deeply"
+    except TimeoutError:
+        return f"a pattern of the schema takes longer than {PATTERN_SECONDS:g} s"
     except Unresolvable as error:  # in a place where only this draft allows references
         return f"it names '{one_line(str(error.ref), 100)}', which is not in the schema; nothing is fetched"
     violations: dict[str, None] = {}
@@ -152,6 +156,22 @@ def _mismatch(value: object, schema: Mapping[str, object]) -> str | None:
             break
         violations[_describe_violation(violation)] = None
     return "; ".join(violations) or None
+
+
+def with_limited_patterns(draft: type[Validator]) -> type[Validator]:
+    """Return a class of validators that raise TimeoutError for a `pattern` that takes too long."""
+    from jsonschema.validators import extend
+
+    limited: type[Validator] = extend(draft, {"pattern": _pattern_errors})  # type: ignore[no-untyped-call]
+    return limited
+
+
+def _pattern_errors(_validator: object, pattern: str, value: object, _schema: object) -> Iterator[Exception]:
+    import regex
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(value, str) and not regex.search(pattern, value, timeout=PATTERN_SECONDS):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
 def _describe_violation(error: ValidationError | SchemaError) -> str:

@@ -282,6 +282,12 @@ def test_takes_what_the_schema_allows() -> None:
         ({"enum": ["是", "否"]}, '"也许"', 'must be one of ["是", "否"], not "也许"'),
         (PERSON, '{"name": "x", "b": 1, "c": 2}', "missing: 'age'; not allowed: 'b', 'c'"),
         (
+            {"pattern": "^(a|aa)+$"},
+            json.dumps("a" * 60 + "!"),
+            "a pattern of the schema takes longer than 1 s",
+        ),
+        ({"pattern": "^[一-龥]+$"}, '"早上好!"', 'must fit pattern "^[一-龥]+$", unlike "早上好!"'),
+        (
             {"patternProperties": {"^x": {}}, "additionalProperties": False},
             '{"xa": 1, "y": 2}',
             "not allowed: 'y'",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from gptkit.capabilities.tools.model import ApiSource, Argument, McpSource, RefusedCallError, Tool
 from gptkit.core.errors import DataError
@@ -33,7 +33,6 @@ _KINDS = {
     "object": {"properties", "required", "additionalProperties"},
 }
 """Types by the keywords that a value of any other type passes."""
-PATTERN_SECONDS = 1.0
 STRICT_DEPTH, STRICT_ENUM = 10, 1000
 """Levels of nesting and values of enumerations that the strict form allows."""
 
@@ -139,27 +138,19 @@ def mismatch(value: object, schema: Mapping[str, object]) -> str:
     """Where and why a schema does not allow a value; empty if it does."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
-    from jsonschema.validators import extend
     from referencing.jsonschema import EMPTY_REGISTRY
 
-    validator = extend(Draft202012Validator, {"pattern": _pattern_errors})  # type: ignore[no-untyped-call]
+    from gptkit.output.json_format import with_limited_patterns
+
+    validator = with_limited_patterns(Draft202012Validator)
     try:
-        error = best_match(validator(schema, registry=EMPTY_REGISTRY).iter_errors(value))
+        error = best_match(validator(schema, registry=EMPTY_REGISTRY).iter_errors(cast("Any", value)))
     except Exception as broken:  # whatever a broken schema does to the library, nothing passes it
         return f"the schema of the tool cannot be used ({type(broken).__name__})"
     if error is None:
         return ""
     place = ".".join(str(part) for part in error.absolute_path)
     return (f"'{place}': " if place else "") + str(error.message)[:300]
-
-
-def _pattern_errors(_validator: object, pattern: str, value: object, _schema: object) -> Iterator[Exception]:
-    """Check a value by the pattern of a stranger, which may not take for ever. Raises TimeoutError."""
-    import regex
-    from jsonschema.exceptions import ValidationError
-
-    if isinstance(value, str) and not regex.search(pattern, value, timeout=PATTERN_SECONDS):
-        yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
 def _allows_null(schema: Mapping[str, object]) -> bool:
